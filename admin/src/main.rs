@@ -1,0 +1,2 @@
+//! The admin service: owns consumers, credentials and App IDs, and feeds the gateways' caches.
+fn main() {}

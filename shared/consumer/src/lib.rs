@@ -1,0 +1,1 @@
+//! Who is calling: consumer, credential, anonymous, and how one filter tells the next.

@@ -1,0 +1,1 @@
+//! JSON in; checked settings, or every problem with its path, out.

@@ -1,0 +1,1 @@
+//! The compiled filters on a pretend proxy, and on a real Envoy.
