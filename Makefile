@@ -1,0 +1,62 @@
+# Every target does the set-up that it needs, so each works as the only command on a fresh machine. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# A fresh rustup is not on the PATH of a shell that was open before it.
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+CARGO ?= cargo
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# The programs (gatehouse-admin, the test host) are compiled once, for dist and for their tests alike.
+PROGRAMS := --profile tool --locked
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install all that the other targets need (they do it themselves, too)
+	@scripts/setup rust lint wasm envoy postgres
+
+.PHONY: build
+build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, and gatehouse-admin
+	@scripts/setup rust wasm
+	@scripts/wasm-build
+	@if [ -d tools/meta ]; then $(CARGO) run -q --locked -p gatehouse-meta -- dist/filters; fi
+	@$(CARGO) build $(PROGRAMS) -p gatehouse-admin
+	@cmp -s $(TARGET_DIR)/tool/gatehouse-admin dist/gatehouse-admin || install $(TARGET_DIR)/tool/gatehouse-admin dist/gatehouse-admin
+	@du -bh dist/gatehouse-admin dist/filters/*.wasm
+
+.PHONY: test
+test: build ## run every test: native, admin service (SQLite and PostgreSQL), filters on a pretend proxy and in a real Envoy
+	@scripts/setup envoy postgres
+	@scripts/test
+
+.PHONY: demo
+demo: build ## a real Envoy with the filters on 127.0.0.1:8000, the admin service on 8001, and a tour (ONCE=1 ends after it)
+	@scripts/setup envoy
+	@ONCE=$(ONCE) scripts/demo
+
+.PHONY: bench
+bench: build ## what each filter costs per request in a real Envoy
+	@scripts/setup envoy
+	@scripts/bench
+
+.PHONY: lint
+lint: ## formatting, clippy without a warning, and the boundaries between the layers
+	@scripts/setup rust lint
+	@$(CARGO) fmt --all --check
+	@scripts/check-boundaries
+	@$(CARGO) clippy --locked --all-targets -q -- -D warnings
+	@$(CARGO) clippy $(PROGRAMS) -p gatehouse-admin -p wasm-tests --all-targets -q -- -D warnings
+	@echo "lint: nothing to complain about"
+
+.PHONY: package
+package: build ## dist/ with configurations, documents and checksums as one archive
+	@scripts/package
+
+.PHONY: clean
+clean: ## remove what was built, keep what was installed
+	rm -rf dist target
