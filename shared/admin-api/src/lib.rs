@@ -1,1 +1,43 @@
 //! The types of the admin HTTP API, used by the filters and by the service.
+//!
+//! | room          | what is in it                                              |
+//! |---------------|------------------------------------------------------------|
+//! | `identity.rs` | who a credential or a name belongs to                      |
+//! | `app_id.rs`   | App IDs and their pages                                    |
+//! | `changes.rs`  | what changed since a reader last looked                    |
+//! | `path.rs`     | the paths that a gateway asks for, as unencoded segments   |
+//! | `limits.rs`   | how long things may be, and what they may consist of       |
+//!
+//! Answers may gain members at any time, so nothing here refuses an unknown one; what a server
+//! other than ours leaves out (a Kong Admin API has no sequence numbers) is an `Option`.
+
+#![warn(missing_docs)]
+
+mod app_id;
+mod changes;
+mod identity;
+mod limits;
+mod path;
+
+pub use app_id::{AppId, AppIdPage};
+pub use changes::{Change, ChangesPage, Entity, Operation};
+pub use identity::{Consumer, Credential, Holder, HolderPage, Identity, KEY_AUTH};
+pub use limits::{
+    APP_ID_MAX_CHARS, DIGEST_CHARS, GROUP_MAX_CHARS, KEY_MAX_CHARS, NAME_MAX_CHARS, PAGE_DEFAULT,
+    PAGE_MAX, is_app_id, is_digest, is_strict_app_id,
+};
+pub use path::{
+    app_ids, changes, consumer_app_ids, consumer_identity, key_identities, key_identity,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// The service's own 404; a 404 without `seq` came from somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotFound {
+    /// For people.
+    pub message: String,
+    /// The newest change at the moment of reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+}

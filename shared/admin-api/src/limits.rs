@@ -1,0 +1,78 @@
+//! How long things may be, and what they may consist of.
+
+/// Characters in an App ID.
+pub const APP_ID_MAX_CHARS: usize = 100;
+/// Characters in a username or a custom id.
+pub const NAME_MAX_CHARS: usize = 255;
+/// Characters in the name of a group.
+pub const GROUP_MAX_CHARS: usize = 255;
+/// Characters in an API key.
+pub const KEY_MAX_CHARS: usize = 512;
+/// Characters in the digest of an API key.
+pub const DIGEST_CHARS: usize = 64;
+/// Items on a page when nobody asks for a number.
+pub const PAGE_DEFAULT: u64 = 100;
+/// Items on the largest page.
+pub const PAGE_MAX: u64 = 1000;
+
+/// Whether `text` may be an App ID: 1 to 100 letters, digits, dots, underscores and dashes.
+#[must_use]
+pub fn is_app_id(text: &str) -> bool {
+    (1..=APP_ID_MAX_CHARS).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// Whether `text` is an App ID of the form `<organisation>.<app>` in lower case: two or more parts
+/// of lower-case letters, digits and underscores.
+#[must_use]
+pub fn is_strict_app_id(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    is_app_id(text)
+        && text.contains('.')
+        && text.split('.').all(|part| !part.is_empty() && part.bytes().all(plain))
+}
+
+/// Whether `text` can be the digest of an API key: SHA-256 in lower-case hex.
+#[must_use]
+pub fn is_digest(text: &str) -> bool {
+    text.len() == DIGEST_CHARS
+        && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_ids_of_the_requirement_document_are_accepted() {
+        for text in ["Portal", "NTP", "ekstep_portal", "arghyam.mobile_app", "dev.sunbird.portal"] {
+            assert!(is_app_id(text), "{text}");
+        }
+        assert!(is_app_id(&"a".repeat(100)));
+    }
+
+    #[test]
+    fn nothing_else_than_letters_digits_and_three_marks_is_an_app_id() {
+        for text in ["", " ", "a b", "a/b", "a\n", "a\0", "ä", "a%2e", &"a".repeat(101)] {
+            assert!(!is_app_id(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_strict_app_id_has_an_organisation_and_an_app_in_lower_case() {
+        for text in ["arghyam.mobile_app", "shikshalokam.portal", "dev.sunbird.portal", "a1.b2"] {
+            assert!(is_strict_app_id(text), "{text}");
+        }
+        for text in ["portal", "Sunbird.portal", ".portal", "sunbird.", "a..b", "a-b.c", "."] {
+            assert!(!is_strict_app_id(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_sixty_four_lower_case_hex_digits() {
+        assert!(is_digest(&"0f".repeat(32)));
+        assert!(!is_digest(&"0F".repeat(32)));
+        assert!(!is_digest(&"0f".repeat(31)));
+        assert!(!is_digest(&"0g".repeat(32)));
+    }
+}
