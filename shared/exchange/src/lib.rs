@@ -1,1 +1,19 @@
-//! The vocabulary between a filter's core and its host: heads, edits, calls, replies, steps.
+//! The vocabulary between a filter's core and its host: heads, edits, calls, replies.
+//!
+//! A core takes these values and gives these values. It never sees the proxy, so there is nothing to
+//! mock in its tests.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod call;
+mod edit;
+mod head;
+mod query;
+mod reply;
+
+pub use call::{Answer, Call, CallError, CallResult, Target};
+pub use edit::Edit;
+pub use head::{Head, Occurrence, same_name};
+pub use query::{Query, percent_decode, percent_encode};
+pub use reply::{Body, Reply};

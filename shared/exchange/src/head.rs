@@ -1,0 +1,220 @@
+//! A message head as the proxy gave it: bytes stay bytes until somebody parses them.
+
+use std::ops::Range;
+
+/// The fields of a request or a response, in order, with every duplicate.
+///
+/// The block is the proxy's own wire form, kept in one piece: a head costs two allocations however many
+/// fields it has.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    block: Vec<u8>,
+    fields: Vec<Field>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Field {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+/// How often a field occurs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occurrence<'a> {
+    /// Not at all.
+    None,
+    /// Exactly once, with this value.
+    One(&'a [u8]),
+    /// More than once; this is the first value.
+    Many(&'a [u8]),
+}
+
+impl Head {
+    /// Reads the Proxy-Wasm wire form of a header map: a count, all lengths, then all bytes (each name and
+    /// value followed by a NUL). `None` when the block contradicts itself, as Kong's does beyond 100 fields.
+    #[must_use]
+    pub fn from_block(block: Vec<u8>) -> Option<Self> {
+        if block.is_empty() {
+            return Some(Self::default());
+        }
+        let word = |at: usize| -> Option<usize> {
+            let bytes = block.get(at..at.checked_add(4)?)?;
+            usize::try_from(u32::from_le_bytes(bytes.try_into().ok()?)).ok()
+        };
+        let count = word(0)?;
+        // Each field needs eight bytes of lengths, so a larger count cannot be true.
+        if count > block.len() / 8 {
+            return None;
+        }
+        let mut lengths = 4_usize;
+        let mut at = count.checked_mul(8)?.checked_add(4)?;
+        let mut fields = Vec::with_capacity(count);
+        for _ in 0..count {
+            let name = at..at.checked_add(word(lengths)?)?;
+            let value_at = name.end.checked_add(1)?;
+            let value = value_at..value_at.checked_add(word(lengths.checked_add(4)?)?)?;
+            block.get(name.clone())?;
+            block.get(value.clone())?;
+            at = value.end.checked_add(1)?;
+            lengths = lengths.checked_add(8)?;
+            fields.push(Field { name, value });
+        }
+        Some(Self { block, fields })
+    }
+
+    /// All fields in order. Names are as the proxy spells them: lower case on Envoy, the client's on Kong.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields.iter().map(|field| (self.bytes(&field.name), self.bytes(&field.value)))
+    }
+
+    /// The number of fields, pseudo-headers included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there is no field at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Every value of `name` (compared without case), in order.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields()
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// The first value of `name`.
+    #[must_use]
+    pub fn first<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        self.values(name).next()
+    }
+
+    /// How often `name` occurs.
+    #[must_use]
+    pub fn occurrence<'a>(&'a self, name: &'a str) -> Occurrence<'a> {
+        let mut values = self.values(name);
+        match (values.next(), values.next()) {
+            (None, _) => Occurrence::None,
+            (Some(value), None) => Occurrence::One(value),
+            (Some(value), Some(_)) => Occurrence::Many(value),
+        }
+    }
+
+    /// The value of `name` if it occurs once and is text.
+    #[must_use]
+    pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        match self.occurrence(name) {
+            Occurrence::One(value) => std::str::from_utf8(value).ok(),
+            Occurrence::None | Occurrence::Many(_) => None,
+        }
+    }
+
+    /// The host that the client asked for: `host` on Kong, where `:authority` is the server's own name,
+    /// and `:authority` on Envoy, which has no `host`.
+    #[must_use]
+    pub fn host(&self) -> &[u8] {
+        self.first("host").or_else(|| self.first(":authority")).unwrap_or_default()
+    }
+
+    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        self.block.get(range.clone()).unwrap_or_default()
+    }
+}
+
+/// Whether two field names are the same to an upstream that folds `_` and `-`, as CGI and nginx
+/// (`underscores_in_headers on`) do. Case does not matter.
+#[must_use]
+pub fn same_name(a: &[u8], b: &[u8]) -> bool {
+    let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    a.len() == b.len() && a.iter().map(fold).eq(b.iter().map(fold))
+}
+
+impl std::fmt::Debug for Head {
+    /// Names only: values hold credentials.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.fields().map(|(name, _)| String::from_utf8_lossy(name)))
+            .finish()
+    }
+}
+
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Head {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
+        let mut head = Self::default();
+        for (name, value) in fields {
+            let mut push = |bytes: &[u8]| {
+                let start = head.block.len();
+                head.block.extend_from_slice(bytes);
+                start..head.block.len()
+            };
+            let field = Field { name: push(name.as_ref()), value: push(value.as_ref()) };
+            head.fields.push(field);
+        }
+        head
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let mut out = (fields.len() as u32).to_le_bytes().to_vec();
+        for (name, value) in fields {
+            out.extend((name.len() as u32).to_le_bytes());
+            out.extend((value.len() as u32).to_le_bytes());
+        }
+        for part in fields.iter().flat_map(|(name, value)| [name, value]) {
+            out.extend(*part);
+            out.push(0);
+        }
+        out
+    }
+
+    #[test]
+    fn a_block_keeps_order_duplicates_and_octets() {
+        let head =
+            Head::from_block(block(&[(b"A", b"1"), (b"b", b"\xff\0"), (b"a", b"")])).unwrap();
+        assert_eq!(head.values("a").collect::<Vec<_>>(), [&b"1"[..], b""]);
+        assert_eq!(head.occurrence("B"), Occurrence::One(b"\xff\0"));
+        assert_eq!(head.occurrence("a"), Occurrence::Many(b"1"));
+        assert_eq!(head.occurrence("c"), Occurrence::None);
+        assert_eq!(head.text("b"), None, "not text");
+    }
+
+    #[test]
+    fn a_block_that_is_cut_anywhere_is_refused() {
+        let whole = block(&[(b"name", b"value"), (b"x", b"y")]);
+        // The last byte is the closing NUL, which carries nothing.
+        for len in 1..whole.len() - 1 {
+            assert!(Head::from_block(whole[..len].to_vec()).is_none(), "{len}");
+        }
+    }
+
+    #[test]
+    fn a_count_or_length_beyond_the_block_is_refused() {
+        for lie in [[0xff; 4], [0, 0, 0, 0x80]] {
+            let mut bytes = block(&[(b"a", b"b")]);
+            bytes[..4].copy_from_slice(&lie);
+            assert!(Head::from_block(bytes).is_none());
+            let mut bytes = block(&[(b"a", b"b")]);
+            bytes[4..8].copy_from_slice(&lie);
+            assert!(Head::from_block(bytes).is_none());
+        }
+    }
+
+    #[test]
+    fn names_that_an_upstream_folds_together_are_the_same() {
+        assert!(same_name(b"X_Consumer-ID", b"x-consumer-id"));
+        assert!(!same_name(b"x-consumer-i", b"x-consumer-id"));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let head = Head::from_iter([("apikey", "secret")]);
+        assert_eq!(format!("{head:?}"), r#"["apikey"]"#);
+    }
+}

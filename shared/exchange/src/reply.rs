@@ -1,0 +1,46 @@
+//! An answer that the gateway gives itself.
+
+use std::borrow::Cow;
+
+/// A response made by a filter; the upstream never sees the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status code, 100 to 599.
+    pub status: u16,
+    /// Fields besides `content-type` and `content-length`, which follow from the body.
+    pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
+    /// What it says.
+    pub body: Body,
+}
+
+/// The body of a [`Reply`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// Kong's error document: `message` and `request_id`, in the form that the client's `Accept` prefers.
+    Error(Cow<'static, str>),
+    /// The compact JSON document `{"message":"..."}`.
+    Message(Cow<'static, str>),
+    /// These bytes, with this content type (none: the field is absent).
+    Raw(Option<Cow<'static, str>>, Vec<u8>),
+    /// Nothing.
+    Empty,
+}
+
+impl Reply {
+    /// Kong's error answer.
+    pub fn error(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Error(message.into()) }
+    }
+
+    /// The compact answer `{"message":"..."}`.
+    pub fn message(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Message(message.into()) }
+    }
+
+    /// The same with one more field.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}

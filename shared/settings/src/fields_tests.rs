@@ -1,0 +1,143 @@
+use super::*;
+
+#[derive(Debug, PartialEq)]
+struct Example {
+    names: Vec<String>,
+    deep: Option<u64>,
+    on: bool,
+    realm: Option<String>,
+    kind: Option<u8>,
+    token: Option<String>,
+    items: Vec<String>,
+    map: Vec<(String, Vec<String>)>,
+}
+
+fn build(f: &mut Fields<'_>) -> Example {
+    Example {
+        names: f.texts("names", Rule::HEADER_NAME).unwrap_or_else(|| vec!["apikey".into()]),
+        deep: f.object("deep", |f| f.integer("n", 1..=9, 5)),
+        on: f.flag("on", true),
+        realm: f.text("realm", Rule::QUOTABLE),
+        kind: f.choice("kind", &[("a", 1), ("b", 2)]),
+        token: f.secret("token", "token_env", Rule::WORD),
+        items: f.objects("items", |f| f.required_text("name", Rule::TEXT)),
+        map: f.lists_by_name("map", Rule::WORD),
+    }
+}
+
+fn parse(json: &str) -> Result<Example, Invalid> {
+    read(json.as_bytes(), &|name| (name == "TOKEN").then(|| "from-env".to_owned()), build)
+}
+
+fn paths(json: &str) -> Vec<String> {
+    parse(json).unwrap_err().problems().iter().map(|p| p.path.clone()).collect()
+}
+
+#[test]
+fn what_is_left_out_gets_its_default() {
+    for nothing in
+        ["", " ", "{}", r#""""#, r#""{}""#, "[]", r#"{"realm":"","names":null,"token":""}"#]
+    {
+        let example = parse(nothing).unwrap();
+        assert_eq!(example.names, ["apikey"], "{nothing}");
+        assert_eq!((example.on, example.realm, example.token), (true, None, None));
+    }
+}
+
+#[test]
+fn a_string_that_holds_the_object_is_read_like_the_object() {
+    assert!(!parse(r#""{\"on\":false}""#).unwrap().on);
+}
+
+#[test]
+fn an_empty_object_stands_for_an_empty_list() {
+    let example = parse(r#"{"names":{},"items":{},"map":{"x":{}}}"#).unwrap();
+    assert!(example.names.is_empty() && example.items.is_empty());
+    assert_eq!(example.map, [("x".to_owned(), vec![])]);
+}
+
+#[test]
+fn all_problems_are_reported_at_once_with_their_paths() {
+    let json = r#"{"names":["ok","a b",7],"deep":{"n":0,"m":1},"on":"yes","kind":"c","items":[{},{"name":1},2],"map":{"x":["a b"],"y":3},"zzz":1}"#;
+    assert_eq!(
+        paths(json),
+        [
+            "names[1]",
+            "names[2]",
+            "deep.n",
+            "deep.m",
+            "on",
+            "kind",
+            "items[0].name",
+            "items[1].name",
+            "items[2]",
+            "map.x[0]",
+            "map.y",
+            "zzz"
+        ]
+    );
+}
+
+#[test]
+fn a_message_says_what_was_found_and_what_is_expected() {
+    let error = parse(r#"{"deep":{"n":12}}"#).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "invalid configuration: deep.n: found 12, expected a whole number from 1 to 9"
+    );
+    let error = parse("[1]").unwrap_err();
+    assert_eq!(error.to_string(), "invalid configuration: found a list, expected an object");
+    let error = parse("{\n \"on\": tru}").unwrap_err();
+    assert!(error.to_string().contains("malformed JSON at line 2 column"), "{error}");
+}
+
+#[test]
+fn a_found_text_is_short_and_on_one_line() {
+    let error =
+        parse(&format!(r#"{{"realm":"\u0000\n{}"}}"#, "x".repeat(5000))).unwrap_err().to_string();
+    assert!(error.len() < 200 && !error.contains('\n'), "{error}");
+}
+
+#[test]
+fn a_secret_comes_from_the_document_or_from_the_environment_and_is_never_quoted() {
+    assert_eq!(parse(r#"{"token":"abc"}"#).unwrap().token.as_deref(), Some("abc"));
+    assert_eq!(parse(r#"{"token_env":"TOKEN"}"#).unwrap().token.as_deref(), Some("from-env"));
+    for json in [
+        r#"{"token":"geheim geheim"}"#,
+        r#"{"token":["geheim"]}"#,
+        r#"{"token":"geheim","token_env":"TOKEN"}"#,
+    ] {
+        let error = parse(json).unwrap_err().to_string();
+        assert!(!error.contains("geheim") && error.contains("token"), "{error}");
+    }
+    assert_eq!(paths(r#"{"token_env":"NOPE"}"#), ["token_env"]);
+}
+
+#[test]
+fn numbers_as_lua_writes_them_are_whole() {
+    assert_eq!(parse(r#"{"deep":{"n":5.0}}"#).unwrap().deep, Some(5));
+    assert_eq!(parse(r#"{"deep":{"n":1e0}}"#).unwrap().deep, Some(1));
+    assert_eq!(paths(r#"{"deep":{"n":5.5}}"#), ["deep.n"]);
+    assert_eq!(paths(r#"{"deep":{"n":-1}}"#), ["deep.n"]);
+}
+
+#[test]
+fn the_schema_lists_every_setting() {
+    let schema = schema(build);
+    let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+    assert_eq!(
+        names,
+        ["deep", "items", "kind", "map", "names", "on", "realm", "token", "token_env"]
+    );
+    assert_eq!(schema["properties"]["deep"]["properties"]["n"]["maximum"], 9);
+    let item = &schema["properties"]["items"]["anyOf"][0]["items"];
+    assert_eq!(item["required"], json!(["name"]));
+    assert_eq!(item["additionalProperties"], false);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_document_panics(text in "[\\[\\]{}:,\"a-z0-9 \\\\]{0,64}") {
+        let _ = parse(&text);
+    }
+}

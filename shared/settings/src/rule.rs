@@ -1,0 +1,79 @@
+//! What a text must look like: the same rule for the parser and for the schema.
+
+/// A rule for a text.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// What the text is, for messages: `a header name`.
+    pub what: &'static str,
+    /// The rule as a regular expression, for the schema.
+    pub pattern: Option<&'static str>,
+    /// At most so many octets.
+    pub max: usize,
+    /// The rule itself.
+    pub check: fn(&str) -> bool,
+}
+
+impl Rule {
+    /// Any text up to 4 KiB.
+    pub const TEXT: Self = Self { what: "a text", pattern: None, max: 4096, check: |_| true };
+
+    /// Any text up to 64 KiB: keys, certificates.
+    pub const LONG: Self = Self { what: "a text", pattern: None, max: 65_536, check: |_| true };
+
+    /// Kong's `header_name`: ASCII letters, digits, `-` and `_`.
+    pub const HEADER_NAME: Self = Self {
+        what: "a header name (letters, digits, `-` and `_`)",
+        pattern: Some("^[a-zA-Z0-9_-]+$"),
+        max: 256,
+        check: |text| {
+            !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        },
+    };
+
+    /// Text that may stand in a header: printable ASCII without quotes and backslashes.
+    pub const QUOTABLE: Self = Self {
+        what: "printable ASCII without `\"` and `\\`",
+        pattern: Some(r#"^[ !#-\[\]-~]+$"#),
+        max: 1024,
+        check: |text| {
+            !text.is_empty()
+                && text.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\')
+        },
+    };
+
+    /// Printable ASCII without spaces.
+    pub const WORD: Self = Self {
+        what: "printable ASCII without spaces",
+        pattern: Some("^[!-~]+$"),
+        max: 1024,
+        check: |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()),
+    };
+
+    /// The name of an environment variable.
+    pub const ENV_NAME: Self = Self {
+        what: "the name of an environment variable",
+        pattern: Some("^[A-Za-z_][A-Za-z0-9_]*$"),
+        max: 256,
+        check: |text| {
+            text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+                && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+        },
+    };
+
+    /// An absolute path, or a prefix of one.
+    pub const PATH: Self = Self {
+        what: "a path that starts with `/`",
+        pattern: Some("^/"),
+        max: 4096,
+        check: |text| text.starts_with('/'),
+    };
+
+    /// An HTTP method.
+    pub const METHOD: Self = Self {
+        what: "an HTTP method in upper case",
+        pattern: Some("^[A-Z]+$"),
+        max: 32,
+        check: |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase()),
+    };
+}
