@@ -1,1 +1,24 @@
 //! Who is calling: consumer, credential, anonymous, and how one filter tells the next.
+//!
+//! The identity of a request travels in the property [`PROPERTY`] and, for the upstream, in the headers that
+//! Kong's authentication plugins set. Nothing that the client sent is ever a source of it.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod headers;
+mod identity;
+mod inline;
+mod known;
+
+pub use headers::{Duplicate, IDENTITY_HEADERS, announce, neutralise, single_owned, trusted};
+pub use identity::{Credential, Identity};
+pub use inline::{Directory, JwtSecret, consumers};
+pub use known::{Known, PROPERTY, refused};
+
+/// SHA-256 of an API key: what is stored, looked up and compared in its place.
+#[must_use]
+pub fn key_digest(key: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    sha2::Sha256::digest(key).into()
+}
