@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod gate;
 mod headers;
 mod identity;
 mod inline;
 mod known;
 
+pub use gate::{Arrival, at_authentication, at_use, refuse_duplicate};
 pub use headers::{Duplicate, IDENTITY_HEADERS, announce, neutralise, single_owned, trusted};
 pub use identity::{Credential, Identity};
 pub use inline::{Directory, JwtSecret, consumers};

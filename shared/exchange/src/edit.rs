@@ -15,6 +15,8 @@ pub enum Edit {
     Target(Vec<u8>),
     /// The whole body.
     Body(Vec<u8>),
+    /// A property of the request that later filters read.
+    Publish(&'static str, Vec<u8>),
 }
 
 impl Edit {
@@ -38,6 +40,7 @@ impl std::fmt::Debug for Edit {
             Self::Remove(name) => write!(f, "Remove({name})"),
             Self::Target(_) => f.write_str("Target"),
             Self::Body(_) => f.write_str("Body"),
+            Self::Publish(name, _) => write!(f, "Publish({name})"),
         }
     }
 }

@@ -16,7 +16,7 @@ mod target;
 
 pub use common::{Cache, Common, Mode};
 pub use fields::{Env, Fields, read, schema};
-pub use matching::{Facts, Match, Named, Unmatched, normalise};
+pub use matching::{Facts, Match, Unmatched, normalise};
 pub use problem::{Invalid, Problem};
 pub use rule::Rule;
 pub use target::{Admin, admin, target};

@@ -2,7 +2,7 @@
 
 use crate::fields::Fields;
 use crate::rule::Rule;
-use exchange::percent_decode;
+use exchange::{Named, percent_decode};
 
 /// The setting `match`. The filter does nothing unless every list that is not empty has a hit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,15 +14,6 @@ pub struct Match {
     services: Vec<String>,
     consumers: Vec<String>,
     not_consumers: Vec<String>,
-}
-
-/// Id and name of a route or a service, as far as the host knows them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Named {
-    /// The id (Kong only).
-    pub id: Option<String>,
-    /// The name.
-    pub name: Option<String>,
 }
 
 /// What is known of a request.
