@@ -1,1 +1,3 @@
 //! The compiled filters on a pretend proxy, and on a real Envoy.
+
+pub mod real;

@@ -1,0 +1,141 @@
+//! `gatehouse-admin` on SQLite: start, stop, kill, put an older database back.
+
+use super::client::Request;
+use super::process::Process;
+use super::scratch::Scratch;
+use super::wire::Message;
+use super::{dist, eventually};
+use serde_json::Value;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+
+/// The service. Its address stays the same over a restart.
+pub struct Admin {
+    process: Option<Process>,
+    address: SocketAddr,
+    arguments: Vec<String>,
+    token: Option<String>,
+    scratch: Scratch,
+}
+
+impl Admin {
+    /// Starts it without tokens, as on a developer's machine.
+    pub fn start() -> Self {
+        Self::with(Scratch::new("admin"), None, Vec::new())
+    }
+
+    /// Starts it with a token for people and one for gateways.
+    pub fn with_tokens(admin: &str, gateway: &str) -> Self {
+        let scratch = Scratch::new("admin");
+        let file = |name, token| scratch.file(name, token).display().to_string();
+        let tokens = vec![
+            "--admin-token-file".to_owned(),
+            file("admin-token", admin),
+            "--gateway-token-file".to_owned(),
+            file("gateway-token", gateway),
+        ];
+        Self::with(scratch, Some(admin.to_owned()), tokens)
+    }
+
+    fn with(scratch: Scratch, token: Option<String>, more: Vec<String>) -> Self {
+        // The port is free again when the service takes it; nobody else is given it so soon.
+        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
+        let address = free.expect("a free port");
+        let database = format!("sqlite:{}", scratch.path().join("gatehouse.db").display());
+        let mut arguments = vec!["serve".to_owned()];
+        arguments.extend(["--listen".to_owned(), address.to_string()]);
+        arguments.extend(["--database-url".to_owned(), database]);
+        arguments.extend(more);
+        let mut admin = Self { process: None, address, arguments, token, scratch };
+        admin.resume();
+        admin
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it in good order.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.stop();
+        }
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Starts it again, and waits until it answers.
+    pub fn resume(&mut self) {
+        let program = dist().join("gatehouse-admin");
+        let mut process =
+            Process::start("gatehouse-admin", &program, &self.arguments, &self.scratch);
+        eventually("gatehouse-admin that answers", || {
+            assert!(!process.ended(), "gatehouse-admin ended:\n{}", process.log());
+            let status = self.request(Request::get("/status")).try_send(self.address);
+            status.is_ok_and(|answer| answer.status() == 200).then_some(())
+        });
+        self.process = Some(process);
+    }
+
+    /// Copies the database as it is now, for [`Admin::put_back`]. Stops the service meanwhile.
+    pub fn backup(&mut self) {
+        self.stop();
+        self.copy_database("gatehouse.db", "backup.db");
+        self.resume();
+    }
+
+    /// Replaces the database by the copy, as an operator who restores a backup does.
+    pub fn put_back(&mut self) {
+        self.stop();
+        self.copy_database("backup.db", "gatehouse.db");
+        self.resume();
+    }
+
+    fn copy_database(&self, from: &str, to: &str) {
+        for suffix in ["", "-wal", "-shm"] {
+            let path =
+                |name: &str| -> PathBuf { self.scratch.path().join(format!("{name}{suffix}")) };
+            let _ = std::fs::remove_file(path(to));
+            if path(from).exists() {
+                std::fs::copy(path(from), path(to)).expect("a copy of the database");
+            }
+        }
+    }
+
+    /// `POST` of a JSON body that must succeed; gives the answer's body.
+    #[track_caller]
+    pub fn create(&self, path: &str, body: &Value) -> Value {
+        let request =
+            Request::post(path, body.to_string()).header("content-type", "application/json");
+        let answer = self.send(request);
+        assert_eq!(answer.status(), 201, "POST {path} {body}: {}", answer.text());
+        answer.json()
+    }
+
+    /// `DELETE` that must succeed.
+    #[track_caller]
+    pub fn delete(&self, path: &str) {
+        let answer = self.send(Request::new("DELETE", path));
+        assert_eq!(answer.status(), 204, "DELETE {path}: {}", answer.text());
+    }
+
+    /// Sends a request with the admin token.
+    #[track_caller]
+    pub fn send(&self, request: Request) -> Message {
+        self.request(request).send(self.address)
+    }
+
+    fn request(&self, request: Request) -> Request {
+        let request = request.header("host", self.address.to_string());
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
+    }
+}

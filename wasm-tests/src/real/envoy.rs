@@ -1,0 +1,303 @@
+//! A configuration with our filters, and the Envoy that runs it.
+
+use super::client::Request;
+use super::process::Process;
+use super::scratch::Scratch;
+use super::wire::Message;
+use super::{dist, eventually, root};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// One of our filters in a listener's chain.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    feature: String,
+    config: String,
+    vm_id: String,
+    holds_headers: bool,
+    environment: Vec<(String, String)>,
+}
+
+impl Filter {
+    /// The filter of this feature (`key_auth`), in a VM of its own kind.
+    pub fn new(feature: &str, config: &Value) -> Self {
+        Self {
+            feature: feature.to_owned(),
+            config: config.to_string(),
+            vm_id: feature.to_owned(),
+            holds_headers: false,
+            environment: Vec::new(),
+        }
+    }
+
+    /// With these bytes as its configuration, JSON or not.
+    #[must_use]
+    pub fn raw_config(mut self, config: &str) -> Self {
+        self.config = config.to_owned();
+        self
+    }
+
+    /// Shares data with every filter of the same `vm_id`.
+    #[must_use]
+    pub fn vm_id(mut self, vm_id: &str) -> Self {
+        self.vm_id = vm_id.to_owned();
+        self
+    }
+
+    /// With Envoy's option `allow_on_headers_stop_iteration`.
+    #[must_use]
+    pub fn holding_headers(mut self, holds: bool) -> Self {
+        self.holds_headers = holds;
+        self
+    }
+
+    /// With this environment variable in its VM.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn json(&self) -> Value {
+        let code = dist().join(format!("filters/gatehouse_{}.wasm", self.feature));
+        assert!(code.is_file(), "{} is not there: run `make build`", code.display());
+        let variables: serde_json::Map<_, _> =
+            self.environment.iter().map(|(n, v)| (n.clone(), json!(v))).collect();
+        json!({
+            "name": format!("gatehouse_{}", self.feature),
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+                "config": {
+                    "name": format!("gatehouse_{}", self.feature),
+                    "root_id": self.feature,
+                    "allow_on_headers_stop_iteration": self.holds_headers,
+                    "configuration": {
+                        "@type": "type.googleapis.com/google.protobuf.StringValue",
+                        "value": self.config,
+                    },
+                    "vm_config": {
+                        "vm_id": self.vm_id,
+                        "runtime": "envoy.wasm.runtime.v8",
+                        "code": {"local": {"filename": code}},
+                        "environment_variables": {"key_values": variables},
+                    },
+                },
+            },
+        })
+    }
+}
+
+/// A port with a chain of filters, all of whose requests go to one cluster.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// How a test asks for its address.
+    pub name: &'static str,
+    /// In the order of the request's way.
+    pub filters: Vec<Filter>,
+    /// Where requests go that are let through.
+    pub cluster: &'static str,
+}
+
+/// What an Envoy shall be.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Its listeners.
+    pub listeners: Vec<Listener>,
+    /// Its clusters: name and address.
+    pub clusters: Vec<(&'static str, SocketAddr)>,
+    /// The number of its worker threads.
+    pub concurrency: u32,
+}
+
+impl Setup {
+    /// One listener named `main` with these filters before the cluster `upstream`, one worker.
+    pub fn new(upstream: SocketAddr, filters: Vec<Filter>) -> Self {
+        Self { listeners: Vec::new(), clusters: Vec::new(), concurrency: 1 }
+            .cluster("upstream", upstream)
+            .listener("main", filters)
+    }
+
+    /// Adds a listener before the cluster `upstream`.
+    #[must_use]
+    pub fn listener(mut self, name: &'static str, filters: Vec<Filter>) -> Self {
+        self.listeners.push(Listener { name, filters, cluster: "upstream" });
+        self
+    }
+
+    /// Adds a cluster.
+    #[must_use]
+    pub fn cluster(mut self, name: &'static str, address: SocketAddr) -> Self {
+        self.clusters.push((name, address));
+        self
+    }
+
+    /// With so many workers.
+    #[must_use]
+    pub fn concurrency(mut self, workers: u32) -> Self {
+        self.concurrency = workers;
+        self
+    }
+
+    fn json(&self) -> Value {
+        let any = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
+        json!({
+            "admin": {"address": any},
+            "static_resources": {
+                "listeners": self.listeners.iter().map(|l| listener(l, &any)).collect::<Vec<_>>(),
+                "clusters": self.clusters.iter().map(cluster).collect::<Vec<_>>(),
+            },
+        })
+    }
+}
+
+fn listener(listener: &Listener, address: &Value) -> Value {
+    let mut filters: Vec<Value> = listener.filters.iter().map(Filter::json).collect();
+    filters.push(json!({
+        "name": "router",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        },
+    }));
+    let manager = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.\
+                   HttpConnectionManager";
+    json!({
+        "name": listener.name,
+        "address": address,
+        "filter_chains": [{"filters": [{
+            "name": "http",
+            "typed_config": {
+                "@type": manager,
+                "stat_prefix": listener.name,
+                // Tests send headers of 64 KiB, and 120 of them.
+                "max_request_headers_kb": 192,
+                "common_http_protocol_options": {"max_headers_count": 300},
+                "http_filters": filters,
+                "route_config": {"virtual_hosts": [{
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [{
+                        "name": "everything",
+                        "match": {"prefix": "/"},
+                        "route": {"cluster": listener.cluster},
+                    }],
+                }]},
+            },
+        }]}],
+    })
+}
+
+fn cluster((name, address): &(&'static str, SocketAddr)) -> Value {
+    let endpoint = json!({"address": {"socket_address": {
+        "address": address.ip().to_string(),
+        "port_value": address.port(),
+    }}});
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "2s",
+        // A test of 200 parked requests must not meet Envoy's own limits.
+        "circuit_breakers": {"thresholds": [{
+            "max_connections": 4096, "max_pending_requests": 4096, "max_requests": 4096,
+        }]},
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
+        },
+    })
+}
+
+/// A running Envoy; it ends with this value.
+pub struct Envoy {
+    process: Process,
+    admin: SocketAddr,
+    listeners: Vec<(String, SocketAddr)>,
+    // After the process: its files go last.
+    _scratch: Scratch,
+}
+
+impl Envoy {
+    /// Starts it and waits until it serves.
+    #[track_caller]
+    pub fn start(setup: &Setup) -> Self {
+        Self::try_start(setup).unwrap_or_else(|log| panic!("Envoy refused:\n{log}"))
+    }
+
+    /// Starts it; where it refuses its configuration, gives what it logged.
+    pub fn try_start(setup: &Setup) -> Result<Self, String> {
+        let scratch = Scratch::new("envoy");
+        let config = scratch.file("envoy.json", &format!("{:#}", setup.json()));
+        let admin_file = scratch.path().join("admin");
+        let arguments = [
+            "--config-path".into(),
+            config.into_os_string(),
+            "--admin-address-path".into(),
+            admin_file.clone().into_os_string(),
+            "--concurrency".into(),
+            setup.concurrency.to_string().into(),
+            "--disable-hot-restart".into(),
+            "--log-level".into(),
+            "warning".into(),
+            "--component-log-level".into(),
+            "wasm:info".into(),
+        ];
+        let mut process = Process::start("envoy", &program(), arguments, &scratch);
+        let ready = eventually("Envoy that serves", || {
+            if process.ended() {
+                return Some(Err(process.log()));
+            }
+            let admin = std::fs::read_to_string(&admin_file).ok()?.parse().ok()?;
+            let ready = Request::get("/ready").try_send(admin).ok()?;
+            (ready.status() == 200).then_some(Ok(admin))
+        });
+        let admin = ready?;
+        let answer = Request::get("/listeners?format=json").send(admin).json();
+        let listeners = answer["listener_statuses"].as_array().cloned().unwrap_or_default();
+        let listeners = listeners.iter().map(|status| {
+            let address = &status["local_address"]["socket_address"];
+            let port = address["port_value"].as_u64().and_then(|port| u16::try_from(port).ok());
+            let name = status["name"].as_str().expect("a listener's name").to_owned();
+            (name, SocketAddr::from(([127, 0, 0, 1], port.expect("a listener's port"))))
+        });
+        Ok(Self { process, admin, listeners: listeners.collect(), _scratch: scratch })
+    }
+
+    /// The address of a listener.
+    #[track_caller]
+    pub fn address(&self, listener: &str) -> SocketAddr {
+        let found = self.listeners.iter().find(|(name, _)| name == listener);
+        found.unwrap_or_else(|| panic!("no listener {listener}")).1
+    }
+
+    /// Sends a request to the listener `main`.
+    #[track_caller]
+    pub fn send(&self, request: &Request) -> Message {
+        request.send(self.address("main"))
+    }
+
+    /// The value of a counter or gauge; 0 for one that Envoy does not know.
+    #[track_caller]
+    pub fn stat(&self, name: &str) -> u64 {
+        let answer = Request::get("/stats?format=json").send(self.admin).json();
+        let stats = answer["stats"].as_array().cloned().unwrap_or_default();
+        let found = stats.iter().find(|stat| stat["name"] == name);
+        found.and_then(|stat| stat["value"].as_u64()).unwrap_or(0)
+    }
+
+    /// All that it has logged.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+}
+
+fn program() -> PathBuf {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let output = Command::new(root().join("scripts/envoy")).output().expect("scripts/envoy");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
+    })
+    .clone()
+}

@@ -1,0 +1,65 @@
+//! A real Envoy with the compiled filters, a real `gatehouse-admin`, and both ends of the wire.
+//!
+//! | room         | what is in it                                                        |
+//! |--------------|----------------------------------------------------------------------|
+//! | `envoy.rs`   | a configuration with our filters, and the Envoy that runs it         |
+//! | `admin.rs`   | `gatehouse-admin` on SQLite: start, stop, kill, put a database back  |
+//! | `front.rs`   | stands before an admin service: counts callouts, breaks answers      |
+//! | `echo.rs`    | the upstream: answers with what it received                          |
+//! | `server.rs`  | an HTTP/1.1 server that does what a script says                      |
+//! | `client.rs`  | an HTTP/1.1 client that sends any bytes                              |
+//! | `wire.rs`    | heads and bodies, read from a connection                             |
+//! | `process.rs` | a child process, ended by its own pid, with its log                  |
+//! | `scratch.rs` | a directory that is gone after the test                              |
+//!
+//! Nothing has a fixed port, and nothing sleeps and hopes: [`eventually`] asks until it is so.
+
+mod admin;
+mod client;
+mod echo;
+mod envoy;
+mod front;
+mod process;
+mod scratch;
+mod server;
+mod wire;
+
+pub use admin::Admin;
+pub use client::{Connection, Request};
+pub use echo::{Echo, Received};
+pub use envoy::{Envoy, Filter, Listener, Setup};
+pub use front::{Front, Mode};
+pub use scratch::Scratch;
+pub use server::{Answer, Server};
+pub use wire::Message;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long something may take before a test gives up on it; generous, for a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks until `answer` is there, and says what was missing if it never comes.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = answer() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "within {PATIENCE:?} there was no: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// What `make build` left.
+fn dist() -> PathBuf {
+    let dist =
+        std::env::var_os("GATEHOUSE_DIST").map_or_else(|| root().join("dist"), PathBuf::from);
+    assert!(dist.is_dir(), "{} is not there: run `make build` first", dist.display());
+    dist
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}

@@ -1,0 +1,70 @@
+//! A child process, ended by its own pid, whose log is shown when a test fails.
+
+use super::{Scratch, eventually};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A running program.
+pub(super) struct Process {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `program`; its output goes to a file in `scratch`.
+    pub(super) fn start<A: AsRef<OsStr>>(
+        name: &'static str,
+        program: &Path,
+        arguments: impl IntoIterator<Item = A>,
+        scratch: &Scratch,
+    ) -> Self {
+        assert!(program.is_file(), "{} is not there: run `make build`", program.display());
+        let log = scratch.path().join(format!("{name}.log"));
+        let output = File::options().create(true).append(true).open(&log).expect("a log file");
+        // A test run that is itself killed must leave nothing behind; `setpriv` becomes the program.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(program).args(arguments);
+        command.stdin(Stdio::null()).stdout(output.try_clone().expect("a log file")).stderr(output);
+        let child =
+            command.spawn().unwrap_or_else(|e| panic!("setpriv {}: {e}", program.display()));
+        Self { name, child, log }
+    }
+
+    pub(super) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// Whether it has ended by itself.
+    pub(super) fn ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(super) fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(asked.is_ok_and(|status| status.success()), "kill -TERM {pid}");
+        eventually("end of the process after SIGTERM", || self.ended().then_some(()));
+    }
+
+    /// Ends it as a power cut would.
+    pub(super) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = lines.get(lines.len().saturating_sub(60)..).unwrap_or_default();
+            eprintln!("--- the last of {}'s log ---\n{}\n---", self.name, tail.join("\n"));
+        }
+    }
+}

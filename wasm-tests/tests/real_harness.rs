@@ -1,0 +1,101 @@
+//! The harness itself: a test that stands on it must be able to trust what it sees.
+
+use serde_json::json;
+use std::net::SocketAddr;
+use wasm_tests::real::{Answer, Connection, Echo, Envoy, Front, Mode, Request, Setup};
+
+#[test]
+fn the_upstream_sees_every_byte_that_the_client_sent() {
+    let echo = Echo::start();
+    let envoy = Envoy::start(&Setup::new(echo.address(), Vec::new()).concurrency(2));
+    let request = Request::post("/a%2Fb?q=1", "body")
+        .header("x-twice", "one")
+        .header("x-twice", "two")
+        .header("x-bytes", b"\xff\xfe")
+        .header("x-long", "l".repeat(64 * 1024));
+
+    let answer = envoy.send(&request);
+
+    let description = answer.json();
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    assert_eq!(description["method"], "POST");
+    assert_eq!(description["path"], "/a%2Fb?q=1");
+    assert_eq!(description["body"], "body");
+    let received = echo.last();
+    assert_eq!(received.all("x-twice"), ["one", "two"]);
+    let bytes = received.headers.iter().find(|(name, _)| name == b"x-bytes").expect("x-bytes");
+    assert_eq!(bytes.1, b"\xff\xfe");
+    assert_eq!(received.header("x-long").map(|long| long.len()), Some(64 * 1024));
+    assert_eq!(echo.count(), 1);
+}
+
+#[test]
+fn a_connection_is_kept_and_a_body_may_come_in_pieces() {
+    let echo = Echo::start();
+    let envoy = Envoy::start(&Setup::new(echo.address(), Vec::new()));
+    let mut connection = Connection::open(envoy.address("main")).expect("a connection");
+
+    let chunked = Request::post("/chunked", "c".repeat(2500)).chunked();
+    let answer = connection.exchange(&chunked).expect("an answer");
+    assert_eq!(answer.json()["body"], "c".repeat(2500));
+
+    let pieces = Request::post("/pieces", "").header("content-length", "6");
+    connection.write(&pieces.head()).expect("the head");
+    connection.write(b"one").expect("a piece");
+    connection.write(b"two").expect("another");
+    assert_eq!(connection.answer().expect("an answer").json()["body"], "onetwo");
+    assert_eq!(echo.count(), 2);
+}
+
+#[test]
+fn a_front_counts_holds_and_breaks_answers() {
+    let mut front = Front::scripted(|request| Answer::json(200, json!({"path": request.path()})));
+    let address = front.address();
+    assert_eq!(Request::get("/a").send(address).json()["path"], "/a");
+
+    front.set(Mode::Hold);
+    let held = std::thread::spawn(move || Request::get("/held").send(address).json());
+    wasm_tests::real::eventually("request on hold", || (front.count("/held") == 1).then_some(()));
+    assert!(!held.is_finished());
+    front.set(Mode::Pass);
+    assert_eq!(held.join().expect("an answer")["path"], "/held");
+
+    front.set(Mode::Status(500));
+    assert_eq!(Request::get("/b").send(address).status(), 500);
+    front.set(Mode::Garbage);
+    assert_eq!(Request::get("/b").send(address).json(), json!(null));
+    for broken in [Mode::Truncate, Mode::HangUp] {
+        front.set(broken);
+        assert!(Request::get("/b").try_send(address).is_err(), "{broken:?}");
+    }
+    front.stop();
+    assert!(Request::get("/b").try_send(address).is_err());
+    front.resume();
+    assert_eq!(Request::get("/a").send(address).json()["path"], "/a");
+    assert_eq!((front.count("/a"), front.count("/b"), front.count("/")), (2, 4, 7));
+}
+
+#[test]
+fn a_front_passes_a_request_on_unchanged() {
+    let echo = Echo::start();
+    let front = Front::before(echo.address());
+    let request = Request::post("/x?y=z", "body").header("authorization", "Bearer t");
+
+    let answer = request.send(front.address());
+
+    assert_eq!((answer.status(), answer.json()["path"].as_str()), (200, Some("/x?y=z")));
+    assert_eq!(answer.header("content-type").as_deref(), Some("application/json"));
+    assert_eq!(echo.last().header("authorization").as_deref(), Some("Bearer t"));
+    assert_eq!(echo.last().body, b"body");
+    assert_eq!(echo.last().header("host").as_deref(), Some("gateway.test"));
+}
+
+#[test]
+fn a_refused_configuration_comes_with_the_log() {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
+    let setup = Setup::new(nowhere, Vec::new()).cluster("upstream", nowhere);
+
+    let log = Envoy::try_start(&setup).err().expect("two clusters of one name are refused");
+
+    assert!(log.contains("duplicate cluster 'upstream'"), "{log}");
+}
