@@ -1,0 +1,127 @@
+//! Powers with secret exponents, modulo both primes at once, joined by the Chinese remainder theorem.
+
+use crate::digits::{MASK, Number, W, bit_length, carry, digits, regroup, zero};
+use crate::dual::{Dual, DualMont, WINDOW};
+use crate::mont::Mont;
+use crate::radix::Radix;
+use crate::rows::add_product;
+use zeroize::Zeroizing;
+
+/// Exponents modulo p - 1 and q - 1, in windows, least significant first.
+pub(crate) type Windows = Zeroizing<Vec<[u8; 2]>>;
+
+pub(crate) struct Crt {
+    p: Mont,
+    q: Mont,
+    dual: DualMont,
+    /// 1 for `dual`.
+    one: Dual,
+    /// Factors that carry a number reduced modulo a prime into the form that `dual` wants, and back.
+    into_dual: [Number; 2],
+    from_dual: [Number; 2],
+    /// 1/q mod p, in Montgomery form.
+    qinv: Number,
+}
+
+impl Crt {
+    /// Two odd primes with the same number of bits, and 1/q mod p, in 27-bit digits.
+    pub(crate) fn new(p: Number, q: Number, qinv: &[u64]) -> Option<Self> {
+        let bits = bit_length(&p, W);
+        // h = qinv (m_p - m_q) needs q < 2 p.
+        if bits != bit_length(&q, W) || p.len() != digits(bits) {
+            return None;
+        }
+        let (radix, len) = Radix::for_modulus(bits)?;
+        let cut = |a: &[u64]| regroup(a.iter().copied(), W, len, radix.bits);
+        let dual = DualMont::new(radix, &cut(&p)?, &cut(&q)?)?;
+        let (p, q) = (Mont::new(p)?, Mont::new(q)?);
+        let (narrow, wide) = (p.r_bits(), dual.r_bits());
+        let back = (2 * narrow).checked_sub(wide)?;
+        let one = [p.plain_power_of_two(wide), q.plain_power_of_two(wide)];
+        Some(Crt {
+            one: dual.pack(&cut(&one[0])?, &cut(&one[1])?),
+            // c/R, times 2^wide R^2, over R: c 2^wide.
+            into_dual: [p.power_of_two(narrow + wide), q.power_of_two(narrow + wide)],
+            // c 2^wide / R, times R^2 / 2^wide, over R: c.
+            from_dual: [p.plain_power_of_two(back), q.plain_power_of_two(back)],
+            qinv: p.to_mont(qinv),
+            dual,
+            p,
+            q,
+        })
+    }
+
+    /// Two exponents in windows. None when one is longer than the primes.
+    pub(crate) fn windows(&self, a: &[u64], b: &[u64]) -> Option<Windows> {
+        let count = self.p.bits().div_ceil(WINDOW as usize);
+        let cut = |a: &[u64]| regroup(a.iter().copied(), W, count, WINDOW);
+        let (a, b) = (cut(a)?, cut(b)?);
+        let mut out = Zeroizing::new(vec![[0; 2]; count]);
+        for ((out, a), b) in out.iter_mut().zip(a.iter()).zip(b.iter()) {
+            *out = [*a as u8, *b as u8];
+        }
+        Some(out)
+    }
+
+    /// The exponents that invert: p - 2 and q - 2.
+    pub(crate) fn inverting(&self) -> Option<Windows> {
+        let minus_two = |n: &[u64]| {
+            let mut out = zero(n.len());
+            let mut borrow = 2;
+            for (out, n) in out.iter_mut().zip(n) {
+                let v = n.wrapping_sub(borrow);
+                borrow = v >> 63;
+                *out = v & MASK;
+            }
+            out
+        };
+        self.windows(&minus_two(self.p.modulus()), &minus_two(self.q.modulus()))
+    }
+
+    /// c to the power of a secret exponent, in `len` digits, for c < p q.
+    pub(crate) fn pow(&self, c: &[u64], windows: &[[u8; 2]], len: usize) -> Option<Number> {
+        let radix = self.dual.radix();
+        let residue = |m: &Mont, factor: &[u64]| {
+            let mut wide = zero(2 * m.len());
+            for (wide, c) in wide.iter_mut().zip(c) {
+                *wide = *c;
+            }
+            let v = m.canonical(&m.mul(&m.reduce_wide(wide), factor));
+            regroup(v.iter().copied(), W, self.dual.len(), radix.bits)
+        };
+        let [into_p, into_q] = &self.into_dual;
+        let x = self.dual.pack(&residue(&self.p, into_p)?, &residue(&self.q, into_q)?);
+        let [yp, yq] = self.dual.unpack(&self.dual.pow(&self.one, &x, windows));
+        let plain = |m: &Mont, y: &[u64], factor: &[u64]| {
+            // Below 2^(B+1) times the prime, which is far below the R of `m` times it.
+            let wide = regroup(y.iter().copied(), radix.bits, 2 * m.len(), W)?;
+            Some(m.canonical(&m.mul(&m.reduce_wide(wide), factor)))
+        };
+        let [from_p, from_q] = &self.from_dual;
+        let (mp, mq) = (plain(&self.p, &yp, from_p)?, plain(&self.q, &yq, from_q)?);
+        self.join(&mp, &mq, len)
+    }
+
+    /// Garner: m_q + q (qinv (m_p - m_q) mod p).
+    fn join(&self, mp: &[u64], mq: &[u64], len: usize) -> Option<Number> {
+        let mut diff = zero(self.p.len());
+        let mut k = 0i64;
+        let pairs = mp.iter().zip(mq).zip(self.p.modulus());
+        for (out, ((mp, mq), p)) in diff.iter_mut().zip(pairs) {
+            // 2 p added, because m_q < q < 2 p: never negative, below 3 p.
+            let v = mp.cast_signed() + 2 * p.cast_signed() - mq.cast_signed() + k;
+            *out = v.cast_unsigned() & MASK;
+            k = v >> W;
+        }
+        let h = self.p.canonical(&self.p.mul(&diff, &self.qinv));
+        let mut out = zero(2 * self.p.len());
+        for (out, mq) in out.iter_mut().zip(mq) {
+            *out = *mq;
+        }
+        add_product(&mut out, &h, self.q.modulus());
+        carry(&mut out);
+        // Below p q, so that the digits cut off are zero.
+        out.truncate(len);
+        Some(out)
+    }
+}

@@ -1,0 +1,97 @@
+//! Numbers as digits: cutting, joining, carrying, comparing.
+
+use zeroize::Zeroizing;
+
+/// Digits, least significant first. Wiped when dropped, whether they are secret or not.
+pub(crate) type Number = Zeroizing<Vec<u64>>;
+
+/// Digit width of [`Number`]s between the exponentiations.
+pub(crate) const W: u32 = 27;
+pub(crate) const MASK: u64 = (1 << W) - 1;
+
+/// Digits for a number of this size with room for four more bits: a multiple of four, at least
+/// eight.
+pub(crate) const fn digits(bits: usize) -> usize {
+    let n = (bits + 4).div_ceil(W as usize).div_ceil(4) * 4;
+    if n < 8 { 8 } else { n }
+}
+
+pub(crate) fn zero(len: usize) -> Number {
+    Zeroizing::new(vec![0; len])
+}
+
+/// Cuts `bits`-wide digits, least significant first, into `out_bits`-wide ones; both widths are at
+/// most 32. None when something other than zeros does not fit. Branches on lengths only.
+pub(crate) fn regroup(
+    input: impl Iterator<Item = u64>,
+    bits: u32,
+    len: usize,
+    out_bits: u32,
+) -> Option<Number> {
+    let mut out = zero(len);
+    let mut lost = 0u64;
+    {
+        let mut slots = out.iter_mut();
+        let mut put = |digit| match slots.next() {
+            Some(slot) => *slot = digit,
+            None => lost |= digit,
+        };
+        let (mut acc, mut have) = (0u64, 0);
+        for v in input {
+            acc |= v << have;
+            have += bits;
+            while have >= out_bits {
+                put(acc & ((1 << out_bits) - 1));
+                acc >>= out_bits;
+                have -= out_bits;
+            }
+        }
+        put(acc);
+    }
+    (lost == 0).then_some(out)
+}
+
+/// A big-endian number in `len` digits.
+pub(crate) fn from_bytes(bytes: &[u8], len: usize) -> Option<Number> {
+    regroup(bytes.iter().rev().map(|&v| v.into()), 8, len, W)
+}
+
+/// The last `size` bytes of a number, big-endian.
+pub(crate) fn to_bytes(a: &[u64], size: usize) -> Option<Vec<u8>> {
+    let out = regroup(a.iter().copied(), W, size, 8)?;
+    Some(out.iter().rev().map(|&v| v as u8).collect())
+}
+
+/// Brings every digit but the last below 2^27.
+pub(crate) fn carry(a: &mut [u64]) {
+    let Some((last, rest)) = a.split_last_mut() else { return };
+    let mut k = 0;
+    for v in rest {
+        let s = *v + k;
+        *v = s & MASK;
+        k = s >> W;
+    }
+    *last += k;
+}
+
+/// Bits of a number in `w`-bit digits.
+pub(crate) fn bit_length(a: &[u64], w: u32) -> usize {
+    let top = a.iter().enumerate().rev().find(|(_, v)| **v != 0);
+    top.map_or(0, |(i, v)| i * w as usize + (u64::BITS - v.leading_zeros()) as usize)
+}
+
+/// 1/a mod 2^32 at least, for odd a. Newton's method: the correct low bits double each time.
+pub(crate) fn inverse(a: u64) -> u64 {
+    (0..5).fold(1u64, |x, _| x.wrapping_mul(2u64.wrapping_sub(a.wrapping_mul(x))))
+}
+
+/// a < b, for values that may be known.
+pub(crate) fn less(a: &[u64], b: &[u64]) -> bool {
+    a.iter().rev().lt(b.iter().rev())
+}
+
+/// A big-endian number without its leading zeros.
+pub(crate) fn strip(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|&&b| b == 0).count();
+    bytes.get(zeros..).unwrap_or_default()
+}

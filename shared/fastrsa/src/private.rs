@@ -1,0 +1,196 @@
+//! Private keys: making signatures.
+//!
+//! Signing has no branch and no address that depends on the key or on the blinded message: fixed
+//! 5-bit windows, every table entry read at each step, no final subtraction. The base is blinded, and
+//! every signature is verified with the public key before it is returned, because a fault in one half
+//! of the CRT would give the factors of n away.
+
+use crate::crt::{Crt, Windows};
+use crate::digits::{
+    Number, W, bit_length, carry, digits, from_bytes, less, strip, to_bytes, zero,
+};
+use crate::public::PublicKey;
+use crate::rows::add_product;
+use crate::scheme::{Scheme, pkcs1_encode, pss_encode};
+use crate::{BadKey, CannotSign};
+use core::fmt;
+
+/// Signing makes its blinding pair anew from fresh randomness after this many uses; in between both
+/// halves are squared.
+const BLINDING_USES: u32 = 32;
+
+/// Attempts to find a blinding factor below the modulus. Each fails with a chance below 1/2.
+const BLINDING_ATTEMPTS: u32 = 128;
+
+/// A source of random bytes, cryptographically strong.
+pub trait Random {
+    /// Fills all of `out`.
+    fn fill(&mut self, out: &mut [u8]);
+}
+
+impl<F: FnMut(&mut [u8])> Random for F {
+    fn fill(&mut self, out: &mut [u8]) {
+        self(out);
+    }
+}
+
+/// The numbers of a private key, big-endian, as in RSAPrivateKey (RFC 8017 appendix A.1.2).
+#[expect(missing_docs, reason = "the names of the RFC")]
+#[derive(Clone, Copy)]
+pub struct Parts<'a> {
+    pub modulus: &'a [u8],
+    pub public_exponent: &'a [u8],
+    pub prime1: &'a [u8],
+    pub prime2: &'a [u8],
+    pub exponent1: &'a [u8],
+    pub exponent2: &'a [u8],
+    pub coefficient: &'a [u8],
+}
+
+/// A private key with two primes, ready to sign. Everything secret in it is wiped when dropped.
+pub struct PrivateKey {
+    public: PublicKey,
+    crt: Crt,
+    exponents: Windows,
+    inverting: Windows,
+    blinding: Option<Blinding>,
+}
+
+/// r^e and 1/r modulo n, in Montgomery form.
+struct Blinding {
+    blind: Number,
+    unblind: Number,
+    uses: u32,
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey({} bits)", self.public.bits())
+    }
+}
+
+impl PrivateKey {
+    /// A key from its numbers. Time depends on their lengths, and on how many leading zeros they have.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKey`] unless the primes have the same number of bits and multiply to the modulus, and the
+    /// exponents are those of the key.
+    pub fn new(parts: &Parts<'_>) -> Result<Self, BadKey> {
+        let public = PublicKey::new(parts.modulus, parts.public_exponent)?;
+        Self::build(parts, public).ok_or(BadKey::Private)
+    }
+
+    fn build(parts: &Parts<'_>, public: PublicKey) -> Option<Self> {
+        let len = digits(public.bits().div_ceil(2));
+        let number = |bytes: &[u8]| from_bytes(strip(bytes), len);
+        let (p, q) = (number(parts.prime1)?, number(parts.prime2)?);
+        if bit_length(&p, W) != public.bits().div_ceil(2) {
+            return None;
+        }
+        let mut n = zero(2 * len);
+        add_product(&mut n, &p, &q);
+        carry(&mut n);
+        let (low, high) = n.split_at_checked(public.field().len())?;
+        if low != public.field().modulus() || high.iter().any(|v| *v != 0) {
+            return None;
+        }
+        let crt = Crt::new(p, q, &number(parts.coefficient)?)?;
+        let exponents = crt.windows(&number(parts.exponent1)?, &number(parts.exponent2)?)?;
+        let inverting = crt.inverting()?;
+        let key = PrivateKey { public, crt, exponents, inverting, blinding: None };
+        key.agrees().then_some(key)
+    }
+
+    /// Whether the private numbers undo the public ones, shown on one number.
+    fn agrees(&self) -> bool {
+        let n = self.public.field().modulus();
+        // Longer than the primes, so that joining the halves is tried too.
+        let mut x = zero(n.len());
+        for (x, n) in x.iter_mut().zip(n.iter().skip(1)) {
+            *x = *n;
+        }
+        let undone = self.public.power(&x).and_then(|y| self.crt.pow(&y, &self.exponents, n.len()));
+        undone.is_some_and(|undone| undone == x)
+    }
+
+    /// The public half.
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// Signs `message`. `random` blinds, and salts PSS.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotSign`]; nothing of the attempt is revealed.
+    pub fn sign(
+        &mut self,
+        scheme: Scheme,
+        message: &[u8],
+        random: &mut dyn Random,
+    ) -> Result<Vec<u8>, CannotSign> {
+        let size = self.public.size();
+        let em = match scheme {
+            Scheme::Pkcs1(hash) => pkcs1_encode(hash, message, size),
+            Scheme::Pss(hash) => {
+                let mut salt = vec![0; hash.size()];
+                random.fill(&mut salt);
+                pss_encode(hash, message, &salt, self.public.bits())
+            }
+        };
+        let em = em.ok_or(CannotSign::KeyTooShort)?;
+        let em = from_bytes(&em, self.public.field().len()).ok_or(CannotSign::Fault)?;
+        // Taken out, so that a failed attempt leaves no blinding behind to be used again.
+        let blinding = match self.blinding.take() {
+            Some(old) if old.uses < BLINDING_USES => self.next_blinding(&old),
+            _ => self.new_blinding(random)?,
+        };
+        let s = self.raise(&em, &blinding).ok_or(CannotSign::Fault)?;
+        if self.public.power(&s).is_none_or(|v| v != em) {
+            return Err(CannotSign::Fault);
+        }
+        self.blinding = Some(blinding);
+        to_bytes(&s, size).ok_or(CannotSign::Fault)
+    }
+
+    fn raise(&self, em: &[u64], blinding: &Blinding) -> Option<Number> {
+        let n = self.public.field();
+        let c = n.canonical(&n.mul(em, &blinding.blind));
+        let s = self.crt.pow(&c, &self.exponents, n.len())?;
+        Some(n.canonical(&n.mul(&s, &blinding.unblind)))
+    }
+
+    fn next_blinding(&self, old: &Blinding) -> Blinding {
+        let n = self.public.field();
+        Blinding {
+            blind: n.square(&old.blind),
+            unblind: n.square(&old.unblind),
+            uses: old.uses + 1,
+        }
+    }
+
+    fn new_blinding(&self, random: &mut dyn Random) -> Result<Blinding, CannotSign> {
+        let n = self.public.field();
+        let r = self.random_below_modulus(random).ok_or(CannotSign::Randomness)?;
+        let blind = self.public.power(&r).ok_or(CannotSign::Fault)?;
+        let unblind = self.crt.pow(&r, &self.inverting, n.len()).ok_or(CannotSign::Fault)?;
+        Ok(Blinding { blind: n.to_mont(&blind), unblind: n.to_mont(&unblind), uses: 0 })
+    }
+
+    /// None from a broken source. How many attempts were made says nothing about the last one.
+    fn random_below_modulus(&self, random: &mut dyn Random) -> Option<Number> {
+        let n = self.public.field();
+        let mut bytes = zeroize::Zeroizing::new(vec![0; self.public.size()]);
+        let unused = self.public.size() * 8 - self.public.bits();
+        (0..BLINDING_ATTEMPTS).find_map(|_| {
+            random.fill(&mut bytes);
+            if let Some(first) = bytes.first_mut() {
+                *first &= 0xff >> unused;
+            }
+            let r = from_bytes(&bytes, n.len())?;
+            // Longer than one digit: neither 0 nor 1 nor anything else that blinds nothing.
+            (less(&r, n.modulus()) && r.iter().skip(1).any(|v| *v != 0)).then_some(r)
+        })
+    }
+}
