@@ -18,7 +18,7 @@ help: ## this list
 
 .PHONY: setup
 setup: ## install all that the other targets need (they do it themselves, too)
-	@scripts/setup rust lint wasm envoy postgres
+	@scripts/setup rust lint wasm envoy curl postgres
 
 .PHONY: build
 build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, and gatehouse-admin
@@ -36,7 +36,7 @@ test: build ## run every test: native, admin service (SQLite and PostgreSQL), fi
 
 .PHONY: demo
 demo: build ## a real Envoy with the filters on 127.0.0.1:8000, the admin service on 8001, and a tour (ONCE=1 ends after it)
-	@scripts/setup envoy
+	@scripts/setup envoy curl
 	@ONCE=$(ONCE) scripts/demo
 
 .PHONY: bench

@@ -1,0 +1,155 @@
+"""The tour of `make demo`: the curl lines of the requirement documents, and what must come back."""
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Step:
+    """One command. `{name}` in it stands for what an earlier step has saved."""
+
+    says: str
+    command: str
+    status: int
+    # Members that the JSON answer must have; a nested object is compared in the same way.
+    body: dict = field(default_factory=dict)
+    # name -> member of the JSON answer
+    saves: dict = field(default_factory=dict)
+    # Asked again until it is so, at most for so many seconds.
+    within: float = 0
+
+
+# envoy.yaml says `poll_interval: 2`; the rest is for the answer to travel on a busy machine.
+POLL_INTERVAL = 2 + 1
+
+TOUR = [
+    Step(
+        "An operator registers a consumer,",
+        'curl -X POST {admin}/consumers --data "username=arghyam"',
+        201, {"username": "arghyam"}, saves={"consumer": "id"}),
+    Step(
+        "gives it an API key (this answer is the only one that ever shows it),",
+        "curl -X POST {admin}/consumers/arghyam/key-auth",
+        201, saves={"key": "key"}),
+    Step(
+        "and associates an App ID with it.",
+        'curl -X POST {admin}/consumers/arghyam/appids --data "appid=arghyam.mobile_app"',
+        201, {"appid": "arghyam.mobile_app"}),
+    Step(
+        "Without a key, the gateway refuses.",
+        "curl {gateway}/orders/1",
+        401, {"message": "No API key found in request"}),
+    Step(
+        "With a wrong one, too.",
+        'curl {gateway}/orders/1 -H "apikey: wrong"',
+        401, {"message": "Unauthorized"}),
+    Step(
+        "With the key, but without an App ID:",
+        'curl {gateway}/orders/1 -H "apikey: {key}"',
+        403, {"message": "X-APP-ID can't be blank"}),
+    Step(
+        "With an App ID of somebody else:",
+        'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: shikshalokam.portal"',
+        403, {"message": "Invalid X-APP-ID"}),
+    Step(
+        "With its own, the request reaches the upstream, which is told who is calling and not the key.",
+        'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app"',
+        200, {"upstream": "orders", "path": "/orders/1", "headers": {
+            "x-consumer-username": "arghyam", "x-consumer-id": "{consumer}", "x-app-id": "arghyam.mobile_app",
+            "apikey": None}}),
+    Step(
+        "A client cannot say itself who it is.",
+        'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app" -H "X-Consumer-Username: root"',
+        200, {"headers": {"x-consumer-username": "arghyam"}}),
+    Step(
+        "Which App IDs does the consumer have?",
+        "curl -X GET {admin}/consumers/arghyam/appids",
+        200, {"total": 1}),
+    Step(
+        "The operator deletes it,",
+        "curl -X DELETE {admin}/consumers/arghyam/appids/arghyam.mobile_app",
+        204),
+    Step(
+        "and within the poll interval the same request is refused.",
+        'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app"',
+        403, {"message": "Consumer and X-APP-ID mapping doesn't exist"}, within=POLL_INTERVAL),
+    Step(
+        "It is created once more,",
+        'curl -X POST {admin}/consumers/arghyam/appids --data "appid=arghyam.mobile_app"',
+        201, {"appid": "arghyam.mobile_app"}),
+    Step(
+        "and the request is let through again.",
+        'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app"',
+        200, {"upstream": "orders"}, within=POLL_INTERVAL),
+]
+
+
+class Tour:
+    """Takes the steps one by one, prints commands and answers, and counts what differed."""
+
+    def __init__(self, gateway, admin):
+        self.known = {"gateway": f"http://localhost:{gateway}", "admin": f"http://localhost:{admin}"}
+        self.colour = sys.stdout.isatty()
+
+    def take(self, steps):
+        differed = 0
+        for step in steps:
+            command = self.fill(step.command)
+            print(f"\n{self.paint(1, step.says)}\n{self.paint(36, '$ ' + command)}", flush=True)
+            started = time.monotonic()
+            status, body, problems = self.try_once(step, command)
+            while problems and time.monotonic() < started + step.within:
+                time.sleep(0.1)
+                status, body, problems = self.try_once(step, command)
+            after = f"   (after {time.monotonic() - started:.1f} s)" if step.within else ""
+            print(f"{self.paint(32 if not problems else 31, str(status))} {body}{after}")
+            for problem in problems:
+                print(self.paint(31, f"  DIFFERS: {problem}"))
+            if problems:
+                differed += 1
+        verdict = f"{differed} of {len(steps)} steps differed" if differed else f"All {len(steps)} steps went as told."
+        print(f"\n{self.paint(31 if differed else 32, verdict)}", flush=True)
+        return differed
+
+    def fill(self, text):
+        for name, value in self.known.items():
+            text = text.replace("{" + name + "}", value)
+        return text
+
+    def try_once(self, step, command):
+        # What the reader sees is what runs, but for the options that make the answer readable here.
+        curl = shlex.split(command) + ["-sS", "--max-time", "10", "-w", "\n%{http_code}"]
+        run = subprocess.run(curl, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
+        if run.returncode:
+            return "---", run.stderr.strip(), [f"curl ended with status {run.returncode}"]
+        body, _, status = run.stdout.rpartition("\n")
+        try:
+            answer = json.loads(body) if body else {}
+        except ValueError:
+            answer = {}
+        problems = [] if int(status) == step.status else [f"the status is {status}, expected is {step.status}"]
+        problems += self.differences(step.body, answer)
+        for name, member in step.saves.items():
+            if isinstance(answer.get(member), str):
+                self.known[name] = answer[member]
+            else:
+                problems.append(f"the answer has no {member}")
+        # An answer in lines reads worse than in one.
+        return status, " ".join(body.split()), problems
+
+    def differences(self, expected, found, path=""):
+        for name, value in expected.items():
+            where, got = f"{path}{name}", found.get(name) if isinstance(found, dict) else None
+            if isinstance(value, dict):
+                yield from self.differences(value, got, f"{where}.")
+                continue
+            value = self.fill(value) if isinstance(value, str) else value
+            if got != value:
+                yield f"{where} is {json.dumps(got)}, expected is {json.dumps(value)}"
+
+    def paint(self, colour, text):
+        return f"\033[{colour}m{text}\033[0m" if self.colour else text
