@@ -1,2 +1,9 @@
-//! The admin service: owns consumers, credentials and App IDs, and feeds the gateways' caches.
-fn main() {}
+//! The command `gatehouse-admin`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    gatehouse_admin::run(gatehouse_admin::Command::parse())
+}

@@ -1,0 +1,124 @@
+//! Reading a body: JSON, form or multipart, at most 1 MiB, within half a minute.
+
+use std::time::Duration;
+
+use axum::RequestExt;
+use axum::extract::{FromRequest, Multipart, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::App;
+use super::answer::Refusal;
+use super::fields::Fields;
+use super::text;
+
+const LIMIT: usize = 1024 * 1024;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl FromRequest<App> for Fields {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &App) -> Result<Self, Refusal> {
+        let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        if declared
+            .and_then(|length| length.parse().ok())
+            .is_some_and(|length: usize| length > LIMIT)
+        {
+            return Err(Refusal::TooLarge);
+        }
+        let (parts, body) = request.into_parts();
+        let whole = tokio::time::timeout(PATIENCE, Limited::new(body, LIMIT).collect()).await;
+        let bytes = match whole {
+            Err(_) => return Err(Refusal::TooSlow),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Refusal::TooLarge),
+            Ok(Err(_)) => return Err(Refusal::Malformed("the body is incomplete".into())),
+            Ok(Ok(whole)) => whole.to_bytes(),
+        };
+        // Kong takes `POST /consumers/{c}/key-auth` without any body.
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        match kind.to_ascii_lowercase().as_str() {
+            "application/json" => from_json(&bytes),
+            "application/x-www-form-urlencoded" => from_form(&bytes),
+            "multipart/form-data" => from_multipart(Request::from_parts(parts, bytes.into())).await,
+            _ => Err(Refusal::UnsupportedType),
+        }
+    }
+}
+
+fn from_json(bytes: &[u8]) -> Result<Fields, Refusal> {
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(Refusal::Malformed("Cannot parse JSON body: it is not UTF-8".into()));
+    }
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = reader.deserialize_map(Members).and_then(|members| reader.end().map(|()| members));
+    match read {
+        Ok(Ok(fields)) => Ok(fields),
+        Ok(Err(twice)) => Err(Refusal::field(&twice, "given more than once")),
+        // A message of ours: serde's would quote what was sent, and it may be a key.
+        Err(error) => Err(Refusal::Malformed(format!(
+            "Cannot parse JSON body: it must be an object, see line {} column {}",
+            error.line(),
+            error.column()
+        ))),
+    }
+}
+
+/// Members of an object; a name that occurs twice is an error instead of a silent choice.
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Result<Fields, String>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Fields::default();
+        let mut twice = None;
+        while let Some((name, value)) = map.next_entry::<String, Value>()? {
+            if !fields.add(&name, value) {
+                twice = Some(name);
+            }
+        }
+        Ok(twice.map_or(Ok(fields), Err))
+    }
+}
+
+fn from_form(bytes: &[u8]) -> Result<Fields, Refusal> {
+    let pairs = text::pairs(bytes)
+        .map_err(|problem| Refusal::Malformed(format!("Cannot parse form body: {problem}")))?;
+    let mut fields = Fields::form();
+    for (name, value) in pairs {
+        if !fields.add_text(&name, value) {
+            return Err(Refusal::field(&name, "given more than once"));
+        }
+    }
+    Ok(fields)
+}
+
+async fn from_multipart(request: Request) -> Result<Fields, Refusal> {
+    let malformed = |_| Refusal::Malformed("Cannot parse multipart body".into());
+    let mut parts = request
+        .extract::<Multipart, _>()
+        .await
+        .map_err(|_| Refusal::Malformed("Cannot parse multipart body: no boundary".into()))?;
+    let mut fields = Fields::form();
+    while let Some(part) = parts.next_field().await.map_err(malformed)? {
+        let name = part.name().unwrap_or_default().to_owned();
+        let bytes = part.bytes().await.map_err(malformed)?;
+        let Ok(value) = String::from_utf8(bytes.into()) else {
+            return Err(Refusal::field(&name, "must be UTF-8"));
+        };
+        if !fields.add_text(&name, value) {
+            return Err(Refusal::field(&name, "given more than once"));
+        }
+    }
+    Ok(fields)
+}

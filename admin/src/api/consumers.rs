@@ -1,0 +1,220 @@
+//! `/consumers`: who uses the APIs.
+
+use admin_api::NAME_MAX_CHARS;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{Router, get};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::App;
+use super::answer::{Answer, Refusal, json, no_content};
+use super::fields::{self, Fields, Given};
+use super::query::Query;
+use crate::store::{Consumer, Cursor, Tx, now};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/consumers", get(list).post(create))
+        .route("/consumers/{consumer}", get(read).patch(amend).put(replace).delete(remove))
+}
+
+/// What a request says about a consumer.
+struct Draft {
+    id: Given<String>,
+    username: Given<String>,
+    custom_id: Given<String>,
+    tags: Given<String>,
+}
+
+impl Draft {
+    fn take(mut fields: Fields) -> Result<Self, Refusal> {
+        let draft = Self {
+            id: fields.uuid("id"),
+            username: fields.text("username", NAME_MAX_CHARS),
+            custom_id: fields.text("custom_id", NAME_MAX_CHARS),
+            tags: fields.tags(),
+        };
+        fields.finish()?;
+        Ok(draft)
+    }
+}
+
+async fn list(State(app): State<App>, mut query: Query) -> Answer {
+    let names = [("username", query.text("username")), ("custom_id", query.text("custom_id"))];
+    let window = query.window()?;
+    let mut tx = app.store.read().await?;
+    let mut page = if names.iter().all(|(_, name)| name.is_none()) {
+        tx.consumers(&window.after, window.probe()).await?
+    } else {
+        named(&mut tx, names).await?
+    };
+    let next = window.cut(&mut page, |it| Cursor { created_at: it.created_at, id: it.id.clone() });
+    let data: Vec<Value> = page.iter().map(shown).collect();
+    Ok(json(StatusCode::OK, &super::page(data, next)))
+}
+
+/// The one consumer, if any, that has all these names.
+async fn named(
+    tx: &mut Tx,
+    names: [(&'static str, Option<String>); 2],
+) -> Result<Vec<Consumer>, Refusal> {
+    let mut found: Option<Consumer> = None;
+    for (column, name) in names {
+        let Some(name) = name else { continue };
+        let Some(next) = tx.consumer_by(column, &name).await? else { return Ok(vec![]) };
+        if found.as_ref().is_some_and(|found| found.id != next.id) {
+            return Ok(vec![]);
+        }
+        found = Some(next);
+    }
+    Ok(found.into_iter().collect())
+}
+
+async fn create(State(app): State<App>, fields: Fields) -> Answer {
+    let draft = Draft::take(fields)?;
+    let new = fresh(draft);
+    let mut tx = app.store.write().await?;
+    check(&mut tx, None, &new).await?;
+    tx.insert_consumer(&new).await?;
+    tx.commit().await?;
+    Ok(json(StatusCode::CREATED, &shown(&new)))
+}
+
+async fn read(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    let mut tx = app.store.read().await?;
+    let found = find(&mut tx, &name).await?;
+    Ok(json(StatusCode::OK, &shown(&found)))
+}
+
+async fn amend(State(app): State<App>, Path(name): Path<String>, fields: Fields) -> Answer {
+    if fields.is_empty() {
+        return Err(Refusal::Malformed("empty body".into()));
+    }
+    let draft = Draft::take(fields)?;
+    let mut tx = app.store.write().await?;
+    let old = find(&mut tx, &name).await?;
+    let merged = |old: &Option<String>, given| match given {
+        Given::Absent => old.clone(),
+        Given::Null => None,
+        Given::Value(value) => Some(value),
+    };
+    let new = Consumer {
+        username: merged(&old.username, draft.username),
+        custom_id: merged(&old.custom_id, draft.custom_id),
+        tags: merged(&old.tags, draft.tags),
+        updated_at: now(),
+        ..old.clone()
+    };
+    same_id(&old.id, &draft.id)?;
+    store(tx, &old, &new).await
+}
+
+async fn replace(State(app): State<App>, Path(name): Path<String>, fields: Fields) -> Answer {
+    let mut draft = Draft::take(fields)?;
+    let mut tx = app.store.write().await?;
+    if let Some(old) = tx.consumer(&name).await? {
+        // `PUT /consumers/ana` with another username in the body renames; without one, it is ana.
+        if draft.username == Given::Absent && old.username.as_ref() == Some(&name) {
+            draft.username = Given::Value(name);
+        }
+        same_id(&old.id, &draft.id)?;
+        let new = Consumer { id: old.id.clone(), created_at: old.created_at, ..fresh(draft) };
+        return store(tx, &old, &new).await;
+    }
+    // The name in the path goes through the same checks as one in the body.
+    let mut from_path = Fields::default();
+    let target = match fields::uuid(&name) {
+        Some(id) => {
+            from_path.add("id", Value::String(id));
+            &mut draft.id
+        }
+        None => {
+            from_path.add("username", Value::String(name));
+            &mut draft.username
+        }
+    };
+    let named = Draft::take(from_path)?;
+    let named = if named.id == Given::Absent { named.username } else { named.id };
+    if !matches!(target, Given::Absent) && *target != named {
+        return Err(Refusal::Malformed("the path and the body name different consumers".into()));
+    }
+    *target = named;
+    let new = fresh(draft);
+    check(&mut tx, None, &new).await?;
+    tx.insert_consumer(&new).await?;
+    tx.commit().await?;
+    Ok(json(StatusCode::CREATED, &shown(&new)))
+}
+
+async fn remove(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    let mut tx = app.store.write().await?;
+    let old = find(&mut tx, &name).await?;
+    tx.delete_consumer(&old).await?;
+    tx.commit().await?;
+    Ok(no_content())
+}
+
+/// The consumer that is called this, or 404.
+pub(super) async fn find(tx: &mut Tx, name: &str) -> Result<Consumer, Refusal> {
+    tx.consumer(name).await?.ok_or_else(|| Refusal::NotFound(Some(tx.seq())))
+}
+
+async fn store(mut tx: Tx, old: &Consumer, new: &Consumer) -> Answer {
+    check(&mut tx, Some(old), new).await?;
+    tx.update_consumer(old, new).await?;
+    tx.commit().await?;
+    Ok(json(StatusCode::OK, &shown(new)))
+}
+
+/// It needs a name, and no name may be another consumer's.
+async fn check(tx: &mut Tx, old: Option<&Consumer>, new: &Consumer) -> Result<(), Refusal> {
+    if new.username.is_none() && new.custom_id.is_none() {
+        let problem = "at least one of these fields must be non-empty: 'custom_id', 'username'";
+        return Err(Refusal::field("@entity", problem));
+    }
+    let id = if old.is_none() { Some(&new.id) } else { None };
+    let names =
+        [("id", id), ("username", new.username.as_ref()), ("custom_id", new.custom_id.as_ref())];
+    for (field, value) in names {
+        let Some(value) = value else { continue };
+        let other = tx.consumer_by(field, value).await?;
+        if other.is_some_and(|other| old.is_none_or(|old| old.id != other.id)) {
+            return Err(Refusal::Taken { field, value: Some(value.clone()) });
+        }
+    }
+    Ok(())
+}
+
+/// An id is for ever.
+fn same_id(old: &str, given: &Given<String>) -> Result<(), Refusal> {
+    match given {
+        Given::Value(id) if id != old => Err(Refusal::field("id", "cannot be changed")),
+        Given::Absent | Given::Null | Given::Value(_) => Ok(()),
+    }
+}
+
+fn fresh(draft: Draft) -> Consumer {
+    let Draft { id, username, custom_id, tags } = draft;
+    let now = now();
+    Consumer {
+        id: id.value().unwrap_or_else(|| Uuid::new_v4().to_string()),
+        username: username.value(),
+        custom_id: custom_id.value(),
+        tags: tags.value(),
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+/// The consumer as the requirement document prints it, with Kong's other members.
+pub(super) fn shown(it: &Consumer) -> Value {
+    json!({
+        "id": it.id,
+        "username": it.username,
+        "custom_id": it.custom_id,
+        "tags": super::stored_json(it.tags.as_deref()),
+        "created_at": it.created_at,
+        "updated_at": it.updated_at,
+    })
+}

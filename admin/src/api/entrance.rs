@@ -1,0 +1,107 @@
+//! What every request passes before it is looked at: host, origin, token, path.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request};
+use axum::http::uri::PathAndQuery;
+use axum::http::{Method, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use axum::routing::Router;
+use hyper::body::Incoming;
+use tower_service::Service as _;
+
+use super::answer::Refusal;
+use super::{GATEWAY_READS, text};
+use crate::guard::{Guard, Role};
+use crate::metrics::Metrics;
+
+/// The way in.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    router: Router,
+    guard: Arc<Guard>,
+    metrics: Arc<Metrics>,
+}
+
+/// The route that a request was for: a label without anything that a client chose.
+#[derive(Clone)]
+struct Matched(String);
+
+impl Entrance {
+    pub(crate) const fn new(router: Router, guard: Arc<Guard>, metrics: Arc<Metrics>) -> Self {
+        Self { router, guard, metrics }
+    }
+
+    /// Answers one request, and keeps count.
+    pub(crate) async fn answer(
+        mut self,
+        request: Request<Incoming>,
+    ) -> Result<Response, Infallible> {
+        let (begun, method) = (Instant::now(), request.method().clone());
+        let response = match self.admit(request) {
+            Ok(request) => match self.router.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(refusal) => refusal.into_response(),
+        };
+        let route = response.extensions().get::<Matched>().map_or("", |matched| &matched.0);
+        let (status, took) = (response.status().as_u16(), begun.elapsed());
+        self.metrics.count(&method, route, status, took);
+        // Never the path itself: it may hold a key.
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        if method == Method::GET {
+            tracing::debug!(%method, route, status, milliseconds, "answered");
+        } else {
+            tracing::info!(%method, route, status, milliseconds, "answered");
+        }
+        Ok(response)
+    }
+
+    fn admit(&self, request: Request<Incoming>) -> Result<Request<Body>, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let role = self.guard.admit(&parts.uri, &parts.headers)?;
+        parts.uri = plain(&parts.uri)?;
+        parts.extensions.insert(role);
+        Ok(Request::from_parts(parts, Body::new(body)))
+    }
+}
+
+/// Lets a role through to what it may use; runs only for paths that exist.
+pub(super) async fn authorise(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let route = route.unwrap_or_default();
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    let mut response = match request.extensions().get::<Role>() {
+        Some(Role::Admin) => next.run(request).await,
+        Some(Role::Gateway) if reads && GATEWAY_READS.contains(&route.as_str()) => {
+            next.run(request).await
+        }
+        Some(Role::Gateway) => {
+            Refusal::Forbidden("the gateway's token does not open this").into_response()
+        }
+        None => Refusal::Unauthorized.into_response(),
+    };
+    response.extensions_mut().insert(Matched(route));
+    response
+}
+
+/// The address without the slash at its end, if all of it can be decoded.
+fn plain(uri: &Uri) -> Result<Uri, Refusal> {
+    let path = uri.path();
+    text::decoded(path.as_bytes())
+        .map_err(|problem| Refusal::Malformed(format!("Cannot parse path: {problem}")))?;
+    let Some(shorter) = path.strip_suffix('/').filter(|shorter| !shorter.is_empty()) else {
+        return Ok(uri.clone());
+    };
+    let whole =
+        uri.query().map_or_else(|| shorter.to_owned(), |query| format!("{shorter}?{query}"));
+    match whole.parse::<PathAndQuery>() {
+        Ok(whole) => Ok(Uri::from(whole)),
+        Err(_) => Err(Refusal::Malformed("Cannot parse path".into())),
+    }
+}

@@ -1,0 +1,231 @@
+//! The fields of a request: taken out one by one, so that what is left over is unknown.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+
+use super::answer::Refusal;
+
+/// What a request says about a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Given<T> {
+    /// Nothing.
+    Absent,
+    /// That it is to be empty: JSON `null`, or nothing after the `=` of a form.
+    Null,
+    /// This.
+    Value(T),
+}
+
+impl<T> Given<T> {
+    /// What was given, if anything.
+    pub(crate) fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent | Self::Null => None,
+        }
+    }
+}
+
+/// The fields that were not taken yet, and what was wrong with the others.
+#[derive(Debug, Default)]
+pub(crate) struct Fields {
+    values: BTreeMap<String, Value>,
+    problems: BTreeMap<String, String>,
+    /// In a form everything is text.
+    form: bool,
+}
+
+const TAGS_MAX: usize = 100;
+const TAG_MAX_CHARS: usize = 255;
+
+impl Fields {
+    pub(crate) fn form() -> Self {
+        Self { form: true, ..Self::default() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Adds a field; false if it is there already.
+    pub(crate) fn add(&mut self, name: &str, value: Value) -> bool {
+        self.values.insert(name.to_owned(), value).is_none()
+    }
+
+    /// Adds a field of a form: `name[]` and `name[1]` are items of a list.
+    pub(crate) fn add_text(&mut self, name: &str, value: String) -> bool {
+        let list = name.strip_suffix(']').and_then(|name| name.split_once('['));
+        match list {
+            Some((name, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let slot =
+                    self.values.entry(name.to_owned()).or_insert_with(|| Value::Array(vec![]));
+                match slot {
+                    Value::Array(items) => {
+                        items.push(Value::String(value));
+                        true
+                    }
+                    _ => false,
+                }
+            }
+            _ => self.add(name, Value::String(value)),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Given<Value> {
+        match self.values.remove(name) {
+            None => Given::Absent,
+            Some(Value::Null) => Given::Null,
+            Some(Value::String(text)) if text.is_empty() && self.form => Given::Null,
+            Some(value) => Given::Value(value),
+        }
+    }
+
+    pub(crate) fn problem(&mut self, name: &str, problem: impl Into<String>) {
+        self.problems.entry(name.to_owned()).or_insert_with(|| problem.into());
+    }
+
+    /// A text of 1 to `max` characters that can stand in a header.
+    pub(crate) fn text(&mut self, name: &str, max: usize) -> Given<String> {
+        let text = match self.take(name) {
+            Given::Absent => return Given::Absent,
+            Given::Null => return Given::Null,
+            Given::Value(Value::String(text)) => text,
+            Given::Value(_) => {
+                self.problem(name, "expected a string");
+                return Given::Absent;
+            }
+        };
+        match flaw(&text, max) {
+            None => Given::Value(text),
+            Some(flaw) => {
+                self.problem(name, flaw);
+                Given::Absent
+            }
+        }
+    }
+
+    /// A UUID, in lower case.
+    pub(crate) fn uuid(&mut self, name: &str) -> Given<String> {
+        match self.text(name, 36) {
+            Given::Value(text) => match uuid(&text) {
+                Some(id) => Given::Value(id),
+                None => {
+                    self.problem(name, "expected a valid UUID");
+                    Given::Absent
+                }
+            },
+            other => other,
+        }
+    }
+
+    pub(crate) fn integer(&mut self, name: &str, range: RangeInclusive<i64>) -> Given<i64> {
+        let number = match self.take(name) {
+            Given::Absent => return Given::Absent,
+            Given::Null => return Given::Null,
+            Given::Value(Value::String(text)) if self.form => text.parse().ok(),
+            Given::Value(value) => value.as_i64(),
+        };
+        match number.filter(|number| range.contains(number)) {
+            Some(number) => Given::Value(number),
+            None => {
+                let (least, most) = range.into_inner();
+                self.problem(name, format!("expected an integer between {least} and {most}"));
+                Given::Absent
+            }
+        }
+    }
+
+    /// A list of texts, as JSON; in a form also one text with commas.
+    pub(crate) fn tags(&mut self) -> Given<String> {
+        let items = match self.take("tags") {
+            Given::Absent => return Given::Absent,
+            Given::Null => return Given::Null,
+            Given::Value(Value::Array(items)) => items,
+            Given::Value(Value::String(text)) if self.form => {
+                text.split(',').map(|item| Value::String(item.to_owned())).collect()
+            }
+            Given::Value(_) => {
+                self.problem("tags", "expected a list of strings");
+                return Given::Absent;
+            }
+        };
+        let mut sound = items.len() <= TAGS_MAX;
+        for item in &items {
+            sound &= item.as_str().is_some_and(|text| flaw(text, TAG_MAX_CHARS).is_none());
+        }
+        if !sound {
+            let expected = format!(
+                "expected at most {TAGS_MAX} strings of 1 to {TAG_MAX_CHARS} characters without \
+                 control characters"
+            );
+            self.problem("tags", expected);
+            return Given::Absent;
+        }
+        Given::Value(Value::Array(items).to_string())
+    }
+
+    /// A consumer's id: `consumer_id`, `consumer.id` or `consumer: {"id": …}`.
+    pub(crate) fn consumer_id(&mut self, name: &'static str) -> Given<String> {
+        if name == "consumer" {
+            match self.take("consumer") {
+                Given::Absent => {}
+                Given::Value(Value::Object(mut members)) if members.len() == 1 => {
+                    match members.remove("id") {
+                        Some(id) => {
+                            self.values.insert("consumer.id".to_owned(), id);
+                        }
+                        None => self.problem("consumer", "expected {\"id\": …}"),
+                    }
+                }
+                Given::Null | Given::Value(_) => self.problem("consumer", "expected {\"id\": …}"),
+            }
+            return self.uuid("consumer.id");
+        }
+        self.uuid(name)
+    }
+
+    /// A field that the service keeps; a client may send back what it has read.
+    pub(crate) fn read_only(&mut self, name: &str) {
+        self.values.remove(name);
+    }
+
+    /// Nothing may be left over, and nothing may have been wrong.
+    pub(crate) fn finish(mut self) -> Result<(), Refusal> {
+        self.read_only("created_at");
+        self.read_only("updated_at");
+        for name in self.values.into_keys() {
+            self.problems.entry(printable(&name)).or_insert_with(|| "unknown field".to_owned());
+        }
+        if self.problems.is_empty() { Ok(()) } else { Err(Refusal::Fields(self.problems)) }
+    }
+}
+
+/// What is wrong with `text` as a name, if anything.
+fn flaw(text: &str, max: usize) -> Option<String> {
+    if text.is_empty() {
+        Some("length must be at least 1".into())
+    } else if text.chars().count() > max {
+        Some(format!("length must be at most {max}"))
+    } else if text.chars().any(char::is_control) {
+        // It would end up in a header.
+        Some("must not contain control characters".into())
+    } else if text.trim() != text {
+        // Gateways trim headers: " ana" could never be told from "ana".
+        Some("must not begin or end with white space".into())
+    } else {
+        None
+    }
+}
+
+/// A UUID in its usual form, in lower case.
+pub(crate) fn uuid(text: &str) -> Option<String> {
+    let usual = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
+    usual.then(|| text.to_ascii_lowercase())
+}
+
+/// A field's name may come from anybody; an answer repeats only so much of it.
+fn printable(name: &str) -> String {
+    name.chars().take(100).collect()
+}

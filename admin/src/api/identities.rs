@@ -1,0 +1,46 @@
+//! `/identities`: what a gateway asks when it must know who is calling.
+
+use admin_api::{HolderPage, is_digest};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{Router, get};
+
+use super::answer::{Answer, Refusal, json};
+use super::query::Query;
+use super::{App, consumers};
+use crate::store::now;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/identities/key-auth", get(all_keys))
+        .route("/identities/key-auth/{digest}", get(by_key))
+        .route("/identities/consumers/{consumer}", get(by_name))
+}
+
+async fn all_keys(State(app): State<App>, query: Query) -> Answer {
+    let window = query.window()?;
+    let mut tx = app.store.read().await?;
+    let mut page = tx.holders(now(), &window.after, window.probe()).await?;
+    let (next, offset) = window.cut(&mut page, |(position, _)| position.clone()).unzip();
+    let data = page.into_iter().map(|(_, holder)| holder).collect();
+    let seq = Some(tx.seq());
+    Ok(json(StatusCode::OK, &HolderPage { data, next, offset, seq }))
+}
+
+async fn by_key(State(app): State<App>, Path(digest): Path<String>) -> Answer {
+    // A key in place of its digest would be in somebody's log by now: say so instead of 404.
+    if !is_digest(&digest) {
+        return Err(Refusal::field("digest", "expected 64 lower-case hex digits"));
+    }
+    let mut tx = app.store.read().await?;
+    match tx.key_identity(&digest, now()).await? {
+        Some(identity) => Ok(json(StatusCode::OK, &identity)),
+        None => Err(Refusal::NotFound(Some(tx.seq()))),
+    }
+}
+
+async fn by_name(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    let mut tx = app.store.read().await?;
+    let consumer = consumers::find(&mut tx, &name).await?;
+    Ok(json(StatusCode::OK, &tx.consumer_identity(consumer).await?))
+}

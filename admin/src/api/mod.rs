@@ -1,0 +1,107 @@
+//! The HTTP API: every path, and who may use it.
+//!
+//! | room            | what is in it                                              |
+//! |-----------------|------------------------------------------------------------|
+//! | `entrance.rs`   | what every request passes: host, origin, token, path       |
+//! | `consumers.rs`  | `/consumers`                                               |
+//! | `belongings.rs` | App IDs, groups and API keys                               |
+//! | `draft.rs`      | what a request says about one of these                     |
+//! | `changes.rs`    | `/changes`                                                 |
+//! | `identities.rs` | `/identities`                                              |
+//! | `status.rs`     | `/status`, `/metrics`                                      |
+//! | `body.rs`       | reading JSON, forms and multipart                          |
+//! | `fields.rs`     | the fields of a body, each checked                         |
+//! | `query.rs`      | the parameters of a query, pages of a list                 |
+//! | `text.rs`       | percent-encoding                                           |
+//! | `answer.rs`     | what goes back                                             |
+
+mod answer;
+mod belongings;
+mod body;
+mod changes;
+mod consumers;
+mod draft;
+mod entrance;
+mod fields;
+mod identities;
+mod query;
+mod status;
+mod text;
+
+pub(crate) use answer::Refusal;
+pub(crate) use draft::Rules;
+pub(crate) use entrance::Entrance;
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::middleware;
+use axum::routing::{Router, any};
+use serde_json::{Value, json};
+
+use crate::metrics::Metrics;
+use crate::store::{Kind, Store};
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) store: Arc<Store>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) rules: Rules,
+}
+
+/// What the gateway's token opens, for reading only. Everything else needs the admin's.
+const GATEWAY_READS: [&str; 8] = [
+    "/changes",
+    "/identities/key-auth",
+    "/identities/key-auth/{digest}",
+    "/identities/consumers/{consumer}",
+    "/consumers/{consumer}/appids",
+    "/appids",
+    "/status",
+    "/metrics",
+];
+
+/// Other admin APIs configure these; here the gateway's own files do.
+const ELSEWHERE: [&str; 8] = [
+    "/services",
+    "/services/{*rest}",
+    "/routes",
+    "/routes/{*rest}",
+    "/plugins",
+    "/plugins/{*rest}",
+    "/apis",
+    "/apis/{*rest}",
+];
+
+pub(crate) fn router(app: App) -> Router {
+    let mut router = Router::new()
+        .merge(consumers::routes())
+        .merge(belongings::routes(Kind::AppId))
+        .merge(belongings::routes(Kind::Acl))
+        .merge(belongings::routes(Kind::Key))
+        .merge(changes::routes())
+        .merge(identities::routes())
+        .merge(status::routes());
+    for path in ELSEWHERE {
+        router = router.route(path, any(async || Refusal::Elsewhere));
+    }
+    router
+        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+        .route_layer(middleware::from_fn(entrance::authorise))
+        .fallback(async |_: Request| Refusal::NotFound(None))
+        .with_state(app)
+}
+
+/// A page in the form of Kong's Admin API.
+fn page(data: Vec<Value>, next: Option<(String, String)>) -> Value {
+    match next {
+        Some((next, offset)) => json!({ "data": data, "next": next, "offset": offset }),
+        None => json!({ "data": data, "next": null }),
+    }
+}
+
+/// JSON that was stored as text.
+fn stored_json(text: Option<&str>) -> Value {
+    text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
+}

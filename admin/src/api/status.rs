@@ -1,0 +1,61 @@
+//! `/status` and `/metrics`: how the service is doing.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use axum::routing::{Router, get};
+use serde_json::json;
+
+use super::App;
+use super::answer::{Answer, json};
+use crate::metrics::Gauges;
+use crate::store::{Filter, Kind, now};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/status", get(status)).route("/metrics", get(metrics))
+}
+
+/// 200 when requests can be served, 503 when the database is away.
+async fn status(State(app): State<App>) -> Answer {
+    let version = env!("CARGO_PKG_VERSION");
+    let engine = app.store.engine_name();
+    match app.store.head().await {
+        Ok((_, head)) => {
+            let body = json!({
+                "version": version,
+                "database": { "reachable": true, "engine": engine },
+                "epoch": head.epoch,
+                "seq": head.seq,
+            });
+            Ok(json(StatusCode::OK, &body))
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "the database failed");
+            let body = json!({
+                "version": version,
+                "database": { "reachable": false, "engine": engine },
+            });
+            Ok(json(StatusCode::SERVICE_UNAVAILABLE, &body))
+        }
+    }
+}
+
+async fn metrics(State(app): State<App>) -> Answer {
+    // Without a database the other numbers are still worth having.
+    let gauges = gauges(&app).await.ok();
+    let mut response = Response::new(Body::from(app.metrics.text(gauges.as_ref())));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+async fn gauges(app: &App) -> sqlx::Result<Gauges> {
+    let (mut tx, head) = app.store.head().await?;
+    let mut entities = vec![("consumers", tx.count_consumers().await?)];
+    for kind in Kind::ALL {
+        entities.push((kind.table(), tx.count(kind, &Filter::default(), now()).await?));
+    }
+    Ok(Gauges { entities, seq: head.seq })
+}

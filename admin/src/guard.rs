@@ -1,0 +1,180 @@
+//! Who may come in: by token, or without tokens only this machine itself.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, Uri, uri::Authority};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::api::Refusal;
+
+/// What a request may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Everything.
+    Admin,
+    /// Read what a gateway needs to know.
+    Gateway,
+}
+
+/// What is demanded of a request.
+pub(crate) enum Guard {
+    /// No tokens: whoever reaches the loopback interface is the admin, except a web page that the
+    /// admin's browser happens to show.
+    Loopback,
+    Tokens(Tokens),
+}
+
+/// The digests of the tokens.
+pub(crate) struct Tokens {
+    admin: [u8; 32],
+    gateway: Option<[u8; 32]>,
+}
+
+impl Guard {
+    /// The role of a request.
+    pub(crate) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<Role, Refusal> {
+        match self {
+            Self::Loopback => local(uri, headers).map(|()| Role::Admin),
+            Self::Tokens(tokens) => tokens.role(headers).ok_or(Refusal::Unauthorized),
+        }
+    }
+}
+
+impl Tokens {
+    pub(crate) fn new(admin: &str, gateway: Option<&str>) -> Self {
+        Self { admin: digest(admin), gateway: gateway.map(digest) }
+    }
+
+    fn role(&self, headers: &HeaderMap) -> Option<Role> {
+        let mut values = headers.get_all("authorization").iter();
+        let (value, more) = (values.next()?.as_bytes(), values.next());
+        let (scheme, token) = value.split_at_checked(7)?;
+        if more.is_some() || !scheme.eq_ignore_ascii_case(b"bearer ") {
+            return None;
+        }
+        // Digests have one length and do not tell, by how long it took, how much was right.
+        let token: [u8; 32] = Sha256::digest(token.trim_ascii()).into();
+        let admin = token.ct_eq(&self.admin);
+        let gateway = token.ct_eq(&self.gateway.unwrap_or_default());
+        if admin.into() {
+            Some(Role::Admin)
+        } else if self.gateway.is_some() && gateway.into() {
+            Some(Role::Gateway)
+        } else {
+            None
+        }
+    }
+}
+
+fn digest(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+/// A web page can make a browser on this machine send requests here, under its own host name (DNS
+/// rebinding) or across origins. Both show in headers that a page cannot set.
+fn local(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all("host").iter();
+    let (host, more) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next());
+    let Some(host) = host.filter(|_| more.is_none()) else {
+        return Err(Refusal::Forbidden("exactly one Host header is needed"));
+    };
+    if !is_local(host) || !uri.authority().is_none_or(|target| is_local(target.as_str())) {
+        return Err(Refusal::Forbidden(
+            "without tokens only localhost may be asked for: the Host header names another",
+        ));
+    }
+    for origin in headers.get_all("origin") {
+        let same = ["http://", "https://"].iter().any(|scheme| {
+            let origin = origin.as_bytes();
+            origin.strip_prefix(scheme.as_bytes()).is_some_and(|rest| rest == host.as_bytes())
+        });
+        if !same {
+            return Err(Refusal::Forbidden("without tokens no other origin may send requests"));
+        }
+    }
+    Ok(())
+}
+
+fn is_local(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    // What stands before an `@` is not part of a Host header.
+    if host.contains('@') {
+        return false;
+    }
+    let name = authority.host();
+    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    name.eq_ignore_ascii_case("localhost")
+        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    fn admits(pairs: &[(&'static str, &str)]) -> bool {
+        Guard::Loopback.admit(&Uri::from_static("/status"), &headers(pairs)).is_ok()
+    }
+
+    #[test]
+    fn this_machine_may_call_itself_by_any_of_its_names() {
+        for host in ["localhost", "LOCALHOST:8001", "127.0.0.1:8001", "127.9.9.9", "[::1]:80"] {
+            assert!(admits(&[("host", host)]), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_merely_resolves_here_is_foreign() {
+        for host in [
+            "evil.example:8001",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "localhost@evil.example",
+            "evil.example@localhost",
+            "",
+        ] {
+            assert!(!admits(&[("host", host)]), "{host}");
+        }
+        assert!(!admits(&[]));
+        assert!(!admits(&[("host", "localhost"), ("host", "evil.example")]));
+        let foreign = Uri::from_static("http://evil.example/status");
+        assert!(Guard::Loopback.admit(&foreign, &headers(&[("host", "localhost")])).is_err());
+    }
+
+    #[test]
+    fn another_origin_is_refused_and_our_own_is_not() {
+        let host = ("host", "localhost:8001");
+        assert!(admits(&[host, ("origin", "http://localhost:8001")]));
+        for origin in ["http://evil.example", "null", "http://localhost:3000", "localhost:8001"] {
+            assert!(!admits(&[host, ("origin", origin)]), "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_token_gives_its_role_and_nothing_else_does() {
+        let tokens = Tokens::new("admin-token", Some("gateway-token"));
+        let role = |value| tokens.role(&headers(&[("authorization", value)]));
+        assert_eq!(role("Bearer admin-token"), Some(Role::Admin));
+        assert_eq!(role("bearer gateway-token"), Some(Role::Gateway));
+        for value in ["Bearer ", "Bearer admin-toke", "admin-token", "Basic admin-token", "B", ""] {
+            assert_eq!(role(value), None, "{value}");
+        }
+        let twice = [("authorization", "Bearer admin-token"), ("authorization", "Bearer x")];
+        assert_eq!(tokens.role(&headers(&twice)), None);
+    }
+
+    #[test]
+    fn without_a_gateway_token_no_token_is_the_gateways() {
+        let tokens = Tokens::new("admin-token", None);
+        assert_eq!(tokens.role(&headers(&[("authorization", "Bearer ")])), None);
+    }
+}

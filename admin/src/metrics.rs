@@ -1,0 +1,163 @@
+//! Numbers for Prometheus.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::http::Method;
+
+/// Upper bounds of the latency histogram, in seconds.
+const BOUNDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
+
+/// What the service counts while it runs.
+#[derive(Default)]
+pub(crate) struct Metrics {
+    requests: Mutex<BTreeMap<Label, u64>>,
+    latencies: Mutex<BTreeMap<(&'static str, String), Latency>>,
+    /// Connections that were turned away because there were too many.
+    pub(crate) turned_away: AtomicU64,
+    /// Connections that are open.
+    pub(crate) open: AtomicU64,
+}
+
+/// What the database counts.
+pub(crate) struct Gauges {
+    pub(crate) entities: Vec<(&'static str, i64)>,
+    pub(crate) seq: i64,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Label {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Default)]
+struct Latency {
+    /// How many took at most as long as each bound.
+    within: [u64; BOUNDS.len()],
+    count: u64,
+    seconds: f64,
+}
+
+impl Metrics {
+    /// Counts one request. An empty `route` is one that does not exist.
+    pub(crate) fn count(&self, method: &Method, route: &str, status: u16, took: Duration) {
+        let method = known(method);
+        let label = Label { method, route: route.to_owned(), status };
+        if let Ok(mut requests) = self.requests.lock() {
+            let count = requests.entry(label).or_default();
+            *count = count.saturating_add(1);
+        }
+        if let Ok(mut latencies) = self.latencies.lock() {
+            let latency = latencies.entry((method, route.to_owned())).or_default();
+            let seconds = took.as_secs_f64();
+            for (within, bound) in latency.within.iter_mut().zip(BOUNDS) {
+                *within = within.saturating_add(u64::from(seconds <= bound));
+            }
+            latency.count = latency.count.saturating_add(1);
+            latency.seconds += seconds;
+        }
+    }
+
+    /// Everything in Prometheus' text format.
+    pub(crate) fn text(&self, gauges: Option<&Gauges>) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut text, gauges);
+        text
+    }
+
+    fn write(&self, text: &mut String, gauges: Option<&Gauges>) -> std::fmt::Result {
+        writeln!(text, "# TYPE gatehouse_admin_build_info gauge")?;
+        let version = env!("CARGO_PKG_VERSION");
+        writeln!(text, "gatehouse_admin_build_info{{version=\"{version}\"}} 1")?;
+        writeln!(text, "# TYPE gatehouse_admin_requests_total counter")?;
+        if let Ok(requests) = self.requests.lock() {
+            for (Label { method, route, status }, count) in requests.iter() {
+                writeln!(
+                    text,
+                    "gatehouse_admin_requests_total{{method=\"{method}\",route=\"{route}\",\
+                     status=\"{status}\"}} {count}"
+                )?;
+            }
+        }
+        writeln!(text, "# TYPE gatehouse_admin_request_seconds histogram")?;
+        if let Ok(latencies) = self.latencies.lock() {
+            for ((method, route), latency) in latencies.iter() {
+                latency.write(text, &format!("method=\"{method}\",route=\"{route}\""))?;
+            }
+        }
+        let connections = [
+            ("gatehouse_admin_connections", "gauge", &self.open),
+            ("gatehouse_admin_connections_turned_away_total", "counter", &self.turned_away),
+        ];
+        for (name, kind, value) in connections {
+            writeln!(text, "# TYPE {name} {kind}\n{name} {}", value.load(Ordering::Relaxed))?;
+        }
+        let up = u8::from(gauges.is_some());
+        writeln!(
+            text,
+            "# TYPE gatehouse_admin_database_up gauge\ngatehouse_admin_database_up {up}"
+        )?;
+        let Some(Gauges { entities, seq }) = gauges else { return Ok(()) };
+        writeln!(text, "# TYPE gatehouse_admin_entities gauge")?;
+        for (entity, count) in entities {
+            writeln!(text, "gatehouse_admin_entities{{entity=\"{entity}\"}} {count}")?;
+        }
+        writeln!(text, "# TYPE gatehouse_admin_changes_seq counter")?;
+        writeln!(text, "gatehouse_admin_changes_seq {seq}")
+    }
+}
+
+impl Latency {
+    fn write(&self, text: &mut String, labels: &str) -> std::fmt::Result {
+        let name = "gatehouse_admin_request_seconds";
+        for (within, bound) in self.within.iter().zip(BOUNDS) {
+            writeln!(text, "{name}_bucket{{{labels},le=\"{bound}\"}} {within}")?;
+        }
+        writeln!(text, "{name}_bucket{{{labels},le=\"+Inf\"}} {}", self.count)?;
+        writeln!(text, "{name}_sum{{{labels}}} {}", self.seconds)?;
+        writeln!(text, "{name}_count{{{labels}}} {}", self.count)
+    }
+}
+
+/// A method that anybody can invent must not become a label.
+fn known(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_counted_under_its_route_and_in_every_bucket_that_it_fits() {
+        let metrics = Metrics::default();
+        metrics.count(&Method::GET, "/appids", 200, Duration::from_millis(4));
+        metrics.count(&Method::from_bytes(b"BREW").unwrap(), "", 404, Duration::from_secs(60));
+        let text = metrics.text(None);
+        for line in [
+            r#"gatehouse_admin_requests_total{method="GET",route="/appids",status="200"} 1"#,
+            r#"gatehouse_admin_requests_total{method="other",route="",status="404"} 1"#,
+            r#"gatehouse_admin_request_seconds_bucket{method="GET",route="/appids",le="0.0025"} 0"#,
+            r#"gatehouse_admin_request_seconds_bucket{method="GET",route="/appids",le="0.005"} 1"#,
+            r#"gatehouse_admin_request_seconds_bucket{method="other",route="",le="10"} 0"#,
+            r#"gatehouse_admin_request_seconds_bucket{method="other",route="",le="+Inf"} 1"#,
+            "gatehouse_admin_database_up 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! From flags to a service that answers until it is told to stop.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::api::{App, Entrance, Rules, router};
+use crate::connections::Connections;
+use crate::metrics::Metrics;
+use crate::settings::Serve;
+use crate::store::{Store, now};
+
+/// How long requests that are under way may take after a signal.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// How often expired API keys are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Serves until a signal; an error is a reason not to start.
+pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
+    let guard = Arc::new(flags.guard().map_err(shown)?);
+    let tls = flags.tls().map_err(shown)?;
+    // Asked for before anything else happens, so that a signal is never lost.
+    let mut terminated = signal(SignalKind::terminate()).map_err(shown)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(shown)?;
+
+    let store = Store::open(&flags.database_url, flags.change_history).await.map_err(shown)?;
+    let store = Arc::new(store);
+    let metrics = Arc::new(Metrics::default());
+    let rules = Rules { strict_app_ids: flags.strict_app_ids };
+    let app = App { store: Arc::clone(&store), metrics: Arc::clone(&metrics), rules };
+    let entrance = Entrance::new(router(app), guard, Arc::clone(&metrics));
+
+    let listener = TcpListener::bind(flags.listen)
+        .await
+        .map_err(|error| shown(format!("--listen {}: {error}", flags.listen)))?;
+    let address = listener.local_addr().map_err(shown)?;
+    let (stop, stopped) = watch::channel(false);
+    let connections =
+        Connections::new(entrance, metrics, tls, flags.max_connections, stopped.clone());
+    tracing::info!(
+        address = %address,
+        tls = flags.tls_cert.is_some(),
+        tokens = flags.admin_token_file.is_some(),
+        database = store.engine_name(),
+        version = env!("CARGO_PKG_VERSION"),
+        "listening"
+    );
+
+    let accepting = tokio::spawn(connections.accept(listener));
+    let sweeping = tokio::spawn(sweep(Arc::clone(&store), stopped));
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    tracing::info!("stopping: requests that are under way are finished");
+    let _ = stop.send(true);
+    if tokio::time::timeout(GRACE, accepting).await.is_err() {
+        tracing::warn!("stopped with requests under way");
+    }
+    sweeping.abort();
+    // A connection that is stuck in the database must not hold up the end for ever.
+    let _ = tokio::time::timeout(Duration::from_secs(5), store.close()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Deletes expired API keys; until then they only look deleted.
+async fn sweep(store: Arc<Store>, mut stopped: watch::Receiver<bool>) {
+    let pause = async |stopped: &mut watch::Receiver<bool>| {
+        tokio::time::timeout(SWEEP, stopped.wait_for(|stopped| *stopped)).await.is_err()
+    };
+    while pause(&mut stopped).await {
+        match store.delete_expired(now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "deleted expired API keys"),
+            Err(error) => tracing::warn!(error = %error, "expired API keys could not be deleted"),
+        }
+    }
+}
+
+fn shown(error: impl fmt::Display + 'static) -> Box<dyn fmt::Display> {
+    Box::new(error)
+}

@@ -1,0 +1,178 @@
+//! What an operator decides: flags, each with a twin in the environment.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::guard::{Guard, Tokens};
+
+/// The admin service of Gatehouse: consumers, credentials and App IDs for the gateways.
+#[derive(Debug, Parser)]
+#[command(name = "gatehouse-admin", version, disable_help_subcommand = true)]
+pub struct Command {
+    #[command(subcommand)]
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum What {
+    /// Answer the HTTP API until told to stop.
+    Serve(Serve),
+}
+
+/// The flags of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Address and port to listen on.
+    #[arg(long, env = "GATEHOUSE_LISTEN", default_value = "127.0.0.1:8001")]
+    pub(crate) listen: SocketAddr,
+    /// `sqlite:<file>` or `postgres://<user>:<password>@<host>/<database>`.
+    #[arg(
+        long,
+        env = "GATEHOUSE_DATABASE_URL",
+        default_value = "sqlite:gatehouse.db",
+        hide_env_values = true
+    )]
+    pub(crate) database_url: String,
+    /// File with the bearer token that may do everything (at least 32 characters).
+    #[arg(long, env = "GATEHOUSE_ADMIN_TOKEN_FILE")]
+    pub(crate) admin_token_file: Option<PathBuf>,
+    /// File with the bearer token that may read what a gateway needs (at least 32 characters).
+    #[arg(long, env = "GATEHOUSE_GATEWAY_TOKEN_FILE")]
+    pub(crate) gateway_token_file: Option<PathBuf>,
+    /// Certificate chain (PEM) to serve TLS with.
+    #[arg(long, env = "GATEHOUSE_TLS_CERT")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate.
+    #[arg(long, env = "GATEHOUSE_TLS_KEY")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Listen beyond loopback without TLS.
+    #[arg(long, env = "GATEHOUSE_INSECURE")]
+    pub(crate) insecure: bool,
+    /// Accept only App IDs of the form `<organisation>.<app>` in lower case.
+    #[arg(long, env = "GATEHOUSE_STRICT_APP_IDS")]
+    pub(crate) strict_app_ids: bool,
+    /// How many changes are kept for gateways that have fallen behind.
+    #[arg(long, env = "GATEHOUSE_CHANGE_HISTORY", default_value_t = 100_000,
+          value_parser = clap::value_parser!(i64).range(100..=100_000_000))]
+    pub(crate) change_history: i64,
+    /// How many connections may be open at once.
+    #[arg(long, env = "GATEHOUSE_MAX_CONNECTIONS", default_value_t = 1024,
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) max_connections: u32,
+    /// error, warn, info or debug.
+    #[arg(long, env = "GATEHOUSE_LOG_LEVEL", default_value = "info")]
+    pub(crate) log_level: tracing::level_filters::LevelFilter,
+}
+
+/// Why the service does not start.
+#[derive(Debug)]
+pub(crate) struct Unsafe(String);
+
+/// Tokens shorter than this could be guessed.
+const TOKEN_MIN: usize = 32;
+const TOKEN_MAX: usize = 4096;
+
+impl Serve {
+    /// Reads the tokens and holds them against the address.
+    pub(crate) fn guard(&self) -> Result<Guard, Unsafe> {
+        let admin = self.admin_token_file.as_deref();
+        let gateway = self.gateway_token_file.as_deref();
+        let guard = match (admin, gateway) {
+            (None, None) => Guard::Loopback,
+            (None, Some(_)) => {
+                return Err(Unsafe(
+                    "--gateway-token-file needs --admin-token-file: otherwise nobody could write"
+                        .into(),
+                ));
+            }
+            (Some(admin), gateway) => {
+                let admin = token("--admin-token-file", admin)?;
+                let gateway =
+                    gateway.map(|file| token("--gateway-token-file", file)).transpose()?;
+                if gateway.as_ref() == Some(&admin) {
+                    return Err(Unsafe(
+                        "--admin-token-file and --gateway-token-file hold the same token: every \
+                         gateway would be an admin"
+                            .into(),
+                    ));
+                }
+                Guard::Tokens(Tokens::new(&admin, gateway.as_deref()))
+            }
+        };
+        if self.listen.ip().is_loopback() {
+            return Ok(guard);
+        }
+        let listen = self.listen;
+        if matches!(guard, Guard::Loopback) {
+            return Err(Unsafe(format!(
+                "--listen {listen} is open to other machines, which needs --admin-token-file"
+            )));
+        }
+        if self.tls_cert.is_none() && !self.insecure {
+            return Err(Unsafe(format!(
+                "--listen {listen} is open to other machines, which needs --tls-cert and --tls-key, \
+                 or --insecure where something else encrypts"
+            )));
+        }
+        Ok(guard)
+    }
+
+    /// Reads certificate and key.
+    pub(crate) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, Unsafe> {
+        let (cert, key) = match (&self.tls_cert, &self.tls_key) {
+            (None, None) => return Ok(None),
+            (Some(cert), Some(key)) => (cert, key),
+            _ => return Err(Unsafe("--tls-cert and --tls-key need each other".into())),
+        };
+        let chain = CertificateDer::pem_file_iter(cert)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| unreadable("--tls-cert", cert, &error))?;
+        if chain.is_empty() {
+            return Err(unreadable("--tls-cert", cert, &"no certificate in it"));
+        }
+        let key = PrivateKeyDer::from_pem_file(key)
+            .map_err(|error| unreadable("--tls-key", key, &error))?;
+        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+            .map_err(|error| Unsafe(format!("--tls-cert and --tls-key do not fit: {error}")))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Some(Arc::new(config)))
+    }
+}
+
+/// A token: what is in the file, without the line's end.
+fn token(flag: &str, file: &Path) -> Result<String, Unsafe> {
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(flag, file, &error))?;
+    let token = text.trim();
+    let problem = if token.len() < TOKEN_MIN {
+        format!("holds {} characters, at least {TOKEN_MIN} are needed", token.len())
+    } else if token.len() > TOKEN_MAX {
+        format!("holds {} characters, at most {TOKEN_MAX} are possible", token.len())
+    } else if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        "holds something else than printable ASCII without spaces".to_owned()
+    } else {
+        return Ok(token.to_owned());
+    };
+    Err(Unsafe(format!("{flag} {}: {problem}", file.display())))
+}
+
+fn unreadable(flag: &str, file: &Path, error: &impl fmt::Display) -> Unsafe {
+    Unsafe(format!("{flag} {}: {error}", file.display()))
+}
+
+// === Unsafe ===
+
+impl fmt::Display for Unsafe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

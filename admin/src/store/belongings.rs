@@ -1,0 +1,293 @@
+//! What belongs to a consumer: groups, App IDs, API keys.
+
+use admin_api::{Entity, Operation};
+use sqlx::any::AnyRow;
+use sqlx::{Any, AssertSqlSafe, Row};
+
+use super::{Cursor, Store, Tx, storable};
+
+/// The kinds of things that belong to a consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Acl,
+    AppId,
+    Key,
+}
+
+/// Something that belongs to a consumer, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Belonging {
+    pub(crate) id: String,
+    pub(crate) consumer_id: String,
+    /// The group, the App ID, or the digest of the API key.
+    pub(crate) value: String,
+    /// A JSON list.
+    pub(crate) tags: Option<String>,
+    pub(crate) created_at: i64,
+    pub(crate) expires_at: Option<i64>,
+}
+
+/// Which ones; what is `None` does not matter.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    pub(crate) id: Option<String>,
+    pub(crate) consumer_id: Option<String>,
+    pub(crate) value: Option<String>,
+}
+
+impl Kind {
+    /// Keys first: once they are gone, the other changes of a consumer no longer name each of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Key, Self::Acl, Self::AppId];
+
+    /// The table, which is also the name in `/changes`.
+    pub(crate) const fn table(self) -> &'static str {
+        match self {
+            Self::Acl => "acls",
+            Self::AppId => "appids",
+            Self::Key => "keyauth_credentials",
+        }
+    }
+
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Acl => "group_name",
+            Self::AppId => "appid",
+            Self::Key => "digest",
+        }
+    }
+
+    const fn entity(self) -> Entity {
+        match self {
+            Self::Acl => Entity::Acls,
+            Self::AppId => Entity::Appids,
+            Self::Key => Entity::KeyauthCredentials,
+        }
+    }
+}
+
+impl Store {
+    /// Deletes the API keys that have expired at `now`, and tells how many.
+    pub(crate) async fn delete_expired(&self, now: i64) -> sqlx::Result<usize> {
+        let mut total: usize = 0;
+        loop {
+            // Short transactions, and a look before each: most of the time there is nothing to do,
+            // and then nobody should wait for us.
+            if self.read().await?.expired(now).await?.is_empty() {
+                return Ok(total);
+            }
+            let mut tx = self.write().await?;
+            for old in tx.expired(now).await? {
+                tx.delete(Kind::Key, &old).await?;
+                total = total.saturating_add(1);
+            }
+            tx.commit().await?;
+        }
+    }
+}
+
+impl Tx {
+    /// Those that match and have not expired at `now`, after `after`, oldest first.
+    pub(crate) async fn belongings(
+        &mut self,
+        kind: Kind,
+        filter: &Filter,
+        now: i64,
+        after: &Cursor,
+        size: i64,
+    ) -> sqlx::Result<Vec<Belonging>> {
+        let (condition, values) = filter.condition(kind);
+        let statement = format!(
+            "SELECT id, consumer_id, {} AS value, tags, created_at, expires_at FROM {} \
+             WHERE (expires_at IS NULL OR expires_at > $1) AND (created_at, id) > ($2, $3) \
+             {condition} ORDER BY created_at, id LIMIT $4",
+            kind.column(),
+            kind.table(),
+        );
+        let mut query = sqlx::query::<Any>(AssertSqlSafe(statement))
+            .bind(now)
+            .bind(after.created_at)
+            .bind(after.id.clone())
+            .bind(size);
+        for value in values {
+            query = query.bind(value);
+        }
+        let rows = query.fetch_all(self.connection()).await?;
+        rows.iter().map(Belonging::from_row).collect()
+    }
+
+    /// How many match and have not expired at `now`.
+    pub(crate) async fn count(
+        &mut self,
+        kind: Kind,
+        filter: &Filter,
+        now: i64,
+    ) -> sqlx::Result<i64> {
+        let (condition, values) = filter.condition(kind);
+        // The numbering of the parameters is that of a page.
+        let statement = format!(
+            "SELECT count(*) FROM {} \
+             WHERE (expires_at IS NULL OR expires_at > $1) AND (created_at, id) > ($2, $3) \
+             AND $4 > 0 {condition}",
+            kind.table()
+        );
+        let start = Cursor::start();
+        let mut query = sqlx::query_scalar::<Any, i64>(AssertSqlSafe(statement))
+            .bind(now)
+            .bind(start.created_at)
+            .bind(start.id)
+            .bind(1_i64);
+        for value in values {
+            query = query.bind(value);
+        }
+        query.fetch_one(self.connection()).await
+    }
+
+    /// The one that matches, if it has not expired at `now`.
+    pub(crate) async fn belonging(
+        &mut self,
+        kind: Kind,
+        filter: &Filter,
+        now: i64,
+    ) -> sqlx::Result<Option<Belonging>> {
+        if [&filter.id, &filter.consumer_id, &filter.value]
+            .into_iter()
+            .flatten()
+            .any(|v| !storable(v))
+        {
+            return Ok(None);
+        }
+        Ok(self.belongings(kind, filter, now, &Cursor::start(), 1).await?.pop())
+    }
+
+    pub(crate) async fn insert(&mut self, kind: Kind, new: &Belonging) -> sqlx::Result<()> {
+        let statement = format!(
+            "INSERT INTO {} (id, consumer_id, {}, tags, created_at, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            kind.table(),
+            kind.column(),
+        );
+        sqlx::query::<Any>(AssertSqlSafe(statement))
+            .bind(new.id.clone())
+            .bind(new.consumer_id.clone())
+            .bind(new.value.clone())
+            .bind(new.tags.clone())
+            .bind(new.created_at)
+            .bind(new.expires_at)
+            .execute(self.connection())
+            .await?;
+        self.note_belonging(kind, Operation::Create, new).await
+    }
+
+    pub(crate) async fn update(
+        &mut self,
+        kind: Kind,
+        old: &Belonging,
+        new: &Belonging,
+    ) -> sqlx::Result<()> {
+        let statement = format!(
+            "UPDATE {} SET consumer_id = $1, {} = $2, tags = $3, expires_at = $4 WHERE id = $5",
+            kind.table(),
+            kind.column(),
+        );
+        sqlx::query::<Any>(AssertSqlSafe(statement))
+            .bind(new.consumer_id.clone())
+            .bind(new.value.clone())
+            .bind(new.tags.clone())
+            .bind(new.expires_at)
+            .bind(old.id.clone())
+            .execute(self.connection())
+            .await?;
+        if (&old.consumer_id, &old.value) != (&new.consumer_id, &new.value) {
+            self.note_belonging(kind, Operation::Update, old).await?;
+        }
+        self.note_belonging(kind, Operation::Update, new).await
+    }
+
+    pub(crate) async fn delete(&mut self, kind: Kind, old: &Belonging) -> sqlx::Result<()> {
+        let statement = format!("DELETE FROM {} WHERE id = $1", kind.table());
+        sqlx::query::<Any>(AssertSqlSafe(statement))
+            .bind(old.id.clone())
+            .execute(self.connection())
+            .await?;
+        self.note_belonging(kind, Operation::Delete, old).await
+    }
+
+    /// Deletes everything of one kind that belongs to `consumer`, expired or not.
+    pub(super) async fn delete_all_of(&mut self, kind: Kind, consumer: &str) -> sqlx::Result<()> {
+        let filter = Filter { consumer_id: Some(consumer.to_owned()), ..Filter::default() };
+        loop {
+            let some = self.belongings(kind, &filter, i64::MIN, &Cursor::start(), 1000).await?;
+            if some.is_empty() {
+                return Ok(());
+            }
+            for old in some {
+                self.delete(kind, &old).await?;
+            }
+        }
+    }
+
+    /// Some of the API keys that have expired at `now`.
+    async fn expired(&mut self, now: i64) -> sqlx::Result<Vec<Belonging>> {
+        let rows = sqlx::query(
+            "SELECT id, consumer_id, digest AS value, tags, created_at, expires_at \
+             FROM keyauth_credentials WHERE expires_at <= $1 ORDER BY expires_at LIMIT 500",
+        )
+        .bind(now)
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(Belonging::from_row).collect()
+    }
+
+    async fn note_belonging(
+        &mut self,
+        kind: Kind,
+        operation: Operation,
+        it: &Belonging,
+    ) -> sqlx::Result<()> {
+        self.note(kind.entity(), operation, &it.consumer_id, &it.value).await?;
+        // Groups are part of the answer about each API key.
+        if kind == Kind::Acl { self.note_keys(&it.consumer_id).await } else { Ok(()) }
+    }
+}
+
+// === Filter ===
+
+impl Filter {
+    /// SQL to append, with parameters from `$5` on.
+    fn condition(&self, kind: Kind) -> (String, Vec<String>) {
+        let (mut condition, mut values) = (String::new(), Vec::new());
+        let columns =
+            [("id", &self.id), ("consumer_id", &self.consumer_id), (kind.column(), &self.value)];
+        for (number, (column, value)) in (5..)
+            .zip(columns.into_iter().filter_map(|(column, value)| Some((column, value.clone()?))))
+        {
+            condition.push_str(&format!(" AND {column} = ${number}"));
+            values.push(value);
+        }
+        (condition, values)
+    }
+}
+
+// === Belonging ===
+
+impl Belonging {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            consumer_id: row.try_get("consumer_id")?,
+            value: row.try_get("value")?,
+            tags: row.try_get("tags")?,
+            created_at: row.try_get("created_at")?,
+            expires_at: row.try_get("expires_at")?,
+        })
+    }
+}
+
+// === Cursor ===
+
+impl Cursor {
+    /// Before everything.
+    pub(crate) const fn start() -> Self {
+        Self { created_at: i64::MIN, id: String::new() }
+    }
+}

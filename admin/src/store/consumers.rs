@@ -1,0 +1,166 @@
+//! Consumers: found by id, then username, then custom id.
+
+use admin_api::{Entity, Operation};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::{Cursor, Kind, Tx, storable};
+
+/// A consumer as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Consumer {
+    pub(crate) id: String,
+    pub(crate) username: Option<String>,
+    pub(crate) custom_id: Option<String>,
+    /// A JSON list.
+    pub(crate) tags: Option<String>,
+    pub(crate) created_at: i64,
+    pub(crate) updated_at: i64,
+}
+
+impl Consumer {
+    /// What it can be called besides its id.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.username.iter().chain(&self.custom_id).map(String::as_str)
+    }
+
+    /// Whether a gateway would be told something else about it than about `other`.
+    fn differs(&self, other: &Self) -> bool {
+        (&self.username, &self.custom_id) != (&other.username, &other.custom_id)
+    }
+
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            username: row.try_get("username")?,
+            custom_id: row.try_get("custom_id")?,
+            tags: row.try_get("tags")?,
+            created_at: row.try_get("created_at")?,
+            updated_at: row.try_get("updated_at")?,
+        })
+    }
+}
+
+impl Tx {
+    /// The consumer that is called this.
+    pub(crate) async fn consumer(&mut self, name: &str) -> sqlx::Result<Option<Consumer>> {
+        if !storable(name) {
+            return Ok(None);
+        }
+        for (column, value) in [
+            ("id", name.to_ascii_lowercase()),
+            ("username", name.into()),
+            ("custom_id", name.into()),
+        ] {
+            if let Some(found) = self.consumer_by(column, &value).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The consumer whose `column` (`id`, `username` or `custom_id`) is exactly this.
+    pub(crate) async fn consumer_by(
+        &mut self,
+        column: &'static str,
+        value: &str,
+    ) -> sqlx::Result<Option<Consumer>> {
+        let statement = match column {
+            "id" => "SELECT * FROM consumers WHERE id = $1",
+            "username" => "SELECT * FROM consumers WHERE username = $1",
+            _ => "SELECT * FROM consumers WHERE custom_id = $1",
+        };
+        let row = sqlx::query(statement).bind(value.to_owned());
+        let row = row.fetch_optional(self.connection()).await?;
+        row.as_ref().map(Consumer::from_row).transpose()
+    }
+
+    /// The consumers after `after`, oldest first.
+    pub(crate) async fn consumers(
+        &mut self,
+        after: &Cursor,
+        size: i64,
+    ) -> sqlx::Result<Vec<Consumer>> {
+        let rows = sqlx::query(
+            "SELECT * FROM consumers WHERE (created_at, id) > ($1, $2) \
+             ORDER BY created_at, id LIMIT $3",
+        )
+        .bind(after.created_at)
+        .bind(after.id.clone())
+        .bind(size)
+        .fetch_all(self.connection())
+        .await?;
+        rows.iter().map(Consumer::from_row).collect()
+    }
+
+    /// How many consumers there are.
+    pub(crate) async fn count_consumers(&mut self) -> sqlx::Result<i64> {
+        sqlx::query_scalar("SELECT count(*) FROM consumers").fetch_one(self.connection()).await
+    }
+
+    pub(crate) async fn insert_consumer(&mut self, new: &Consumer) -> sqlx::Result<()> {
+        sqlx::query(
+            "INSERT INTO consumers (id, username, custom_id, tags, created_at, updated_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(new.id.clone())
+        .bind(new.username.clone())
+        .bind(new.custom_id.clone())
+        .bind(new.tags.clone())
+        .bind(new.created_at)
+        .bind(new.updated_at)
+        .execute(self.connection())
+        .await?;
+        self.note_names(Operation::Create, [new, new]).await
+    }
+
+    pub(crate) async fn update_consumer(
+        &mut self,
+        old: &Consumer,
+        new: &Consumer,
+    ) -> sqlx::Result<()> {
+        sqlx::query(
+            "UPDATE consumers SET username = $1, custom_id = $2, tags = $3, updated_at = $4 \
+             WHERE id = $5",
+        )
+        .bind(new.username.clone())
+        .bind(new.custom_id.clone())
+        .bind(new.tags.clone())
+        .bind(new.updated_at)
+        .bind(old.id.clone())
+        .execute(self.connection())
+        .await?;
+        self.note_names(Operation::Update, [old, new]).await?;
+        if new.differs(old) {
+            self.note_keys(&old.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a consumer and everything that belongs to it.
+    pub(crate) async fn delete_consumer(&mut self, old: &Consumer) -> sqlx::Result<()> {
+        for kind in Kind::ALL {
+            self.delete_all_of(kind, &old.id).await?;
+        }
+        sqlx::query("DELETE FROM consumers WHERE id = $1")
+            .bind(old.id.clone())
+            .execute(self.connection())
+            .await?;
+        self.note_names(Operation::Delete, [old, old]).await
+    }
+
+    /// One change for each name that now means somebody else, or nobody.
+    async fn note_names(
+        &mut self,
+        operation: Operation,
+        [old, new]: [&Consumer; 2],
+    ) -> sqlx::Result<()> {
+        let mut names: Vec<&str> = old.names().chain(new.names()).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            self.note(Entity::Consumers, operation, &new.id, name).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! Opening either database so that a commit is durable.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use sqlx::any::AnyPoolOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AnyConnection, AnyPool};
+
+use super::{Engine, Store, migrations};
+
+/// FULL makes SQLite sync the log before a commit returns; without it a power cut may take
+/// acknowledged writes along.
+const SQLITE_SESSION: &str = "PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON; \
+     PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL;";
+
+/// A server that was set up with `synchronous_commit = off` would acknowledge what it may lose.
+const POSTGRES_SESSION: &str = "SET application_name = 'gatehouse-admin'; \
+     SET statement_timeout = '30s'; SET lock_timeout = '20s'; \
+     SET idle_in_transaction_session_timeout = '60s'; \
+     SELECT set_config('synchronous_commit', 'on', false) \
+     WHERE current_setting('synchronous_commit') = 'off';";
+
+/// Why a database cannot be used.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// The URL is not one of ours.
+    Url(String),
+    /// The database was last used by a newer program.
+    Newer { found: i64, known: i64 },
+    /// The database says no.
+    Database(sqlx::Error),
+}
+
+impl Store {
+    /// Opens the database at `url`, creating a SQLite file where there is none, and brings it up to
+    /// date.
+    pub(crate) async fn open(url: &str, history: i64) -> Result<Self, OpenError> {
+        sqlx::any::install_default_drivers();
+        let (engine, url) = known(url)?;
+        let (session, readers, writers) = match engine {
+            Engine::Sqlite => (SQLITE_SESSION, 4, 1),
+            Engine::Postgres => (POSTGRES_SESSION, 8, 8),
+        };
+        let readers = pool(&url, session, readers).await?;
+        let writers = pool(&url, session, writers).await?;
+        let store = Self { engine, readers, writers, history, seen: Mutex::new(None) };
+        migrations::run(&store).await?;
+        store.arrive().await?;
+        Ok(store)
+    }
+
+    /// Waits for what is under way and lets go of the database.
+    pub(crate) async fn close(&self) {
+        self.writers.close().await;
+        self.readers.close().await;
+    }
+
+    /// For people.
+    pub(crate) const fn engine_name(&self) -> &'static str {
+        match self.engine {
+            Engine::Sqlite => "sqlite",
+            Engine::Postgres => "postgres",
+        }
+    }
+
+    pub(super) const fn engine(&self) -> Engine {
+        self.engine
+    }
+}
+
+/// Tells the databases apart and completes the URL.
+fn known(url: &str) -> Result<(Engine, String), OpenError> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok((Engine::Postgres, url.to_owned()));
+    }
+    if !url.starts_with("sqlite:") {
+        return Err(OpenError::Url("must start with `sqlite:` or `postgres://`".into()));
+    }
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|_| OpenError::Url("is not a SQLite URL such as `sqlite:gatehouse.db`".into()))?;
+    let file = options.get_filename();
+    if url.contains(":memory:") || url.contains("mode=memory") || file.as_os_str().is_empty() {
+        return Err(OpenError::Url("must name a file: memory forgets what it acknowledged".into()));
+    }
+    private(file).map_err(|error| {
+        OpenError::Url(format!("names a file that cannot be created or opened: {error}"))
+    })?;
+    Ok((Engine::Sqlite, url.to_owned()))
+}
+
+/// Creates the file so that only its owner can read it; the log beside it takes after it.
+fn private(file: &std::path::Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).map(drop)
+}
+
+async fn pool(url: &str, session: &'static str, size: u32) -> Result<AnyPool, sqlx::Error> {
+    AnyPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(Duration::from_secs(10))
+        .after_connect(move |connection: &mut AnyConnection, _| {
+            Box::pin(async move { begin_session(connection, session).await })
+        })
+        .connect(url)
+        .await
+}
+
+async fn begin_session(connection: &mut AnyConnection, session: &'static str) -> sqlx::Result<()> {
+    sqlx::raw_sql(session).execute(connection).await.map(drop)
+}
+
+// === OpenError ===
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(problem) => write!(f, "--database-url {problem}"),
+            Self::Newer { found, known } => write!(
+                f,
+                "the database was used by a newer gatehouse-admin: it is at version {found}, this \
+                 program knows {known}"
+            ),
+            Self::Database(error) => write!(f, "the database cannot be opened: {error}"),
+        }
+    }
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}

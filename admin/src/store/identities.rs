@@ -1,0 +1,130 @@
+//! Who an API key or a name belongs to.
+
+use admin_api::{Credential, Holder, Identity, KEY_AUTH};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::{Consumer, Cursor, Tx};
+
+impl Tx {
+    /// Whose API key it is, unless it has expired at `now`.
+    pub(crate) async fn key_identity(
+        &mut self,
+        digest: &str,
+        now: i64,
+    ) -> sqlx::Result<Option<Identity>> {
+        let row = sqlx::query(
+            "SELECT k.id AS credential_id, k.digest, k.created_at, k.expires_at, \
+             c.id, c.username, c.custom_id \
+             FROM keyauth_credentials k JOIN consumers c ON c.id = k.consumer_id \
+             WHERE k.digest = $1 AND (k.expires_at IS NULL OR k.expires_at > $2)",
+        )
+        .bind(digest.to_owned())
+        .bind(now)
+        .fetch_optional(self.connection())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let Holder { consumer, credential, expires_at, .. } = holder_from(&row)?;
+        let groups = self.groups(&consumer.id).await?;
+        let credential = Some(credential);
+        Ok(Some(Identity { consumer, groups, credential, expires_at, seq: Some(self.seq()) }))
+    }
+
+    /// What a gateway needs to know about a consumer.
+    pub(crate) async fn consumer_identity(&mut self, consumer: Consumer) -> sqlx::Result<Identity> {
+        let groups = self.groups(&consumer.id).await?;
+        let Consumer { id, username, custom_id, .. } = consumer;
+        Ok(Identity {
+            consumer: admin_api::Consumer { id, username, custom_id },
+            groups,
+            credential: None,
+            expires_at: None,
+            seq: Some(self.seq()),
+        })
+    }
+
+    /// The API keys after `after`, oldest first, with the position of each.
+    pub(crate) async fn holders(
+        &mut self,
+        now: i64,
+        after: &Cursor,
+        size: i64,
+    ) -> sqlx::Result<Vec<(Cursor, Holder)>> {
+        let rows = sqlx::query(
+            "SELECT k.id AS credential_id, k.digest, k.created_at, k.expires_at, \
+             c.id, c.username, c.custom_id \
+             FROM keyauth_credentials k JOIN consumers c ON c.id = k.consumer_id \
+             WHERE (k.created_at, k.id) > ($1, $2) AND (k.expires_at IS NULL OR k.expires_at > $3) \
+             ORDER BY k.created_at, k.id LIMIT $4",
+        )
+        .bind(after.created_at)
+        .bind(after.id.clone())
+        .bind(now)
+        .bind(size)
+        .fetch_all(self.connection())
+        .await?;
+        let mut page = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id = row.try_get("credential_id")?;
+            page.push((Cursor { created_at: row.try_get("created_at")?, id }, holder_from(row)?));
+        }
+        self.add_groups(after, &mut page).await?;
+        Ok(page)
+    }
+
+    /// One question for the groups of a whole page.
+    async fn add_groups(
+        &mut self,
+        after: &Cursor,
+        page: &mut [(Cursor, Holder)],
+    ) -> sqlx::Result<()> {
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        let rows = sqlx::query(
+            "SELECT DISTINCT a.consumer_id, a.group_name FROM acls a \
+             JOIN keyauth_credentials k ON k.consumer_id = a.consumer_id \
+             WHERE (k.created_at, k.id) > ($1, $2) AND (k.created_at, k.id) <= ($3, $4)",
+        )
+        .bind(after.created_at)
+        .bind(after.id.clone())
+        .bind(last.created_at)
+        .bind(last.id.clone())
+        .fetch_all(self.connection())
+        .await?;
+        let mut groups = std::collections::HashMap::<String, Vec<String>>::new();
+        for row in &rows {
+            groups.entry(row.try_get("consumer_id")?).or_default().push(row.try_get("group_name")?);
+        }
+        groups.values_mut().for_each(|groups| groups.sort_unstable());
+        for (_, holder) in page {
+            holder.groups = groups.get(&holder.consumer.id).cloned().unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    async fn groups(&mut self, consumer: &str) -> sqlx::Result<Vec<String>> {
+        // Sorted here: the order of text differs between databases and their locales.
+        let mut groups: Vec<String> =
+            sqlx::query_scalar("SELECT group_name FROM acls WHERE consumer_id = $1")
+                .bind(consumer.to_owned())
+                .fetch_all(self.connection())
+                .await?;
+        groups.sort_unstable();
+        Ok(groups)
+    }
+}
+
+fn holder_from(row: &AnyRow) -> sqlx::Result<Holder> {
+    let id: String = row.try_get("credential_id")?;
+    let expires_at: Option<i64> = row.try_get("expires_at")?;
+    Ok(Holder {
+        digest: row.try_get("digest")?,
+        consumer: admin_api::Consumer {
+            id: row.try_get("id")?,
+            username: row.try_get("username")?,
+            custom_id: row.try_get("custom_id")?,
+        },
+        groups: Vec::new(),
+        credential: Credential { identifier: id.clone(), id, kind: KEY_AUTH.to_owned() },
+        expires_at: expires_at.map(i64::unsigned_abs),
+    })
+}

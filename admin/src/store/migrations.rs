@@ -1,0 +1,46 @@
+//! Bringing the tables up to date: under a lock, in one transaction, each step once.
+
+use super::database::OpenError;
+use super::{Engine, Store};
+
+/// Never change a step that was released; add one.
+const STEPS: [(i64, &str); 1] =
+    [(1, include_str!("../../migrations/0001_consumers_and_what_belongs_to_them.sql"))];
+
+/// Any number that nobody else uses as an advisory lock.
+const LOCK: &str = "SELECT count(*) FROM pg_advisory_xact_lock(7246174)";
+
+const REGISTER: &str =
+    "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, name TEXT)";
+
+pub(super) async fn run(store: &Store) -> Result<(), OpenError> {
+    let mut tx = match store.engine() {
+        // Several nodes may start at once: the second one waits here and finds everything done.
+        Engine::Sqlite => store.writers.begin_with("BEGIN IMMEDIATE").await?,
+        Engine::Postgres => {
+            let mut tx = store.writers.begin().await?;
+            sqlx::query(LOCK).execute(&mut *tx).await?;
+            tx
+        }
+    };
+    sqlx::query(REGISTER).execute(&mut *tx).await?;
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT max(version) FROM schema_version").fetch_one(&mut *tx).await?;
+    let found = found.unwrap_or(0);
+    let known = STEPS.iter().map(|(version, _)| *version).max().unwrap_or(0);
+    if found > known {
+        return Err(OpenError::Newer { found, known });
+    }
+    for (version, statements) in STEPS {
+        if version > found {
+            sqlx::raw_sql(statements).execute(&mut *tx).await?;
+            sqlx::query("INSERT INTO schema_version (version, name) VALUES ($1, $2)")
+                .bind(version)
+                .bind(env!("CARGO_PKG_VERSION"))
+                .execute(&mut *tx)
+                .await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(())
+}

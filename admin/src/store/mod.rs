@@ -1,0 +1,68 @@
+//! Everything that is kept: SQLite in one file, or PostgreSQL for several nodes.
+//!
+//! | room            | what is in it                                               |
+//! |-----------------|-------------------------------------------------------------|
+//! | `database.rs`   | opening either database so that a commit is durable         |
+//! | `migrations.rs` | bringing its tables up to date                              |
+//! | `transaction.rs`| reading at one point in time, writing one after another     |
+//! | `ledger.rs`     | the history of changes, its numbers and its epoch           |
+//! | `consumers.rs`  | consumers                                                   |
+//! | `belongings.rs` | what belongs to a consumer: groups, App IDs, API keys       |
+//! | `identities.rs` | who an API key or a name belongs to                         |
+//!
+//! The statements are the same text for both databases.
+
+mod belongings;
+mod consumers;
+mod database;
+mod identities;
+mod ledger;
+mod migrations;
+mod transaction;
+
+pub(crate) use belongings::{Belonging, Filter, Kind};
+pub(crate) use consumers::Consumer;
+pub(crate) use ledger::Fetched;
+pub(crate) use transaction::Tx;
+
+use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sqlx::AnyPool;
+
+/// Which database it is, where that makes a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+/// An open database, up to date.
+pub(crate) struct Store {
+    engine: Engine,
+    readers: AnyPool,
+    /// On SQLite a single connection: writers wait here, in order, rather than for the file's lock.
+    writers: AnyPool,
+    /// How many changes are kept.
+    history: i64,
+    /// The newest change that was ever handed out; see `ledger.rs`.
+    seen: Mutex<Option<ledger::Seen>>,
+}
+
+/// A position in a list that is ordered by age.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) created_at: i64,
+    pub(crate) id: String,
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Whether any row can hold `text`: PostgreSQL refuses a NUL even in a question.
+fn storable(text: &str) -> bool {
+    !text.contains('\0')
+}
