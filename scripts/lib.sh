@@ -7,6 +7,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # A fresh rustup is not on the PATH of a shell that was open before it.
 export PATH="$HOME/.cargo/bin:$PATH"
 
+# The oldest compiler that does.
+rust_wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 fail() {
   printf '\033[1m==> cannot go on:\033[0m %s\n' "$*" >&2
