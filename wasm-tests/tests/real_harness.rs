@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use std::net::SocketAddr;
-use wasm_tests::real::{Answer, Connection, Echo, Envoy, Front, Mode, Request, Setup};
+use wasm_tests::real::{Admin, Answer, Connection, Echo, Envoy, Front, Mode, Request, Setup};
 
 #[test]
 fn the_upstream_sees_every_byte_that_the_client_sent() {
@@ -98,4 +98,39 @@ fn a_refused_configuration_comes_with_the_log() {
     let log = Envoy::try_start(&setup).err().expect("two clusters of one name are refused");
 
     assert!(log.contains("duplicate cluster 'upstream'"), "{log}");
+}
+
+#[test]
+fn the_admin_service_keeps_its_address_and_its_data_when_it_is_killed_and_started_again() {
+    let mut admin = Admin::start();
+    let address = admin.address();
+    let ana = admin.create("/consumers", &json!({"username": "ana"}));
+
+    admin.kill();
+    assert!(Request::get("/status").try_send(address).is_err());
+    admin.resume();
+
+    assert_eq!(admin.address(), address);
+    assert_eq!(admin.send(Request::get("/consumers/ana")).json()["id"], ana["id"]);
+}
+
+#[test]
+fn an_older_database_can_be_put_back() {
+    let mut admin = Admin::start();
+    admin.create("/consumers", &json!({"username": "before"}));
+    admin.backup();
+    admin.create("/consumers", &json!({"username": "after"}));
+
+    admin.put_back();
+
+    assert_eq!(admin.send(Request::get("/consumers/before")).status(), 200);
+    assert_eq!(admin.send(Request::get("/consumers/after")).status(), 404);
+}
+
+#[test]
+fn with_tokens_the_admin_service_answers_nobody_without_one() {
+    let admin = Admin::with_tokens(&"a".repeat(40), &"g".repeat(40));
+
+    assert_eq!(admin.send(Request::get("/consumers")).status(), 200);
+    assert_eq!(Request::get("/consumers").send(admin.address()).status(), 401);
 }

@@ -27,6 +27,12 @@ impl Process {
         // A test run that is itself killed must leave nothing behind; `setpriv` becomes the program.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).args(arguments);
+        // The service's options have twins in the environment: only the test decides.
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_string_lossy().starts_with("GATEHOUSE_") {
+                command.env_remove(variable);
+            }
+        }
         command.stdin(Stdio::null()).stdout(output.try_clone().expect("a log file")).stderr(output);
         let child =
             command.spawn().unwrap_or_else(|e| panic!("setpriv {}: {e}", program.display()));
