@@ -1,1 +1,62 @@
 //! Carries a core's steps out with Proxy-Wasm; the only shared crate that knows the proxy.
+//!
+//! | room          | what is in it                                                      |
+//! |---------------|--------------------------------------------------------------------|
+//! | `feature.rs`  | what a filter tells this crate about itself                        |
+//! | `vm.rs`       | the ABI callbacks: which context an event belongs to               |
+//! | `root.rs`     | one filter configuration: settings, lookups, the tick              |
+//! | `stream.rs`   | one request: its flow's steps, carried out                         |
+//! | `lookup.rs`   | what is asked of the admin service, and what serves meanwhile      |
+//! | `feed.rs`     | the list of changes: one VM of a node asks, all read               |
+//! | `slots.rs`    | a bounded table of sealed entries, over `store.rs`                 |
+//! | `store.rs`    | numbered slots in shared data or in the VM                         |
+//! | `profile.rs`  | which host this is, and what follows from it                       |
+//! | `callout.rs`  | sending a call, reading its answer                                 |
+//! | `reply.rs`    | local answers in Kong's forms                                      |
+//! | `entropy.rs`  | randomness that does not depend on the host's alone                |
+//! | `metrics.rs`  | counters, where counting does not trap                             |
+//! | `abi.rs`      | the raw host functions, each as a `Result`; the only unsafe code   |
+
+#![warn(missing_docs)]
+// Natively there is no proxy that could call in, so a part of this crate has no caller.
+#![cfg_attr(not(target_arch = "wasm32"), allow(dead_code, unused_imports))]
+
+mod abi;
+mod callout;
+mod entropy;
+mod feature;
+mod feed;
+mod lookup;
+mod metrics;
+mod profile;
+mod reply;
+mod root;
+mod slots;
+mod store;
+mod stream;
+mod vm;
+
+pub use entropy::Entropy;
+pub use feature::{Feature, Needs, meta};
+pub use lookup::{Snapshot, Source};
+pub use profile::Host;
+
+#[doc(hidden)]
+pub use vm::install;
+
+/// Makes a crate a filter: `host::filter!(filter::KeyAuth);`
+#[macro_export]
+macro_rules! filter {
+    ($feature:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        #[unsafe(no_mangle)]
+        extern "C" fn _initialize() {
+            unsafe extern "C" {
+                fn __wasm_call_ctors();
+            }
+            // SAFETY: the host calls this once, before anything else.
+            unsafe { __wasm_call_ctors() };
+            $crate::install::<$feature>();
+        }
+    };
+}

@@ -72,6 +72,12 @@ impl Match {
         }
     }
 
+    /// Whether the raw path must be known.
+    #[must_use]
+    pub fn needs_path(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
     /// Whether the route must be known.
     #[must_use]
     pub fn needs_route(&self) -> bool {

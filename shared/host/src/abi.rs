@@ -1,0 +1,273 @@
+//! The Proxy-Wasm ABI 0.2.1, as far as it is used: every host function returns a `Result`, none panics.
+//!
+//! The SDK crate is not used. Its dispatcher panics on an unknown callout token or context, which Kong
+//! delivers after any trap, and it exports its callbacks in a way that cannot be overridden; its getters
+//! panic on a header that is not UTF-8 and on any status that they do not expect.
+
+#![allow(unsafe_code)]
+// The ABI's own signatures.
+#![allow(clippy::too_many_arguments)]
+
+#[cfg(target_arch = "wasm32")]
+mod imports;
+#[cfg(not(target_arch = "wasm32"))]
+#[path = "abi/absent.rs"]
+mod imports;
+
+mod memory;
+
+pub(crate) use memory::allocate;
+
+/// What a host function answers when it does not answer OK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Status {
+    NotFound,
+    BadArgument,
+    CasMismatch,
+    Other(i32),
+}
+
+impl Status {
+    fn check(code: i32) -> Result<(), Self> {
+        match code {
+            0 => Ok(()),
+            1 => Err(Self::NotFound),
+            2 => Err(Self::BadArgument),
+            8 => Err(Self::CasMismatch),
+            other => Err(Self::Other(other)),
+        }
+    }
+}
+
+/// The maps that a host function reads or changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Map {
+    Request = 0,
+    Response = 2,
+    CallResponse = 6,
+}
+
+/// The buffers that a host function reads or changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Buffer {
+    RequestBody = 0,
+    CallResponse = 4,
+    VmConfiguration = 6,
+    PluginConfiguration = 7,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    Debug = 1,
+    Info = 2,
+    Warn = 3,
+    Error = 4,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Metric {
+    Counter = 0,
+    Gauge = 1,
+}
+
+/// Lends a byte string to the host.
+fn lend(bytes: &[u8]) -> (*const u8, usize) {
+    (bytes.as_ptr(), bytes.len())
+}
+
+pub(crate) fn log(level: Level, message: &str) {
+    let (at, len) = lend(message.as_bytes());
+    // SAFETY: the host reads `len` bytes from `at` during the call.
+    let _ = unsafe { imports::proxy_log(level as i32, at, len) };
+}
+
+/// Nanoseconds since 1970; 0 where the host has no clock to give.
+pub(crate) fn now_ns() -> u64 {
+    let mut now = 0;
+    // SAFETY: the host writes eight bytes.
+    let status = unsafe { imports::proxy_get_current_time_nanoseconds(&mut now) };
+    if status == 0 { now } else { 0 }
+}
+
+/// The first `max` bytes of a buffer. On Kong `max` must not be smaller than the buffer (the host then writes
+/// past the guest's allocation), so callers cut afterwards.
+pub(crate) fn buffer(buffer: Buffer) -> Result<Vec<u8>, Status> {
+    memory::receive(|at, len| {
+        // SAFETY: `at` and `len` are written by the host.
+        unsafe { imports::proxy_get_buffer_bytes(buffer as i32, 0, usize::MAX >> 1, at, len) }
+    })
+}
+
+pub(crate) fn set_request_body(body: &[u8]) -> Result<(), Status> {
+    let (at, len) = lend(body);
+    // SAFETY: the host reads `len` bytes from `at`.
+    Status::check(unsafe {
+        imports::proxy_set_buffer_bytes(Buffer::RequestBody as i32, 0, usize::MAX >> 1, at, len)
+    })
+}
+
+/// A header map in wire form.
+pub(crate) fn map(map: Map) -> Result<Vec<u8>, Status> {
+    memory::receive(|at, len| {
+        // SAFETY: `at` and `len` are written by the host.
+        unsafe { imports::proxy_get_header_map_pairs(map as i32, at, len) }
+    })
+}
+
+pub(crate) fn map_value(map: Map, name: &str) -> Result<Vec<u8>, Status> {
+    let (name, name_len) = lend(name.as_bytes());
+    memory::receive(|at, len| {
+        // SAFETY: the host reads the name and writes `at` and `len`.
+        unsafe { imports::proxy_get_header_map_value(map as i32, name, name_len, at, len) }
+    })
+}
+
+pub(crate) fn map_replace(map: Map, name: &str, value: &[u8]) -> Result<(), Status> {
+    let ((name, name_len), (value, len)) = (lend(name.as_bytes()), lend(value));
+    // SAFETY: the host reads both.
+    Status::check(unsafe {
+        imports::proxy_replace_header_map_value(map as i32, name, name_len, value, len)
+    })
+}
+
+pub(crate) fn map_add(map: Map, name: &str, value: &[u8]) -> Result<(), Status> {
+    let ((name, name_len), (value, len)) = (lend(name.as_bytes()), lend(value));
+    // SAFETY: the host reads both.
+    Status::check(unsafe {
+        imports::proxy_add_header_map_value(map as i32, name, name_len, value, len)
+    })
+}
+
+pub(crate) fn map_remove(map: Map, name: &str) -> Result<(), Status> {
+    let (name, len) = lend(name.as_bytes());
+    // SAFETY: the host reads the name.
+    Status::check(unsafe { imports::proxy_remove_header_map_value(map as i32, name, len) })
+}
+
+pub(crate) fn property(path: &[&str]) -> Result<Vec<u8>, Status> {
+    let path = path.join("\0");
+    let (path, path_len) = lend(path.as_bytes());
+    memory::receive(|at, len| {
+        // SAFETY: the host reads the path and writes `at` and `len`.
+        unsafe { imports::proxy_get_property(path, path_len, at, len) }
+    })
+}
+
+pub(crate) fn set_property(path: &[&str], value: &[u8]) -> Result<(), Status> {
+    let path = path.join("\0");
+    let ((path, path_len), (value, len)) = (lend(path.as_bytes()), lend(value));
+    // SAFETY: the host reads both.
+    Status::check(unsafe { imports::proxy_set_property(path, path_len, value, len) })
+}
+
+/// A shared value with its compare-and-swap number. Traps on Kong without a declared zone.
+pub(crate) fn shared_get(key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
+    let (key, key_len) = lend(key);
+    let mut cas = 0;
+    let value = memory::receive(|at, len| {
+        // SAFETY: the host reads the key and writes `at`, `len` and `cas`.
+        unsafe { imports::proxy_get_shared_data(key, key_len, at, len, &mut cas) }
+    })?;
+    Ok((value, cas))
+}
+
+/// `cas` 0: on Envoy overwrites, on Kong creates only.
+pub(crate) fn shared_set(key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
+    let ((key, key_len), (value, len)) = (lend(key), lend(value));
+    // SAFETY: the host reads both.
+    Status::check(unsafe { imports::proxy_set_shared_data(key, key_len, value, len, cas) })
+}
+
+pub(crate) fn http_call(
+    upstream: &str,
+    headers: &[(&str, &[u8])],
+    body: &[u8],
+    timeout_ms: u32,
+) -> Result<u32, Status> {
+    let headers = memory::block(headers);
+    let (upstream, upstream_len) = lend(upstream.as_bytes());
+    let ((headers, headers_len), (body, body_len)) = (lend(&headers), lend(body));
+    let no_trailers = memory::block(&[]);
+    let (trailers, trailers_len) = lend(&no_trailers);
+    let mut token = 0;
+    // SAFETY: the host reads what is lent and writes the token.
+    Status::check(unsafe {
+        imports::proxy_http_call(
+            upstream,
+            upstream_len,
+            headers,
+            headers_len,
+            body,
+            body_len,
+            trailers,
+            trailers_len,
+            timeout_ms,
+            &mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+pub(crate) fn local_response(
+    status: u16,
+    headers: &[(&str, &[u8])],
+    body: &[u8],
+) -> Result<(), Status> {
+    let headers = memory::block(headers);
+    let ((headers, headers_len), (body, body_len)) = (lend(&headers), lend(body));
+    let details: &[u8] = &[];
+    let (details, details_len) = lend(details);
+    // SAFETY: the host reads what is lent. -1 means: not gRPC.
+    Status::check(unsafe {
+        imports::proxy_send_local_response(
+            status.into(),
+            details,
+            details_len,
+            body,
+            body_len,
+            headers,
+            headers_len,
+            -1,
+        )
+    })
+}
+
+pub(crate) fn continue_request() -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    Status::check(unsafe { imports::proxy_continue_stream(0) })
+}
+
+/// Lets the next host calls act on another context. Does nothing on Kong.
+pub(crate) fn set_effective_context(context: u32) -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    Status::check(unsafe { imports::proxy_set_effective_context(context) })
+}
+
+/// Traps on Kong when it was set before.
+pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    Status::check(unsafe { imports::proxy_set_tick_period_milliseconds(milliseconds) })
+}
+
+pub(crate) fn define_metric(kind: Metric, name: &str) -> Result<u32, Status> {
+    let (name, len) = lend(name.as_bytes());
+    let mut id = 0;
+    // SAFETY: the host reads the name and writes the id.
+    Status::check(unsafe { imports::proxy_define_metric(kind as i32, name, len, &mut id) })?;
+    Ok(id)
+}
+
+pub(crate) fn increment_metric(id: u32, by: i64) -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    Status::check(unsafe { imports::proxy_increment_metric(id, by) })
+}
+
+pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    Status::check(unsafe { imports::proxy_record_metric(id, value) })
+}
+
+/// Octets from the host's generator: strong on Envoy, predictable on Kong.
+pub(crate) fn random(out: &mut [u8]) {
+    imports::random(out);
+}

@@ -1,0 +1,119 @@
+//! Randomness that does not depend on the host's alone.
+//!
+//! Kong's `random_get` is libc `random()`, seeded from process id and start time, and containers share both.
+//! So octets come from HMAC-DRBG (NIST SP 800-90A, section 10.1.2, SHA-256) that is fed with whatever
+//! differs: the host's octets, the clock, the node, request ids and peers, and the filter's own secret.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// A deterministic generator, reseeded with [`Entropy::mix`].
+#[derive(Clone)]
+pub struct Entropy {
+    key: [u8; 32],
+    value: [u8; 32],
+}
+
+impl Entropy {
+    /// A generator keyed with `seed`.
+    #[must_use]
+    pub fn new(seed: &[u8]) -> Self {
+        let mut entropy = Self { key: [0; 32], value: [1; 32] };
+        entropy.mix(seed);
+        entropy
+    }
+
+    /// Adds `material`. Even material that an attacker knows takes nothing away.
+    pub fn mix(&mut self, material: &[u8]) {
+        // Without material the standard's update is the first half alone.
+        let rounds: &[u8] = if material.is_empty() { &[0] } else { &[0, 1] };
+        for separator in rounds {
+            self.key = hmac(&self.key, &[&self.value, &[*separator], material]);
+            self.value = hmac(&self.key, &[&self.value]);
+        }
+    }
+
+    /// Fills `out`.
+    pub fn fill(&mut self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(32) {
+            self.value = hmac(&self.key, &[&self.value]);
+            for (to, from) in chunk.iter_mut().zip(&self.value) {
+                *to = *from;
+            }
+        }
+        // What was given out cannot be computed again from the state.
+        self.mix(&[]);
+    }
+
+    /// Sixteen octets in lower-case hex.
+    pub fn hex(&mut self) -> String {
+        let mut octets = [0; 16];
+        self.fill(&mut octets);
+        octets.iter().fold(String::with_capacity(32), |mut out, octet| {
+            for digit in [octet >> 4, octet & 15] {
+                out.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
+            }
+            out
+        })
+    }
+
+    /// A number of all 64 bits.
+    pub fn number(&mut self) -> u64 {
+        let mut octets = [0; 8];
+        self.fill(&mut octets);
+        u64::from_le_bytes(octets)
+    }
+}
+
+fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    // A key of any length is a valid HMAC key, so this does not fail.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stream_is_hmac_drbg() {
+        // NIST CAVP drbgvectors_no_reseed, HMAC_DRBG SHA-256, no personalization, no prediction resistance,
+        // COUNT = 0: instantiate with entropy and nonce, generate 128 octets twice, compare the second.
+        let hex = |text: &str| -> Vec<u8> {
+            (0..text.len())
+                .step_by(2)
+                .map(|i| u8::from_str_radix(text.get(i..i + 2).unwrap(), 16).unwrap())
+                .collect()
+        };
+        let mut drbg = Entropy::new(&hex(concat!(
+            "ca851911349384bffe89de1cbdc46e6831e44d34a4fb935ee285dd14b71a7488",
+            "659ba96c601dc69fc902940805ec0ca8"
+        )));
+        let mut out = [0; 128];
+        drbg.fill(&mut out);
+        drbg.fill(&mut out);
+        assert_eq!(
+            out.to_vec(),
+            hex(concat!(
+                "e528e9abf2dece54d47c7e75e5fe302149f817ea9fb4bee6f4199697d04d5b89",
+                "d54fbb978a15b5c443c9ec21036d2460b6f73ebad0dc2aba6e624abf07745bc1",
+                "07694bb7547bb0995f70de25d6b29e2d3011bb19d27676c07162c8b5ccde0668",
+                "961df86803482cb37ed6d5c0bb8d50cf1f50d476aa0458bdaba806f48be9dcb8"
+            ))
+        );
+    }
+
+    #[test]
+    fn two_workers_with_the_same_octets_of_the_host_differ_once_anything_differs() {
+        let stream = |material: &[u8]| {
+            let mut entropy = Entropy::new(b"the same start");
+            entropy.mix(material);
+            entropy.hex()
+        };
+        assert_eq!(stream(b"a"), stream(b"a"));
+        assert_ne!(stream(b"a"), stream(b"b"));
+    }
+}

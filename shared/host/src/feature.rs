@@ -1,0 +1,142 @@
+//! What a filter tells this crate about itself.
+
+use crate::lookup::Source;
+use crate::profile::Host;
+use exchange::Flow;
+use serde_json::{Value, json};
+use settings::{Common, Fields, Invalid};
+use std::rc::Rc;
+
+/// A filter: settings, where its entities come from, and a state machine for each request.
+pub trait Feature: 'static {
+    /// `key_auth`, as in `gatehouse_key_auth.wasm`.
+    const NAME: &'static str;
+
+    /// Tells the filters' entries in shared data apart. Never used again for another filter.
+    const ID: u8;
+
+    /// The checked settings.
+    type Config: 'static;
+
+    /// Reads and describes the settings.
+    fn settings(fields: &mut Fields<'_>) -> Self::Config;
+
+    /// The settings that every filter has.
+    fn common(config: &Self::Config) -> &Common;
+
+    /// What the filter wants to know of each request.
+    fn needs(_config: &Self::Config) -> Needs {
+        Needs::default()
+    }
+
+    /// What of the settings does not work on this host.
+    ///
+    /// # Errors
+    /// With the setting's path.
+    fn check_host(_config: &Self::Config, _host: Host) -> Result<(), Invalid> {
+        Ok(())
+    }
+
+    /// Where the filter's entities come from, if it has an admin service.
+    fn source(_config: &Rc<Self::Config>) -> Option<Box<dyn Source>> {
+        None
+    }
+
+    /// A state machine for one request.
+    fn flow(config: &Rc<Self::Config>) -> Box<dyn Flow>;
+}
+
+/// What a filter wants to know of each request besides its headers. Each costs a host call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The target as the client sent it (Kong decodes `:path`).
+    pub raw_target: bool,
+    /// Id and name of the route.
+    pub route: bool,
+    /// Id and name of the service or cluster.
+    pub service: bool,
+}
+
+impl Needs {
+    /// What `match` needs.
+    #[must_use]
+    pub fn of(common: &Common) -> Self {
+        Self {
+            raw_target: common.matching.needs_path(),
+            route: common.matching.needs_route(),
+            service: common.matching.needs_service(),
+        }
+    }
+}
+
+/// Kong's `<filter>.meta.json`: the schema that it checks a configuration against.
+#[must_use]
+pub fn meta<F: Feature>() -> (&'static str, Value) {
+    (F::NAME, json!({ "config_schema": settings::schema(F::settings) }))
+}
+
+/// What is wrong with the common settings on this host.
+pub(crate) fn check_common(common: &Common, host: Host) -> Result<(), Invalid> {
+    if common.trust_consumer_headers && host == Host::Envoy {
+        return Err(Invalid::one(
+            "trust_consumer_headers",
+            "found true on Envoy, expected false: no Lua plugin has set these headers there",
+        ));
+    }
+    if let Host::Kong(version) = host {
+        let upstream = common.admin.as_ref().map(|admin| admin.target.upstream.as_str());
+        if upstream.is_some_and(|upstream| !is_address(upstream)) {
+            return Err(Invalid::one(
+                "admin.upstream",
+                "found a name that Kong cannot call, expected `host:port`",
+            ));
+        }
+        let full = common.cache.mode == settings::Mode::Full;
+        if full && common.shm_zone.is_none() && version >= Some((3, 6)) {
+            return Err(Invalid::one(
+                "cache.mode",
+                "found \"full\" without `shm_zone` on Kong, expected the name of a declared zone",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// `host:port`, `[v6]:port` or `host`. On Kong a call to anything else traps.
+fn is_address(upstream: &str) -> bool {
+    let (host, port) = match upstream.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') => (host, Some(port)),
+        _ => (upstream, None),
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
+    let bracketed = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let host_ok = match bracketed {
+        Some(inside) => inside.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(plain),
+    };
+    host_ok && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kong_calls_addresses_and_nothing_else() {
+        for good in ["admin:8001", "127.0.0.1:8001", "[::1]:8001", "admin.svc", "a_b:1"] {
+            assert!(is_address(good), "{good}");
+        }
+        for bad in [
+            "admin:",
+            ":8001",
+            "admin:0",
+            "admin:65536",
+            "outbound|8001||admin",
+            "::1",
+            "a b:1",
+            "[x]:1",
+        ] {
+            assert!(!is_address(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! The list of changes: one VM of the node asks for it, all of them read what it found.
+//!
+//! The VM that holds the lease polls `/changes` and appends what is new to a ring in the store; every VM reads
+//! the ring on its own tick. A reader that fell behind the ring, and everybody after a reset, drops
+//! everything. Where there is no shared data the store is the VM's own, and the VM is alone with it.
+
+use crate::slots::Region;
+use crate::store::Store;
+use admin_api::{Change, ChangesPage};
+use exchange::{Answer, Call};
+use serde_json::{Value, json};
+use siphasher::sip128::{Hasher128, SipHasher24};
+use std::hash::Hasher;
+
+/// Changes that the ring holds.
+const RING: u64 = 256;
+/// Slots have one size, so that none ever grows in place.
+const SLOT: usize = 768;
+const SEAL: usize = 16;
+
+/// What a VM has to do after a tick.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct News {
+    /// Everything that is known may be outdated.
+    pub(crate) dropped: bool,
+    /// These changes, in order.
+    pub(crate) changes: Vec<Change>,
+    /// Ask the admin service this.
+    pub(crate) poll: Option<Call>,
+}
+
+/// One VM's view of the list of changes of one admin target.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    seal: (u64, u64),
+    base: u64,
+    me: u64,
+    interval: u64,
+    timeout: u64,
+    /// How many changes of the ring, and how many resets, this VM has seen.
+    seen: Option<(u64, u64)>,
+    asked_at: Option<u64>,
+    not_before: u64,
+    failures: u32,
+}
+
+/// The head of the ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Head {
+    epoch: String,
+    since: u64,
+    count: u64,
+    resets: u64,
+    polled_at: u64,
+    supported: bool,
+}
+
+impl Feed {
+    /// `fingerprint` tells admin targets (with their tokens) apart; `me` is random; times in milliseconds.
+    pub(crate) fn new(fingerprint: &[u8; 16], me: u64, interval: u64, timeout: u64) -> Self {
+        let half = |bytes: Option<&[u8]>| {
+            u64::from_le_bytes(bytes.and_then(|b| b.try_into().ok()).unwrap_or_default())
+        };
+        let seal = (half(fingerprint.get(..8)), half(fingerprint.get(8..)));
+        let base = seal.0 ^ seal.1.rotate_left(17);
+        Self {
+            seal,
+            base,
+            me,
+            interval,
+            timeout,
+            seen: None,
+            asked_at: None,
+            not_before: 0,
+            failures: 0,
+        }
+    }
+
+    /// Whether the admin service keeps a list of changes; `None` until it has been asked.
+    pub(crate) fn supported(&self, store: &Store) -> Option<bool> {
+        self.head(store).map(|head| head.supported)
+    }
+
+    /// Whether the list was read so lately that nothing can have been missed.
+    pub(crate) fn is_current(&self, store: &Store, now: u64) -> bool {
+        let limit = self.interval.saturating_mul(2);
+        self.head(store)
+            .is_some_and(|head| !head.supported || now.saturating_sub(head.polled_at) <= limit)
+    }
+
+    /// One tick. `idle`: no request came lately, so nobody needs to know.
+    pub(crate) fn tick(&mut self, store: &Store, now: u64, idle: bool) -> News {
+        let head = self.head(store);
+        let mut news = self.read_ring(store, head.as_ref());
+        if idle || !self.may_poll(store, head.as_ref(), now) {
+            return news;
+        }
+        self.asked_at = Some(now);
+        let call = Call::get(["changes"]);
+        news.poll = Some(match head.filter(|head| head.supported) {
+            Some(head) => call.with("since", head.since.to_string()).with("epoch", head.epoch),
+            None => call,
+        });
+        news
+    }
+
+    /// Takes the answer in. What it says is then in the ring, for this VM as for the others.
+    pub(crate) fn answered(&mut self, store: &Store, answer: Option<&Answer>, now: u64) -> News {
+        self.asked_at = None;
+        match answer.and_then(read) {
+            Some(Page::Changes(page)) => {
+                self.failures = 0;
+                self.not_before = 0;
+                self.publish(store, &page, now);
+            }
+            // A Kong Admin API: it has no such list. It may be replaced one day, so it is asked now and then.
+            Some(Page::Unsupported) => {
+                self.failures = 0;
+                self.not_before = now.saturating_add(60_000);
+                self.write_head(store, |head| Head { polled_at: now, supported: false, ..head });
+            }
+            None => {
+                self.failures = self.failures.saturating_add(1);
+                // With shared data one VM of the node asks, so it may go on at its pace.
+                let exponent = if store.is_shared() { 1 } else { self.failures.min(6) };
+                let wait =
+                    self.interval.saturating_mul(1 << exponent).min(60_000.max(self.interval));
+                let jitter = self.me.rotate_left(self.failures).checked_rem(wait / 4).unwrap_or(0);
+                self.not_before = now.saturating_add(wait.saturating_sub(jitter));
+            }
+        }
+        let head = self.head(store);
+        self.read_ring(store, head.as_ref())
+    }
+
+    // === Inside ===
+
+    fn may_poll(&mut self, store: &Store, head: Option<&Head>, now: u64) -> bool {
+        // A call that the host has forgotten must not stop the polling for good.
+        let forgotten = self.timeout.saturating_mul(4).saturating_add(1000);
+        if self.asked_at.is_some_and(|at| now.saturating_sub(at) <= forgotten)
+            || now < self.not_before
+        {
+            return false;
+        }
+        let period = match head {
+            Some(head) if !head.supported => 60_000,
+            // Half of the interval to ask, the rest for the answer and for everybody's tick.
+            _ => self.interval / 2,
+        };
+        if head.is_some_and(|head| now.saturating_sub(head.polled_at) < period) {
+            return false;
+        }
+        self.take_lease(store, now)
+    }
+
+    /// Whether this VM is the one that asks.
+    fn take_lease(&self, store: &Store, now: u64) -> bool {
+        if !store.is_shared() {
+            return true;
+        }
+        let slot = Region::Control.slot(self.base.wrapping_add(1));
+        let until = now.saturating_add(self.interval).saturating_add(self.timeout);
+        let mine = |value: &Value| value.get("holder").and_then(Value::as_u64) == Some(self.me);
+        store.update(slot, |seen| {
+            let lease = seen.and_then(|bytes| self.open(bytes));
+            let free = lease.is_none_or(|lease| {
+                let until = lease.get("until").and_then(Value::as_u64).unwrap_or(0);
+                mine(&lease) || until <= now || until > now.saturating_add(600_000)
+            });
+            free.then(|| self.sealed(&json!({"holder": self.me, "until": until}))).flatten()
+        });
+        // On Envoy the first write of a slot overwrites without a look, so look who has it now.
+        store.get(slot).and_then(|(bytes, _)| self.open(&bytes)).is_some_and(|lease| mine(&lease))
+    }
+
+    fn publish(&self, store: &Store, page: &ChangesPage, now: u64) {
+        let Some(head) = self.head(store).filter(|head| head.supported && head.epoch == page.epoch)
+        else {
+            // The first answer, or another database: whatever is known comes from before it.
+            self.write_head(store, |head| Head {
+                epoch: page.epoch.clone(),
+                since: page.next,
+                resets: head.resets.wrapping_add(1),
+                polled_at: now,
+                supported: true,
+                ..head
+            });
+            return;
+        };
+        let news: Vec<&Change> =
+            page.data.iter().filter(|change| change.seq > head.since).collect();
+        let fits = u64::try_from(news.len()).is_ok_and(|len| len < RING) && !page.reset;
+        let written = fits
+            && news.iter().zip(head.count..).all(|(change, n)| {
+                let slot = Region::Ring.slot(self.base.wrapping_add(n % RING));
+                let sealed = self.sealed(&json!({"n": n, "change": change}));
+                sealed.is_some_and(|sealed| store.update(slot, |_| Some(sealed.clone())))
+            });
+        let added = if written { u64::try_from(news.len()).unwrap_or(0) } else { 0 };
+        self.write_head(store, |now_head| Head {
+            since: page.next,
+            count: now_head.count.max(head.count).saturating_add(added),
+            resets: now_head.resets.wrapping_add(u64::from(!written)),
+            polled_at: now,
+            ..now_head
+        });
+    }
+
+    fn read_ring(&mut self, store: &Store, head: Option<&Head>) -> News {
+        let mut news = News::default();
+        let Some(head) = head else { return news };
+        let Some((seen, resets)) = self.seen.replace((head.count, head.resets)) else {
+            // The first look: what this VM knows, it has asked for itself, and before that is not its past.
+            news.dropped = head.resets > 0 && head.count == 0;
+            return news;
+        };
+        if resets != head.resets || seen > head.count || head.count.saturating_sub(seen) > RING {
+            news.dropped = true;
+            return news;
+        }
+        for n in seen..head.count {
+            let slot = Region::Ring.slot(self.base.wrapping_add(n % RING));
+            let entry = store.get(slot).and_then(|(bytes, _)| self.open(&bytes));
+            let entry = entry.filter(|entry| entry.get("n").and_then(Value::as_u64) == Some(n));
+            let change = entry.and_then(|mut entry| {
+                serde_json::from_value::<Change>(entry.get_mut("change")?.take()).ok()
+            });
+            match change {
+                Some(change) => news.changes.push(change),
+                None => return News { dropped: true, ..News::default() },
+            }
+        }
+        news
+    }
+
+    fn head(&self, store: &Store) -> Option<Head> {
+        let (bytes, _) = store.get(Region::Control.slot(self.base))?;
+        let value = self.open(&bytes)?;
+        let number = |name: &str| value.get(name).and_then(Value::as_u64);
+        Some(Head {
+            epoch: value.get("epoch")?.as_str()?.to_owned(),
+            since: number("since")?,
+            count: number("count")?,
+            resets: number("resets")?,
+            polled_at: number("polled_at")?,
+            supported: value.get("supported")?.as_bool()?,
+        })
+    }
+
+    fn write_head(&self, store: &Store, change: impl Fn(Head) -> Head) {
+        let empty = Head {
+            epoch: String::new(),
+            since: 0,
+            count: 0,
+            resets: 0,
+            polled_at: 0,
+            supported: true,
+        };
+        store.update(Region::Control.slot(self.base), |_| {
+            let head = change(self.head(store).unwrap_or_else(|| empty.clone()));
+            self.sealed(&json!({
+                "epoch": head.epoch, "since": head.since, "count": head.count,
+                "resets": head.resets, "polled_at": head.polled_at, "supported": head.supported,
+            }))
+        });
+    }
+
+    fn sealed(&self, value: &Value) -> Option<Vec<u8>> {
+        let mut out = value.to_string().into_bytes();
+        if out.len().saturating_add(SEAL) > SLOT {
+            return None;
+        }
+        // JSON may end in spaces.
+        out.resize(SLOT.saturating_sub(SEAL), b' ');
+        out.extend(self.tag(&out));
+        Some(out)
+    }
+
+    fn open(&self, bytes: &[u8]) -> Option<Value> {
+        let (body, tag) = bytes.split_at_checked(SLOT.checked_sub(SEAL)?)?;
+        (tag == self.tag(body)).then(|| serde_json::from_slice(body).ok())?
+    }
+
+    fn tag(&self, bytes: &[u8]) -> [u8; SEAL] {
+        let mut hasher = SipHasher24::new_with_keys(self.seal.0, self.seal.1);
+        hasher.write(bytes);
+        hasher.finish128().as_bytes()
+    }
+}
+
+enum Page {
+    Changes(ChangesPage),
+    Unsupported,
+}
+
+fn read(answer: &Answer) -> Option<Page> {
+    match answer.status {
+        200 => serde_json::from_slice(&answer.body).ok().map(Page::Changes),
+        // Kong's own words. Any other 404 comes from something in between.
+        404 => {
+            let document: Value = serde_json::from_slice(&answer.body).ok()?;
+            (document.get("message")?.as_str()? == "Not found").then_some(Page::Unsupported)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+mod tests;

@@ -1,0 +1,183 @@
+use super::*;
+use admin_api::{Entity, Operation};
+
+const INTERVAL: u64 = 5000;
+
+fn feed(me: u64) -> Feed {
+    Feed::new(b"0123456789abcdef", me, INTERVAL, 1000)
+}
+
+fn change(seq: u64) -> Change {
+    Change {
+        seq,
+        entity: Entity::Appids,
+        operation: Operation::Create,
+        consumer_id: "c".into(),
+        key: "a".into(),
+    }
+}
+
+fn page(epoch: &str, changes: Vec<Change>, next: u64) -> Answer {
+    let page = ChangesPage { data: changes, next, epoch: epoch.into(), reset: false, seq: None };
+    Answer { status: 200, body: serde_json::to_vec(&page).unwrap() }
+}
+
+/// A feed that has had its first answer.
+fn started(store: &Store, now: u64) -> Feed {
+    let mut feed = feed(1);
+    assert!(feed.tick(store, now, false).poll.is_some());
+    let news = feed.answered(store, Some(&page("e", vec![], 10)), now);
+    assert!(news.dropped, "what was known before the first answer may be outdated");
+    feed
+}
+
+fn query(call: &Call) -> String {
+    call.query
+        .iter()
+        .map(|(n, v)| format!("{n}={}", String::from_utf8_lossy(v)))
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+#[test]
+fn changes_arrive_once_and_in_order() {
+    let store = Store::own();
+    let mut feed = started(&store, 0);
+    assert_eq!(feed.tick(&store, 100, false), News::default());
+    let poll = feed.tick(&store, INTERVAL / 2, false).poll.unwrap();
+    assert_eq!(query(&poll), "since=10&epoch=e");
+    let news = feed.answered(&store, Some(&page("e", vec![change(11), change(12)], 12)), 2600);
+    assert_eq!(news, News { changes: vec![change(11), change(12)], ..News::default() });
+    assert_eq!(feed.tick(&store, 2700, false), News::default());
+    assert_eq!(query(&feed.tick(&store, 9000, false).poll.unwrap()), "since=12&epoch=e");
+}
+
+#[test]
+fn every_vm_reads_what_one_has_found() {
+    let store = Store::own();
+    let mut one = started(&store, 0);
+    let mut two = feed(2);
+    two.tick(&store, 1, true);
+    one.tick(&store, 3000, false);
+    one.answered(&store, Some(&page("e", vec![change(11)], 11)), 3000);
+    assert_eq!(two.tick(&store, 3001, false).changes, [change(11)]);
+}
+
+#[test]
+fn a_reader_that_fell_behind_the_ring_drops_everything() {
+    let store = Store::own();
+    let mut one = started(&store, 0);
+    let mut two = feed(2);
+    two.tick(&store, 1, true);
+    let mut now = 0;
+    for round in 0..3 {
+        now += INTERVAL;
+        one.tick(&store, now, false);
+        let first = 11 + round * 100;
+        let changes: Vec<Change> = (first..first + 100).map(change).collect();
+        assert_eq!(
+            one.answered(&store, Some(&page("e", changes, first + 99)), now).changes.len(),
+            100
+        );
+    }
+    assert!(two.tick(&store, now, true).dropped, "300 changes in a ring of 256");
+    assert_eq!(two.tick(&store, now, true), News::default());
+}
+
+#[test]
+fn another_epoch_or_a_reset_drops_everything() {
+    for answer in [
+        page("other", vec![], 3),
+        Answer { status: 200, body: br#"{"data":[],"next":3,"epoch":"e","reset":true}"#.to_vec() },
+        page("e", (11..400).map(change).collect(), 399),
+    ] {
+        let store = Store::own();
+        let mut feed = started(&store, 0);
+        feed.tick(&store, INTERVAL, false);
+        let news = feed.answered(&store, Some(&answer), INTERVAL);
+        assert!(news.dropped && news.changes.is_empty());
+        assert_eq!(feed.tick(&store, INTERVAL + 1, false), News::default());
+    }
+}
+
+#[test]
+fn an_overwritten_ring_drops_everything() {
+    let store = Store::own();
+    let mut one = started(&store, 0);
+    let mut two = feed(2);
+    two.tick(&store, 1, true);
+    one.tick(&store, INTERVAL, false);
+    one.answered(&store, Some(&page("e", vec![change(11)], 11)), INTERVAL);
+    let Store::Own(slots) = &store else { panic!() };
+    for (slot, (value, _)) in slots.borrow_mut().iter_mut() {
+        if slot >> 28 == 1 {
+            value[3] ^= 1;
+        }
+    }
+    assert!(two.tick(&store, INTERVAL, true).dropped);
+}
+
+#[test]
+fn nobody_asks_while_idle_or_while_an_answer_is_due() {
+    let store = Store::own();
+    let mut feed = feed(1);
+    assert_eq!(feed.tick(&store, 0, true).poll, None);
+    assert!(feed.tick(&store, 0, false).poll.is_some());
+    assert_eq!(feed.tick(&store, 4000, false).poll, None);
+    assert!(feed.tick(&store, 6000, false).poll.is_some(), "the host has forgotten the call");
+}
+
+#[test]
+fn failures_are_asked_again_ever_more_slowly_but_at_least_once_a_minute() {
+    let store = Store::own();
+    let mut feed = started(&store, 0);
+    let mut now = 0;
+    for _ in 0..10 {
+        now += 60_000;
+        assert!(feed.tick(&store, now, false).poll.is_some());
+        assert_eq!(feed.answered(&store, None, now), News::default());
+        assert_eq!(feed.tick(&store, now + INTERVAL, false).poll, None);
+    }
+    assert!(feed.tick(&store, now + 60_000, false).poll.is_some());
+    assert!(!feed.is_current(&store, now));
+}
+
+#[test]
+fn a_kong_admin_api_has_no_list_of_changes() {
+    let store = Store::own();
+    let mut feed = feed(1);
+    assert_eq!(feed.supported(&store), None);
+    feed.tick(&store, 0, false);
+    let kong = Answer { status: 404, body: br#"{"message":"Not found"}"#.to_vec() };
+    assert!(!feed.answered(&store, Some(&kong), 0).dropped);
+    assert_eq!(feed.supported(&store), Some(false));
+    assert!(feed.is_current(&store, 1_000_000), "nothing can be missed where nothing is told");
+    assert_eq!(feed.tick(&store, INTERVAL, false).poll, None);
+}
+
+#[test]
+fn an_answer_that_is_none_changes_nothing() {
+    let store = Store::own();
+    let mut feed = started(&store, 0);
+    for (status, body) in
+        [(404, "<html>"), (200, "{"), (200, "{}"), (500, r#"{"message":"Not found"}"#), (401, "{}")]
+    {
+        feed.not_before = 0;
+        feed.tick(&store, INTERVAL, false);
+        let answer = Answer { status, body: body.into() };
+        assert_eq!(
+            feed.answered(&store, Some(&answer), INTERVAL),
+            News::default(),
+            "{status} {body}"
+        );
+        assert_eq!(feed.supported(&store), Some(true));
+    }
+}
+
+#[test]
+fn another_target_or_token_reads_nothing_of_it() {
+    let store = Store::own();
+    started(&store, 0);
+    let other = Feed::new(b"0123456789abcdeX", 1, INTERVAL, 1000);
+    assert_eq!(other.supported(&store), None);
+}

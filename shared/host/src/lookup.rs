@@ -1,0 +1,556 @@
+//! Lookups: what is asked, when it is asked again, and what serves meanwhile.
+//!
+//! ```text
+//!            fresh ─────────────────────────────▶ served
+//! entry ──┬─ past ttl, within stale_ttl ────────▶ served, and asked again on the tick
+//!         └─ older, distrusted or none ──▶ asked ──answer──▶ stored, served
+//!                                            └──failure──▶ served if within stale_ttl, else unavailable
+//! ```
+//!
+//! Pure: the clock and the store are arguments, calls come out as values.
+
+use crate::slots::{Content, Entry, MAX_VALUE, Region, Slots};
+use crate::store::Store;
+use admin_api::Change;
+use exchange::{Answer, Call, Finding, Key, Unavailable};
+use settings::Cache;
+use std::collections::{HashMap, VecDeque};
+
+/// Callouts for lookups in one VM and second; beyond it requests are refused.
+const CALLS_A_SECOND: u32 = 100;
+/// Requests of one VM that may wait.
+const MAX_WAITING: usize = 8192;
+/// Keys that wait for the tick to be asked again.
+const MAX_QUEUED: usize = 1024;
+
+/// Where a filter's entities come from: how to ask for one, and what an answer says.
+pub trait Source {
+    /// The question for `key`.
+    fn call(&self, key: &Key) -> Call;
+
+    /// What a complete answer says of `key`, and the change number it was read at. `None` if it is no answer
+    /// to the question (another status, another document): that is a failure, not "there is none".
+    fn read(&self, key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)>;
+
+    /// A shorter value that says of `item` what `value` says.
+    fn narrow(&self, value: &[u8], _item: &[u8]) -> Vec<u8> {
+        value.to_vec()
+    }
+
+    /// The keys whose answers a change made outdated.
+    fn touched(&self, change: &Change) -> Vec<Key>;
+
+    /// Everything at once, page by page. `changes` says whether the server keeps a list of changes (one that
+    /// does not is a Kong Admin API).
+    fn snapshot(&self, changes: bool) -> Option<Box<dyn Snapshot>>;
+
+    /// Whether a server without a list of changes can be asked for single keys. If not, its snapshot is the
+    /// only source, and what is not in it does not exist.
+    fn asks_any_server(&self) -> bool {
+        true
+    }
+}
+
+/// A walk through all pages.
+pub trait Snapshot {
+    /// The next page to ask for; `None` when all are here.
+    fn next(&mut self) -> Option<Call>;
+
+    /// Takes a page in. `false` if it is not one.
+    fn absorb(&mut self, answer: &Answer) -> bool;
+
+    /// What all pages say, and the lowest change number that they were read at.
+    fn finish(self: Box<Self>) -> (Vec<(Key, Finding)>, Option<u64>);
+}
+
+/// What becomes of a lookup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// It is known, or known to be out of reach.
+    Ready(Result<Finding, Unavailable>),
+    /// Nobody has asked yet: make this call, and wait for it.
+    Ask(Call),
+    /// Somebody has asked already: wait for that.
+    Join,
+}
+
+/// What the host of the moment allows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// Milliseconds since 1970.
+    pub(crate) now: u64,
+    /// Whether a request may wait at all.
+    pub(crate) can_park: bool,
+    /// Whether one answer can serve several waiting requests.
+    pub(crate) can_wake: bool,
+}
+
+/// The lookups of one filter configuration in one VM.
+pub(crate) struct Lookups {
+    source: Box<dyn Source>,
+    cache: Cache,
+    slots: Slots,
+    generation_slot: u32,
+    flights: HashMap<Key, Flight>,
+    waiting: usize,
+    queue: VecDeque<Key>,
+    second: (u64, u32),
+    /// Entries stored before this moment may have missed a change.
+    distrusted_before: u64,
+    complete: Option<HashMap<Key, Finding>>,
+    complete_at: u64,
+    complete_is_all: bool,
+}
+
+#[derive(Debug, Default)]
+struct Flight {
+    calls: usize,
+    waiters: Vec<(u32, Key)>,
+    since: u64,
+    /// An answer read before this change is outdated.
+    floor: u64,
+    /// Everything was dropped meanwhile.
+    dropped: bool,
+}
+
+impl Lookups {
+    pub(crate) fn new(
+        source: Box<dyn Source>,
+        cache: Cache,
+        feature: u8,
+        fingerprint: &[u8; 16],
+        now: u64,
+    ) -> Self {
+        let slots = Slots::new(feature, fingerprint, cache.max_entries);
+        let head = fingerprint.get(..8).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+        Self {
+            source,
+            cache,
+            slots,
+            generation_slot: Region::Control.slot(u64::from_le_bytes(head.unwrap_or_default())),
+            flights: HashMap::new(),
+            waiting: 0,
+            queue: VecDeque::new(),
+            second: (0, 0),
+            distrusted_before: now,
+            complete: None,
+            complete_at: 0,
+            complete_is_all: false,
+        }
+    }
+
+    /// Looks `key` up for the request `waiter`.
+    pub(crate) fn find(&mut self, store: &Store, key: &Key, waiter: u32, moment: Moment) -> Lookup {
+        let now = moment.now;
+        match self.judge(store, key, now) {
+            Verdict::Serve(finding) => return Lookup::Ready(Ok(finding)),
+            Verdict::ServeAndAsk(finding) => {
+                self.enqueue(key);
+                return Lookup::Ready(Ok(finding));
+            }
+            Verdict::Ask => {}
+        }
+        let whole = whole(key);
+        if !moment.can_park {
+            self.enqueue(&whole);
+            return Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable));
+        }
+        if self.waiting >= MAX_WAITING {
+            return Lookup::Ready(Err(Unavailable));
+        }
+        if let Some(flight) = self.flights.get_mut(&whole).filter(|_| moment.can_wake) {
+            flight.waiters.push((waiter, key.clone()));
+            self.waiting = self.waiting.saturating_add(1);
+            return Lookup::Join;
+        }
+        if !self.take_off(&whole, now) {
+            return Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable));
+        }
+        if let Some(flight) = self.flights.get_mut(&whole).filter(|_| moment.can_wake) {
+            flight.waiters.push((waiter, key.clone()));
+            self.waiting = self.waiting.saturating_add(1);
+        }
+        Lookup::Ask(self.source.call(&whole))
+    }
+
+    /// Keys that are to be asked again now, each with its call.
+    pub(crate) fn due(&mut self, now: u64) -> Vec<(Key, Call)> {
+        let mut calls = Vec::new();
+        while let Some(key) = self.queue.pop_front() {
+            if self.flights.contains_key(&key) {
+                continue;
+            }
+            if !self.take_off(&key, now) {
+                self.queue.push_front(key);
+                break;
+            }
+            calls.push((key.clone(), self.source.call(&key)));
+        }
+        calls
+    }
+
+    /// Takes the result of a call for `key` in, and gives what it means for each waiting request.
+    pub(crate) fn landed(
+        &mut self,
+        store: &Store,
+        key: &Key,
+        answer: Option<&Answer>,
+        now: u64,
+    ) -> Vec<(u32, Result<Finding, Unavailable>)> {
+        let (found, waiters) = self.settle(store, key, answer, now);
+        waiters
+            .into_iter()
+            .map(|(waiter, key)| {
+                let result = self.serve(store, &key, found.as_ref(), now);
+                (waiter, result)
+            })
+            .collect()
+    }
+
+    /// The same for a request that made its own call.
+    pub(crate) fn landed_for(
+        &mut self,
+        store: &Store,
+        key: &Key,
+        answer: Option<&Answer>,
+        now: u64,
+    ) -> Result<Finding, Unavailable> {
+        let (found, _) = self.settle(store, &whole(key), answer, now);
+        self.serve(store, key, found.as_ref(), now)
+    }
+
+    /// A request that waits no more.
+    pub(crate) fn leave(&mut self, key: &Key, waiter: u32) {
+        if let Some(flight) = self.flights.get_mut(&whole(key)) {
+            let before = flight.waiters.len();
+            flight.waiters.retain(|(id, _)| *id != waiter);
+            let left = before.saturating_sub(flight.waiters.len());
+            self.waiting = self.waiting.saturating_sub(left);
+        }
+    }
+
+    /// A request that made its own call went away, and the call with it.
+    pub(crate) fn abandon(&mut self, key: &Key) {
+        self.land(&whole(key));
+    }
+
+    /// Calls that the host has forgotten: nobody may wait forever.
+    pub(crate) fn overdue(&mut self, now: u64, limit: u64) -> Vec<Key> {
+        let late = |flight: &Flight| now.saturating_sub(flight.since) > limit;
+        self.flights.iter().filter(|(_, flight)| late(flight)).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Makes what a change touched outdated.
+    pub(crate) fn apply(&mut self, store: &Store, change: &Change) {
+        let generation = self.generation(store);
+        for key in self.source.touched(change) {
+            if let Some(generation) = generation {
+                self.slots.remove(store, generation, &key, change.seq);
+            }
+            if let Some(flight) = self.flights.get_mut(&key) {
+                flight.floor = flight.floor.max(change.seq);
+            }
+            if let Some(complete) = &mut self.complete {
+                complete.remove(&key);
+                // What is not in it may exist now.
+                self.complete_is_all = false;
+            }
+        }
+    }
+
+    /// Forgets everything. `generation` is a random number.
+    pub(crate) fn drop_all(&mut self, store: &Store, generation: u64) {
+        let value = generation.to_le_bytes();
+        store.update(self.generation_slot, |_| Some(value.to_vec()));
+        for flight in self.flights.values_mut() {
+            flight.dropped = true;
+        }
+        self.complete = None;
+        self.complete_at = 0;
+    }
+
+    /// Entries from before `now` may have missed a change: they serve only if they cannot be asked for.
+    pub(crate) fn distrust(&mut self, now: u64) {
+        self.distrusted_before = now;
+    }
+
+    /// Somebody has been watching the changes all the time: entries from before the start hold.
+    pub(crate) fn trust(&mut self) {
+        self.distrusted_before = 0;
+    }
+
+    /// Creates the generation if there is none; without one everything is a miss.
+    pub(crate) fn ensure_generation(&self, store: &Store, random: impl FnOnce() -> u64) {
+        if self.generation(store).is_none() {
+            store.put(
+                self.generation_slot,
+                &random().to_le_bytes(),
+                store.get(self.generation_slot).map(|(_, n)| n),
+            );
+        }
+    }
+
+    // === Everything at once ===
+
+    /// A walk through all pages, if one is due.
+    pub(crate) fn snapshot_due(
+        &self,
+        now: u64,
+        changes: Option<bool>,
+    ) -> Option<Box<dyn Snapshot>> {
+        let changes = changes?;
+        let only = !changes && !self.source.asks_any_server();
+        if !only && self.cache.mode == settings::Mode::Lazy {
+            return None;
+        }
+        let ttl = millis(self.cache.ttl);
+        let due = self.complete.is_none()
+            || now.saturating_sub(self.complete_at) >= ttl.saturating_sub(ttl / 4);
+        due.then(|| self.source.snapshot(changes)).flatten()
+    }
+
+    /// Takes everything in. What exceeds `max_entries` is left out, and `false` says so.
+    pub(crate) fn complete(
+        &mut self,
+        all: Vec<(Key, Finding)>,
+        started: u64,
+        changes: bool,
+    ) -> bool {
+        let fits = all.len() <= self.cache.max_entries;
+        self.complete = Some(all.into_iter().take(self.cache.max_entries).collect());
+        self.complete_at = started;
+        self.complete_is_all = fits && !changes && !self.source.asks_any_server();
+        fits
+    }
+
+    // === Inside ===
+
+    fn judge(&self, store: &Store, key: &Key, now: u64) -> Verdict {
+        let mut newest = None;
+        if let Some(complete) = &self.complete {
+            match complete.get(&whole(key)) {
+                Some(finding) => newest = Some((finding.clone(), self.complete_at)),
+                None if self.complete_is_all => newest = Some((Finding::Nothing, self.complete_at)),
+                None => {}
+            }
+        }
+        let fresh = |at: u64| now.saturating_sub(at) <= millis(self.cache.ttl);
+        if newest.as_ref().is_none_or(|(_, at)| !fresh(*at)) {
+            let entry = self.entry(store, key);
+            newest = newest.into_iter().chain(entry).max_by_key(|(_, at)| *at);
+        }
+        let Some((finding, at)) = newest else { return Verdict::Ask };
+        if at < self.distrusted_before {
+            return Verdict::Ask;
+        }
+        match (age(at, now), &finding) {
+            (None, _) => Verdict::Ask,
+            (Some(age), Finding::Nothing) if !self.complete_is_all => {
+                if age < millis(self.cache.negative_ttl) {
+                    Verdict::Serve(finding)
+                } else {
+                    Verdict::Ask
+                }
+            }
+            (Some(age), _) if age <= millis(self.cache.ttl) => Verdict::Serve(finding),
+            (Some(age), _) if age <= self.longest() => {
+                if self.complete_is_all {
+                    Verdict::Serve(finding)
+                } else {
+                    Verdict::ServeAndAsk(finding)
+                }
+            }
+            (Some(_), _) => Verdict::Ask,
+        }
+    }
+
+    /// What serves when nothing better can be had: anything that is there, up to the end of `stale_ttl`.
+    fn fallback(&self, store: &Store, key: &Key, now: u64) -> Option<Finding> {
+        let kept = self
+            .complete
+            .as_ref()
+            .and_then(|all| Some((all.get(&whole(key))?.clone(), self.complete_at)));
+        let entry = self.entry(store, key);
+        let value = |(finding, at): (Finding, u64)| {
+            let serves = finding != Finding::Nothing && age(at, now)? <= self.longest();
+            serves.then_some(finding)
+        };
+        entry.and_then(value).or_else(|| kept.and_then(value))
+    }
+
+    fn longest(&self) -> u64 {
+        millis(self.cache.ttl).saturating_add(millis(self.cache.stale_ttl))
+    }
+
+    /// The entry for `key`: the whole value, or what is kept of its item where the whole is too long.
+    fn entry(&self, store: &Store, key: &Key) -> Option<(Finding, u64)> {
+        let generation = self.generation(store)?;
+        let entry = self.slots.get(store, generation, &whole(key))?;
+        match entry.content {
+            Content::Found(finding) => Some((finding, entry.stored_at)),
+            Content::TooLong => {
+                // An item counts only together with the marker that it was stored under.
+                let item = self.slots.get(store, generation, key)?;
+                match item.content {
+                    Content::Found(finding) if item.stored_at == entry.stored_at => {
+                        Some((finding, entry.stored_at))
+                    }
+                    _ => None,
+                }
+            }
+            Content::Gone => None,
+        }
+    }
+
+    fn generation(&self, store: &Store) -> Option<u64> {
+        let (value, _) = store.get(self.generation_slot)?;
+        value.try_into().ok().map(u64::from_le_bytes)
+    }
+
+    fn enqueue(&mut self, key: &Key) {
+        let key = whole(key);
+        let known = self.flights.contains_key(&key) || self.queue.contains(&key);
+        if !known && self.queue.len() < MAX_QUEUED {
+            self.queue.push_back(key);
+        }
+    }
+
+    fn take_off(&mut self, key: &Key, now: u64) -> bool {
+        let second = now / 1000;
+        if self.second.0 != second {
+            self.second = (second, 0);
+        }
+        let under_way: usize = self.flights.values().map(|flight| flight.calls).sum();
+        if self.second.1 >= CALLS_A_SECOND || under_way >= self.cache.max_lookups {
+            return false;
+        }
+        self.second.1 = self.second.1.saturating_add(1);
+        let flight = self.flights.entry(key.clone()).or_default();
+        flight.calls = flight.calls.saturating_add(1);
+        flight.since = now;
+        true
+    }
+
+    /// Ends one call for `key`. The flight itself, when it was the last one.
+    fn land(&mut self, key: &Key) -> Option<Flight> {
+        let flight = self.flights.get_mut(key)?;
+        flight.calls = flight.calls.saturating_sub(1);
+        if flight.calls > 0 {
+            return Some(Flight {
+                floor: flight.floor,
+                dropped: flight.dropped,
+                ..Flight::default()
+            });
+        }
+        let flight = self.flights.remove(key)?;
+        self.waiting = self.waiting.saturating_sub(flight.waiters.len());
+        Some(flight)
+    }
+
+    fn settle(
+        &mut self,
+        store: &Store,
+        key: &Key,
+        answer: Option<&Answer>,
+        now: u64,
+    ) -> (Option<Landed>, Vec<(u32, Key)>) {
+        // A call that nobody knows of was given up: its answer is of no use.
+        let Some(flight) = self.land(key) else { return (None, Vec::new()) };
+        let read = answer.and_then(|answer| self.source.read(key, answer));
+        let found = read.map(|(finding, seq)| {
+            let current = !flight.dropped
+                && seq.is_none_or(|seq| seq >= flight.floor)
+                && (seq.is_some() || flight.floor == 0);
+            let stored_at = if current { self.store(store, key, &finding, seq, now) } else { now };
+            Landed { finding, stored_at, current }
+        });
+        (found, flight.waiters)
+    }
+
+    /// Stores a finding; gives the time under which items of it are to be stored.
+    fn store(
+        &mut self,
+        store: &Store,
+        key: &Key,
+        finding: &Finding,
+        seq: Option<u64>,
+        now: u64,
+    ) -> u64 {
+        if let Some(complete) = &mut self.complete {
+            // The entry is newer than the snapshot's.
+            complete.remove(key);
+        }
+        let Some(generation) = self.generation(store) else { return now };
+        let too_long = matches!(finding, Finding::Value(value) if value.len() > MAX_VALUE);
+        if too_long {
+            let kept = self.slots.get(store, generation, key);
+            let kept = kept.filter(|entry| {
+                entry.content == Content::TooLong && entry.stored_at >= self.distrusted_before
+            });
+            if let Some(entry) =
+                kept.filter(|entry| now.saturating_sub(entry.stored_at) <= millis(self.cache.ttl))
+            {
+                return entry.stored_at;
+            }
+        }
+        let content = if too_long { Content::TooLong } else { Content::Found(finding.clone()) };
+        self.slots.put(store, generation, key, &Entry { stored_at: now, seq, content });
+        now
+    }
+
+    fn serve(
+        &mut self,
+        store: &Store,
+        key: &Key,
+        found: Option<&Landed>,
+        now: u64,
+    ) -> Result<Finding, Unavailable> {
+        match found {
+            Some(Landed { finding: Finding::Value(value), stored_at, current })
+                if !key.item.is_empty() && value.len() > MAX_VALUE =>
+            {
+                let finding = Finding::Value(self.source.narrow(value, &key.item));
+                if let (true, Some(generation)) = (current, self.generation(store)) {
+                    let content = Content::Found(finding.clone());
+                    let entry = Entry { stored_at: *stored_at, seq: None, content };
+                    self.slots.put(store, generation, key, &entry);
+                }
+                Ok(finding)
+            }
+            Some(landed) => Ok(landed.finding.clone()),
+            None => self.fallback(store, key, now).ok_or(Unavailable),
+        }
+    }
+}
+
+/// A finding that has just come.
+struct Landed {
+    finding: Finding,
+    /// The time under which items of it are to be stored.
+    stored_at: u64,
+    /// Whether it may be stored: no change has overtaken it.
+    current: bool,
+}
+
+enum Verdict {
+    Serve(Finding),
+    ServeAndAsk(Finding),
+    Ask,
+}
+
+fn whole(key: &Key) -> Key {
+    Key::new(key.table, key.name.clone())
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How old an entry is; `None` for one from the future, beyond what the clocks of a node may differ.
+fn age(stored_at: u64, now: u64) -> Option<u64> {
+    (stored_at <= now.saturating_add(5000)).then(|| now.saturating_sub(stored_at))
+}
+
+#[cfg(test)]
+#[path = "lookup_tests.rs"]
+mod tests;

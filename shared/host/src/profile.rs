@@ -1,0 +1,174 @@
+//! Which host this is, and what follows from it.
+
+use crate::abi;
+use std::cell::Cell;
+
+/// The host, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    /// Nobody has said so yet, and no request has come that could be asked.
+    Unknown,
+    /// Envoy or Istio.
+    Envoy,
+    /// Kong; with its version once a request has been asked. Before 3.6 it cannot be.
+    Kong(Option<(u16, u16)>),
+}
+
+impl Host {
+    /// What the operator says: the VM configuration `{"host":"envoy"}` or the variable `GATEHOUSE_HOST`.
+    pub(crate) fn declared(vm_configuration: &[u8], variable: Option<&str>) -> Self {
+        let document: Option<serde_json::Value> = serde_json::from_slice(vm_configuration).ok();
+        let said = document.as_ref().and_then(|value| value.get("host")?.as_str());
+        match said.or(variable) {
+            Some("envoy") => Self::Envoy,
+            Some("kong") => Self::Kong(None),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Asks the host itself. Only from a request context: on Kong a root context must not read properties.
+    fn asked(self) -> Self {
+        match self {
+            Self::Envoy => self,
+            Self::Kong(_) => Self::Kong(kong_version()),
+            Self::Unknown => match kong_version() {
+                Some(version) => Self::Kong(Some(version)),
+                None if abi::property(&["ngx", "nginx_version"]).is_ok_and(|v| !v.is_empty()) => {
+                    Self::Kong(None)
+                }
+                None => Self::Envoy,
+            },
+        }
+    }
+
+    /// Whether a request may wait for a callout, and be refused from its answer.
+    ///
+    /// Kong 3.8 lets a request through when its callout fails; 3.4 and 3.5 cannot refuse from an answer.
+    #[must_use]
+    pub fn can_park(self) -> bool {
+        match self {
+            Self::Envoy => true,
+            Self::Kong(Some(version)) => version >= (3, 6) && version != (3, 8),
+            Self::Kong(None) | Self::Unknown => false,
+        }
+    }
+
+    /// Whether a waiting request can be woken by somebody else's answer.
+    #[must_use]
+    pub fn can_wake(self) -> bool {
+        self == Self::Envoy
+    }
+
+    /// Whether removing a request header removes it.
+    #[must_use]
+    pub fn can_remove(self) -> bool {
+        self == Self::Envoy
+    }
+
+    /// Whether filters can tell one another something.
+    #[must_use]
+    pub fn has_properties(self) -> bool {
+        match self {
+            Self::Envoy => true,
+            Self::Kong(version) => version >= Some((3, 6)),
+            Self::Unknown => false,
+        }
+    }
+
+    /// Whether metrics exist; they trap where they do not.
+    #[must_use]
+    pub fn has_metrics(self) -> bool {
+        match self {
+            Self::Envoy => true,
+            Self::Kong(version) => version >= Some((3, 8)),
+            Self::Unknown => false,
+        }
+    }
+
+    /// Whether it is Kong, or may be.
+    #[must_use]
+    pub fn may_be_kong(self) -> bool {
+        self != Self::Envoy
+    }
+}
+
+/// `3.9.1` and `3.9.0.1-enterprise-edition` are both (3, 9).
+fn kong_version() -> Option<(u16, u16)> {
+    version(&abi::property(&["kong", "version"]).ok()?)
+}
+
+fn version(text: &[u8]) -> Option<(u16, u16)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut numbers = text.split('.').map(str::parse::<u16>);
+    match (numbers.next()?, numbers.next()?) {
+        (Ok(major), Ok(minor)) => Some((major, minor)),
+        _ => None,
+    }
+}
+
+/// What a VM knows about its host; every context of the VM shares it.
+#[derive(Debug)]
+pub(crate) struct Profile {
+    host: Cell<Host>,
+    asked: Cell<bool>,
+}
+
+impl Profile {
+    pub(crate) fn new(declared: Host) -> Self {
+        Self { host: Cell::new(declared), asked: Cell::new(false) }
+    }
+
+    /// The host as far as it is known, without asking.
+    pub(crate) fn host(&self) -> Host {
+        self.host.get()
+    }
+
+    /// The host, asked on the first request.
+    pub(crate) fn at_request(&self) -> Host {
+        if !self.asked.replace(true) {
+            self.host.set(self.host.get().asked());
+        }
+        self.host.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_can_say_which_host_it_is() {
+        assert_eq!(Host::declared(br#"{"host":"envoy"}"#, Some("kong")), Host::Envoy);
+        assert_eq!(Host::declared(b"", Some("kong")), Host::Kong(None));
+        assert_eq!(Host::declared(b"not json", None), Host::Unknown);
+        assert_eq!(Host::declared(b"", Some("nginx")), Host::Unknown);
+    }
+
+    #[test]
+    fn versions_of_both_editions_are_read() {
+        assert_eq!(version(b"3.9.3"), Some((3, 9)));
+        assert_eq!(version(b"3.10.0.1-enterprise-edition"), Some((3, 10)));
+        assert_eq!(version(b"x.y"), None);
+        assert_eq!(version(b"3"), None);
+    }
+
+    #[test]
+    fn no_request_waits_where_a_failed_callout_lets_it_through() {
+        let kong = |minor| Host::Kong(Some((3, minor)));
+        let parks: Vec<u16> = (4..=10).filter(|minor| kong(*minor).can_park()).collect();
+        assert_eq!(parks, [6, 7, 9, 10]);
+        assert!(
+            Host::Envoy.can_park() && !Host::Unknown.can_park() && !Host::Kong(None).can_park()
+        );
+    }
+
+    #[test]
+    fn nothing_is_used_that_would_trap() {
+        assert!(!Host::Kong(Some((3, 7))).has_metrics() && Host::Kong(Some((3, 8))).has_metrics());
+        assert!(
+            !Host::Kong(Some((3, 5))).has_properties() && Host::Kong(Some((3, 6))).has_properties()
+        );
+        assert!(!Host::Kong(None).has_metrics() && !Host::Kong(None).has_properties());
+        assert!(!Host::Unknown.has_metrics() && !Host::Unknown.has_properties());
+    }
+}

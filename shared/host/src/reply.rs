@@ -1,0 +1,164 @@
+//! Local answers in Kong's forms.
+
+use crate::abi::{self, Status};
+use exchange::{Body, Head, Reply};
+
+/// Sends `reply`. `request_id` is asked for only where the form has one.
+pub(crate) fn send(
+    reply: &Reply,
+    head: &Head,
+    request_id: impl FnOnce() -> String,
+) -> Result<(), Status> {
+    let (content_type, body) = match &reply.body {
+        Body::Error(message) => {
+            let form = Form::preferred(head.values("accept"));
+            (Some(form.content_type()), form.document(message, &request_id()).into_bytes())
+        }
+        Body::Message(message) => (Some(Form::Json.content_type()), message_document(message)),
+        Body::Raw(content_type, body) => (content_type.as_deref(), body.clone()),
+        Body::Empty => (None, Vec::new()),
+    };
+    let mut headers: Vec<(&str, &[u8])> = Vec::new();
+    if let Some(content_type) = content_type {
+        headers.push(("content-type", content_type.as_bytes()));
+    }
+    headers.extend(reply.headers.iter().map(|(name, value)| (name.as_ref(), value.as_slice())));
+    abi::local_response(reply.status, &headers, &body)
+}
+
+fn message_document(message: &str) -> Vec<u8> {
+    serde_json::json!({ "message": message }).to_string().into_bytes()
+}
+
+/// The forms of Kong's error document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Json,
+    Html,
+    Plain,
+    Xml,
+}
+
+impl Form {
+    /// What an `Accept` header prefers: the highest quality, the first among equals, JSON where nothing is
+    /// known, as Kong chooses.
+    fn preferred<'a>(accept: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut best = (0.0, Self::Json);
+        for value in accept.filter_map(|value| std::str::from_utf8(value).ok()) {
+            for range in value.split(',').take(64) {
+                let mut parts = range.split(';').map(str::trim);
+                let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+                let quality = parts
+                    .find_map(|part| part.strip_prefix("q="))
+                    .map_or(Ok(1.0), |q| q.trim().parse::<f64>())
+                    .unwrap_or(0.0);
+                if quality > best.0 && quality <= 1.0 {
+                    best = (quality, Self::of(&media).unwrap_or(best.1));
+                }
+            }
+        }
+        best.1
+    }
+
+    fn of(media: &str) -> Option<Self> {
+        match media {
+            "application/json" | "application/*" | "*/*" => Some(Self::Json),
+            "text/html" => Some(Self::Html),
+            "text/plain" | "text/*" => Some(Self::Plain),
+            "application/xml" => Some(Self::Xml),
+            // Kong takes its default for a type that it does not know.
+            _ => Some(Self::Json).filter(|_| media.contains('/')),
+        }
+    }
+
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json; charset=utf-8",
+            Self::Html => "text/html; charset=utf-8",
+            Self::Plain => "text/plain; charset=utf-8",
+            Self::Xml => "application/xml; charset=utf-8",
+        }
+    }
+
+    fn document(self, message: &str, id: &str) -> String {
+        match self {
+            Self::Json => {
+                let message = serde_json::Value::from(message);
+                format!("{{\n  \"message\":{message},\n  \"request_id\":\"{id}\"\n}}")
+            }
+            Self::Html => format!(
+                "<!doctype html>\n<html>\n  <head>\n    <meta charset=\"utf-8\">\n    <title>Error</title>\n  \
+                 </head>\n  <body>\n    <h1>Error</h1>\n    <p>{}.</p>\n    <p>request_id: {id}</p>\n  \
+                 </body>\n</html>\n",
+                escaped(message)
+            ),
+            Self::Plain => format!("{message}\nrequest_id: {id}\n"),
+            Self::Xml => format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<error>\n  <message>{}</message>\n  \
+                 <requestid>{id}</requestid>\n</error>\n",
+                escaped(message)
+            ),
+        }
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// A request id that may stand in any form: what the host calls it if that is plain, else nothing.
+pub(crate) fn plain_id(id: &[u8]) -> Option<String> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let fits = !id.is_empty() && id.len() <= 128 && id.iter().all(plain);
+    fits.then(|| String::from_utf8_lossy(id).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preferred(accept: &str) -> Form {
+        Form::preferred([accept.as_bytes()].into_iter())
+    }
+
+    #[test]
+    fn the_form_is_what_the_client_prefers() {
+        for (accept, form) in [
+            ("", Form::Json),
+            ("*/*", Form::Json),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Form::Html),
+            ("application/json;q=0.5, text/plain", Form::Plain),
+            ("application/xml;q=0.9, text/html;q=0.1", Form::Xml),
+            ("image/png", Form::Json),
+            ("text/html;q=x", Form::Json),
+            ("\u{ff};q=9e999", Form::Json),
+        ] {
+            assert_eq!(preferred(accept), form, "{accept}");
+        }
+    }
+
+    #[test]
+    fn the_json_document_is_kongs() {
+        assert_eq!(
+            Form::Json.document("Unauthorized", "0af1"),
+            "{\n  \"message\":\"Unauthorized\",\n  \"request_id\":\"0af1\"\n}"
+        );
+    }
+
+    #[test]
+    fn a_message_cannot_leave_its_document() {
+        assert_eq!(
+            Form::Json.document("a\"b\n", "1"),
+            "{\n  \"message\":\"a\\\"b\\n\",\n  \"request_id\":\"1\"\n}"
+        );
+        assert!(Form::Html.document("<script>", "1").contains("<p>&lt;script&gt;.</p>"));
+    }
+
+    #[test]
+    fn a_clients_request_id_is_not_repeated_unless_it_is_plain() {
+        assert_eq!(plain_id(b"4f-1_a.B").as_deref(), Some("4f-1_a.B"));
+        for odd in [&b""[..], b"<b>", b"a\"b", &[b'a'; 129]] {
+            assert_eq!(plain_id(odd), None);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! A bounded table of entries in numbered slots.
+//!
+//! Shared data is written by everybody who shares the `vm_id` or the zone, keys may alias, and a value may be
+//! torn. So an entry carries its whole key and a seal over everything: SipHash-2-4-128 keyed with a
+//! fingerprint of what decisions depend on besides the key (admin target and token, settings). Whatever does
+//! not carry this seal is not there.
+
+use crate::store::Store;
+use exchange::{Finding, Key};
+use siphasher::sip128::{Hasher128, SipHasher24};
+use std::hash::Hasher;
+
+/// The largest value that is kept. Slots have one size, so that none ever grows in place.
+pub(crate) const MAX_VALUE: usize = 900;
+const SLOT: usize = 1024;
+const FORMAT: u8 = 1;
+const SEAL: usize = 16;
+/// Ways: an entry may lie in either of two slots.
+const WAYS: u64 = 2;
+
+/// The regions of the slot numbers: the top four bits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Region {
+    Control = 0,
+    Ring = 1,
+    Values = 2,
+    Absences = 3,
+}
+
+impl Region {
+    /// The slot at `index` (28 bits).
+    pub(crate) fn slot(self, index: u64) -> u32 {
+        let index = u32::try_from(index & 0x0fff_ffff).unwrap_or(0);
+        (self as u32) << 28 | index
+    }
+}
+
+/// An entry as it lies in its slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Milliseconds since 1970.
+    pub(crate) stored_at: u64,
+    /// The change up to which it was read.
+    pub(crate) seq: Option<u64>,
+    pub(crate) content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    Found(Finding),
+    /// There is a value, too long for a slot: look under the items.
+    TooLong,
+    /// What was here does not hold any more.
+    Gone,
+}
+
+/// The table of one filter configuration.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    feature: u8,
+    seal: (u64, u64),
+    size: u64,
+}
+
+impl Slots {
+    /// `entries` is rounded up to a power of two. `fingerprint` is secret where a token is part of it.
+    pub(crate) fn new(feature: u8, fingerprint: &[u8; 16], entries: usize) -> Self {
+        let half = |bytes: Option<&[u8]>| {
+            let bytes = bytes.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+            u64::from_le_bytes(bytes.unwrap_or_default())
+        };
+        let seal = (half(fingerprint.get(..8)), half(fingerprint.get(8..)));
+        let size = u64::try_from(entries).unwrap_or(u64::MAX).min(1 << 20).next_power_of_two();
+        Self { feature, seal, size }
+    }
+
+    /// What lies under `key` in generation `generation`.
+    pub(crate) fn get(&self, store: &Store, generation: u64, key: &Key) -> Option<Entry> {
+        self.places(Region::Values, key)
+            .chain(self.places(Region::Absences, key).take(1))
+            .filter_map(|slot| self.open(&store.get(slot)?.0, generation, key))
+            .find(|entry| entry.content != Content::Gone)
+    }
+
+    /// Puts `entry` under `key`, in the place of the same key's, of one that does not count, or of the older
+    /// one. "There is none" has a region of its own: guesses cannot push out what is.
+    pub(crate) fn put(&self, store: &Store, generation: u64, key: &Key, entry: &Entry) {
+        let absent = entry.content == Content::Found(Finding::Nothing);
+        self.remove(store, generation, key, u64::MAX);
+        let Some(sealed) = self.sealed(generation, key, entry) else { return };
+        if absent {
+            for slot in self.places(Region::Absences, key).take(1) {
+                store.update(slot, |_| Some(sealed.clone()));
+            }
+            return;
+        }
+        let mut target = None;
+        for slot in self.places(Region::Values, key) {
+            let age = match store.get(slot) {
+                None => 0,
+                Some((bytes, _)) => self.stored_at(&bytes, generation).unwrap_or(0),
+            };
+            if target.is_none_or(|(best, _)| age < best) {
+                target = Some((age, slot));
+            }
+        }
+        if let Some((_, slot)) = target {
+            store.update(slot, |_| Some(sealed.clone()));
+        }
+    }
+
+    /// Takes out what lies under `key` and was read before change `seq`.
+    pub(crate) fn remove(&self, store: &Store, generation: u64, key: &Key, seq: u64) {
+        let gone = Entry { stored_at: 0, seq: None, content: Content::Gone };
+        let Some(sealed) = self.sealed(generation, key, &gone) else { return };
+        let places =
+            self.places(Region::Values, key).chain(self.places(Region::Absences, key).take(1));
+        for slot in places {
+            store.update(slot, |seen| {
+                let entry = self.open(seen?, generation, key)?;
+                let outdated =
+                    entry.content != Content::Gone && entry.seq.is_none_or(|read| read < seq);
+                outdated.then(|| sealed.clone())
+            });
+        }
+    }
+
+    fn places(&self, region: Region, key: &Key) -> impl Iterator<Item = u32> {
+        let mut hasher = SipHasher24::new_with_keys(self.seal.0, self.seal.1);
+        feed(&mut hasher, self.feature, key);
+        let hash = hasher.finish128();
+        let halves = [hash.h1, hash.h2];
+        let mask = self.size.saturating_sub(1);
+        (0..WAYS).zip(halves).map(move |(way, half)| {
+            // The second way never is the first one again.
+            let index = if way == 0 { half & mask } else { (halves[0] ^ (half | 1)) & mask };
+            region.slot(index)
+        })
+    }
+
+    fn sealed(&self, generation: u64, key: &Key, entry: &Entry) -> Option<Vec<u8>> {
+        let (kind, value): (u8, &[u8]) = match &entry.content {
+            Content::Gone => (0, &[]),
+            Content::Found(Finding::Nothing) => (1, &[]),
+            Content::Found(Finding::Value(value)) => (2, value),
+            Content::TooLong => (3, &[]),
+        };
+        let mut out = Vec::with_capacity(SLOT);
+        out.extend([FORMAT, self.feature, kind, key.table]);
+        out.extend(entry.stored_at.to_le_bytes());
+        out.extend(entry.seq.map_or(0, |seq| seq.saturating_add(1)).to_le_bytes());
+        out.extend(generation.to_le_bytes());
+        for part in [&key.name, &key.item, value] {
+            out.extend(u16::try_from(part.len()).ok()?.to_le_bytes());
+            out.extend_from_slice(part);
+        }
+        if out.len().saturating_add(SEAL) > SLOT {
+            return None;
+        }
+        out.resize(SLOT.saturating_sub(SEAL), 0);
+        out.extend(self.tag(&out));
+        Some(out)
+    }
+
+    fn tag(&self, bytes: &[u8]) -> [u8; SEAL] {
+        let mut hasher = SipHasher24::new_with_keys(self.seal.0, self.seal.1);
+        hasher.write(bytes);
+        hasher.finish128().as_bytes()
+    }
+
+    /// When a slot of this table and generation was written.
+    fn stored_at(&self, bytes: &[u8], generation: u64) -> Option<u64> {
+        let mut reader = self.verified(bytes)?;
+        reader.take(4)?;
+        let stored_at = reader.number()?;
+        reader.number()?;
+        (reader.number()? == generation).then_some(stored_at)
+    }
+
+    fn open(&self, bytes: &[u8], generation: u64, key: &Key) -> Option<Entry> {
+        let mut reader = self.verified(bytes)?;
+        let [format, feature, kind, table] = *reader.take(4)? else { return None };
+        let stored_at = reader.number()?;
+        let seq = reader.number()?.checked_sub(1);
+        let same = (format, feature, table) == (FORMAT, self.feature, key.table)
+            && reader.number()? == generation
+            && reader.part()? == key.name
+            && reader.part()? == key.item;
+        if !same {
+            return None;
+        }
+        let content = match kind {
+            0 => Content::Gone,
+            1 => Content::Found(Finding::Nothing),
+            2 => Content::Found(Finding::Value(reader.part()?.to_vec())),
+            3 => Content::TooLong,
+            _ => return None,
+        };
+        Some(Entry { stored_at, seq, content })
+    }
+
+    fn verified<'a>(&self, bytes: &'a [u8]) -> Option<Reader<'a>> {
+        let (body, tag) = bytes.split_at_checked(SLOT.checked_sub(SEAL)?)?;
+        (tag == self.tag(body)).then_some(Reader(body))
+    }
+}
+
+fn feed(hasher: &mut SipHasher24, feature: u8, key: &Key) {
+    hasher.write(&[feature, key.table]);
+    for part in [&key.name, &key.item] {
+        hasher.write(&part.len().to_le_bytes());
+        hasher.write(part);
+    }
+}
+
+/// Reads what was written; `None` past the end.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (piece, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(piece)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+
+    fn part(&mut self) -> Option<&'a [u8]> {
+        let len = u16::from_le_bytes(self.take(2)?.try_into().ok()?);
+        self.take(len.into())
+    }
+}
+
+#[cfg(test)]
+#[path = "slots_tests.rs"]
+mod tests;

@@ -1,0 +1,436 @@
+//! One request: its flow's steps, carried out.
+//!
+//! ```text
+//!           ┌────────────── Passed ── refused by an earlier filter
+//! Fresh ────┼── Forwarded
+//!    │      ├── Refused
+//!    │      └── Parked ──answer──▶ Forwarded | Refused | AwaitingBody
+//!    └─────────── AwaitingBody ──body──▶ Forwarded | Refused | Parked
+//! ```
+//!
+//! Only `Forwarded` and `Passed` let anything through. Whatever comes out of order is refused.
+
+use crate::abi::{self, Buffer, Map};
+use crate::callout;
+use crate::lookup::{Lookup, Moment};
+use crate::profile::Host;
+use crate::reply;
+use crate::root::{Ready, Root};
+use consumer::{Known, PROPERTY, refused};
+use exchange::{
+    BodyAhead, CallResult, Edit, Event, Finding, Flow, Head, Key, Named, Reply, Request, Step,
+    Unavailable,
+};
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// What the host does with the message now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    Continue = 0,
+    Pause = 1,
+}
+
+/// Kong corrupts guest memory when it hands over more than about 96 headers.
+const MAX_KONG_HEADERS: usize = 90;
+
+pub(crate) struct Stream {
+    root: Rc<Root>,
+    id: u32,
+    state: State,
+    head: Head,
+}
+
+enum State {
+    Fresh,
+    Passed,
+    Forwarded,
+    Refused,
+    Parked { flow: Box<dyn Flow>, key: Key, own_call: bool },
+    AwaitingBody { flow: Box<dyn Flow> },
+}
+
+/// Where a step is carried out: what the host allows there differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Headers,
+    Body,
+    Answer,
+}
+
+/// What the VM has to remember of a request that was just carried on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Nothing,
+    /// This token's answer belongs to the request.
+    ByRequest(u32),
+    /// This token's answer belongs to everybody who waits for the key.
+    ByRoot(u32, Key),
+}
+
+impl Stream {
+    pub(crate) fn new(root: Rc<Root>, id: u32) -> Self {
+        Self { root, id, state: State::Fresh, head: Head::default() }
+    }
+
+    // === Events ===
+
+    pub(crate) fn request_headers(&mut self, count: usize, end: bool) -> (Action, Asked) {
+        if !matches!(self.state, State::Fresh) {
+            return (self.refuse(out_of_order(), Phase::Headers), Asked::Nothing);
+        }
+        let host = self.root.at_request();
+        // First of all: after a refusal from a callout's answer Kong still runs the next filter, and a second
+        // answer would trap.
+        let consumer = host.has_properties().then(|| property(host, PROPERTY)).flatten();
+        if Known::from_property(consumer.as_deref()) == Known::Refused {
+            self.state = State::Passed;
+            return (Action::Continue, Asked::Nothing);
+        }
+        let Some(ready) = self.root.ready(host) else {
+            let message = format!("{} is misconfigured", self.root.name());
+            return (self.refuse(Reply::message(500, message), Phase::Headers), Asked::Nothing);
+        };
+        if host.may_be_kong() && count > MAX_KONG_HEADERS {
+            let reply = Reply::error(431, "Request header fields too large");
+            return (self.refuse(reply, Phase::Headers), Asked::Nothing);
+        }
+        let Some(head) = callout::head(Map::Request) else {
+            return (self.refuse(Reply::error(400, "Bad request"), Phase::Headers), Asked::Nothing);
+        };
+        let request = request(&ready, host, head, consumer, end);
+        self.head = request.head.clone();
+        self.root.seen(request.now, &request);
+        let mut flow = ready.flow();
+        let step = flow.on(Event::Request(Box::new(request)));
+        self.carry_out(flow, step, Phase::Headers)
+    }
+
+    pub(crate) fn request_body(&mut self, size: usize, end: bool) -> (Action, Asked) {
+        match std::mem::replace(&mut self.state, State::Refused) {
+            State::Forwarded => self.stay(State::Forwarded, Action::Continue),
+            State::Passed => self.stay(State::Passed, Action::Continue),
+            State::Refused => (Action::Pause, Asked::Nothing),
+            parked @ State::Parked { .. } => self.stay(parked, Action::Pause),
+            waiting @ State::AwaitingBody { .. } if !end => self.stay(waiting, Action::Pause),
+            State::AwaitingBody { mut flow } => {
+                let step = flow.on(Event::Body(body(size)));
+                self.carry_out(flow, step, Phase::Body)
+            }
+            // The headers were never seen: the host runs Lua's buffered response, or lost this VM's state.
+            State::Fresh => (self.refuse(out_of_order(), Phase::Body), Asked::Nothing),
+        }
+    }
+
+    /// Trailers end the body.
+    pub(crate) fn request_trailers(&mut self) -> (Action, Asked) {
+        let size = match &self.state {
+            State::AwaitingBody { .. } => {
+                abi::buffer(Buffer::RequestBody).map_or(0, |body| body.len())
+            }
+            _ => 0,
+        };
+        self.request_body(size, true)
+    }
+
+    /// The answer to the call that this request made itself.
+    pub(crate) fn answered(&mut self, answer: &CallResult) -> (Action, Asked) {
+        let State::Parked { key, .. } = &self.state else {
+            return (self.refuse(out_of_order(), Phase::Answer), Asked::Nothing);
+        };
+        let key = key.clone();
+        let result = self.root.landed_for(&key, answer);
+        self.woken(result)
+    }
+
+    /// What the request waited for is known.
+    pub(crate) fn woken(&mut self, result: Result<Finding, Unavailable>) -> (Action, Asked) {
+        match std::mem::replace(&mut self.state, State::Refused) {
+            State::Parked { mut flow, .. } => {
+                let step = flow.on(Event::Found(result));
+                self.carry_out(flow, step, Phase::Answer)
+            }
+            // It is over already, or never began.
+            other => self.stay(other, Action::Pause),
+        }
+    }
+
+    pub(crate) fn root_id(&self) -> u32 {
+        self.root.id()
+    }
+
+    /// Whether the request still waits.
+    pub(crate) fn is_parked(&self) -> bool {
+        matches!(self.state, State::Parked { .. })
+    }
+
+    /// The request is gone.
+    pub(crate) fn gone(&mut self) {
+        if let State::Parked { key, own_call, .. } = &self.state {
+            self.root.left(key, self.id, *own_call);
+        }
+    }
+
+    // === Steps ===
+
+    fn stay(&mut self, state: State, action: Action) -> (Action, Asked) {
+        self.state = state;
+        (action, Asked::Nothing)
+    }
+
+    fn carry_out(
+        &mut self,
+        mut flow: Box<dyn Flow>,
+        mut step: Step,
+        phase: Phase,
+    ) -> (Action, Asked) {
+        let host = self.root.host();
+        loop {
+            step = match step {
+                Step::Forward(edits) => match self.edit(host, &edits) {
+                    Ok(()) => {
+                        self.root.count("passed");
+                        return self.stay(State::Forwarded, Action::Continue);
+                    }
+                    Err(()) => Step::Reply(failed()),
+                },
+                Step::Reply(reply) => return (self.refuse(reply, phase), Asked::Nothing),
+                Step::AwaitBody => {
+                    self.state = State::AwaitingBody { flow };
+                    // Kong hands the body over only to a request that goes on; it reaches nobody before.
+                    let action = if host == Host::Envoy { Action::Pause } else { Action::Continue };
+                    return (action, Asked::Nothing);
+                }
+                Step::Find(key, edits) => {
+                    if self.edit(host, &edits).is_err() {
+                        Step::Reply(failed())
+                    } else {
+                        match self.find(host, &key) {
+                            Found::Now(result) => flow.on(Event::Found(result)),
+                            Found::Later(asked) => {
+                                let own_call = matches!(asked, Asked::ByRequest(_));
+                                self.state = State::Parked { flow, key, own_call };
+                                return (Action::Pause, asked);
+                            }
+                        }
+                    }
+                }
+            };
+        }
+    }
+
+    fn find(&self, host: Host, key: &Key) -> Found {
+        let moment = Moment { now: now(), can_park: host.can_park(), can_wake: host.can_wake() };
+        let call = match self.root.find(key, self.id, moment) {
+            Lookup::Ready(result) => return Found::Now(result),
+            Lookup::Join => return Found::Later(Asked::Nothing),
+            Lookup::Ask(call) => call,
+        };
+        let root = host.can_wake().then(|| self.root.id());
+        // On Envoy the root makes the call, so that it outlives this request: others may wait for it too.
+        if let Some(root) = root {
+            let _ = abi::set_effective_context(root);
+        }
+        let sent = self.root.send(&call);
+        if root.is_some() {
+            let _ = abi::set_effective_context(self.id);
+        }
+        match (sent, root) {
+            (Ok(token), Some(_)) => {
+                let whole = Key::new(key.table, key.name.clone());
+                Found::Later(Asked::ByRoot(token, whole))
+            }
+            (Ok(token), None) => Found::Later(Asked::ByRequest(token)),
+            (Err(error), Some(_)) => {
+                // Nobody else can be waiting yet: the flight began a moment ago.
+                let mine =
+                    self.root.landed(key, &Err(error)).into_iter().find(|(id, _)| *id == self.id);
+                Found::Now(mine.map_or(Err(Unavailable), |(_, result)| result))
+            }
+            (Err(error), None) => Found::Now(self.root.landed_for(key, &Err(error))),
+        }
+    }
+
+    /// Answers the client. On Kong the answer to a refusal from a callout's answer is known to later filters
+    /// by the property only.
+    fn refuse(&mut self, reply: Reply, phase: Phase) -> Action {
+        let host = self.root.host();
+        self.state = State::Refused;
+        if phase == Phase::Answer && host.may_be_kong() && host.has_properties() {
+            let _ = publish(host, PROPERTY, refused());
+        }
+        self.root.count(&format!("refused_{}", reply.status));
+        let request_id = || self.request_id(host);
+        if reply::send(&reply, &self.head, request_id).is_err() {
+            // The request stays where it is: paused, and never let through.
+            abi::log(abi::Level::Error, "the proxy did not take a local response");
+        }
+        Action::Pause
+    }
+
+    fn request_id(&self, host: Host) -> String {
+        let kong = || abi::property(&["ngx", "kong_request_id"]).ok().filter(|id| !id.is_empty());
+        let known = match host {
+            Host::Envoy => self.head.first("x-request-id").map(<[u8]>::to_vec),
+            _ => kong().or_else(|| abi::property(&["ngx", "request_id"]).ok()),
+        };
+        known.and_then(|id| reply::plain_id(&id)).unwrap_or_else(|| self.root.random_hex())
+    }
+
+    /// Makes `edits`. An edit that fails could leave something that must not go on, so it is an error.
+    fn edit(&self, host: Host, edits: &[Edit]) -> Result<(), ()> {
+        for edit in edits {
+            let done = match edit {
+                Edit::Set(name, value) => abi::map_replace(Map::Request, name, value),
+                Edit::Add(name, value) => abi::map_add(Map::Request, name, value),
+                Edit::Remove(name) if host.can_remove() => abi::map_remove(Map::Request, name),
+                // A removed header still reaches the upstream on Kong, and later filters still read it.
+                Edit::Remove(name) => abi::map_replace(Map::Request, name, b""),
+                Edit::Query(query) => self.set_query(host, query),
+                Edit::Body(body) => self.set_body(host, body),
+                Edit::Publish(name, value) if host.has_properties() => publish(host, name, value),
+                Edit::Publish(..) => Ok(()),
+            };
+            done.map_err(|status| {
+                abi::log(abi::Level::Error, &format!("the proxy refused {edit:?}: {status:?}"));
+            })?;
+        }
+        Ok(())
+    }
+
+    fn set_query(&self, host: Host, query: &[u8]) -> Result<(), abi::Status> {
+        let with_query = |target: &[u8]| {
+            let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+            let mut out = path.to_vec();
+            if !query.is_empty() {
+                out.push(b'?');
+                out.extend_from_slice(query);
+            }
+            out
+        };
+        match host {
+            Host::Envoy => {
+                let target = self.head.first(":path").unwrap_or_default();
+                abi::map_replace(Map::Request, ":path", &with_query(target))
+            }
+            // From 3.8 on filters run after the upstream URI was put together; before, it is made from `args`.
+            Host::Kong(version) if version >= Some((3, 8)) => {
+                let target = abi::property(&["ngx", "upstream_uri"])?;
+                abi::set_property(&["ngx", "upstream_uri"], &with_query(&target))
+            }
+            Host::Kong(_) | Host::Unknown => abi::set_property(&["ngx", "args"], query),
+        }
+    }
+
+    fn set_body(&self, host: Host, body: &[u8]) -> Result<(), abi::Status> {
+        abi::set_request_body(body)?;
+        // Kong's nginx counts again itself.
+        if host == Host::Envoy && self.head.first("content-length").is_some() {
+            abi::map_replace(Map::Request, "content-length", body.len().to_string().as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+enum Found {
+    Now(Result<Finding, Unavailable>),
+    Later(Asked),
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    abi::now_ns() / 1_000_000
+}
+
+fn request(ready: &Ready, host: Host, head: Head, consumer: Option<Vec<u8>>, end: bool) -> Request {
+    let needs = ready.needs();
+    let path = head.first(":path").unwrap_or_default();
+    let raw =
+        (needs.raw_target && host.may_be_kong()).then(|| abi::property(&["request", "path"]).ok());
+    let target = raw.flatten().filter(|raw| !raw.is_empty()).unwrap_or_else(|| path.to_vec());
+    let body = match host {
+        Host::Envoy if end || !ready.common().holds_headers => BodyAhead::None,
+        Host::Envoy => BodyAhead::Comes,
+        // The body callback comes for a body that is not empty, and only a length can promise that.
+        _ => match head.text("content-length").and_then(|len| len.parse::<u64>().ok()) {
+            Some(len) if len > 0 => BodyAhead::Comes,
+            _ => BodyAhead::None,
+        },
+    };
+    Request {
+        method: head.first(":method").unwrap_or_default().to_vec(),
+        target,
+        now: now(),
+        consumer,
+        route: if needs.route { named(host, "route") } else { Named::default() },
+        service: if needs.service { named(host, "service") } else { Named::default() },
+        body,
+        can_remove: host.can_remove(),
+        head,
+    }
+}
+
+/// Id and name of the route or service (on Envoy: the cluster).
+fn named(host: Host, what: &str) -> Named {
+    let text = |path: &[&str]| {
+        let value = abi::property(path).ok().filter(|value| !value.is_empty())?;
+        String::from_utf8(value).ok()
+    };
+    match host {
+        Host::Envoy => {
+            let name = if what == "route" { "route_name" } else { "cluster_name" };
+            Named { id: None, name: text(&["xds", name]) }
+        }
+        Host::Kong(version) => {
+            let id = text(&["kong", &format!("{what}_id")]);
+            let name = if version >= Some((3, 9)) {
+                text(&["kong", &format!("{what}_name")])
+            } else {
+                None
+            };
+            // Before 3.9 the name is in the entity itself.
+            let entity = || {
+                let json = text(&["kong", "router", what])?;
+                let entity: serde_json::Value = serde_json::from_str(&json).ok()?;
+                entity.get("name")?.as_str().map(str::to_owned)
+            };
+            let name = if version >= Some((3, 6)) { name.or_else(entity) } else { None };
+            Named { id, name }
+        }
+        Host::Unknown => Named::default(),
+    }
+}
+
+fn property(host: Host, name: &str) -> Option<Vec<u8>> {
+    abi::property(&segments(host, name)).ok()
+}
+
+fn publish(host: Host, name: &str, value: &[u8]) -> Result<(), abi::Status> {
+    abi::set_property(&segments(host, name), value)
+}
+
+fn segments(host: Host, name: &str) -> Vec<&str> {
+    match host {
+        Host::Envoy => vec![name],
+        _ => vec!["kong", "ctx", "shared", name],
+    }
+}
+
+fn body(size: usize) -> Result<Vec<u8>, Unavailable> {
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    match abi::buffer(Buffer::RequestBody) {
+        Ok(body) if body.len() == size => Ok(body),
+        // It went to a file, or is larger than the host hands over.
+        _ => Err(Unavailable),
+    }
+}
+
+fn out_of_order() -> Reply {
+    Reply::error(500, Cow::Borrowed("An unexpected error occurred"))
+}
+
+fn failed() -> Reply {
+    Reply::error(500, Cow::Borrowed("An unexpected error occurred"))
+}

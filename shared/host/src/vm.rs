@@ -1,0 +1,255 @@
+//! The ABI callbacks: which context an event belongs to.
+//!
+//! An event for a context or a token that is not known (Kong makes such after a trap) is answered with a
+//! refusal, never with a panic and never with "go on".
+
+#![allow(unsafe_code)]
+
+use crate::abi::{self, Buffer};
+use crate::callout;
+use crate::feature::Feature;
+use crate::profile::{Host, Profile};
+use crate::root::{Blueprint, Purpose, Root, Woken};
+use crate::stream::{Action, Asked, Stream};
+use consumer::{PROPERTY, refused};
+use exchange::{CallResult, Head, Reply};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+#[derive(Default)]
+struct Vm {
+    blueprint: Option<Blueprint>,
+    profile: Option<Rc<Profile>>,
+    roots: HashMap<u32, Rc<Root>>,
+    streams: HashMap<u32, Stream>,
+    calls: HashMap<u32, Owner>,
+}
+
+/// Whose call a token is.
+enum Owner {
+    Stream(u32),
+    Root(u32, Purpose),
+}
+
+thread_local! {
+    static VM: RefCell<Vm> = RefCell::default();
+}
+
+/// A short borrow: never held while a filter works or the host is called.
+fn vm<R>(work: impl FnOnce(&mut Vm) -> R) -> Option<R> {
+    VM.try_with(|vm| vm.try_borrow_mut().ok().map(|mut vm| work(&mut vm))).ok().flatten()
+}
+
+/// Says which filter this module is.
+pub fn install<F: Feature>() {
+    vm(|vm| vm.blueprint = Some(Blueprint::of::<F>()));
+}
+
+fn profile() -> Option<Rc<Profile>> {
+    let known = vm(|vm| vm.profile.clone()).flatten();
+    known.or_else(|| start(&[]))
+}
+
+fn start(vm_configuration: &[u8]) -> Option<Rc<Profile>> {
+    let variable = std::env::var("GATEHOUSE_HOST").ok();
+    let profile = Rc::new(Profile::new(Host::declared(vm_configuration, variable.as_deref())));
+    vm(|vm| vm.profile = Some(Rc::clone(&profile)));
+    Some(profile)
+}
+
+fn root(id: u32) -> Option<Rc<Root>> {
+    vm(|vm| vm.roots.get(&id).cloned()).flatten()
+}
+
+fn create_root(id: u32) {
+    let Some(blueprint) = vm(|vm| vm.blueprint).flatten() else { return };
+    let Some(profile) = profile() else { return };
+    let root = Rc::new(Root::new(id, blueprint, profile));
+    vm(|vm| vm.roots.insert(id, root));
+}
+
+/// Lets the stream `id` take an event. A stream that is not known refuses.
+fn with_stream(id: u32, event: impl FnOnce(&mut Stream) -> (Action, Asked)) -> Action {
+    let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else {
+        return refuse_unknown();
+    };
+    let (action, asked) = event(&mut stream);
+    let root = stream.root_id();
+    vm(|vm| {
+        match asked {
+            Asked::Nothing => None,
+            Asked::ByRequest(token) => vm.calls.insert(token, Owner::Stream(id)),
+            Asked::ByRoot(token, key) => {
+                vm.calls.insert(token, Owner::Root(root, Purpose::Key(key)))
+            }
+        };
+        vm.streams.insert(id, stream);
+    });
+    action
+}
+
+/// The current request belongs to nobody: this VM has lost what it knew.
+fn refuse_unknown() -> Action {
+    // Later filters on Kong must know. Where the property does not exist (before 3.6), no answer of a callout
+    // can be refused at all.
+    if abi::property(&["kong", "version"]).is_ok_and(|version| !version.is_empty()) {
+        let _ = abi::set_property(&["kong", "ctx", "shared", PROPERTY], refused());
+    }
+    let reply = Reply::error(500, "An unexpected error occurred");
+    let _ = crate::reply::send(&reply, &Head::default(), || "unknown".to_owned());
+    Action::Pause
+}
+
+/// Wakes requests that waited for somebody else's call. On Envoy only, where that is possible.
+fn wake(root: u32, woken: Woken) {
+    if woken.is_empty() {
+        return;
+    }
+    for (id, result) in woken {
+        let waits = vm(|vm| vm.streams.get(&id).is_some_and(Stream::is_parked)).unwrap_or(false);
+        if !waits {
+            continue;
+        }
+        let _ = abi::set_effective_context(id);
+        if with_stream(id, |stream| stream.woken(result)) == Action::Continue {
+            let _ = abi::continue_request();
+        }
+    }
+    let _ = abi::set_effective_context(root);
+}
+
+fn remember(root: u32, sent: Vec<(u32, Purpose)>) {
+    vm(|vm| {
+        for (token, purpose) in sent {
+            vm.calls.insert(token, Owner::Root(root, purpose));
+        }
+    });
+}
+
+fn call_answered(token: u32, headers: usize, body: usize) {
+    let answer: CallResult = callout::answer(headers, body);
+    match vm(|vm| vm.calls.remove(&token)).flatten() {
+        Some(Owner::Stream(id)) => {
+            let action = with_stream(id, |stream| stream.answered(&answer));
+            // Kong goes on by itself when the last call has ended; Envoy has to be told.
+            let _ = (action == Action::Continue).then(abi::continue_request);
+        }
+        Some(Owner::Root(id, purpose)) => {
+            let Some(root) = root(id) else { return };
+            let (sent, woken) = root.answered(&purpose, &answer);
+            remember(id, sent);
+            wake(id, woken);
+        }
+        // If a request waits for this answer, it must not go on without a decision. A root context has no
+        // method, and nobody to refuse.
+        None if abi::property(&["request", "method"]).is_ok_and(|method| !method.is_empty()) => {
+            refuse_unknown();
+        }
+        None => {}
+    }
+}
+
+fn gone(id: u32) {
+    let stream = vm(|vm| {
+        vm.calls.retain(|_, owner| !matches!(owner, Owner::Stream(stream) if *stream == id));
+        vm.streams.remove(&id)
+    });
+    match stream.flatten() {
+        Some(mut stream) => stream.gone(),
+        None => {
+            let root = vm(|vm| vm.roots.remove(&id)).flatten();
+            drop(root);
+        }
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+mod exports {
+    use super::*;
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_abi_version_0_2_1() {}
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+        abi::allocate(size)
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_context_create(id: u32, parent: u32) {
+        match (parent, root(parent)) {
+            (0, _) => create_root(id),
+            (_, Some(root)) => {
+                vm(|vm| vm.streams.insert(id, Stream::new(root, id)));
+            }
+            // A stream without a root is not known, so it refuses.
+            (_, None) => {}
+        }
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_vm_start(_root: u32, size: usize) -> i32 {
+        let configuration = match size {
+            0 => Vec::new(),
+            _ => abi::buffer(Buffer::VmConfiguration).unwrap_or_default(),
+        };
+        start(&configuration);
+        1
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_configure(id: u32, _size: usize) -> i32 {
+        if root(id).is_none() {
+            create_root(id);
+        }
+        root(id).map_or(0, |root| i32::from(root.configure()))
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_tick(id: u32) {
+        let Some(root) = root(id) else { return };
+        let (sent, woken) = root.tick();
+        remember(id, sent);
+        wake(id, woken);
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_request_headers(id: u32, count: usize, end: i32) -> i32 {
+        with_stream(id, |stream| stream.request_headers(count, end != 0)) as i32
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_request_body(id: u32, size: usize, end: i32) -> i32 {
+        with_stream(id, |stream| stream.request_body(size, end != 0)) as i32
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_request_trailers(id: u32, _count: usize) -> i32 {
+        with_stream(id, Stream::request_trailers) as i32
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_http_call_response(
+        _id: u32,
+        token: u32,
+        headers: usize,
+        body: usize,
+        _trailers: usize,
+    ) {
+        call_answered(token, headers, body);
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_done(_id: u32) -> i32 {
+        1
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_log(_id: u32) {}
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_delete(id: u32) {
+        gone(id);
+    }
+}
