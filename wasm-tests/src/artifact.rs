@@ -1,0 +1,167 @@
+//! Finds and compiles a filter's wasm, and says what it imports.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
+use wasmtime::{Config, Engine, Module, Strategy};
+
+/// A filter to put into a chain: its wasm and what its operator configured.
+#[derive(Clone)]
+pub struct Filter {
+    pub(crate) name: String,
+    pub(crate) module: Module,
+    /// What makes two filters the same code.
+    pub(crate) code: u64,
+    pub(crate) config: Vec<u8>,
+    pub(crate) vm_id: String,
+}
+
+impl Filter {
+    /// The filter of `feature` as `make build` left it, for example `key_auth`.
+    pub fn built(feature: &str) -> Self {
+        let name = format!("gatehouse_{feature}");
+        let bytes = read_built(feature);
+        Self::wasm(&name, &bytes)
+    }
+
+    /// A filter written in WebAssembly text.
+    pub fn wat(name: &str, text: &str) -> Self {
+        Self::wasm(name, text.as_bytes())
+    }
+
+    /// A filter from the bytes of a module.
+    pub fn wasm(name: &str, bytes: &[u8]) -> Self {
+        let (code, module) = compiled(bytes);
+        Self { name: name.to_owned(), module, code, config: Vec::new(), vm_id: String::new() }
+    }
+
+    /// Its plugin configuration.
+    pub fn config(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.config = bytes.as_ref().to_vec();
+        self
+    }
+
+    /// Envoy: its `vm_id`. Filters share data, and one VM if they are the same code, within one.
+    pub fn vm_id(mut self, id: &str) -> Self {
+        self.vm_id = id.to_owned();
+        self
+    }
+}
+
+/// The engine of this process.
+pub(crate) fn engine() -> &'static Engine {
+    static ENGINE: OnceLock<Engine> = OnceLock::new();
+    ENGINE.get_or_init(|| {
+        // Winch compiles a filter in one pass: a second, where Cranelift built without
+        // optimisation takes five.
+        Engine::new(Config::new().strategy(Strategy::Winch)).expect("Winch is supported here")
+    })
+}
+
+/// Compiles `bytes` once per process.
+fn compiled(bytes: &[u8]) -> (u64, Module) {
+    static MODULES: OnceLock<Mutex<HashMap<Vec<u8>, (u64, Module)>>> = OnceLock::new();
+    let modules = MODULES.get_or_init(Mutex::default);
+    let mut modules = modules.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((code, module)) = modules.get(bytes) {
+        return (*code, module.clone());
+    }
+    let module = Module::new(engine(), bytes).unwrap_or_else(|e| panic!("not a module: {e:?}"));
+    let code = modules.len() as u64;
+    modules.insert(bytes.to_vec(), (code, module.clone()));
+    (code, module)
+}
+
+/// Where `make build` leaves the filters.
+pub fn filters_directory() -> PathBuf {
+    match std::env::var_os("GATEHOUSE_DIST") {
+        Some(dist) => PathBuf::from(dist).join("filters"),
+        None => workspace().join("dist/filters"),
+    }
+}
+
+/// Every built filter: its name without `gatehouse_`, and its bytes.
+pub fn built_filters() -> Vec<(String, Vec<u8>)> {
+    let directory = filters_directory();
+    let entries = std::fs::read_dir(&directory)
+        .unwrap_or_else(|e| panic!("{}: {e}; run `make build` first", directory.display()));
+    let names = entries.filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        Some(name.strip_prefix("gatehouse_")?.strip_suffix(".wasm")?.to_owned())
+    });
+    let mut names: Vec<String> = names.collect();
+    assert!(!names.is_empty(), "no filter in {}; run `make build` first", directory.display());
+    names.sort();
+    names.into_iter().map(|name| (name.clone(), read_built(&name))).collect()
+}
+
+fn read_built(feature: &str) -> Vec<u8> {
+    let path = filters_directory().join(format!("gatehouse_{feature}.wasm"));
+    let bytes = std::fs::read(&path)
+        .unwrap_or_else(|e| panic!("{}: {e}; run `make build` first", path.display()));
+    if std::env::var_os("GATEHOUSE_DIST").is_none() {
+        refuse_stale(feature, &path);
+    }
+    bytes
+}
+
+/// A test of yesterday's filter proves nothing about today's source.
+fn refuse_stale(feature: &str, wasm: &Path) {
+    let built = modified(wasm).unwrap_or(SystemTime::UNIX_EPOCH);
+    let crates = [workspace().join("filters").join(feature.replace('_', "-")), shared()];
+    for directory in crates {
+        if let Some(newer) = newest_source(&directory).filter(|(at, _)| *at > built) {
+            panic!(
+                "{} is older than {}; run `make build` first",
+                wasm.display(),
+                newer.1.display()
+            );
+        }
+    }
+}
+
+fn newest_source(directory: &Path) -> Option<(SystemTime, PathBuf)> {
+    let entries = std::fs::read_dir(directory).ok()?;
+    let newest = entries.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        if path.is_dir() {
+            // Tests, examples and benches are not in the wasm.
+            let name = path.file_name()?.to_str()?;
+            let inside = !["tests", "benches", "examples", "fuzz", "target"].contains(&name);
+            return inside.then(|| newest_source(&path)).flatten();
+        }
+        let source = path.extension().is_some_and(|e| e == "rs" || e == "toml");
+        source.then(|| modified(&path).map(|at| (at, path))).flatten()
+    });
+    newest.max()
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).ok()?.modified().ok()
+}
+
+fn workspace() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.parent().map(Path::to_path_buf).unwrap_or(here)
+}
+
+fn shared() -> PathBuf {
+    workspace().join("shared")
+}
+
+/// The functions that a module imports, as (module, name).
+pub fn imports(wasm: &[u8]) -> Vec<(String, String)> {
+    let (_, module) = compiled(wasm);
+    module.imports().map(|i| (i.module().to_owned(), i.name().to_owned())).collect()
+}
+
+/// The functions of `wasm` that not every supported gateway has. None should be left.
+pub fn imports_not_everywhere(wasm: &[u8]) -> Vec<(String, String)> {
+    let allowed = |(module, name): &(String, String)| match module.as_str() {
+        "env" => crate::imports::EVERYWHERE.contains(&name.as_str()),
+        "wasi_snapshot_preview1" => crate::imports::WASI_EVERYWHERE.contains(&name.as_str()),
+        _ => false,
+    };
+    imports(wasm).into_iter().filter(|import| !allowed(import)).collect()
+}

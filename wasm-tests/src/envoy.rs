@@ -1,0 +1,514 @@
+//! How Envoy takes one request through the chain, and the response back through it reversed.
+
+use crate::abi::{Action, Callback};
+use crate::callouts::{Answer, Ending, Pending};
+use crate::guest::{After, Now};
+use crate::headers::{HeaderMap, Headers, Rules};
+use crate::message::{Forwarded, LocalReply, Response};
+use crate::profile::Host;
+use crate::stream::{Fate, Half, Hold, Side, Stream};
+use crate::vm::Called;
+use crate::worker::Inner;
+use std::rc::Rc;
+
+/// Whether the message may go on to the next filter.
+#[derive(PartialEq, Eq)]
+enum Step {
+    On,
+    Stop,
+}
+
+impl Inner {
+    /// The client's headers have arrived. `end`: and nothing will follow.
+    pub(crate) fn envoy_open(&self, stream: u64, end: bool) {
+        self.envoy_headers(stream, Side::Request, 0, end);
+    }
+
+    /// A piece of the message's body has arrived.
+    pub(crate) fn envoy_body(&self, stream: u64, side: Side, chunk: Vec<u8>, end: bool) {
+        if self.is_open(stream, side) {
+            self.envoy_data(stream, side, 0, chunk, end);
+        }
+    }
+
+    /// The upstream's headers have arrived.
+    pub(crate) fn envoy_response(&self, stream: u64, response: &Response, end: bool) {
+        if !self.is_open(stream, Side::Response) {
+            return;
+        }
+        self.start_response(stream, response.status, &response.headers);
+        self.envoy_headers(stream, Side::Response, 0, end);
+    }
+
+    /// The upstream could not be reached.
+    pub(crate) fn envoy_upstream_failed(&self, stream: u64) {
+        let body = "upstream connect error or disconnect/reset before headers. \
+                    reset reason: connection failure";
+        let reply = LocalReply {
+            status: 503,
+            headers: Vec::new(),
+            body: body.as_bytes().to_vec(),
+            details: "upstream_reset_before_response_started".to_owned(),
+        };
+        self.envoy_local_reply(stream, reply);
+    }
+
+    /// Delivers the end of a callout: to the root context, whatever became of the request.
+    pub(crate) fn envoy_answer(&self, call: Pending, answer: Answer) {
+        let Ending::Callback(received) = answer.ending(&self.node.borrow().profile) else { return };
+        let Some(vm) = self.vm(call.vm) else { return };
+        if vm.failed.get() {
+            return;
+        }
+        let args = [
+            call.root as i32,
+            call.token as i32,
+            received.header_count as i32,
+            received.body_size as i32,
+            0,
+        ];
+        let now = Now {
+            // The running context is the root; the request is only whom the calls are counted to.
+            stream: call.stream,
+            received: Some(Rc::new(received)),
+            ..Now::root(Callback::CallResponse, call.root)
+        };
+        let called = vm.call(now, &args);
+        let trapped = called.trapped;
+        self.after_root(&vm, called);
+        if trapped {
+            self.fail_parked(vm.index);
+        }
+    }
+
+    /// Does what callbacks asked for and Envoy puts off until they have returned.
+    pub(crate) fn run_after(&self, after: Vec<After>) {
+        for action in after {
+            match action {
+                After::Continue { stream, place, request } => {
+                    let side = if request { Side::Request } else { Side::Response };
+                    self.envoy_continue(stream, side, place);
+                }
+                After::Reply { stream, reply } => self.envoy_local_reply(stream, reply),
+                After::Close { stream } => self.envoy_close(stream),
+            }
+        }
+    }
+
+    /// The headers go to the filters from `from` on, counted in this direction.
+    fn envoy_headers(&self, stream: u64, side: Side, from: usize, end: bool) {
+        for nth in from..self.chain_length(stream) {
+            let place = self.place(stream, side, nth);
+            let Some(count) = self.enter_headers(stream, side, place, end) else { continue };
+            let callback = match side {
+                Side::Request => Callback::RequestHeaders,
+                Side::Response => Callback::ResponseHeaders,
+            };
+            let called = self.envoy_call(stream, place, callback, &[count, i32::from(end)]);
+            if self.after_headers(stream, side, place, called) == Step::Stop {
+                return;
+            }
+        }
+        self.headers_left(stream, side, end);
+    }
+
+    /// Marks the headers as shown to this filter. `None` when it is not asked.
+    fn enter_headers(&self, stream: u64, side: Side, place: usize, end: bool) -> Option<i32> {
+        let mut state = self.state.borrow_mut();
+        let stream = state.stream(stream)?;
+        let count = match side {
+            Side::Request => stream.request.len(),
+            Side::Response => stream.response.as_ref().map_or(0, HeaderMap::len),
+        };
+        let slot = stream.slots.get_mut(place)?;
+        // A filter that never saw the request does not see its response either.
+        if side == Side::Response && !slot.request.seen {
+            return None;
+        }
+        let half = slot.half(side);
+        (half.seen, half.map, half.ended) = (true, true, end);
+        Some(count as i32)
+    }
+
+    fn after_headers(&self, stream: u64, side: Side, place: usize, called: Called) -> Step {
+        if called.trapped {
+            self.envoy_trapped(stream, place);
+            return Step::Stop;
+        }
+        let pause = called.stopped || Action::from_result(called.result) == Action::Pause;
+        self.with_half(stream, place, side, |half| {
+            half.map = pause;
+            half.hold = match (pause, self.allows_stop_iteration() && !called.stopped) {
+                (false, _) => Hold::Nothing,
+                (true, true) => Hold::Headers,
+                (true, false) => Hold::Everything,
+            };
+        });
+        self.run_after(called.after);
+        if pause { Step::Stop } else { Step::On }
+    }
+
+    /// Data goes to the filters from `from` on.
+    fn envoy_data(&self, stream: u64, side: Side, from: usize, chunk: Vec<u8>, end: bool) {
+        let mut chunk = chunk;
+        for nth in from..self.chain_length(stream) {
+            let place = self.place(stream, side, nth);
+            let Some(size) = self.enter_data(stream, side, place, &chunk, end) else {
+                if self.seen(stream, side, place) {
+                    return self.check_limit(stream, side, place);
+                }
+                continue;
+            };
+            let callback = match side {
+                Side::Request => Callback::RequestBody,
+                Side::Response => Callback::ResponseBody,
+            };
+            let called = self.envoy_call(stream, place, callback, &[size, i32::from(end)]);
+            if called.trapped {
+                return self.envoy_trapped(stream, place);
+            }
+            let pause = called.stopped || Action::from_result(called.result) == Action::Pause;
+            let mut released = false;
+            self.with_half(stream, place, side, |half| {
+                half.buffering = pause;
+                half.ended |= end;
+                if !pause {
+                    chunk = half.view.take().unwrap_or_default();
+                    released = half.hold == Hold::Headers;
+                    half.hold = Hold::Nothing;
+                }
+            });
+            self.run_after(called.after);
+            if pause {
+                return self.check_limit(stream, side, place);
+            }
+            if released {
+                // Answering Continue here lets the held headers go as well.
+                self.envoy_headers(stream, side, nth + 1, false);
+            }
+        }
+        self.data_left(stream, side, &chunk, end);
+    }
+
+    /// Puts data before this filter. `None` when it is not asked: it holds everything back, or it
+    /// never saw the message.
+    fn enter_data(
+        &self,
+        stream: u64,
+        side: Side,
+        place: usize,
+        chunk: &[u8],
+        end: bool,
+    ) -> Option<i32> {
+        let mut state = self.state.borrow_mut();
+        let half = state.stream(stream)?.slots.get_mut(place)?.half(side);
+        if !half.seen {
+            return None;
+        }
+        if half.hold == Hold::Everything {
+            half.queued.extend(chunk);
+            half.ended |= end;
+            return None;
+        }
+        let mut kept = half.view.take().filter(|_| half.buffering).unwrap_or_default();
+        kept.extend(chunk);
+        let size = kept.len() as i32;
+        half.view = Some(kept);
+        Some(size)
+    }
+
+    /// A filter lets go what it held.
+    fn envoy_continue(&self, stream: u64, side: Side, place: usize) {
+        if !self.is_open(stream, side) {
+            return;
+        }
+        let nth = self.place(stream, side, place);
+        let mut released = None;
+        self.with_half(stream, place, side, |half| {
+            half.map = false;
+            let held = std::mem::take(&mut half.hold);
+            let buffered = std::mem::take(&mut half.buffering);
+            if held == Hold::Nothing && !buffered {
+                return;
+            }
+            // What was never shown to this filter is shown to it now.
+            let (data, from) = match half.view.take().filter(|_| buffered) {
+                Some(kept) => (kept, nth + 1),
+                None => (std::mem::take(&mut half.queued), nth),
+            };
+            released = Some((held, data, from, half.ended));
+        });
+        let Some((held, data, from, ended)) = released else { return };
+        let has_data = self.with_stream(stream, |s| match side {
+            Side::Request => s.given.has_body(),
+            Side::Response => !s.slots.iter().all(|slot| slot.response.ended) || !data.is_empty(),
+        });
+        let has_data = has_data.unwrap_or(false);
+        if held != Hold::Nothing {
+            self.envoy_headers(stream, side, nth + 1, ended && !has_data);
+        }
+        if has_data && (!data.is_empty() || ended) && self.is_open(stream, side) {
+            self.envoy_data(stream, side, from, data, ended);
+        }
+    }
+
+    /// The headers have passed every filter.
+    fn headers_left(&self, stream: u64, side: Side, end: bool) {
+        let mut done = false;
+        self.with_stream(stream, |s| match side {
+            Side::Request if s.forwarded.is_none() && s.fate == Fate::Open => {
+                s.forwarded = Some(forwarded(&s.request, end));
+                s.fate = Fate::Forwarded;
+            }
+            Side::Response if s.reply.is_none() => {
+                let sent = s.response.as_ref().map(HeaderMap::sent).unwrap_or_default();
+                s.reply = Some(received(sent));
+                s.reply_started = true;
+                done = end;
+            }
+            _ => {}
+        });
+        if done {
+            self.envoy_finish(stream, Fate::Answered);
+        }
+    }
+
+    fn data_left(&self, stream: u64, side: Side, chunk: &[u8], end: bool) {
+        self.with_stream(stream, |s| match side {
+            Side::Request => {
+                if let Some(forwarded) = &mut s.forwarded {
+                    forwarded.body.extend(chunk);
+                    forwarded.complete = end;
+                }
+            }
+            Side::Response => {
+                if let Some(reply) = &mut s.reply {
+                    reply.body.extend(chunk);
+                }
+            }
+        });
+        if side == Side::Response && end {
+            self.envoy_finish(stream, Fate::Answered);
+        }
+    }
+
+    /// A body that a filter keeps waiting may only grow so far.
+    fn check_limit(&self, stream: u64, side: Side, place: usize) {
+        let Host::Envoy(envoy) = self.node.borrow().profile.host().clone() else { return };
+        let mut kept = 0;
+        self.with_half(stream, place, side, |half| {
+            kept = half.queued.len() + half.view.as_ref().map_or(0, Vec::len);
+        });
+        // Behind `Hold::Everything` the client is slowed down instead.
+        let buffering = self.with_stream(stream, |s| {
+            s.slots.get_mut(place).is_some_and(|slot| slot.half(side).buffering)
+        });
+        if kept > envoy.buffer_limit && buffering == Some(true) {
+            let status = if side == Side::Request { 413 } else { 500 };
+            let reply = LocalReply {
+                status,
+                headers: Vec::new(),
+                body: b"Payload Too Large".to_vec(),
+                details: "payload_too_large".to_owned(),
+            };
+            self.envoy_local_reply(stream, reply);
+        }
+    }
+
+    /// Envoy answers the client itself, through the response hooks of the filters that saw the
+    /// request.
+    pub(crate) fn envoy_local_reply(&self, stream: u64, reply: LocalReply) {
+        let reached = self.with_stream(stream, |s| {
+            if s.finished {
+                return None;
+            }
+            let encoding = s.response.is_some();
+            (s.local, s.details) = (true, reply.details.clone());
+            Some((encoding, s.reply_started))
+        });
+        let Some(Some((encoding, started))) = reached else { return };
+        let mut headers = reply.headers;
+        if !reply.body.is_empty() {
+            let typed = headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-type"));
+            headers.push(("content-length".to_owned(), reply.body.len().to_string().into_bytes()));
+            if !typed {
+                headers.push(("content-type".to_owned(), b"text/plain".to_vec()));
+            }
+        }
+        if started {
+            return self.envoy_finish(stream, Fate::Closed);
+        }
+        self.with_stream(stream, |s| s.slots.iter_mut().for_each(|slot| slot.request = seen(slot)));
+        if encoding {
+            // In the middle of a response: it is replaced, and no hook is asked again.
+            let headers = HeaderMap::new(Rules::Envoy, &headers).sent();
+            let reply = Response { status: reply.status, headers, body: reply.body };
+            self.with_stream(stream, |s| s.reply = Some(reply));
+            return self.envoy_finish(stream, Fate::Answered);
+        }
+        let end = reply.body.is_empty();
+        self.start_response(stream, reply.status, &headers);
+        self.envoy_headers(stream, Side::Response, 0, end);
+        if !end {
+            self.envoy_body(stream, Side::Response, reply.body, true);
+        }
+    }
+
+    /// The connection goes without an answer.
+    pub(crate) fn envoy_close(&self, stream: u64) {
+        self.envoy_finish(stream, Fate::Closed);
+    }
+
+    fn start_response(&self, stream: u64, status: u16, headers: &Headers) {
+        let mut fields = vec![(":status".to_owned(), status.to_string().into_bytes())];
+        fields.extend(headers.iter().cloned());
+        self.with_stream(stream, |s| {
+            s.response_status = status;
+            s.response = Some(HeaderMap::new(Rules::Envoy, &fields));
+        });
+    }
+
+    /// Log, done and delete for every filter, those included that saw nothing.
+    pub(crate) fn envoy_finish(&self, stream: u64, fate: Fate) {
+        let first = self.with_stream(stream, |s| {
+            s.fate = fate;
+            !std::mem::replace(&mut s.finished, true)
+        });
+        if first != Some(true) {
+            return;
+        }
+        for callback in [Callback::Log, Callback::Done, Callback::Delete] {
+            for place in 0..self.chain_length(stream) {
+                let called = self.envoy_call(stream, place, callback, &[]);
+                if called.trapped {
+                    self.envoy_vm_failed(stream, place);
+                }
+                self.run_after(called.after);
+            }
+        }
+        self.release(stream);
+    }
+
+    fn envoy_call(&self, stream: u64, place: usize, callback: Callback, args: &[i32]) -> Called {
+        let Some((vm, root)) = self.link(stream, place) else { return Called::default() };
+        if vm.failed.get() {
+            return Called { trapped: true, ..Called::default() };
+        }
+        let context = self.context(stream, place);
+        let now = Now { callback, context, stream: Some((stream, place)), root, received: None };
+        if !self.created(stream, place) {
+            let now = Now { callback: Callback::ContextCreate, ..now.clone() };
+            let called = vm.call(now, &[context as i32, root as i32]);
+            if called.trapped {
+                return called;
+            }
+        }
+        let mut all = vec![context as i32];
+        all.extend(args);
+        vm.call(now, &all)
+    }
+
+    fn envoy_trapped(&self, stream: u64, place: usize) {
+        self.envoy_vm_failed(stream, place);
+        self.fail_stream(stream);
+    }
+
+    fn envoy_vm_failed(&self, stream: u64, place: usize) {
+        if let Some((vm, _)) = self.link(stream, place) {
+            self.trapped(&vm);
+        }
+    }
+
+    /// Every request that waits in a VM that has failed fails with it.
+    fn fail_parked(&self, vm: usize) {
+        let waiting: Vec<u64> = {
+            let state = self.state.borrow();
+            let open = state.streams.iter().filter(|(_, s)| !s.finished && s.reply.is_none());
+            let in_vm = open.filter(|(_, s)| {
+                let links = s.chain.links.iter().zip(&s.slots);
+                links.into_iter().any(|(link, slot)| link.vm.index == vm && slot.created)
+            });
+            in_vm.map(|(id, _)| *id).collect()
+        };
+        waiting.into_iter().for_each(|stream| self.fail_stream(stream));
+    }
+
+    fn fail_stream(&self, stream: u64) {
+        let reply = LocalReply {
+            status: 503,
+            headers: Vec::new(),
+            body: Vec::new(),
+            details: "wasm_fail_stream".to_owned(),
+        };
+        self.envoy_local_reply(stream, reply);
+    }
+
+    fn allows_stop_iteration(&self) -> bool {
+        match self.node.borrow().profile.host() {
+            Host::Envoy(envoy) => envoy.allow_on_headers_stop_iteration,
+            Host::Kong(_) => false,
+        }
+    }
+
+    /// The n-th filter of a direction: responses meet the chain from its end. (Its own inverse.)
+    fn place(&self, stream: u64, side: Side, nth: usize) -> usize {
+        match side {
+            Side::Request => nth,
+            Side::Response => self.chain_length(stream).saturating_sub(nth + 1),
+        }
+    }
+
+    fn seen(&self, stream: u64, side: Side, place: usize) -> bool {
+        let mut seen = false;
+        self.with_half(stream, place, side, |half| seen = half.seen);
+        seen
+    }
+
+    /// Whether this direction still has somewhere to go.
+    fn is_open(&self, stream: u64, side: Side) -> bool {
+        let open = self.with_stream(stream, |s| match side {
+            Side::Request => !s.finished && s.response.is_none(),
+            Side::Response => !s.finished,
+        });
+        open.unwrap_or(false)
+    }
+
+    fn with_half(&self, stream: u64, place: usize, side: Side, change: impl FnOnce(&mut Half)) {
+        self.with_stream(stream, |s| {
+            if let Some(slot) = s.slots.get_mut(place) {
+                change(slot.half(side));
+            }
+        });
+    }
+
+    pub(crate) fn with_stream<T>(
+        &self,
+        stream: u64,
+        change: impl FnOnce(&mut Stream) -> T,
+    ) -> Option<T> {
+        self.state.borrow_mut().stream(stream).map(change)
+    }
+}
+
+/// What is left of a filter's hold on a request that has been answered.
+fn seen(slot: &crate::stream::Slot) -> Half {
+    Half { seen: slot.request.seen, ..Half::default() }
+}
+
+fn forwarded(request: &HeaderMap, complete: bool) -> Forwarded {
+    let text = |name| String::from_utf8_lossy(request.get(name).unwrap_or_default()).into_owned();
+    Forwarded {
+        method: text(":method"),
+        path: text(":path"),
+        headers: request.sent(),
+        body: Vec::new(),
+        complete,
+    }
+}
+
+fn received(headers: Headers) -> Response {
+    let status = headers.iter().find(|(n, _)| n == ":status");
+    let status = status.and_then(|(_, v)| std::str::from_utf8(v).ok()?.parse().ok());
+    let headers = headers.into_iter().filter(|(n, _)| !n.starts_with(':')).collect();
+    Response { status: status.unwrap_or(0), headers, body: Vec::new() }
+}

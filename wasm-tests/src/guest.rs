@@ -1,0 +1,196 @@
+//! A filter's view of the host, for the length of one callback.
+
+use crate::abi::{Callback, Status};
+use crate::callouts::Received;
+use crate::node::{Fault, Node, SharedNode};
+use crate::profile::Host;
+use crate::worker::{SharedState, State};
+use std::cell::{Ref, RefMut};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use wasmtime::{Caller, Error, Extern, Memory, Result};
+
+/// What a filter is in the middle of.
+#[derive(Clone)]
+pub(crate) struct Now {
+    pub(crate) callback: Callback,
+    /// The context that the callback names.
+    pub(crate) context: u32,
+    /// The request, and this filter's place in its chain. Kong goes by it whatever the context.
+    pub(crate) stream: Option<(u64, usize)>,
+    /// The root context that it belongs to.
+    pub(crate) root: u32,
+    /// What a callout was answered.
+    pub(crate) received: Option<Rc<Received>>,
+}
+
+impl Now {
+    pub(crate) fn root(callback: Callback, root: u32) -> Self {
+        Self { callback, context: root, stream: None, root, received: None }
+    }
+}
+
+/// What Envoy does only after the callback has returned.
+#[derive(Debug, Clone)]
+pub(crate) enum After {
+    Continue { stream: u64, place: usize, request: bool },
+    Reply { stream: u64, reply: crate::message::LocalReply },
+    Close { stream: u64 },
+}
+
+/// What the store of one VM holds.
+pub(crate) struct GuestState {
+    pub(crate) node: SharedNode,
+    pub(crate) worker: SharedState,
+    pub(crate) vm: usize,
+    pub(crate) filter: String,
+    pub(crate) vm_id: String,
+    /// Plugin configurations by root context.
+    pub(crate) configurations: BTreeMap<u32, Vec<u8>>,
+    pub(crate) now: Now,
+    pub(crate) effective: u32,
+    pub(crate) after: Vec<After>,
+    /// Envoy: a local reply was sent, so whatever the callback answers, the message stops.
+    pub(crate) stopped: bool,
+    pub(crate) counts: BTreeMap<&'static str, u32>,
+}
+
+/// One host call.
+pub(crate) struct Guest<'a> {
+    caller: Caller<'a, GuestState>,
+}
+
+impl<'a> Guest<'a> {
+    /// Enters host function `name`.
+    pub(crate) fn enter(mut caller: Caller<'a, GuestState>, name: &'static str) -> Self {
+        *caller.data_mut().counts.entry(name).or_default() += 1;
+        Self { caller }
+    }
+
+    pub(crate) fn data(&self) -> &GuestState {
+        self.caller.data()
+    }
+
+    pub(crate) fn data_mut(&mut self) -> &mut GuestState {
+        self.caller.data_mut()
+    }
+
+    pub(crate) fn now(&self) -> &Now {
+        &self.caller.data().now
+    }
+
+    pub(crate) fn callback(&self) -> Callback {
+        self.now().callback
+    }
+
+    pub(crate) fn node(&self) -> RefMut<'_, Node> {
+        self.caller.data().node.borrow_mut()
+    }
+
+    pub(crate) fn worker(&self) -> Ref<'_, State> {
+        self.caller.data().worker.borrow()
+    }
+
+    pub(crate) fn worker_mut(&self) -> RefMut<'_, State> {
+        self.caller.data().worker.borrow_mut()
+    }
+
+    pub(crate) fn is_kong(&self) -> bool {
+        self.caller.data().node.borrow().profile.is_kong()
+    }
+
+    pub(crate) fn host(&self) -> Host {
+        self.node().profile.host().clone()
+    }
+
+    /// The request that host functions act on: on Envoy that of the effective context, on Kong
+    /// that of the running step.
+    pub(crate) fn stream(&self) -> Option<(u64, usize)> {
+        if self.is_kong() {
+            return self.now().stream;
+        }
+        let data = self.caller.data();
+        self.worker().context(data.vm, data.effective)
+    }
+
+    /// Notes something that the real host would answer with a crash or worse.
+    pub(crate) fn violation(&self, text: impl Into<String>) {
+        let fault = self.fault(false, text.into());
+        self.node().fault(fault);
+    }
+
+    pub(crate) fn fault(&self, trap: bool, text: String) -> Fault {
+        let data = self.caller.data();
+        Fault {
+            filter: data.filter.clone(),
+            callback: data.now.callback,
+            stream: self.stream().map(|(stream, _)| stream),
+            trap,
+            text,
+        }
+    }
+
+    fn memory(&mut self) -> Result<Memory> {
+        match self.caller.get_export("memory") {
+            Some(Extern::Memory(memory)) => Ok(memory),
+            _ => Err(Error::msg("the filter exports no memory")),
+        }
+    }
+
+    pub(crate) fn read(&mut self, at: i32, len: i32) -> Result<Vec<u8>> {
+        let memory = self.memory()?;
+        let (at, len) = (at as u32 as usize, len as u32 as usize);
+        let all = memory.data(&self.caller);
+        let piece = at.checked_add(len).and_then(|end| all.get(at..end));
+        piece.map(<[u8]>::to_vec).ok_or_else(|| Error::msg("read beyond the filter's memory"))
+    }
+
+    pub(crate) fn text(&mut self, at: i32, len: i32) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.read(at, len)?).into_owned())
+    }
+
+    pub(crate) fn number(&mut self, at: i32) -> Result<u32> {
+        let bytes = self.read(at, 4)?;
+        Ok(bytes.iter().rev().fold(0, |n, &b| (n << 8) | u32::from(b)))
+    }
+
+    pub(crate) fn write(&mut self, at: i32, bytes: &[u8]) -> Result<()> {
+        let memory = self.memory()?;
+        memory
+            .write(&mut self.caller, at as u32 as usize, bytes)
+            .map_err(|_| Error::msg("write beyond the filter's memory"))
+    }
+
+    pub(crate) fn write_number(&mut self, at: i32, number: u32) -> Result<()> {
+        self.write(at, &number.to_le_bytes())
+    }
+
+    /// Gives the guest `bytes` in memory that it allocated itself.
+    pub(crate) fn hand_over(&mut self, bytes: &[u8], at: i32, len: i32) -> Result<i32> {
+        let place = if bytes.is_empty() { 0 } else { self.allocate(bytes.len())? };
+        if !bytes.is_empty() {
+            self.write(place, bytes)?;
+        }
+        self.write_number(at, place as u32)?;
+        self.write_number(len, bytes.len() as u32)?;
+        Ok(Status::Ok as i32)
+    }
+
+    fn allocate(&mut self, len: usize) -> Result<i32> {
+        let allocator = ["proxy_on_memory_allocate", "malloc"]
+            .into_iter()
+            .find_map(|name| self.caller.get_export(name).and_then(Extern::into_func))
+            .ok_or_else(|| Error::msg("the filter exports no allocator"))?;
+        let allocate = allocator.typed::<i32, i32>(&self.caller)?;
+        let place = allocate.call(&mut self.caller, len as i32)?;
+        if place == 0 {
+            return Err(Error::msg("the filter could not allocate"));
+        }
+        Ok(place)
+    }
+}
+
+/// A trap that the host raises.
+pub(crate) fn trap<T>(text: impl Into<String>) -> Result<T> {
+    Err(Error::msg(text.into()))
+}

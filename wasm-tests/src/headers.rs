@@ -1,0 +1,195 @@
+//! A header map that can be changed by each host's rules.
+
+/// A header block as a test sees it. Names as they came, values as bytes.
+pub type Headers = Vec<(String, Vec<u8>)>;
+
+/// Whose rules a change follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rules {
+    /// Names are lower-cased; a removed field is gone; a set replaces every field of that name.
+    Envoy,
+    /// nginx's request list: a removed field is only marked, and goes upstream all the same.
+    KongRequest,
+    /// nginx's response list: the same list, but here the mark is honoured.
+    KongResponse,
+}
+
+#[derive(Debug, Clone)]
+struct Field {
+    name: String,
+    value: Vec<u8>,
+    /// nginx's `hash == 0`: "ignore this field".
+    marked: bool,
+}
+
+/// One message's fields.
+#[derive(Debug, Clone)]
+pub(crate) struct HeaderMap {
+    fields: Vec<Field>,
+    rules: Rules,
+}
+
+/// Fields of which nginx keeps only one: a second cannot be added.
+const KONG_SINGLE: [&str; 6] =
+    ["host", "authorization", "user-agent", "content-type", "content-length", "connection"];
+
+impl HeaderMap {
+    pub(crate) fn new(rules: Rules, headers: &[(String, Vec<u8>)]) -> Self {
+        let mut map = Self { fields: Vec::new(), rules };
+        for (name, value) in headers {
+            map.push(name, value);
+        }
+        map
+    }
+
+    /// The first value by that name.
+    pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
+        // nginx's lookup does not look at the mark of a request field: a removed one is still read.
+        let all = self.rules != Rules::KongResponse;
+        let mut found = self.fields.iter().filter(|f| f.name.eq_ignore_ascii_case(name));
+        found.find(|f| all || !f.marked).map(|f| f.value.as_slice())
+    }
+
+    /// The block as a filter is shown it.
+    pub(crate) fn pairs(&self) -> Headers {
+        let seen = self.fields.iter().filter(|f| !f.marked);
+        seen.map(|f| (f.name.clone(), f.value.clone())).collect()
+    }
+
+    /// The block as it leaves the gateway.
+    pub(crate) fn sent(&self) -> Headers {
+        let all = self.rules == Rules::KongRequest;
+        let sent = self.fields.iter().filter(|f| all || !f.marked);
+        sent.map(|f| (f.name.clone(), f.value.clone())).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.fields.iter().filter(|f| !f.marked).count()
+    }
+
+    pub(crate) fn add(&mut self, name: &str, value: &[u8]) {
+        let single = KONG_SINGLE.iter().any(|s| s.eq_ignore_ascii_case(name));
+        if self.rules == Rules::KongRequest && single && self.get(name).is_some() {
+            return;
+        }
+        self.push(name, value);
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &[u8]) {
+        if self.rules == Rules::Envoy {
+            self.set_first(name, value);
+            return;
+        }
+        let same = |f: &Field| f.name.eq_ignore_ascii_case(name) && !f.marked;
+        let unmarked = self.fields.iter().filter(|f| same(f)).count();
+        let Some(first) = self.fields.iter_mut().find(|f| same(f)) else {
+            return self.push(name, value);
+        };
+        first.name = name.to_owned();
+        first.value = escaped(value);
+        // The loop that clears the other fields starts over each time, and so meets its own.
+        if unmarked > 1 {
+            self.matching(name).for_each(|f| f.marked = true);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        match self.rules {
+            Rules::Envoy => self.fields.retain(|f| !f.name.eq_ignore_ascii_case(name)),
+            _ => self.matching(name).for_each(|f| f.marked = true),
+        }
+    }
+
+    pub(crate) fn replace_all(&mut self, headers: &[(String, Vec<u8>)]) {
+        if self.rules == Rules::Envoy {
+            self.fields.clear();
+            headers.iter().for_each(|(name, value)| self.push(name, value));
+            return;
+        }
+        self.fields.iter_mut().for_each(|f| f.marked = true);
+        headers.iter().for_each(|(name, value)| self.set(name, value));
+    }
+
+    fn matching(&mut self, name: &str) -> impl Iterator<Item = &mut Field> {
+        self.fields.iter_mut().filter(move |f| f.name.eq_ignore_ascii_case(name))
+    }
+
+    fn set_first(&mut self, name: &str, value: &[u8]) {
+        let at = self.fields.iter().position(|f| f.name.eq_ignore_ascii_case(name));
+        self.remove(name);
+        let (name, value) = (name.to_ascii_lowercase(), value.to_vec());
+        let at = at.unwrap_or(self.fields.len());
+        self.fields.insert(at, Field { name, value, marked: false });
+    }
+
+    fn push(&mut self, name: &str, value: &[u8]) {
+        let (name, value) = match self.rules {
+            Rules::Envoy => (name.to_ascii_lowercase(), value.to_vec()),
+            _ => (name.to_owned(), escaped(value)),
+        };
+        self.fields.push(Field { name, value, marked: false });
+    }
+}
+
+/// nginx percent-escapes what would end a header line.
+fn escaped(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    for &byte in value {
+        match byte {
+            b'\r' | b'\n' | 0 => out.extend(format!("%{byte:02X}").bytes()),
+            _ => out.push(byte),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(rules: Rules) -> HeaderMap {
+        let fields = [("X-Id", "one"), ("x-id", "two"), ("x-other", "three")];
+        let fields = fields.map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec()));
+        HeaderMap::new(rules, &fields)
+    }
+
+    fn values(headers: &Headers, name: &str) -> Vec<String> {
+        let found = headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+        found.map(|(_, v)| String::from_utf8_lossy(v).into_owned()).collect()
+    }
+
+    #[test]
+    fn envoy_replaces_every_field_of_that_name_in_place() {
+        let mut map = map(Rules::Envoy);
+        map.set("X-ID", b"ours");
+        assert_eq!(values(&map.sent(), "x-id"), ["ours"]);
+        assert_eq!(map.sent()[0].0, "x-id");
+        map.set("x-new", b"four");
+        assert_eq!(values(&map.sent(), "x-new"), ["four"]);
+    }
+
+    #[test]
+    fn nginx_leaves_the_second_value_and_hides_both() {
+        let mut map = map(Rules::KongRequest);
+        map.set("x-id", b"ours");
+        assert_eq!(values(&map.sent(), "x-id"), ["ours", "two"]);
+        assert_eq!(values(&map.pairs(), "x-id"), [""; 0]);
+        assert_eq!(map.get("x-id"), Some(&b"ours"[..]));
+    }
+
+    #[test]
+    fn nginx_sends_a_removed_request_field_and_still_reads_it() {
+        let mut map = map(Rules::KongRequest);
+        map.remove("x-other");
+        assert_eq!(values(&map.sent(), "x-other"), ["three"]);
+        assert_eq!(map.get("x-other"), Some(&b"three"[..]));
+        assert_eq!(values(&map.pairs(), "x-other"), [""; 0]);
+    }
+
+    #[test]
+    fn nginx_drops_a_response_field_that_was_set_over_two() {
+        let mut map = map(Rules::KongResponse);
+        map.set("x-id", b"ours");
+        assert_eq!(values(&map.sent(), "x-id"), [""; 0]);
+    }
+}

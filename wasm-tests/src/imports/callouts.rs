@@ -1,0 +1,191 @@
+//! Dispatching an HTTP call.
+
+use super::Functions;
+use crate::abi::{Callback, Status};
+use crate::callouts::Pending;
+use crate::guest::{Guest, GuestState, trap};
+use crate::headers::Headers;
+use crate::pairs;
+use crate::profile::Host;
+use wasmtime::{Caller, Result};
+
+pub(super) fn add(l: &mut Functions) -> Result<()> {
+    l.func_wrap(
+        "env",
+        "proxy_http_call",
+        |c: Caller<'_, GuestState>,
+         upstream: i32,
+         upstream_len: i32,
+         headers: i32,
+         headers_len: i32,
+         body: i32,
+         body_len: i32,
+         _trailers: i32,
+         _trailers_len: i32,
+         timeout_ms: i32,
+         token_at: i32|
+         -> Result<i32> {
+            let mut g = Guest::enter(c, "proxy_http_call");
+            let upstream = g.text(upstream, upstream_len)?;
+            let headers = pairs::decode(&g.read(headers, headers_len)?);
+            let body = g.read(body, body_len)?;
+            g.read(token_at, 4)?;
+            let token = if g.is_kong() {
+                kong(&g, upstream, headers, body, timeout_ms)?
+            } else {
+                envoy(&g, upstream, headers, body, timeout_ms)
+            };
+            match token {
+                Ok(token) => {
+                    g.write_number(token_at, token)?;
+                    Ok(Status::Ok as i32)
+                }
+                Err(status) => Ok(status as i32),
+            }
+        },
+    )?;
+    Ok(())
+}
+
+fn envoy(
+    g: &Guest<'_>,
+    upstream: String,
+    headers: Option<Headers>,
+    body: Vec<u8>,
+    timeout_ms: i32,
+) -> Result<u32, Status> {
+    let Host::Envoy(envoy) = g.host() else { return Err(Status::InternalFailure) };
+    let headers = headers.ok_or(Status::BadArgument)?;
+    let known = envoy.clusters.is_none_or(|all| all.contains(&upstream));
+    let complete = [":method", ":path", ":authority"].iter().all(|n| field(&headers, n).is_some());
+    let path = field(&headers, ":path").unwrap_or_default();
+    let two_lines = path.iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
+    if timeout_ms < 0 || !known || !complete || two_lines {
+        return Err(Status::BadArgument);
+    }
+    let mut headers: Headers =
+        headers.into_iter().map(|(n, v)| (n.to_ascii_lowercase(), v)).collect();
+    if !body.is_empty() {
+        headers.retain(|(n, _)| n != "content-length");
+        headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
+    }
+    // No timeout is no timeout.
+    let timeout_ns = (timeout_ms > 0).then(|| timeout_ms as u64 * 1_000_000);
+    Ok(send(g, upstream, headers, body, timeout_ms as u32, timeout_ns))
+}
+
+fn kong(
+    g: &Guest<'_>,
+    upstream: String,
+    headers: Option<Headers>,
+    body: Vec<u8>,
+    timeout_ms: i32,
+) -> Result<Result<u32, Status>> {
+    let Host::Kong(settings) = g.host() else { return Ok(Err(Status::InternalFailure)) };
+    let allowed =
+        [Callback::RequestHeaders, Callback::RequestBody, Callback::Tick, Callback::CallResponse];
+    if !allowed.contains(&g.callback()) {
+        return trap(
+            "can only send HTTP dispatch during \"on_request_headers\", \"on_request_body\", \
+             \"on_tick\", \"on_dispatch_response\", \"on_foreign_function\"",
+        );
+    }
+    let problem = match &headers {
+        None => Some("marshalling failed"),
+        Some(headers) if field(headers, ":method").is_none_or(<[u8]>::is_empty) => {
+            Some("no :method")
+        }
+        Some(headers) if field(headers, ":path").is_none_or(<[u8]>::is_empty) => Some("no :path"),
+        Some(_) if !is_address(&upstream) => Some("invalid host or port"),
+        Some(_) => None,
+    };
+    if let Some(problem) = problem {
+        return match g.stream() {
+            Some(_) => trap(format!("dispatch failed: {problem}")),
+            None => Ok(Err(Status::InternalFailure)),
+        };
+    }
+    let parallel = g
+        .stream()
+        .is_some_and(|stream| g.worker().calls.iter().any(|call| call.stream == Some(stream)));
+    if parallel && !settings.version.has_parallel_callouts() {
+        g.violation("a second callout while one is pending, before Kong 3.7");
+    }
+    // Kong writes these itself, and of the pseudo-headers knows four.
+    let own = ["host", "connection"];
+    let headers = headers.unwrap_or_default();
+    let headers = headers.into_iter().filter(|(n, _)| !own.contains(&&*n.to_ascii_lowercase()));
+    let mut headers: Headers = headers.collect();
+    headers.push(("Connection".to_owned(), b"close".to_vec()));
+    if field(&headers, "content-length").is_none() {
+        headers.push(("Content-Length".to_owned(), body.len().to_string().into_bytes()));
+    }
+    let timeout = if timeout_ms == 0 { 60_000 } else { timeout_ms as u32 };
+    let timeout_ns = u64::from(timeout) * 1_000_000;
+    Ok(Ok(send(g, upstream, headers, body, timeout_ms as u32, Some(timeout_ns))))
+}
+
+fn send(
+    g: &Guest<'_>,
+    upstream: String,
+    headers: Headers,
+    body: Vec<u8>,
+    timeout_ms: u32,
+    timeout_ns: Option<u64>,
+) -> u32 {
+    let (vm, root, stream) = (g.data().vm, root_of(g), g.stream());
+    let deadline_ns = timeout_ns.map(|ns| g.node().clock_ns + ns);
+    let mut worker = g.worker_mut();
+    let token = worker.next_token;
+    worker.next_token += 1;
+    worker.callouts_made += 1;
+    if let Some(s) = stream.and_then(|(stream, _)| worker.stream(stream)) {
+        s.callouts += 1;
+    }
+    worker.calls.push(Pending {
+        token,
+        vm,
+        root,
+        stream,
+        upstream,
+        headers,
+        body,
+        timeout_ms,
+        deadline_ns,
+        left: false,
+    });
+    token
+}
+
+/// The root context that the answer goes to: that of the effective context.
+fn root_of(g: &Guest<'_>) -> u32 {
+    if g.is_kong() {
+        return g.now().root;
+    }
+    let effective = g.data().effective;
+    if g.data().configurations.contains_key(&effective) {
+        return effective;
+    }
+    let Some((stream, place)) = g.stream() else { return g.now().root };
+    let mut worker = g.worker_mut();
+    let link = worker.stream(stream).and_then(|s| s.chain.links.get(place).map(|l| l.root));
+    link.unwrap_or(g.now().root)
+}
+
+fn field<'a>(headers: &'a Headers, name: &str) -> Option<&'a [u8]> {
+    let found = headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_slice())
+}
+
+/// `host`, `host:port`, `[v6]:port` or `unix:/path`; the name of a Kong upstream looks like a host.
+fn is_address(text: &str) -> bool {
+    if text.starts_with("unix:/") {
+        return true;
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let port_fits = port.is_none_or(|p| p.parse::<u16>().is_ok_and(|p| p > 0));
+    !host.is_empty() && port_fits && !host.contains(['/', ' ', '\r', '\n'])
+}

@@ -1,0 +1,324 @@
+//! Reading and changing header maps.
+
+use super::Functions;
+use crate::abi::{Callback, MapKind, Status};
+use crate::guest::{Guest, GuestState, trap};
+use crate::headers::{HeaderMap, Headers};
+use crate::pairs;
+use crate::profile::Host;
+use crate::stream::Stream;
+use wasmtime::{Caller, Result};
+
+/// nginx's limit for one header map, pseudo-headers included.
+const KONG_MAX: usize = 100;
+
+/// A change to a map.
+enum Edit {
+    Add(String, Vec<u8>),
+    Set(String, Vec<u8>),
+    Remove(String),
+    ReplaceAll(Headers),
+}
+
+pub(super) fn add(l: &mut Functions) -> Result<()> {
+    l.func_wrap(
+        "env",
+        "proxy_get_header_map_pairs",
+        |c: Caller<'_, GuestState>, kind: i32, at: i32, len: i32| -> Result<i32> {
+            let mut g = Guest::enter(c, "proxy_get_header_map_pairs");
+            let Some(kind) = MapKind::from_number(kind) else {
+                return Ok(Status::BadArgument as i32);
+            };
+            let headers = pairs_of(&g, kind)?;
+            let block = if g.is_kong() { kong_block(&g, &headers) } else { encode(&headers) };
+            g.hand_over(&block, at, len)
+        },
+    )?;
+    l.func_wrap(
+        "env",
+        "proxy_get_header_map_value",
+        |c: Caller<'_, GuestState>,
+         kind: i32,
+         key: i32,
+         key_len: i32,
+         at: i32,
+         len: i32|
+         -> Result<i32> {
+            let mut g = Guest::enter(c, "proxy_get_header_map_value");
+            let name = g.text(key, key_len)?;
+            let Some(kind) = MapKind::from_number(kind) else {
+                return Ok(Status::BadArgument as i32);
+            };
+            match value_of(&g, kind, &name)? {
+                Ok(Some(value)) => g.hand_over(&value, at, len),
+                Ok(None) => Ok(Status::NotFound as i32),
+                Err(status) => Ok(status as i32),
+            }
+        },
+    )?;
+    l.func_wrap(
+        "env",
+        "proxy_add_header_map_value",
+        |c: Caller<'_, GuestState>, kind: i32, k: i32, kl: i32, v: i32, vl: i32| -> Result<i32> {
+            let mut g = Guest::enter(c, "proxy_add_header_map_value");
+            let edit = Edit::Add(g.text(k, kl)?, g.read(v, vl)?);
+            change(&g, kind, edit)
+        },
+    )?;
+    l.func_wrap(
+        "env",
+        "proxy_replace_header_map_value",
+        |c: Caller<'_, GuestState>, kind: i32, k: i32, kl: i32, v: i32, vl: i32| -> Result<i32> {
+            let mut g = Guest::enter(c, "proxy_replace_header_map_value");
+            let edit = Edit::Set(g.text(k, kl)?, g.read(v, vl)?);
+            change(&g, kind, edit)
+        },
+    )?;
+    l.func_wrap(
+        "env",
+        "proxy_remove_header_map_value",
+        |c: Caller<'_, GuestState>, kind: i32, k: i32, kl: i32| -> Result<i32> {
+            let mut g = Guest::enter(c, "proxy_remove_header_map_value");
+            let edit = Edit::Remove(g.text(k, kl)?);
+            change(&g, kind, edit)
+        },
+    )?;
+    l.func_wrap(
+        "env",
+        "proxy_set_header_map_pairs",
+        |c: Caller<'_, GuestState>, kind: i32, at: i32, len: i32| -> Result<i32> {
+            let mut g = Guest::enter(c, "proxy_set_header_map_pairs");
+            let Some(headers) = pairs::decode(&g.read(at, len)?) else {
+                return Ok(Status::BadArgument as i32);
+            };
+            change(&g, kind, Edit::ReplaceAll(headers))
+        },
+    )?;
+    Ok(())
+}
+
+fn encode(headers: &Headers) -> Vec<u8> {
+    // Envoy hands over nothing at all for an empty map.
+    if headers.is_empty() { Vec::new() } else { pairs::encode(headers) }
+}
+
+/// The block as nginx writes it: the size is that of the first hundred fields and one
+/// pseudo-header, the content is every pseudo-header and as many fields as then fit a hundred.
+fn kong_block(g: &Guest<'_>, headers: &Headers) -> Vec<u8> {
+    if headers.len() <= KONG_MAX {
+        return pairs::encode(headers);
+    }
+    g.violation("reading a header map of more than 100 entries corrupts the filter's memory");
+    let size = |(name, value): &(String, Vec<u8>)| 8 + name.len() + 1 + value.len() + 1;
+    let pseudo = headers.iter().filter(|(n, _)| n.starts_with(':'));
+    let fields = headers.iter().filter(|(n, _)| !n.starts_with(':'));
+    let claimed =
+        4 + pseudo.take(1).map(size).sum::<usize>() + fields.take(100).map(size).sum::<usize>();
+    let mut block = pairs::encode(headers.get(..KONG_MAX).unwrap_or(headers));
+    block.resize(claimed, 0);
+    block
+}
+
+fn pairs_of(g: &Guest<'_>, kind: MapKind) -> Result<Headers> {
+    match kind {
+        MapKind::CallResponseHeaders => {
+            let received = g.now().received.as_ref();
+            Ok(received.map(|r| r.headers.clone()).unwrap_or_default())
+        }
+        MapKind::RequestHeaders if g.is_kong() => {
+            let Some((stream, _)) = g.stream() else { return g.null_request("a header map") };
+            let host = server_name(g);
+            let mut worker = g.worker_mut();
+            let Some(s) = worker.stream(stream) else { return Ok(Headers::new()) };
+            let names = [":path", ":method", ":authority", ":scheme"];
+            let pseudo = names.iter().map(|n| ((*n).to_owned(), kong_pseudo(s, n, &host)));
+            let mut all: Headers =
+                pseudo.filter_map(|(name, value)| Some((name, value?))).collect();
+            all.extend(s.request.pairs());
+            Ok(all)
+        }
+        MapKind::ResponseHeaders if g.is_kong() => {
+            let Some((stream, _)) = g.stream() else { return g.null_request("a header map") };
+            let mut worker = g.worker_mut();
+            let Some(s) = worker.stream(stream) else { return Ok(Headers::new()) };
+            let mut all = vec![(":status".to_owned(), s.response_status.to_string().into_bytes())];
+            all.extend(s.response.as_ref().map(HeaderMap::pairs).unwrap_or_default());
+            Ok(all)
+        }
+        MapKind::RequestHeaders | MapKind::ResponseHeaders => {
+            Ok(in_reach(g, kind, |map| map.pairs()).unwrap_or_default())
+        }
+        _ => Ok(Headers::new()),
+    }
+}
+
+/// A value by name, or the status that says why the map is out of reach.
+fn value_of(g: &Guest<'_>, kind: MapKind, name: &str) -> Result<Result<Option<Vec<u8>>, Status>> {
+    match kind {
+        MapKind::CallResponseHeaders => {
+            let Some(received) = g.now().received.as_ref() else {
+                return Ok(Err(Status::BadArgument));
+            };
+            // Envoy has no answer at all to look into when a call failed.
+            if received.headers.is_empty() && !g.is_kong() {
+                return Ok(Err(Status::BadArgument));
+            }
+            let found = received.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+            Ok(Ok(found.map(|(_, value)| value.clone())))
+        }
+        MapKind::RequestHeaders if g.is_kong() => {
+            let Some((stream, _)) = g.stream() else { return g.null_request("a header map") };
+            let host = server_name(g);
+            let mut worker = g.worker_mut();
+            let Some(s) = worker.stream(stream) else { return Ok(Ok(None)) };
+            Ok(Ok(match kong_pseudo(s, name, &host) {
+                Some(value) => Some(value),
+                None => s.request.get(name).map(<[u8]>::to_vec),
+            }))
+        }
+        MapKind::ResponseHeaders if g.is_kong() => {
+            let Some((stream, _)) = g.stream() else { return g.null_request("a header map") };
+            let mut worker = g.worker_mut();
+            let Some(s) = worker.stream(stream) else { return Ok(Ok(None)) };
+            if name == ":status" {
+                return Ok(Ok(Some(s.response_status.to_string().into_bytes())));
+            }
+            Ok(Ok(s.response.as_ref().and_then(|map| map.get(name).map(<[u8]>::to_vec))))
+        }
+        MapKind::RequestHeaders | MapKind::ResponseHeaders => {
+            let value = in_reach(g, kind, |map| map.get(name).map(<[u8]>::to_vec));
+            Ok(value.ok_or(Status::BadArgument))
+        }
+        _ => Ok(Err(if g.is_kong() { Status::NotFound } else { Status::BadArgument })),
+    }
+}
+
+/// Envoy lets a filter see a map while it is asked about it, and while it holds it; and all maps
+/// when it logs.
+fn in_reach<T>(g: &Guest<'_>, kind: MapKind, read: impl FnOnce(&HeaderMap) -> T) -> Option<T> {
+    let (stream, place) = g.stream()?;
+    let logging = g.callback() == Callback::Log;
+    let mut worker = g.worker_mut();
+    let s = worker.stream(stream)?;
+    let slot = s.slots.get(place)?;
+    match kind {
+        MapKind::RequestHeaders if slot.request.map || logging => Some(read(&s.request)),
+        MapKind::ResponseHeaders if slot.response.map || logging => s.response.as_ref().map(read),
+        _ => None,
+    }
+}
+
+fn server_name(g: &Guest<'_>) -> String {
+    match g.host() {
+        // `server_name` of Kong's template, not what the client asked for.
+        Host::Kong(_) => "kong".to_owned(),
+        Host::Envoy(_) => String::new(),
+    }
+}
+
+fn kong_pseudo(s: &Stream, name: &str, server_name: &str) -> Option<Vec<u8>> {
+    Some(match name {
+        ":path" => s.line.path().into_bytes(),
+        ":method" => s.line.method.clone().into_bytes(),
+        ":scheme" => s.line.scheme.clone().into_bytes(),
+        ":authority" => server_name.as_bytes().to_vec(),
+        _ => return None,
+    })
+}
+
+fn change(g: &Guest<'_>, kind: i32, edit: Edit) -> Result<i32> {
+    let kind = MapKind::from_number(kind);
+    if g.is_kong() {
+        return kong_change(g, kind, edit);
+    }
+    let Some((stream, place)) = g.stream() else { return Ok(Status::BadArgument as i32) };
+    let mut worker = g.worker_mut();
+    let Some(s) = worker.stream(stream) else { return Ok(Status::BadArgument as i32) };
+    let reach = s.slots.get(place).map(|slot| (slot.request.map, slot.response.map));
+    let map = match (kind, reach) {
+        (Some(MapKind::RequestHeaders), Some((true, _))) => Some(&mut s.request),
+        (Some(MapKind::ResponseHeaders), Some((_, true))) => s.response.as_mut(),
+        _ => None,
+    };
+    let Some(map) = map else { return Ok(Status::BadArgument as i32) };
+    apply(map, edit);
+    Ok(Status::Ok as i32)
+}
+
+fn apply(map: &mut HeaderMap, edit: Edit) {
+    match edit {
+        Edit::Add(name, value) => map.add(&name, &value),
+        Edit::Set(name, value) => map.set(&name, &value),
+        Edit::Remove(name) => map.remove(&name),
+        Edit::ReplaceAll(headers) => map.replace_all(&headers),
+    }
+}
+
+fn kong_change(g: &Guest<'_>, kind: Option<MapKind>, edit: Edit) -> Result<i32> {
+    let Some((stream, _)) = g.stream() else { return g.null_request("changing a header map") };
+    let callback = g.callback();
+    let mut worker = g.worker_mut();
+    let Some(s) = worker.stream(stream) else { return Ok(Status::BadArgument as i32) };
+    let request_phase = matches!(callback, Callback::RequestHeaders | Callback::RequestBody);
+    match kind {
+        Some(MapKind::RequestHeaders) => {
+            let called_back = callback == Callback::CallResponse && s.response.is_none();
+            if !request_phase && !called_back {
+                return trap("can only set request headers before response is produced");
+            }
+            let crossing = smuggles(&edit);
+            change_request(s, edit);
+            drop(worker);
+            if let Some(name) = crossing {
+                g.violation(format!("removing `{name}` sends it upstream twice"));
+            }
+        }
+        Some(MapKind::ResponseHeaders) => {
+            let called_back = callback == Callback::CallResponse && !s.reply_started;
+            if !request_phase && !called_back && callback != Callback::ResponseHeaders {
+                return trap("can only set response headers before \"on_response_body\"");
+            }
+            change_response(s, edit);
+        }
+        _ => return Ok(Status::BadArgument as i32),
+    }
+    Ok(Status::Ok as i32)
+}
+
+/// Fields that nginx leaves out by their mark and writes itself: unmarked by a removal, they go
+/// out next to its own.
+fn smuggles(edit: &Edit) -> Option<String> {
+    let Edit::Remove(name) = edit else { return None };
+    let own = ["content-length", "host", "connection", "transfer-encoding"];
+    own.iter().any(|n| n.eq_ignore_ascii_case(name)).then(|| name.clone())
+}
+
+fn change_request(s: &mut Stream, edit: Edit) {
+    match edit {
+        Edit::Set(name, value) | Edit::Add(name, value) if name.starts_with(':') => {
+            let value = String::from_utf8_lossy(&value).into_owned();
+            match name.as_str() {
+                // Only what filters read changes: `$upstream_uri` is what Kong proxies.
+                ":path" => {
+                    let (path, query) = value.split_once('?').unwrap_or((&value, ""));
+                    (s.line.uri, s.line.args) = (path.to_owned(), query.to_owned());
+                }
+                ":method" => s.line.method = value,
+                // `:scheme` and `:authority` are read-only: an error in the log, and Ok.
+                _ => {}
+            }
+        }
+        edit => apply(&mut s.request, edit),
+    }
+}
+
+fn change_response(s: &mut Stream, edit: Edit) {
+    match edit {
+        Edit::Set(name, value) if name == ":status" => {
+            if let Some(status) = std::str::from_utf8(&value).ok().and_then(|v| v.parse().ok()) {
+                s.response_status = status;
+            }
+        }
+        edit => apply(s.response.as_mut().unwrap_or(&mut s.early), edit),
+    }
+}

@@ -1,0 +1,165 @@
+//! What nginx sends to the upstream, and how the upstream's answer comes back through the chain.
+
+use crate::headers::{HeaderMap, Headers, Rules};
+use crate::message::{Forwarded, Response};
+use crate::stream::{Fate, Stream};
+use crate::worker::Inner;
+
+/// What `on_response_body` may keep: `wasm_response_body_buffers`.
+const RESPONSE_BUFFERS: usize = 4 * 4096;
+
+/// Fields that Kong writes itself, whatever the client or a filter says.
+const OVERRIDDEN: [&str; 9] = [
+    "host",
+    "connection",
+    "te",
+    "upgrade",
+    "content-length",
+    "transfer-encoding",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+impl Inner {
+    pub(crate) fn kong_forward(&self, stream: u64) {
+        self.with_stream(stream, |s| {
+            s.forwarded = Some(forwarded(s));
+            s.fate = Fate::Forwarded;
+        });
+    }
+
+    /// A whole response arrives at once.
+    pub(crate) fn kong_respond(&self, stream: u64, response: Response) {
+        let known = !has_field(&response.headers, "transfer-encoding");
+        let mut head = response.clone();
+        if known && !has_field(&head.headers, "content-length") {
+            let length = response.body.len().to_string();
+            head.headers.push(("Content-Length".to_owned(), length.into_bytes()));
+        }
+        if !self.kong_respond_head(stream, &head) {
+            return;
+        }
+        if known {
+            self.kong_respond_body(stream, response.body, true, true);
+        } else {
+            self.kong_respond_body(stream, response.body, false, false);
+            self.kong_respond_body(stream, Vec::new(), true, false);
+        }
+        self.kong_respond_end(stream);
+    }
+
+    /// The head of a response arrives.
+    pub(crate) fn kong_respond_head(&self, stream: u64, response: &Response) -> bool {
+        self.with_stream(stream, |s| {
+            s.response_status = response.status;
+            let mut map = HeaderMap::new(Rules::KongResponse, &response.headers);
+            s.early.sent().iter().for_each(|(name, value)| map.add(name, value));
+            s.response = Some(map);
+        });
+        if !self.kong_response_headers(stream) {
+            return false;
+        }
+        self.with_stream(stream, |s| {
+            let headers = s.response.as_ref().map(HeaderMap::sent).unwrap_or_default();
+            let mut reply = Response { status: s.response_status, headers, body: Vec::new() };
+            if let Some(overriding) = s.stashed.take() {
+                // Sent from `on_response_headers`: the length of the upstream's body remains.
+                reply.status = overriding.status;
+                reply.body = overriding.body;
+                reply.body.push(b'\n');
+                s.local = true;
+            }
+            s.reply = Some(reply);
+            s.reply_started = true;
+        });
+        true
+    }
+
+    /// A chunk of the body arrives. The filters see the end only by this rule: with a known
+    /// length, when one chunk is the whole of it; without, in a last empty chunk.
+    pub(crate) fn kong_respond_body(&self, stream: u64, chunk: Vec<u8>, last: bool, whole: bool) {
+        let known = self.with_stream(stream, |s| {
+            s.response.as_ref().is_some_and(|r| r.get("content-length").is_some())
+        });
+        let eof = if known == Some(true) { whole } else { last };
+        if chunk.is_empty() && !eof {
+            return;
+        }
+        let buffering = self.with_stream(stream, |s| s.paused.then_some(s.turn)).flatten();
+        let (from, chunk, again) = match buffering {
+            None => (0, chunk, false),
+            Some(place) => {
+                let kept = self.with_stream(stream, |s| {
+                    s.body.extend(&chunk);
+                    s.body.len()
+                });
+                if kept.unwrap_or(0) < RESPONSE_BUFFERS && !last {
+                    return;
+                }
+                let kept = self.with_stream(stream, |s| {
+                    s.paused = false;
+                    std::mem::take(&mut s.body)
+                });
+                (place, kept.unwrap_or_default(), true)
+            }
+        };
+        if let Some(out) = self.kong_response_body(stream, from, chunk, eof, again) {
+            self.with_stream(stream, |s| {
+                if let Some(reply) = s.reply.as_mut().filter(|_| !s.local || s.response_status != 0)
+                {
+                    reply.body.extend(out);
+                }
+            });
+        } else if last {
+            // It asked for more, and there is no more: the same filter again, with all of it.
+            self.with_stream(stream, |s| s.paused = false);
+            let kept = self.with_stream(stream, |s| (s.turn, std::mem::take(&mut s.body)));
+            let (place, kept) = kept.unwrap_or_default();
+            let out = self.kong_response_body(stream, place, kept, true, true);
+            self.with_stream(stream, |s| {
+                if let Some(reply) = s.reply.as_mut() {
+                    reply.body.extend(out.unwrap_or_default());
+                }
+            });
+        }
+    }
+
+    /// The response is over.
+    pub(crate) fn kong_respond_end(&self, stream: u64) {
+        self.kong_finish(stream, Fate::Answered);
+    }
+}
+
+fn has_field(headers: &Headers, name: &str) -> bool {
+    headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
+}
+
+fn forwarded(s: &Stream) -> Forwarded {
+    let shown = s.request.pairs();
+    let mut headers: Headers = Vec::new();
+    let mut host = s.properties.get(&b"ngx.upstream_host"[..]).cloned();
+    headers.push(("Host".to_owned(), host.take().unwrap_or_else(|| b"upstream.test".to_vec())));
+    headers.push(("X-Forwarded-For".to_owned(), s.given.client.0.clone().into_bytes()));
+    headers.push(("X-Forwarded-Proto".to_owned(), s.line.scheme.clone().into_bytes()));
+    headers.push(("X-Real-IP".to_owned(), s.given.client.0.clone().into_bytes()));
+    if !s.body.is_empty() || s.body_changed {
+        let length = s.body.len().to_string();
+        headers.push(("Content-Length".to_owned(), length.into_bytes()));
+    }
+    for (name, value) in s.request.sent() {
+        let own = OVERRIDDEN.iter().any(|o| o.eq_ignore_ascii_case(&name));
+        // nginx leaves its own fields out by the mark that a removal takes away: then both go.
+        let unmarked = shown.iter().any(|(n, _)| n.eq_ignore_ascii_case(&name));
+        if !own || !unmarked {
+            headers.push((name, value));
+        }
+    }
+    Forwarded {
+        method: s.line.method.clone(),
+        path: s.line.upstream.clone(),
+        headers,
+        body: s.body.clone(),
+        complete: true,
+    }
+}

@@ -1,0 +1,210 @@
+//! The messages that a test writes and reads: requests, responses, and what left the gateway.
+
+use crate::headers::Headers;
+
+/// A request as a client sends it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) scheme: String,
+    pub(crate) host: String,
+    pub(crate) headers: Headers,
+    pub(crate) chunks: Vec<Vec<u8>>,
+    pub(crate) chunked: bool,
+    pub(crate) client: (String, u16),
+    pub(crate) properties: Vec<(String, Vec<u8>)>,
+    pub(crate) lua_buffered: bool,
+}
+
+impl Request {
+    /// A request without a body. `path` goes out as it is, query included.
+    pub fn new(method: &str, path: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            scheme: "http".to_owned(),
+            host: "api.test".to_owned(),
+            headers: Vec::new(),
+            chunks: Vec::new(),
+            chunked: false,
+            client: ("203.0.113.7".to_owned(), 40_000),
+            properties: Vec::new(),
+            lua_buffered: false,
+        }
+    }
+
+    /// `GET path`
+    pub fn get(path: &str) -> Self {
+        Self::new("GET", path)
+    }
+
+    /// `POST path` with a body of known length.
+    pub fn post(path: &str, body: impl AsRef<[u8]>) -> Self {
+        Self::new("POST", path).body(body)
+    }
+
+    /// Adds a field. The same name twice is two fields.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// The host that the client asks for.
+    pub fn host(mut self, host: &str) -> Self {
+        self.host = host.to_owned();
+        self
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(mut self, scheme: &str) -> Self {
+        self.scheme = scheme.to_owned();
+        self
+    }
+
+    /// A body of known length that arrives at once.
+    pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.chunks = vec![body.as_ref().to_vec()];
+        self
+    }
+
+    /// A body that arrives in these pieces, with `Transfer-Encoding: chunked`.
+    pub fn chunks(mut self, chunks: &[&[u8]]) -> Self {
+        self.chunks = chunks.iter().map(|c| c.to_vec()).collect();
+        self.chunked = true;
+        self
+    }
+
+    /// Who asks.
+    pub fn client(mut self, address: &str, port: u16) -> Self {
+        self.client = (address.to_owned(), port);
+        self
+    }
+
+    /// A property of this request, by its dotted path: for what the host does not make up, such
+    /// as `kong.router.route`, `kong.ctx.shared.x` or `xds.route_metadata`.
+    pub fn property(mut self, path: &str, value: impl AsRef<[u8]>) -> Self {
+        self.properties.push((path.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// Kong: a Lua plugin asked for this response to be buffered, so filters miss every request
+    /// hook.
+    pub fn lua_buffered(mut self) -> Self {
+        self.lua_buffered = true;
+        self
+    }
+
+    pub(crate) fn has_body(&self) -> bool {
+        self.chunked || self.chunks.iter().any(|c| !c.is_empty())
+    }
+
+    /// The fields, with the length of the body where the client knows it.
+    pub(crate) fn fields(&self) -> Headers {
+        let mut headers = self.headers.clone();
+        let given = headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-length"));
+        if self.chunked {
+            headers.push(("Transfer-Encoding".to_owned(), b"chunked".to_vec()));
+        } else if self.has_body() && !given {
+            let length: usize = self.chunks.iter().map(Vec::len).sum();
+            headers.push(("Content-Length".to_owned(), length.to_string().into_bytes()));
+        }
+        headers
+    }
+}
+
+/// A response: from the upstream, to the client, or to a callout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Its fields, without pseudo-headers.
+    pub headers: Headers,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// A response without a body.
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// A response with a JSON body.
+    pub fn json(status: u16, body: impl AsRef<[u8]>) -> Self {
+        Self::new(status).with("content-type", "application/json").with_body(body)
+    }
+
+    /// Adds a field. The same name twice is two fields.
+    pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.to_owned(), value.as_ref().to_vec()));
+        self
+    }
+
+    /// Sets the body.
+    pub fn with_body(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
+        self
+    }
+
+    /// The first field by that name, as text.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.headers_named(name).into_iter().next()
+    }
+
+    /// Every field by that name, as text.
+    pub fn headers_named(&self, name: &str) -> Vec<String> {
+        named(&self.headers, name)
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// A request as the upstream receives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forwarded {
+    /// The method.
+    pub method: String,
+    /// The path and query.
+    pub path: String,
+    /// Every field in the order sent.
+    pub headers: Headers,
+    /// What has arrived of the body.
+    pub body: Vec<u8>,
+    /// Whether that is all of it.
+    pub complete: bool,
+}
+
+impl Forwarded {
+    /// The first field by that name, as text.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.headers_named(name).into_iter().next()
+    }
+
+    /// Every field by that name, as text.
+    pub fn headers_named(&self, name: &str) -> Vec<String> {
+        named(&self.headers, name)
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+fn named(headers: &Headers, name: &str) -> Vec<String> {
+    let found = headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name));
+    found.map(|(_, v)| String::from_utf8_lossy(v).into_owned()).collect()
+}
+
+/// A response that a filter made itself, before the host has had its way with it.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalReply {
+    pub(crate) status: u16,
+    pub(crate) headers: Headers,
+    pub(crate) body: Vec<u8>,
+    pub(crate) details: String,
+}

@@ -1,0 +1,56 @@
+//! nginx's view of a path: percent-decoded, slashes merged, dots resolved.
+
+pub(crate) fn decoded(path: &str) -> String {
+    let text = String::from_utf8_lossy(&percent_decoded(path.as_bytes())).into_owned();
+    let mut segments: Vec<&str> = Vec::new();
+    let mut directory = false;
+    for segment in text.split('/') {
+        directory = matches!(segment, "" | "." | "..");
+        match segment {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            name => segments.push(name),
+        }
+    }
+    let slash = if directory && !segments.is_empty() { "/" } else { "" };
+    format!("/{}{slash}", segments.join("/"))
+}
+
+fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let digits = bytes.get(at + 1..at + 3).and_then(|d| std::str::from_utf8(d).ok());
+        match digits.and_then(|d| u8::from_str_radix(d, 16).ok()).filter(|_| byte == b'%') {
+            Some(value) => {
+                out.push(value);
+                at += 3;
+            }
+            None => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decoded;
+
+    #[test]
+    fn a_path_is_decoded_and_normalised() {
+        for (raw, seen) in [
+            ("/a/b", "/a/b"),
+            ("/a%2fb", "/a/b"),
+            ("//a///b/", "/a/b/"),
+            ("/a/../b/./c", "/b/c"),
+            ("/%61dmin/%2e%2e/x", "/x"),
+            ("/", "/"),
+            ("/a%zz", "/a%zz"),
+        ] {
+            assert_eq!(decoded(raw), seen, "{raw}");
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! What a test holds: a gateway with one chain of filters, and the requests that it serves.
+
+use crate::abi::{Callback, Level};
+use crate::artifact::Filter;
+use crate::callouts::{Answer, Callout};
+use crate::chain::Chain;
+use crate::message::{Forwarded, Request, Response};
+use crate::node::{Fault, LogLine, Node, SharedNode};
+use crate::outcome::{HostCalls, Outcome, Standing};
+use crate::profile::Profile;
+use crate::stream::{Fate, Side, Stream as State};
+use crate::worker::Inner;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// One worker of a gateway, with one route's chain of filters.
+///
+/// It is a handle: a copy is the same worker and the same chain.
+#[derive(Clone)]
+pub struct Proxy {
+    node: SharedNode,
+    worker: Rc<Inner>,
+    chain: Rc<Chain>,
+    filters: Rc<Vec<Filter>>,
+    plan: u64,
+}
+
+impl Proxy {
+    /// Starts a gateway with this chain. On Kong, a service's filters come before the route's.
+    pub fn new(profile: Profile, filters: impl IntoIterator<Item = Filter>) -> Self {
+        let node = Node::start(profile);
+        let worker = Inner::start(&node, 0);
+        Self::load(node, worker, Rc::new(filters.into_iter().collect()))
+    }
+
+    fn load(node: SharedNode, worker: Rc<Inner>, filters: Rc<Vec<Filter>>) -> Self {
+        let plan = {
+            let mut node = node.borrow_mut();
+            node.next_plan += 1;
+            node.next_plan
+        };
+        let chain = worker.load(&filters, plan);
+        Self { node, worker, chain, filters, plan }
+    }
+
+    /// Another worker of the same gateway, with the same chain: other VMs, the same shared data,
+    /// clock, metrics and log.
+    pub fn worker(&self) -> Self {
+        let nth = self.node.borrow().workers.len() as u32;
+        let worker = Inner::start(&self.node, nth);
+        let chain = worker.load(&self.filters, self.plan);
+        Self { worker, chain, ..self.clone() }
+    }
+
+    /// Another route's chain in the same worker. On Kong it has instances of its own; on Envoy
+    /// equal code with an equal `vm_id` runs in the VM that is there.
+    pub fn route(&self, filters: impl IntoIterator<Item = Filter>) -> Self {
+        let filters = Rc::new(filters.into_iter().collect());
+        Self::load(self.node.clone(), self.worker.clone(), filters)
+    }
+
+    /// What the log said, if the gateway refused the configuration. Envoy keeps such a listener
+    /// away; Kong serves the route without any filter.
+    pub fn rejected(&self) -> Option<&str> {
+        self.chain.rejected.as_deref()
+    }
+
+    /// Sends a whole request.
+    pub fn send(&self, request: Request) -> Stream {
+        let chunks = request.chunks.clone();
+        let stream = self.open(request);
+        let last = chunks.len();
+        for (n, chunk) in chunks.iter().enumerate() {
+            stream.push(chunk, n + 1 == last);
+        }
+        stream
+    }
+
+    /// Sends a request's headers; its body, if it has one, is up to the test.
+    pub fn open(&self, request: Request) -> Stream {
+        let kong = self.worker.is_kong();
+        assert!(
+            kong || self.rejected().is_none(),
+            "Envoy refused this configuration: {:?}",
+            self.rejected()
+        );
+        let (id, clock) = {
+            let mut node = self.node.borrow_mut();
+            node.next_stream += 1;
+            (node.next_stream, node.clock_ns)
+        };
+        let has_body = request.has_body();
+        let mut state = State::new(id, self.chain.clone(), request, kong, clock);
+        if let Some(settings) = self.node.borrow().profile.kong_settings() {
+            state.given.lua_buffered |= settings.lua_buffering;
+        }
+        state.client_done = !has_body;
+        self.worker.state.borrow_mut().streams.insert(id, state);
+        if kong {
+            self.worker.kong_open(id)
+        } else {
+            self.worker.envoy_open(id, !has_body)
+        }
+        self.worker.pump();
+        Stream { worker: self.worker.clone(), id }
+    }
+
+    /// Lets time pass on the whole gateway: ticks run and callouts time out as they fall due.
+    pub fn advance(&self, time: Duration) {
+        let until = self.node.borrow().clock_ns + time.as_nanos() as u64;
+        loop {
+            let workers: Vec<Rc<Inner>> =
+                self.node.borrow().workers.iter().filter_map(std::rc::Weak::upgrade).collect();
+            let next = workers.iter().filter_map(|w| w.next_due()).filter(|at| *at <= until).min();
+            let now = self.node.borrow().clock_ns;
+            let Some(next) = next else { break };
+            self.node.borrow_mut().clock_ns = next.max(now);
+            workers.iter().for_each(Inner::run_due);
+        }
+        self.node.borrow_mut().clock_ns = until;
+    }
+
+    /// The clock, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.node.borrow().clock_ns / 1_000_000
+    }
+
+    /// Runs the tick of every root context of this worker now.
+    pub fn tick(&self) {
+        let timers = self.worker.state.borrow().timers.clone();
+        timers.iter().for_each(|timer| self.worker.tick(timer.vm, timer.root));
+        self.worker.pump();
+    }
+
+    /// The tick periods that this worker's root contexts have set.
+    pub fn tick_periods(&self) -> Vec<Duration> {
+        let state = self.worker.state.borrow();
+        state.timers.iter().map(|t| Duration::from_nanos(t.period_ns)).collect()
+    }
+
+    /// Every callout of this worker that has not ended, those of ticks included.
+    pub fn calls(&self) -> Vec<Callout> {
+        self.worker.callouts(None)
+    }
+
+    /// The one callout that has not ended.
+    pub fn call(&self) -> Callout {
+        one(self.calls())
+    }
+
+    /// How many callouts this worker has made.
+    pub fn callouts_made(&self) -> usize {
+        self.worker.state.borrow().callouts_made
+    }
+
+    /// Answers the callouts of the whole gateway as they come; `None` leaves one to the test.
+    pub fn on_call(&self, answer: impl FnMut(&Callout) -> Option<Answer> + 'static) {
+        self.node.borrow_mut().responder = Some(Box::new(answer));
+    }
+
+    /// Envoy: provides a foreign function. `None` is an error that the filter sees.
+    pub fn foreign_function(
+        &self,
+        name: &str,
+        function: impl FnMut(&[u8]) -> Option<Vec<u8>> + 'static,
+    ) {
+        assert!(!self.worker.is_kong(), "Kong has no foreign functions");
+        self.node.borrow_mut().foreign.insert(name.to_owned(), Box::new(function));
+    }
+
+    /// The gateway's log.
+    pub fn log(&self) -> Vec<LogLine> {
+        self.node.borrow().log.clone()
+    }
+
+    /// The lines of the log at this level and louder, as text.
+    pub fn log_text(&self, level: Level) -> String {
+        let node = self.node.borrow();
+        let lines = node.log.iter().filter(|line| line.level >= level);
+        lines.map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The value of a counter or gauge, over all filters.
+    pub fn metric(&self, name: &str) -> Option<u64> {
+        self.node.borrow().metrics.value(name)
+    }
+
+    /// What was recorded in a histogram.
+    pub fn histogram(&self, name: &str) -> Vec<u64> {
+        self.node.borrow().metrics.samples(name)
+    }
+
+    /// The names of all metrics.
+    pub fn metrics(&self) -> Vec<String> {
+        self.node.borrow().metrics.names()
+    }
+
+    /// The host calls that root contexts of this worker have made so far.
+    pub fn root_host_calls(&self) -> HostCalls {
+        HostCalls(self.worker.state.borrow().root_counts.clone())
+    }
+
+    /// How many entries the node's shared data holds.
+    pub fn shared_entries(&self) -> usize {
+        self.node.borrow().shared.len()
+    }
+
+    /// Reads shared data as a filter of this `vm_id` would.
+    pub fn shared(&self, vm_id: &str, key: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        let node = self.node.borrow();
+        let found = node.shared.get(&node.profile, vm_id, key.as_ref());
+        found.ok().flatten().map(|(value, _)| value)
+    }
+
+    /// Overwrites shared data, as another filter of this `vm_id` could.
+    pub fn overwrite_shared(&self, vm_id: &str, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        let mut node = self.node.borrow_mut();
+        let Node { shared, profile, .. } = &mut *node;
+        let (key, value) = (key.as_ref(), Some(value.as_ref()));
+        let cas = shared.get(profile, vm_id, key).ok().flatten().map_or(0, |(_, cas)| cas);
+        let set = shared.set(profile, vm_id, key, value, cas);
+        assert!(set.is_ok(), "{set:?}");
+    }
+
+    /// Kong: drops one entry, as its eviction may at any time.
+    pub fn evict_shared(&self, key: impl AsRef<[u8]>) -> bool {
+        let mut node = self.node.borrow_mut();
+        let Node { shared, profile, .. } = &mut *node;
+        shared.evict(profile, "", key.as_ref())
+    }
+
+    /// Drops all shared data, as a reload of Kong does.
+    pub fn clear_shared(&self) {
+        self.node.borrow_mut().shared.clear();
+    }
+
+    /// The faults so far, which the test thereby takes note of. Faults that nobody has taken note
+    /// of fail the test at its end.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.node.borrow_mut().take_faults()
+    }
+}
+
+/// A request that the gateway is serving, or has served.
+#[derive(Clone)]
+pub struct Stream {
+    worker: Rc<Inner>,
+    id: u64,
+}
+
+impl Stream {
+    /// The client sends a piece of its body.
+    pub fn push(&self, chunk: impl AsRef<[u8]>, end: bool) {
+        let chunk = chunk.as_ref();
+        if self.worker.is_kong() {
+            self.worker.kong_body(self.id, chunk, end);
+        } else {
+            self.with(|s| s.client_done |= end);
+            self.worker.envoy_body(self.id, Side::Request, chunk.to_vec(), end);
+        }
+        self.worker.pump();
+    }
+
+    /// The upstream answers, all at once.
+    pub fn respond(&self, response: Response) {
+        self.expect_forwarded();
+        if self.worker.is_kong() {
+            self.worker.kong_respond(self.id, response);
+        } else {
+            let end = response.body.is_empty();
+            self.worker.envoy_response(self.id, &response, end);
+            if !end {
+                self.worker.envoy_body(self.id, Side::Response, response.body, true);
+            }
+        }
+        self.worker.pump();
+    }
+
+    /// The upstream's headers arrive; pieces of its body follow.
+    pub fn respond_head(&self, head: Response) {
+        self.expect_forwarded();
+        if self.worker.is_kong() {
+            self.worker.kong_respond_head(self.id, &head);
+        } else {
+            self.worker.envoy_response(self.id, &head, false);
+        }
+        self.worker.pump();
+    }
+
+    /// A piece of the upstream's body arrives.
+    pub fn respond_body(&self, chunk: impl AsRef<[u8]>, end: bool) {
+        let chunk = chunk.as_ref().to_vec();
+        if self.worker.is_kong() {
+            let known = self.with(|s| {
+                s.response.as_ref().and_then(|r| r.get("content-length").map(<[u8]>::to_vec))
+            });
+            let whole = known.is_some_and(|length| length == chunk.len().to_string().as_bytes());
+            if known_length(&self.with(|s| {
+                s.response.as_ref().and_then(|r| r.get("content-length").map(<[u8]>::to_vec))
+            })) || !end
+            {
+                self.worker.kong_respond_body(self.id, chunk, end, whole);
+            } else {
+                // Without a length, the end comes by itself.
+                self.worker.kong_respond_body(self.id, chunk, false, false);
+                self.worker.kong_respond_body(self.id, Vec::new(), true, false);
+            }
+            if end {
+                self.worker.kong_respond_end(self.id);
+            }
+        } else {
+            self.worker.envoy_body(self.id, Side::Response, chunk, end);
+        }
+        self.worker.pump();
+    }
+
+    /// The upstream cannot be reached.
+    pub fn upstream_fails(&self) {
+        self.expect_forwarded();
+        if self.worker.is_kong() {
+            self.worker.kong_error(self.id, 502);
+        } else {
+            self.worker.envoy_upstream_failed(self.id);
+        }
+        self.worker.pump();
+    }
+
+    /// The client goes away.
+    pub fn abort(&self) {
+        if self.worker.is_kong() {
+            self.worker.kong_finish(self.id, Fate::Closed);
+        } else {
+            self.worker.envoy_finish(self.id, Fate::Closed);
+        }
+        self.worker.pump();
+    }
+
+    /// The callouts of this request that have not ended.
+    pub fn calls(&self) -> Vec<Callout> {
+        self.worker.callouts(Some(self.id))
+    }
+
+    /// The one callout that it waits for.
+    pub fn call(&self) -> Callout {
+        let outcome = self.outcome();
+        assert!(
+            outcome.standing == Standing::Waiting,
+            "expected a request that waits for a callout: {outcome:#?}"
+        );
+        one(self.calls())
+    }
+
+    /// What the upstream has received. Fails the test when there is nothing, or when a filter
+    /// trapped.
+    pub fn forwarded(&self) -> Forwarded {
+        let outcome = self.sound();
+        match (outcome.standing, outcome.forwarded.clone()) {
+            (Standing::Forwarded, Some(forwarded)) => forwarded,
+            (_, Some(forwarded)) if !outcome.local => forwarded,
+            _ => panic!("expected a request that reached the upstream: {outcome:#?}"),
+        }
+    }
+
+    /// What the client has received. Fails the test when there is nothing, or when a filter
+    /// trapped.
+    pub fn reply(&self) -> Response {
+        let outcome = self.sound();
+        match outcome.reply.clone() {
+            Some(reply) => reply,
+            None => panic!("expected a request that was answered: {outcome:#?}"),
+        }
+    }
+
+    /// What a filter answered the client, without the upstream having seen the request.
+    pub fn refused(&self) -> Response {
+        let outcome = self.sound();
+        match (outcome.local && outcome.forwarded.is_none(), outcome.reply.clone()) {
+            (true, Some(reply)) => reply,
+            _ => panic!("expected a request that a filter answered: {outcome:#?}"),
+        }
+    }
+
+    /// Where the request stands.
+    pub fn standing(&self) -> Standing {
+        self.outcome().standing
+    }
+
+    /// Everything that the request has come to so far, traps included.
+    pub fn outcome(&self) -> Outcome {
+        let waits = !self.calls().is_empty();
+        let kong = self.worker.is_kong();
+        let faults = self.worker.node.borrow().faults_of(self.id);
+        let (traps, violations) = faults.into_iter().partition(|fault| fault.trap);
+        self.with(|s| Outcome {
+            standing: match s.fate {
+                Fate::Open if waits => Standing::Waiting,
+                Fate::Open if !kong && holds(s) => Standing::Held,
+                Fate::Open => Standing::Reading,
+                Fate::Hung => Standing::Hung,
+                Fate::Forwarded => Standing::Forwarded,
+                Fate::Answered => Standing::Answered,
+                Fate::Closed => Standing::Closed,
+            },
+            forwarded: s.forwarded.clone(),
+            reply: s.reply.clone(),
+            local: s.local,
+            details: s.details.clone(),
+            traps,
+            violations,
+            host_calls: HostCalls(s.counts.clone()),
+            callouts: s.callouts,
+            callbacks: s.callbacks.clone(),
+        })
+    }
+
+    fn sound(&self) -> Outcome {
+        let outcome = self.outcome();
+        assert!(outcome.traps.is_empty(), "a filter trapped: {:#?}", outcome.traps);
+        outcome
+    }
+
+    fn expect_forwarded(&self) {
+        let outcome = self.outcome();
+        assert!(
+            outcome.standing == Standing::Forwarded,
+            "an upstream that has received nothing cannot answer: {outcome:#?}"
+        );
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.worker.state.borrow_mut();
+        read(state.stream(self.id).expect("a request is kept as long as its worker"))
+    }
+}
+
+fn known_length(length: &Option<Vec<u8>>) -> bool {
+    length.is_some()
+}
+
+/// A filter holds it, rather than everybody waiting for the client.
+fn holds(s: &State) -> bool {
+    let all = s.slots.iter();
+    let mut holding = all.filter(|slot| {
+        let half = &slot.request;
+        half.hold != crate::stream::Hold::Nothing || half.buffering
+    });
+    holding.any(|slot| {
+        // One that may still be asked about data is waiting for the client.
+        slot.request.hold == crate::stream::Hold::Everything || s.client_done
+    })
+}
+
+fn one(calls: Vec<Callout>) -> Callout {
+    match <[Callout; 1]>::try_from(calls) {
+        Ok([call]) => call,
+        Err(calls) => panic!("expected one callout in flight, found {calls:?}"),
+    }
+}
+
+/// The callbacks of a request in order, without the names of the filters.
+impl Outcome {
+    /// The callbacks that ran in the filter called `filter`.
+    pub fn callbacks_of(&self, filter: &str) -> Vec<Callback> {
+        let mine = self.callbacks.iter().filter(|(name, _)| name == filter);
+        mine.map(|(_, callback)| *callback).collect()
+    }
+}

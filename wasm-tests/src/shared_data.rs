@@ -1,0 +1,113 @@
+//! The shared data of one node, with each host's rules for keys, versions and deletion.
+
+use crate::abi::Status;
+use crate::crc32::crc32;
+use crate::profile::{Host, Profile};
+use std::collections::BTreeMap;
+
+/// Why a host call could not be answered: on Kong that traps.
+pub(crate) type Unanswerable = String;
+
+#[derive(Debug, Clone)]
+struct Entry {
+    value: Vec<u8>,
+    cas: u32,
+}
+
+/// What one lookup finds its entry by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    /// Envoy: VM id and key. Kong before 3.8: zone and key.
+    Exact(String, Vec<u8>),
+    /// Kong from 3.8: the zone, and nothing of the key but its checksum.
+    Sum(String, u32),
+}
+
+/// Everything that filters of this node keep for each other.
+#[derive(Debug, Default)]
+pub(crate) struct SharedData {
+    entries: BTreeMap<Key, Entry>,
+    last_cas: u32,
+}
+
+impl SharedData {
+    pub(crate) fn get(
+        &self,
+        profile: &Profile,
+        vm_id: &str,
+        key: &[u8],
+    ) -> Result<Option<(Vec<u8>, u32)>, Unanswerable> {
+        let key = place(profile, vm_id, key)?;
+        Ok(self.entries.get(&key).map(|e| (e.value.clone(), e.cas)))
+    }
+
+    /// `value` of `None` is the null pointer: Kong deletes, Envoy stores an empty value.
+    pub(crate) fn set(
+        &mut self,
+        profile: &Profile,
+        vm_id: &str,
+        key: &[u8],
+        value: Option<&[u8]>,
+        cas: u32,
+    ) -> Result<Status, Unanswerable> {
+        let key = place(profile, vm_id, key)?;
+        let found = self.entries.get(&key).map(|e| e.cas);
+        let kong = matches!(profile.host(), Host::Kong(_));
+        let matches = match (kong, found) {
+            // Kong: 0 means "there is none yet". Envoy: 0 means "whatever there is".
+            (true, found) => cas == found.unwrap_or(0),
+            (false, Some(found)) => cas == 0 || cas == found,
+            (false, None) => true,
+        };
+        if !matches {
+            return Ok(Status::CasMismatch);
+        }
+        if kong && value.is_none() {
+            self.entries.remove(&key);
+            return Ok(Status::Ok);
+        }
+        let next = if kong { found.unwrap_or(0).wrapping_add(1) } else { self.next_cas() };
+        let value = value.unwrap_or_default().to_vec();
+        self.entries.insert(key, Entry { value, cas: next });
+        Ok(Status::Ok)
+    }
+
+    /// Forgets everything, as a reload of Kong or a restart of Envoy does.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Forgets the entry of `key`, as slru may at any time.
+    pub(crate) fn evict(&mut self, profile: &Profile, vm_id: &str, key: &[u8]) -> bool {
+        place(profile, vm_id, key).is_ok_and(|key| self.entries.remove(&key).is_some())
+    }
+
+    fn next_cas(&mut self) -> u32 {
+        self.last_cas = self.last_cas.wrapping_add(1).max(1);
+        self.last_cas
+    }
+}
+
+fn place(profile: &Profile, vm_id: &str, key: &[u8]) -> Result<Key, Unanswerable> {
+    let Host::Kong(kong) = profile.host() else {
+        return Ok(Key::Exact(vm_id.to_owned(), key.to_vec()));
+    };
+    let named = key.iter().position(|&b| b == b'/').and_then(|at| {
+        let zone = std::str::from_utf8(&key[..at]).ok()?;
+        kong.zones.contains(zone).then(|| zone.to_owned())
+    });
+    let zone = match named {
+        Some(zone) => zone,
+        None if kong.zones.contains("*") => "*".to_owned(),
+        None => return Err("could not resolve namespace".to_owned()),
+    };
+    Ok(if kong.version.keys_by_checksum() {
+        Key::Sum(zone, crc32(key))
+    } else {
+        Key::Exact(zone, key.to_vec())
+    })
+}

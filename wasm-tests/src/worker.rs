@@ -1,0 +1,411 @@
+//! One worker: its VMs, its chains, its requests, its timers.
+
+use crate::abi::{Callback, Level};
+use crate::artifact::Filter;
+use crate::callouts::{Answer, Callout, Pending, Responder};
+use crate::chain::{Chain, Link};
+use crate::crc32::crc32;
+use crate::guest::Now;
+use crate::node::SharedNode;
+use crate::profile::Host;
+use crate::random::Random;
+use crate::stream::Stream;
+use crate::vm::Vm;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// A root context's timer.
+#[derive(Debug, Clone)]
+pub(crate) struct Timer {
+    pub(crate) vm: usize,
+    pub(crate) root: u32,
+    pub(crate) period_ns: u64,
+    pub(crate) due_ns: u64,
+    /// Kong: its instance has trapped; the next one may set it again.
+    pub(crate) orphaned: bool,
+}
+
+/// What host functions may see and change.
+pub(crate) struct State {
+    pub(crate) streams: BTreeMap<u64, Stream>,
+    contexts: BTreeMap<(usize, u32), (u64, usize)>,
+    next_context: u32,
+    pub(crate) calls: Vec<Pending>,
+    pub(crate) next_token: u32,
+    pub(crate) timers: Vec<Timer>,
+    pub(crate) random: Random,
+    /// Host calls of root contexts.
+    pub(crate) root_counts: BTreeMap<(Callback, &'static str), u32>,
+    pub(crate) callouts_made: usize,
+    pub(crate) queue_ready: Vec<(usize, u32, u32)>,
+}
+
+pub(crate) type SharedState = Rc<RefCell<State>>;
+
+impl State {
+    /// The request and place of a stream's context; `None` for a root context.
+    pub(crate) fn context(&self, vm: usize, context: u32) -> Option<(u64, usize)> {
+        self.contexts.get(&(vm, context)).copied()
+    }
+
+    pub(crate) fn new_context(&mut self) -> u32 {
+        self.next_context += 1;
+        self.next_context
+    }
+
+    pub(crate) fn bind(&mut self, vm: usize, context: u32, stream: u64, place: usize) {
+        self.contexts.insert((vm, context), (stream, place));
+    }
+
+    pub(crate) fn unbind(&mut self, vm: usize, context: u32) {
+        self.contexts.remove(&(vm, context));
+    }
+
+    pub(crate) fn stream(&mut self, stream: u64) -> Option<&mut Stream> {
+        self.streams.get_mut(&stream)
+    }
+
+    pub(crate) fn count(
+        &mut self,
+        stream: Option<(u64, usize)>,
+        filter: &str,
+        callback: Callback,
+        counts: BTreeMap<&'static str, u32>,
+    ) {
+        let place = match stream.and_then(|(stream, _)| self.streams.get_mut(&stream)) {
+            Some(stream) => {
+                stream.callbacks.push((filter.to_owned(), callback));
+                &mut stream.counts
+            }
+            None => &mut self.root_counts,
+        };
+        for (name, n) in counts {
+            *place.entry((callback, name)).or_default() += n;
+        }
+    }
+}
+
+/// A worker.
+pub(crate) struct Inner {
+    pub(crate) node: SharedNode,
+    pub(crate) state: SharedState,
+    pub(crate) vms: RefCell<Vec<Rc<Vm>>>,
+}
+
+impl Inner {
+    pub(crate) fn start(node: &SharedNode, nth: u32) -> Rc<Self> {
+        let random = {
+            let node = node.borrow();
+            match node.profile.host() {
+                Host::Kong(kong) => Random::of_kong(kong.pid + nth, node.clock_ns / 1_000_000),
+                Host::Envoy(_) => Random::of_envoy(),
+            }
+        };
+        let state = State {
+            streams: BTreeMap::new(),
+            contexts: BTreeMap::new(),
+            next_context: 0,
+            calls: Vec::new(),
+            next_token: u32::from(!node.borrow().profile.is_kong()),
+            timers: Vec::new(),
+            random,
+            root_counts: BTreeMap::new(),
+            callouts_made: 0,
+            queue_ready: Vec::new(),
+        };
+        let state = Rc::new(RefCell::new(state));
+        let worker = Rc::new(Self { node: node.clone(), state, vms: RefCell::default() });
+        node.borrow_mut().workers.push(Rc::downgrade(&worker));
+        worker
+    }
+
+    pub(crate) fn is_kong(&self) -> bool {
+        self.node.borrow().profile.is_kong()
+    }
+
+    pub(crate) fn vm(&self, index: usize) -> Option<Rc<Vm>> {
+        self.vms.borrow().get(index).cloned()
+    }
+
+    /// Starts every filter of a chain.
+    pub(crate) fn load(&self, filters: &[Filter], plan: u64) -> Rc<Chain> {
+        let first_line = self.node.borrow().log.len();
+        let mut chain = Chain { links: Vec::new(), rejected: None };
+        for (place, filter) in filters.iter().enumerate() {
+            let vm = self.vm_for(filter, plan);
+            let root = self.root_for(&vm, filter, plan, place);
+            if let Err(reason) = self.configure(&vm, root, true) {
+                let node = self.node.borrow();
+                let lines = node.log.iter().skip(first_line).map(|line| line.text.clone());
+                let mut reasons: Vec<String> = lines.collect();
+                reasons.push(reason);
+                chain.rejected = Some(reasons.join("\n"));
+                break;
+            }
+            chain.links.push(Link { vm, root });
+        }
+        Rc::new(chain)
+    }
+
+    /// Envoy: one VM for equal code and `vm_id`. Kong: one instance for a module in a chain.
+    fn vm_for(&self, filter: &Filter, plan: u64) -> Rc<Vm> {
+        let plan = self.is_kong().then_some(plan);
+        let same = |vm: &&Rc<Vm>| {
+            vm.filter.code == filter.code && vm.filter.vm_id == filter.vm_id && vm.plan == plan
+        };
+        if let Some(vm) = self.vms.borrow().iter().find(same) {
+            return vm.clone();
+        }
+        let index = self.vms.borrow().len();
+        let (node, state) = (self.node.clone(), self.state.clone());
+        let vm = Rc::new(Vm::new(index, filter.clone(), plan, node, state));
+        self.vms.borrow_mut().push(vm.clone());
+        vm
+    }
+
+    fn root_for(&self, vm: &Vm, filter: &Filter, plan: u64, place: usize) -> u32 {
+        let root = if self.is_kong() {
+            // A checksum over name, configuration and plan.
+            let mut key = filter.name.clone().into_bytes();
+            key.extend(&filter.config);
+            key.extend((plan, place as u64).0.to_le_bytes());
+            key.extend((place as u64).to_le_bytes());
+            crc32(&key)
+        } else {
+            self.state.borrow_mut().new_context()
+        };
+        vm.add_root(root, filter.config.clone());
+        root
+    }
+
+    /// Brings a root context to life: context, VM start, configuration.
+    pub(crate) fn configure(&self, vm: &Vm, root: u32, first: bool) -> Result<(), String> {
+        let fresh = !vm.is_live();
+        if fresh {
+            vm.start()?;
+        }
+        vm.update_configurations();
+        let failed = |what: &str| Err(format!("{}: {what}", vm.filter.name));
+        if vm.call(Now::root(Callback::ContextCreate, root), &[root as i32, 0]).trapped {
+            return failed("trap in on_context_create");
+        }
+        let refused = |callback, size: usize| {
+            let called = vm.call(Now::root(callback, root), &[root as i32, size as i32]);
+            called.trapped || called.result == Some(0)
+        };
+        // Kong runs it for each initial root; a root that replaces a trapped one goes without.
+        let kong = self.is_kong();
+        let vm_size = self.node.borrow().profile.vm_configuration.len();
+        if (if kong { first } else { fresh }) && refused(Callback::VmStart, vm_size) {
+            return failed("on_vm_start failure");
+        }
+        if refused(Callback::Configure, vm.configuration_size(root)) {
+            return failed("on_configure failure");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn chain_length(&self, stream: u64) -> usize {
+        self.with_stream(stream, |s| s.chain.links.len()).unwrap_or(0)
+    }
+
+    /// The VM and the root context of one filter of a request.
+    pub(crate) fn link(&self, stream: u64, place: usize) -> Option<(Rc<Vm>, u32)> {
+        let mut state = self.state.borrow_mut();
+        let link = state.stream(stream)?.chain.links.get(place)?;
+        Some((link.vm.clone(), link.root))
+    }
+
+    /// The context of one filter of a request, numbered when first asked for.
+    pub(crate) fn context(&self, stream: u64, place: usize) -> u32 {
+        let Some((vm, _)) = self.link(stream, place) else { return 0 };
+        let mut state = self.state.borrow_mut();
+        let known = state.stream(stream).and_then(|s| s.slots.get(place)).map(|slot| slot.context);
+        if let Some(known) = known.filter(|id| *id != 0) {
+            return known;
+        }
+        let context = state.new_context();
+        if let Some(slot) = state.stream(stream).and_then(|s| s.slots.get_mut(place)) {
+            slot.context = context;
+        }
+        state.bind(vm.index, context, stream, place);
+        context
+    }
+
+    /// Whether the filter's context exists in its VM, which it does from now on.
+    pub(crate) fn created(&self, stream: u64, place: usize) -> bool {
+        let created = self.with_stream(stream, |s| {
+            s.slots.get_mut(place).map(|slot| std::mem::replace(&mut slot.created, true))
+        });
+        created.flatten().unwrap_or(true)
+    }
+
+    /// The contexts of a request that is over are nobody's any more.
+    pub(crate) fn release(&self, stream: u64) {
+        for place in 0..self.chain_length(stream) {
+            let Some((vm, _)) = self.link(stream, place) else { continue };
+            let context = self.context(stream, place);
+            self.state.borrow_mut().unbind(vm.index, context);
+        }
+    }
+
+    /// Delivers the end of a callout.
+    pub(crate) fn answer(&self, token: u32, answer: Answer) {
+        let call = {
+            let mut state = self.state.borrow_mut();
+            let at = state.calls.iter().position(|call| call.token == token);
+            let at = at.unwrap_or_else(|| panic!("call {token} has ended already"));
+            state.calls.remove(at)
+        };
+        if self.is_kong() {
+            self.kong_answer(call, answer)
+        } else {
+            self.envoy_answer(call, answer)
+        }
+    }
+
+    /// Lets whatever can go on go on: queues, and calls that a responder answers.
+    pub(crate) fn pump(self: &Rc<Self>) {
+        loop {
+            let ready = self.state.borrow_mut().queue_ready.pop();
+            if let Some((vm, root, queue)) = ready {
+                self.queue_ready(vm, root, queue);
+                continue;
+            }
+            let Some(call) = self.next_unasked() else { return };
+            // Not in the node while it runs: the closure may look at the node.
+            let responder: Option<Responder> = self.node.borrow_mut().responder.take();
+            let Some(mut responder) = responder else { return };
+            let answer = responder(&call);
+            self.node.borrow_mut().responder.get_or_insert(responder);
+            match answer {
+                Some(answer) => self.answer(call.token, answer),
+                None => self.leave(call.token),
+            }
+        }
+    }
+
+    fn next_unasked(self: &Rc<Self>) -> Option<Callout> {
+        let state = self.state.borrow();
+        let call = state.calls.iter().find(|call| !call.left)?;
+        Some(self.callout(call))
+    }
+
+    fn leave(&self, token: u32) {
+        let mut state = self.state.borrow_mut();
+        state.calls.iter_mut().filter(|c| c.token == token).for_each(|c| c.left = true);
+    }
+
+    pub(crate) fn callout(self: &Rc<Self>, call: &Pending) -> Callout {
+        Callout {
+            worker: self.clone(),
+            token: call.token,
+            upstream: call.upstream.clone(),
+            headers: call.headers.clone(),
+            body: call.body.clone(),
+            timeout_ms: call.timeout_ms,
+        }
+    }
+
+    /// The calls that have not ended, of one request or of all.
+    pub(crate) fn callouts(self: &Rc<Self>, of: Option<u64>) -> Vec<Callout> {
+        let state = self.state.borrow();
+        let mine = |call: &&Pending| of.is_none() || call.stream.map(|(stream, _)| stream) == of;
+        state.calls.iter().filter(mine).map(|call| self.callout(call)).collect()
+    }
+
+    /// When something of this worker is due next.
+    pub(crate) fn next_due(&self) -> Option<u64> {
+        let state = self.state.borrow();
+        let ticks = state.timers.iter().map(|t| t.due_ns);
+        ticks.chain(state.calls.iter().filter_map(|c| c.deadline_ns)).min()
+    }
+
+    /// Runs what is due now.
+    pub(crate) fn run_due(self: &Rc<Self>) {
+        let now = self.node.borrow().clock_ns;
+        let due: Vec<Timer> = {
+            let mut state = self.state.borrow_mut();
+            let due = state.timers.iter_mut().filter(|t| t.due_ns <= now);
+            due.map(|timer| {
+                timer.due_ns = now + timer.period_ns;
+                timer.clone()
+            })
+            .collect()
+        };
+        for timer in due {
+            self.tick(timer.vm, timer.root);
+        }
+        loop {
+            let late = {
+                let state = self.state.borrow();
+                let late = |c: &&Pending| c.deadline_ns.is_some_and(|at| at <= now);
+                state.calls.iter().find(late).map(|c| c.token)
+            };
+            let Some(token) = late else { break };
+            self.answer(token, Answer::Timeout);
+        }
+        self.pump();
+    }
+
+    /// Runs one tick of a root context.
+    pub(crate) fn tick(&self, vm: usize, root: u32) {
+        let Some(vm) = self.vm(vm) else { return };
+        if !self.root_ready(&vm, root) {
+            return;
+        }
+        let called = vm.call(Now::root(Callback::Tick, root), &[root as i32]);
+        self.after_root(&vm, called);
+    }
+
+    fn queue_ready(&self, vm: usize, root: u32, queue: u32) {
+        let Some(vm) = self.vm(vm) else { return };
+        let called = vm.call(Now::root(Callback::QueueReady, root), &[root as i32, queue as i32]);
+        self.after_root(&vm, called);
+    }
+
+    pub(crate) fn after_root(&self, vm: &Rc<Vm>, called: crate::vm::Called) {
+        if called.trapped {
+            self.trapped(vm);
+        }
+        self.run_after(called.after);
+    }
+
+    /// A trap took the instance of `vm` with it.
+    pub(crate) fn trapped(&self, vm: &Rc<Vm>) {
+        vm.drop_instance();
+        if !self.is_kong() {
+            vm.failed.set(true);
+            return;
+        }
+        let mut state = self.state.borrow_mut();
+        let orphans = state.timers.iter_mut().filter(|t| t.vm == vm.index);
+        orphans.for_each(|timer| timer.orphaned = true);
+        let parked = state.calls.iter().any(|c| c.vm == vm.index && c.stream.is_some());
+        drop(state);
+        if parked {
+            let text = "a trap while other requests of the same instance wait for callouts: \
+                        Kong's worker was seen to die of it";
+            self.node.borrow_mut().log_line(Level::Critical, text);
+        }
+    }
+
+    /// Kong makes a new root context where the old one went with a trap; Envoy does not.
+    pub(crate) fn root_ready(&self, vm: &Rc<Vm>, root: u32) -> bool {
+        if !self.is_kong() {
+            return !vm.failed.get();
+        }
+        if vm.is_live() && vm.knows_root(root) {
+            return true;
+        }
+        match self.configure(vm, root, false) {
+            Ok(()) => true,
+            Err(reason) => {
+                self.node.borrow_mut().log_line(Level::Error, reason);
+                vm.drop_instance();
+                false
+            }
+        }
+    }
+}
