@@ -18,8 +18,9 @@ pub enum Event {
 pub enum Step {
     /// Let the request go on, after these edits.
     Forward(Vec<Edit>),
-    /// Look this up; the result is the next event.
-    Find(Key),
+    /// Make these edits now, whatever comes of the request, and look this up; the result is the next event.
+    /// (Kong takes a change of the body in the body's own callback only.)
+    Find(Key, Vec<Edit>),
     /// Hold the request until its body is here; that is the next event. Only for a request whose
     /// [`Request::body`] says that one comes.
     AwaitBody,
@@ -82,21 +83,13 @@ pub struct Key {
     pub table: u8,
     /// The name in the table. Never a secret itself.
     pub name: Vec<u8>,
-    /// One item of a list, for a list that is too long to be kept whole. Empty for none.
-    pub item: Vec<u8>,
 }
 
 impl Key {
-    /// A key without an item.
+    /// The name `name` in table `table`.
     #[must_use]
     pub fn new(table: u8, name: impl Into<Vec<u8>>) -> Self {
-        Self { table, name: name.into(), item: Vec::new() }
-    }
-
-    /// The same with an item.
-    #[must_use]
-    pub fn with_item(self, item: impl Into<Vec<u8>>) -> Self {
-        Self { item: item.into(), ..self }
+        Self { table, name: name.into() }
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! Pure: the clock and the store are arguments, calls come out as values.
 
-use crate::slots::{Content, Entry, MAX_VALUE, Region, Slots};
+use crate::slots::{Content, Entry, Region, Slots};
 use crate::store::Store;
 use admin_api::Change;
 use exchange::{Answer, Call, Finding, Key, Unavailable};
@@ -31,11 +31,6 @@ pub trait Source {
     /// What a complete answer says of `key`, and the change number it was read at. `None` if it is no answer
     /// to the question (another status, another document): that is a failure, not "there is none".
     fn read(&self, key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)>;
-
-    /// A shorter value that says of `item` what `value` says.
-    fn narrow(&self, value: &[u8], _item: &[u8]) -> Vec<u8> {
-        value.to_vec()
-    }
 
     /// The keys whose answers a change made outdated.
     fn touched(&self, change: &Change) -> Vec<Key>;
@@ -105,7 +100,7 @@ pub(crate) struct Lookups {
 #[derive(Debug, Default)]
 struct Flight {
     calls: usize,
-    waiters: Vec<(u32, Key)>,
+    waiters: Vec<u32>,
     since: u64,
     /// An answer read before this change is outdated.
     floor: u64,
@@ -150,27 +145,26 @@ impl Lookups {
             }
             Verdict::Ask => {}
         }
-        let whole = whole(key);
         if !moment.can_park {
-            self.enqueue(&whole);
+            self.enqueue(key);
             return Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable));
         }
         if self.waiting >= MAX_WAITING {
             return Lookup::Ready(Err(Unavailable));
         }
-        if let Some(flight) = self.flights.get_mut(&whole).filter(|_| moment.can_wake) {
-            flight.waiters.push((waiter, key.clone()));
+        if let Some(flight) = self.flights.get_mut(key).filter(|_| moment.can_wake) {
+            flight.waiters.push(waiter);
             self.waiting = self.waiting.saturating_add(1);
             return Lookup::Join;
         }
-        if !self.take_off(&whole, now) {
+        if !self.take_off(key, now) {
             return Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable));
         }
-        if let Some(flight) = self.flights.get_mut(&whole).filter(|_| moment.can_wake) {
-            flight.waiters.push((waiter, key.clone()));
+        if let Some(flight) = self.flights.get_mut(key).filter(|_| moment.can_wake) {
+            flight.waiters.push(waiter);
             self.waiting = self.waiting.saturating_add(1);
         }
-        Lookup::Ask(self.source.call(&whole))
+        Lookup::Ask(self.source.call(key))
     }
 
     /// Keys that are to be asked again now, each with its call.
@@ -200,9 +194,9 @@ impl Lookups {
         let (found, waiters) = self.settle(store, key, answer, now);
         waiters
             .into_iter()
-            .map(|(waiter, key)| {
-                let result = self.serve(store, &key, found.as_ref(), now);
-                (waiter, result)
+            .map(|waiter| {
+                let result = found.clone().or_else(|| self.fallback(store, key, now));
+                (waiter, result.ok_or(Unavailable))
             })
             .collect()
     }
@@ -215,15 +209,15 @@ impl Lookups {
         answer: Option<&Answer>,
         now: u64,
     ) -> Result<Finding, Unavailable> {
-        let (found, _) = self.settle(store, &whole(key), answer, now);
-        self.serve(store, key, found.as_ref(), now)
+        let (found, _) = self.settle(store, key, answer, now);
+        found.or_else(|| self.fallback(store, key, now)).ok_or(Unavailable)
     }
 
     /// A request that waits no more.
     pub(crate) fn leave(&mut self, key: &Key, waiter: u32) {
-        if let Some(flight) = self.flights.get_mut(&whole(key)) {
+        if let Some(flight) = self.flights.get_mut(key) {
             let before = flight.waiters.len();
-            flight.waiters.retain(|(id, _)| *id != waiter);
+            flight.waiters.retain(|id| *id != waiter);
             let left = before.saturating_sub(flight.waiters.len());
             self.waiting = self.waiting.saturating_sub(left);
         }
@@ -231,7 +225,7 @@ impl Lookups {
 
     /// A request that made its own call went away, and the call with it.
     pub(crate) fn abandon(&mut self, key: &Key) {
-        self.land(&whole(key));
+        self.land(key);
     }
 
     /// Calls that the host has forgotten: nobody may wait forever.
@@ -328,7 +322,7 @@ impl Lookups {
     fn judge(&self, store: &Store, key: &Key, now: u64) -> Verdict {
         let mut newest = None;
         if let Some(complete) = &self.complete {
-            match complete.get(&whole(key)) {
+            match complete.get(key) {
                 Some(finding) => newest = Some((finding.clone(), self.complete_at)),
                 None if self.complete_is_all => newest = Some((Finding::Nothing, self.complete_at)),
                 None => {}
@@ -366,10 +360,8 @@ impl Lookups {
 
     /// What serves when nothing better can be had: anything that is there, up to the end of `stale_ttl`.
     fn fallback(&self, store: &Store, key: &Key, now: u64) -> Option<Finding> {
-        let kept = self
-            .complete
-            .as_ref()
-            .and_then(|all| Some((all.get(&whole(key))?.clone(), self.complete_at)));
+        let kept =
+            self.complete.as_ref().and_then(|all| Some((all.get(key)?.clone(), self.complete_at)));
         let entry = self.entry(store, key);
         let value = |(finding, at): (Finding, u64)| {
             let serves = finding != Finding::Nothing && age(at, now)? <= self.longest();
@@ -382,22 +374,10 @@ impl Lookups {
         millis(self.cache.ttl).saturating_add(millis(self.cache.stale_ttl))
     }
 
-    /// The entry for `key`: the whole value, or what is kept of its item where the whole is too long.
     fn entry(&self, store: &Store, key: &Key) -> Option<(Finding, u64)> {
-        let generation = self.generation(store)?;
-        let entry = self.slots.get(store, generation, &whole(key))?;
+        let entry = self.slots.get(store, self.generation(store)?, key)?;
         match entry.content {
             Content::Found(finding) => Some((finding, entry.stored_at)),
-            Content::TooLong => {
-                // An item counts only together with the marker that it was stored under.
-                let item = self.slots.get(store, generation, key)?;
-                match item.content {
-                    Content::Found(finding) if item.stored_at == entry.stored_at => {
-                        Some((finding, entry.stored_at))
-                    }
-                    _ => None,
-                }
-            }
             Content::Gone => None,
         }
     }
@@ -408,10 +388,9 @@ impl Lookups {
     }
 
     fn enqueue(&mut self, key: &Key) {
-        let key = whole(key);
-        let known = self.flights.contains_key(&key) || self.queue.contains(&key);
+        let known = self.flights.contains_key(key) || self.queue.contains(key);
         if !known && self.queue.len() < MAX_QUEUED {
-            self.queue.push_back(key);
+            self.queue.push_back(key.clone());
         }
     }
 
@@ -453,93 +432,36 @@ impl Lookups {
         key: &Key,
         answer: Option<&Answer>,
         now: u64,
-    ) -> (Option<Landed>, Vec<(u32, Key)>) {
+    ) -> (Option<Finding>, Vec<u32>) {
         // A call that nobody knows of was given up: its answer is of no use.
         let Some(flight) = self.land(key) else { return (None, Vec::new()) };
         let read = answer.and_then(|answer| self.source.read(key, answer));
         let found = read.map(|(finding, seq)| {
-            let current = !flight.dropped
-                && seq.is_none_or(|seq| seq >= flight.floor)
-                && (seq.is_some() || flight.floor == 0);
-            let stored_at = if current { self.store(store, key, &finding, seq, now) } else { now };
-            Landed { finding, stored_at, current }
+            // Not kept if a change has overtaken it.
+            if !flight.dropped && seq.unwrap_or(0) >= flight.floor {
+                self.store(store, key, &finding, seq, now);
+            }
+            finding
         });
         (found, flight.waiters)
     }
 
-    /// Stores a finding; gives the time under which items of it are to be stored.
-    fn store(
-        &mut self,
-        store: &Store,
-        key: &Key,
-        finding: &Finding,
-        seq: Option<u64>,
-        now: u64,
-    ) -> u64 {
+    fn store(&mut self, store: &Store, key: &Key, finding: &Finding, seq: Option<u64>, now: u64) {
         if let Some(complete) = &mut self.complete {
             // The entry is newer than the snapshot's.
             complete.remove(key);
         }
-        let Some(generation) = self.generation(store) else { return now };
-        let too_long = matches!(finding, Finding::Value(value) if value.len() > MAX_VALUE);
-        if too_long {
-            let kept = self.slots.get(store, generation, key);
-            let kept = kept.filter(|entry| {
-                entry.content == Content::TooLong && entry.stored_at >= self.distrusted_before
-            });
-            if let Some(entry) =
-                kept.filter(|entry| now.saturating_sub(entry.stored_at) <= millis(self.cache.ttl))
-            {
-                return entry.stored_at;
-            }
-        }
-        let content = if too_long { Content::TooLong } else { Content::Found(finding.clone()) };
-        self.slots.put(store, generation, key, &Entry { stored_at: now, seq, content });
-        now
-    }
-
-    fn serve(
-        &mut self,
-        store: &Store,
-        key: &Key,
-        found: Option<&Landed>,
-        now: u64,
-    ) -> Result<Finding, Unavailable> {
-        match found {
-            Some(Landed { finding: Finding::Value(value), stored_at, current })
-                if !key.item.is_empty() && value.len() > MAX_VALUE =>
-            {
-                let finding = Finding::Value(self.source.narrow(value, &key.item));
-                if let (true, Some(generation)) = (current, self.generation(store)) {
-                    let content = Content::Found(finding.clone());
-                    let entry = Entry { stored_at: *stored_at, seq: None, content };
-                    self.slots.put(store, generation, key, &entry);
-                }
-                Ok(finding)
-            }
-            Some(landed) => Ok(landed.finding.clone()),
-            None => self.fallback(store, key, now).ok_or(Unavailable),
+        if let Some(generation) = self.generation(store) {
+            let content = Content::Found(finding.clone());
+            self.slots.put(store, generation, key, &Entry { stored_at: now, seq, content });
         }
     }
-}
-
-/// A finding that has just come.
-struct Landed {
-    finding: Finding,
-    /// The time under which items of it are to be stored.
-    stored_at: u64,
-    /// Whether it may be stored: no change has overtaken it.
-    current: bool,
 }
 
 enum Verdict {
     Serve(Finding),
     ServeAndAsk(Finding),
     Ask,
-}
-
-fn whole(key: &Key) -> Key {
-    Key::new(key.table, key.name.clone())
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

@@ -7,7 +7,7 @@ const ENVOY: fn(u64) -> Moment = |now| Moment { now, can_park: true, can_wake: t
 const KONG: fn(u64) -> Moment = |now| Moment { now, can_park: true, can_wake: false };
 const OLD_KONG: fn(u64) -> Moment = |now| Moment { now, can_park: false, can_wake: false };
 
-/// Answers `{"seq":n,"value":"..."}`; a value is a list of words.
+/// Answers `{"seq":n,"value":"..."}`.
 struct Words;
 
 impl Source for Words {
@@ -23,11 +23,6 @@ impl Source for Words {
             (404, None) => Some((Finding::Nothing, seq)),
             _ => None,
         }
-    }
-
-    fn narrow(&self, value: &[u8], item: &[u8]) -> Vec<u8> {
-        let has = value.split(|b| *b == b' ').any(|word| word == item);
-        if has { item.to_vec() } else { b"-".to_vec() }
     }
 
     fn touched(&self, change: &Change) -> Vec<Key> {
@@ -244,39 +239,6 @@ fn guesses_have_a_budget() {
     }
     assert_eq!(refused, 200, "100 calls a second");
     assert!(matches!(bench.find("guess-299", 1, ENVOY(1000)), Lookup::Ask(_)));
-}
-
-#[test]
-fn a_value_too_long_for_a_slot_is_kept_item_by_item() {
-    let mut bench = bench();
-    let long = format!("one {} two", "x".repeat(2000));
-    let item = |name: &str| key("a").with_item(name);
-    let store = Store::own();
-    bench.lookups.ensure_generation(&store, || 7);
-    assert!(matches!(bench.lookups.find(&store, &item("one"), 1, ENVOY(0)), Lookup::Ask(_)));
-    assert_eq!(bench.lookups.find(&store, &item("nope"), 2, ENVOY(0)), Lookup::Join);
-    let woken = bench.lookups.landed(&store, &key("a"), Some(&value(&long, 1)), 0);
-    assert_eq!(woken, [(1, found("one")), (2, found("-"))]);
-    assert_eq!(bench.lookups.find(&store, &item("one"), 3, ENVOY(1)), Lookup::Ready(found("one")));
-    assert_eq!(bench.lookups.find(&store, &item("nope"), 3, ENVOY(1)), Lookup::Ready(found("-")));
-    // Another item is asked for once, and does not push the others out.
-    assert!(matches!(bench.lookups.find(&store, &item("two"), 4, ENVOY(2)), Lookup::Ask(_)));
-    bench.lookups.landed(&store, &key("a"), Some(&value(&long, 1)), 3);
-    for name in ["one", "two"] {
-        assert_eq!(
-            bench.lookups.find(&store, &item(name), 5, ENVOY(4)),
-            Lookup::Ready(found(name))
-        );
-    }
-    let change = Change {
-        seq: 2,
-        entity: Entity::Appids,
-        operation: Operation::Delete,
-        consumer_id: "a".into(),
-        key: "one".into(),
-    };
-    bench.lookups.apply(&store, &change);
-    assert!(matches!(bench.lookups.find(&store, &item("one"), 6, ENVOY(5)), Lookup::Ask(_)));
 }
 
 #[test]

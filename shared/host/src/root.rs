@@ -277,9 +277,8 @@ impl Root {
     pub(crate) fn landed(&self, key: &Key, result: &CallResult) -> Woken {
         self.note(result);
         let Some(services) = self.services() else { return Vec::new() };
-        let whole = Key::new(key.table, key.name.clone());
         let woken = with(&services.lookups, |lookups| {
-            lookups.landed(&services.store, &whole, result.as_ref().ok(), now())
+            lookups.landed(&services.store, key, result.as_ref().ok(), now())
         });
         woken.unwrap_or_default()
     }

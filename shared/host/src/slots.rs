@@ -10,8 +10,7 @@ use exchange::{Finding, Key};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 
-/// The largest value that is kept. Slots have one size, so that none ever grows in place.
-pub(crate) const MAX_VALUE: usize = 900;
+/// Slots have one size, so that none ever grows in place.
 const SLOT: usize = 1024;
 const FORMAT: u8 = 1;
 const SEAL: usize = 16;
@@ -48,8 +47,6 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
     Found(Finding),
-    /// There is a value, too long for a slot: look under the items.
-    TooLong,
     /// What was here does not hold any more.
     Gone,
 }
@@ -143,14 +140,13 @@ impl Slots {
             Content::Gone => (0, &[]),
             Content::Found(Finding::Nothing) => (1, &[]),
             Content::Found(Finding::Value(value)) => (2, value),
-            Content::TooLong => (3, &[]),
         };
         let mut out = Vec::with_capacity(SLOT);
         out.extend([FORMAT, self.feature, kind, key.table]);
         out.extend(entry.stored_at.to_le_bytes());
         out.extend(entry.seq.map_or(0, |seq| seq.saturating_add(1)).to_le_bytes());
         out.extend(generation.to_le_bytes());
-        for part in [&key.name, &key.item, value] {
+        for part in [&key.name, value] {
             out.extend(u16::try_from(part.len()).ok()?.to_le_bytes());
             out.extend_from_slice(part);
         }
@@ -184,8 +180,7 @@ impl Slots {
         let seq = reader.number()?.checked_sub(1);
         let same = (format, feature, table) == (FORMAT, self.feature, key.table)
             && reader.number()? == generation
-            && reader.part()? == key.name
-            && reader.part()? == key.item;
+            && reader.part()? == key.name;
         if !same {
             return None;
         }
@@ -193,7 +188,6 @@ impl Slots {
             0 => Content::Gone,
             1 => Content::Found(Finding::Nothing),
             2 => Content::Found(Finding::Value(reader.part()?.to_vec())),
-            3 => Content::TooLong,
             _ => return None,
         };
         Some(Entry { stored_at, seq, content })
@@ -207,10 +201,7 @@ impl Slots {
 
 fn feed(hasher: &mut SipHasher24, feature: u8, key: &Key) {
     hasher.write(&[feature, key.table]);
-    for part in [&key.name, &key.item] {
-        hasher.write(&part.len().to_le_bytes());
-        hasher.write(part);
-    }
+    hasher.write(&key.name);
 }
 
 /// Reads what was written; `None` past the end.

@@ -236,10 +236,7 @@ impl Stream {
             let _ = abi::set_effective_context(self.id);
         }
         match (sent, root) {
-            (Ok(token), Some(_)) => {
-                let whole = Key::new(key.table, key.name.clone());
-                Found::Later(Asked::ByRoot(token, whole))
-            }
+            (Ok(token), Some(_)) => Found::Later(Asked::ByRoot(token, key.clone())),
             (Ok(token), None) => Found::Later(Asked::ByRequest(token)),
             (Err(error), Some(_)) => {
                 // Nobody else can be waiting yet: the flight began a moment ago.
