@@ -1,0 +1,92 @@
+//! The App IDs of one consumer, in the form in which they are kept.
+
+/// What is kept of a consumer's App IDs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AppIds<'a> {
+    /// All of them.
+    List(&'a [u8]),
+    /// There are more than an entry holds: each is asked for by itself.
+    Many,
+}
+
+/// What an entry of the gateway's cache holds at most.
+const MAX: usize = 800;
+
+/// All App IDs of a consumer, as a value to keep. `complete`: there are no more of them.
+pub(crate) fn encode<'a>(ids: impl Iterator<Item = &'a str>, complete: bool) -> Vec<u8> {
+    let mut out = vec![b'L'];
+    for id in ids {
+        match u16::try_from(id.len()) {
+            Ok(len) if complete => {
+                out.extend(len.to_le_bytes());
+                out.extend_from_slice(id.as_bytes());
+            }
+            _ => return vec![b'M'],
+        }
+    }
+    if out.len() > MAX { vec![b'M'] } else { out }
+}
+
+impl<'a> AppIds<'a> {
+    /// Reads a value that [`encode`] made.
+    pub(crate) fn decode(value: &'a [u8]) -> Option<Self> {
+        match value.split_first()? {
+            (b'L', list) => Some(Self::List(list)),
+            (b'M', []) => Some(Self::Many),
+            _ => None,
+        }
+    }
+}
+
+/// Whether `id` is in a list.
+pub(crate) fn contains(mut list: &[u8], id: &[u8]) -> bool {
+    while let Some((len, rest)) = list.split_first_chunk::<2>() {
+        let Some((entry, rest)) = rest.split_at_checked(u16::from_le_bytes(*len).into()) else {
+            return false;
+        };
+        if entry == id {
+            return true;
+        }
+        list = rest;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_holds_what_was_put_in_and_nothing_else() {
+        let value = encode(["Portal", "NTP"].into_iter(), true);
+        let Some(AppIds::List(list)) = AppIds::decode(&value) else { panic!() };
+        for (id, expected) in [
+            ("Portal", true),
+            ("NTP", true),
+            ("portal", false),
+            ("Port", false),
+            ("", false),
+            ("PortalNTP", false),
+        ] {
+            assert_eq!(contains(list, id.as_bytes()), expected, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_cut_or_too_long_is_not_kept_as_a_list() {
+        let long = "x".repeat(100);
+        let ids = vec![long.as_str(); 9];
+        assert_eq!(AppIds::decode(&encode(ids.into_iter(), true)), Some(AppIds::Many));
+        assert_eq!(AppIds::decode(&encode(["a"].into_iter(), false)), Some(AppIds::Many));
+    }
+
+    #[test]
+    fn a_value_of_another_form_is_none() {
+        for value in [&b""[..], b"X", b"Mx"] {
+            assert_eq!(AppIds::decode(value), None);
+        }
+        for list in [&b"\x05"[..], b"\x05\0ab", b"\xff\xff"] {
+            assert!(!contains(list, b"ab"));
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::Config;
+use crate::flow::AppIdFlow;
+use crate::source::AppIdSource;
+use exchange::Flow;
+use host::{Feature, Needs, Source};
+use settings::{Common, Fields};
+use std::rc::Rc;
+
+/// The App ID filter.
+#[derive(Debug)]
+pub struct AppId;
+
+impl Feature for AppId {
+    const NAME: &'static str = "app_id";
+    const ID: u8 = 2;
+    type Config = Config;
+
+    fn settings(fields: &mut Fields<'_>) -> Config {
+        Config::read(fields)
+    }
+
+    fn common(config: &Config) -> &Common {
+        &config.common
+    }
+
+    fn needs(config: &Config) -> Needs {
+        Needs::of(&config.common)
+    }
+
+    fn source(_: &Rc<Config>) -> Option<Box<dyn Source>> {
+        Some(Box::new(AppIdSource))
+    }
+
+    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
+        Box::new(AppIdFlow::new(Rc::clone(config)))
+    }
+}

@@ -1,0 +1,159 @@
+//! What to do with one request, from its headers to a decision.
+//!
+//! ```text
+//! Arrived ──mapped, blank, unknown caller──────────────▶ Decided
+//!    └──▶ AskedForAll ──list, none, unavailable────────▶ Decided
+//!              └──too many to keep──▶ AskedForOne ─────▶ Decided
+//! ```
+
+use crate::app_ids::{AppIds, contains};
+use crate::config::Config;
+use crate::source::{of_consumer, one};
+use consumer::{Arrival, at_use, refuse_duplicate, single_owned};
+use exchange::{Edit, Event, Finding, Flow, Reply, Request, Step, Unavailable};
+use std::rc::Rc;
+
+/// One request's progress.
+pub(crate) struct AppIdFlow {
+    config: Rc<Config>,
+    state: State,
+}
+
+enum State {
+    Arrived,
+    AskedForAll(Claim),
+    AskedForOne(Claim),
+    Decided,
+}
+
+/// Who says to be which application.
+#[derive(Clone)]
+struct Claim {
+    consumer: String,
+    app_id: Vec<u8>,
+    /// Whether the settings themselves map any App ID to the consumer.
+    is_mapped: bool,
+    edits: Vec<Edit>,
+}
+
+impl AppIdFlow {
+    pub(crate) fn new(config: Rc<Config>) -> Self {
+        Self { config, state: State::Arrived }
+    }
+
+    fn arrive(&self, request: &Request) -> (State, Step) {
+        let config = &self.config;
+        let (identity, mut edits) = match at_use(request, &config.common) {
+            Arrival::Pass(edits) => return decided(Step::Forward(edits)),
+            Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
+            Arrival::Judge(None, _) => return decided(refuse(401, "Unauthorized")),
+            Arrival::Judge(Some(identity), edits) => (identity, edits),
+        };
+        let mut values = request.head.values(&config.header_name).map(<[u8]>::trim_ascii);
+        let app_id = values.next().unwrap_or_default();
+        if values.any(|other| other != app_id) {
+            return decided(self.invalid());
+        }
+        if app_id.is_empty() {
+            return decided(refuse(403, format!("{} can't be blank", config.header_name)));
+        }
+        if config.hide_app_id {
+            if let Err(duplicate) =
+                single_owned(&request.head, &config.header_name, request.can_remove)
+            {
+                return decided(Step::Reply(refuse_duplicate(&duplicate)));
+            }
+            edits.push(Edit::remove(config.header_name.clone()));
+        }
+        let mut mapped = config.mapped(&identity.id, identity.username.as_deref()).peekable();
+        let is_mapped = mapped.peek().is_some();
+        if mapped.any(|id| id.as_bytes() == app_id) {
+            return decided(Step::Forward(edits));
+        }
+        let claim =
+            Claim { consumer: identity.id.clone(), app_id: app_id.to_vec(), is_mapped, edits };
+        if config.common.admin.is_none() {
+            return decided(self.nothing(&claim));
+        }
+        let key = of_consumer(&claim.consumer);
+        (State::AskedForAll(claim), Step::Find(key, Vec::new()))
+    }
+
+    /// All App IDs of the consumer are here.
+    fn judge(&self, claim: Claim, found: Result<Finding, Unavailable>) -> (State, Step) {
+        let value = match found {
+            Err(Unavailable) => return decided(self.unavailable(claim)),
+            Ok(Finding::Nothing) => return decided(self.nothing(&claim)),
+            Ok(Finding::Value(value)) => value,
+        };
+        match AppIds::decode(&value) {
+            Some(AppIds::List(list)) if contains(list, &claim.app_id) => {
+                decided(Step::Forward(claim.edits))
+            }
+            Some(AppIds::List(_)) => decided(self.invalid()),
+            Some(AppIds::Many) => {
+                let key = one(&claim.consumer, &claim.app_id);
+                (State::AskedForOne(claim), Step::Find(key, Vec::new()))
+            }
+            None => decided(self.unavailable(claim)),
+        }
+    }
+
+    /// Whether this one App ID belongs to the consumer is known.
+    fn judge_one(&self, claim: Claim, found: Result<Finding, Unavailable>) -> Step {
+        match found {
+            Ok(Finding::Value(_)) => Step::Forward(claim.edits),
+            Ok(Finding::Nothing) => self.invalid(),
+            Err(Unavailable) => self.unavailable(claim),
+        }
+    }
+
+    fn nothing(&self, claim: &Claim) -> Step {
+        if claim.is_mapped {
+            return self.invalid();
+        }
+        refuse(403, format!("Consumer and {} mapping doesn't exist", self.config.header_name))
+    }
+
+    fn invalid(&self) -> Step {
+        refuse(403, format!("Invalid {}", self.config.header_name))
+    }
+
+    fn unavailable(&self, claim: Claim) -> Step {
+        if self.config.fail_open {
+            Step::Forward(claim.edits)
+        } else {
+            refuse(503, "Service unavailable")
+        }
+    }
+}
+
+impl Flow for AppIdFlow {
+    fn on(&mut self, event: Event) -> Step {
+        let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
+            (State::Arrived, Event::Request(request)) => self.arrive(&request),
+            (State::AskedForAll(claim), Event::Found(found)) => self.judge(claim, found),
+            (State::AskedForOne(claim), Event::Found(found)) => {
+                decided(self.judge_one(claim, found))
+            }
+            // The host broke the order of events: refuse rather than guess.
+            (State::Arrived, Event::Found(_) | Event::Body(_))
+            | (State::AskedForAll(_) | State::AskedForOne(_), Event::Request(_) | Event::Body(_))
+            | (State::Decided, _) => decided(refuse(500, "An unexpected error occurred")),
+        };
+        self.state = next;
+        step
+    }
+}
+
+fn decided(step: Step) -> (State, Step) {
+    (State::Decided, step)
+}
+
+fn refuse(status: u16, message: impl Into<std::borrow::Cow<'static, str>>) -> Step {
+    Step::Reply(Reply::message(status, message))
+}
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;

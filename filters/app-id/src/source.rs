@@ -1,0 +1,161 @@
+//! Where App IDs come from: the admin service, one consumer at a time or page by page.
+
+use crate::app_ids::encode;
+use admin_api::{AppIdPage, Change, Entity};
+use exchange::{Answer, Call, Finding, Key};
+use host::{Snapshot, Source};
+use std::collections::BTreeMap;
+
+/// All App IDs of a consumer; the name is the consumer's id.
+pub(crate) const OF_CONSUMER: u8 = 1;
+/// One App ID of a consumer; the name is the consumer's id, a NUL, and the App ID.
+pub(crate) const ONE: u8 = 2;
+
+/// The key for all App IDs of a consumer.
+pub(crate) fn of_consumer(id: &str) -> Key {
+    Key::new(OF_CONSUMER, id)
+}
+
+/// The key for one App ID of a consumer.
+pub(crate) fn one(consumer: &str, app_id: &[u8]) -> Key {
+    Key::new(ONE, [consumer.as_bytes(), b"\0", app_id].concat())
+}
+
+/// The admin service's App IDs.
+pub(crate) struct AppIdSource;
+
+impl Source for AppIdSource {
+    fn call(&self, key: &Key) -> Call {
+        match parts(key) {
+            (consumer, None) => Call::get([b"consumers", consumer, b"appids"]),
+            // `app_id` is the filter's documented name.
+            (consumer, Some(app_id)) => {
+                Call::get(["appids"]).with("consumer_id", consumer).with("app_id", app_id)
+            }
+        }
+    }
+
+    fn read(&self, key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
+        let (consumer, app_id) = parts(key);
+        if answer.status == 404 {
+            return not_found(&answer.body).map(|seq| (Finding::Nothing, seq));
+        }
+        let page = page(answer)?;
+        // An answer about somebody else is no answer.
+        if page.data.iter().any(|entry| entry.consumer_id.as_bytes() != consumer) {
+            return None;
+        }
+        let finding = match app_id {
+            Some(app_id) if page.data.iter().any(|entry| entry.appid.as_bytes() == app_id) => {
+                Finding::Value(b"L".to_vec())
+            }
+            None if !page.data.is_empty() => {
+                let ids = page.data.iter().map(|entry| entry.appid.as_str());
+                Finding::Value(encode(ids, is_last(&page)))
+            }
+            Some(_) | None => Finding::Nothing,
+        };
+        Some((finding, page.seq))
+    }
+
+    fn touched(&self, change: &Change) -> Vec<Key> {
+        match change.entity {
+            Entity::Appids => vec![
+                of_consumer(&change.consumer_id),
+                one(&change.consumer_id, change.key.as_bytes()),
+            ],
+            // A consumer that was deleted, or that is new under an id that was asked for in vain.
+            Entity::Consumers => vec![of_consumer(&change.consumer_id)],
+            _ => Vec::new(),
+        }
+    }
+
+    fn snapshot(&self, _changes: bool) -> Option<Box<dyn Snapshot>> {
+        Some(Box::new(Pages { next: Next::First, ids: BTreeMap::new(), seq: None }))
+    }
+}
+
+fn parts(key: &Key) -> (&[u8], Option<&[u8]>) {
+    match key.table {
+        ONE => {
+            let mut parts = key.name.splitn(2, |byte| *byte == 0);
+            (parts.next().unwrap_or_default(), parts.next())
+        }
+        _ => (&key.name, None),
+    }
+}
+
+fn page(answer: &Answer) -> Option<AppIdPage> {
+    if answer.status != 200 {
+        return None;
+    }
+    serde_json::from_slice(&answer.body).ok()
+}
+
+fn is_last(page: &AppIdPage) -> bool {
+    let total = usize::try_from(page.total).unwrap_or(usize::MAX);
+    page.next.is_none() && page.offset.is_none() && total <= page.data.len()
+}
+
+/// The admin service's own "there is no such consumer", with its change number if it has one. Any other 404
+/// comes from something in between.
+fn not_found(body: &[u8]) -> Option<Option<u64>> {
+    let document: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let ours = document.get("message")?.as_str()? == "Not found";
+    ours.then(|| document.get("seq").and_then(serde_json::Value::as_u64))
+}
+
+/// A walk through `/appids`.
+struct Pages {
+    next: Next,
+    ids: BTreeMap<String, Vec<String>>,
+    seq: Option<u64>,
+}
+
+enum Next {
+    First,
+    After(String),
+    Done,
+}
+
+impl Snapshot for Pages {
+    fn next(&mut self) -> Option<Call> {
+        let call = Call::get(["appids"]).with("size", "1000");
+        match &self.next {
+            Next::First => Some(call),
+            Next::After(offset) => Some(call.with("offset", offset)),
+            Next::Done => None,
+        }
+    }
+
+    fn absorb(&mut self, answer: &Answer) -> bool {
+        let Some(page) = page(answer) else { return false };
+        // The first page was read first, so nothing in the walk is older.
+        if matches!(self.next, Next::First) {
+            self.seq = page.seq;
+        }
+        self.next = match page.offset {
+            // A cursor that does not move would never end.
+            Some(offset) if !page.data.is_empty() => match &self.next {
+                Next::After(last) if *last == offset => return false,
+                _ => Next::After(offset),
+            },
+            _ => Next::Done,
+        };
+        for entry in page.data {
+            self.ids.entry(entry.consumer_id).or_default().push(entry.appid);
+        }
+        true
+    }
+
+    fn finish(self: Box<Self>) -> (Vec<(Key, Finding)>, Option<u64>) {
+        let all = self.ids.iter().map(|(consumer, ids)| {
+            (of_consumer(consumer), Finding::Value(encode(ids.iter().map(String::as_str), true)))
+        });
+        (all.collect(), self.seq)
+    }
+}
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;
