@@ -19,10 +19,6 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::api::Entrance;
 use crate::metrics::Metrics;
 
-/// How long the head of a request may take, the wait for it on an idle connection included.
-const HEAD: Duration = Duration::from_secs(60);
-/// How long a client may refuse to take the next bytes of an answer.
-const STALLED: Duration = Duration::from_secs(30);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A head larger than this is 431.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -39,6 +35,9 @@ pub(crate) struct Connections {
     tls: Option<TlsAcceptor>,
     room: Arc<Semaphore>,
     spare: Arc<Semaphore>,
+    /// How long a client may take for the head of a request, the wait on an idle connection
+    /// included, or refuse to take the next bytes of an answer.
+    patience: Duration,
     stopped: watch::Receiver<bool>,
 }
 
@@ -48,6 +47,7 @@ impl Connections {
         metrics: Arc<Metrics>,
         tls: Option<Arc<ServerConfig>>,
         most: u32,
+        patience: Duration,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -56,6 +56,7 @@ impl Connections {
             tls: tls.map(TlsAcceptor::from),
             room: Arc::new(Semaphore::new(most.try_into().unwrap_or(usize::MAX))),
             spare: Arc::new(Semaphore::new(TURNED_AWAY)),
+            patience,
             stopped,
         }
     }
@@ -107,25 +108,40 @@ impl Connections {
         permit: OwnedSemaphorePermit,
     ) -> impl Future<Output = ()> + use<> {
         let (entrance, tls) = (self.entrance.clone(), self.tls.clone());
-        let (metrics, stopped) = (Arc::clone(&self.metrics), self.stopped.clone());
+        let (patience, stopped) = (self.patience, self.stopped.clone());
+        let counted = Counted::new(&self.metrics);
         async move {
-            let _permit = permit;
-            metrics.open.fetch_add(1, Ordering::Relaxed);
+            let _held = (permit, counted);
             let mut stream = TimeoutStream::new(stream);
-            stream.set_write_timeout(Some(STALLED));
+            stream.set_write_timeout(Some(patience));
             let stream = Box::pin(stream);
             match tls {
-                None => converse(stream, entrance, stopped).await,
+                None => converse(stream, entrance, patience, stopped).await,
                 Some(tls) => {
                     if let Ok(Ok(stream)) =
                         tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await
                     {
-                        converse(stream, entrance, stopped).await;
+                        converse(stream, entrance, patience, stopped).await;
                     }
                 }
             }
-            metrics.open.fetch_sub(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// An open connection, as long as it is not dropped.
+struct Counted(Arc<Metrics>);
+
+impl Counted {
+    fn new(metrics: &Arc<Metrics>) -> Self {
+        metrics.open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(metrics))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -133,11 +149,12 @@ impl Connections {
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     entrance: Entrance,
+    patience: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(patience)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(
             TokioIo::new(stream),

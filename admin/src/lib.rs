@@ -27,7 +27,12 @@ use settings::What;
 /// Does what the command line says; 0 when it went well.
 pub fn run(command: Command) -> ExitCode {
     let What::Serve(flags) = command.what;
-    tracing_subscriber::fmt().json().flatten_event(true).with_max_level(flags.log_level).with_target(false).init();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(flags.log_level)
+        .with_target(false)
+        .init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&error),

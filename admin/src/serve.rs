@@ -32,7 +32,8 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     let store = Arc::new(store);
     let metrics = Arc::new(Metrics::default());
     let rules = Rules { strict_app_ids: flags.strict_app_ids };
-    let app = App { store: Arc::clone(&store), metrics: Arc::clone(&metrics), rules };
+    let patience = Duration::from_secs(flags.client_timeout);
+    let app = App { store: Arc::clone(&store), metrics: Arc::clone(&metrics), rules, patience };
     let entrance = Entrance::new(router(app), guard, Arc::clone(&metrics));
 
     let listener = TcpListener::bind(flags.listen)
@@ -40,8 +41,8 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
         .map_err(|error| shown(format!("--listen {}: {error}", flags.listen)))?;
     let address = listener.local_addr().map_err(shown)?;
     let (stop, stopped) = watch::channel(false);
-    let connections =
-        Connections::new(entrance, metrics, tls, flags.max_connections, stopped.clone());
+    let most = flags.max_connections;
+    let connections = Connections::new(entrance, metrics, tls, most, patience, stopped.clone());
     tracing::info!(
         address = %address,
         tls = flags.tls_cert.is_some(),

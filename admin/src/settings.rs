@@ -66,6 +66,10 @@ pub(crate) struct Serve {
     #[arg(long, env = "GATEHOUSE_MAX_CONNECTIONS", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_connections: u32,
+    /// Seconds that a client may take to send its next request or to accept more of an answer.
+    #[arg(long, env = "GATEHOUSE_CLIENT_TIMEOUT", default_value_t = 60,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) client_timeout: u64,
     /// error, warn, info or debug.
     #[arg(long, env = "GATEHOUSE_LOG_LEVEL", default_value = "info")]
     pub(crate) log_level: tracing::level_filters::LevelFilter,

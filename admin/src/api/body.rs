@@ -1,6 +1,4 @@
-//! Reading a body: JSON, form or multipart, at most 1 MiB, within half a minute.
-
-use std::time::Duration;
+//! Reading a body: JSON, form or multipart, at most 1 MiB, and not for ever.
 
 use axum::RequestExt;
 use axum::extract::{FromRequest, Multipart, Request};
@@ -15,12 +13,11 @@ use super::fields::Fields;
 use super::text;
 
 const LIMIT: usize = 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(30);
 
 impl FromRequest<App> for Fields {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
         let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
         if declared
             .and_then(|length| length.parse().ok())
@@ -29,7 +26,7 @@ impl FromRequest<App> for Fields {
             return Err(Refusal::TooLarge);
         }
         let (parts, body) = request.into_parts();
-        let whole = tokio::time::timeout(PATIENCE, Limited::new(body, LIMIT).collect()).await;
+        let whole = tokio::time::timeout(app.patience, Limited::new(body, LIMIT).collect()).await;
         let bytes = match whole {
             Err(_) => return Err(Refusal::TooSlow),
             Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Refusal::TooLarge),

@@ -54,7 +54,7 @@ impl Entrance {
         self.metrics.count(&method, route, status, took);
         // Never the path itself: it may hold a key.
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        if method == Method::GET {
+        if [Method::GET, Method::HEAD].contains(&method) {
             tracing::debug!(%method, route, status, milliseconds, "answered");
         } else {
             tracing::info!(%method, route, status, milliseconds, "answered");

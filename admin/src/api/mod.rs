@@ -33,6 +33,7 @@ pub(crate) use draft::Rules;
 pub(crate) use entrance::Entrance;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::middleware;
@@ -48,6 +49,8 @@ pub(crate) struct App {
     pub(crate) store: Arc<Store>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rules: Rules,
+    /// How long a body may take to arrive.
+    pub(crate) patience: Duration,
 }
 
 /// What the gateway's token opens, for reading only. Everything else needs the admin's.

@@ -1,0 +1,106 @@
+//! What was acknowledged is never lost.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sqlx::Connection as _;
+
+use crate::client::{exchange, request};
+use crate::program::{Program, text};
+
+const WRITERS: usize = 8;
+
+/// Runs a statement behind the service's back.
+pub(crate) fn execute(url: &str, statement: &str) {
+    sqlx::any::install_default_drivers();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut connection = sqlx::AnyConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+}
+
+/// Writes from all sides until the service is gone; what was acknowledged.
+fn write_until_killed(program: &Program, round: usize) -> Vec<String> {
+    let (acknowledged, count) = (Mutex::new(vec![]), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let (acknowledged, count) = (&acknowledged, &count);
+            scope.spawn(move || {
+                for number in 0.. {
+                    let name = format!("app.{round}.{writer}.{number}");
+                    let form = ("content-type", "application/x-www-form-urlencoded");
+                    let sent = request(
+                        "POST",
+                        "/consumers/fiona/appids",
+                        &[form],
+                        format!("appid={name}").as_bytes(),
+                    );
+                    match exchange(program.address, &sent) {
+                        Some(answer) if answer.status == 201 => {
+                            acknowledged.lock().unwrap().push(name);
+                            count.fetch_add(1, Ordering::SeqCst);
+                        }
+                        Some(answer) => panic!("{}: {}", answer.status, answer.text()),
+                        None => return,
+                    }
+                }
+            });
+        }
+        while count.load(Ordering::SeqCst) < 300 {
+            std::thread::yield_now();
+        }
+        program.kill();
+    });
+    acknowledged.into_inner().unwrap()
+}
+
+#[test]
+fn a_kill_under_write_load_loses_nothing_that_was_acknowledged() {
+    let mut program = Program::on_sqlite();
+    program.consumer("fiona");
+    let directory = program.url().to_owned();
+    let mut fixtures = vec![];
+    let mut acknowledged = vec![];
+    for round in 0..4 {
+        acknowledged.extend(write_until_killed(&program, round));
+        let next = Program::start(&directory, &[]);
+        // Its directory must outlive all rounds.
+        fixtures.push(std::mem::replace(&mut program, next));
+
+        let mut stored = vec![];
+        let mut target = "/consumers/fiona/appids?size=1000".to_owned();
+        loop {
+            let page = program.get(&target).expect(200);
+            stored.extend(page["data"].as_array().unwrap().iter().map(|it| text(&it["appid"])));
+            match page.get("next") {
+                Some(next) => target = text(next),
+                None => break,
+            }
+        }
+        let missing: Vec<_> = acknowledged.iter().filter(|name| !stored.contains(name)).collect();
+        assert!(missing.is_empty(), "lost: {missing:?}");
+
+        // Each is in the history, once, and nothing else is; the numbers have no gap.
+        let page = program.get("/changes?since=0&limit=10000").expect(200);
+        let rows = page["data"].as_array().unwrap();
+        assert!((1..).zip(rows).all(|(seq, row)| row["seq"] == serde_json::json!(seq)));
+        let mut history: Vec<_> = rows[1..].iter().map(|row| text(&row["key"])).collect();
+        history.sort();
+        stored.sort();
+        assert_eq!(history, stored);
+    }
+}
+
+#[test]
+fn the_history_on_disk_agrees_with_the_entities_after_a_kill() {
+    let program = Program::on_sqlite();
+    program.consumer("fiona");
+    write_until_killed(&program, 0);
+    // A commit is all or nothing: the number of the last change is the ledger's.
+    let again = program.beside(&[]);
+    let page = again.get("/changes?since=0&limit=10000").expect(200);
+    let last = page["data"].as_array().unwrap().last().unwrap()["seq"].clone();
+    assert_eq!(again.get("/status").expect(200)["seq"], last);
+}

@@ -1,0 +1,240 @@
+//! Starting and stopping the program.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::client::{Answer, exchange, request};
+use crate::postgres::Postgres;
+
+/// A running gatehouse-admin; it is killed when this is dropped.
+pub(crate) struct Program {
+    child: Mutex<Child>,
+    pub(crate) address: SocketAddr,
+    url: String,
+    log: Arc<Mutex<String>>,
+    /// The admin's token, where one is needed.
+    token: Option<String>,
+    _directory: Option<TempDir>,
+}
+
+impl Program {
+    pub(crate) fn on_sqlite() -> Self {
+        Self::on_sqlite_with(&[])
+    }
+
+    pub(crate) fn on_sqlite_with(flags: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("gatehouse.db").display());
+        let mut program = Self::start(&url, flags);
+        program._directory = Some(directory);
+        program
+    }
+
+    pub(crate) fn on_postgres() -> Self {
+        Self::start(&Postgres::shared().database(), &[])
+    }
+
+    /// Starts the program and waits until it says where it listens.
+    pub(crate) fn start(url: &str, flags: &[&str]) -> Self {
+        Self::try_start(url, flags).unwrap_or_else(|error| panic!("not started: {error}"))
+    }
+
+    pub(crate) fn try_start(url: &str, flags: &[&str]) -> Result<Self, String> {
+        let mut child = command(&[&["--database-url", url], flags].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = loop {
+            let Some(Ok(line)) = lines.next() else {
+                let mut error = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+                child.wait().unwrap();
+                return Err(error);
+            };
+            let line: Value = serde_json::from_str(&line).expect("logs are JSON");
+            if line["message"] == "listening" {
+                break line["address"].as_str().unwrap().parse().unwrap();
+            }
+        };
+        let log = Arc::new(Mutex::new(String::new()));
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        let child = Mutex::new(child);
+        Ok(Self { child, address, url: url.into(), log, token: None, _directory: None })
+    }
+
+    /// A second program on the same database.
+    pub(crate) fn beside(&self, flags: &[&str]) -> Self {
+        Self::start(&self.url, flags)
+    }
+
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.lock().unwrap().id()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let process = self.process().to_string();
+        assert!(Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    // === Requests ===
+
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let token = self.token.as_ref().map(|token| format!("Bearer {token}"));
+        let mut headers = headers.to_vec();
+        if let Some(token) = &token {
+            headers.push(("authorization", token));
+        }
+        exchange(self.address, &request(method, target, &headers, body)).expect("an answer")
+    }
+
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.send("GET", target, &[], b"")
+    }
+
+    pub(crate) fn delete(&self, target: &str) -> Answer {
+        self.send("DELETE", target, &[], b"")
+    }
+
+    pub(crate) fn form(&self, method: &str, target: &str, body: &str) -> Answer {
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        self.send(method, target, &kind, body.as_bytes())
+    }
+
+    pub(crate) fn json(&self, method: &str, target: &str, body: &Value) -> Answer {
+        self.send(
+            method,
+            target,
+            &[("content-type", "application/json")],
+            body.to_string().as_bytes(),
+        )
+    }
+
+    // === What most rules begin with ===
+
+    /// A new consumer's id.
+    pub(crate) fn consumer(&self, username: &str) -> String {
+        let made = self.json("POST", "/consumers", &serde_json::json!({ "username": username }));
+        text(&made.expect(201)["id"])
+    }
+
+    /// A new App ID's object.
+    pub(crate) fn app_id(&self, consumer: &str, app_id: &str) -> Value {
+        self.form("POST", &format!("/consumers/{consumer}/appids"), &format!("appid={app_id}"))
+            .expect(201)
+    }
+
+    /// A new API key's object.
+    pub(crate) fn key(&self, consumer: &str, key: &str) -> Value {
+        self.form("POST", &format!("/consumers/{consumer}/key-auth"), &format!("key={key}"))
+            .expect(201)
+    }
+
+    /// A new membership's object.
+    pub(crate) fn group(&self, consumer: &str, group: &str) -> Value {
+        self.form("POST", &format!("/consumers/{consumer}/acls"), &format!("group={group}"))
+            .expect(201)
+    }
+
+    /// The end of the history.
+    pub(crate) fn seq(&self) -> u64 {
+        self.get("/changes").expect(200)["next"].as_u64().unwrap()
+    }
+
+    pub(crate) fn epoch(&self) -> String {
+        text(&self.get("/changes").expect(200)["epoch"])
+    }
+
+    /// What changed since, as `entity operation key`.
+    pub(crate) fn changes(&self, since: u64) -> Vec<String> {
+        let page = self.get(&format!("/changes?since={since}&limit=10000")).expect(200);
+        assert_eq!(page["reset"], false);
+        let rows = page["data"].as_array().unwrap().iter();
+        rows.map(|row| {
+            format!("{} {} {}", text(&row["entity"]), text(&row["operation"]), text(&row["key"]))
+        })
+        .collect()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let mut child = self.child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+/// The command `serve` on a port of the system's choice, without anybody's environment.
+pub(crate) fn command(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse-admin"));
+    command.env_clear().arg("serve");
+    if !flags.contains(&"--listen") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
+    command.args(flags).stdin(Stdio::null());
+    command
+}
+
+/// The text of a JSON string.
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+/// SHA-256 in lower-case hex.
+pub(crate) fn digest(key: &str) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
