@@ -1,0 +1,164 @@
+//! Where a request carries its key: Kong's order, and Kong's idea of "twice".
+
+use crate::body::Fields;
+use crate::config::Config;
+use exchange::{Edit, Head, Query, same_name};
+
+/// What a request says of its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// This key, under this name.
+    Key(Vec<u8>, String),
+    /// None, or an empty one.
+    Nothing,
+    /// More than one under the same name in the same place.
+    Twice,
+}
+
+/// What one place says under one name.
+enum Place {
+    Absent,
+    One(Vec<u8>),
+    Twice,
+}
+
+/// Looks for the key name by name: header, then query, then body. The first text wins, even an empty one; a
+/// wrong key in one place is not made good by a right one in the next.
+pub(crate) fn carried(
+    config: &Config,
+    head: &Head,
+    query: Query<'_>,
+    body: Option<&Fields>,
+) -> Carried {
+    for name in &config.key_names {
+        let places = [
+            config.key_in_header.then(|| in_header(head, name)),
+            config.key_in_query.then(|| in_query(query, name)),
+            body.map(|fields| in_body(fields, name)),
+        ];
+        // Later places are not looked at once one has something.
+        for place in places.into_iter().flatten() {
+            match place {
+                Place::Absent => {}
+                Place::Twice => return Carried::Twice,
+                Place::One(key) if key.is_empty() => return Carried::Nothing,
+                Place::One(key) => return Carried::Key(key, name.clone()),
+            }
+        }
+    }
+    Carried::Nothing
+}
+
+/// `_` and `-` are the same in a header's name, as in OpenResty.
+fn in_header(head: &Head, name: &str) -> Place {
+    let mut values = head.fields().filter(|(field, _)| same_name(field, name.as_bytes()));
+    match (values.next(), values.next()) {
+        (None, _) => Place::Absent,
+        (Some((_, value)), None) => Place::One(value.to_vec()),
+        (Some(_), Some(_)) => Place::Twice,
+    }
+}
+
+/// A name without `=` is a flag, not a key.
+fn in_query(query: Query<'_>, name: &str) -> Place {
+    let mut values = query.pairs().filter(|(field, _)| field == name.as_bytes());
+    match (values.next(), values.next()) {
+        (None | Some((_, None)), None) => Place::Absent,
+        (Some((_, Some(value))), None) => Place::One(value),
+        (_, Some(_)) => Place::Twice,
+    }
+}
+
+fn in_body(fields: &Fields, name: &str) -> Place {
+    match fields.values(name) {
+        [] => Place::Absent,
+        [Some(value)] => Place::One(value.clone()),
+        [None] => Place::Absent,
+        _ => Place::Twice,
+    }
+}
+
+/// The edits that take a key out of header and query, wherever it was found.
+pub(crate) fn hide(head: &Head, query: Query<'_>, name: &str) -> Vec<Edit> {
+    let mut edits: Vec<Edit> = Vec::new();
+    for (field, _) in head.fields().filter(|(field, _)| same_name(field, name.as_bytes())) {
+        let edit = Edit::remove(String::from_utf8_lossy(field).to_ascii_lowercase());
+        if !edits.contains(&edit) {
+            edits.push(edit);
+        }
+    }
+    if query.pairs().any(|(field, _)| field == name.as_bytes()) {
+        edits.push(Edit::Query(query.without(|field| field == name.as_bytes())));
+    }
+    edits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::config;
+
+    fn look(json: &str, fields: &[(&str, &str)], query: &str) -> Carried {
+        let head: Head = fields.iter().copied().collect();
+        let json = format!(r#"{{"admin":{{"upstream":"a"}}{json}}}"#);
+        carried(&config(&json), &head, Query::new(query.as_bytes()), None)
+    }
+
+    fn key(text: &str) -> Carried {
+        Carried::Key(text.into(), "apikey".into())
+    }
+
+    #[test]
+    fn the_header_comes_before_the_query() {
+        assert_eq!(look("", &[("apikey", "h")], "apikey=q"), key("h"));
+        assert_eq!(look("", &[], "apikey=q"), key("q"));
+        assert_eq!(look(r#","key_in_header":false"#, &[("apikey", "h")], "apikey=q"), key("q"));
+        assert_eq!(look(r#","key_in_query":false"#, &[], "apikey=q"), Carried::Nothing);
+    }
+
+    #[test]
+    fn an_empty_key_ends_the_search() {
+        assert_eq!(look("", &[("apikey", "")], "apikey=q"), Carried::Nothing);
+        assert_eq!(look("", &[], "apikey="), Carried::Nothing);
+    }
+
+    #[test]
+    fn two_keys_under_one_name_are_refused() {
+        assert_eq!(look("", &[("apikey", "a"), ("Apikey", "a")], ""), Carried::Twice);
+        assert_eq!(look("", &[], "apikey=a&api%6bey=a"), Carried::Twice);
+        assert_eq!(look("", &[], "apikey&apikey=a"), Carried::Twice);
+        let dashed = r#","key_names":["api-key"]"#;
+        assert_eq!(look(dashed, &[("api-key", "a"), ("api_key", "b")], ""), Carried::Twice);
+    }
+
+    #[test]
+    fn a_name_without_a_value_is_no_key() {
+        assert_eq!(look("", &[], "apikey"), Carried::Nothing);
+        assert_eq!(look("", &[], "apikey%5B%5D=a&apikey[1]=b"), Carried::Nothing);
+    }
+
+    #[test]
+    fn underscore_and_dash_are_the_same_in_a_header_only() {
+        let dashed = r#","key_names":["api-key"]"#;
+        assert_eq!(
+            look(dashed, &[("API_Key", "a")], ""),
+            Carried::Key(b"a".to_vec(), "api-key".into())
+        );
+        assert_eq!(look(dashed, &[], "api_key=a"), Carried::Nothing);
+    }
+
+    #[test]
+    fn names_are_tried_in_their_order() {
+        let two = r#","key_names":["one","two"]"#;
+        assert_eq!(look(two, &[("two", "2")], "one=1"), Carried::Key(b"1".to_vec(), "one".into()));
+        assert_eq!(look(two, &[("two", "2")], ""), Carried::Key(b"2".to_vec(), "two".into()));
+    }
+
+    #[test]
+    fn a_hidden_key_leaves_header_and_query_and_nothing_else() {
+        let head = Head::from_iter([("Api_Key", "a"), ("x", "y")]);
+        let edits = hide(&head, Query::new(b"b=1&api-key=a&%61=2"), "api-key");
+        assert_eq!(edits, [Edit::remove("api_key"), Edit::Query(b"b=1&%61=2".to_vec())]);
+        assert!(hide(&Head::default(), Query::new(b"b=1"), "api-key").is_empty());
+    }
+}

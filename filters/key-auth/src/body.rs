@@ -1,0 +1,214 @@
+//! A key in a form, a JSON object or a multipart body; and the body without it.
+
+use exchange::Query;
+use memchr::memmem::find;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+
+/// The kinds of body that can carry a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Form,
+    Json,
+    Multipart(Vec<u8>),
+}
+
+/// The fields of a body: for each name the values, `None` for one that is no text.
+#[derive(Debug, Default)]
+pub(crate) struct Fields(HashMap<Vec<u8>, Vec<Option<Vec<u8>>>>);
+
+impl Kind {
+    /// What a `content-type` says. `None` for a body that cannot carry a key.
+    pub(crate) fn of(content_type: &str) -> Option<Self> {
+        let mut parts = content_type.split(';').map(str::trim);
+        match parts.next()?.to_ascii_lowercase().as_str() {
+            "application/x-www-form-urlencoded" => Some(Self::Form),
+            "application/json" => Some(Self::Json),
+            "multipart/form-data" => {
+                let boundary = parts.find_map(|part| {
+                    let (name, value) = part.split_once('=')?;
+                    name.eq_ignore_ascii_case("boundary").then(|| value.trim_matches('"'))
+                })?;
+                (1..=70).contains(&boundary.len()).then(|| Self::Multipart(boundary.into()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The fields of `body`; none of one that is malformed.
+    pub(crate) fn fields(&self, body: &[u8]) -> Fields {
+        let mut fields = Fields::default();
+        match self {
+            Self::Form => {
+                for (name, value) in Query::new(body).pairs() {
+                    fields.push(name, value);
+                }
+            }
+            Self::Json => {
+                for (name, value) in members(body).unwrap_or_default() {
+                    match serde_json::from_str(value.get()) {
+                        Ok(serde_json::Value::String(text)) => {
+                            fields.push(name.into(), Some(text.into()))
+                        }
+                        // A list is several values.
+                        Ok(serde_json::Value::Array(_)) => {
+                            fields.0.entry(name.into()).or_default().extend([None, None])
+                        }
+                        _ => fields.push(name.into(), None),
+                    }
+                }
+            }
+            Self::Multipart(boundary) => {
+                for part in parts(body, boundary).unwrap_or_default() {
+                    if let Some(name) = &part.name {
+                        fields.push(name.clone(), Some(part.content.to_vec()));
+                    }
+                }
+            }
+        }
+        fields
+    }
+
+    /// `body` without the field `name`; everything else stays as it was written.
+    pub(crate) fn without(&self, body: &[u8], name: &str) -> Vec<u8> {
+        match self {
+            Self::Form => Query::new(body).without(|field| field == name.as_bytes()),
+            Self::Json => {
+                let Some(members) = members(body) else { return body.to_vec() };
+                let kept = members.iter().filter(|(field, _)| field != name);
+                let text: Vec<String> = kept
+                    .map(|(field, value)| {
+                        format!("{}:{}", serde_json::Value::from(field.as_str()), value.get())
+                    })
+                    .collect();
+                format!("{{{}}}", text.join(",")).into_bytes()
+            }
+            Self::Multipart(boundary) => {
+                let Some(parts) = parts(body, boundary) else { return body.to_vec() };
+                let mut out = Vec::with_capacity(body.len());
+                for part in
+                    parts.iter().filter(|part| part.name.as_deref() != Some(name.as_bytes()))
+                {
+                    out.extend_from_slice(b"--");
+                    out.extend_from_slice(boundary);
+                    out.extend_from_slice(b"\r\n");
+                    out.extend_from_slice(part.raw);
+                    out.extend_from_slice(b"\r\n");
+                }
+                out.extend_from_slice(b"--");
+                out.extend_from_slice(boundary);
+                out.extend_from_slice(b"--\r\n");
+                out
+            }
+        }
+    }
+}
+
+impl Fields {
+    /// All values of `name`.
+    pub(crate) fn values(&self, name: &str) -> &[Option<Vec<u8>>] {
+        self.0.get(name.as_bytes()).map_or(&[], Vec::as_slice)
+    }
+
+    fn push(&mut self, name: Vec<u8>, value: Option<Vec<u8>>) {
+        self.0.entry(name).or_default().push(value);
+    }
+}
+
+/// The members of a JSON object, duplicates included, with their text. `None` if it is not one.
+fn members(body: &[u8]) -> Option<Vec<(String, Box<RawValue>)>> {
+    struct Members(Vec<(String, Box<RawValue>)>);
+    struct Collect;
+
+    impl<'de> Deserialize<'de> for Members {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(Collect)
+        }
+    }
+
+    impl<'de> Visitor<'de> for Collect {
+        type Value = Members;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
+            let mut members = Vec::new();
+            while let Some(member) = map.next_entry()? {
+                members.push(member);
+            }
+            Ok(Members(members))
+        }
+    }
+
+    serde_json::from_slice::<Members>(body).ok().map(|Members(members)| members)
+}
+
+/// One part of a multipart body.
+struct Part<'a> {
+    name: Option<Vec<u8>>,
+    content: &'a [u8],
+    /// Headers and content.
+    raw: &'a [u8],
+}
+
+/// The parts of a multipart body (RFC 7578). `None` if it is malformed.
+fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> Option<Vec<Part<'a>>> {
+    let delimiter = [b"\r\n--", boundary].concat();
+    let first = delimiter.get(2..)?;
+    // A preamble is allowed, and of no meaning.
+    let start = if body.starts_with(first) {
+        first.len()
+    } else {
+        find(body, &delimiter)?.checked_add(delimiter.len())?
+    };
+    let mut rest = body.get(start..)?;
+    let mut parts = Vec::new();
+    while !rest.starts_with(b"--") {
+        let line = find(rest, b"\r\n")?;
+        // Only white space may follow a delimiter on its line.
+        if !rest.get(..line)?.iter().all(|byte| matches!(byte, b' ' | b'\t')) {
+            return None;
+        }
+        let after = rest.get(line.checked_add(2)?..)?;
+        let end = find(after, &delimiter)?;
+        parts.push(part(after.get(..end)?)?);
+        rest = after.get(end.checked_add(delimiter.len())?..)?;
+    }
+    Some(parts)
+}
+
+fn part(raw: &[u8]) -> Option<Part<'_>> {
+    // A part without headers begins with the empty line.
+    let (head, content) = match raw.strip_prefix(b"\r\n") {
+        Some(content) => (&b""[..], content),
+        None => {
+            let end = find(raw, b"\r\n\r\n")?;
+            (raw.get(..end)?, raw.get(end.checked_add(4)?..)?)
+        }
+    };
+    Some(Part { name: field_name(head), content, raw })
+}
+
+/// The `name` of a `Content-Disposition: form-data; name="..."`.
+fn field_name(head: &[u8]) -> Option<Vec<u8>> {
+    let head = String::from_utf8_lossy(head);
+    head.split("\r\n").find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        if !field.trim().eq_ignore_ascii_case("content-disposition") {
+            return None;
+        }
+        value.split(';').find_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            name.trim()
+                .eq_ignore_ascii_case("name")
+                .then(|| value.trim().trim_matches('"').as_bytes().to_vec())
+        })
+    })
+}
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;

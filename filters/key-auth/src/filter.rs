@@ -1,0 +1,54 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::Config;
+use crate::flow::KeyAuthFlow;
+use crate::source::Credentials;
+use exchange::Flow;
+use host::{Feature, Host, Needs, Source};
+use settings::{Common, Fields, Invalid};
+use std::rc::Rc;
+
+/// The key authentication filter.
+#[derive(Debug)]
+pub struct KeyAuth;
+
+impl Feature for KeyAuth {
+    const NAME: &'static str = "key_auth";
+    const ID: u8 = 1;
+    type Config = Config;
+
+    fn settings(fields: &mut Fields<'_>) -> Config {
+        Config::read(fields)
+    }
+
+    fn common(config: &Config) -> &Common {
+        &config.common
+    }
+
+    fn needs(config: &Config) -> Needs {
+        let needs = Needs::of(&config.common);
+        Needs {
+            raw_target: needs.raw_target || config.key_in_query || config.hide_credentials,
+            ..needs
+        }
+    }
+
+    fn check_host(config: &Config, host: Host) -> Result<(), Invalid> {
+        match host {
+            Host::Envoy if config.key_in_body && !config.common.holds_headers => Err(Invalid::one(
+                "key_in_body",
+                "found true without `allow_on_headers_stop_iteration`, expected that to be true here and in the \
+                 plugin's own configuration: otherwise Envoy gives the body only after the headers have left",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn source(config: &Rc<Config>) -> Option<Box<dyn Source>> {
+        Some(Box::new(Credentials { anonymous: config.anonymous.clone() }))
+    }
+
+    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
+        Box::new(KeyAuthFlow::new(Rc::clone(config)))
+    }
+}

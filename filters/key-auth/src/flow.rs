@@ -1,0 +1,251 @@
+//! What to do with one request, from its headers to a decision.
+//!
+//! ```text
+//! Arrived ──────key──────▶ AskedForKey ──▶ Decided
+//!    │ └──▶ AwaitingBody ──▲     │            ▲
+//!    └─no key──────┴─────────────┴─▶ AskedForAnonymous
+//! ```
+
+use crate::api_key::{Carried, carried, hide};
+use crate::body::Kind;
+use crate::config::Config;
+use crate::source::{by_key, by_name, decode};
+use consumer::{
+    Arrival, Identity, PROPERTY, announce, at_authentication, key_digest, refuse_duplicate,
+    single_owned,
+};
+use exchange::{BodyAhead, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable};
+use std::rc::Rc;
+
+/// One request's progress.
+pub(crate) struct KeyAuthFlow {
+    config: Rc<Config>,
+    state: State,
+}
+
+enum State {
+    Arrived,
+    AwaitingBody(Work, Kind),
+    AskedForKey(Work, Vec<u8>),
+    AskedForAnonymous(Work),
+    Decided,
+}
+
+/// A request in the making: it, and the edits that go with it.
+struct Work {
+    request: Box<Request>,
+    edits: Vec<Edit>,
+}
+
+/// Why there is no authenticated consumer.
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    NoKey,
+    Twice,
+    Unknown,
+}
+
+impl KeyAuthFlow {
+    pub(crate) fn new(config: Rc<Config>) -> Self {
+        Self { config, state: State::Arrived }
+    }
+
+    fn arrive(&self, request: Box<Request>) -> (State, Step) {
+        let config = &self.config;
+        let (identity, edits) = match at_authentication(&request, &config.common, &[]) {
+            Arrival::Pass(edits) => return decided(Step::Forward(edits)),
+            Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
+            Arrival::Judge(identity, edits) => (identity, edits),
+        };
+        let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
+        // With `anonymous` any earlier authentication will do.
+        let done = config.anonymous.is_some()
+            && identity.is_some_and(|identity| identity.is_authenticated());
+        if preflight || done {
+            return decided(Step::Forward(edits));
+        }
+        let work = Work { request, edits };
+        match self.body_kind(&work.request) {
+            Some(kind) => (State::AwaitingBody(work, kind), Step::AwaitBody),
+            None => self.look(work, None),
+        }
+    }
+
+    /// The kind of the body, if the key may be in it, and the body can be had.
+    fn body_kind(&self, request: &Request) -> Option<Kind> {
+        if !self.config.key_in_body || request.body == BodyAhead::None {
+            return None;
+        }
+        Kind::of(request.head.text("content-type")?)
+    }
+
+    fn look(&self, mut work: Work, body: Option<(Kind, Vec<u8>)>) -> (State, Step) {
+        let config = &self.config;
+        let fields = body.as_ref().map(|(kind, body)| kind.fields(body));
+        let query = Query::of_target(&work.request.target);
+        let (key, name) = match carried(config, &work.request.head, query, fields.as_ref()) {
+            Carried::Key(key, name) => (key, name),
+            Carried::Nothing => return self.fail(work, Failure::NoKey),
+            Carried::Twice => return self.fail(work, Failure::Twice),
+        };
+        let mut now = Vec::new();
+        if config.hide_credentials {
+            let hidden = hide(&work.request.head, query, &name);
+            let names = hidden.iter().filter_map(|edit| match edit {
+                Edit::Remove(name) => Some(name),
+                _ => None,
+            });
+            for name in names {
+                if let Err(duplicate) =
+                    single_owned(&work.request.head, name, work.request.can_remove)
+                {
+                    return decided(Step::Reply(refuse_duplicate(&duplicate)));
+                }
+            }
+            work.edits.extend(hidden);
+            if let Some((kind, body)) = &body {
+                let left = kind.without(body, &name);
+                if left != *body {
+                    now.push(Edit::Body(left));
+                }
+            }
+        }
+        let digest = key_digest(&key);
+        if let Some(identity) = config.consumers.by_key(&digest) {
+            let identity = Identity::clone(identity);
+            work.edits.extend(now);
+            return decided(self.admit(work, identity, Some(key)));
+        }
+        if config.common.admin.is_none() {
+            return self.fail(work, Failure::Unknown);
+        }
+        (State::AskedForKey(work, key), Step::Find(by_key(&digest), now))
+    }
+
+    /// Whose key it is is known, or not to be had.
+    fn judge(
+        &self,
+        work: Work,
+        key: Vec<u8>,
+        found: Result<Finding, Unavailable>,
+    ) -> (State, Step) {
+        match found {
+            Ok(Finding::Value(value)) => match decode(&value, work.request.now) {
+                Some(identity) => decided(self.admit(work, identity, Some(key))),
+                None => self.fail(work, Failure::Unknown),
+            },
+            Ok(Finding::Nothing) => self.fail(work, Failure::Unknown),
+            // Not to be able to ask is not to have failed: nobody becomes anonymous by it.
+            Err(Unavailable) => decided(unavailable()),
+        }
+    }
+
+    /// Refuses, or lets the anonymous consumer stand in.
+    fn fail(&self, work: Work, failure: Failure) -> (State, Step) {
+        let Some(name) = &self.config.anonymous else {
+            return decided(self.challenge(failure));
+        };
+        if let Some(identity) = self.config.consumers.by_name(name) {
+            let identity = Identity::clone(identity);
+            return decided(self.admit(work, identity.into_anonymous(), None));
+        }
+        if self.config.common.admin.is_none() {
+            return decided(self.no_anonymous(name));
+        }
+        (State::AskedForAnonymous(work), Step::Find(by_name(name), Vec::new()))
+    }
+
+    /// Who the anonymous consumer is is known, or not to be had.
+    fn stand_in(&self, work: Work, found: Result<Finding, Unavailable>) -> Step {
+        let name = self.config.anonymous.as_deref().unwrap_or_default();
+        match found {
+            Ok(Finding::Value(value)) => match decode(&value, work.request.now) {
+                Some(identity) => self.admit(work, identity.into_anonymous(), None),
+                None => unavailable(),
+            },
+            Ok(Finding::Nothing) => self.no_anonymous(name),
+            Err(Unavailable) => unavailable(),
+        }
+    }
+
+    fn admit(&self, work: Work, mut identity: Identity, key: Option<Vec<u8>>) -> Step {
+        let announced = announce(&work.request.head, &identity);
+        if self.config.expose_key {
+            let key = key.and_then(|key| String::from_utf8(key).ok());
+            if let Some(credential) = &mut identity.credential {
+                credential.key = key;
+            }
+        }
+        // What is set anyway need not be taken out first.
+        let set_anyway = |edit: &Edit| match edit {
+            Edit::Remove(name) => announced
+                .iter()
+                .any(|other| matches!(other, Edit::Set(set, _) | Edit::Remove(set) if set == name)),
+            _ => false,
+        };
+        let mut edits: Vec<Edit> =
+            work.edits.into_iter().filter(|edit| !set_anyway(edit)).collect();
+        edits.extend(announced);
+        edits.push(Edit::Publish(PROPERTY, identity.to_json()));
+        Step::Forward(edits)
+    }
+
+    fn challenge(&self, failure: Failure) -> Step {
+        let message = match failure {
+            Failure::NoKey => "No API key found in request",
+            Failure::Twice => "Duplicate API key found",
+            Failure::Unknown => "Unauthorized",
+        };
+        Step::Reply(
+            Reply::error(401, message).with("www-authenticate", self.config.challenge.clone()),
+        )
+    }
+
+    fn no_anonymous(&self, name: &str) -> Step {
+        Step::Reply(Reply::error(
+            500,
+            format!("anonymous consumer {name} is configured but doesn't exist"),
+        ))
+    }
+}
+
+impl Flow for KeyAuthFlow {
+    fn on(&mut self, event: Event) -> Step {
+        let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
+            (State::Arrived, Event::Request(request)) => self.arrive(request),
+            (State::AwaitingBody(work, kind), Event::Body(Ok(body))) => {
+                self.look(work, Some((kind, body)))
+            }
+            // A body that the host does not hand over holds no key that could be read.
+            (State::AwaitingBody(work, _), Event::Body(Err(Unavailable))) => self.look(work, None),
+            (State::AskedForKey(work, key), Event::Found(found)) => self.judge(work, key, found),
+            (State::AskedForAnonymous(work), Event::Found(found)) => {
+                decided(self.stand_in(work, found))
+            }
+            // The host broke the order of events: refuse rather than guess.
+            (State::Arrived, Event::Found(_) | Event::Body(_))
+            | (State::AwaitingBody(..), Event::Request(_) | Event::Found(_))
+            | (
+                State::AskedForKey(..) | State::AskedForAnonymous(_),
+                Event::Request(_) | Event::Body(_),
+            )
+            | (State::Decided, _) => {
+                decided(Step::Reply(Reply::error(500, "An unexpected error occurred")))
+            }
+        };
+        self.state = next;
+        step
+    }
+}
+
+fn decided(step: Step) -> (State, Step) {
+    (State::Decided, step)
+}
+
+fn unavailable() -> Step {
+    Step::Reply(Reply::error(503, "Service unavailable"))
+}
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;

@@ -1,0 +1,289 @@
+use super::*;
+use crate::config::tests::config;
+use crate::source::encode;
+use consumer::{Credential, IDENTITY_HEADERS};
+use exchange::{Body, Head};
+
+const INLINE: &str = r#""consumers":[{"id":"1","username":"fiona","keyauth_credentials":[{"id":"k","key":"open_sesame"}]},{"id":"9","username":"guests"}]"#;
+
+fn flow(json: &str) -> KeyAuthFlow {
+    KeyAuthFlow::new(Rc::new(config(&format!("{{{json}}}"))))
+}
+
+fn inline(more: &str) -> KeyAuthFlow {
+    flow(&format!("{INLINE}{more}"))
+}
+
+fn asking(more: &str) -> KeyAuthFlow {
+    flow(&format!(r#""admin":{{"upstream":"admin"}}{more}"#))
+}
+
+fn request(target: &str, fields: &[(&str, &str)]) -> Request {
+    Request {
+        head: fields.iter().copied().collect::<Head>(),
+        method: b"GET".to_vec(),
+        target: target.into(),
+        now: 500,
+        ..Request::default()
+    }
+}
+
+fn on(flow: &mut KeyAuthFlow, request: Request) -> Step {
+    flow.on(Event::Request(Box::new(request)))
+}
+
+fn fiona() -> Identity {
+    let credential = Credential {
+        id: "k".into(),
+        kind: "key-auth".into(),
+        identifier: Some("k".into()),
+        key: None,
+    };
+    Identity {
+        id: "1".into(),
+        username: Some("fiona".into()),
+        credential: Some(credential),
+        ..Identity::default()
+    }
+}
+
+fn admitted(identity: &Identity) -> Step {
+    let mut edits = announce(&Head::default(), identity);
+    edits.push(Edit::Publish(PROPERTY, identity.to_json()));
+    Step::Forward(edits)
+}
+
+fn refusal(step: &Step) -> (u16, &str, Option<&str>) {
+    match step {
+        Step::Reply(Reply { status, body: Body::Error(message), headers }) => {
+            let challenge = headers.iter().find(|(name, _)| name == "www-authenticate");
+            (*status, message, challenge.map(|(_, value)| std::str::from_utf8(value).unwrap()))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_known_key_admits_its_consumer() {
+    for request in
+        [request("/", &[("apikey", "open_sesame")]), request("/?apikey=open_sesame", &[])]
+    {
+        assert_eq!(on(&mut inline(""), request), admitted(&fiona()));
+    }
+}
+
+#[test]
+fn each_refusal_has_its_words_and_its_challenge() {
+    for (target, fields, expected) in [
+        ("/", &[][..], "No API key found in request"),
+        ("/?apikey=", &[], "No API key found in request"),
+        ("/", &[("apikey", "open_sesame"), ("apikey", "open_sesame")], "Duplicate API key found"),
+        ("/", &[("apikey", "wrong")], "Unauthorized"),
+        ("/?apikey=open_sesame", &[("apikey", "wrong")], "Unauthorized"),
+    ] {
+        assert_eq!(
+            refusal(&on(&mut inline(""), request(target, fields))),
+            (401, expected, Some("Key"))
+        );
+        let realm = on(&mut inline(r#","realm":"r""#), request(target, fields));
+        assert_eq!(refusal(&realm).2, Some(r#"Key realm="r""#));
+    }
+}
+
+#[test]
+fn a_key_that_is_not_in_the_settings_is_asked_for() {
+    let mut flow = asking("");
+    let step = on(&mut flow, request("/", &[("apikey", "open_sesame")]));
+    assert_eq!(step, Step::Find(by_key(&key_digest(b"open_sesame")), vec![]));
+    assert_eq!(
+        flow.on(Event::Found(Ok(Finding::Value(encode(&fiona(), None))))),
+        admitted(&fiona())
+    );
+}
+
+#[test]
+fn what_cannot_be_asked_is_refused_also_with_an_anonymous_consumer() {
+    for more in ["", r#","anonymous":"guests""#] {
+        let mut flow = asking(more);
+        on(&mut flow, request("/", &[("apikey", "x")]));
+        assert_eq!(
+            refusal(&flow.on(Event::Found(Err(Unavailable)))),
+            (503, "Service unavailable", None)
+        );
+    }
+}
+
+#[test]
+fn an_unknown_or_ended_key_is_unauthorized() {
+    for found in [
+        Finding::Nothing,
+        Finding::Value(encode(&fiona(), Some(500))),
+        Finding::Value(b"odd".to_vec()),
+    ] {
+        let mut flow = asking("");
+        on(&mut flow, request("/", &[("apikey", "x")]));
+        assert_eq!(refusal(&flow.on(Event::Found(Ok(found)))).1, "Unauthorized");
+    }
+}
+
+#[test]
+fn the_anonymous_consumer_stands_in_for_every_failure() {
+    let guests =
+        Identity { id: "9".into(), username: Some("guests".into()), ..Identity::default() }
+            .into_anonymous();
+    for anonymous in ["guests", "9"] {
+        let more = format!(r#","anonymous":"{anonymous}""#);
+        for request in
+            [request("/", &[]), request("/?apikey=a&apikey=b", &[]), request("/?apikey=x", &[])]
+        {
+            assert_eq!(on(&mut inline(&more), request), admitted(&guests));
+        }
+    }
+    let mut flow = asking(r#","anonymous":"guests""#);
+    assert_eq!(on(&mut flow, request("/", &[])), Step::Find(by_name("guests"), vec![]));
+    let found = Finding::Value(encode(&Identity { anonymous: false, ..guests.clone() }, None));
+    assert_eq!(flow.on(Event::Found(Ok(found))), admitted(&guests));
+}
+
+#[test]
+fn an_anonymous_consumer_that_does_not_exist_is_an_error() {
+    let mut flow = asking(r#","anonymous":"nobody""#);
+    on(&mut flow, request("/", &[]));
+    let step = flow.on(Event::Found(Ok(Finding::Nothing)));
+    assert_eq!(
+        refusal(&step),
+        (500, "anonymous consumer nobody is configured but doesn't exist", None)
+    );
+}
+
+fn authenticated(mut request: Request) -> Request {
+    request.consumer = Some(br#"{"id":"7","credential":{"id":"c"}}"#.to_vec());
+    request
+}
+
+#[test]
+fn an_earlier_authentication_is_enough_with_anonymous_and_not_without() {
+    let or = r#","anonymous":"guests""#;
+    assert_eq!(on(&mut inline(or), authenticated(request("/", &[]))), Step::Forward(vec![]));
+    assert_eq!(refusal(&on(&mut inline(""), authenticated(request("/", &[])))).0, 401);
+    let mut anonymous = request("/?apikey=open_sesame", &[]);
+    anonymous.consumer = Some(br#"{"id":"9","anonymous":true}"#.to_vec());
+    assert_eq!(on(&mut inline(or), anonymous), admitted(&fiona()));
+}
+
+#[test]
+fn a_preflight_passes_unauthenticated_where_wanted_but_never_with_forged_headers() {
+    let options =
+        |fields: &[(&str, &str)]| Request { method: b"OPTIONS".to_vec(), ..request("/", fields) };
+    assert_eq!(refusal(&on(&mut inline(""), options(&[]))).0, 401);
+    let step = on(&mut inline(r#","run_on_preflight":false"#), options(&[("X-Consumer-ID", "1")]));
+    assert_eq!(step, Step::Forward(vec![Edit::remove("x-consumer-id")]));
+}
+
+#[test]
+fn forged_identity_headers_are_replaced_or_taken_out() {
+    let forged: Vec<(&str, &str)> = IDENTITY_HEADERS.iter().map(|name| (*name, "evil")).collect();
+    let mut fields = forged.clone();
+    fields.push(("apikey", "open_sesame"));
+    let Step::Forward(edits) = on(&mut inline(""), request("/", &fields)) else { panic!() };
+    for name in IDENTITY_HEADERS {
+        let last = edits
+            .iter()
+            .rev()
+            .find(|edit| matches!(edit, Edit::Set(n, _) | Edit::Remove(n) if n == name));
+        let expected = match name {
+            "x-consumer-id" => Edit::set(name, "1"),
+            "x-consumer-username" => Edit::set(name, "fiona"),
+            "x-credential-identifier" => Edit::set(name, "k"),
+            _ => Edit::remove(name),
+        };
+        assert_eq!(last, Some(&expected));
+    }
+}
+
+#[test]
+fn a_header_of_our_own_that_came_twice_is_refused_where_it_cannot_be_removed() {
+    let fields = [("X-Consumer-ID", "a"), ("x-consumer-id", "b"), ("apikey", "open_sesame")];
+    assert_eq!(refusal(&on(&mut inline(""), request("/", &fields))).0, 400);
+    let removing = Request { can_remove: true, ..request("/", &fields) };
+    assert!(matches!(on(&mut inline(""), removing), Step::Forward(_)));
+}
+
+#[test]
+fn a_hidden_key_is_taken_out_wherever_it_is() {
+    let mut flow = inline(r#","hide_credentials":true"#);
+    let Step::Forward(edits) =
+        on(&mut flow, request("/?a=1&apikey=zzz&b", &[("apikey", "open_sesame")]))
+    else {
+        panic!()
+    };
+    assert_eq!(edits[..2], [Edit::remove("apikey"), Edit::Query(b"a=1&b".to_vec())]);
+}
+
+fn post(content_type: &str) -> Request {
+    Request {
+        method: b"POST".to_vec(),
+        body: BodyAhead::Comes,
+        ..request("/", &[("content-type", content_type)])
+    }
+}
+
+#[test]
+fn a_key_in_the_body_is_waited_for_and_taken_out_before_anything_else_happens() {
+    let mut flow = asking(r#","key_in_body":true,"hide_credentials":true"#);
+    assert_eq!(on(&mut flow, post("application/x-www-form-urlencoded")), Step::AwaitBody);
+    let step = flow.on(Event::Body(Ok(b"a=1&apikey=open_sesame".to_vec())));
+    assert_eq!(
+        step,
+        Step::Find(by_key(&key_digest(b"open_sesame")), vec![Edit::Body(b"a=1".to_vec())])
+    );
+}
+
+#[test]
+fn a_body_that_cannot_be_had_holds_no_key() {
+    let more = r#","key_in_body":true"#;
+    let none = Request { body: BodyAhead::None, ..post("application/json") };
+    assert_eq!(refusal(&on(&mut inline(more), none)).1, "No API key found in request");
+    assert_eq!(
+        refusal(&on(&mut inline(more), post("text/plain"))).1,
+        "No API key found in request"
+    );
+    let mut flow = inline(more);
+    on(&mut flow, post("application/json"));
+    assert_eq!(refusal(&flow.on(Event::Body(Err(Unavailable)))).1, "No API key found in request");
+    let mut flow = inline(more);
+    on(&mut flow, post("application/json"));
+    assert_eq!(
+        flow.on(Event::Body(Ok(br#"{"apikey":"open_sesame"}"#.to_vec()))),
+        admitted(&fiona())
+    );
+}
+
+#[test]
+fn an_exposed_key_is_in_the_property_and_nowhere_else() {
+    let Step::Forward(edits) =
+        on(&mut inline(r#","expose_key":true"#), request("/?apikey=open_sesame", &[]))
+    else {
+        panic!()
+    };
+    for edit in &edits {
+        let (Edit::Set(_, value) | Edit::Publish(_, value)) = edit else { continue };
+        let has = String::from_utf8_lossy(value).contains("open_sesame");
+        assert_eq!(has, matches!(edit, Edit::Publish(..)), "{edit:?}");
+    }
+}
+
+#[test]
+fn an_event_out_of_order_is_refused() {
+    let body = || Event::Body(Ok(vec![]));
+    let found = || Event::Found(Ok(Finding::Value(encode(&fiona(), None))));
+    for early in [body(), found()] {
+        assert_eq!(refusal(&inline("").on(early)).0, 500);
+    }
+    let mut late = inline("");
+    on(&mut late, request("/?apikey=open_sesame", &[]));
+    assert_eq!(refusal(&late.on(found())).0, 500);
+    let mut asked = asking("");
+    on(&mut asked, request("/?apikey=x", &[]));
+    assert_eq!(refusal(&asked.on(body())).0, 500);
+}

@@ -1,0 +1,23 @@
+//! Writes the JSON Schema of each filter's settings beside its Wasm, where Kong looks for it:
+//! `gatehouse-meta dist/filters`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Some(directory) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("usage: gatehouse-meta <directory>");
+        return ExitCode::FAILURE;
+    };
+    let all =
+        [host::meta::<gatehouse_app_id::AppId>(), host::meta::<gatehouse_key_auth::KeyAuth>()];
+    for (name, meta) in all {
+        let path = directory.join(format!("gatehouse_{name}.meta.json"));
+        let text = format!("{meta:#}\n");
+        if let Err(error) = std::fs::write(&path, text) {
+            eprintln!("{}: {error}", path.display());
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
