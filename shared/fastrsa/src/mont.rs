@@ -76,6 +76,7 @@ impl Mont {
         self.reduce_wide(t)
     }
 
+    #[cfg(feature = "sign")]
     pub(crate) fn to_mont(&self, a: &[u64]) -> Number {
         self.mul(a, &self.r2)
     }

@@ -1,0 +1,124 @@
+//! ECDSA on the NIST curves (RFC 7518 section 3.4): one small type over three crates.
+
+use crate::algorithm::Algorithm;
+use crate::error::BadKey;
+use crate::spki_der;
+use spki::ObjectIdentifier;
+
+macro_rules! curves {
+    ($($feature:literal $curve:ident $krate:ident $algorithm:ident $name:literal $size:literal $oid:ident;)*) => {
+        /// A public key on one of the curves.
+        pub(crate) enum Point {
+            $(#[cfg(feature = $feature)] $curve(Box<$krate::ecdsa::VerifyingKey>),)*
+        }
+
+        /// A private key on one of the curves.
+        #[cfg(feature = "sign")]
+        pub(crate) enum Scalar {
+            $(#[cfg(feature = $feature)] $curve(Box<$krate::ecdsa::SigningKey>),)*
+        }
+
+        impl Point {
+            /// A point in SEC1 form, compressed or not.
+            pub(crate) fn new(curve: ObjectIdentifier, sec1: &[u8]) -> Result<Self, BadKey> {
+                match curve {
+                    $(#[cfg(feature = $feature)]
+                    spki_der::$oid => $krate::ecdsa::VerifyingKey::from_sec1_bytes(sec1)
+                        .map(|key| Point::$curve(Box::new(key)))
+                        .map_err(|_| BadKey::Point),)*
+                    _ => Err(BadKey::Unsupported),
+                }
+            }
+
+            pub(crate) fn algorithm(&self) -> Algorithm {
+                match self {
+                    $(#[cfg(feature = $feature)] Point::$curve(_) => Algorithm::$algorithm,)*
+                }
+            }
+
+            pub(crate) fn oid(&self) -> ObjectIdentifier {
+                match self {
+                    $(#[cfg(feature = $feature)] Point::$curve(_) => spki_der::$oid,)*
+                }
+            }
+
+            /// The name of the curve in a JWK.
+            pub(crate) fn name(&self) -> &'static str {
+                match self {
+                    $(#[cfg(feature = $feature)] Point::$curve(_) => $name,)*
+                }
+            }
+
+            /// 0x04, x, y.
+            pub(crate) fn uncompressed(&self) -> Vec<u8> {
+                match self {
+                    $(#[cfg(feature = $feature)]
+                    Point::$curve(key) => key.to_sec1_point(false).as_bytes().to_vec(),)*
+                }
+            }
+
+            pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+                match self {
+                    $(#[cfg(feature = $feature)]
+                    Point::$curve(key) => {
+                        use $krate::ecdsa::signature::Verifier as _;
+                        $krate::ecdsa::Signature::from_slice(signature)
+                            .is_ok_and(|s| key.verify(message, &s).is_ok())
+                    })*
+                }
+            }
+        }
+
+        #[cfg(feature = "sign")]
+        impl Scalar {
+            /// A big-endian number of exactly the curve's size.
+            pub(crate) fn new(curve: ObjectIdentifier, bytes: &[u8]) -> Result<Self, BadKey> {
+                match curve {
+                    $(#[cfg(feature = $feature)]
+                    spki_der::$oid => {
+                        if bytes.len() != $size {
+                            return Err(BadKey::Point);
+                        }
+                        $krate::ecdsa::SigningKey::from_slice(bytes)
+                            .map(|key| Scalar::$curve(Box::new(key)))
+                            .map_err(|_| BadKey::Point)
+                    })*
+                    _ => Err(BadKey::Unsupported),
+                }
+            }
+
+            pub(crate) fn point(&self) -> Point {
+                match self {
+                    $(#[cfg(feature = $feature)]
+                    Scalar::$curve(key) => Point::$curve(Box::new(*key.verifying_key())),)*
+                }
+            }
+
+            /// Deterministic (RFC 6979).
+            pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+                match self {
+                    $(#[cfg(feature = $feature)]
+                    Scalar::$curve(key) => {
+                        use $krate::ecdsa::signature::Signer as _;
+                        let s: $krate::ecdsa::Signature = key.try_sign(message).ok()?;
+                        Some(s.to_bytes().to_vec())
+                    })*
+                }
+            }
+        }
+
+        /// The curve of a JWK's name, and the length of its coordinates.
+        pub(crate) fn by_name(name: &str) -> Option<(ObjectIdentifier, usize)> {
+            match name {
+                $(#[cfg(feature = $feature)] $name => Some((spki_der::$oid, $size)),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+curves! {
+    "p256" P256 p256 Es256 "P-256" 32 P256;
+    "p384" P384 p384 Es384 "P-384" 48 P384;
+    "p521" P521 p521 Es512 "P-521" 66 P521;
+}

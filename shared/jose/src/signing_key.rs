@@ -1,0 +1,338 @@
+//! Keys that make signatures.
+
+use crate::algorithm::{Algorithm, Algorithms};
+use crate::backend::Backend;
+use crate::error::{BadKey, CannotSign};
+use crate::policy::Policy;
+use crate::random::Random;
+use crate::spki_der::{self, Contents};
+use crate::verifying_key::{Material, VerifyingKey};
+use crate::{base64url, json, jwk, keyed_hash, pem};
+use core::fmt;
+use der::Decode as _;
+use der::asn1::AnyRef;
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+/// A private key (or a shared secret) for exactly one algorithm.
+pub struct SigningKey {
+    secret: Secret,
+    algorithm: Algorithm,
+    /// What checks the signatures.
+    public: VerifyingKey,
+    /// PKCS#8, for a host that wants it.
+    der: Option<Zeroizing<Vec<u8>>>,
+}
+
+pub(crate) enum Secret {
+    Shared(Zeroizing<Vec<u8>>),
+    /// Signing changes the blinding.
+    #[cfg(feature = "rsa")]
+    Rsa(Box<std::sync::Mutex<fastrsa::PrivateKey>>),
+    #[cfg(any(feature = "p256", feature = "p384", feature = "p521"))]
+    Ec(crate::curve::Scalar),
+    #[cfg(feature = "ed25519")]
+    Ed25519(Box<ed25519_dalek::SigningKey>),
+}
+
+/// A JWS header that a key signs with, checked and encoded once.
+#[derive(Clone)]
+pub struct SigningHeader {
+    encoded: String,
+    algorithm: Algorithm,
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.algorithm)
+    }
+}
+
+impl Secret {
+    pub(crate) fn shared(bytes: &[u8]) -> Result<Self, BadKey> {
+        if bytes.is_empty() {
+            return Err(BadKey::Empty);
+        }
+        Ok(Secret::Shared(Zeroizing::new(bytes.to_vec())))
+    }
+
+    #[cfg(feature = "rsa")]
+    pub(crate) fn rsa(parts: &fastrsa::Parts<'_>) -> Result<Self, BadKey> {
+        let key = fastrsa::PrivateKey::new(parts).map_err(|_| BadKey::Rsa)?;
+        // RFC 7518 sections 3.3 and 3.5. There is no old token to be compatible with when signing.
+        if key.public().bits() < Policy::REMOTE.min_rsa_bits {
+            return Err(BadKey::TooShort);
+        }
+        Ok(Secret::Rsa(Box::new(std::sync::Mutex::new(key))))
+    }
+
+    #[cfg(feature = "rsa")]
+    fn rsa_der(der: &[u8]) -> Result<Self, BadKey> {
+        let key = pkcs1::RsaPrivateKeyRef::from_der(der).map_err(|_| BadKey::Der)?;
+        if key.other_prime_infos.is_some() {
+            return Err(BadKey::Unsupported);
+        }
+        Self::rsa(&fastrsa::Parts {
+            modulus: key.modulus.as_bytes(),
+            public_exponent: key.public_exponent.as_bytes(),
+            prime1: key.prime1.as_bytes(),
+            prime2: key.prime2.as_bytes(),
+            exponent1: key.exponent1.as_bytes(),
+            exponent2: key.exponent2.as_bytes(),
+            coefficient: key.coefficient.as_bytes(),
+        })
+    }
+
+    /// ECPrivateKey (RFC 5915). The curve may stand inside or outside.
+    #[cfg(any(feature = "p256", feature = "p384", feature = "p521"))]
+    fn ec_der(der: &[u8], curve: Option<spki::ObjectIdentifier>) -> Result<Self, BadKey> {
+        let key = sec1::EcPrivateKey::from_der(der).map_err(|_| BadKey::Der)?;
+        let inside = key.parameters.and_then(|p| p.named_curve());
+        if inside.is_some() && curve.is_some() && inside != curve {
+            return Err(BadKey::Der);
+        }
+        let curve = curve.or(inside).ok_or(BadKey::Unsupported)?;
+        let scalar = crate::curve::Scalar::new(curve, key.private_key)?;
+        if let Some(public) = key.public_key {
+            let public = crate::curve::Point::new(curve, public)?;
+            if public.uncompressed() != scalar.point().uncompressed() {
+                return Err(BadKey::Point);
+            }
+        }
+        Ok(Secret::Ec(scalar))
+    }
+
+    #[cfg(feature = "ed25519")]
+    pub(crate) fn ed25519(seed: &[u8]) -> Result<Self, BadKey> {
+        let seed: &[u8; 32] = seed.try_into().map_err(|_| BadKey::Point)?;
+        Ok(Secret::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(seed))))
+    }
+
+    fn pkcs8_der(der: &[u8]) -> Result<Self, BadKey> {
+        let info = pkcs8::PrivateKeyInfoRef::from_der(der).map_err(|_| BadKey::Der)?;
+        match Contents::of(&info.algorithm, info.private_key.as_bytes())? {
+            #[cfg(feature = "rsa")]
+            Contents::Rsa(der) => Self::rsa_der(der),
+            #[cfg(any(feature = "p256", feature = "p384", feature = "p521"))]
+            Contents::Ec(curve, der) => Self::ec_der(der, Some(curve)),
+            // CurvePrivateKey: an OCTET STRING in the OCTET STRING (RFC 8410 section 7).
+            #[cfg(feature = "ed25519")]
+            Contents::Ed25519(der) => {
+                let seed = <&der::asn1::OctetStringRef>::from_der(der).map_err(|_| BadKey::Der)?;
+                Self::ed25519(seed.as_bytes())
+            }
+            #[allow(unreachable_patterns, reason = "reached in builds with fewer features")]
+            _ => Err(BadKey::Unsupported),
+        }
+    }
+
+    /// The key that checks what this one signs.
+    fn public(&self) -> Result<Material, BadKey> {
+        match self {
+            Secret::Shared(secret) => Material::secret(secret),
+            #[cfg(feature = "rsa")]
+            Secret::Rsa(key) => {
+                let key = locked(key);
+                let public = key.public();
+                let (n, e) = (public.modulus(), public.exponent().to_be_bytes());
+                Material::rsa(&n, &e, Policy::REMOTE)
+            }
+            #[cfg(any(feature = "p256", feature = "p384", feature = "p521"))]
+            Secret::Ec(scalar) => Ok(Material::Ec(scalar.point())),
+            #[cfg(feature = "ed25519")]
+            Secret::Ed25519(key) => Material::ed25519(key.verifying_key().as_bytes()),
+        }
+    }
+}
+
+/// The key behind the lock. A panic elsewhere cannot have left it half changed: signing takes the blinding
+/// out before it uses it.
+#[cfg(feature = "rsa")]
+fn locked(
+    key: &std::sync::Mutex<fastrsa::PrivateKey>,
+) -> std::sync::MutexGuard<'_, fastrsa::PrivateKey> {
+    key.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// A key in the one form that every host reads (RFC 5958).
+fn pkcs8_wrapped(
+    oid: spki::ObjectIdentifier,
+    parameters: AnyRef<'_>,
+    key: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, BadKey> {
+    use der::Encode as _;
+    let algorithm = spki::AlgorithmIdentifier { oid, parameters: Some(parameters) };
+    let key = der::asn1::OctetStringRef::new(key).map_err(|_| BadKey::Der)?;
+    let wrapped = pkcs8::PrivateKeyInfoRef::new(algorithm, key).to_der();
+    wrapped.map(Zeroizing::new).map_err(|_| BadKey::Der)
+}
+
+impl SigningKey {
+    pub(crate) fn new(secret: Secret, algorithm: Algorithm) -> Result<Self, BadKey> {
+        let public = VerifyingKey::new(secret.public()?, Algorithms::of(&[algorithm]))?;
+        Ok(SigningKey { secret, algorithm, public, der: None })
+    }
+
+    /// A shared secret.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKey::Empty`]; [`BadKey::Algorithm`] when it is no HMAC.
+    pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, BadKey> {
+        Self::new(Secret::shared(secret)?, algorithm)
+    }
+
+    /// The first private key of a PEM text: `PRIVATE KEY` (PKCS#8), `RSA PRIVATE KEY` (PKCS#1) or
+    /// `EC PRIVATE KEY` (SEC1). RSA keys need two primes of equal length and 2048 bits or more.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKey`]; [`BadKey::Algorithm`] when the algorithm is not one for this kind of key.
+    pub fn from_pem(text: &str, algorithm: Algorithm) -> Result<Self, BadKey> {
+        let blocks = pem::blocks(text)?;
+        let block = blocks.iter().find(|b| b.label.ends_with("PRIVATE KEY")).ok_or(BadKey::Pem)?;
+        let (secret, der) = match block.label {
+            "PRIVATE KEY" => (Secret::pkcs8_der(&block.der)?, block.der.clone()),
+            #[cfg(feature = "rsa")]
+            "RSA PRIVATE KEY" => {
+                let wrapped = pkcs8_wrapped(spki_der::RSA, AnyRef::NULL, &block.der)?;
+                (Secret::rsa_der(&block.der)?, wrapped)
+            }
+            #[cfg(any(feature = "p256", feature = "p384", feature = "p521"))]
+            "EC PRIVATE KEY" => {
+                let secret = Secret::ec_der(&block.der, None)?;
+                let Secret::Ec(scalar) = &secret else { return Err(BadKey::Der) };
+                let wrapped =
+                    pkcs8_wrapped(spki_der::EC, (&scalar.point().oid()).into(), &block.der)?;
+                (secret, wrapped)
+            }
+            _ => return Err(BadKey::Unsupported),
+        };
+        Ok(SigningKey { der: Some(der), ..Self::new(secret, algorithm)? })
+    }
+
+    /// A private JWK. `algorithm` may be left out where the JWK has `alg`. `use` must be `sig` and `key_ops`
+    /// must contain `sign`, where they are given. RSA keys need their primes.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKey`].
+    pub fn from_jwk(
+        jwk: &Map<String, Value>,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Self, BadKey> {
+        jwk::signing(jwk, algorithm)
+    }
+
+    /// The same key with another key id.
+    #[must_use]
+    pub fn with_key_id(self, key_id: Option<String>) -> Self {
+        SigningKey { public: self.public.with_key_id(key_id), ..self }
+    }
+
+    /// The algorithm that it signs with.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The key's name.
+    pub fn key_id(&self) -> Option<&str> {
+        self.public.key_id()
+    }
+
+    /// The key that verifies what this one signs: the public half, or the same shared secret.
+    pub fn verifying(&self) -> &VerifyingKey {
+        &self.public
+    }
+
+    /// The private key in PKCS#8; None for one that came as a JWK.
+    pub(crate) fn der(&self) -> Option<&[u8]> {
+        self.der.as_ref().map(|der| der.as_slice())
+    }
+
+    /// Checks and encodes a header: a JSON object whose `alg` is this key's. It stays byte for byte as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotSign::Header`].
+    pub fn header(&self, json: &str) -> Result<SigningHeader, CannotSign> {
+        let header = json::parse_object(json.as_bytes()).ok_or(CannotSign::Header)?;
+        if header.get("alg").and_then(Value::as_str) != Some(self.algorithm.name()) {
+            return Err(CannotSign::Header);
+        }
+        Ok(SigningHeader { encoded: base64url::encode(json), algorithm: self.algorithm })
+    }
+
+    /// Signs claims, which must be a JSON object without duplicate members. Gives the compact form.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotSign`].
+    pub fn sign(
+        &self,
+        header: &SigningHeader,
+        claims: &str,
+        backend: &dyn Backend,
+        random: &mut dyn Random,
+    ) -> Result<String, CannotSign> {
+        json::parse_object(claims.as_bytes()).ok_or(CannotSign::Claims)?;
+        self.sign_payload(header, claims.as_bytes(), backend, random)
+    }
+
+    /// Signs any payload. Gives the compact form.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotSign`].
+    pub fn sign_payload(
+        &self,
+        header: &SigningHeader,
+        payload: &[u8],
+        backend: &dyn Backend,
+        random: &mut dyn Random,
+    ) -> Result<String, CannotSign> {
+        if header.algorithm != self.algorithm {
+            return Err(CannotSign::Header);
+        }
+        let mut text = header.encoded.clone();
+        text.push('.');
+        base64url::encode_onto(payload, &mut text);
+        let signature = backend.sign(self, text.as_bytes(), random)?;
+        text.push('.');
+        base64url::encode_onto(signature, &mut text);
+        Ok(text)
+    }
+
+    /// Signs in this module.
+    pub(crate) fn signature(
+        &self,
+        message: &[u8],
+        random: &mut dyn Random,
+    ) -> Result<Vec<u8>, CannotSign> {
+        // Not every kind of key needs it.
+        let _ = &random;
+        match &self.secret {
+            Secret::Shared(secret) => {
+                keyed_hash::tag(self.algorithm, secret, message).ok_or(CannotSign::Fault)
+            }
+            #[cfg(feature = "rsa")]
+            Secret::Rsa(key) => {
+                let scheme = crate::verifying_key::rsa_scheme(self.algorithm);
+                let scheme = scheme.ok_or(CannotSign::Fault)?;
+                let mut random = |out: &mut [u8]| random.fill(out);
+                locked(key).sign(scheme, message, &mut random).map_err(|why| match why {
+                    fastrsa::CannotSign::KeyTooShort => CannotSign::KeyTooShort,
+                    fastrsa::CannotSign::Randomness => CannotSign::Randomness,
+                    fastrsa::CannotSign::Fault => CannotSign::Fault,
+                })
+            }
+            #[cfg(any(feature = "p256", feature = "p384", feature = "p521"))]
+            Secret::Ec(scalar) => scalar.sign(message).ok_or(CannotSign::Fault),
+            #[cfg(feature = "ed25519")]
+            Secret::Ed25519(key) => {
+                use ed25519_dalek::Signer as _;
+                Ok(key.sign(message).to_bytes().to_vec())
+            }
+        }
+    }
+}

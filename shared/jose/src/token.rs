@@ -1,0 +1,135 @@
+//! A JSON Web Token (RFC 7519): a JWS whose payload is a JSON object.
+
+use crate::algorithm::Algorithm;
+use crate::error::Malformed;
+use crate::json;
+use crate::jws::Jws;
+use core::fmt;
+use core::ops::Deref;
+use serde_json::{Map, Value};
+
+/// A JWT whose signature nobody has checked yet. It is a [`Jws`] with claims.
+#[derive(Clone, PartialEq)]
+pub struct Token {
+    jws: Jws,
+    claims: Map<String, Value>,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({})", self.jws.algorithm())
+    }
+}
+
+impl Deref for Token {
+    type Target = Jws;
+    fn deref(&self) -> &Jws {
+        &self.jws
+    }
+}
+
+impl Token {
+    /// Takes a JWT apart: exactly three segments of strict base64url, header and claims JSON objects
+    /// without duplicate members, a known algorithm, no `crit`.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`], the first in its order.
+    pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
+        let read = |payload: &[u8]| json::parse(payload).ok_or(Malformed::Payload);
+        Jws::parse_with(text, read).map(|(jws, claims)| Token { jws, claims })
+    }
+
+    /// The claims. They are the sender's word until the signature is verified.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// The claims as the text that was signed.
+    pub fn claims_json(&self) -> &str {
+        // Parsed as JSON, therefore UTF-8.
+        core::str::from_utf8(self.jws.payload()).unwrap_or_default()
+    }
+
+    /// The algorithm that the header names.
+    pub fn algorithm(&self) -> Algorithm {
+        self.jws.algorithm()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base64url::encode;
+    use crate::jws::MAX_TOKEN;
+
+    fn token(header: &str, claims: &str) -> String {
+        format!("{}.{}.AAAA", encode(header), encode(claims))
+    }
+
+    fn parse(text: &str) -> Result<Token, Malformed> {
+        Token::parse(text.as_bytes())
+    }
+
+    #[test]
+    fn a_token_is_header_claims_and_signature() {
+        let t = parse(&token(r#"{"alg":"ES256","kid":"k"}"#, r#" {"iss":"a"} "#)).unwrap();
+        assert_eq!((t.algorithm(), t.key_id()), (Algorithm::Es256, Some("k")));
+        assert_eq!(t.claims().get("iss"), Some(&Value::from("a")));
+        assert_eq!((t.claims_json(), t.signature()), (r#" {"iss":"a"} "#, &[0, 0, 0][..]));
+        assert_eq!(format!("{t:?} {:?}", *t), "Token(ES256) Jws(ES256)");
+    }
+
+    #[test]
+    fn the_first_thing_that_is_wrong_is_named() {
+        let good = r#"{"alg":"HS256"}"#;
+        let cases = [
+            (String::new(), Malformed::Segments),
+            ("a.b".into(), Malformed::Segments),
+            (format!("{}.{}", encode(good), encode("{}")), Malformed::Segments),
+            ("..".into(), Malformed::Header),
+            (format!("{}..", encode(good)), Malformed::Payload),
+            (token("[]", "{}"), Malformed::Header),
+            (token(r#"{"alg":"HS256","alg":"HS256"}"#, "{}"), Malformed::Header),
+            (token(r#"{"alg":"HS256","x":{"y":1,"y":2}}"#, "{}"), Malformed::Header),
+            (token(good, "{"), Malformed::Payload),
+            (token(good, r#"{"a":1,"a":1}"#), Malformed::Payload),
+            (token("{}", "{}"), Malformed::Algorithm),
+            (token(r#"{"alg":"none"}"#, "{}"), Malformed::Algorithm),
+            (token(r#"{"alg":"nOnE"}"#, "{}"), Malformed::Algorithm),
+            (token(r#"{"alg":"hs256"}"#, "{}"), Malformed::Algorithm),
+            (token(r#"{"alg":["HS256"]}"#, "{}"), Malformed::Algorithm),
+            (token(r#"{"alg":null}"#, "{}"), Malformed::Algorithm),
+            (token(r#"{"alg":"HS256","crit":["exp"],"exp":1}"#, "{}"), Malformed::Critical),
+            (token(r#"{"alg":"HS256","crit":[]}"#, "{}"), Malformed::Critical),
+            (token(r#"{"alg":"HS256","b64":false}"#, "{}"), Malformed::Critical),
+            (token(r#"{"alg":"HS256","kid":1}"#, "{}"), Malformed::KeyId),
+            (token(good, "null"), Malformed::Claims),
+            (token(good, "false"), Malformed::Claims),
+            (token(good, "1"), Malformed::Claims),
+            (token(good, r#""text""#), Malformed::Claims),
+            (format!("{}.x", token(good, "{}")), Malformed::Signature),
+            (format!("{}.", token(good, "{}")), Malformed::Signature),
+            (format!("{}=", token(good, "{}")), Malformed::Signature),
+            (format!("{}B", token(good, "{}")), Malformed::Signature),
+            (format!("{} ", token(good, "{}")), Malformed::Signature),
+            (format!(" {}", token(good, "{}")), Malformed::Header),
+            (format!("{}.{}.a+/a", encode(good), encode("{}")), Malformed::Signature),
+            ("a".repeat(MAX_TOKEN + 1), Malformed::TooLong),
+            (token(good, &"[".repeat(10_000)), Malformed::Payload),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse(&text), Err(expected), "{text:.80}");
+        }
+        assert_eq!(Token::parse(b"\xff\xfe.\0.\x80"), Err(Malformed::Header));
+    }
+
+    #[test]
+    fn only_the_canonical_base64url_is_one_token() {
+        let good = token(r#"{"alg":"HS256"}"#, r#"{"a":1}"#);
+        // "{"a":1}" has 7 bytes: four bits of its last character must be zero.
+        let loose = good.replace("fQ.AAAA", "fR.AAAA");
+        assert!(loose != good && parse(&good).is_ok());
+        assert_eq!(parse(&loose), Err(Malformed::Payload));
+    }
+}
