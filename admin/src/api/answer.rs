@@ -36,7 +36,17 @@ pub(crate) enum Refusal {
     UnsupportedType,
     /// 503 when the database cannot be reached, 500 otherwise.
     Database(sqlx::Error),
+    /// 500: a mistake of ours.
+    Broken,
 }
+
+/// How much of a name that anybody can invent an answer repeats.
+pub(crate) fn brief(name: &str) -> String {
+    name.chars().take(100).collect()
+}
+
+/// How many unknown names an answer repeats.
+pub(crate) const UNKNOWN_MAX: usize = 20;
 
 /// `body` as an answer.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -64,7 +74,7 @@ fn message(status: StatusCode, text: &str) -> Response {
 impl Refusal {
     /// One wrong field.
     pub(crate) fn field(name: &str, problem: impl Into<String>) -> Self {
-        Self::Fields(BTreeMap::from([(name.to_owned(), problem.into())]))
+        Self::Fields(BTreeMap::from([(brief(name), problem.into())]))
     }
 }
 
@@ -111,6 +121,7 @@ impl IntoResponse for Refusal {
                  multipart/form-data",
             ),
             Self::Database(error) => database(&error),
+            Self::Broken => broken(),
         }
     }
 }
@@ -166,6 +177,10 @@ fn database(error: &sqlx::Error) -> Response {
     if away {
         message(StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached")
     } else {
-        message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
+        broken()
     }
+}
+
+fn broken() -> Response {
+    message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
 }

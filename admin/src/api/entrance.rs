@@ -43,9 +43,11 @@ impl Entrance {
     ) -> Result<Response, Infallible> {
         let (begun, method) = (Instant::now(), request.method().clone());
         let response = match self.admit(request) {
-            Ok(request) => match self.router.call(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
+            // A task of its own: a client that goes away must not break off a transaction halfway.
+            Ok(request) => match tokio::spawn(self.router.call(request)).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(_) => Refusal::Broken.into_response(),
             },
             Err(refusal) => refusal.into_response(),
         };

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::answer::Refusal;
+use super::answer::{Refusal, UNKNOWN_MAX, brief};
 
 /// What a request says about a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,8 +195,8 @@ impl Fields {
     pub(crate) fn finish(mut self) -> Result<(), Refusal> {
         self.read_only("created_at");
         self.read_only("updated_at");
-        for name in self.values.into_keys() {
-            self.problems.entry(printable(&name)).or_insert_with(|| "unknown field".to_owned());
+        for name in self.values.into_keys().take(UNKNOWN_MAX) {
+            self.problems.entry(brief(&name)).or_insert_with(|| "unknown field".to_owned());
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Refusal::Fields(self.problems)) }
     }
@@ -223,9 +223,4 @@ fn flaw(text: &str, max: usize) -> Option<String> {
 pub(crate) fn uuid(text: &str) -> Option<String> {
     let usual = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
     usual.then(|| text.to_ascii_lowercase())
-}
-
-/// A field's name may come from anybody; an answer repeats only so much of it.
-fn printable(name: &str) -> String {
-    name.chars().take(100).collect()
 }

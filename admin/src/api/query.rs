@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::App;
-use super::answer::Refusal;
+use super::answer::{Refusal, UNKNOWN_MAX, brief};
 use super::{fields, text};
 use crate::store::Cursor;
 
@@ -104,9 +104,8 @@ impl Query {
 
     /// Nothing may be left over.
     pub(crate) fn finish(mut self) -> Result<(), Refusal> {
-        for name in self.values.into_keys() {
-            let name: String = name.chars().take(100).collect();
-            self.problems.entry(name).or_insert_with(|| "unknown parameter".to_owned());
+        for name in self.values.into_keys().take(UNKNOWN_MAX) {
+            self.problems.entry(brief(&name)).or_insert_with(|| "unknown parameter".to_owned());
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Refusal::Fields(self.problems)) }
     }

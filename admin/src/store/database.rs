@@ -136,3 +136,26 @@ impl From<sqlx::Error> for OpenError {
         Self::Database(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_commit_on_sqlite_is_on_disk_when_it_returns() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("x.db").display());
+        let store = Store::open(&url, 100).await.unwrap();
+        for pool in [&store.readers, &store.writers] {
+            let pragma = async |name: &'static str| {
+                sqlx::query_scalar::<_, i64>(name).fetch_one(pool).await.unwrap()
+            };
+            // 2 is FULL.
+            assert_eq!(pragma("PRAGMA synchronous").await, 2);
+            assert_eq!(pragma("PRAGMA foreign_keys").await, 1);
+            let mode: String =
+                sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await.unwrap();
+            assert_eq!(mode, "wal");
+        }
+    }
+}

@@ -40,7 +40,11 @@ impl Store {
             Engine::Sqlite => {
                 (self.writers.begin_with("BEGIN IMMEDIATE").await?, "SELECT seq FROM ledger")
             }
-            Engine::Postgres => (self.writers.begin().await?, "SELECT seq FROM ledger FOR UPDATE"),
+            Engine::Postgres => {
+                // Said in full: a server may have been given another default.
+                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+                (self.writers.begin_with(begin).await?, "SELECT seq FROM ledger FOR UPDATE")
+            }
         };
         self.transaction(inner, ledger).await
     }

@@ -52,12 +52,12 @@ fn forms_json_and_multipart_say_the_same(program: &Program) {
 }
 
 fn the_same_pair_twice_is_409_and_the_same_app_id_of_two_consumers_is_not(program: &Program) {
-    let foo = program.consumer("foo");
+    let owner = program.consumer("foo");
     program.consumer("bar");
     program.app_id("foo", "Portal");
     program.app_id("bar", "Portal");
     // By whatever name the consumer is called.
-    for consumer in ["foo", &foo] {
+    for consumer in ["foo", &owner] {
         let path = format!("/consumers/{consumer}/appids");
         let refused = program.form("POST", &path, "appid=Portal").expect(409);
         assert_eq!(refused["fields"], json!({ "appid": "already exists" }));
@@ -138,8 +138,8 @@ fn patch_moves_to_another_consumer_that_exists(program: &Program) {
     let refused = program.form("PATCH", &path, &format!("consumer_id={NOBODY}")).expect(400);
     assert_eq!(refused["fields"]["consumer_id"], "does not reference an existing consumer");
     program.app_id("foo", "Portal");
-    let foo = text(&program.get("/consumers/foo").expect(200)["id"]);
-    program.form("PATCH", &path, &format!("consumer_id={foo}")).expect(409);
+    let owner = text(&program.get("/consumers/foo").expect(200)["id"]);
+    program.form("PATCH", &path, &format!("consumer_id={owner}")).expect(409);
 }
 
 fn put_on_an_item_creates_or_replaces(program: &Program) {
@@ -160,15 +160,15 @@ fn put_on_an_item_creates_or_replaces(program: &Program) {
 }
 
 fn the_collection_of_everybody_takes_a_new_one_with_its_consumer(program: &Program) {
-    let foo = program.consumer("foo");
-    let made = program.form("POST", "/appids", &format!("appid=Portal&consumer_id={foo}"));
-    assert_eq!(made.expect(201)["consumer_id"], json!(foo));
+    let owner = program.consumer("foo");
+    let made = program.form("POST", "/appids", &format!("appid=Portal&consumer_id={owner}"));
+    assert_eq!(made.expect(201)["consumer_id"], json!(owner));
     let refused = program.form("POST", "/appids", "appid=NTP").expect(400);
     assert_eq!(refused["fields"]["consumer_id"], "required field missing");
     program.form("POST", "/appids", &format!("appid=NTP&consumer_id={NOBODY}")).expect(400);
     program.consumer("bar");
     program
-        .form("POST", "/consumers/bar/appids", &format!("appid=x&consumer_id={foo}"))
+        .form("POST", "/consumers/bar/appids", &format!("appid=x&consumer_id={owner}"))
         .expect(400);
 }
 
@@ -243,7 +243,7 @@ fn a_page_has_a_hundred_items_unless_asked_otherwise(program: &Program) {
 }
 
 fn filters_narrow_the_list(program: &Program) {
-    let foo = program.consumer("foo");
+    let owner = program.consumer("foo");
     let bar = program.consumer("bar");
     let first = program.app_id("foo", "Portal");
     program.app_id("foo", "NTP");
@@ -254,8 +254,8 @@ fn filters_narrow_the_list(program: &Program) {
         ("appid=Portal".into(), 2),
         ("app_id=Portal".into(), 2),
         ("appid=Portal&app_id=Portal".into(), 2),
-        (format!("consumer_id={foo}"), 2),
-        (format!("consumer_id={}", foo.to_uppercase()), 2),
+        (format!("consumer_id={owner}"), 2),
+        (format!("consumer_id={}", owner.to_uppercase()), 2),
         (format!("consumer_id={bar}&appid=NTP"), 0),
         (format!("id={NOBODY}"), 0),
         ("appid=portal".into(), 0),

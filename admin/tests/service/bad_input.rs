@@ -99,6 +99,16 @@ fn every_field_that_is_wrong_is_named_at_once(program: &Program) {
     assert_eq!(names, ["colour", "custom_id", "id", "tags", "username"]);
 }
 
+fn an_answer_does_not_grow_with_what_was_sent(program: &Program) {
+    let many: Vec<String> = (0..50_000).map(|number| format!("field{number}=x")).collect();
+    let long = format!("{}=x", "f".repeat(400_000));
+    for body in [many.join("&"), long.clone(), format!("{long}&{long}")] {
+        let refused = program.form("POST", "/consumers", &body);
+        assert!(refused.text().len() < 4000, "{}", refused.text().len());
+        refused.expect(400);
+    }
+}
+
 fn what_was_sent_is_not_repeated(program: &Program) {
     program.consumer("fiona");
     let target = "/consumers/fiona/key-auth";
@@ -192,6 +202,7 @@ on_both_databases!(
     what_cannot_be_parsed_is_400,
     the_field_that_is_wrong_is_named,
     every_field_that_is_wrong_is_named_at_once,
+    an_answer_does_not_grow_with_what_was_sent,
     what_was_sent_is_not_repeated,
     another_content_type_is_415,
     a_body_over_one_mebibyte_is_413,
