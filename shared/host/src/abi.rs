@@ -43,7 +43,6 @@ impl Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Map {
     Request = 0,
-    Response = 2,
     CallResponse = 6,
 }
 
@@ -58,16 +57,8 @@ pub(crate) enum Buffer {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Level {
-    Debug = 1,
-    Info = 2,
     Warn = 3,
     Error = 4,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Metric {
-    Counter = 0,
-    Gauge = 1,
 }
 
 /// Lends a byte string to the host.
@@ -249,22 +240,17 @@ pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), Status> {
     Status::check(unsafe { imports::proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
-pub(crate) fn define_metric(kind: Metric, name: &str) -> Result<u32, Status> {
+pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
     let (name, len) = lend(name.as_bytes());
     let mut id = 0;
     // SAFETY: the host reads the name and writes the id.
-    Status::check(unsafe { imports::proxy_define_metric(kind as i32, name, len, &mut id) })?;
+    Status::check(unsafe { imports::proxy_define_metric(0, name, len, &mut id) })?;
     Ok(id)
 }
 
 pub(crate) fn increment_metric(id: u32, by: i64) -> Result<(), Status> {
     // SAFETY: no memory is passed.
     Status::check(unsafe { imports::proxy_increment_metric(id, by) })
-}
-
-pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
-    // SAFETY: no memory is passed.
-    Status::check(unsafe { imports::proxy_record_metric(id, value) })
 }
 
 /// Octets from the host's generator: strong on Envoy, predictable on Kong.

@@ -21,19 +21,12 @@ impl Metrics {
 
     /// Adds one to the counter `what`.
     pub(crate) fn count(&self, host: Host, what: &str) {
-        if let Some(id) = self.id(host, abi::Metric::Counter, what) {
+        if let Some(id) = self.id(host, what) {
             let _ = abi::increment_metric(id, 1);
         }
     }
 
-    /// Sets the gauge `what`.
-    pub(crate) fn set(&self, host: Host, what: &str, value: u64) {
-        if let Some(id) = self.id(host, abi::Metric::Gauge, what) {
-            let _ = abi::record_metric(id, value);
-        }
-    }
-
-    fn id(&self, host: Host, kind: abi::Metric, what: &str) -> Option<u32> {
+    fn id(&self, host: Host, what: &str) -> Option<u32> {
         if !self.wanted.unwrap_or(host == Host::Envoy) || !host.has_metrics() {
             return None;
         }
@@ -41,7 +34,7 @@ impl Metrics {
         if let Some(id) = ids.get(what) {
             return *id;
         }
-        let id = abi::define_metric(kind, &format!("gatehouse_{}_{what}", self.feature)).ok();
+        let id = abi::define_counter(&format!("gatehouse_{}_{what}", self.feature)).ok();
         ids.insert(what.to_owned(), id);
         id
     }

@@ -17,9 +17,8 @@ pub enum Host {
 impl Host {
     /// What the operator says: the VM configuration `{"host":"envoy"}` or the variable `GATEHOUSE_HOST`.
     pub(crate) fn declared(vm_configuration: &[u8], variable: Option<&str>) -> Self {
-        let document: Option<serde_json::Value> = serde_json::from_slice(vm_configuration).ok();
-        let said = document.as_ref().and_then(|value| value.get("host")?.as_str());
-        match said.or(variable) {
+        let said = settings::text_of(vm_configuration, "host");
+        match said.as_deref().or(variable) {
             Some("envoy") => Self::Envoy,
             Some("kong") => Self::Kong(None),
             _ => Self::Unknown,
@@ -113,9 +112,16 @@ pub(crate) struct Profile {
     asked: Cell<bool>,
 }
 
+impl Default for Profile {
+    fn default() -> Self {
+        Self { host: Cell::new(Host::Unknown), asked: Cell::new(false) }
+    }
+}
+
 impl Profile {
-    pub(crate) fn new(declared: Host) -> Self {
-        Self { host: Cell::new(declared), asked: Cell::new(false) }
+    /// Takes the operator's word.
+    pub(crate) fn declare(&self, host: Host) {
+        self.host.set(host);
     }
 
     /// The host as far as it is known, without asking.

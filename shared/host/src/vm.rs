@@ -46,16 +46,16 @@ pub fn install<F: Feature>() {
     vm(|vm| vm.blueprint = Some(Blueprint::of::<F>()));
 }
 
+/// The one profile of the VM. The first root context may be created before the VM is started.
 fn profile() -> Option<Rc<Profile>> {
-    let known = vm(|vm| vm.profile.clone()).flatten();
-    known.or_else(|| start(&[]))
+    vm(|vm| Rc::clone(vm.profile.get_or_insert_with(Rc::default)))
 }
 
-fn start(vm_configuration: &[u8]) -> Option<Rc<Profile>> {
+fn start(vm_configuration: &[u8]) {
     let variable = std::env::var("GATEHOUSE_HOST").ok();
-    let profile = Rc::new(Profile::new(Host::declared(vm_configuration, variable.as_deref())));
-    vm(|vm| vm.profile = Some(Rc::clone(&profile)));
-    Some(profile)
+    if let Some(profile) = profile() {
+        profile.declare(Host::declared(vm_configuration, variable.as_deref()));
+    }
 }
 
 fn root(id: u32) -> Option<Rc<Root>> {
@@ -200,6 +200,10 @@ mod exports {
 
     #[unsafe(no_mangle)]
     extern "C" fn proxy_on_configure(id: u32, _size: usize) -> i32 {
+        // After a trap Kong configures without having started the VM.
+        if profile().is_some_and(|profile| profile.host() == Host::Unknown) {
+            start(&[]);
+        }
         if root(id).is_none() {
             create_root(id);
         }

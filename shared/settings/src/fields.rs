@@ -2,6 +2,7 @@
 
 use crate::problem::{Invalid, Problem};
 use crate::rule::Rule;
+use crate::wire;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -55,30 +56,18 @@ pub fn schema<T>(build: impl FnOnce(&mut Fields<'_>) -> T) -> Value {
 }
 
 fn object_of(document: &[u8]) -> Result<Map<String, Value>, String> {
-    if document.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Map::new());
-    }
-    // serde_json's own messages name line and column, never a value.
-    let parse = |bytes: &[u8]| {
-        serde_json::from_slice(bytes).map_err(|error: serde_json::Error| {
-            format!(
-                "found malformed JSON at line {} column {}, expected an object",
-                error.line(),
-                error.column()
-            )
-        })
-    };
-    let value = match parse(document)? {
-        Value::String(inner) if inner.trim().is_empty() => return Ok(Map::new()),
-        Value::String(inner) => parse(inner.as_bytes())?,
-        value => value,
-    };
-    match value {
+    match wire::document(document)? {
         Value::Object(map) => Ok(map),
         // Kong's cjson turns `{}` and `[]` into one another.
         Value::Array(list) if list.is_empty() => Ok(Map::new()),
         other => Err(format!("found {}, expected an object", kind(&other))),
     }
+}
+
+/// One text field of a document in any form that a host may give it.
+#[must_use]
+pub fn text_of(document: &[u8], name: &str) -> Option<String> {
+    object_of(document).ok()?.get(name)?.as_str().map(str::to_owned)
 }
 
 impl<'a> Fields<'a> {

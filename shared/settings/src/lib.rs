@@ -13,9 +13,10 @@ mod matching;
 mod problem;
 mod rule;
 mod target;
+mod wire;
 
 pub use common::{Cache, Common, Mode};
-pub use fields::{Env, Fields, read, schema};
+pub use fields::{Env, Fields, read, schema, text_of};
 pub use matching::{Facts, Match, Unmatched, normalise};
 pub use problem::{Invalid, Problem};
 pub use rule::Rule;

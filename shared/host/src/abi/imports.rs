@@ -94,7 +94,6 @@ unsafe extern "C" {
     pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> i32;
     pub(super) fn proxy_define_metric(kind: i32, name: *const u8, len: usize, id: *mut u32) -> i32;
     pub(super) fn proxy_increment_metric(id: u32, by: i64) -> i32;
-    pub(super) fn proxy_record_metric(id: u32, value: u64) -> i32;
 }
 
 pub(super) fn random(out: &mut [u8]) {
