@@ -108,7 +108,7 @@ impl Metrics {
         for (entity, count) in entities {
             writeln!(text, "gatehouse_admin_entities{{entity=\"{entity}\"}} {count}")?;
         }
-        writeln!(text, "# TYPE gatehouse_admin_changes_seq counter")?;
+        writeln!(text, "# TYPE gatehouse_admin_changes_seq gauge")?;
         writeln!(text, "gatehouse_admin_changes_seq {seq}")
     }
 }

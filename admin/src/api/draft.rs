@@ -141,7 +141,8 @@ impl Named {
         if getrandom::fill(&mut bytes).is_err() {
             return Err(Refusal::Database(sqlx::Error::Protocol("no randomness to be had".into())));
         }
-        let letters = bytes.iter().map(|byte| char::from(KEY_LETTERS[usize::from(byte % 64)]));
+        let letter = |byte: &u8| KEY_LETTERS.get(usize::from(byte % 64)).copied().map(char::from);
+        let letters = bytes.iter().filter_map(letter);
         Ok(Self::of(Kind::Key, letters.collect()))
     }
 }

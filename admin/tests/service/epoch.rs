@@ -131,3 +131,13 @@ fn a_postgres_dump_put_back_under_running_nodes_is_noticed_by_all() {
         assert_eq!(one.epoch(), two.epoch());
     }
 }
+
+#[test]
+fn an_operator_can_make_every_gateway_forget() {
+    let program = Program::on_postgres();
+    write(&program, "before", 3);
+    let reader = Reader::of(&program);
+    execute(program.url(), "UPDATE ledger SET engine = ''");
+    assert!(reader.is_told_to_forget(&program));
+    assert!(!Reader::of(&program).is_told_to_forget(&program), "once is enough");
+}

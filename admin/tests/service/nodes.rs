@@ -20,6 +20,7 @@ fn a_reader_never_sees_a_change_before_an_earlier_one() {
             for writer in 0..WRITERS {
                 let running = &running;
                 scope.spawn(move || {
+                    let _working = Working(running);
                     for write in 0..WRITES {
                         let name = format!("app.{number}.{writer}.{write}");
                         node.app_id("fiona", &name);
@@ -27,7 +28,6 @@ fn a_reader_never_sees_a_change_before_an_earlier_one() {
                             node.delete(&format!("/consumers/fiona/appids/{name}")).expect(204);
                         }
                     }
-                    running.fetch_sub(1, Ordering::SeqCst);
                 });
             }
         }
@@ -47,6 +47,15 @@ fn a_reader_never_sees_a_change_before_an_earlier_one() {
     assert_eq!(seen[0].len(), 1 + creations + deletions);
     let left = nodes[0].get("/appids?size=1").expect(200)["total"].as_u64().unwrap();
     assert_eq!(left, (creations - deletions) as u64);
+}
+
+/// A writer; one that fails must not leave the readers waiting for it.
+struct Working<'a>(&'a AtomicUsize);
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Reads changes from both nodes in turn until there are no more to come.
