@@ -29,8 +29,8 @@ impl Feature for AppId {
         Needs::of(&config.common)
     }
 
-    fn source(_: &Rc<Config>) -> Option<Box<dyn Source>> {
-        Some(Box::new(AppIdSource))
+    fn source(config: &Rc<Config>) -> Option<Box<dyn Source>> {
+        config.common.admin.as_ref().map(|_| Box::new(AppIdSource) as Box<dyn Source>)
     }
 
     fn flow(config: &Rc<Config>) -> Box<dyn Flow> {

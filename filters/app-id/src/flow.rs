@@ -137,8 +137,9 @@ impl Flow for AppIdFlow {
                 decided(self.judge_one(claim, found))
             }
             // The host broke the order of events: refuse rather than guess.
-            (State::Arrived, Event::Found(_) | Event::Body(_))
-            | (State::AskedForAll(_) | State::AskedForOne(_), Event::Request(_) | Event::Body(_))
+            (State::Arrived, Event::Found(_))
+            | (State::AskedForAll(_) | State::AskedForOne(_), Event::Request(_))
+            | (_, Event::Body(_) | Event::Chunk(_) | Event::Answered(_))
             | (State::Decided, _) => decided(refuse(500, "An unexpected error occurred")),
         };
         self.state = next;

@@ -45,7 +45,8 @@ impl Feature for KeyAuth {
     }
 
     fn source(config: &Rc<Config>) -> Option<Box<dyn Source>> {
-        Some(Box::new(Credentials { anonymous: config.anonymous.clone() }))
+        let credentials = || Box::new(Credentials { anonymous: config.anonymous.clone() });
+        config.common.admin.as_ref().map(|_| credentials() as Box<dyn Source>)
     }
 
     fn flow(config: &Rc<Config>) -> Box<dyn Flow> {

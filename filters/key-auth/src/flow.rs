@@ -229,6 +229,7 @@ impl Flow for KeyAuthFlow {
                 State::AskedForKey(..) | State::AskedForAnonymous(_),
                 Event::Request(_) | Event::Body(_),
             )
+            | (_, Event::Chunk(_) | Event::Answered(_))
             | (State::Decided, _) => {
                 decided(Step::Reply(Reply::error(500, "An unexpected error occurred")))
             }

@@ -5,6 +5,9 @@ use crate::identity::Identity;
 /// The property that carries the identity: this one segment on Envoy, below `kong.ctx.shared` on Kong.
 pub const PROPERTY: &str = "gatehouse_consumer";
 
+/// The property that carries the verified claims of a token, as JSON.
+pub const CLAIMS: &str = "gatehouse_claims";
+
 /// What the property says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {

@@ -16,7 +16,7 @@ pub use gate::{Arrival, at_authentication, at_use, refuse_duplicate};
 pub use headers::{Duplicate, IDENTITY_HEADERS, announce, neutralise, single_owned, trusted};
 pub use identity::{Credential, Identity};
 pub use inline::{Directory, JwtSecret, consumers};
-pub use known::{Known, PROPERTY, refused};
+pub use known::{CLAIMS, Known, PROPERTY, refused};
 
 /// SHA-256 of an API key: what is stored, looked up and compared in its place.
 #[must_use]

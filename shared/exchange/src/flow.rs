@@ -1,6 +1,7 @@
 //! A request's way through a filter: events in, steps out.
 
-use crate::{Edit, Head, Reply};
+use crate::{Answer, Call, Edit, Head, Reply, Target};
+use std::rc::Rc;
 
 /// What happens to a request, told to its flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub enum Event {
     Found(Result<Finding, Unavailable>),
     /// Its body is here, whole, or cannot be had from the host (it went to a file).
     Body(Result<Vec<u8>, Unavailable>),
+    /// A piece of its body is here.
+    Chunk(Vec<u8>),
+    /// The service that was asked has answered, or has not.
+    Answered(Result<Answer, Unavailable>),
 }
 
 /// What a flow wants next.
@@ -21,9 +26,16 @@ pub enum Step {
     /// Make these edits now, whatever comes of the request, and look this up; the result is the next event.
     /// (Kong takes a change of the body in the body's own callback only.)
     Find(Key, Vec<Edit>),
+    /// The same, but what was read before this moment (in milliseconds) does not do.
+    FindNewer(Key, u64),
+    /// Ask this service; its answer is the next event. Nothing of it is kept.
+    Ask(Rc<Target>, Call),
     /// Hold the request until its body is here; that is the next event. Only for a request whose
     /// [`Request::body`] says that one comes.
     AwaitBody,
+    /// Hold the request, and give its body piece by piece: any number of [`Event::Chunk`], each answered with
+    /// this step again, then [`Event::Body`] with nothing in it.
+    StreamBody,
     /// Answer the client now; the upstream never sees the request.
     Reply(Reply),
 }
@@ -32,6 +44,30 @@ pub enum Step {
 pub trait Flow {
     /// Takes one event and says what to do next.
     fn on(&mut self, event: Event) -> Step;
+
+    /// Whether [`Flow::on_response`] is to be called.
+    fn wants_response(&self) -> bool {
+        false
+    }
+
+    /// Changes the head of the response on its way to the client. It comes only to a flow that has seen its
+    /// request.
+    fn on_response(&mut self, _response: &Response) -> Vec<Edit> {
+        Vec::new()
+    }
+}
+
+/// A response at its headers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Response {
+    /// The headers; empty where the host cannot hand them over safely.
+    pub head: Head,
+    /// The status.
+    pub status: u16,
+    /// Milliseconds since 1970.
+    pub now: u64,
+    /// Whether this flow's own refusal is the response.
+    pub ours: bool,
 }
 
 /// A request at its headers, with what the host knows besides.
@@ -47,6 +83,12 @@ pub struct Request {
     pub now: u64,
     /// The property that carries the identity, as an earlier filter left it.
     pub consumer: Option<Vec<u8>>,
+    /// The property that carries the verified claims of a token, where the filter asks for it.
+    pub claims: Option<Vec<u8>>,
+    /// The address of the client's connection, without port, where the filter asks for it.
+    pub peer: Option<String>,
+    /// Route and service as objects, where the filter asks for them.
+    pub entities: Entities,
     /// The route, where the filter's settings need it.
     pub route: Named,
     /// The service (Kong) or cluster (Envoy), where the filter's settings need it.
@@ -55,6 +97,27 @@ pub struct Request {
     pub body: BodyAhead,
     /// Whether the host takes every copy of a request header out. Kong does not.
     pub can_remove: bool,
+}
+
+/// Route and service as the host describes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entities {
+    /// The route.
+    pub route: Entity,
+    /// The service (Kong) or cluster (Envoy).
+    pub service: Entity,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Entity {
+    /// The host does not say.
+    #[default]
+    Unknown,
+    /// Kong: the entity as JSON.
+    Json(Vec<u8>),
+    /// Envoy: a serialised `envoy.config.core.v3.Metadata`.
+    Metadata(Vec<u8>),
 }
 
 /// Id and name of a route or a service, as far as the host knows them.

@@ -15,7 +15,10 @@ mod reply;
 
 pub use call::{Answer, Call, CallError, CallResult, Target};
 pub use edit::Edit;
-pub use flow::{BodyAhead, Event, Finding, Flow, Key, Named, Request, Step, Unavailable};
+pub use flow::{
+    BodyAhead, Entities, Entity, Event, Finding, Flow, Key, Named, Request, Response, Step,
+    Unavailable,
+};
 pub use head::{Head, Occurrence, same_name};
 pub use query::{Query, percent_decode, percent_encode};
 pub use reply::{Body, Reply};

@@ -43,6 +43,7 @@ impl Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Map {
     Request = 0,
+    Response = 2,
     CallResponse = 6,
 }
 
@@ -251,6 +252,15 @@ pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
 pub(crate) fn increment_metric(id: u32, by: i64) -> Result<(), Status> {
     // SAFETY: no memory is passed.
     Status::check(unsafe { imports::proxy_increment_metric(id, by) })
+}
+
+/// A function by name: Envoy has some, on Kong a call traps.
+pub(crate) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Status> {
+    let ((name, name_len), (arguments, len)) = (lend(name.as_bytes()), lend(arguments));
+    memory::receive(|at, out_len| {
+        // SAFETY: the host reads both and writes `at` and `out_len`.
+        unsafe { imports::proxy_call_foreign_function(name, name_len, arguments, len, at, out_len) }
+    })
 }
 
 /// Octets from the host's generator: strong on Envoy, predictable on Kong.

@@ -4,8 +4,10 @@
 //! So octets come from HMAC-DRBG (NIST SP 800-90A, section 10.1.2, SHA-256) that is fed with whatever
 //! differs: the host's octets, the clock, the node, request ids and peers, and the filter's own secret.
 
+use crate::abi;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use std::cell::RefCell;
 
 /// A deterministic generator, reseeded with [`Entropy::mix`].
 #[derive(Clone)]
@@ -63,6 +65,47 @@ impl Entropy {
         self.fill(&mut octets);
         u64::from_le_bytes(octets)
     }
+}
+
+thread_local! {
+    /// The VM's own, for everything in it.
+    static SHARED: RefCell<Option<Entropy>> = const { RefCell::new(None) };
+}
+
+fn shared<R>(work: impl FnOnce(&mut Entropy) -> R) -> Option<R> {
+    let seeded = || {
+        let mut seed = [0; 32];
+        abi::random(&mut seed);
+        let mut entropy = Entropy::new(&seed);
+        entropy.mix(&abi::now_ns().to_le_bytes());
+        entropy
+    };
+    let work = |slot: &RefCell<Option<Entropy>>| {
+        let mut slot = slot.try_borrow_mut().ok()?;
+        Some(work(slot.get_or_insert_with(seeded)))
+    };
+    SHARED.try_with(work).ok().flatten()
+}
+
+/// Fills `out` from the VM's generator. `false` if it cannot, and then `out` is not to be used.
+#[must_use]
+pub fn random(out: &mut [u8]) -> bool {
+    shared(|entropy| entropy.fill(out)).is_some()
+}
+
+/// Adds material to the VM's generator.
+pub(crate) fn mix(material: &[u8]) {
+    shared(|entropy| entropy.mix(material));
+}
+
+/// A number of all 64 bits from the VM's generator.
+pub(crate) fn random_number() -> u64 {
+    shared(Entropy::number).unwrap_or_else(abi::now_ns)
+}
+
+/// Sixteen octets from the VM's generator, in lower-case hex.
+pub(crate) fn random_hex() -> String {
+    shared(Entropy::hex).unwrap_or_default()
 }
 
 fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {

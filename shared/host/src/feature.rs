@@ -37,9 +37,15 @@ pub trait Feature: 'static {
         Ok(())
     }
 
-    /// Where the filter's entities come from, if it has an admin service.
+    /// Where the filter's entities come from, if it looks any up.
     fn source(_config: &Rc<Self::Config>) -> Option<Box<dyn Source>> {
         None
+    }
+
+    /// What answers in the cache depend on besides the admin target: settings that, when they differ, must
+    /// not share an entry.
+    fn depends(_config: &Self::Config) -> Vec<u8> {
+        Vec::new()
     }
 
     /// A state machine for one request.
@@ -55,6 +61,12 @@ pub struct Needs {
     pub route: bool,
     /// Id and name of the service or cluster.
     pub service: bool,
+    /// The verified claims of a token.
+    pub claims: bool,
+    /// The address of the client's connection.
+    pub peer: bool,
+    /// Route and service as objects.
+    pub entities: bool,
 }
 
 impl Needs {
@@ -65,6 +77,7 @@ impl Needs {
             raw_target: common.matching.needs_path(),
             route: common.matching.needs_route(),
             service: common.matching.needs_service(),
+            ..Self::default()
         }
     }
 }

@@ -36,11 +36,12 @@ mod store;
 mod stream;
 mod vm;
 
-pub use entropy::Entropy;
+pub use entropy::{Entropy, random};
 pub use feature::{Feature, Needs, meta};
 pub use lookup::{Snapshot, Source};
 pub use profile::Host;
 
+pub use vm::foreign;
 #[doc(hidden)]
 pub use vm::install;
 

@@ -12,9 +12,11 @@
 use crate::slots::{Content, Entry, Region, Slots};
 use crate::store::Store;
 use admin_api::Change;
-use exchange::{Answer, Call, Finding, Key, Unavailable};
+use exchange::{Answer, Call, Finding, Key, Target, Unavailable};
 use settings::Cache;
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
 
 /// Callouts for lookups in one VM and second; beyond it requests are refused.
 const CALLS_A_SECOND: u32 = 100;
@@ -22,6 +24,8 @@ const CALLS_A_SECOND: u32 = 100;
 const MAX_WAITING: usize = 8192;
 /// Keys that wait for the tick to be asked again.
 const MAX_QUEUED: usize = 1024;
+/// A key that is kept warm and could not be had is asked for again after so many milliseconds.
+const RETRY: u64 = 5000;
 
 /// Where a filter's entities come from: how to ask for one, and what an answer says.
 pub trait Source {
@@ -32,12 +36,31 @@ pub trait Source {
     /// to the question (another status, another document): that is a failure, not "there is none".
     fn read(&self, key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)>;
 
-    /// The keys whose answers a change made outdated.
-    fn touched(&self, change: &Change) -> Vec<Key>;
+    /// Who is to be asked for `key`, if not the admin service.
+    fn target(&self, _key: &Key) -> Option<Rc<Target>> {
+        None
+    }
 
-    /// Everything at once, page by page. `changes` says whether the server keeps a list of changes (one that
-    /// does not is a Kong Admin API).
-    fn snapshot(&self, changes: bool) -> Option<Box<dyn Snapshot>>;
+    /// How long an answer for `key` is fresh, if not `cache.ttl`.
+    fn ttl(&self, _key: &Key) -> Option<Duration> {
+        None
+    }
+
+    /// Keys that are asked for on the tick, before a request needs them.
+    fn wanted(&self) -> Vec<Key> {
+        Vec::new()
+    }
+
+    /// The keys whose answers a change at the admin service made outdated.
+    fn touched(&self, _change: &Change) -> Vec<Key> {
+        Vec::new()
+    }
+
+    /// Everything that the admin service has, page by page. `changes` says whether the server keeps a list of
+    /// changes (one that does not is a Kong Admin API).
+    fn snapshot(&self, _changes: bool) -> Option<Box<dyn Snapshot>> {
+        None
+    }
 
     /// Whether a server without a list of changes can be asked for single keys. If not, its snapshot is the
     /// only source, and what is not in it does not exist.
@@ -74,6 +97,8 @@ pub(crate) enum Lookup {
 pub(crate) struct Moment {
     /// Milliseconds since 1970.
     pub(crate) now: u64,
+    /// What was read before this moment does not do.
+    pub(crate) newer: u64,
     /// Whether a request may wait at all.
     pub(crate) can_park: bool,
     /// Whether one answer can serve several waiting requests.
@@ -89,6 +114,7 @@ pub(crate) struct Lookups {
     flights: HashMap<Key, Flight>,
     waiting: usize,
     queue: VecDeque<Key>,
+    retry_at: HashMap<Key, u64>,
     second: (u64, u32),
     /// Entries stored before this moment may have missed a change.
     distrusted_before: u64,
@@ -126,6 +152,7 @@ impl Lookups {
             flights: HashMap::new(),
             waiting: 0,
             queue: VecDeque::new(),
+            retry_at: HashMap::new(),
             second: (0, 0),
             distrusted_before: now,
             complete: None,
@@ -137,7 +164,7 @@ impl Lookups {
     /// Looks `key` up for the request `waiter`.
     pub(crate) fn find(&mut self, store: &Store, key: &Key, waiter: u32, moment: Moment) -> Lookup {
         let now = moment.now;
-        match self.judge(store, key, now) {
+        match self.judge(store, key, now, moment.newer) {
             Verdict::Serve(finding) => return Lookup::Ready(Ok(finding)),
             Verdict::ServeAndAsk(finding) => {
                 self.enqueue(key);
@@ -168,7 +195,15 @@ impl Lookups {
     }
 
     /// Keys that are to be asked again now, each with its call.
-    pub(crate) fn due(&mut self, now: u64) -> Vec<(Key, Call)> {
+    pub(crate) fn due(&mut self, store: &Store, now: u64) -> Vec<(Key, Call)> {
+        for key in self.source.wanted() {
+            let serves = matches!(self.judge(store, &key, now, 0), Verdict::Serve(_));
+            let waits = self.retry_at.get(&key).is_some_and(|at| now < *at);
+            if !serves && !waits {
+                self.retry_at.insert(key.clone(), now.saturating_add(RETRY));
+                self.enqueue(&key);
+            }
+        }
         let mut calls = Vec::new();
         while let Some(key) = self.queue.pop_front() {
             if self.flights.contains_key(&key) {
@@ -181,6 +216,11 @@ impl Lookups {
             calls.push((key.clone(), self.source.call(&key)));
         }
         calls
+    }
+
+    /// Who is to be asked for `key`, if not the admin service.
+    pub(crate) fn target(&self, key: &Key) -> Option<Rc<Target>> {
+        self.source.target(key)
     }
 
     /// Takes the result of a call for `key` in, and gives what it means for each waiting request.
@@ -319,7 +359,7 @@ impl Lookups {
 
     // === Inside ===
 
-    fn judge(&self, store: &Store, key: &Key, now: u64) -> Verdict {
+    fn judge(&self, store: &Store, key: &Key, now: u64, newer: u64) -> Verdict {
         let mut newest = None;
         if let Some(complete) = &self.complete {
             match complete.get(key) {
@@ -328,13 +368,14 @@ impl Lookups {
                 None => {}
             }
         }
-        let fresh = |at: u64| now.saturating_sub(at) <= millis(self.cache.ttl);
+        let ttl = self.ttl(key);
+        let fresh = |at: u64| now.saturating_sub(at) <= ttl;
         if newest.as_ref().is_none_or(|(_, at)| !fresh(*at)) {
             let entry = self.entry(store, key);
             newest = newest.into_iter().chain(entry).max_by_key(|(_, at)| *at);
         }
         let Some((finding, at)) = newest else { return Verdict::Ask };
-        if at < self.distrusted_before {
+        if at < self.distrusted_before.max(newer) {
             return Verdict::Ask;
         }
         match (age(at, now), &finding) {
@@ -346,8 +387,8 @@ impl Lookups {
                     Verdict::Ask
                 }
             }
-            (Some(age), _) if age <= millis(self.cache.ttl) => Verdict::Serve(finding),
-            (Some(age), _) if age <= self.longest() => {
+            (Some(age), _) if age <= ttl => Verdict::Serve(finding),
+            (Some(age), _) if age <= self.longest(key) => {
                 if self.complete_is_all {
                     Verdict::Serve(finding)
                 } else {
@@ -364,21 +405,25 @@ impl Lookups {
             self.complete.as_ref().and_then(|all| Some((all.get(key)?.clone(), self.complete_at)));
         let entry = self.entry(store, key);
         let value = |(finding, at): (Finding, u64)| {
-            let serves = finding != Finding::Nothing && age(at, now)? <= self.longest();
+            let serves = finding != Finding::Nothing && age(at, now)? <= self.longest(key);
             serves.then_some(finding)
         };
         entry.and_then(value).or_else(|| kept.and_then(value))
     }
 
-    fn longest(&self) -> u64 {
-        millis(self.cache.ttl).saturating_add(millis(self.cache.stale_ttl))
+    fn ttl(&self, key: &Key) -> u64 {
+        millis(self.source.ttl(key).unwrap_or(self.cache.ttl))
+    }
+
+    fn longest(&self, key: &Key) -> u64 {
+        self.ttl(key).saturating_add(millis(self.cache.stale_ttl))
     }
 
     fn entry(&self, store: &Store, key: &Key) -> Option<(Finding, u64)> {
         let entry = self.slots.get(store, self.generation(store)?, key)?;
         match entry.content {
             Content::Found(finding) => Some((finding, entry.stored_at)),
-            Content::Gone => None,
+            Content::Pieces(..) | Content::Gone => None,
         }
     }
 

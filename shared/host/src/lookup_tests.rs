@@ -3,9 +3,10 @@ use admin_api::{Entity, Operation};
 use exchange::Call;
 use std::time::Duration;
 
-const ENVOY: fn(u64) -> Moment = |now| Moment { now, can_park: true, can_wake: true };
-const KONG: fn(u64) -> Moment = |now| Moment { now, can_park: true, can_wake: false };
-const OLD_KONG: fn(u64) -> Moment = |now| Moment { now, can_park: false, can_wake: false };
+const ENVOY: fn(u64) -> Moment = |now| Moment { now, newer: 0, can_park: true, can_wake: true };
+const KONG: fn(u64) -> Moment = |now| Moment { now, newer: 0, can_park: true, can_wake: false };
+const OLD_KONG: fn(u64) -> Moment =
+    |now| Moment { now, newer: 0, can_park: false, can_wake: false };
 
 /// Answers `{"seq":n,"value":"..."}`.
 struct Words;
@@ -27,10 +28,6 @@ impl Source for Words {
 
     fn touched(&self, change: &Change) -> Vec<Key> {
         vec![Key::new(1, change.consumer_id.clone())]
-    }
-
-    fn snapshot(&self, _: bool) -> Option<Box<dyn Snapshot>> {
-        None
     }
 }
 
@@ -122,7 +119,7 @@ fn where_nobody_can_be_woken_each_request_asks_for_itself() {
 fn where_nobody_may_wait_a_miss_is_refused_and_asked_on_the_tick() {
     let mut bench = bench();
     assert_eq!(bench.find("a", 1, OLD_KONG(0)), Lookup::Ready(Err(Unavailable)));
-    let due = bench.lookups.due(10);
+    let due = bench.lookups.due(&bench.store, 10);
     assert_eq!(due.len(), 1);
     bench.landed("a", Some(value("x", 1)), 20);
     assert_eq!(bench.find("a", 2, OLD_KONG(30)), Lookup::Ready(found("x")));
@@ -133,10 +130,10 @@ fn an_answer_serves_for_its_time_and_is_asked_again_while_it_still_serves() {
     let mut bench = bench();
     bench.learn(value("x", 1), 0);
     assert_eq!(bench.find("a", 2, ENVOY(60_000)), Lookup::Ready(found("x")));
-    assert!(bench.lookups.due(60_000).is_empty());
+    assert!(bench.lookups.due(&bench.store, 60_000).is_empty());
     assert_eq!(bench.find("a", 2, ENVOY(60_001)), Lookup::Ready(found("x")));
     assert_eq!(bench.find("a", 3, ENVOY(60_001)), Lookup::Ready(found("x")));
-    assert_eq!(bench.lookups.due(60_500).len(), 1, "once, not twice");
+    assert_eq!(bench.lookups.due(&bench.store, 60_500).len(), 1, "once, not twice");
     bench.landed("a", Some(value("y", 1)), 60_600);
     assert_eq!(bench.find("a", 4, ENVOY(60_700)), Lookup::Ready(found("y")));
 }
@@ -258,4 +255,24 @@ fn an_answer_that_comes_after_it_was_given_up_is_ignored() {
     assert_eq!(bench.lookups.overdue(5000, 4000), [key("a")]);
     assert_eq!(bench.landed("a", None, 5000), [(1, Err(Unavailable))]);
     assert!(bench.landed("a", Some(value("x", 1)), 6000).is_empty());
+}
+
+#[test]
+fn what_was_read_too_early_is_asked_for_again_and_serves_if_that_fails() {
+    let mut bench = bench();
+    bench.learn(value("x", 1), 1000);
+    let newer = |than| Moment { newer: than, ..ENVOY(5000) };
+    assert_eq!(bench.find("a", 1, newer(1000)), Lookup::Ready(found("x")));
+    assert!(matches!(bench.find("a", 1, newer(1001)), Lookup::Ask(_)));
+    assert_eq!(bench.landed("a", None, 5001), [(1, found("x"))]);
+}
+
+#[test]
+fn a_long_value_is_kept_in_pieces() {
+    let mut bench = bench();
+    let long = "x".repeat(20_000);
+    bench.learn(value(&long, 1), 0);
+    assert_eq!(bench.find("a", 1, ENVOY(1)), Lookup::Ready(found(&long)));
+    changed(&mut bench, 2);
+    assert!(matches!(bench.find("a", 1, ENVOY(2)), Lookup::Ask(_)));
 }

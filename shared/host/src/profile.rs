@@ -1,6 +1,7 @@
 //! Which host this is, and what follows from it.
 
 use crate::abi;
+use crate::entropy;
 use std::cell::Cell;
 
 /// The host, as far as it is known.
@@ -133,6 +134,20 @@ impl Profile {
     pub(crate) fn at_request(&self) -> Host {
         if !self.asked.replace(true) {
             self.host.set(self.host.get().asked());
+            if self.host.get().may_be_kong() {
+                // Kong's random octets are predictable, and the same in workers that start together. What they
+                // cannot share is a node, a process or a connection.
+                let paths: [&[&str]; 5] = [
+                    &["kong", "node", "id"],
+                    &["ngx", "pid"],
+                    &["ngx", "hostname"],
+                    &["ngx", "request_id"],
+                    &["ngx", "connection"],
+                ];
+                for path in paths {
+                    entropy::mix(&abi::property(path).unwrap_or_default());
+                }
+            }
         }
         self.host.get()
     }

@@ -2,7 +2,7 @@
 
 use crate::abi::{self, Buffer, Level};
 use crate::callout;
-use crate::entropy::Entropy;
+use crate::entropy;
 use crate::feature::{Feature, Needs, check_common};
 use crate::feed::{Feed, News};
 use crate::lookup::{Lookup, Lookups, Moment, Snapshot, Source};
@@ -37,6 +37,8 @@ pub(crate) struct Ready {
     flow: Box<dyn Fn() -> Box<dyn Flow>>,
     check: Box<dyn Fn(Host) -> Result<(), Invalid>>,
     source: RefCell<Option<Box<dyn Source>>>,
+    /// What kept answers depend on besides the common settings.
+    depends: Vec<u8>,
 }
 
 /// The root context.
@@ -44,7 +46,7 @@ pub(crate) struct Root {
     id: u32,
     blueprint: Blueprint,
     profile: Rc<Profile>,
-    entropy: RefCell<Entropy>,
+
     state: RefCell<State>,
     ticking: Cell<bool>,
     last_request: Cell<u64>,
@@ -60,12 +62,14 @@ enum State {
     Checked(Rc<Ready>),
 }
 
-/// What a filter with an admin service has.
+/// What a filter that looks things up has.
 struct Services {
-    target: Target,
+    /// The admin service.
+    admin: Option<Target>,
     store: Store,
     lookups: RefCell<Lookups>,
-    feed: RefCell<Feed>,
+    /// The admin service's list of changes.
+    feed: Option<RefCell<Feed>>,
     walk: RefCell<Option<Walk>>,
 }
 
@@ -99,11 +103,12 @@ impl Ready {
         let config =
             Rc::new(settings::read(document, &|name| std::env::var(name).ok(), F::settings)?);
         let common = F::common(&config).clone();
-        let source = common.admin.as_ref().and_then(|_| F::source(&config));
+        let source = F::source(&config);
         let checked = Rc::clone(&config);
         Ok(Self {
             needs: F::needs(&config),
             source: RefCell::new(source),
+            depends: F::depends(&config),
             check: Box::new(move |host| {
                 check_common(F::common(&checked), host).and_then(|()| F::check_host(&checked, host))
             }),
@@ -127,17 +132,12 @@ impl Ready {
 
 impl Root {
     pub(crate) fn new(id: u32, blueprint: Blueprint, profile: Rc<Profile>) -> Self {
-        let mut seed = [0; 32];
-        abi::random(&mut seed);
-        let mut entropy = Entropy::new(&seed);
-        entropy.mix(&abi::now_ns().to_le_bytes());
-        entropy.mix(&id.to_le_bytes());
-        entropy.mix(blueprint.name.as_bytes());
+        entropy::mix(blueprint.name.as_bytes());
         Self {
             id,
             blueprint,
             profile,
-            entropy: RefCell::new(entropy),
+
             state: RefCell::new(State::Empty),
             ticking: Cell::new(false),
             last_request: Cell::new(now()),
@@ -184,14 +184,13 @@ impl Root {
     }
 
     fn start(&self, ready: Ready, host: Host) {
-        if let Some(admin) =
-            ready.common.admin.as_ref().filter(|admin| {
-                ready.source.borrow().is_some() && admin.poll_interval > Duration::ZERO
-            })
-        {
+        if ready.source.try_borrow().is_ok_and(|source| source.is_some()) {
+            let admin = ready.common.admin.as_ref();
             // A secret of the filter's own makes its random numbers unlike anybody else's.
-            self.mix(admin.target.token.as_deref().unwrap_or_default().as_bytes());
-            let period = (admin.poll_interval.as_millis() / 4).clamp(250, 1000);
+            let secret = admin.and_then(|admin| admin.target.token.as_deref()).unwrap_or_default();
+            entropy::mix(secret.as_bytes());
+            let interval = admin.map_or(Duration::from_secs(4), |admin| admin.poll_interval);
+            let period = (interval.as_millis() / 4).clamp(250, 1000);
             // Kong traps when the period is set a second time.
             if !self.ticking.replace(true) {
                 let _ = abi::set_tick_period(u32::try_from(period).unwrap_or(1000));
@@ -242,13 +241,16 @@ impl Root {
         let Some(services) = self.services() else { return };
         if now.saturating_sub(last) > IDLE {
             // Nobody listened for a while: changes may have been missed.
-            if !with(&services.feed, |feed| feed.is_current(&services.store, now)).unwrap_or(false)
-            {
+            let missed = |feed| {
+                !with(feed, |feed: &mut Feed| feed.is_current(&services.store, now))
+                    .unwrap_or(false)
+            };
+            if services.feed.as_ref().is_some_and(missed) {
                 with(&services.lookups, |lookups| lookups.distrust(now));
             }
         }
         if let Some(id) = request.head.first("x-request-id") {
-            self.mix(id);
+            entropy::mix(id);
         }
     }
 
@@ -266,11 +268,12 @@ impl Root {
         found
     }
 
-    pub(crate) fn send(&self, call: &Call) -> Result<u32, CallError> {
-        match self.services() {
-            Some(services) => callout::send(&services.target, call),
-            None => Err(CallError::NotSent),
-        }
+    /// Sends a call for `key` to whoever is to be asked for it.
+    pub(crate) fn send(&self, key: &Key, call: &Call) -> Result<u32, CallError> {
+        let services = self.services().ok_or(CallError::NotSent)?;
+        let other = with(&services.lookups, |lookups| lookups.target(key)).flatten();
+        let target = other.as_deref().or(services.admin.as_ref()).ok_or(CallError::NotSent)?;
+        callout::send(target, call)
     }
 
     /// The answer to a call for `key` that everybody waits for.
@@ -313,18 +316,6 @@ impl Root {
         }
     }
 
-    pub(crate) fn random_hex(&self) -> String {
-        with(&self.entropy, Entropy::hex).unwrap_or_default()
-    }
-
-    fn random_number(&self) -> u64 {
-        with(&self.entropy, Entropy::number).unwrap_or_else(abi::now_ns)
-    }
-
-    fn mix(&self, material: &[u8]) {
-        with(&self.entropy, |entropy| entropy.mix(material));
-    }
-
     fn note(&self, result: &CallResult) {
         match result {
             Ok(answer) if matches!(answer.status, 200 | 404) => {}
@@ -352,26 +343,29 @@ impl Root {
         let now = now();
         let store = &services.store;
         let idle = now.saturating_sub(self.last_request.get()) > IDLE;
-        let news = with(&services.feed, |feed| feed.tick(store, now, idle)).unwrap_or_default();
-        if let Some(call) = self.take_in(services, news) {
-            match callout::send(&services.target, &call) {
-                Ok(token) => sent.push((token, Purpose::Changes)),
-                Err(error) => self.changes(&Err(error)),
+        if let Some(feed) = &services.feed {
+            let news = with(feed, |feed| feed.tick(store, now, idle)).unwrap_or_default();
+            if let Some(call) = self.take_in(services, news) {
+                match services.ask_admin(&call) {
+                    Ok(token) => sent.push((token, Purpose::Changes)),
+                    Err(error) => self.changes(&Err(error)),
+                }
             }
         }
-        let due = if idle {
-            Vec::new()
-        } else {
-            with(&services.lookups, |lookups| lookups.due(now)).unwrap_or_default()
+        let due = match idle {
+            true => Vec::new(),
+            false => with(&services.lookups, |lookups| lookups.due(store, now)).unwrap_or_default(),
         };
         for (key, call) in due {
-            match callout::send(&services.target, &call) {
+            match self.send(&key, &call) {
                 Ok(token) => sent.push((token, Purpose::Key(key))),
                 Err(error) => woken.extend(self.landed(&key, &Err(error))),
             }
         }
-        let timeout = u64::try_from(services.target.timeout.as_millis()).unwrap_or(u64::MAX);
-        let limit = timeout.saturating_mul(4).saturating_add(1000);
+        // Kong times connecting, sending and reading apart, each with the whole timeout.
+        let longest =
+            services.admin.as_ref().map_or(Duration::from_secs(60), |admin| admin.timeout);
+        let limit = millis(longest).saturating_mul(4).saturating_add(1000);
         for key in
             with(&services.lookups, |lookups| lookups.overdue(now, limit)).unwrap_or_default()
         {
@@ -412,16 +406,17 @@ impl Root {
         }
         let Some(services) = self.services() else { return };
         let answer = result.as_ref().ok();
-        let news = with(&services.feed, |feed| feed.answered(&services.store, answer, now()));
+        let Some(feed) = &services.feed else { return };
+        let news = with(feed, |feed| feed.answered(&services.store, answer, now()));
         self.take_in(services, news.unwrap_or_default());
     }
 
     fn take_in(&self, services: &Services, news: News) -> Option<Call> {
         let store = &services.store;
         with(&services.lookups, |lookups| {
-            lookups.ensure_generation(store, || self.random_number());
+            lookups.ensure_generation(store, entropy::random_number);
             if news.dropped {
-                lookups.drop_all(store, self.random_number());
+                lookups.drop_all(store, entropy::random_number());
             }
             for change in &news.changes {
                 lookups.apply(store, change);
@@ -445,7 +440,9 @@ impl Root {
             *walk = None;
         }
         if walk.is_none() {
-            let changes = with(&services.feed, |feed| feed.supported(&services.store)).flatten();
+            let supported =
+                |feed| with(feed, |feed: &mut Feed| feed.supported(&services.store)).flatten();
+            let changes = services.feed.as_ref().and_then(supported);
             let snapshot =
                 with(&services.lookups, |lookups| lookups.snapshot_due(now, changes)).flatten();
             let Some(snapshot) = snapshot else { return };
@@ -465,7 +462,7 @@ impl Root {
         let Some(mut walk) = slot.take() else { return };
         match walk.snapshot.next() {
             Some(call) => {
-                if let Ok(token) = callout::send(&services.target, &call) {
+                if let Ok(token) = services.ask_admin(&call) {
                     sent.push((token, Purpose::Snapshot));
                     walk.asked_at = Some(now());
                     *slot = Some(walk);
@@ -512,7 +509,6 @@ impl Root {
             State::Checked(ready) | State::Unchecked(ready) => Rc::clone(ready),
             State::Empty | State::Bad => return None,
         };
-        let admin = ready.common.admin.as_ref()?;
         let store = match (self.host(), &ready.common.shm_zone) {
             (_, Some(zone)) => Store::Shared(Some(zone.clone())),
             (Host::Envoy, None) => Store::Shared(None),
@@ -522,26 +518,33 @@ impl Root {
         };
         let source = ready.source.try_borrow_mut().ok()?.take()?;
         let now = now();
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let feed = Feed::new(
-            &fingerprint(&admin.target, &[]),
-            self.random_number(),
-            millis(admin.poll_interval),
-            millis(admin.target.timeout),
-        );
+        let admin = ready.common.admin.as_ref();
+        let feed = admin.map(|admin| {
+            let print = fingerprint(Some(&admin.target), &[]);
+            Feed::new(
+                &print,
+                entropy::random_number(),
+                millis(admin.poll_interval),
+                millis(admin.target.timeout),
+            )
+        });
         let trust = [u8::from(ready.common.trust_consumer_headers)];
-        let print = fingerprint(&admin.target, &[self.blueprint.name.as_bytes(), &trust]);
+        let parts = [self.blueprint.name.as_bytes(), trust.as_slice(), &ready.depends];
+        let print = fingerprint(admin.map(|admin| &admin.target), &parts);
         let mut lookups =
             Lookups::new(source, ready.common.cache.clone(), self.blueprint.id, &print, now);
-        if feed.supported(&store) == Some(true) && feed.is_current(&store, now) {
+        // Without a list of changes nothing can be missed, and with a current one nothing was.
+        let current =
+            |feed: &Feed| feed.supported(&store).is_some() && feed.is_current(&store, now);
+        if feed.as_ref().is_none_or(current) {
             lookups.trust();
         }
-        lookups.ensure_generation(&store, || self.random_number());
+        lookups.ensure_generation(&store, entropy::random_number);
         let services = Services {
-            target: admin.target.clone(),
+            admin: admin.map(|admin| admin.target.clone()),
             store,
             lookups: RefCell::new(lookups),
-            feed: RefCell::new(feed),
+            feed: feed.map(RefCell::new),
             walk: RefCell::new(None),
         };
         let _ = self.services.set(services);
@@ -549,18 +552,30 @@ impl Root {
     }
 }
 
+impl Services {
+    fn ask_admin(&self, call: &Call) -> Result<u32, CallError> {
+        callout::send(self.admin.as_ref().ok_or(CallError::NotSent)?, call)
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// What decisions depend on besides the key: another fingerprint sees nothing of it.
-fn fingerprint(target: &Target, more: &[&[u8]]) -> [u8; 16] {
+fn fingerprint(target: Option<&Target>, more: &[&[u8]]) -> [u8; 16] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
         hash.update(bytes);
     };
-    part(target.upstream.as_bytes());
-    part(target.authority.as_bytes());
-    part(&[u8::from(target.tls)]);
-    part(target.prefix.join("/").as_bytes());
-    part(target.token.as_deref().unwrap_or_default().as_bytes());
+    if let Some(target) = target {
+        part(target.upstream.as_bytes());
+        part(target.authority.as_bytes());
+        part(&[u8::from(target.tls)]);
+        part(target.prefix.join("/").as_bytes());
+        part(target.token.as_deref().unwrap_or_default().as_bytes());
+    }
     for bytes in more {
         part(bytes);
     }

@@ -12,6 +12,10 @@ use std::hash::Hasher;
 
 /// Slots have one size, so that none ever grows in place.
 const SLOT: usize = 1024;
+/// A longer value lies in several slots, each with so much of it,
+const PIECE: usize = 768;
+/// up to this length; beyond it is not kept.
+const MAX_VALUE: usize = 128 << 10;
 const FORMAT: u8 = 1;
 const SEAL: usize = 16;
 /// Ways: an entry may lie in either of two slots.
@@ -47,6 +51,8 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
     Found(Finding),
+    /// A value in pieces: its length, and what it hashes to.
+    Pieces(usize, [u8; SEAL]),
     /// What was here does not hold any more.
     Gone,
 }
@@ -77,11 +83,45 @@ impl Slots {
             .chain(self.places(Region::Absences, key).take(1))
             .filter_map(|slot| self.open(&store.get(slot)?.0, generation, key))
             .find(|entry| entry.content != Content::Gone)
+            .and_then(|entry| match entry.content {
+                Content::Pieces(len, hash) => {
+                    let value = self.gather(store, generation, key, len)?;
+                    let content = Content::Found(Finding::Value(value.clone()));
+                    (self.tag(&value) == hash).then_some(Entry { content, ..entry })
+                }
+                _ => Some(entry),
+            })
+    }
+
+    fn gather(&self, store: &Store, generation: u64, key: &Key, len: usize) -> Option<Vec<u8>> {
+        let mut value = Vec::with_capacity(len.min(MAX_VALUE));
+        let mut n = 0_u32;
+        while value.len() < len {
+            match self.get(store, generation, &piece(key, n))?.content {
+                Content::Found(Finding::Value(bytes)) if !bytes.is_empty() => value.extend(bytes),
+                _ => return None,
+            }
+            n = n.checked_add(1)?;
+        }
+        Some(value)
     }
 
     /// Puts `entry` under `key`, in the place of the same key's, of one that does not count, or of the older
     /// one. "There is none" has a region of its own: guesses cannot push out what is.
     pub(crate) fn put(&self, store: &Store, generation: u64, key: &Key, entry: &Entry) {
+        if let Content::Found(Finding::Value(value)) = &entry.content {
+            if value.len() > MAX_VALUE {
+                return self.remove(store, generation, key, u64::MAX);
+            }
+            if value.len() > PIECE {
+                for (n, bytes) in (0_u32..).zip(value.chunks(PIECE)) {
+                    let content = Content::Found(Finding::Value(bytes.to_vec()));
+                    self.put(store, generation, &piece(key, n), &Entry { content, ..*entry });
+                }
+                let content = Content::Pieces(value.len(), self.tag(value));
+                return self.put(store, generation, key, &Entry { content, ..*entry });
+            }
+        }
         let absent = entry.content == Content::Found(Finding::Nothing);
         self.remove(store, generation, key, u64::MAX);
         let Some(sealed) = self.sealed(generation, key, entry) else { return };
@@ -136,7 +176,12 @@ impl Slots {
     }
 
     fn sealed(&self, generation: u64, key: &Key, entry: &Entry) -> Option<Vec<u8>> {
+        let pieces;
         let (kind, value): (u8, &[u8]) = match &entry.content {
+            Content::Pieces(len, hash) => {
+                pieces = [u32::try_from(*len).ok()?.to_le_bytes().as_slice(), hash].concat();
+                (3, &pieces)
+            }
             Content::Gone => (0, &[]),
             Content::Found(Finding::Nothing) => (1, &[]),
             Content::Found(Finding::Value(value)) => (2, value),
@@ -188,6 +233,13 @@ impl Slots {
             0 => Content::Gone,
             1 => Content::Found(Finding::Nothing),
             2 => Content::Found(Finding::Value(reader.part()?.to_vec())),
+            3 => {
+                let (len, hash) = reader.part()?.split_first_chunk::<4>()?;
+                Content::Pieces(
+                    usize::try_from(u32::from_le_bytes(*len)).ok()?,
+                    hash.try_into().ok()?,
+                )
+            }
             _ => return None,
         };
         Some(Entry { stored_at, seq, content })
@@ -197,6 +249,11 @@ impl Slots {
         let (body, tag) = bytes.split_at_checked(SLOT.checked_sub(SEAL)?)?;
         (tag == self.tag(body)).then_some(Reader(body))
     }
+}
+
+/// The key of a piece of a long value. No key of a filter begins like this.
+fn piece(key: &Key, n: u32) -> Key {
+    Key::new(key.table, [b"\xffpiece".as_slice(), &n.to_le_bytes(), &key.name].concat())
 }
 
 fn feed(hasher: &mut SipHasher24, feature: u8, key: &Key) {

@@ -118,10 +118,22 @@ fn the_table_is_bounded_and_guesses_push_out_no_value() {
 }
 
 #[test]
-fn a_value_that_does_not_fit_is_not_kept() {
+fn a_long_value_lies_in_pieces_and_is_whole_or_not_there() {
+    let (slots, store) = (Slots::new(1, b"0123456789abcdef", 256), Store::own());
+    let long = "0123456789".repeat(1000);
+    slots.put(&store, GENERATION, &key(1), &value(&long, 10));
+    assert_eq!(slots.get(&store, GENERATION, &key(1)), Some(value(&long, 10)));
+    slots.put(&store, GENERATION, &piece(&key(1), 3), &value("another", 11));
+    assert_eq!(slots.get(&store, GENERATION, &key(1)), None);
+    slots.put(&store, GENERATION, &key(1), &value("short", 12));
+    assert_eq!(slots.get(&store, GENERATION, &key(1)), Some(value("short", 12)));
+}
+
+#[test]
+fn a_value_beyond_all_bounds_is_not_kept_and_leaves_nothing_old() {
     let (slots, store) = (slots(), Store::own());
     slots.put(&store, GENERATION, &key(1), &value("old", 10));
-    slots.put(&store, GENERATION, &key(1), &value(&"x".repeat(SLOT), 10));
+    slots.put(&store, GENERATION, &key(1), &value(&"x".repeat(MAX_VALUE + 1), 10));
     assert_eq!(slots.get(&store, GENERATION, &key(1)), None);
 }
 

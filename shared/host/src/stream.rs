@@ -1,25 +1,25 @@
 //! One request: its flow's steps, carried out.
 //!
 //! ```text
-//!           ┌────────────── Passed ── refused by an earlier filter
-//! Fresh ────┼── Forwarded
-//!    │      ├── Refused
-//!    │      └── Parked ──answer──▶ Forwarded | Refused | AwaitingBody
-//!    └─────────── AwaitingBody ──body──▶ Forwarded | Refused | Parked
+//!           ┌── Passed ── refused by an earlier filter
+//! Fresh ────┼── Forwarded | Refused
+//!           ├── Parked ───────────────────answer──▶ any but Fresh and Passed
+//!           └── AwaitingBody | Streaming ──body───▶ any but Fresh and Passed
 //! ```
 //!
 //! Only `Forwarded` and `Passed` let anything through. Whatever comes out of order is refused.
 
 use crate::abi::{self, Buffer, Map};
 use crate::callout;
+use crate::entropy;
 use crate::lookup::{Lookup, Moment};
 use crate::profile::Host;
 use crate::reply;
 use crate::root::{Ready, Root};
-use consumer::{Known, PROPERTY, refused};
+use consumer::{CLAIMS, Known, PROPERTY, refused};
 use exchange::{
-    BodyAhead, CallResult, Edit, Event, Finding, Flow, Head, Key, Named, Reply, Request, Step,
-    Unavailable,
+    BodyAhead, Call, CallResult, Edit, Entities, Entity, Event, Finding, Flow, Head, Key, Named,
+    Reply, Request, Response, Step, Target, Unavailable,
 };
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -38,16 +38,30 @@ pub(crate) struct Stream {
     root: Rc<Root>,
     id: u32,
     state: State,
+    /// The request's own state machine, once its headers are here.
+    flow: Option<Box<dyn Flow>>,
     head: Head,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Fresh,
     Passed,
     Forwarded,
     Refused,
-    Parked { flow: Box<dyn Flow>, key: Key, own_call: bool },
-    AwaitingBody { flow: Box<dyn Flow> },
+    /// Waits for what is kept under a key, or for the answer to a call of its own.
+    Parked(Wait),
+    /// Waits for the whole body.
+    AwaitingBody,
+    /// Takes the body piece by piece; so much of it has been seen.
+    Streaming(usize),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Wait {
+    /// Somebody's call for this key; `true` if it is this request's own.
+    Key(Key, bool),
+    Answer,
 }
 
 /// Where a step is carried out: what the host allows there differs.
@@ -70,14 +84,18 @@ pub(crate) enum Asked {
 
 impl Stream {
     pub(crate) fn new(root: Rc<Root>, id: u32) -> Self {
-        Self { root, id, state: State::Fresh, head: Head::default() }
+        Self { root, id, state: State::Fresh, flow: None, head: Head::default() }
+    }
+
+    pub(crate) fn root_id(&self) -> u32 {
+        self.root.id()
     }
 
     // === Events ===
 
     pub(crate) fn request_headers(&mut self, count: usize, end: bool) -> (Action, Asked) {
-        if !matches!(self.state, State::Fresh) {
-            return (self.refuse(out_of_order(), Phase::Headers), Asked::Nothing);
+        if self.state != State::Fresh {
+            return self.refuse(out_of_order(), Phase::Headers);
         }
         let host = self.root.at_request();
         // First of all: after a refusal from a callout's answer Kong still runs the next filter, and a second
@@ -89,43 +107,38 @@ impl Stream {
         }
         let Some(ready) = self.root.ready(host) else {
             let message = format!("{} is misconfigured", self.root.name());
-            return (self.refuse(Reply::message(500, message), Phase::Headers), Asked::Nothing);
+            return self.refuse(Reply::message(500, message), Phase::Headers);
         };
         if host.may_be_kong() && count > MAX_KONG_HEADERS {
-            let reply = Reply::error(431, "Request header fields too large");
-            return (self.refuse(reply, Phase::Headers), Asked::Nothing);
+            return self
+                .refuse(Reply::error(431, "Request header fields too large"), Phase::Headers);
         }
         let Some(head) = callout::head(Map::Request) else {
-            return (self.refuse(Reply::error(400, "Bad request"), Phase::Headers), Asked::Nothing);
+            return self.refuse(Reply::error(400, "Bad request"), Phase::Headers);
         };
         let request = request(&ready, host, head, consumer, end);
         self.head = request.head.clone();
         self.root.seen(request.now, &request);
-        let mut flow = ready.flow();
-        let step = flow.on(Event::Request(Box::new(request)));
-        self.carry_out(flow, step, Phase::Headers)
+        self.flow = Some(ready.flow());
+        self.tell(Event::Request(Box::new(request)), Phase::Headers)
     }
 
     pub(crate) fn request_body(&mut self, size: usize, end: bool) -> (Action, Asked) {
-        match std::mem::replace(&mut self.state, State::Refused) {
-            State::Forwarded => self.stay(State::Forwarded, Action::Continue),
-            State::Passed => self.stay(State::Passed, Action::Continue),
-            State::Refused => (Action::Pause, Asked::Nothing),
-            parked @ State::Parked { .. } => self.stay(parked, Action::Pause),
-            waiting @ State::AwaitingBody { .. } if !end => self.stay(waiting, Action::Pause),
-            State::AwaitingBody { mut flow } => {
-                let step = flow.on(Event::Body(body(size)));
-                self.carry_out(flow, step, Phase::Body)
-            }
+        match self.state {
+            State::Forwarded | State::Passed => (Action::Continue, Asked::Nothing),
+            State::Refused | State::Parked(_) => (Action::Pause, Asked::Nothing),
+            State::AwaitingBody if !end => (Action::Pause, Asked::Nothing),
+            State::AwaitingBody => self.tell(Event::Body(body(size)), Phase::Body),
+            State::Streaming(seen) => self.piece(seen, size, end),
             // The headers were never seen: the host runs Lua's buffered response, or lost this VM's state.
-            State::Fresh => (self.refuse(out_of_order(), Phase::Body), Asked::Nothing),
+            State::Fresh => self.refuse(out_of_order(), Phase::Body),
         }
     }
 
     /// Trailers end the body.
     pub(crate) fn request_trailers(&mut self) -> (Action, Asked) {
-        let size = match &self.state {
-            State::AwaitingBody { .. } => {
+        let size = match self.state {
+            State::AwaitingBody | State::Streaming(_) => {
                 abi::buffer(Buffer::RequestBody).map_or(0, |body| body.len())
             }
             _ => 0,
@@ -134,96 +147,161 @@ impl Stream {
     }
 
     /// The answer to the call that this request made itself.
-    pub(crate) fn answered(&mut self, answer: &CallResult) -> (Action, Asked) {
-        let State::Parked { key, .. } = &self.state else {
-            return (self.refuse(out_of_order(), Phase::Answer), Asked::Nothing);
-        };
-        let key = key.clone();
-        let result = self.root.landed_for(&key, answer);
-        self.woken(result)
+    pub(crate) fn answered(&mut self, answer: CallResult) -> (Action, Asked) {
+        match &self.state {
+            State::Parked(Wait::Key(key, true)) => {
+                let result = self.root.landed_for(&key.clone(), &answer);
+                self.tell(Event::Found(result), Phase::Answer)
+            }
+            State::Parked(Wait::Answer) => {
+                self.tell(Event::Answered(answer.map_err(|_| Unavailable)), Phase::Answer)
+            }
+            _ => self.refuse(out_of_order(), Phase::Answer),
+        }
     }
 
     /// What the request waited for is known.
     pub(crate) fn woken(&mut self, result: Result<Finding, Unavailable>) -> (Action, Asked) {
-        match std::mem::replace(&mut self.state, State::Refused) {
-            State::Parked { mut flow, .. } => {
-                let step = flow.on(Event::Found(result));
-                self.carry_out(flow, step, Phase::Answer)
-            }
-            // It is over already, or never began.
-            other => self.stay(other, Action::Pause),
-        }
+        self.tell(Event::Found(result), Phase::Answer)
     }
 
-    pub(crate) fn root_id(&self) -> u32 {
-        self.root.id()
-    }
-
-    /// Whether the request still waits.
+    /// Whether the request waits to be woken.
     pub(crate) fn is_parked(&self) -> bool {
-        matches!(self.state, State::Parked { .. })
+        matches!(self.state, State::Parked(Wait::Key(..)))
+    }
+
+    pub(crate) fn response_headers(&mut self, count: usize, _end: bool) {
+        // Kong runs this also where it never showed the request: nothing is known then, so nothing is changed.
+        let seen = matches!(self.state, State::Forwarded | State::Refused);
+        let Some(flow) = self.flow.as_mut().filter(|flow| seen && flow.wants_response()) else {
+            return;
+        };
+        let host = self.root.host();
+        let readable = !host.may_be_kong() || count <= MAX_KONG_HEADERS;
+        let head = if readable { callout::head(Map::Response) } else { None };
+        let status = abi::map_value(Map::Response, ":status").ok();
+        let status = status.and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok());
+        let edits = flow.on_response(&Response {
+            head: head.unwrap_or_default(),
+            status: status.unwrap_or(0),
+            now: now(),
+            ours: self.state == State::Refused,
+        });
+        for edit in &edits {
+            let done = match edit {
+                // Setting a field that is there twice takes both away on Kong; removing and adding does not.
+                Edit::Set(name, value) => {
+                    let _ = abi::map_remove(Map::Response, name);
+                    abi::map_add(Map::Response, name, value)
+                }
+                Edit::Add(name, value) => abi::map_add(Map::Response, name, value),
+                Edit::Remove(name) => abi::map_remove(Map::Response, name),
+                Edit::Query(_) | Edit::Body(_) | Edit::Publish(..) => Ok(()),
+            };
+            if let Err(status) = done {
+                abi::log(abi::Level::Error, &format!("the proxy refused {edit:?}: {status:?}"));
+            }
+        }
     }
 
     /// The request is gone.
     pub(crate) fn gone(&mut self) {
-        if let State::Parked { key, own_call, .. } = &self.state {
+        if let State::Parked(Wait::Key(key, own_call)) = &self.state {
             self.root.left(key, self.id, *own_call);
         }
     }
 
     // === Steps ===
 
-    fn stay(&mut self, state: State, action: Action) -> (Action, Asked) {
-        self.state = state;
-        (action, Asked::Nothing)
+    /// Tells the flow, and does what it says.
+    fn tell(&mut self, event: Event, phase: Phase) -> (Action, Asked) {
+        // Whatever goes wrong from here on, the request does not go on.
+        self.state = State::Refused;
+        let Some(mut flow) = self.flow.take() else {
+            return self.refuse(out_of_order(), phase);
+        };
+        let step = flow.on(event);
+        let (action, asked) = self.carry_out(flow.as_mut(), step, phase);
+        self.flow = Some(flow);
+        (action, asked)
     }
 
-    fn carry_out(
-        &mut self,
-        mut flow: Box<dyn Flow>,
-        mut step: Step,
-        phase: Phase,
-    ) -> (Action, Asked) {
+    /// A piece of the body. While the request is held, Envoy shows all of it each time.
+    fn piece(&mut self, seen: usize, size: usize, end: bool) -> (Action, Asked) {
+        let Ok(whole) = body(size) else {
+            return self.tell(Event::Body(Err(Unavailable)), Phase::Body);
+        };
+        if let Some(piece) = whole.get(seen..).filter(|piece| !piece.is_empty()) {
+            let (action, asked) = self.tell(Event::Chunk(piece.to_vec()), Phase::Body);
+            if !matches!(self.state, State::Streaming(_)) {
+                return (action, asked);
+            }
+        }
+        if end {
+            return self.tell(Event::Body(Ok(Vec::new())), Phase::Body);
+        }
+        self.state = State::Streaming(size);
+        (Action::Pause, Asked::Nothing)
+    }
+
+    fn carry_out(&mut self, flow: &mut dyn Flow, mut step: Step, phase: Phase) -> (Action, Asked) {
         let host = self.root.host();
         loop {
             step = match step {
                 Step::Forward(edits) => match self.edit(host, &edits) {
                     Ok(()) => {
                         self.root.count("passed");
-                        return self.stay(State::Forwarded, Action::Continue);
+                        self.state = State::Forwarded;
+                        return (Action::Continue, Asked::Nothing);
                     }
                     Err(()) => Step::Reply(failed()),
                 },
-                Step::Reply(reply) => return (self.refuse(reply, phase), Asked::Nothing),
-                Step::AwaitBody => {
-                    self.state = State::AwaitingBody { flow };
-                    // Kong hands the body over only to a request that goes on; it reaches nobody before.
-                    let action = if host == Host::Envoy { Action::Pause } else { Action::Continue };
-                    return (action, Asked::Nothing);
-                }
-                Step::Find(key, edits) => {
-                    if self.edit(host, &edits).is_err() {
-                        Step::Reply(failed())
-                    } else {
-                        match self.find(host, &key) {
-                            Found::Now(result) => flow.on(Event::Found(result)),
-                            Found::Later(asked) => {
-                                let own_call = matches!(asked, Asked::ByRequest(_));
-                                self.state = State::Parked { flow, key, own_call };
-                                return (Action::Pause, asked);
-                            }
-                        }
+                Step::Reply(reply) => return self.refuse(reply, phase),
+                Step::AwaitBody => return self.hold(host, State::AwaitingBody),
+                Step::StreamBody => return self.hold(host, State::Streaming(0)),
+                Step::Find(_, edits) if self.edit(host, &edits).is_err() => Step::Reply(failed()),
+                Step::Find(key, _) => match self.find(host, key, 0) {
+                    Found::Now(result) => flow.on(Event::Found(result)),
+                    Found::Later(asked) => return (Action::Pause, asked),
+                },
+                Step::FindNewer(key, than) => match self.find(host, key, than) {
+                    Found::Now(result) => flow.on(Event::Found(result)),
+                    Found::Later(asked) => return (Action::Pause, asked),
+                },
+                Step::Ask(target, call) => match self.ask(host, &target, &call) {
+                    Some(token) => {
+                        self.state = State::Parked(Wait::Answer);
+                        return (Action::Pause, Asked::ByRequest(token));
                     }
-                }
+                    None => flow.on(Event::Answered(Err(Unavailable))),
+                },
             };
         }
     }
 
-    fn find(&self, host: Host, key: &Key) -> Found {
-        let moment = Moment { now: now(), can_park: host.can_park(), can_wake: host.can_wake() };
-        let call = match self.root.find(key, self.id, moment) {
+    fn hold(&mut self, host: Host, state: State) -> (Action, Asked) {
+        self.state = state;
+        // Kong hands the body over only to a request that goes on; it reaches nobody before.
+        let action = if host == Host::Envoy { Action::Pause } else { Action::Continue };
+        (action, Asked::Nothing)
+    }
+
+    fn ask(&self, host: Host, target: &Target, call: &Call) -> Option<u32> {
+        if !host.can_park() {
+            return None;
+        }
+        callout::send(target, call).ok()
+    }
+
+    fn find(&mut self, host: Host, key: Key, newer: u64) -> Found {
+        let moment =
+            Moment { now: now(), newer, can_park: host.can_park(), can_wake: host.can_wake() };
+        let call = match self.root.find(&key, self.id, moment) {
             Lookup::Ready(result) => return Found::Now(result),
-            Lookup::Join => return Found::Later(Asked::Nothing),
+            Lookup::Join => {
+                self.state = State::Parked(Wait::Key(key, false));
+                return Found::Later(Asked::Nothing);
+            }
             Lookup::Ask(call) => call,
         };
         let root = host.can_wake().then(|| self.root.id());
@@ -231,26 +309,32 @@ impl Stream {
         if let Some(root) = root {
             let _ = abi::set_effective_context(root);
         }
-        let sent = self.root.send(&call);
+        let sent = self.root.send(&key, &call);
         if root.is_some() {
             let _ = abi::set_effective_context(self.id);
         }
         match (sent, root) {
-            (Ok(token), Some(_)) => Found::Later(Asked::ByRoot(token, key.clone())),
-            (Ok(token), None) => Found::Later(Asked::ByRequest(token)),
+            (Ok(token), root) => {
+                self.state = State::Parked(Wait::Key(key.clone(), root.is_none()));
+                Found::Later(if root.is_some() {
+                    Asked::ByRoot(token, key)
+                } else {
+                    Asked::ByRequest(token)
+                })
+            }
             (Err(error), Some(_)) => {
                 // Nobody else can be waiting yet: the flight began a moment ago.
                 let mine =
-                    self.root.landed(key, &Err(error)).into_iter().find(|(id, _)| *id == self.id);
+                    self.root.landed(&key, &Err(error)).into_iter().find(|(id, _)| *id == self.id);
                 Found::Now(mine.map_or(Err(Unavailable), |(_, result)| result))
             }
-            (Err(error), None) => Found::Now(self.root.landed_for(key, &Err(error))),
+            (Err(error), None) => Found::Now(self.root.landed_for(&key, &Err(error))),
         }
     }
 
     /// Answers the client. On Kong the answer to a refusal from a callout's answer is known to later filters
     /// by the property only.
-    fn refuse(&mut self, reply: Reply, phase: Phase) -> Action {
+    fn refuse(&mut self, reply: Reply, phase: Phase) -> (Action, Asked) {
         let host = self.root.host();
         self.state = State::Refused;
         if phase == Phase::Answer && host.may_be_kong() && host.has_properties() {
@@ -262,7 +346,7 @@ impl Stream {
             // The request stays where it is: paused, and never let through.
             abi::log(abi::Level::Error, "the proxy did not take a local response");
         }
-        Action::Pause
+        (Action::Pause, Asked::Nothing)
     }
 
     fn request_id(&self, host: Host) -> String {
@@ -271,7 +355,7 @@ impl Stream {
             Host::Envoy => self.head.first("x-request-id").map(<[u8]>::to_vec),
             _ => kong().or_else(|| abi::property(&["ngx", "request_id"]).ok()),
         };
-        known.and_then(|id| reply::plain_id(&id)).unwrap_or_else(|| self.root.random_hex())
+        known.and_then(|id| reply::plain_id(&id)).unwrap_or_else(entropy::random_hex)
     }
 
     /// Makes `edits`. An edit that fails could leave something that must not go on, so it is an error.
@@ -359,11 +443,41 @@ fn request(ready: &Ready, host: Host, head: Head, consumer: Option<Vec<u8>>, end
         target,
         now: now(),
         consumer,
+        claims: (needs.claims && host.has_properties()).then(|| property(host, CLAIMS)).flatten(),
+        peer: if needs.peer { peer() } else { None },
+        entities: if needs.entities { entities(host) } else { Entities::default() },
         route: if needs.route { named(host, "route") } else { Named::default() },
         service: if needs.service { named(host, "service") } else { Named::default() },
         body,
         can_remove: host.can_remove(),
         head,
+    }
+}
+
+/// The address of the client's connection: `ip:port` on Envoy, the address alone on Kong.
+fn peer() -> Option<String> {
+    let text = String::from_utf8(abi::property(&["source", "address"]).ok()?).ok()?;
+    if let Ok(address) = text.parse::<std::net::SocketAddr>() {
+        return Some(address.ip().to_string());
+    }
+    text.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
+}
+
+fn entities(host: Host) -> Entities {
+    let read = |path: &[&str]| abi::property(path).ok().filter(|value| !value.is_empty());
+    match host {
+        Host::Envoy => {
+            let metadata = |path: &[&str]| read(path).map_or(Entity::Unknown, Entity::Metadata);
+            Entities {
+                route: metadata(&["xds", "route_metadata"]),
+                service: metadata(&["xds", "cluster_metadata"]),
+            }
+        }
+        Host::Kong(version) if version >= Some((3, 6)) => {
+            let json = |what| read(&["kong", "router", what]).map_or(Entity::Unknown, Entity::Json);
+            Entities { route: json("route"), service: json("service") }
+        }
+        Host::Kong(_) | Host::Unknown => Entities::default(),
     }
 }
 

@@ -69,6 +69,14 @@ fn create_root(id: u32) {
     vm(|vm| vm.roots.insert(id, root));
 }
 
+/// Calls a function that the host has under this name. `None` everywhere but on Envoy (a call traps on Kong),
+/// and where the function fails.
+#[must_use]
+pub fn foreign(name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
+    let envoy = profile().is_some_and(|profile| profile.host() == Host::Envoy);
+    if envoy { abi::foreign(name, arguments).ok() } else { None }
+}
+
 /// Lets the stream `id` take an event. A stream that is not known refuses.
 fn with_stream(id: u32, event: impl FnOnce(&mut Stream) -> (Action, Asked)) -> Action {
     let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else {
@@ -87,6 +95,13 @@ fn with_stream(id: u32, event: impl FnOnce(&mut Stream) -> (Action, Asked)) -> A
         vm.streams.insert(id, stream);
     });
     action
+}
+
+/// A response goes on whatever happens; a stream that is not known changes nothing.
+fn response_headers(id: u32, count: usize, end: bool) {
+    let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else { return };
+    stream.response_headers(count, end);
+    vm(|vm| vm.streams.insert(id, stream));
 }
 
 /// The current request belongs to nobody: this VM has lost what it knew.
@@ -131,7 +146,7 @@ fn call_answered(token: u32, headers: usize, body: usize) {
     let answer: CallResult = callout::answer(headers, body);
     match vm(|vm| vm.calls.remove(&token)).flatten() {
         Some(Owner::Stream(id)) => {
-            let action = with_stream(id, |stream| stream.answered(&answer));
+            let action = with_stream(id, |stream| stream.answered(answer));
             // Kong goes on by itself when the last call has ended; Envoy has to be told.
             let _ = (action == Action::Continue).then(abi::continue_request);
         }
@@ -231,6 +246,12 @@ mod exports {
     #[unsafe(no_mangle)]
     extern "C" fn proxy_on_request_trailers(id: u32, _count: usize) -> i32 {
         with_stream(id, Stream::request_trailers) as i32
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn proxy_on_response_headers(id: u32, count: usize, end: i32) -> i32 {
+        response_headers(id, count, end != 0);
+        Action::Continue as i32
     }
 
     #[unsafe(no_mangle)]

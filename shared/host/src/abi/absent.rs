@@ -145,6 +145,17 @@ pub(super) unsafe fn proxy_define_metric(_: i32, _: *const u8, _: usize, _: *mut
     UNIMPLEMENTED
 }
 
+pub(super) unsafe fn proxy_call_foreign_function(
+    _: *const u8,
+    _: usize,
+    _: *const u8,
+    _: usize,
+    _: *mut *mut u8,
+    _: *mut usize,
+) -> i32 {
+    UNIMPLEMENTED
+}
+
 pub(super) unsafe fn proxy_increment_metric(_: u32, _: i64) -> i32 {
     UNIMPLEMENTED
 }

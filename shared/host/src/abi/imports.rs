@@ -93,6 +93,14 @@ unsafe extern "C" {
     pub(super) fn proxy_set_effective_context(context: u32) -> i32;
     pub(super) fn proxy_set_tick_period_milliseconds(period: u32) -> i32;
     pub(super) fn proxy_define_metric(kind: i32, name: *const u8, len: usize, id: *mut u32) -> i32;
+    pub(super) fn proxy_call_foreign_function(
+        name: *const u8,
+        name_len: usize,
+        arguments: *const u8,
+        arguments_len: usize,
+        at: *mut *mut u8,
+        len: *mut usize,
+    ) -> i32;
     pub(super) fn proxy_increment_metric(id: u32, by: i64) -> i32;
 }
 
