@@ -61,7 +61,8 @@ pub(crate) fn engine() -> &'static Engine {
 
 /// Compiles `bytes` once per process.
 fn compiled(bytes: &[u8]) -> (u64, Module) {
-    static MODULES: OnceLock<Mutex<HashMap<Vec<u8>, (u64, Module)>>> = OnceLock::new();
+    type Modules = HashMap<Vec<u8>, (u64, Module)>;
+    static MODULES: OnceLock<Mutex<Modules>> = OnceLock::new();
     let modules = MODULES.get_or_init(Mutex::default);
     let mut modules = modules.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((code, module)) = modules.get(bytes) {
@@ -108,33 +109,57 @@ fn read_built(feature: &str) -> Vec<u8> {
 
 /// A test of yesterday's filter proves nothing about today's source.
 fn refuse_stale(feature: &str, wasm: &Path) {
-    let built = modified(wasm).unwrap_or(SystemTime::UNIX_EPOCH);
-    let crates = [workspace().join("filters").join(feature.replace('_', "-")), shared()];
-    for directory in crates {
-        if let Some(newer) = newest_source(&directory).filter(|(at, _)| *at > built) {
-            panic!(
-                "{} is older than {}; run `make build` first",
-                wasm.display(),
-                newer.1.display()
-            );
-        }
+    // `make build` leaves a file alone that came out the same, so cargo's own copy and its list of
+    // sources are the better witnesses where they are there.
+    let name = format!("gatehouse_{feature}");
+    let (built, sources) = match cargo_record(&name) {
+        Some(record) => record,
+        None => (modified(wasm), sources(feature)),
+    };
+    let newer = sources.into_iter().find(|source| modified(source) > built);
+    if let Some(newer) = newer {
+        panic!("{} is older than {}; run `make build` first", wasm.display(), newer.display());
     }
 }
 
-fn newest_source(directory: &Path) -> Option<(SystemTime, PathBuf)> {
-    let entries = std::fs::read_dir(directory).ok()?;
-    let newest = entries.filter_map(|entry| {
-        let path = entry.ok()?.path();
-        if path.is_dir() {
-            // Tests, examples and benches are not in the wasm.
-            let name = path.file_name()?.to_str()?;
-            let inside = !["tests", "benches", "examples", "fuzz", "target"].contains(&name);
-            return inside.then(|| newest_source(&path)).flatten();
+/// When cargo last linked a filter, and from what.
+fn cargo_record(name: &str) -> Option<(Option<SystemTime>, Vec<PathBuf>)> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| workspace().join("target"));
+    let release = target.join("wasm/wasm32-wasip1/release");
+    let list = std::fs::read_to_string(release.join(format!("{name}.d"))).ok()?;
+    let (_, sources) = list.split_once(": ")?;
+    let sources = sources.split_whitespace().map(PathBuf::from).collect();
+    Some((Some(modified(&release.join(format!("{name}.wasm")))?), sources))
+}
+
+/// The sources of a filter, as far as its name tells.
+fn sources(feature: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let filter = workspace().join("filters").join(feature.replace('_', "-"));
+    for directory in [filter, workspace().join("shared")] {
+        collect(&directory, &mut found);
+    }
+    found
+}
+
+fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // What only tests need is not in the wasm.
+        let outside = ["tests", "benches", "examples", "fuzz", "target"].contains(&name)
+            || name.ends_with("_tests.rs")
+            || name == "tests.rs";
+        if outside {
+            continue;
         }
-        let source = path.extension().is_some_and(|e| e == "rs" || e == "toml");
-        source.then(|| modified(&path).map(|at| (at, path))).flatten()
-    });
-    newest.max()
+        if path.is_dir() {
+            collect(&path, found);
+        } else if name.ends_with(".rs") || name.ends_with(".toml") {
+            found.push(path);
+        }
+    }
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
@@ -144,10 +169,6 @@ fn modified(path: &Path) -> Option<SystemTime> {
 fn workspace() -> PathBuf {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     here.parent().map(Path::to_path_buf).unwrap_or(here)
-}
-
-fn shared() -> PathBuf {
-    workspace().join("shared")
 }
 
 /// The functions that a module imports, as (module, name).

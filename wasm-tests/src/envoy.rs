@@ -36,7 +36,7 @@ impl Inner {
         if !self.is_open(stream, Side::Response) {
             return;
         }
-        self.start_response(stream, response.status, &response.headers);
+        self.start_response(stream, response.status, &response.headers, end);
         self.envoy_headers(stream, Side::Response, 0, end);
     }
 
@@ -74,11 +74,8 @@ impl Inner {
             ..Now::root(Callback::CallResponse, call.root)
         };
         let called = vm.call(now, &args);
-        let trapped = called.trapped;
+        // A request that waits for this call is not told of a trap: it hangs. (Measured.)
         self.after_root(&vm, called);
-        if trapped {
-            self.fail_parked(vm.index);
-        }
     }
 
     /// Does what callbacks asked for and Envoy puts off until they have returned.
@@ -241,7 +238,7 @@ impl Inner {
         let Some((held, data, from, ended)) = released else { return };
         let has_data = self.with_stream(stream, |s| match side {
             Side::Request => s.given.has_body(),
-            Side::Response => !s.slots.iter().all(|slot| slot.response.ended) || !data.is_empty(),
+            Side::Response => s.response_has_body,
         });
         let has_data = has_data.unwrap_or(false);
         if held != Hold::Nothing {
@@ -347,7 +344,7 @@ impl Inner {
             return self.envoy_finish(stream, Fate::Answered);
         }
         let end = reply.body.is_empty();
-        self.start_response(stream, reply.status, &headers);
+        self.start_response(stream, reply.status, &headers, end);
         self.envoy_headers(stream, Side::Response, 0, end);
         if !end {
             self.envoy_body(stream, Side::Response, reply.body, true);
@@ -359,11 +356,11 @@ impl Inner {
         self.envoy_finish(stream, Fate::Closed);
     }
 
-    fn start_response(&self, stream: u64, status: u16, headers: &Headers) {
+    fn start_response(&self, stream: u64, status: u16, headers: &Headers, end: bool) {
         let mut fields = vec![(":status".to_owned(), status.to_string().into_bytes())];
         fields.extend(headers.iter().cloned());
         self.with_stream(stream, |s| {
-            s.response_status = status;
+            (s.response_status, s.response_has_body) = (status, !end);
             s.response = Some(HeaderMap::new(Rules::Envoy, &fields));
         });
     }
@@ -377,14 +374,15 @@ impl Inner {
         if first != Some(true) {
             return;
         }
-        for callback in [Callback::Log, Callback::Done, Callback::Delete] {
-            for place in 0..self.chain_length(stream) {
-                let called = self.envoy_call(stream, place, callback, &[]);
-                if called.trapped {
-                    self.envoy_vm_failed(stream, place);
-                }
-                self.run_after(called.after);
+        let places = 0..self.chain_length(stream);
+        let mut last = places.clone().map(|place| (place, Callback::Log)).collect::<Vec<_>>();
+        last.extend(places.flat_map(|p| [(p, Callback::Done), (p, Callback::Delete)]));
+        for (place, callback) in last {
+            let called = self.envoy_call(stream, place, callback, &[]);
+            if called.trapped {
+                self.envoy_vm_failed(stream, place);
             }
+            self.run_after(called.after);
         }
         self.release(stream);
     }
@@ -417,20 +415,6 @@ impl Inner {
         if let Some((vm, _)) = self.link(stream, place) {
             self.trapped(&vm);
         }
-    }
-
-    /// Every request that waits in a VM that has failed fails with it.
-    fn fail_parked(&self, vm: usize) {
-        let waiting: Vec<u64> = {
-            let state = self.state.borrow();
-            let open = state.streams.iter().filter(|(_, s)| !s.finished && s.reply.is_none());
-            let in_vm = open.filter(|(_, s)| {
-                let links = s.chain.links.iter().zip(&s.slots);
-                links.into_iter().any(|(link, slot)| link.vm.index == vm && slot.created)
-            });
-            in_vm.map(|(id, _)| *id).collect()
-        };
-        waiting.into_iter().for_each(|stream| self.fail_stream(stream));
     }
 
     fn fail_stream(&self, stream: u64) {

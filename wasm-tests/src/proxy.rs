@@ -65,13 +65,15 @@ impl Proxy {
         self.chain.rejected.as_deref()
     }
 
-    /// Sends a whole request.
+    /// Sends a whole request. As with HTTP/1, the end of a body comes after its last byte.
     pub fn send(&self, request: Request) -> Stream {
-        let chunks = request.chunks.clone();
+        let chunks = if request.has_body() { request.chunks.clone() } else { Vec::new() };
         let stream = self.open(request);
-        let last = chunks.len();
-        for (n, chunk) in chunks.iter().enumerate() {
-            stream.push(chunk, n + 1 == last);
+        for chunk in &chunks {
+            stream.push(chunk, false);
+        }
+        if !chunks.is_empty() {
+            stream.push([], true);
         }
         stream
     }
@@ -270,7 +272,8 @@ impl Stream {
             let end = response.body.is_empty();
             self.worker.envoy_response(self.id, &response, end);
             if !end {
-                self.worker.envoy_body(self.id, Side::Response, response.body, true);
+                self.worker.envoy_body(self.id, Side::Response, response.body, false);
+                self.worker.envoy_body(self.id, Side::Response, Vec::new(), true);
             }
         }
         self.worker.pump();
@@ -291,14 +294,12 @@ impl Stream {
     pub fn respond_body(&self, chunk: impl AsRef<[u8]>, end: bool) {
         let chunk = chunk.as_ref().to_vec();
         if self.worker.is_kong() {
-            let known = self.with(|s| {
-                s.response.as_ref().and_then(|r| r.get("content-length").map(<[u8]>::to_vec))
+            let length = self.with(|s| {
+                let length = s.response.as_ref()?.get("content-length")?;
+                Some(String::from_utf8_lossy(length).into_owned())
             });
-            let whole = known.is_some_and(|length| length == chunk.len().to_string().as_bytes());
-            if known_length(&self.with(|s| {
-                s.response.as_ref().and_then(|r| r.get("content-length").map(<[u8]>::to_vec))
-            })) || !end
-            {
+            let whole = length.as_ref().is_some_and(|length| *length == chunk.len().to_string());
+            if length.is_some() || !end {
                 self.worker.kong_respond_body(self.id, chunk, end, whole);
             } else {
                 // Without a length, the end comes by itself.
@@ -431,10 +432,6 @@ impl Stream {
         let mut state = self.worker.state.borrow_mut();
         read(state.stream(self.id).expect("a request is kept as long as its worker"))
     }
-}
-
-fn known_length(length: &Option<Vec<u8>>) -> bool {
-    length.is_some()
 }
 
 /// A filter holds it, rather than everybody waiting for the client.

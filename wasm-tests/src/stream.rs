@@ -124,6 +124,7 @@ pub(crate) struct Stream {
     /// Kong: response fields that were set before there was a response.
     pub(crate) early: HeaderMap,
     pub(crate) response_status: u16,
+    pub(crate) response_has_body: bool,
     /// Kong: the whole request body, and whether it fits in memory.
     pub(crate) body: Vec<u8>,
     pub(crate) body_changed: bool,
@@ -159,7 +160,7 @@ impl Stream {
         kong: bool,
         started_ns: u64,
     ) -> Self {
-        let request = if kong { kong_map(&given) } else { envoy_map(&given) };
+        let request = if kong { kong_map(&given) } else { envoy_map(id, &given) };
         let slots = chain.links.iter().map(|_| Slot::default()).collect();
         let properties = given
             .properties
@@ -180,6 +181,7 @@ impl Stream {
             response: None,
             early: HeaderMap::new(Rules::KongResponse, &[]),
             response_status: 0,
+            response_has_body: false,
             body: Vec::new(),
             body_changed: false,
             chunk: None,
@@ -205,7 +207,7 @@ impl Stream {
     }
 }
 
-fn envoy_map(request: &Request) -> HeaderMap {
+fn envoy_map(id: u64, request: &Request) -> HeaderMap {
     let pseudo = [
         (":authority", &request.host),
         (":path", &request.path),
@@ -214,7 +216,15 @@ fn envoy_map(request: &Request) -> HeaderMap {
     ];
     let mut headers: Headers =
         pseudo.into_iter().map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec())).collect();
-    headers.extend(request.fields());
+    // What belongs to the connection never comes to a filter.
+    let hop = ["connection", "transfer-encoding", "host"];
+    headers
+        .extend(request.fields().into_iter().filter(|(n, _)| !hop.contains(&&*n.to_lowercase())));
+    let own = [
+        ("x-forwarded-proto", request.scheme.clone()),
+        ("x-request-id", format!("00000000-0000-4000-8000-{id:012}")),
+    ];
+    headers.extend(own.map(|(n, v)| (n.to_owned(), v.into_bytes())));
     HeaderMap::new(Rules::Envoy, &headers)
 }
 

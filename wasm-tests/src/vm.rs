@@ -92,8 +92,7 @@ impl Vm {
         };
         let mut store = Store::new(engine(), state);
         let kong = self.node.borrow().profile.is_kong();
-        let linker = linker(engine(), kong);
-        let instance = linker
+        let instance = linker(kong)
             .instantiate(&mut store, &self.filter.module)
             .map_err(|e| format!("{} does not load: {e:?}", self.filter.name))?;
         let (roots, contexts) = Default::default();

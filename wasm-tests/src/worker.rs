@@ -107,7 +107,7 @@ impl Inner {
             contexts: BTreeMap::new(),
             next_context: 0,
             calls: Vec::new(),
-            next_token: u32::from(!node.borrow().profile.is_kong()),
+            next_token: 0,
             timers: Vec::new(),
             random,
             root_counts: BTreeMap::new(),
@@ -271,6 +271,14 @@ impl Inner {
             let ready = self.state.borrow_mut().queue_ready.pop();
             if let Some((vm, root, queue)) = ready {
                 self.queue_ready(vm, root, queue);
+                continue;
+            }
+            let made = {
+                let state = self.state.borrow();
+                state.calls.iter().find_map(|c| c.made.clone().map(|made| (c.token, made)))
+            };
+            if let Some((token, made)) = made {
+                self.answer(token, made.into());
                 continue;
             }
             let Some(call) = self.next_unasked() else { return };

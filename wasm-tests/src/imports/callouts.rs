@@ -2,9 +2,10 @@
 
 use super::Functions;
 use crate::abi::{Callback, Status};
-use crate::callouts::Pending;
+use crate::callouts::{Pending, made};
 use crate::guest::{Guest, GuestState, trap};
 use crate::headers::Headers;
+use crate::message::Response;
 use crate::pairs;
 use crate::profile::Host;
 use wasmtime::{Caller, Result};
@@ -58,9 +59,7 @@ fn envoy(
     let headers = headers.ok_or(Status::BadArgument)?;
     let known = envoy.clusters.is_none_or(|all| all.contains(&upstream));
     let complete = [":method", ":path", ":authority"].iter().all(|n| field(&headers, n).is_some());
-    let path = field(&headers, ":path").unwrap_or_default();
-    let two_lines = path.iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
-    if timeout_ms < 0 || !known || !complete || two_lines {
+    if timeout_ms < 0 || !known || !complete {
         return Err(Status::BadArgument);
     }
     let mut headers: Headers =
@@ -69,9 +68,15 @@ fn envoy(
         headers.retain(|(n, _)| n != "content-length");
         headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
     }
+    // A value that would end its line is refused, but only by the answer.
+    let ends_line = |value: &[u8]| value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
+    let invalid = headers.iter().find(|(_, value)| ends_line(value));
+    let made = invalid.map(|(name, _)| made(503, &format!("invalid header value for: {name}")));
     // No timeout is no timeout.
     let timeout_ns = (timeout_ms > 0).then(|| timeout_ms as u64 * 1_000_000);
-    Ok(send(g, upstream, headers, body, timeout_ms as u32, timeout_ns))
+    let deadline_ns = timeout_ns.map(|ns| g.node().clock_ns + ns);
+    let call = Sent { upstream, headers, body, timeout_ms: timeout_ms as u32, deadline_ns, made };
+    Ok(send(g, call))
 }
 
 fn kong(
@@ -122,26 +127,33 @@ fn kong(
     }
     let timeout = if timeout_ms == 0 { 60_000 } else { timeout_ms as u32 };
     let timeout_ns = u64::from(timeout) * 1_000_000;
-    Ok(Ok(send(g, upstream, headers, body, timeout_ms as u32, Some(timeout_ns))))
+    let deadline_ns = Some(g.node().clock_ns + timeout_ns);
+    let timeout_ms = timeout_ms as u32;
+    let call = Sent { upstream, headers, body, timeout_ms, deadline_ns, made: None };
+    Ok(Ok(send(g, call)))
 }
 
-fn send(
-    g: &Guest<'_>,
+struct Sent {
     upstream: String,
     headers: Headers,
     body: Vec<u8>,
     timeout_ms: u32,
-    timeout_ns: Option<u64>,
-) -> u32 {
-    let (vm, root, stream) = (g.data().vm, root_of(g), g.stream());
-    let deadline_ns = timeout_ns.map(|ns| g.node().clock_ns + ns);
+    deadline_ns: Option<u64>,
+    made: Option<Response>,
+}
+
+fn send(g: &Guest<'_>, call: Sent) -> u32 {
+    let (vm, root, stream, kong) = (g.data().vm, root_of(g), g.stream(), g.is_kong());
     let mut worker = g.worker_mut();
-    let token = worker.next_token;
-    worker.next_token += 1;
+    // Envoy's tokens count by fours.
+    worker.next_token += if kong { 1 } else { 4 };
+    let token = worker.next_token - u32::from(kong);
     worker.callouts_made += 1;
     if let Some(s) = stream.and_then(|(stream, _)| worker.stream(stream)) {
         s.callouts += 1;
     }
+    let Sent { upstream, headers, body, timeout_ms, deadline_ns, made } = call;
+    let left = false;
     worker.calls.push(Pending {
         token,
         vm,
@@ -152,7 +164,8 @@ fn send(
         body,
         timeout_ms,
         deadline_ns,
-        left: false,
+        made,
+        left,
     });
     token
 }

@@ -68,7 +68,9 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
                 return Ok(Status::Ok as i32);
             }
             let context = context as u32;
-            let known = g.data().configurations.contains_key(&context)
+            // Number 0 is the VM itself.
+            let known = context == 0
+                || g.data().configurations.contains_key(&context)
                 || g.worker().context(g.data().vm, context).is_some();
             if !known {
                 return Ok(Status::BadArgument as i32);

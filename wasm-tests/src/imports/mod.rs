@@ -13,8 +13,10 @@ mod shared_data;
 pub(crate) use misc::clock;
 
 use crate::abi::Status;
+use crate::artifact::engine;
 use crate::guest::{Guest, GuestState, trap};
-use wasmtime::{Engine, Linker, Result};
+use std::sync::OnceLock;
+use wasmtime::{Linker, Result};
 
 type Functions = Linker<GuestState>;
 
@@ -80,10 +82,15 @@ pub(crate) const WASI_EVERYWHERE: [&str; 15] = [
 
 /// Every function that this kind of gateway has, and no other: a module that imports one does not
 /// load.
-pub(crate) fn linker(engine: &Engine, kong: bool) -> Functions {
-    let mut functions = Linker::new(engine);
-    add_all(&mut functions, kong).expect("no function is defined twice");
-    functions
+pub(crate) fn linker(kong: bool) -> &'static Functions {
+    static ENVOY: OnceLock<Functions> = OnceLock::new();
+    static KONG: OnceLock<Functions> = OnceLock::new();
+    let functions = if kong { &KONG } else { &ENVOY };
+    functions.get_or_init(|| {
+        let mut functions = Linker::new(engine());
+        add_all(&mut functions, kong).expect("no function is defined twice");
+        functions
+    })
 }
 
 fn add_all(functions: &mut Functions, kong: bool) -> Result<()> {

@@ -106,7 +106,11 @@ impl Probe {
     }
 
     fn text(mut self) -> String {
-        let callbacks = std::mem::take(&mut self.callbacks);
+        let mut callbacks = std::mem::take(&mut self.callbacks);
+        // It always remembers the last request's context.
+        if !callbacks.iter().any(|(callback, _)| *callback == Callback::ContextCreate) {
+            callbacks.push((Callback::ContextCreate, Vec::new()));
+        }
         let mut bodies = String::new();
         for (nth, (callback, doing)) in callbacks.iter().enumerate() {
             bodies.push_str(&self.callback(nth, *callback, doing));

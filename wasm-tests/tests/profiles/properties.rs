@@ -1,0 +1,169 @@
+//! Properties: names, values, phases, and what passes from filter to filter.
+
+use crate::probe::{Do, Probe, said};
+use wasm_tests::{Callback, KongVersion, Profile, Proxy, Request, Response};
+
+fn kong() -> Profile {
+    Profile::kong(KongVersion::V3_9)
+}
+
+fn read(profile: Profile, request: Request, path: &'static str) -> String {
+    let proxy =
+        Proxy::new(profile, [Probe::on(Callback::RequestHeaders, &[Do::Property(path)]).filter()]);
+    proxy.send(request);
+    said(&proxy, path).remove(0)
+}
+
+#[test]
+fn a_property_passes_to_a_later_filter_in_another_vm() {
+    for (profile, path) in
+        [(Profile::envoy(), "gatehouse_consumer"), (kong(), "kong/ctx/shared/gatehouse_consumer")]
+    {
+        let set = Probe::on(Callback::RequestHeaders, &[Do::SetProperty(path, "ana")]);
+        let get = Probe::on(Callback::ResponseHeaders, &[Do::Property(path)])
+            .and(Callback::RequestHeaders, &[Do::Property(path)]);
+        let chain = [set.named("set").vm_id("one"), get.named("get").vm_id("two")];
+        let proxy = Proxy::new(profile, chain);
+        let stream = proxy.send(Request::get("/"));
+        stream.respond(Response::new(200));
+        assert_eq!(said(&proxy, path), ["ana", "ana"]);
+        // And not into the next request.
+        let other = Probe::on(Callback::RequestHeaders, &[Do::Property(path)]);
+        let proxy = proxy.route([other.named("other")]);
+        proxy.send(Request::get("/"));
+        assert_eq!(said(&proxy, path).last().map(String::as_str), Some("status 1"));
+    }
+}
+
+#[test]
+fn several_segments_cannot_be_read_back_on_envoy() {
+    let doing = [Do::SetProperty("a/b", "1"), Do::Property("a/b")];
+    let proxy =
+        Proxy::new(Profile::envoy(), [Probe::on(Callback::RequestHeaders, &doing).filter()]);
+    proxy.send(Request::get("/"));
+    assert_eq!(said(&proxy, "set a/b"), ["status 0"]);
+    assert_eq!(said(&proxy, "a/b"), ["status 1"]);
+}
+
+#[test]
+fn kongs_shared_context_traps_before_3_6_and_outside_its_hooks() {
+    let path = "kong/ctx/shared/x";
+    let set = |version, callback| {
+        let probe = Probe::on(callback, &[Do::SetProperty(path, "1")]);
+        let proxy = Proxy::new(Profile::kong(version), [probe.filter()]);
+        let stream = proxy.send(Request::post("/", "abc"));
+        if stream.outcome().forwarded.is_some() {
+            stream.respond(Response::new(200).with_body("x"));
+        }
+        proxy.faults().len()
+    };
+    assert_eq!(set(KongVersion::V3_5, Callback::RequestHeaders), 1);
+    for callback in [Callback::RequestHeaders, Callback::RequestBody, Callback::ResponseHeaders] {
+        assert_eq!(set(KongVersion::V3_6, callback), 0, "{callback:?}");
+    }
+    for callback in [Callback::ResponseBody, Callback::Log] {
+        assert_eq!(set(KongVersion::V3_9, callback), 1, "{callback:?}");
+    }
+}
+
+#[test]
+fn kongs_names_appear_with_their_versions() {
+    for (path, since) in [
+        ("kong/route_id", KongVersion::V3_4),
+        ("kong/version", KongVersion::V3_6),
+        ("kong/client/protocol", KongVersion::V3_6),
+        ("kong/route_name", KongVersion::V3_9),
+    ] {
+        for version in KongVersion::ALL {
+            let found = read(Profile::kong(version), Request::get("/"), path) != "status 1";
+            assert_eq!(found, version >= since, "{path} on {version:?}");
+        }
+    }
+    assert_eq!(read(kong(), Request::get("/"), "kong/version"), "3.9.3");
+    assert_eq!(read(kong(), Request::get("/"), "kong/nosuch"), "status 1");
+}
+
+#[test]
+fn segments_and_dots_are_the_same_on_kong() {
+    let request = Request::get("/").property("kong.router.route", r#"{"id":"r"}"#);
+    assert_eq!(read(kong(), request.clone(), "kong/router/route"), r#"{"id":"r"}"#);
+    assert_eq!(read(kong(), request, "kong.router.route"), r#"{"id":"r"}"#);
+}
+
+#[test]
+fn kong_properties_trap_in_the_wrong_place() {
+    let faults = |callback, doing: Do| {
+        let proxy = Proxy::new(kong(), [Probe::on(callback, &[doing]).filter()]);
+        let stream = proxy.send(Request::get("/"));
+        if stream.outcome().forwarded.is_some() {
+            stream.respond(Response::new(200));
+        }
+        proxy.faults().len()
+    };
+    assert_eq!(faults(Callback::RequestHeaders, Do::SetProperty("kong/nosuch", "1")), 1);
+    assert_eq!(faults(Callback::RequestHeaders, Do::Property("kong/response/source")), 1);
+    assert_eq!(faults(Callback::Log, Do::Property("kong/router/route")), 1);
+    assert_eq!(faults(Callback::Log, Do::Property("kong/route_name")), 0);
+    assert_eq!(faults(Callback::Log, Do::Property("response/code")), 0);
+}
+
+#[test]
+fn a_root_context_must_not_read_properties_on_kong() {
+    let probe = Probe::on(Callback::Configure, &[Do::Property("plugin_name")]);
+    let proxy = Proxy::new(kong(), [probe.filter()]);
+    assert_eq!(said(&proxy, "plugin_name"), ["status 10"]);
+    assert_eq!(proxy.faults().len(), 1);
+    let proxy = Proxy::new(Profile::envoy(), [probe.filter()]);
+    assert_eq!(said(&proxy, "plugin_name"), ["probe"]);
+}
+
+#[test]
+fn values_are_text_on_kong_and_bytes_on_envoy() {
+    let request = || Request::get("/").client("198.51.100.9", 16_705);
+    assert_eq!(read(Profile::envoy(), request(), "source/address"), "198.51.100.9:16705");
+    assert_eq!(read(kong(), request(), "source/address"), "198.51.100.9");
+    assert_eq!(read(kong(), request(), "source/port"), "16705");
+    // Eight bytes, the lowest first.
+    assert_eq!(read(Profile::envoy(), request(), "source/port"), "AA\0\0\0\0\0\0");
+    assert_eq!(read(Profile::envoy(), request(), "connection/mtls"), "\0");
+    assert_eq!(read(kong(), request(), "connection/mtls"), "false");
+}
+
+#[test]
+fn route_and_cluster_have_their_own_names() {
+    let profile = || Profile::envoy().route_name(Some("orders")).cluster_name(Some("shop"));
+    assert_eq!(read(profile(), Request::get("/"), "xds/route_name"), "orders");
+    assert_eq!(read(profile(), Request::get("/"), "xds/cluster_name"), "shop");
+    assert_eq!(read(profile(), Request::get("/"), "route_name"), "status 1");
+    assert_eq!(read(kong(), Request::get("/"), "xds/route_name"), "status 1");
+}
+
+#[test]
+fn the_query_is_raw_and_absent_without_one_on_envoy() {
+    assert_eq!(read(Profile::envoy(), Request::get("/?q=%20"), "request/query"), "q=%20");
+    assert_eq!(read(Profile::envoy(), Request::get("/"), "request/query"), "status 1");
+    assert_eq!(read(kong(), Request::get("/?q=%20"), "request/query"), "q=%20");
+}
+
+#[test]
+fn the_host_of_the_request_is_the_machine_on_kong() {
+    assert_ne!(read(kong(), Request::get("/").host("shop.test"), "request/host"), "shop.test");
+    assert_eq!(
+        read(Profile::envoy(), Request::get("/").host("shop.test"), "request/host"),
+        "shop.test"
+    );
+}
+
+#[test]
+fn only_some_nginx_variables_can_be_set() {
+    let doing = [
+        Do::SetProperty("ngx/remote_addr", "1.2.3.4"),
+        Do::SetProperty("gatehouse_consumer", "x"),
+        Do::Property("ngx/kong_proxy_mode"),
+    ];
+    let proxy = Proxy::new(kong(), [Probe::on(Callback::RequestHeaders, &doing).filter()]);
+    proxy.send(Request::get("/"));
+    assert_eq!(said(&proxy, "set ngx/remote_addr"), ["status 10"]);
+    assert_eq!(said(&proxy, "set gatehouse_consumer"), ["status 1"]);
+    assert_eq!(said(&proxy, "ngx/kong_proxy_mode"), ["http"]);
+}

@@ -1,0 +1,94 @@
+//! Ticks, the clock, and randomness.
+
+use crate::probe::{Do, Probe, lines, said};
+use std::time::Duration;
+use wasm_tests::{Callback, KongVersion, Profile, Proxy, Request};
+
+fn kong() -> Profile {
+    Profile::kong(KongVersion::V3_9)
+}
+
+#[test]
+fn a_tick_comes_after_each_period() {
+    let probe = Probe::on(Callback::Configure, &[Do::TickPeriod(1000)])
+        .and(Callback::Tick, &[Do::Log("tick")]);
+    for profile in [Profile::envoy(), kong()] {
+        let proxy = Proxy::new(profile, [probe.filter()]);
+        let ticks = || lines(&proxy).iter().filter(|line| *line == "tick").count();
+        proxy.advance(Duration::from_millis(999));
+        assert_eq!(ticks(), 0);
+        proxy.advance(Duration::from_millis(1));
+        assert_eq!(ticks(), 1);
+        proxy.advance(Duration::from_secs(3));
+        assert_eq!(ticks(), 4);
+        // Each worker has its own.
+        let _other = proxy.worker();
+        proxy.advance(Duration::from_secs(1));
+        assert_eq!(ticks(), 6);
+    }
+}
+
+#[test]
+fn a_second_period_traps_on_kong() {
+    let probe = Probe::on(Callback::Configure, &[Do::TickPeriod(1000)])
+        .and(Callback::Tick, &[Do::TickPeriod(5000)]);
+    let proxy = Proxy::new(Profile::envoy(), [probe.filter()]);
+    proxy.advance(Duration::from_secs(1));
+    assert_eq!(proxy.tick_periods(), [Duration::from_secs(5)]);
+
+    let proxy = Proxy::new(kong(), [probe.filter()]);
+    proxy.advance(Duration::from_secs(1));
+    assert_eq!(proxy.faults().len(), 1);
+    // The instance that follows does it again.
+    proxy.advance(Duration::from_secs(1));
+    assert_eq!(proxy.faults().len(), 1);
+}
+
+#[test]
+fn a_period_can_be_taken_back_and_set_anew_from_kong_3_8_on() {
+    let probe = Probe::on(
+        Callback::Configure,
+        &[Do::TickPeriod(1000), Do::TickPeriod(0), Do::TickPeriod(2000)],
+    );
+    for (version, faults) in [(KongVersion::V3_7, 1), (KongVersion::V3_8, 0)] {
+        let proxy = Proxy::new(Profile::kong(version), [probe.filter()]);
+        assert_eq!(proxy.faults().len(), faults, "{version:?}");
+    }
+}
+
+#[test]
+fn a_request_cannot_set_a_period_on_kong() {
+    let probe = Probe::on(Callback::RequestHeaders, &[Do::TickPeriod(1000)]);
+    let proxy = Proxy::new(kong(), [probe.filter()]);
+    proxy.send(Request::get("/"));
+    assert_eq!(proxy.faults().len(), 1);
+    let proxy = Proxy::new(Profile::envoy(), [probe.filter()]);
+    proxy.send(Request::get("/"));
+    assert_eq!(said(&proxy, "tick period"), ["status 0"]);
+}
+
+#[test]
+fn kongs_randomness_follows_from_process_and_time_and_envoys_does_not() {
+    let probe = Probe::on(Callback::RequestHeaders, &[Do::Random(16)]);
+    let draw = |profile: Profile| {
+        let proxy = Proxy::new(profile, [probe.filter()]);
+        proxy.send(Request::get("/"));
+        let first = said(&proxy, "random")[0].clone();
+        let other = proxy.worker();
+        other.send(Request::get("/"));
+        (first, said(&proxy, "random")[1].clone())
+    };
+    // Two containers: the same process id, started in the same millisecond.
+    assert_eq!(draw(kong()).0, draw(kong()).0);
+    assert_ne!(draw(kong()).0, draw(kong().pid(101)).0);
+    assert_ne!(draw(kong()).0, draw(kong()).1);
+    assert_ne!(draw(Profile::envoy()).0, draw(Profile::envoy()).0);
+}
+
+#[test]
+fn envoy_gives_no_more_than_64_kib_of_randomness_at_once() {
+    let probe = Probe::on(Callback::RequestHeaders, &[Do::Random(65_537)]);
+    let proxy = Proxy::new(Profile::envoy(), [probe.filter()]);
+    proxy.send(Request::get("/"));
+    assert_eq!(said(&proxy, "random"), ["status 28"]);
+}
