@@ -5,7 +5,7 @@ use super::process::Process;
 use super::scratch::Scratch;
 use super::wire::Message;
 use super::{dist, eventually};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
@@ -116,6 +116,17 @@ impl Admin {
         let answer = self.send(request);
         assert_eq!(answer.status(), 201, "POST {path} {body}: {}", answer.text());
         answer.json()
+    }
+
+    /// Creates a consumer with an API key and App IDs, and gives its id.
+    #[track_caller]
+    pub fn consumer(&self, name: &str, key: &str, app_ids: &[&str]) -> String {
+        let consumer = self.create("/consumers", &json!({"username": name}));
+        self.create(&format!("/consumers/{name}/key-auth"), &json!({"key": key}));
+        for app_id in app_ids {
+            self.create(&format!("/consumers/{name}/appids"), &json!({"appid": app_id}));
+        }
+        consumer["id"].as_str().expect("an id").to_owned()
     }
 
     /// `DELETE` that must succeed.

@@ -17,6 +17,7 @@ pub struct Filter {
     feature: String,
     config: String,
     vm_id: String,
+    names_host: bool,
     holds_headers: bool,
     environment: Vec<(String, String)>,
 }
@@ -28,6 +29,7 @@ impl Filter {
             feature: feature.to_owned(),
             config: config.to_string(),
             vm_id: feature.to_owned(),
+            names_host: true,
             holds_headers: false,
             environment: Vec::new(),
         }
@@ -44,6 +46,13 @@ impl Filter {
     #[must_use]
     pub fn vm_id(mut self, vm_id: &str) -> Self {
         self.vm_id = vm_id.to_owned();
+        self
+    }
+
+    /// Leaves it to the filter to find out on which host it runs.
+    #[must_use]
+    pub fn without_host_name(mut self) -> Self {
+        self.names_host = false;
         self
     }
 
@@ -66,6 +75,8 @@ impl Filter {
         assert!(code.is_file(), "{} is not there: run `make build`", code.display());
         let variables: serde_json::Map<_, _> =
             self.environment.iter().map(|(n, v)| (n.clone(), json!(v))).collect();
+        let host = if self.names_host { r#"{"host":"envoy"}"# } else { "" };
+        let text = |value: &str| json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": value});
         json!({
             "name": format!("gatehouse_{}", self.feature),
             "typed_config": {
@@ -74,12 +85,10 @@ impl Filter {
                     "name": format!("gatehouse_{}", self.feature),
                     "root_id": self.feature,
                     "allow_on_headers_stop_iteration": self.holds_headers,
-                    "configuration": {
-                        "@type": "type.googleapis.com/google.protobuf.StringValue",
-                        "value": self.config,
-                    },
+                    "configuration": text(&self.config),
                     "vm_config": {
                         "vm_id": self.vm_id,
+                        "configuration": text(host),
                         "runtime": "envoy.wasm.runtime.v8",
                         "code": {"local": {"filename": code}},
                         "environment_variables": {"key_values": variables},

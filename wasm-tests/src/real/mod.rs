@@ -3,6 +3,7 @@
 //! | room         | what is in it                                                        |
 //! |--------------|----------------------------------------------------------------------|
 //! | `envoy.rs`   | a configuration with our filters, and the Envoy that runs it         |
+//! | `gateway.rs` | all of it together: clients, Envoy, front, admin service, upstream       |
 //! | `admin.rs`   | `gatehouse-admin` on SQLite: start, stop, kill, put a database back  |
 //! | `front.rs`   | stands before an admin service: counts callouts, breaks answers      |
 //! | `echo.rs`    | the upstream: answers with what it received                          |
@@ -19,6 +20,7 @@ mod client;
 mod echo;
 mod envoy;
 mod front;
+mod gateway;
 mod process;
 mod scratch;
 mod server;
@@ -29,6 +31,7 @@ pub use client::{Connection, Request};
 pub use echo::{Echo, Received};
 pub use envoy::{Envoy, Filter, Listener, Setup};
 pub use front::{Front, Mode};
+pub use gateway::Gateway;
 pub use scratch::Scratch;
 pub use server::{Answer, Server};
 pub use wire::Message;
