@@ -7,8 +7,9 @@ use crate::radix::Radix;
 use crate::rows::add_product;
 use zeroize::Zeroizing;
 
-/// Exponents modulo p - 1 and q - 1, in windows, least significant first.
-pub(crate) type Windows = Zeroizing<Vec<[u8; 2]>>;
+/// Exponents modulo p - 1 and q - 1, in windows, least significant first. As wide as every secret is: what
+/// never becomes an `i32` in WebAssembly can be neither an address nor a condition.
+pub(crate) type Windows = Zeroizing<Vec<[u64; 2]>>;
 
 pub(crate) struct Crt {
     p: Mont,
@@ -58,7 +59,7 @@ impl Crt {
         let (a, b) = (cut(a)?, cut(b)?);
         let mut out = Zeroizing::new(vec![[0; 2]; count]);
         for ((out, a), b) in out.iter_mut().zip(a.iter()).zip(b.iter()) {
-            *out = [*a as u8, *b as u8];
+            *out = [*a, *b];
         }
         Some(out)
     }
@@ -79,7 +80,7 @@ impl Crt {
     }
 
     /// c to the power of a secret exponent, in `len` digits, for c < p q.
-    pub(crate) fn pow(&self, c: &[u64], windows: &[[u8; 2]], len: usize) -> Option<Number> {
+    pub(crate) fn pow(&self, c: &[u64], windows: &[[u64; 2]], len: usize) -> Option<Number> {
         let radix = self.dual.radix();
         let residue = |m: &Mont, factor: &[u64]| {
             let mut wide = zero(2 * m.len());

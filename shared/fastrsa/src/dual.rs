@@ -131,7 +131,7 @@ impl DualMont {
     /// x to the power of two secret exponents, given as little-endian 5-bit windows. Time and
     /// addresses depend only on the number of windows.
     #[inline(never)]
-    pub(crate) fn pow(&self, one: &[Pair], x: &[Pair], windows: &[[u8; 2]]) -> Dual {
+    pub(crate) fn pow(&self, one: &[Pair], x: &[Pair], windows: &[[u64; 2]]) -> Dual {
         let len = self.n.len();
         let mut t = self.columns();
         // Entry i is x^i, from one entry to the next.
@@ -180,13 +180,12 @@ fn settle(radix: Radix, t: &mut [Pair], out: &mut [Pair]) {
 
 /// One table entry per lane; reads the whole table whatever is wanted.
 #[inline(never)]
-fn lookup(table: &[Pair], wanted: [u8; 2], out: &mut [Pair]) {
-    let wanted = wanted.map(u64::from);
+fn lookup(table: &[Pair], [p, q]: [u64; 2], out: &mut [Pair]) {
     let len = out.len();
     out.fill(Pair::ZERO);
     let mut index = 0;
     for four in table.chunks_exact(4 * len) {
-        let m: [Mask; 4] = core::array::from_fn(|j| Mask::eq(index + j as u64, wanted));
+        let m: [Mask; 4] = core::array::from_fn(|j| Mask::eq(index + j as u64, [p, q]));
         let (ab, cd) = four.split_at(2 * len);
         let ((a, b), (c, d)) = (ab.split_at(len), cd.split_at(len));
         for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {

@@ -1,15 +1,19 @@
 //! ECDSA on the NIST curves (RFC 7518 section 3.4): one small type over three crates.
 
 use crate::algorithm::Algorithm;
+use crate::comb::{self, Table};
 use crate::error::BadKey;
 use crate::spki_der;
+use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use spki::ObjectIdentifier;
+use std::sync::{LazyLock, OnceLock};
 
 macro_rules! curves {
-    ($($feature:literal $curve:ident $krate:ident $algorithm:ident $name:literal $size:literal $oid:ident;)*) => {
-        /// A public key on one of the curves.
+    ($($feature:literal $curve:ident $krate:ident $algorithm:ident $nist:ident $hash:ident $name:literal $size:literal $oid:ident;)*) => {
+        /// A public key on one of the curves, and its table from the first verification on.
         pub(crate) enum Point {
-            $(#[cfg(feature = $feature)] $curve(Box<$krate::ecdsa::VerifyingKey>),)*
+            $(#[cfg(feature = $feature)]
+            $curve(Box<$krate::ecdsa::VerifyingKey>, OnceLock<Table<$krate::$nist>>),)*
         }
 
         /// A private key on one of the curves.
@@ -24,7 +28,7 @@ macro_rules! curves {
                 match curve {
                     $(#[cfg(feature = $feature)]
                     spki_der::$oid => $krate::ecdsa::VerifyingKey::from_sec1_bytes(sec1)
-                        .map(|key| Point::$curve(Box::new(key)))
+                        .map(|key| Point::$curve(Box::new(key), OnceLock::new()))
                         .map_err(|_| BadKey::Point),)*
                     _ => Err(BadKey::Unsupported),
                 }
@@ -32,20 +36,20 @@ macro_rules! curves {
 
             pub(crate) fn algorithm(&self) -> Algorithm {
                 match self {
-                    $(#[cfg(feature = $feature)] Point::$curve(_) => Algorithm::$algorithm,)*
+                    $(#[cfg(feature = $feature)] Point::$curve(..) => Algorithm::$algorithm,)*
                 }
             }
 
             pub(crate) fn oid(&self) -> ObjectIdentifier {
                 match self {
-                    $(#[cfg(feature = $feature)] Point::$curve(_) => spki_der::$oid,)*
+                    $(#[cfg(feature = $feature)] Point::$curve(..) => spki_der::$oid,)*
                 }
             }
 
             /// The name of the curve in a JWK.
             pub(crate) fn name(&self) -> &'static str {
                 match self {
-                    $(#[cfg(feature = $feature)] Point::$curve(_) => $name,)*
+                    $(#[cfg(feature = $feature)] Point::$curve(..) => $name,)*
                 }
             }
 
@@ -53,18 +57,24 @@ macro_rules! curves {
             pub(crate) fn uncompressed(&self) -> Vec<u8> {
                 match self {
                     $(#[cfg(feature = $feature)]
-                    Point::$curve(key) => key.to_sec1_point(false).as_bytes().to_vec(),)*
+                    Point::$curve(key, _) => key.to_sec1_point(false).as_bytes().to_vec(),)*
                 }
             }
 
             pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
                 match self {
                     $(#[cfg(feature = $feature)]
-                    Point::$curve(key) => {
-                        use $krate::ecdsa::signature::Verifier as _;
-                        $krate::ecdsa::Signature::from_slice(signature)
-                            .is_ok_and(|s| key.verify(message, &s).is_ok())
+                    Point::$curve(key, table) => {
+                        static GENERATOR: LazyLock<Table<$krate::$nist>> =
+                            LazyLock::new(Table::generator);
+                        let Ok(signature) = $krate::ecdsa::Signature::from_slice(signature) else {
+                            return false;
+                        };
+                        let table = table.get_or_init(|| Table::new((*key.as_affine()).into()));
+                        let digest = $hash::digest(message);
+                        comb::verifies(&GENERATOR, table, &digest, signature.split_scalars())
                     })*
+
                 }
             }
         }
@@ -90,7 +100,7 @@ macro_rules! curves {
             pub(crate) fn point(&self) -> Point {
                 match self {
                     $(#[cfg(feature = $feature)]
-                    Scalar::$curve(key) => Point::$curve(Box::new(*key.verifying_key())),)*
+                    Scalar::$curve(key) => Point::$curve(Box::new(*key.verifying_key()), OnceLock::new()),)*
                 }
             }
 
@@ -118,7 +128,7 @@ macro_rules! curves {
 }
 
 curves! {
-    "p256" P256 p256 Es256 "P-256" 32 P256;
-    "p384" P384 p384 Es384 "P-384" 48 P384;
-    "p521" P521 p521 Es512 "P-521" 66 P521;
+    "p256" P256 p256 Es256 NistP256 Sha256 "P-256" 32 P256;
+    "p384" P384 p384 Es384 NistP384 Sha384 "P-384" 48 P384;
+    "p521" P521 p521 Es512 NistP521 Sha512 "P-521" 66 P521;
 }

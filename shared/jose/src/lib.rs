@@ -24,7 +24,7 @@
 //! | `jws`, `token`  | the compact form, and the JWT in it                                        |
 //! | `verifying_key`, `signing_key` | keys from PEM, DER, JWK or a secret                         |
 //! | `jwk`, `jwk_set`| JSON keys                                                                  |
-//! | `pem`, `certificate`, `spki_der`, `curve`, `ecdsa_der`, `keyed_hash` | what keys and signatures are made of                      |
+//! | `pem`, `certificate`, `spki_der`, `curve`, `comb`, `ecdsa_der`, `keyed_hash` | what keys and signatures are made of                      |
 //! | `backend`, `host_crypto` | who computes: this module, or the proxy's own cryptography        |
 //! | `hash`          | SHA-256 as hex, comparison in constant time                                |
 //!
@@ -57,6 +57,8 @@ mod algorithm;
 mod backend;
 pub mod base64url;
 mod certificate;
+#[cfg(any(feature = "p256", feature = "p384", feature = "p521"))]
+mod comb;
 #[cfg(any(feature = "p256", feature = "p384", feature = "p521"))]
 mod curve;
 mod ecdsa_der;
