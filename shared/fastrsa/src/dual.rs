@@ -137,7 +137,9 @@ impl DualMont {
         // Entry i is x^i, from one entry to the next.
         let mut table = dual_zero(ENTRIES * len);
         let mut acc = Zeroizing::new(one.to_vec());
-        for entry in table.chunks_exact_mut(len) {
+        let mut rest = table.as_mut_slice();
+        for _ in 0..ENTRIES {
+            let Some(entry) = rest.split_off_mut(..len) else { break };
             for (slot, v) in entry.iter_mut().zip(acc.iter()) {
                 *slot = *v;
             }
@@ -183,15 +185,14 @@ fn settle(radix: Radix, t: &mut [Pair], out: &mut [Pair]) {
 fn lookup(table: &[Pair], [p, q]: [u64; 2], out: &mut [Pair]) {
     let len = out.len();
     out.fill(Pair::ZERO);
-    let mut index = 0;
-    for four in table.chunks_exact(4 * len) {
+    let mut rest = table;
+    for index in (0..ENTRIES as u64).step_by(4) {
         let m: [Mask; 4] = core::array::from_fn(|j| Mask::eq(index + j as u64, [p, q]));
-        let (ab, cd) = four.split_at(2 * len);
-        let ((a, b), (c, d)) = (ab.split_at(len), cd.split_at(len));
+        let (Some(a), Some(b)) = (rest.split_off(..len), rest.split_off(..len)) else { return };
+        let (Some(c), Some(d)) = (rest.split_off(..len), rest.split_off(..len)) else { return };
         for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
             let s = out.or_masked(*a, m[0]).or_masked(*b, m[1]);
             *out = s.or_masked(*c, m[2]).or_masked(*d, m[3]);
         }
-        index += 4;
     }
 }
