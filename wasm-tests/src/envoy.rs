@@ -4,7 +4,7 @@ use crate::abi::{Action, Callback};
 use crate::callouts::{Answer, Ending, Pending};
 use crate::guest::{After, Now};
 use crate::headers::{HeaderMap, Headers, Rules};
-use crate::message::{Forwarded, LocalReply, Response};
+use crate::message::{Forwarded, Response};
 use crate::profile::Host;
 use crate::stream::{Fate, Half, Hold, Side, Stream};
 use crate::vm::Called;
@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 /// Whether the message may go on to the next filter.
 #[derive(PartialEq, Eq)]
-enum Step {
+pub(crate) enum Step {
     On,
     Stop,
 }
@@ -38,19 +38,6 @@ impl Inner {
         }
         self.start_response(stream, response.status, &response.headers, end);
         self.envoy_headers(stream, Side::Response, 0, end);
-    }
-
-    /// The upstream could not be reached.
-    pub(crate) fn envoy_upstream_failed(&self, stream: u64) {
-        let body = "upstream connect error or disconnect/reset before headers. \
-                    reset reason: connection failure";
-        let reply = LocalReply {
-            status: 503,
-            headers: Vec::new(),
-            body: body.as_bytes().to_vec(),
-            details: "upstream_reset_before_response_started".to_owned(),
-        };
-        self.envoy_local_reply(stream, reply);
     }
 
     /// Delivers the end of a callout: to the root context, whatever became of the request.
@@ -93,7 +80,7 @@ impl Inner {
     }
 
     /// The headers go to the filters from `from` on, counted in this direction.
-    fn envoy_headers(&self, stream: u64, side: Side, from: usize, end: bool) {
+    pub(crate) fn envoy_headers(&self, stream: u64, side: Side, from: usize, end: bool) {
         for nth in from..self.chain_length(stream) {
             let place = self.place(stream, side, nth);
             let Some(count) = self.enter_headers(stream, side, place, end) else { continue };
@@ -110,7 +97,13 @@ impl Inner {
     }
 
     /// Marks the headers as shown to this filter. `None` when it is not asked.
-    fn enter_headers(&self, stream: u64, side: Side, place: usize, end: bool) -> Option<i32> {
+    pub(crate) fn enter_headers(
+        &self,
+        stream: u64,
+        side: Side,
+        place: usize,
+        end: bool,
+    ) -> Option<i32> {
         let mut state = self.state.borrow_mut();
         let stream = state.stream(stream)?;
         let count = match side {
@@ -127,7 +120,13 @@ impl Inner {
         Some(count as i32)
     }
 
-    fn after_headers(&self, stream: u64, side: Side, place: usize, called: Called) -> Step {
+    pub(crate) fn after_headers(
+        &self,
+        stream: u64,
+        side: Side,
+        place: usize,
+        called: Called,
+    ) -> Step {
         if called.trapped {
             self.envoy_trapped(stream, place);
             return Step::Stop;
@@ -146,7 +145,14 @@ impl Inner {
     }
 
     /// Data goes to the filters from `from` on.
-    fn envoy_data(&self, stream: u64, side: Side, from: usize, chunk: Vec<u8>, end: bool) {
+    pub(crate) fn envoy_data(
+        &self,
+        stream: u64,
+        side: Side,
+        from: usize,
+        chunk: Vec<u8>,
+        end: bool,
+    ) {
         let mut chunk = chunk;
         for nth in from..self.chain_length(stream) {
             let place = self.place(stream, side, nth);
@@ -189,7 +195,7 @@ impl Inner {
 
     /// Puts data before this filter. `None` when it is not asked: it holds everything back, or it
     /// never saw the message.
-    fn enter_data(
+    pub(crate) fn enter_data(
         &self,
         stream: u64,
         side: Side,
@@ -215,7 +221,7 @@ impl Inner {
     }
 
     /// A filter lets go what it held.
-    fn envoy_continue(&self, stream: u64, side: Side, place: usize) {
+    pub(crate) fn envoy_continue(&self, stream: u64, side: Side, place: usize) {
         if !self.is_open(stream, side) {
             return;
         }
@@ -250,7 +256,7 @@ impl Inner {
     }
 
     /// The headers have passed every filter.
-    fn headers_left(&self, stream: u64, side: Side, end: bool) {
+    pub(crate) fn headers_left(&self, stream: u64, side: Side, end: bool) {
         let mut done = false;
         self.with_stream(stream, |s| match side {
             Side::Request if s.forwarded.is_none() && s.fate == Fate::Open => {
@@ -270,7 +276,7 @@ impl Inner {
         }
     }
 
-    fn data_left(&self, stream: u64, side: Side, chunk: &[u8], end: bool) {
+    pub(crate) fn data_left(&self, stream: u64, side: Side, chunk: &[u8], end: bool) {
         self.with_stream(stream, |s| match side {
             Side::Request => {
                 if let Some(forwarded) = &mut s.forwarded {
@@ -289,74 +295,7 @@ impl Inner {
         }
     }
 
-    /// A body that a filter keeps waiting may only grow so far.
-    fn check_limit(&self, stream: u64, side: Side, place: usize) {
-        let Host::Envoy(envoy) = self.node.borrow().profile.host().clone() else { return };
-        let mut kept = 0;
-        self.with_half(stream, place, side, |half| {
-            kept = half.queued.len() + half.view.as_ref().map_or(0, Vec::len);
-        });
-        // Behind `Hold::Everything` the client is slowed down instead.
-        let buffering = self.with_stream(stream, |s| {
-            s.slots.get_mut(place).is_some_and(|slot| slot.half(side).buffering)
-        });
-        if kept > envoy.buffer_limit && buffering == Some(true) {
-            let status = if side == Side::Request { 413 } else { 500 };
-            let reply = LocalReply {
-                status,
-                headers: Vec::new(),
-                body: b"Payload Too Large".to_vec(),
-                details: "payload_too_large".to_owned(),
-            };
-            self.envoy_local_reply(stream, reply);
-        }
-    }
-
-    /// Envoy answers the client itself, through the response hooks of the filters that saw the
-    /// request.
-    pub(crate) fn envoy_local_reply(&self, stream: u64, reply: LocalReply) {
-        let reached = self.with_stream(stream, |s| {
-            if s.finished {
-                return None;
-            }
-            let encoding = s.response.is_some();
-            (s.local, s.details) = (true, reply.details.clone());
-            Some((encoding, s.reply_started))
-        });
-        let Some(Some((encoding, started))) = reached else { return };
-        let mut headers = reply.headers;
-        if !reply.body.is_empty() {
-            let typed = headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-type"));
-            headers.push(("content-length".to_owned(), reply.body.len().to_string().into_bytes()));
-            if !typed {
-                headers.push(("content-type".to_owned(), b"text/plain".to_vec()));
-            }
-        }
-        if started {
-            return self.envoy_finish(stream, Fate::Closed);
-        }
-        self.with_stream(stream, |s| s.slots.iter_mut().for_each(|slot| slot.request = seen(slot)));
-        if encoding {
-            // In the middle of a response: it is replaced, and no hook is asked again.
-            let headers = HeaderMap::new(Rules::Envoy, &headers).sent();
-            let reply = Response { status: reply.status, headers, body: reply.body };
-            self.with_stream(stream, |s| s.reply = Some(reply));
-            return self.envoy_finish(stream, Fate::Answered);
-        }
-        let end = reply.body.is_empty();
-        self.start_response(stream, reply.status, &headers, end);
-        self.envoy_headers(stream, Side::Response, 0, end);
-        if !end {
-            self.envoy_body(stream, Side::Response, reply.body, true);
-        }
-    }
-
-    /// The connection goes without an answer.
-    pub(crate) fn envoy_close(&self, stream: u64) {
-        self.envoy_finish(stream, Fate::Closed);
-    }
-
-    fn start_response(&self, stream: u64, status: u16, headers: &Headers, end: bool) {
+    pub(crate) fn start_response(&self, stream: u64, status: u16, headers: &Headers, end: bool) {
         let mut fields = vec![(":status".to_owned(), status.to_string().into_bytes())];
         fields.extend(headers.iter().cloned());
         self.with_stream(stream, |s| {
@@ -365,29 +304,13 @@ impl Inner {
         });
     }
 
-    /// Log, done and delete for every filter, those included that saw nothing.
-    pub(crate) fn envoy_finish(&self, stream: u64, fate: Fate) {
-        let first = self.with_stream(stream, |s| {
-            s.fate = fate;
-            !std::mem::replace(&mut s.finished, true)
-        });
-        if first != Some(true) {
-            return;
-        }
-        let places = 0..self.chain_length(stream);
-        let mut last = places.clone().map(|place| (place, Callback::Log)).collect::<Vec<_>>();
-        last.extend(places.flat_map(|p| [(p, Callback::Done), (p, Callback::Delete)]));
-        for (place, callback) in last {
-            let called = self.envoy_call(stream, place, callback, &[]);
-            if called.trapped {
-                self.envoy_vm_failed(stream, place);
-            }
-            self.run_after(called.after);
-        }
-        self.release(stream);
-    }
-
-    fn envoy_call(&self, stream: u64, place: usize, callback: Callback, args: &[i32]) -> Called {
+    pub(crate) fn envoy_call(
+        &self,
+        stream: u64,
+        place: usize,
+        callback: Callback,
+        args: &[i32],
+    ) -> Called {
         let Some((vm, root)) = self.link(stream, place) else { return Called::default() };
         if vm.failed.get() {
             return Called { trapped: true, ..Called::default() };
@@ -406,28 +329,7 @@ impl Inner {
         vm.call(now, &all)
     }
 
-    fn envoy_trapped(&self, stream: u64, place: usize) {
-        self.envoy_vm_failed(stream, place);
-        self.fail_stream(stream);
-    }
-
-    fn envoy_vm_failed(&self, stream: u64, place: usize) {
-        if let Some((vm, _)) = self.link(stream, place) {
-            self.trapped(&vm);
-        }
-    }
-
-    fn fail_stream(&self, stream: u64) {
-        let reply = LocalReply {
-            status: 503,
-            headers: Vec::new(),
-            body: Vec::new(),
-            details: "wasm_fail_stream".to_owned(),
-        };
-        self.envoy_local_reply(stream, reply);
-    }
-
-    fn allows_stop_iteration(&self) -> bool {
+    pub(crate) fn allows_stop_iteration(&self) -> bool {
         match self.node.borrow().profile.host() {
             Host::Envoy(envoy) => envoy.allow_on_headers_stop_iteration,
             Host::Kong(_) => false,
@@ -435,21 +337,21 @@ impl Inner {
     }
 
     /// The n-th filter of a direction: responses meet the chain from its end. (Its own inverse.)
-    fn place(&self, stream: u64, side: Side, nth: usize) -> usize {
+    pub(crate) fn place(&self, stream: u64, side: Side, nth: usize) -> usize {
         match side {
             Side::Request => nth,
             Side::Response => self.chain_length(stream).saturating_sub(nth + 1),
         }
     }
 
-    fn seen(&self, stream: u64, side: Side, place: usize) -> bool {
+    pub(crate) fn seen(&self, stream: u64, side: Side, place: usize) -> bool {
         let mut seen = false;
         self.with_half(stream, place, side, |half| seen = half.seen);
         seen
     }
 
     /// Whether this direction still has somewhere to go.
-    fn is_open(&self, stream: u64, side: Side) -> bool {
+    pub(crate) fn is_open(&self, stream: u64, side: Side) -> bool {
         let open = self.with_stream(stream, |s| match side {
             Side::Request => !s.finished && s.response.is_none(),
             Side::Response => !s.finished,
@@ -457,7 +359,13 @@ impl Inner {
         open.unwrap_or(false)
     }
 
-    fn with_half(&self, stream: u64, place: usize, side: Side, change: impl FnOnce(&mut Half)) {
+    pub(crate) fn with_half(
+        &self,
+        stream: u64,
+        place: usize,
+        side: Side,
+        change: impl FnOnce(&mut Half),
+    ) {
         self.with_stream(stream, |s| {
             if let Some(slot) = s.slots.get_mut(place) {
                 change(slot.half(side));
@@ -472,11 +380,6 @@ impl Inner {
     ) -> Option<T> {
         self.state.borrow_mut().stream(stream).map(change)
     }
-}
-
-/// What is left of a filter's hold on a request that has been answered.
-fn seen(slot: &crate::stream::Slot) -> Half {
-    Half { seen: slot.request.seen, ..Half::default() }
 }
 
 fn forwarded(request: &HeaderMap, complete: bool) -> Forwarded {

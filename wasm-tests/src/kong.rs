@@ -1,14 +1,12 @@
 //! How Kong takes one request through the chain: step by step, each step over every filter.
 
 use crate::abi::{Action, Callback, Level};
-use crate::callouts::{Answer, Ending, Pending};
 use crate::guest::Now;
 use crate::message::Response;
 use crate::profile::KongVersion;
 use crate::stream::Fate;
-use crate::vm::{Called, Vm};
+use crate::vm::Called;
 use crate::worker::Inner;
-use std::rc::Rc;
 
 impl Inner {
     /// A request has arrived; every filter gets its context first.
@@ -41,7 +39,7 @@ impl Inner {
     }
 
     /// Runs the request's steps until something holds them up.
-    fn kong_resume(&self, stream: u64) {
+    pub(crate) fn kong_resume(&self, stream: u64) {
         loop {
             let open = self.with_stream(stream, |s| (s.fate == Fate::Open && !s.paused, s.step));
             let Some((true, step)) = open else { return };
@@ -79,12 +77,12 @@ impl Inner {
         }
     }
 
-    fn kong_next(&self, stream: u64, step: Callback) {
+    pub(crate) fn kong_next(&self, stream: u64, step: Callback) {
         self.with_stream(stream, |s| (s.step, s.turn) = (step, 0));
     }
 
     /// Runs one request step over the filters that have not had it. False: it did not finish.
-    fn kong_step(&self, stream: u64, step: Callback) -> bool {
+    pub(crate) fn kong_step(&self, stream: u64, step: Callback) -> bool {
         loop {
             let Some(place) = self.with_stream(stream, |s| s.turn) else { return false };
             if place >= self.chain_length(stream) {
@@ -121,96 +119,6 @@ impl Inner {
                 return false;
             }
         }
-    }
-
-    /// Delivers the end of a callout, by the rules of this version.
-    pub(crate) fn kong_answer(&self, call: Pending, answer: Answer) {
-        let Some(vm) = self.vm(call.vm) else { return };
-        let ending = answer.ending(&self.node.borrow().profile);
-        let Some((stream, place)) = call.stream else {
-            if let Ending::Callback(received) = ending {
-                self.kong_root_answer(&vm, &call, received);
-            }
-            return;
-        };
-        if self.with_stream(stream, |s| s.finished) != Some(false) {
-            return;
-        }
-        match ending {
-            Ending::Fails => return self.kong_error(stream, 500),
-            Ending::GoesOn => {}
-            Ending::Callback(received) => {
-                if !self.kong_deliver(&call, stream, place, received) {
-                    return;
-                }
-            }
-        }
-        if !self.kong_waits(stream) {
-            // The last callout wakes the request, whatever the filter thinks of its answer.
-            self.with_stream(stream, |s| s.paused = false);
-            self.kong_resume(stream);
-        }
-    }
-
-    /// Runs the callback. False: the request went another way.
-    fn kong_deliver(
-        &self,
-        call: &Pending,
-        stream: u64,
-        place: usize,
-        received: crate::callouts::Received,
-    ) -> bool {
-        let sizes = (received.header_count as i32, received.body_size as i32);
-        let args = [call.token as i32, sizes.0, sizes.1, 0];
-        let already = self.kong_stashed(stream);
-        let called = if self.kong_context_ready(stream, place) {
-            let Some((vm, root)) = self.link(stream, place) else { return false };
-            let now = Now {
-                callback: Callback::CallResponse,
-                // The callback names the root context; host calls act on the request.
-                context: root,
-                stream: Some((stream, place)),
-                root,
-                received: Some(Rc::new(received)),
-            };
-            vm.call(now, &[root as i32, args[0], args[1], args[2], args[3]])
-        } else {
-            Called { trapped: true, ..Called::default() }
-        };
-        if called.trapped {
-            self.kong_failed(stream, place);
-            self.kong_cancel(stream, None);
-            match (already || self.kong_stashed(stream), self.kong_version() >= KongVersion::V3_8) {
-                (true, _) => self.kong_local_reply(stream),
-                (false, true) => {
-                    // Unchecked, and neither response hooks nor log will tell.
-                    self.with_stream(stream, |s| {
-                        (s.hooks_lost, s.paused, s.step) = (true, false, Callback::ResponseHeaders);
-                    });
-                    self.kong_resume(stream);
-                }
-                (false, false) => self.kong_error(stream, 500),
-            }
-            return false;
-        }
-        if !already && self.kong_stashed(stream) {
-            self.kong_cancel(stream, Some(place));
-        }
-        true
-    }
-
-    fn kong_root_answer(&self, vm: &Rc<Vm>, call: &Pending, received: crate::callouts::Received) {
-        if !self.root_ready(vm, call.root) {
-            return;
-        }
-        let sizes = (received.header_count as i32, received.body_size as i32);
-        let args = [call.root as i32, call.token as i32, sizes.0, sizes.1, 0];
-        let now = Now {
-            received: Some(Rc::new(received)),
-            ..Now::root(Callback::CallResponse, call.root)
-        };
-        let called = vm.call(now, &args);
-        self.after_root(vm, called);
     }
 
     /// The upstream's headers have arrived. False: the response did not get through.
@@ -294,7 +202,7 @@ impl Inner {
     }
 
     /// The answer that a filter stashed goes to the client, through every filter's response hooks.
-    fn kong_local_reply(&self, stream: u64) {
+    pub(crate) fn kong_local_reply(&self, stream: u64) {
         self.kong_cancel(stream, None);
         let Some(Some(reply)) = self.with_stream(stream, |s| s.stashed.take()) else { return };
         let mut body = reply.body;
@@ -367,7 +275,13 @@ impl Inner {
         self.release(stream);
     }
 
-    fn kong_call(&self, stream: u64, place: usize, callback: Callback, args: &[i32]) -> Called {
+    pub(crate) fn kong_call(
+        &self,
+        stream: u64,
+        place: usize,
+        callback: Callback,
+        args: &[i32],
+    ) -> Called {
         if !self.kong_context_ready(stream, place) {
             return Called { trapped: true, ..Called::default() };
         }
@@ -380,7 +294,7 @@ impl Inner {
     }
 
     /// Makes the instance, the root and the context where a trap took them.
-    fn kong_context_ready(&self, stream: u64, place: usize) -> bool {
+    pub(crate) fn kong_context_ready(&self, stream: u64, place: usize) -> bool {
         let Some((vm, root)) = self.link(stream, place) else { return false };
         if !self.root_ready(&vm, root) {
             return false;
@@ -403,7 +317,7 @@ impl Inner {
         !called.trapped
     }
 
-    fn kong_failed(&self, stream: u64, place: usize) {
+    pub(crate) fn kong_failed(&self, stream: u64, place: usize) {
         self.with_stream(stream, |s| {
             if let Some(slot) = s.slots.get_mut(place) {
                 slot.failed = true;
@@ -414,20 +328,7 @@ impl Inner {
         }
     }
 
-    /// Drops the pending callouts of a request, or of one of its filters.
-    fn kong_cancel(&self, stream: u64, place: Option<usize>) {
-        let mine = |at: Option<(u64, usize)>| {
-            at.is_some_and(|(of, by)| of == stream && place.is_none_or(|place| place == by))
-        };
-        self.state.borrow_mut().calls.retain(|call| !mine(call.stream));
-    }
-
-    fn kong_waits(&self, stream: u64) -> bool {
-        let state = self.state.borrow();
-        state.calls.iter().any(|c| c.stream.is_some_and(|(of, _)| of == stream))
-    }
-
-    fn kong_stashed(&self, stream: u64) -> bool {
+    pub(crate) fn kong_stashed(&self, stream: u64) -> bool {
         self.with_stream(stream, |s| s.stashed.is_some()) == Some(true)
     }
 

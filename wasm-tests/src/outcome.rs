@@ -50,6 +50,12 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The callbacks that ran in the filter called `filter`.
+    pub fn callbacks_of(&self, filter: &str) -> Vec<Callback> {
+        let mine = self.callbacks.iter().filter(|(name, _)| name == filter);
+        mine.map(|(_, callback)| *callback).collect()
+    }
+
     /// How often `callback` ran.
     pub fn times(&self, callback: Callback) -> usize {
         self.callbacks.iter().filter(|(_, c)| *c == callback).count()

@@ -1,14 +1,15 @@
 //! What a test holds: a gateway with one chain of filters, and the requests that it serves.
 
-use crate::abi::{Callback, Level};
+use crate::abi::Level;
 use crate::artifact::Filter;
 use crate::callouts::{Answer, Callout};
 use crate::chain::Chain;
-use crate::message::{Forwarded, Request, Response};
+use crate::message::Request;
 use crate::node::{Fault, LogLine, Node, SharedNode};
-use crate::outcome::{HostCalls, Outcome, Standing};
+use crate::outcome::HostCalls;
 use crate::profile::Profile;
-use crate::stream::{Fate, Side, Stream as State};
+use crate::served::{Stream, one};
+use crate::stream::Stream as State;
 use crate::worker::Inner;
 use std::rc::Rc;
 use std::time::Duration;
@@ -104,7 +105,7 @@ impl Proxy {
             self.worker.envoy_open(id, !has_body)
         }
         self.worker.pump();
-        Stream { worker: self.worker.clone(), id }
+        Stream::new(self.worker.clone(), id)
     }
 
     /// Lets time pass on the whole gateway: ticks run and callouts time out as they fall due.
@@ -125,6 +126,15 @@ impl Proxy {
     /// The clock, in milliseconds since 1970.
     pub fn now_ms(&self) -> u64 {
         self.node.borrow().clock_ns / 1_000_000
+    }
+
+    /// Takes this worker's configuration away, as a reload does. Envoy tells each root context, and
+    /// lets one that is not done go on until it says so; Kong tells nobody.
+    pub fn drain(&self) {
+        if !self.worker.is_kong() {
+            self.worker.envoy_drain();
+        }
+        self.worker.pump();
     }
 
     /// Runs the tick of every root context of this worker now.
@@ -224,6 +234,11 @@ impl Proxy {
         assert!(set.is_ok(), "{set:?}");
     }
 
+    /// Rewrites every entry of the node's shared data, whoever's it is.
+    pub fn tamper_shared(&self, change: impl FnMut(&[u8]) -> Vec<u8>) {
+        self.node.borrow_mut().shared.rewrite(change);
+    }
+
     /// Kong: drops one entry, as its eviction may at any time.
     pub fn evict_shared(&self, key: impl AsRef<[u8]>) -> bool {
         let mut node = self.node.borrow_mut();
@@ -240,225 +255,5 @@ impl Proxy {
     /// of fail the test at its end.
     pub fn faults(&self) -> Vec<Fault> {
         self.node.borrow_mut().take_faults()
-    }
-}
-
-/// A request that the gateway is serving, or has served.
-#[derive(Clone)]
-pub struct Stream {
-    worker: Rc<Inner>,
-    id: u64,
-}
-
-impl Stream {
-    /// The client sends a piece of its body.
-    pub fn push(&self, chunk: impl AsRef<[u8]>, end: bool) {
-        let chunk = chunk.as_ref();
-        if self.worker.is_kong() {
-            self.worker.kong_body(self.id, chunk, end);
-        } else {
-            self.with(|s| s.client_done |= end);
-            self.worker.envoy_body(self.id, Side::Request, chunk.to_vec(), end);
-        }
-        self.worker.pump();
-    }
-
-    /// The upstream answers, all at once.
-    pub fn respond(&self, response: Response) {
-        self.expect_forwarded();
-        if self.worker.is_kong() {
-            self.worker.kong_respond(self.id, response);
-        } else {
-            let end = response.body.is_empty();
-            self.worker.envoy_response(self.id, &response, end);
-            if !end {
-                self.worker.envoy_body(self.id, Side::Response, response.body, false);
-                self.worker.envoy_body(self.id, Side::Response, Vec::new(), true);
-            }
-        }
-        self.worker.pump();
-    }
-
-    /// The upstream's headers arrive; pieces of its body follow.
-    pub fn respond_head(&self, head: Response) {
-        self.expect_forwarded();
-        if self.worker.is_kong() {
-            self.worker.kong_respond_head(self.id, &head);
-        } else {
-            self.worker.envoy_response(self.id, &head, false);
-        }
-        self.worker.pump();
-    }
-
-    /// A piece of the upstream's body arrives.
-    pub fn respond_body(&self, chunk: impl AsRef<[u8]>, end: bool) {
-        let chunk = chunk.as_ref().to_vec();
-        if self.worker.is_kong() {
-            let length = self.with(|s| {
-                let length = s.response.as_ref()?.get("content-length")?;
-                Some(String::from_utf8_lossy(length).into_owned())
-            });
-            let whole = length.as_ref().is_some_and(|length| *length == chunk.len().to_string());
-            if length.is_some() || !end {
-                self.worker.kong_respond_body(self.id, chunk, end, whole);
-            } else {
-                // Without a length, the end comes by itself.
-                self.worker.kong_respond_body(self.id, chunk, false, false);
-                self.worker.kong_respond_body(self.id, Vec::new(), true, false);
-            }
-            if end {
-                self.worker.kong_respond_end(self.id);
-            }
-        } else {
-            self.worker.envoy_body(self.id, Side::Response, chunk, end);
-        }
-        self.worker.pump();
-    }
-
-    /// The upstream cannot be reached.
-    pub fn upstream_fails(&self) {
-        self.expect_forwarded();
-        if self.worker.is_kong() {
-            self.worker.kong_error(self.id, 502);
-        } else {
-            self.worker.envoy_upstream_failed(self.id);
-        }
-        self.worker.pump();
-    }
-
-    /// The client goes away.
-    pub fn abort(&self) {
-        if self.worker.is_kong() {
-            self.worker.kong_finish(self.id, Fate::Closed);
-        } else {
-            self.worker.envoy_finish(self.id, Fate::Closed);
-        }
-        self.worker.pump();
-    }
-
-    /// The callouts of this request that have not ended.
-    pub fn calls(&self) -> Vec<Callout> {
-        self.worker.callouts(Some(self.id))
-    }
-
-    /// The one callout that it waits for.
-    pub fn call(&self) -> Callout {
-        let outcome = self.outcome();
-        assert!(
-            outcome.standing == Standing::Waiting,
-            "expected a request that waits for a callout: {outcome:#?}"
-        );
-        one(self.calls())
-    }
-
-    /// What the upstream has received. Fails the test when there is nothing, or when a filter
-    /// trapped.
-    pub fn forwarded(&self) -> Forwarded {
-        let outcome = self.sound();
-        match (outcome.standing, outcome.forwarded.clone()) {
-            (Standing::Forwarded, Some(forwarded)) => forwarded,
-            (_, Some(forwarded)) if !outcome.local => forwarded,
-            _ => panic!("expected a request that reached the upstream: {outcome:#?}"),
-        }
-    }
-
-    /// What the client has received. Fails the test when there is nothing, or when a filter
-    /// trapped.
-    pub fn reply(&self) -> Response {
-        let outcome = self.sound();
-        match outcome.reply.clone() {
-            Some(reply) => reply,
-            None => panic!("expected a request that was answered: {outcome:#?}"),
-        }
-    }
-
-    /// What a filter answered the client, without the upstream having seen the request.
-    pub fn refused(&self) -> Response {
-        let outcome = self.sound();
-        match (outcome.local && outcome.forwarded.is_none(), outcome.reply.clone()) {
-            (true, Some(reply)) => reply,
-            _ => panic!("expected a request that a filter answered: {outcome:#?}"),
-        }
-    }
-
-    /// Where the request stands.
-    pub fn standing(&self) -> Standing {
-        self.outcome().standing
-    }
-
-    /// Everything that the request has come to so far, traps included.
-    pub fn outcome(&self) -> Outcome {
-        let waits = !self.calls().is_empty();
-        let kong = self.worker.is_kong();
-        let faults = self.worker.node.borrow().faults_of(self.id);
-        let (traps, violations) = faults.into_iter().partition(|fault| fault.trap);
-        self.with(|s| Outcome {
-            standing: match s.fate {
-                Fate::Open if waits => Standing::Waiting,
-                Fate::Open if !kong && holds(s) => Standing::Held,
-                Fate::Open => Standing::Reading,
-                Fate::Hung => Standing::Hung,
-                Fate::Forwarded => Standing::Forwarded,
-                Fate::Answered => Standing::Answered,
-                Fate::Closed => Standing::Closed,
-            },
-            forwarded: s.forwarded.clone(),
-            reply: s.reply.clone(),
-            local: s.local,
-            details: s.details.clone(),
-            traps,
-            violations,
-            host_calls: HostCalls(s.counts.clone()),
-            callouts: s.callouts,
-            callbacks: s.callbacks.clone(),
-        })
-    }
-
-    fn sound(&self) -> Outcome {
-        let outcome = self.outcome();
-        assert!(outcome.traps.is_empty(), "a filter trapped: {:#?}", outcome.traps);
-        outcome
-    }
-
-    fn expect_forwarded(&self) {
-        let outcome = self.outcome();
-        assert!(
-            outcome.standing == Standing::Forwarded,
-            "an upstream that has received nothing cannot answer: {outcome:#?}"
-        );
-    }
-
-    fn with<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.worker.state.borrow_mut();
-        read(state.stream(self.id).expect("a request is kept as long as its worker"))
-    }
-}
-
-/// A filter holds it, rather than everybody waiting for the client.
-fn holds(s: &State) -> bool {
-    let all = s.slots.iter();
-    let mut holding = all.filter(|slot| {
-        let half = &slot.request;
-        half.hold != crate::stream::Hold::Nothing || half.buffering
-    });
-    holding.any(|slot| {
-        // One that may still be asked about data is waiting for the client.
-        slot.request.hold == crate::stream::Hold::Everything || s.client_done
-    })
-}
-
-fn one(calls: Vec<Callout>) -> Callout {
-    match <[Callout; 1]>::try_from(calls) {
-        Ok([call]) => call,
-        Err(calls) => panic!("expected one callout in flight, found {calls:?}"),
-    }
-}
-
-/// The callbacks of a request in order, without the names of the filters.
-impl Outcome {
-    /// The callbacks that ran in the filter called `filter`.
-    pub fn callbacks_of(&self, filter: &str) -> Vec<Callback> {
-        let mine = self.callbacks.iter().filter(|(name, _)| name == filter);
-        mine.map(|(_, callback)| *callback).collect()
     }
 }

@@ -77,6 +77,15 @@ impl SharedData {
         self.entries.clear();
     }
 
+    /// Changes every value, as a write of somebody else would.
+    pub(crate) fn rewrite(&mut self, mut change: impl FnMut(&[u8]) -> Vec<u8>) {
+        for entry in self.entries.values_mut() {
+            entry.value = change(&entry.value);
+            self.last_cas = self.last_cas.wrapping_add(1).max(1);
+            entry.cas = self.last_cas;
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

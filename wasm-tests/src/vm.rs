@@ -59,6 +59,11 @@ impl Vm {
         self.configurations.borrow_mut().insert(root, configuration);
     }
 
+    /// Its root contexts.
+    pub(crate) fn roots(&self) -> Vec<u32> {
+        self.configurations.borrow().keys().copied().collect()
+    }
+
     pub(crate) fn configuration_size(&self, root: u32) -> usize {
         self.configurations.borrow().get(&root).map_or(0, Vec::len)
     }

@@ -82,7 +82,15 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
     l.func_wrap("env", "proxy_done", |c: Caller<'_, GuestState>| -> Result<i32> {
         let g = Guest::enter(c, "proxy_done");
         // On Envoy there is nothing to finish unless `on_done` asked to wait.
-        g.refuse(Status::NotFound, "NYI - proxy_done")
+        let me = (g.data().vm, g.data().effective);
+        let lingering = g.worker().lingering.contains(&me);
+        if !lingering {
+            return g.refuse(Status::NotFound, "NYI - proxy_done");
+        }
+        let mut worker = g.worker_mut();
+        worker.lingering.retain(|root| *root != me);
+        worker.done.push(me);
+        Ok(Status::Ok as i32)
     })?;
     l.func_wrap(
         "env",

@@ -68,6 +68,24 @@ fn a_request_cannot_set_a_period_on_kong() {
 }
 
 #[test]
+fn a_reload_asks_envoys_root_contexts_and_waits_for_those_that_are_not_done() {
+    let probe = Probe::on(Callback::Configure, &[Do::TickPeriod(1000)])
+        .and(Callback::Done, &[Do::Log("done"), Do::Return(0)])
+        .and(Callback::Tick, &[Do::Log("tick"), Do::Call0("proxy_done")])
+        .and(Callback::Delete, &[Do::Log("delete")]);
+    let proxy = Proxy::new(Profile::envoy(), [probe.filter()]);
+    proxy.drain();
+    assert_eq!(lines(&proxy).last().map(String::as_str), Some("done"));
+    proxy.advance(Duration::from_secs(3));
+    let after = lines(&proxy).into_iter().skip_while(|line| line != "done").collect::<Vec<_>>();
+    assert_eq!(after, ["done", "tick", "proxy_done: status 0", "delete"]);
+
+    let proxy = Proxy::new(kong(), [probe.filter()]);
+    proxy.drain();
+    assert!(!lines(&proxy).contains(&"done".to_owned()));
+}
+
+#[test]
 fn kongs_randomness_follows_from_process_and_time_and_envoys_does_not() {
     let probe = Probe::on(Callback::RequestHeaders, &[Do::Random(16)]);
     let draw = |profile: Profile| {

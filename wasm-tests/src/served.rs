@@ -1,0 +1,224 @@
+//! A request from the outside: what its client and its upstream do, and what they see.
+
+use crate::callouts::Callout;
+use crate::message::{Forwarded, Response};
+use crate::outcome::{HostCalls, Outcome, Standing};
+use crate::stream::{Fate, Hold, Side, Stream as State};
+use crate::worker::Inner;
+use std::rc::Rc;
+
+/// A request that the gateway is serving, or has served.
+#[derive(Clone)]
+pub struct Stream {
+    worker: Rc<Inner>,
+    id: u64,
+}
+
+impl Stream {
+    pub(crate) fn new(worker: Rc<Inner>, id: u64) -> Self {
+        Self { worker, id }
+    }
+
+    /// The client sends a piece of its body.
+    pub fn push(&self, chunk: impl AsRef<[u8]>, end: bool) {
+        let chunk = chunk.as_ref();
+        if self.worker.is_kong() {
+            self.worker.kong_body(self.id, chunk, end);
+        } else {
+            self.with(|s| s.client_done |= end);
+            self.worker.envoy_body(self.id, Side::Request, chunk.to_vec(), end);
+        }
+        self.worker.pump();
+    }
+
+    /// The upstream answers, all at once.
+    pub fn respond(&self, response: Response) {
+        self.expect_forwarded();
+        if self.worker.is_kong() {
+            self.worker.kong_respond(self.id, response);
+        } else {
+            let end = response.body.is_empty();
+            self.worker.envoy_response(self.id, &response, end);
+            if !end {
+                self.worker.envoy_body(self.id, Side::Response, response.body, false);
+                self.worker.envoy_body(self.id, Side::Response, Vec::new(), true);
+            }
+        }
+        self.worker.pump();
+    }
+
+    /// The upstream's headers arrive; pieces of its body follow.
+    pub fn respond_head(&self, head: Response) {
+        self.expect_forwarded();
+        if self.worker.is_kong() {
+            self.worker.kong_respond_head(self.id, &head);
+        } else {
+            self.worker.envoy_response(self.id, &head, false);
+        }
+        self.worker.pump();
+    }
+
+    /// A piece of the upstream's body arrives.
+    pub fn respond_body(&self, chunk: impl AsRef<[u8]>, end: bool) {
+        let chunk = chunk.as_ref().to_vec();
+        if self.worker.is_kong() {
+            let length = self.with(|s| {
+                let length = s.response.as_ref()?.get("content-length")?;
+                Some(String::from_utf8_lossy(length).into_owned())
+            });
+            let whole = length.as_ref().is_some_and(|length| *length == chunk.len().to_string());
+            if length.is_some() || !end {
+                self.worker.kong_respond_body(self.id, chunk, end, whole);
+            } else {
+                // Without a length, the end comes by itself.
+                self.worker.kong_respond_body(self.id, chunk, false, false);
+                self.worker.kong_respond_body(self.id, Vec::new(), true, false);
+            }
+            if end {
+                self.worker.kong_respond_end(self.id);
+            }
+        } else {
+            self.worker.envoy_body(self.id, Side::Response, chunk, end);
+        }
+        self.worker.pump();
+    }
+
+    /// The upstream cannot be reached.
+    pub fn upstream_fails(&self) {
+        self.expect_forwarded();
+        if self.worker.is_kong() {
+            self.worker.kong_error(self.id, 502);
+        } else {
+            self.worker.envoy_upstream_failed(self.id);
+        }
+        self.worker.pump();
+    }
+
+    /// The client goes away.
+    pub fn abort(&self) {
+        if self.worker.is_kong() {
+            self.worker.kong_finish(self.id, Fate::Closed);
+        } else {
+            self.worker.envoy_finish(self.id, Fate::Closed);
+        }
+        self.worker.pump();
+    }
+
+    /// The callouts of this request that have not ended.
+    pub fn calls(&self) -> Vec<Callout> {
+        self.worker.callouts(Some(self.id))
+    }
+
+    /// The one callout that it waits for.
+    pub fn call(&self) -> Callout {
+        let outcome = self.outcome();
+        assert!(
+            outcome.standing == Standing::Waiting,
+            "expected a request that waits for a callout: {outcome:#?}"
+        );
+        one(self.calls())
+    }
+
+    /// What the upstream has received. Fails the test when there is nothing, or when a filter
+    /// trapped.
+    pub fn forwarded(&self) -> Forwarded {
+        let outcome = self.sound();
+        match (outcome.standing, outcome.forwarded.clone()) {
+            (Standing::Forwarded, Some(forwarded)) => forwarded,
+            (_, Some(forwarded)) if !outcome.local => forwarded,
+            _ => panic!("expected a request that reached the upstream: {outcome:#?}"),
+        }
+    }
+
+    /// What the client has received. Fails the test when there is nothing, or when a filter
+    /// trapped.
+    pub fn reply(&self) -> Response {
+        let outcome = self.sound();
+        match outcome.reply.clone() {
+            Some(reply) => reply,
+            None => panic!("expected a request that was answered: {outcome:#?}"),
+        }
+    }
+
+    /// What a filter answered the client, without the upstream having seen the request.
+    pub fn refused(&self) -> Response {
+        let outcome = self.sound();
+        match (outcome.local && outcome.forwarded.is_none(), outcome.reply.clone()) {
+            (true, Some(reply)) => reply,
+            _ => panic!("expected a request that a filter answered: {outcome:#?}"),
+        }
+    }
+
+    /// Where the request stands.
+    pub fn standing(&self) -> Standing {
+        self.outcome().standing
+    }
+
+    /// Everything that the request has come to so far, traps included.
+    pub fn outcome(&self) -> Outcome {
+        let waits = !self.calls().is_empty();
+        let kong = self.worker.is_kong();
+        let faults = self.worker.node.borrow().faults_of(self.id);
+        let (traps, violations) = faults.into_iter().partition(|fault| fault.trap);
+        self.with(|s| Outcome {
+            standing: match s.fate {
+                Fate::Open if waits => Standing::Waiting,
+                Fate::Open if !kong && holds(s) => Standing::Held,
+                Fate::Open => Standing::Reading,
+                Fate::Hung => Standing::Hung,
+                Fate::Forwarded => Standing::Forwarded,
+                Fate::Answered => Standing::Answered,
+                Fate::Closed => Standing::Closed,
+            },
+            forwarded: s.forwarded.clone(),
+            reply: s.reply.clone(),
+            local: s.local,
+            details: s.details.clone(),
+            traps,
+            violations,
+            host_calls: HostCalls(s.counts.clone()),
+            callouts: s.callouts,
+            callbacks: s.callbacks.clone(),
+        })
+    }
+
+    fn sound(&self) -> Outcome {
+        let outcome = self.outcome();
+        assert!(outcome.traps.is_empty(), "a filter trapped: {:#?}", outcome.traps);
+        outcome
+    }
+
+    fn expect_forwarded(&self) {
+        let outcome = self.outcome();
+        assert!(
+            outcome.standing == Standing::Forwarded,
+            "an upstream that has received nothing cannot answer: {outcome:#?}"
+        );
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.worker.state.borrow_mut();
+        read(state.stream(self.id).expect("a request is kept as long as its worker"))
+    }
+}
+
+/// A filter holds it, rather than everybody waiting for the client.
+fn holds(s: &State) -> bool {
+    let all = s.slots.iter();
+    let mut holding = all.filter(|slot| {
+        let half = &slot.request;
+        half.hold != Hold::Nothing || half.buffering
+    });
+    holding.any(|slot| {
+        // One that may still be asked about data is waiting for the client.
+        slot.request.hold == Hold::Everything || s.client_done
+    })
+}
+
+/// The only one of these.
+pub(crate) fn one(calls: Vec<Callout>) -> Callout {
+    match <[Callout; 1]>::try_from(calls) {
+        Ok([call]) => call,
+        Err(calls) => panic!("expected one callout in flight, found {calls:?}"),
+    }
+}
