@@ -86,7 +86,7 @@ pub(crate) fn now_ns() -> u64 {
 pub(crate) fn buffer(buffer: Buffer) -> Result<Vec<u8>, Status> {
     memory::receive(|at, len| {
         // SAFETY: `at` and `len` are written by the host.
-        unsafe { imports::proxy_get_buffer_bytes(buffer as i32, 0, usize::MAX >> 1, at, len) }
+        unsafe { imports::proxy_get_buffer_bytes(buffer as i32, 0, usize::MAX, at, len) }
     })
 }
 
@@ -94,7 +94,7 @@ pub(crate) fn set_request_body(body: &[u8]) -> Result<(), Status> {
     let (at, len) = lend(body);
     // SAFETY: the host reads `len` bytes from `at`.
     Status::check(unsafe {
-        imports::proxy_set_buffer_bytes(Buffer::RequestBody as i32, 0, usize::MAX >> 1, at, len)
+        imports::proxy_set_buffer_bytes(Buffer::RequestBody as i32, 0, usize::MAX, at, len)
     })
 }
 

@@ -76,6 +76,11 @@ impl Feed {
         }
     }
 
+    /// Begins with what is in the ring now: this VM knows nothing yet that earlier changes could touch.
+    pub(crate) fn begin(&mut self, store: &Store) {
+        self.seen = self.head(store).map(|head| (head.count, head.resets));
+    }
+
     /// Whether the admin service keeps a list of changes; `None` until it has been asked.
     pub(crate) fn supported(&self, store: &Store) -> Option<bool> {
         self.head(store).map(|head| head.supported)
@@ -211,8 +216,8 @@ impl Feed {
         let mut news = News::default();
         let Some(head) = head else { return news };
         let Some((seen, resets)) = self.seen.replace((head.count, head.resets)) else {
-            // The first look: what this VM knows, it has asked for itself, and before that is not its past.
-            news.dropped = head.resets > 0 && head.count == 0;
+            // There was no list when this VM began: what it has asked for since may have changed unseen.
+            news.dropped = true;
             return news;
         };
         if resets != head.resets || seen > head.count || head.count.saturating_sub(seen) > RING {

@@ -181,3 +181,29 @@ fn another_target_or_token_reads_nothing_of_it() {
     let other = Feed::new(b"0123456789abcdeX", 1, INTERVAL, 1000);
     assert_eq!(other.supported(&store), None);
 }
+
+#[test]
+fn a_vm_that_began_before_there_was_a_list_drops_what_it_learnt_meanwhile() {
+    let store = Store::own();
+    let mut two = feed(2);
+    two.begin(&store);
+    assert_eq!(two.tick(&store, 0, true), News::default());
+    let mut one = started(&store, 0);
+    one.tick(&store, INTERVAL, false);
+    one.answered(&store, Some(&page("e", vec![change(11)], 11)), INTERVAL);
+    assert!(two.tick(&store, INTERVAL, true).dropped);
+}
+
+#[test]
+fn a_vm_that_begins_with_a_list_reads_on_from_there() {
+    let store = Store::own();
+    let mut one = started(&store, 0);
+    let mut two = feed(2);
+    two.begin(&store);
+    one.tick(&store, INTERVAL, false);
+    one.answered(&store, Some(&page("e", vec![change(11)], 11)), INTERVAL);
+    assert_eq!(
+        two.tick(&store, INTERVAL, true),
+        News { changes: vec![change(11)], ..News::default() }
+    );
+}

@@ -521,12 +521,14 @@ impl Root {
         let admin = ready.common.admin.as_ref();
         let feed = admin.map(|admin| {
             let print = fingerprint(Some(&admin.target), &[]);
-            Feed::new(
+            let mut feed = Feed::new(
                 &print,
                 entropy::random_number(),
                 millis(admin.poll_interval),
                 millis(admin.target.timeout),
-            )
+            );
+            feed.begin(&store);
+            feed
         });
         let trust = [u8::from(ready.common.trust_consumer_headers)];
         let parts = [self.blueprint.name.as_bytes(), trust.as_slice(), &ready.depends];
