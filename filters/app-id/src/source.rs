@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// All App IDs of a consumer; the name is the consumer's id.
 pub(crate) const OF_CONSUMER: u8 = 1;
-/// One App ID of a consumer; the name is the consumer's id, a NUL, and the App ID.
+/// One App ID of a consumer; the name is the length of the consumer's id, the id, and the App ID.
 pub(crate) const ONE: u8 = 2;
 
 /// The key for all App IDs of a consumer.
@@ -18,7 +18,8 @@ pub(crate) fn of_consumer(id: &str) -> Key {
 
 /// The key for one App ID of a consumer.
 pub(crate) fn one(consumer: &str, app_id: &[u8]) -> Key {
-    Key::new(ONE, [consumer.as_bytes(), b"\0", app_id].concat())
+    let len = u32::try_from(consumer.len()).unwrap_or(u32::MAX).to_le_bytes();
+    Key::new(ONE, [&len[..], consumer.as_bytes(), app_id].concat())
 }
 
 /// The admin service's App IDs.
@@ -78,8 +79,10 @@ impl Source for AppIdSource {
 fn parts(key: &Key) -> (&[u8], Option<&[u8]>) {
     match key.table {
         ONE => {
-            let mut parts = key.name.splitn(2, |byte| *byte == 0);
-            (parts.next().unwrap_or_default(), parts.next())
+            let (len, rest) = key.name.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+            let len = usize::try_from(u32::from_le_bytes(*len)).unwrap_or(usize::MAX);
+            let (consumer, app_id) = rest.split_at_checked(len).unwrap_or((rest, &[]));
+            (consumer, Some(app_id))
         }
         _ => (&key.name, None),
     }

@@ -120,3 +120,11 @@ fn a_walk_that_goes_in_circles_or_gets_another_document_ends() {
     assert!(!pages.absorb(&page));
     assert!(!pages.absorb(&Answer { status: 500, body: vec![] }));
 }
+
+#[test]
+fn no_two_pairs_of_consumer_and_app_id_have_one_key() {
+    assert_ne!(one("a", b"\0b"), one("a\0", b"b"));
+    assert_ne!(one("a", b"bc"), one("ab", b"c"));
+    let call = AppIdSource.call(&one("a\0", b"b"));
+    assert_eq!(call.query, [("consumer_id", b"a\0".to_vec()), ("app_id", b"b".to_vec())]);
+}
