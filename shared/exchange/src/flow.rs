@@ -36,6 +36,9 @@ pub enum Step {
     /// Hold the request, and give its body piece by piece: any number of [`Event::Chunk`], each answered with
     /// this step again, then [`Event::Body`] with nothing in it.
     StreamBody,
+    /// The same, after these edits. A request of which no body comes after all goes on with them alone, and
+    /// without another event (see [`Request::body_may_follow`]).
+    StreamBodyAfter(Vec<Edit>),
     /// Answer the client now; the upstream never sees the request.
     Reply(Reply),
 }
@@ -95,6 +98,10 @@ pub struct Request {
     pub service: Named,
     /// Whether a body comes.
     pub body: BodyAhead,
+    /// Kong, for a request without a length: a body may come although [`Request::body`] cannot promise it.
+    pub body_may_follow: bool,
+    /// The raw query as the upstream will get it, where the filter asks for it and the host can tell.
+    pub upstream_query: Option<Vec<u8>>,
     /// Whether the host takes every copy of a request header out. Kong does not.
     pub can_remove: bool,
 }

@@ -67,6 +67,8 @@ pub struct Needs {
     pub peer: bool,
     /// Route and service as objects.
     pub entities: bool,
+    /// The query as the upstream will get it: an earlier filter may have taken something out.
+    pub upstream_query: bool,
 }
 
 impl Needs {

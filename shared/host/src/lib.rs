@@ -41,9 +41,9 @@ pub use feature::{Feature, Needs, meta};
 pub use lookup::{Snapshot, Source};
 pub use profile::Host;
 
-pub use vm::foreign;
 #[doc(hidden)]
 pub use vm::install;
+pub use vm::{foreign, report};
 
 /// Makes a crate a filter: `host::filter!(filter::KeyAuth);`
 #[macro_export]

@@ -259,6 +259,10 @@ impl Stream {
                 Step::Reply(reply) => return self.refuse(reply, phase),
                 Step::AwaitBody => return self.hold(host, State::AwaitingBody),
                 Step::StreamBody => return self.hold(host, State::Streaming(0)),
+                Step::StreamBodyAfter(edits) => match self.edit(host, &edits) {
+                    Ok(()) => return self.hold(host, State::Streaming(0)),
+                    Err(()) => Step::Reply(failed()),
+                },
                 Step::Find(_, edits) if self.edit(host, &edits).is_err() => Step::Reply(failed()),
                 Step::Find(key, _) => match self.find(host, key, 0) {
                     Found::Now(result) => flow.on(Event::Found(result)),
@@ -438,6 +442,9 @@ fn request(ready: &Ready, host: Host, head: Head, consumer: Option<Vec<u8>>, end
             _ => BodyAhead::None,
         },
     };
+    // Nginx counts a body without a length itself, over HTTP/2 without a header that would say so.
+    let body_may_follow = host.may_be_kong() && head.first("content-length").is_none();
+    let upstream_query = if needs.upstream_query { upstream_query(host, &target) } else { None };
     Request {
         method: head.first(":method").unwrap_or_default().to_vec(),
         target,
@@ -449,8 +456,29 @@ fn request(ready: &Ready, host: Host, head: Head, consumer: Option<Vec<u8>>, end
         route: if needs.route { named(host, "route") } else { Named::default() },
         service: if needs.service { named(host, "service") } else { Named::default() },
         body,
+        body_may_follow,
+        upstream_query,
         can_remove: host.can_remove(),
         head,
+    }
+}
+
+/// The query as it goes upstream. `None` where the host does not say.
+fn upstream_query(host: Host, target: &[u8]) -> Option<Vec<u8>> {
+    let query = |target: &[u8]| {
+        let start = target.iter().position(|byte| *byte == b'?')?.checked_add(1)?;
+        target.get(start..).map(<[u8]>::to_vec)
+    };
+    match host {
+        // `:path` is what goes upstream, with what earlier filters made of it.
+        Host::Envoy => Some(query(target).unwrap_or_default()),
+        // The counterpart of `set_query`.
+        Host::Kong(version) if version >= Some((3, 8)) => {
+            let uri = abi::property(&["ngx", "upstream_uri"]).ok().filter(|uri| !uri.is_empty())?;
+            Some(query(&uri).unwrap_or_default())
+        }
+        // Nginx has no such variable set where there is no query.
+        Host::Kong(_) | Host::Unknown => Some(abi::property(&["ngx", "args"]).unwrap_or_default()),
     }
 }
 

@@ -77,6 +77,11 @@ pub fn foreign(name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
     if envoy { abi::foreign(name, arguments).ok() } else { None }
 }
 
+/// Logs an error of the operator's concern. Never a secret, a token or anything that a client sent.
+pub fn report(message: &str) {
+    abi::log(abi::Level::Error, message);
+}
+
 /// Lets the stream `id` take an event. A stream that is not known refuses.
 fn with_stream(id: u32, event: impl FnOnce(&mut Stream) -> (Action, Asked)) -> Action {
     let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else {

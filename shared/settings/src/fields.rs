@@ -350,6 +350,35 @@ impl<'a> Fields<'a> {
         built
     }
 
+    /// An object with names of the operator's choice, each with a text; empty when unset.
+    pub fn texts_by_name(&mut self, name: &'static str, rule: Rule) -> Vec<(String, String)> {
+        let schema = json!({"type": "object", "additionalProperties": text_schema(rule, false)});
+        let mut built = Vec::new();
+        for (key, value) in self.object_of_any(name, schema) {
+            match value.as_str().filter(|text| !text.is_empty() && obeys(rule, text)) {
+                Some(text) => built.push((key, text.to_owned())),
+                None => self.problem(&format!("{name}.{key}"), mismatch(&value, rule.what)),
+            }
+        }
+        built
+    }
+
+    /// An object of any content; empty when unset.
+    pub fn any_object(&mut self, name: &'static str) -> Map<String, Value> {
+        self.object_of_any(name, json!({"type": "object"}))
+    }
+
+    fn object_of_any(&mut self, name: &'static str, schema: Value) -> Map<String, Value> {
+        match self.take(name, schema) {
+            Some(Value::Object(map)) => map,
+            Some(other) => {
+                self.problem(name, mismatch(&other, "an object"));
+                Map::new()
+            }
+            None => Map::new(),
+        }
+    }
+
     // === Relations between fields ===
 
     /// Notes a problem unless `holds`. `message` says what was found and what is expected.

@@ -141,3 +141,21 @@ proptest::proptest! {
         let _ = parse(&text);
     }
 }
+
+#[test]
+fn an_object_of_texts_and_one_of_anything_keep_the_operators_names() {
+    let build = |f: &mut Fields<'_>| (f.texts_by_name("t", Rule::WORD), f.any_object("o"));
+    let parse = |text: &str| read(text.as_bytes(), &|_| None, build);
+    let (texts, object) = parse(r#"{"t":{"X-A":"a"},"o":{"b":[1,{"c":null}]}}"#).unwrap();
+    assert_eq!(texts, [("X-A".to_owned(), "a".to_owned())]);
+    assert_eq!(Value::Object(object), json!({"b": [1, {"c": null}]}));
+    assert_eq!(parse("{}").unwrap(), (Vec::new(), Map::new()));
+    for (text, path) in [
+        (r#"{"t":{"a":""}}"#, "t.a"),
+        (r#"{"t":{"a":1}}"#, "t.a"),
+        (r#"{"t":[]}"#, "t"),
+        (r#"{"o":"x"}"#, "o"),
+    ] {
+        assert_eq!(parse(text).unwrap_err().problems()[0].path, path, "{text}");
+    }
+}

@@ -21,3 +21,4 @@ pub use matching::{Facts, Match, Unmatched, normalise};
 pub use problem::{Invalid, Problem};
 pub use rule::Rule;
 pub use target::{Admin, admin, target};
+pub use wire::metadata;

@@ -39,6 +39,34 @@ fn json(bytes: &[u8]) -> Result<Value, String> {
 /// Field 1, length-delimited: `Struct.fields`, an entry of which has `key` (1) and `value` (2).
 const FIELDS: u8 = 0x0a;
 
+/// The object under `namespace` in a serialised `envoy.config.core.v3.Metadata`; empty if there is none.
+/// `None` for what is no such message.
+#[must_use]
+pub fn metadata(bytes: &[u8], namespace: &str) -> Option<Map<String, Value>> {
+    let mut found = Map::new();
+    let mut rest = bytes;
+    while let Some((number, field, after)) = next(rest)? {
+        rest = after;
+        // `filter_metadata` (1) is a map from text to `Struct`; there is also `typed_filter_metadata` (2).
+        let (1, Field::Bytes(entry)) = (number, field) else { continue };
+        let (mut key, mut content) = (&[][..], &[][..]);
+        let mut inner = entry;
+        while let Some((number, field, after)) = next(inner)? {
+            inner = after;
+            match (number, field) {
+                (1, Field::Bytes(text)) => key = text,
+                (2, Field::Bytes(bytes)) => content = bytes,
+                _ => return None,
+            }
+        }
+        if key == namespace.as_bytes() {
+            let Value::Object(map) = object(content, 0)? else { return None };
+            found = map;
+        }
+    }
+    Some(found)
+}
+
 fn object(bytes: &[u8], depth: usize) -> Option<Value> {
     let mut map = Map::new();
     let mut rest = bytes;
@@ -152,6 +180,30 @@ mod tests {
             "hide_credentials": true,
         });
         assert_eq!(document(STRUCT), Ok(expected));
+    }
+
+    fn part(tag: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[tag, u8::try_from(bytes.len()).unwrap()], bytes].concat()
+    }
+
+    #[test]
+    fn a_namespace_of_envoys_metadata_is_read_and_the_others_are_not() {
+        // Of `STRUCT`, its last field: hide_credentials: true.
+        let content = &STRUCT[STRUCT.len() - 24..];
+        let entry = |name: &str, content: &[u8]| {
+            part(0x0a, &[part(0x0a, name.as_bytes()), part(0x12, content)].concat())
+        };
+        let typed = part(0x12, &part(0x0a, b"gatehouse"));
+        let all = [typed, entry("other", b"nonsense"), entry("gatehouse", content)].concat();
+        let read = metadata(&all, "gatehouse").unwrap();
+        assert_eq!(Value::Object(read), json!({"hide_credentials": true}));
+        assert_eq!(metadata(&all, "absent"), Some(Map::new()));
+        assert_eq!(metadata(b"", "gatehouse"), Some(Map::new()));
+        assert_eq!(metadata(&entry("gatehouse", b"nonsense"), "gatehouse"), None);
+        for len in 1..all.len() {
+            let cut = metadata(&all[..len], "gatehouse");
+            assert!(cut.is_none_or(|map| map.is_empty()), "{len}");
+        }
     }
 
     #[test]
