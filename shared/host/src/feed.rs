@@ -217,7 +217,7 @@ impl Feed {
         let Some(head) = head else { return news };
         let Some((seen, resets)) = self.seen.replace((head.count, head.resets)) else {
             // There was no list when this VM began: what it has asked for since may have changed unseen.
-            news.dropped = true;
+            news.dropped = head.supported;
             return news;
         };
         if resets != head.resets || seen > head.count || head.count.saturating_sub(seen) > RING {
