@@ -186,8 +186,8 @@ fn lookup(table: &[Pair], [p, q]: [u64; 2], out: &mut [Pair]) {
     let len = out.len();
     out.fill(Pair::ZERO);
     let mut rest = table;
-    for index in (0..ENTRIES as u64).step_by(4) {
-        let m: [Mask; 4] = core::array::from_fn(|j| Mask::eq(index + j as u64, [p, q]));
+    for index in (0..ENTRIES).step_by(4) {
+        let m: [Mask; 4] = core::array::from_fn(|j| Mask::eq((index + j) as u64, [p, q]));
         let (Some(a), Some(b)) = (rest.split_off(..len), rest.split_off(..len)) else { return };
         let (Some(c), Some(d)) = (rest.split_off(..len), rest.split_off(..len)) else { return };
         for ((((out, a), b), c), d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
