@@ -239,6 +239,13 @@ impl Proxy {
         self.node.borrow_mut().shared.rewrite(change);
     }
 
+    /// Kong: every filter of this worker loses its instance, as after a trap while it served somebody else.
+    pub fn lose_instances(&self) {
+        assert!(self.worker.is_kong(), "Envoy gives the whole VM up after a trap");
+        let vms = self.worker.vms.borrow().clone();
+        vms.iter().for_each(|vm| self.worker.trapped(vm));
+    }
+
     /// Kong: drops one entry, as its eviction may at any time.
     pub fn evict_shared(&self, key: impl AsRef<[u8]>) -> bool {
         let mut node = self.node.borrow_mut();
