@@ -49,14 +49,16 @@ fn a_root_context_wakes_a_request_on_envoy_and_not_on_kong() {
 }
 
 #[test]
-fn an_unknown_context_cannot_be_made_effective_on_envoy() {
+fn an_unknown_context_cannot_be_made_effective_on_envoy_and_kong_does_not_look() {
     let probe = Probe::on(Callback::Configure, &[Do::TickPeriod(1000)])
         .and(Callback::RequestHeaders, &[])
         .and(Callback::Tick, &[Do::Effective]);
-    let proxy = Proxy::new(Profile::envoy(), [probe.filter()]);
-    proxy.send(Request::get("/")).abort();
-    proxy.tick();
-    assert_eq!(said(&proxy, "effective"), ["status 2"]);
+    for (profile, status) in [(Profile::envoy(), "status 2"), (kong(), "status 0")] {
+        let proxy = Proxy::new(profile, [probe.filter()]);
+        proxy.send(Request::get("/")).abort();
+        proxy.tick();
+        assert_eq!(said(&proxy, "effective"), [status]);
+    }
 }
 
 #[test]

@@ -58,14 +58,17 @@ fn parked_then_trapping(upstream: &'static str) -> Probe {
 #[test]
 fn a_trap_in_a_callout_response_lets_the_request_through_unseen_from_kong_3_8_on() {
     for version in [KongVersion::V3_8, KongVersion::V3_9] {
-        let proxy =
-            Proxy::new(Profile::kong(version), [parked_then_trapping("127.0.0.1:80").filter()]);
+        let bystander = Probe::on(Callback::ResponseHeaders, &[Do::Log("bystander's response")])
+            .and(Callback::Log, &[Do::Log("bystander's log")]);
+        let chain =
+            [bystander.named("bystander"), parked_then_trapping("127.0.0.1:80").named("trapping")];
+        let proxy = Proxy::new(Profile::kong(version), chain);
         let stream = proxy.send(Request::get("/"));
         stream.call().answer(Response::new(200));
         assert_eq!(stream.standing(), Standing::Forwarded);
         stream.respond(Response::new(200));
         assert_eq!(status(&stream), Some(200));
-        // Neither response hooks nor log.
+        // Neither response hooks nor log, of any filter.
         assert_eq!(lines(&proxy), ["call: status 0"]);
         assert_eq!(proxy.faults().len(), 1);
     }
