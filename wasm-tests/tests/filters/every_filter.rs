@@ -1,0 +1,353 @@
+//! Rules for every filter in `dist/filters`, whatever it is for.
+
+use crate::gateways::{Gateway, asking, of, refusal};
+use serde_json::{Value, json};
+use std::time::Duration;
+use wasm_tests::{
+    Filter, KongVersion, Level, Profile, Proxy, Request, Response, Standing, Stream, built_filters,
+    imports, imports_not_everywhere,
+};
+
+/// Settings with which a filter works; its name without `gatehouse_`.
+fn working(name: &str) -> Value {
+    match name {
+        "key_auth" => json!({"consumers": [{"username": "ana", "keyauth_credentials": [{"key": "right"}]}]}),
+        "app_id" => json!({"mappings": {"ana": ["portal"]}}),
+        other => panic!("no settings for {other}: add some here"),
+    }
+}
+
+/// Whether a filter lets nobody through whom it cannot judge.
+fn is_guard(name: &str) -> bool {
+    ["key_auth", "app_id"].contains(&name)
+}
+
+fn names() -> Vec<String> {
+    built_filters().into_iter().map(|(name, _)| name).collect()
+}
+
+fn everywhere() -> impl Iterator<Item = (String, Gateway)> {
+    let versions = KongVersion::ALL.into_iter().map(Gateway::kong_of);
+    let gateways: Vec<Gateway> =
+        [Gateway::envoy(), Gateway::envoy_holding()].into_iter().chain(versions).collect();
+    names().into_iter().flat_map(move |name| {
+        gateways.clone().into_iter().map(move |gateway| (name.clone(), gateway))
+    })
+}
+
+/// Plays the upstream, if it got that far.
+#[track_caller]
+fn to_its_end(stream: &Stream) {
+    if stream.standing() == Standing::Forwarded {
+        stream.respond(Response::new(200).with("x-answer", "1").with_body("hello"));
+        assert_eq!(stream.reply().text(), "hello");
+    }
+    let outcome = stream.outcome();
+    assert!(outcome.standing == Standing::Answered, "{outcome:#?}");
+    assert!(outcome.traps.is_empty() && outcome.violations.is_empty(), "{outcome:#?}");
+}
+
+#[test]
+fn a_filter_imports_only_what_both_gateways_have() {
+    for (name, wasm) in built_filters() {
+        assert_eq!(imports_not_everywhere(&wasm), [], "{name}");
+        // Nothing of a file system, of a network or of threads, also where one host would have it.
+        for (module, import) in imports(&wasm) {
+            let harmless = ["fd_write", "environ_get", "environ_sizes_get", "random_get", "proc_exit"];
+            assert!(module == "env" || harmless.contains(&import.as_str()), "{name}: {module} {import}");
+        }
+    }
+}
+
+#[test]
+fn hostile_headers_are_answered_or_passed_on_and_never_a_trap() {
+    let long = vec![b'x'; 64 * 1024];
+    let all_octets: Vec<u8> = (1..=255).filter(|octet| ![b'\r', b'\n'].contains(octet)).collect();
+    let values: [&[u8]; 7] = [b"", b"\xff", b"\xff\xfe\0\x80", &long, &all_octets, b" ", b"\xed\xa0\x80"];
+    let names = [
+        "apikey", "X-APP-ID", "X-Consumer-ID", "x_consumer_id", "Authorization", "Cookie", "Accept", "Content-Type",
+        "Content-Length-Of", "X-Request-ID", "X-Forwarded-For", "Origin", "User-Agent",
+    ];
+    for (name, gateway) in everywhere() {
+        let proxy = gateway.start(&[(&name, working(&name))]);
+        for value in values {
+            let mut every = Request::get("/");
+            for header in names {
+                every = every.header(header, value);
+                to_its_end(&proxy.send(Request::get("/").header(header, value)));
+                to_its_end(&proxy.send(Request::get("/").header(header, value).header(header, b"two")));
+                let with_body = Request::post("/", "body").header(header, value);
+                to_its_end(&proxy.send(with_body));
+            }
+            to_its_end(&proxy.send(every));
+        }
+    }
+}
+
+#[test]
+fn odd_targets_methods_and_bodies_are_answered_or_passed_on() {
+    for (name, gateway) in everywhere() {
+        let settings = crate::gateways::merged(working(&name), json!({"match": {"paths": ["/orders"]}}));
+        for settings in [working(&name), settings] {
+            let proxy = gateway.start(&[(&name, settings)]);
+            for path in ["/", "*", "//", "/%", "/%zz", "/%00", "/..", "/a?", "/a?&&=&a", "/a??", "/?%ff=%fe", "/\u{fc}"] {
+                for method in ["GET", "OPTIONS", "POST", "PURGE", "get", "HEAD"] {
+                    to_its_end(&proxy.send(Request::new(method, path)));
+                }
+            }
+            to_its_end(&proxy.send(Request::get(&format!("/{}", "x".repeat(64 * 1024)))));
+            to_its_end(&proxy.send(Request::post("/", vec![0xff; 70_000])));
+            to_its_end(&proxy.send(Request::post("/", "").header("content-length", "18446744073709551616")));
+            to_its_end(&proxy.send(Request::new("POST", "/").chunks(&[b"a", b"b", b"c"])));
+            to_its_end(&proxy.send(Request::new("POST", "/").chunks(&[b""])));
+        }
+    }
+}
+
+#[test]
+fn one_hundred_and_twenty_headers_pass_on_envoy_and_are_431_on_kong() {
+    for (name, gateway) in everywhere() {
+        let proxy = gateway.start(&[(&name, working(&name))]);
+        for (count, fits) in [(80, true), (120, false), (500, false)] {
+            let mut request = Request::get("/");
+            for n in 0..count {
+                request = request.header(&format!("x-{n}"), "v");
+            }
+            let stream = proxy.send(request);
+            if gateway.is_kong() && is_guard(&name) {
+                assert_eq!(stream.refused().status == 431, !fits, "{name} {}: {count}", gateway.name);
+            }
+            to_its_end(&stream);
+        }
+    }
+}
+
+/// Settings that are wrong for every filter, and what the log must say of each.
+fn mistakes(name: &str) -> Vec<(Vec<u8>, Vec<&'static str>)> {
+    let with = |more: Value| crate::gateways::merged(working(name), more).to_string().into_bytes();
+    vec![
+        (with(json!({"unknown_setting": 1})), vec!["unknown_setting: found an unknown setting"]),
+        (with(json!({"metrics": "yes"})), vec!["metrics: found \"yes\", expected true or false"]),
+        (
+            with(json!({"match": {"methods": ["GET", "get"], "paths": ["orders"], "host": []}, "metrics": 1})),
+            vec!["match.methods[1]: found", "match.paths[0]: found", "match.host: found an unknown", "metrics: found 1"],
+        ),
+        (b"{".to_vec(), vec!["found malformed JSON at line 1"]),
+        (b"[1]".to_vec(), vec!["found a list, expected an object"]),
+        (b"\"{\\\"metrics\\\":1}\"".to_vec(), vec!["metrics: found 1"]),
+        (b"\xff\xfe".to_vec(), vec!["found malformed JSON"]),
+    ]
+}
+
+#[test]
+fn envoy_rejects_wrong_settings_if_it_is_known_to_be_envoy() {
+    for name in names() {
+        for (settings, says) in mistakes(&name) {
+            for profile in [
+                Profile::envoy().vm_configuration(r#"{"host":"envoy"}"#),
+                Profile::envoy().environment("GATEHOUSE_HOST", "envoy"),
+            ] {
+                let filter = Filter::built(&name).config(&settings);
+                let proxy = Proxy::new(profile, [filter]);
+                let reason = proxy.rejected().unwrap_or_else(|| panic!("{name} was loaded: {says:?}"));
+                for part in &says {
+                    assert!(reason.contains(part), "{name}: {reason:?} says nothing of {part:?}");
+                }
+                assert!(reason.contains(&format!("gatehouse_{name}: invalid configuration: ")), "{reason}");
+            }
+        }
+    }
+}
+
+#[test]
+fn elsewhere_wrong_settings_are_loaded_and_let_nothing_through() {
+    for (name, gateway) in everywhere() {
+        let expected = of(500, &format!("{name} is misconfigured"));
+        for (settings, says) in mistakes(&name) {
+            let profiles = match gateway.is_kong() {
+                true => vec![gateway.profile.clone(), gateway.profile.clone().environment("GATEHOUSE_HOST", "kong")],
+                false => vec![gateway.profile.clone()],
+            };
+            for profile in profiles {
+                let filter = Filter::built(&name).config(&settings);
+                let proxy = Proxy::new(profile, [filter]);
+                // Kong would serve the route without any filter.
+                assert_eq!(proxy.rejected(), None, "{name} {}", gateway.name);
+                for request in [
+                    Request::get("/"),
+                    Request::get("/").header("apikey", "right").header("X-APP-ID", "portal"),
+                    Request::new("OPTIONS", "/"),
+                    Request::post("/", "body"),
+                    Request::new("POST", "/").chunks(&[b"a", b"b"]),
+                ] {
+                    let stream = proxy.send(request);
+                    assert_eq!(refusal(&stream), expected, "{}", gateway.name);
+                    assert!(stream.refused().text().starts_with(r#"{"message":"#));
+                    to_its_end(&stream);
+                }
+                proxy.advance(Duration::from_secs(60));
+                let log = proxy.log_text(Level::Error);
+                for part in &says {
+                    assert!(log.contains(part), "{name} {}: {log:?} says nothing of {part:?}", gateway.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_secret_in_wrong_settings_is_not_in_the_log() {
+    for name in names() {
+        for gateway in Gateway::both() {
+            let secret = "s3cr3t with a space";
+            let settings = asking(json!({"admin": {"upstream": "a:1", "token": secret, "timeout": secret}}));
+            let settings = crate::gateways::merged(working(&name), settings);
+            let proxy = gateway.start(&[(&name, settings)]);
+            assert_eq!(proxy.send(Request::get("/")).refused().status, 500);
+            let log = proxy.log_text(Level::Trace);
+            assert!(log.contains("admin.token: found something else (not shown)"), "{log}");
+            let quoted = log.matches(secret).count();
+            assert_eq!(quoted, 1, "only as the wrong timeout that it is: {log}");
+        }
+    }
+}
+
+#[test]
+fn no_settings_at_all_are_settings_too() {
+    for (name, gateway) in everywhere() {
+        for nothing in ["", " ", "{}", "\"\"", "[]"] {
+            let proxy = Proxy::new(gateway.profile.clone(), [Filter::built(&name).config(nothing)]);
+            assert_eq!(proxy.rejected(), None);
+            to_its_end(&proxy.send(Request::get("/")));
+        }
+    }
+}
+
+#[test]
+fn response_hooks_without_request_hooks_change_nothing() {
+    for (name, gateway) in everywhere() {
+        if !gateway.is_kong() {
+            continue;
+        }
+        let proxy = gateway.start(&[(&name, working(&name))]);
+        let request = Request::get("/").lua_buffered().header("apikey", "right").header("X-APP-ID", "portal");
+        let stream = proxy.send(request);
+        if stream.standing() == Standing::Forwarded {
+            stream.respond(Response::new(200).with("x-answer", "1").with_body("hello"));
+            let reply = stream.reply();
+            assert_eq!((reply.status, reply.text().as_str()), (200, "hello"), "{name} {}", gateway.name);
+        }
+        assert!(proxy.faults().is_empty());
+    }
+}
+
+#[test]
+fn what_arrives_for_a_request_that_the_vm_has_forgotten_is_refused() {
+    for version in [KongVersion::V3_6, KongVersion::V3_7, KongVersion::V3_8, KongVersion::V3_9] {
+        for name in names().into_iter().filter(|name| is_guard(name)) {
+            let gateway = Gateway::kong_of(version);
+            // Its body comes to an instance that has never seen its headers.
+            let passing = Request::post("/", "body").header("apikey", "right").header("X-APP-ID", "portal");
+            let passing = passing.property(gateway.identity(), r#"{"id":"1","username":"ana"}"#);
+            let proxy = gateway.start(&[(&name, working(&name))]);
+            let stream = proxy.open(passing.clone());
+            proxy.lose_instances();
+            stream.push("body", true);
+            assert_eq!(stream.refused().status, 500, "{name} {}", gateway.name);
+            assert!(proxy.faults().is_empty());
+
+            // A new request finds the filter as it was.
+            proxy.send(passing.clone()).forwarded();
+
+            // The response of a request that it does not know is none of its business.
+            let proxy = gateway.start(&[(&name, working(&name))]);
+            let stream = proxy.send(passing);
+            proxy.lose_instances();
+            stream.respond(Response::new(200).with_body("hello"));
+            assert_eq!(stream.reply().text(), "hello");
+            assert!(proxy.faults().is_empty());
+        }
+    }
+}
+
+#[test]
+fn the_answer_to_a_forgotten_callout_lets_nobody_through() {
+    for version in [KongVersion::V3_6, KongVersion::V3_7, KongVersion::V3_9] {
+        let gateway = Gateway::kong_of(version);
+        let admin = crate::admin::Admin::default();
+        let ana = admin.holder("ana", "key-of-ana");
+        admin.app_id(&ana, "portal");
+        admin.hold();
+        for chain in [
+            vec![("key_auth", asking(json!({})))],
+            vec![("app_id", asking(json!({})))],
+            vec![("app_id", asking(json!({}))), ("app_id", asking(json!({"header_name": "X-Other"})))],
+        ] {
+            let proxy = gateway.start(&chain);
+            admin.serve(&proxy);
+            let mut request = Request::get("/").header("apikey", "key-of-ana").header("X-APP-ID", "portal");
+            if chain[0].0 == "app_id" {
+                request = request.property(gateway.identity(), json!({"id": ana}).to_string());
+            }
+            let stream = proxy.send(request);
+            let call = proxy.call();
+            proxy.lose_instances();
+            admin.settle(&call);
+            assert_eq!(stream.refused().status, 500, "{}", gateway.name);
+            assert!(proxy.faults().is_empty(), "{}", gateway.name);
+            // On a tick's answer there is nobody to refuse.
+            proxy.advance(Duration::from_secs(2));
+            assert!(proxy.faults().is_empty(), "{}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn the_answer_to_a_forgotten_call_of_a_tick_hurts_nobody() {
+    let gateway = Gateway::kong_sharing();
+    let proxy = gateway.start(&[("app_id", asking(json!({})))]);
+    proxy.advance(Duration::from_millis(1500));
+    let call = proxy.call();
+    assert!(call.path().starts_with("/changes"));
+    proxy.lose_instances();
+    call.json(200, r#"{"data":[],"next":0,"epoch":"e"}"#);
+    proxy.advance(Duration::from_secs(5));
+    assert!(proxy.faults().is_empty());
+}
+
+#[test]
+fn envoy_counts_and_kong_does_not_unless_asked() {
+    for (name, gateway) in everywhere() {
+        let guard = is_guard(&name);
+        for (metrics, counts) in [
+            (None, !gateway.is_kong()),
+            (Some(false), false),
+            (Some(true), !gateway.is_kong() || ["Kong 3.8", "Kong 3.9"].contains(&gateway.name)),
+        ] {
+            let settings = match metrics {
+                Some(metrics) => crate::gateways::merged(working(&name), json!({"metrics": metrics})),
+                None => working(&name),
+            };
+            let proxy = gateway.start(&[(&name, settings)]);
+            to_its_end(&proxy.send(Request::get("/")));
+            let found = proxy.metrics();
+            assert_eq!(!found.is_empty(), counts, "{name} {} {metrics:?}: {found:?}", gateway.name);
+            let own = format!("gatehouse_{name}_");
+            assert!(found.iter().all(|metric| metric.contains(&own)), "{found:?}");
+            if counts && guard {
+                let refused = format!("gatehouse_{name}_refused_401");
+                let refused = found.iter().find(|metric| metric.ends_with(&refused));
+                assert_eq!(refused.and_then(|metric| proxy.metric(metric)), Some(1), "{found:?}");
+            }
+            assert!(proxy.faults().is_empty());
+        }
+    }
+}
+
+#[test]
+fn an_idle_filter_without_an_admin_service_never_ticks() {
+    for (name, gateway) in everywhere() {
+        let proxy = gateway.start(&[(&name, working(&name))]);
+        assert!(proxy.tick_periods().is_empty(), "{name} {}", gateway.name);
+    }
+}

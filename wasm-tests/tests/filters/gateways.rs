@@ -1,0 +1,154 @@
+//! The gateways that the rules are tried on, and how a test speaks to them.
+
+use serde_json::{Value, json};
+use wasm_tests::{Filter, KongVersion, Profile, Proxy, Request, Response, Stream};
+
+/// The admin service: a cluster's name on Envoy, an address on Kong.
+pub const ADMIN: &str = "admin.test:8001";
+
+/// A zone of shared data that the operator of some Kongs declares.
+pub const ZONE: &str = "gatehouse";
+
+/// A gateway as its operator set it up.
+#[derive(Clone)]
+pub struct Gateway {
+    pub name: &'static str,
+    pub profile: Profile,
+    /// Kong: the setting `shm_zone` of every filter.
+    pub zone: Option<&'static str>,
+}
+
+impl Gateway {
+    pub fn envoy() -> Self {
+        Self { name: "Envoy", profile: Profile::envoy(), zone: None }
+    }
+
+    /// With `allow_on_headers_stop_iteration`.
+    pub fn envoy_holding() -> Self {
+        let profile = Profile::envoy().allow_on_headers_stop_iteration(true);
+        Self { name: "Envoy that holds headers", profile, zone: None }
+    }
+
+    pub fn kong() -> Self {
+        Self::kong_of(KongVersion::V3_9)
+    }
+
+    pub fn kong_of(version: KongVersion) -> Self {
+        let name = match version {
+            KongVersion::V3_4 => "Kong 3.4",
+            KongVersion::V3_5 => "Kong 3.5",
+            KongVersion::V3_6 => "Kong 3.6",
+            KongVersion::V3_7 => "Kong 3.7",
+            KongVersion::V3_8 => "Kong 3.8",
+            KongVersion::V3_9 => "Kong 3.9",
+        };
+        Self { name, profile: Profile::kong(version), zone: None }
+    }
+
+    /// Kong with shared data.
+    pub fn kong_sharing() -> Self {
+        Self {
+            name: "Kong 3.9 with shared data",
+            profile: Profile::kong(KongVersion::V3_9).zone(ZONE),
+            zone: Some(ZONE),
+        }
+    }
+
+    /// Every kind of gateway on which a request may wait for a callout.
+    pub fn all() -> Vec<Self> {
+        vec![Self::envoy(), Self::envoy_holding(), Self::kong(), Self::kong_sharing()]
+    }
+
+    /// Those whose workers share what they know.
+    pub fn sharing() -> Vec<Self> {
+        vec![Self::envoy(), Self::kong_sharing()]
+    }
+
+    /// One of each kind, for rules about which nothing else matters.
+    pub fn both() -> Vec<Self> {
+        vec![Self::envoy(), Self::kong()]
+    }
+
+    /// Those that hand over a request's body before its headers leave.
+    pub fn giving_bodies() -> Vec<Self> {
+        vec![Self::envoy_holding(), Self::kong()]
+    }
+
+    pub fn is_kong(&self) -> bool {
+        self.profile.is_kong()
+    }
+
+    /// The path of the property that carries the identity.
+    pub fn identity(&self) -> &'static str {
+        if self.is_kong() { "kong.ctx.shared.gatehouse_consumer" } else { "gatehouse_consumer" }
+    }
+
+    /// The same gateway set up differently.
+    pub fn with(mut self, change: impl FnOnce(Profile) -> Profile) -> Self {
+        self.profile = change(self.profile);
+        self
+    }
+
+    /// A filter with these settings.
+    pub fn filter(&self, feature: &str, settings: Value) -> Filter {
+        let settings = match self.zone {
+            Some(zone) if settings.get("admin").is_some() => {
+                merged(settings, json!({"shm_zone": zone}))
+            }
+            _ => settings,
+        };
+        Filter::built(feature).config(settings.to_string())
+    }
+
+    /// Starts it with a chain of filters.
+    pub fn start(&self, filters: &[(&str, Value)]) -> Proxy {
+        let filters = filters.iter().map(|(feature, settings)| self.filter(feature, settings.clone()));
+        Proxy::new(self.profile.clone(), filters.collect::<Vec<_>>())
+    }
+}
+
+/// Settings and more settings.
+pub fn merged(mut settings: Value, more: Value) -> Value {
+    if let (Some(all), Value::Object(more)) = (settings.as_object_mut(), more) {
+        all.extend(more);
+    }
+    settings
+}
+
+/// Settings that name the admin service, and more.
+pub fn asking(more: Value) -> Value {
+    merged(json!({"admin": {"upstream": ADMIN}}), more)
+}
+
+/// Status and message of a refusal.
+#[track_caller]
+pub fn refusal(stream: &Stream) -> (u16, String) {
+    let reply = stream.refused();
+    (reply.status, message(&reply))
+}
+
+/// The message in a JSON document.
+#[track_caller]
+pub fn message(reply: &Response) -> String {
+    let document: Value = serde_json::from_slice(&reply.body)
+        .unwrap_or_else(|error| panic!("{error}: {:?}", reply.text()));
+    document["message"].as_str().unwrap_or_else(|| panic!("no message in {document}")).to_owned()
+}
+
+/// A refusal to compare with.
+pub fn of(status: u16, message: &str) -> (u16, String) {
+    (status, message.to_owned())
+}
+
+/// A field that must not reach the upstream: gone on Envoy, empty on Kong, which cannot remove one.
+#[track_caller]
+pub fn taken_out(gateway: &Gateway, stream: &Stream, name: &str) {
+    let found = stream.forwarded().headers_named(name);
+    let expected: &[&str] = if gateway.is_kong() { &[""] } else { &[] };
+    assert_eq!(found, expected, "{}: {name}", gateway.name);
+}
+
+/// A request of somebody whom an earlier filter, or Lua, has identified.
+pub fn identified(gateway: &Gateway, consumer: &str) -> Request {
+    Request::get("/").property(gateway.identity(), json!({"id": consumer}).to_string())
+}

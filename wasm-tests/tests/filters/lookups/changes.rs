@@ -1,0 +1,380 @@
+//! Who hears of a change at the admin service, how soon, and what an unheard one can do.
+
+use crate::admin::{Admin, digest};
+use crate::gateways::{ADMIN, Gateway, asking, identified, of, refusal};
+use serde_json::{Value, json};
+use std::time::Duration;
+use wasm_tests::{Proxy, Request, Stream};
+
+const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
+const INVALID: &str = "Invalid X-APP-ID";
+/// `poll_interval`, the tick, and one second for the answer.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Nothing runs out during a test: what changes, changes because of `/changes`.
+fn remembering() -> Value {
+    asking(json!({"cache": {"ttl": 86_400, "negative_ttl": 86_400}}))
+}
+
+/// A gateway with two workers and consumer `ana`.
+struct Town {
+    gateway: Gateway,
+    admin: Admin,
+    workers: [Proxy; 2],
+    ana: String,
+}
+
+impl Town {
+    fn new(gateway: Gateway) -> Self {
+        let admin = Admin::default();
+        let ana = admin.consumer("ana");
+        let first = gateway.start(&[("app_id", remembering())]);
+        admin.serve(&first);
+        let workers = [first.worker(), first];
+        let town = Self { gateway, admin, workers, ana };
+        // It knows the list of changes before anything is looked up.
+        town.later();
+        town
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        Gateway::all().into_iter().map(Self::new)
+    }
+
+    fn later(&self) {
+        self.workers[0].advance(SOON);
+    }
+
+    fn send(&self, worker: usize, consumer: &str, app_id: &str) -> Stream {
+        self.workers[worker].send(identified(&self.gateway, consumer).header("X-APP-ID", app_id))
+    }
+
+    #[track_caller]
+    fn passes(&self, app_id: &str) {
+        for worker in 0..2 {
+            self.send(worker, &self.ana, app_id).forwarded();
+        }
+    }
+
+    #[track_caller]
+    fn refuses(&self, app_id: &str, message: &str) {
+        for worker in 0..2 {
+            let stream = self.send(worker, &self.ana, app_id);
+            assert_eq!(refusal(&stream), of(403, message), "{}", self.gateway.name);
+        }
+    }
+}
+
+#[test]
+fn a_new_app_id_is_accepted_where_there_was_none_and_where_there_were_others() {
+    for town in Town::all() {
+        town.refuses("portal", MAPPING);
+        town.admin.app_id(&town.ana, "portal");
+        town.later();
+        town.passes("portal");
+        town.refuses("mobile", INVALID);
+        town.admin.app_id(&town.ana, "mobile");
+        town.later();
+        town.passes("mobile");
+        town.passes("portal");
+    }
+}
+
+#[test]
+fn a_changed_app_id_goes_by_its_new_name_only() {
+    for town in Town::all() {
+        town.admin.app_id(&town.ana, "old");
+        town.later();
+        town.passes("old");
+        town.refuses("new", INVALID);
+        town.admin.update_app_id(&town.ana, "old", "new");
+        town.later();
+        town.passes("new");
+        town.refuses("old", INVALID);
+    }
+}
+
+#[test]
+fn a_deleted_app_id_is_refused() {
+    for town in Town::all() {
+        town.admin.app_id(&town.ana, "one");
+        town.admin.app_id(&town.ana, "two");
+        town.later();
+        town.passes("one");
+        town.admin.remove_app_id(&town.ana, "one");
+        town.later();
+        town.refuses("one", INVALID);
+        town.passes("two");
+        town.admin.remove_app_id(&town.ana, "two");
+        town.later();
+        town.refuses("two", MAPPING);
+    }
+}
+
+#[test]
+fn a_deleted_consumer_has_no_app_ids_and_a_new_one_may_have_some() {
+    for town in Town::all() {
+        town.admin.app_id(&town.ana, "portal");
+        town.later();
+        town.passes("portal");
+        town.admin.delete_consumer(&town.ana);
+        town.later();
+        town.refuses("portal", MAPPING);
+        // The same id again: what was not there is not remembered either.
+        assert_eq!(town.admin.consumer("ana"), town.ana);
+        town.admin.app_id(&town.ana, "portal");
+        town.later();
+        town.passes("portal");
+    }
+}
+
+#[test]
+fn a_change_of_one_consumer_leaves_the_others_cached() {
+    for town in Town::all() {
+        let bob = town.admin.consumer("bob");
+        town.admin.app_id(&bob, "bobs");
+        town.admin.app_id(&town.ana, "portal");
+        town.later();
+        town.passes("portal");
+        for worker in 0..2 {
+            town.send(worker, &bob, "bobs").forwarded();
+        }
+        town.admin.remove_app_id(&town.ana, "portal");
+        town.later();
+        town.admin.lookups();
+        for worker in 0..2 {
+            town.send(worker, &bob, "bobs").forwarded();
+        }
+        assert!(town.admin.lookups().is_empty(), "{}", town.gateway.name);
+    }
+}
+
+#[test]
+fn keys_consumers_and_groups_change_the_identity_at_once() {
+    for gateway in Gateway::all() {
+        let admin = Admin::default();
+        let ana = admin.holder("ana", "key-of-ana");
+        let guest = admin.consumer("guest");
+        let settings = crate::gateways::merged(remembering(), json!({"anonymous": "guest"}));
+        let filters = [gateway.filter("key_auth", settings), crate::witness::witness(&gateway)];
+        let proxy = Proxy::new(gateway.profile.clone(), filters);
+        admin.serve(&proxy);
+        let who = |key: &str| {
+            let forwarded = proxy.send(Request::get("/").header("apikey", key)).forwarded();
+            forwarded.header("x-consumer-username").unwrap_or_default()
+        };
+        proxy.advance(SOON);
+        assert_eq!((who("key-of-ana"), who("new-key")), ("ana".to_owned(), "guest".to_owned()));
+
+        admin.key(&ana, "new-key");
+        proxy.advance(SOON);
+        assert_eq!(who("new-key"), "ana", "{}: a key that was unknown", gateway.name);
+
+        admin.rename(&ana, "anna");
+        admin.rename(&guest, "visitor");
+        admin.rename(&guest, "guest");
+        proxy.advance(SOON);
+        assert_eq!(who("key-of-ana"), "anna", "{}", gateway.name);
+
+        admin.group(&ana, "gold");
+        admin.group(&guest, "free");
+        proxy.advance(SOON);
+        who("key-of-ana");
+        assert_eq!(crate::witness::testimony(&proxy)["groups"], json!(["gold"]), "{}", gateway.name);
+        who("unknown");
+        assert_eq!(crate::witness::testimony(&proxy)["groups"], json!(["free"]), "{}", gateway.name);
+
+        admin.remove_key("key-of-ana");
+        proxy.advance(SOON);
+        assert_eq!((who("key-of-ana"), who("new-key")), ("guest".to_owned(), "anna".to_owned()));
+
+        admin.delete_consumer(&ana);
+        proxy.advance(SOON);
+        assert_eq!(who("new-key"), "guest", "{}", gateway.name);
+    }
+}
+
+#[test]
+fn another_database_or_a_history_that_was_cut_drops_everything() {
+    for how in [Admin::restore, Admin::forget_history] {
+        for town in Town::all() {
+            let bob = town.admin.consumer("bob");
+            town.admin.app_id(&bob, "bobs");
+            town.admin.app_id(&town.ana, "portal");
+            town.later();
+            town.passes("portal");
+            town.send(0, &bob, "bobs").forwarded();
+            town.admin.remove_app_id(&town.ana, "portal");
+            how(&town.admin);
+            town.later();
+            town.refuses("portal", MAPPING);
+            town.admin.lookups();
+            town.send(0, &bob, "bobs").forwarded();
+            assert_eq!(town.admin.lookups().len(), 1, "{}: nothing was kept", town.gateway.name);
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_a_change_has_overtaken_is_not_kept() {
+    for gateway in Gateway::all() {
+        let admin = Admin::default();
+        let ana = admin.consumer("ana");
+        admin.app_id(&ana, "portal");
+        let settings = json!({
+            "admin": {"upstream": ADMIN, "timeout": 60_000},
+            "cache": {"ttl": 86_400, "negative_ttl": 86_400},
+        });
+        let proxy = gateway.start(&[("app_id", settings)]);
+        admin.serve(&proxy);
+        proxy.advance(SOON);
+        admin.hold();
+        let send = || proxy.send(identified(&gateway, &ana).header("X-APP-ID", "portal"));
+        let waiting = send();
+        let call = proxy.call();
+        let old = admin.answer(&call);
+        admin.remove_app_id(&ana, "portal");
+        proxy.advance(SOON);
+        admin.release();
+        call.answer(old);
+        // It was asked before the change, and so it is answered.
+        waiting.forwarded();
+        assert_eq!(refusal(&send()), of(403, MAPPING), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn more_changes_than_the_ring_holds_drop_everything_for_whoever_has_not_read_them() {
+    for town in Town::all() {
+        town.admin.app_id(&town.ana, "portal");
+        town.later();
+        town.passes("portal");
+        for n in 0..400 {
+            town.admin.app_id(&town.ana, &format!("filler-{n}"));
+        }
+        town.admin.remove_app_id(&town.ana, "portal");
+        town.later();
+        town.refuses("portal", INVALID);
+    }
+}
+
+#[test]
+fn one_worker_asks_for_changes_and_another_takes_over_when_it_dies() {
+    for gateway in Gateway::sharing() {
+        let admin = Admin::default();
+        let ana = admin.consumer("ana");
+        admin.app_id(&ana, "portal");
+        let first = gateway.start(&[("app_id", remembering())]);
+        admin.serve(&first);
+        let second = first.worker();
+        let third = first.worker();
+        let pass = |worker: &Proxy| {
+            worker.send(identified(&gateway, &ana).header("X-APP-ID", "portal")).forwarded();
+        };
+        let mut polls = 0;
+        for _ in 0..60 {
+            for worker in [&first, &second, &third] {
+                pass(worker);
+            }
+            first.advance(Duration::from_secs(1));
+            polls += admin.polls();
+        }
+        assert!((20..=26).contains(&polls), "{}: {polls}", gateway.name);
+
+        drop(first);
+        for _ in 0..15 {
+            pass(&second);
+            pass(&third);
+            second.advance(Duration::from_secs(1));
+        }
+        assert!(admin.polls() >= 2, "{}", gateway.name);
+        admin.remove_app_id(&ana, "portal");
+        second.advance(SOON);
+        for worker in [&second, &third] {
+            let stream = worker.send(identified(&gateway, &ana).header("X-APP-ID", "portal"));
+            assert_eq!(refusal(&stream), of(403, MAPPING), "{}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn on_kong_without_shared_data_each_worker_asks_for_itself() {
+    let gateway = Gateway::kong();
+    let admin = Admin::default();
+    let ana = admin.consumer("ana");
+    admin.app_id(&ana, "portal");
+    let first = gateway.start(&[("app_id", remembering())]);
+    admin.serve(&first);
+    let second = first.worker();
+    for worker in [&first, &second] {
+        worker.send(identified(&gateway, &ana).header("X-APP-ID", "portal")).forwarded();
+    }
+    assert_eq!(admin.lookups().len(), 2);
+    first.advance(Duration::from_secs(30));
+    let polls = admin.polls();
+    assert!((20..=26).contains(&polls), "{polls}");
+    assert_eq!(first.shared_entries(), 0);
+}
+
+#[test]
+fn a_gateway_without_requests_stops_asking_and_then_trusts_nothing_that_it_may_have_missed() {
+    for town in Town::all() {
+        town.admin.app_id(&town.ana, "portal");
+        town.later();
+        town.passes("portal");
+        town.workers[0].advance(Duration::from_secs(70));
+        town.admin.asked();
+        town.workers[0].advance(Duration::from_secs(3600));
+        assert_eq!(town.admin.asked(), [""; 0], "{}: nobody asks", town.gateway.name);
+
+        town.admin.remove_app_id(&town.ana, "portal");
+        town.workers[0].advance(Duration::from_secs(3600));
+        town.refuses("portal", MAPPING);
+        // And it listens again.
+        town.admin.app_id(&town.ana, "portal");
+        town.later();
+        town.passes("portal");
+    }
+}
+
+#[test]
+fn a_worker_that_starts_later_trusts_what_the_others_keep_only_if_somebody_listened() {
+    for gateway in Gateway::sharing() {
+        let admin = Admin::default();
+        let ana = admin.consumer("ana");
+        admin.app_id(&ana, "portal");
+        let first = gateway.start(&[("app_id", remembering())]);
+        admin.serve(&first);
+        let send = |worker: &Proxy| worker.send(identified(&gateway, &ana).header("X-APP-ID", "portal"));
+        first.advance(SOON);
+        send(&first).forwarded();
+        admin.lookups();
+
+        let second = first.worker();
+        send(&second).forwarded();
+        assert!(admin.lookups().is_empty(), "{}: what is shared is shared", gateway.name);
+
+        // Everybody is idle for an hour, in which something changes.
+        first.advance(Duration::from_secs(3600));
+        admin.remove_app_id(&ana, "portal");
+        let third = first.worker();
+        assert_eq!(refusal(&send(&third)), of(403, MAPPING), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn a_key_is_known_by_its_digest_in_the_list_of_changes() {
+    let admin = Admin::default();
+    admin.holder("ana", "key-of-ana");
+    let gateway = Gateway::envoy();
+    let proxy = gateway.start(&[("key_auth", remembering())]);
+    admin.serve(&proxy);
+    let send = || proxy.send(Request::get("/").header("apikey", "key-of-ana"));
+    proxy.advance(SOON);
+    send().forwarded();
+    admin.remove_key("key-of-ana");
+    proxy.advance(SOON);
+    admin.lookups();
+    assert_eq!(send().refused().status, 401);
+    assert_eq!(admin.lookups(), [format!("/identities/key-auth/{}", digest("key-of-ana"))]);
+}

@@ -1,0 +1,163 @@
+//! How long an answer serves: fresh, past its time, and while the admin service is away.
+
+use crate::admin::Admin;
+use crate::gateways::{Gateway, asking, identified, of, refusal};
+use serde_json::{Value, json};
+use std::time::Duration;
+use wasm_tests::{Answer, Proxy, Stream};
+
+const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
+
+struct Case {
+    gateway: Gateway,
+    admin: Admin,
+    proxy: Proxy,
+    ana: String,
+}
+
+impl Case {
+    /// `ana` with App ID `portal`, already looked up.
+    fn new(gateway: Gateway, more: Value) -> Self {
+        let admin = Admin::default();
+        let ana = admin.consumer("ana");
+        admin.app_id(&ana, "portal");
+        let proxy = gateway.start(&[("app_id", asking(more))]);
+        admin.serve(&proxy);
+        let case = Self { gateway, admin, proxy, ana };
+        case.send().forwarded();
+        case.admin.asked();
+        case
+    }
+
+    fn send(&self) -> Stream {
+        self.send_as(&self.ana)
+    }
+
+    fn send_as(&self, consumer: &str) -> Stream {
+        self.proxy.send(identified(&self.gateway, consumer).header("X-APP-ID", "portal"))
+    }
+
+    /// Seconds in which a request comes now and then, as on any gateway that is in use.
+    fn busy_seconds(&self, seconds: u64) {
+        for _ in 0..seconds {
+            self.proxy.advance(Duration::from_secs(1));
+            self.send_as("somebody-else");
+        }
+    }
+}
+
+#[test]
+fn an_answer_past_its_time_serves_once_more_while_it_is_asked_for_again() {
+    for gateway in Gateway::all() {
+        let case = Case::new(gateway, json!({}));
+        case.busy_seconds(58);
+        case.admin.asked();
+        case.send().forwarded();
+        assert!(case.admin.lookups().is_empty(), "fresh: {}", case.gateway.name);
+        case.busy_seconds(5);
+        let own = |path: &String| path.contains(&case.ana);
+        assert!(!case.admin.lookups().iter().any(own), "nobody needs it: {}", case.gateway.name);
+        let stream = case.send();
+        stream.forwarded();
+        assert_eq!(stream.outcome().callouts, 0, "it did not wait: {}", case.gateway.name);
+        case.proxy.advance(Duration::from_secs(1));
+        assert_eq!(case.admin.lookups().into_iter().filter(own).count(), 1, "{}", case.gateway.name);
+        // Fresh again.
+        case.busy_seconds(50);
+        case.admin.asked();
+        case.send().forwarded();
+        case.proxy.advance(Duration::from_secs(1));
+        assert!(!case.admin.lookups().iter().any(own), "{}", case.gateway.name);
+    }
+}
+
+#[test]
+fn while_the_admin_service_is_away_answers_serve_for_the_stale_time_and_no_longer() {
+    for gateway in Gateway::all() {
+        for how in [
+            Answer::Refused,
+            Answer::Timeout,
+            Answer::Response(wasm_tests::Response::new(500)),
+            Answer::Response(wasm_tests::Response::json(404, r#"{"message":"no Route matched"}"#)),
+        ] {
+            let case = Case::new(gateway.clone(), json!({"cache": {"ttl": 60, "stale_ttl": 120}}));
+            case.admin.breaks(how);
+            for second in [30, 61, 120, 175] {
+                let now = case.proxy.now_ms();
+                case.busy_seconds(second - (now - 1_780_000_000_000) / 1000);
+                case.send().forwarded();
+            }
+            case.busy_seconds(8);
+            assert_eq!(refusal(&case.send()), of(503, "Service unavailable"), "{}", case.gateway.name);
+            case.admin.works();
+            case.proxy.advance(Duration::from_secs(1));
+            case.send().forwarded();
+        }
+    }
+}
+
+#[test]
+fn fail_open_begins_when_nothing_serves_any_more() {
+    for gateway in Gateway::all() {
+        let case = Case::new(gateway, json!({"fail_open": true, "cache": {"ttl": 1, "stale_ttl": 5}}));
+        case.admin.breaks(Answer::Refused);
+        case.proxy.advance(Duration::from_secs(30));
+        case.send().forwarded();
+        let other = case.proxy.send(identified(&case.gateway, &case.ana).header("X-APP-ID", "other"));
+        other.forwarded();
+    }
+}
+
+#[test]
+fn that_there_is_nothing_is_remembered_for_a_shorter_time() {
+    for gateway in Gateway::all() {
+        let case = Case::new(gateway, json!({}));
+        let bob = case.admin.consumer("bob");
+        case.proxy.advance(Duration::from_secs(6));
+        case.admin.asked();
+        for _ in 0..9 {
+            assert_eq!(refusal(&case.send_as(&bob)), of(403, MAPPING));
+            case.proxy.advance(Duration::from_secs(1));
+        }
+        assert_eq!(case.admin.lookups().len(), 1, "{}", case.gateway.name);
+        case.proxy.advance(Duration::from_secs(2));
+        assert_eq!(refusal(&case.send_as(&bob)), of(403, MAPPING));
+        assert_eq!(case.admin.lookups().len(), 1, "{}", case.gateway.name);
+        // And it serves nobody while the service is away: who knows what is there by now.
+        case.admin.breaks(Answer::Refused);
+        case.proxy.advance(Duration::from_secs(11));
+        assert_eq!(refusal(&case.send_as(&bob)), of(503, "Service unavailable"));
+    }
+}
+
+#[test]
+fn an_absent_admin_service_is_asked_ever_less_often_where_nothing_is_shared() {
+    let case = Case::new(Gateway::kong(), json!({}));
+    case.admin.breaks(Answer::Refused);
+    case.admin.asked();
+    let mut polls = 0;
+    for _ in 0..600 {
+        case.proxy.advance(Duration::from_secs(1));
+        // A known consumer, so that only the list of changes is asked for.
+        case.send();
+        polls += case.admin.polls();
+    }
+    assert!((9..=24).contains(&polls), "{polls}");
+    case.admin.works();
+    case.admin.remove_app_id(&case.ana, "portal");
+    case.busy_seconds(62);
+    assert_eq!(refusal(&case.send()), of(403, MAPPING));
+}
+
+#[test]
+fn lookups_that_failed_are_not_kept() {
+    for gateway in Gateway::all() {
+        let case = Case::new(gateway, json!({}));
+        let bob = case.admin.consumer("bob");
+        case.admin.app_id(&bob, "portal");
+        case.admin.breaks(Answer::Garbage);
+        assert_eq!(case.send_as(&bob).refused().status, 503, "{}", case.gateway.name);
+        case.admin.works();
+        case.send_as(&bob).forwarded();
+    }
+}

@@ -1,0 +1,188 @@
+//! Many requests at once: one question where one is enough, and a bound where it is not.
+
+use crate::admin::Admin;
+use crate::gateways::{ADMIN, Gateway, asking, identified, merged, of, refusal};
+use serde_json::json;
+use std::time::Duration;
+use wasm_tests::{Request, Standing, Stream};
+
+const CROWD: usize = 200;
+
+#[test]
+fn a_cold_consumer_under_200_requests_costs_envoy_one_callout_per_vm() {
+    for gateway in [Gateway::envoy(), Gateway::envoy_holding()] {
+        let admin = Admin::default();
+        let id = admin.consumer("ana");
+        admin.app_id(&id, "portal");
+        admin.hold();
+        let first = gateway.start(&[("app_id", asking(json!({})))]);
+        admin.serve(&first);
+        let second = first.worker();
+        let send = |n: usize| {
+            let worker = if n % 2 == 0 { &first } else { &second };
+            worker.send(identified(&gateway, &id).header("X-APP-ID", "portal"))
+        };
+        let crowd: Vec<Stream> = (0..CROWD).map(send).collect();
+        assert!(crowd.iter().all(|stream| stream.standing() == Standing::Held));
+        assert_eq!((first.callouts_made(), second.callouts_made()), (1, 1), "{}", gateway.name);
+
+        // An answer wakes those of its own VM, and no others.
+        admin.settle(&first.call());
+        for (n, stream) in crowd.iter().enumerate() {
+            let expected = if n % 2 == 0 { Standing::Forwarded } else { Standing::Held };
+            assert_eq!(stream.standing(), expected, "{n}");
+        }
+        admin.settle(&second.call());
+        crowd.iter().for_each(|stream| drop(stream.forwarded()));
+        assert_eq!(admin.lookups().len(), 2);
+    }
+}
+
+#[test]
+fn the_same_with_keys_of_which_half_belong_to_nobody() {
+    let gateway = Gateway::envoy();
+    let admin = Admin::default();
+    admin.holder("ana", "key-of-ana");
+    admin.hold();
+    let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
+    admin.serve(&proxy);
+    let crowd: Vec<Stream> = (0..CROWD)
+        .map(|n| Request::get("/").header("apikey", if n % 2 == 0 { "key-of-ana" } else { "nobodys" }))
+        .map(|request| proxy.send(request))
+        .collect();
+    assert_eq!(proxy.callouts_made(), 2);
+    proxy.calls().iter().for_each(|call| admin.settle(call));
+    for (n, stream) in crowd.iter().enumerate() {
+        if n % 2 == 0 {
+            stream.forwarded();
+        } else {
+            assert_eq!(refusal(stream), of(401, "Unauthorized"));
+        }
+    }
+}
+
+#[test]
+fn on_kong_where_each_request_asks_for_itself_their_number_is_bounded() {
+    for gateway in [Gateway::kong(), Gateway::kong_sharing()] {
+        for (max, settings) in [
+            (64, asking(json!({}))),
+            (5, asking(json!({"cache": {"max_lookups": 5}}))),
+        ] {
+            let admin = Admin::default();
+            let id = admin.consumer("ana");
+            admin.app_id(&id, "portal");
+            admin.hold();
+            let proxy = gateway.start(&[("app_id", settings)]);
+            admin.serve(&proxy);
+            let send = || proxy.send(identified(&gateway, &id).header("X-APP-ID", "portal"));
+            let crowd: Vec<Stream> = (0..CROWD).map(|_| send()).collect();
+            assert_eq!(proxy.calls().len(), max, "{}", gateway.name);
+            let (parked, refused) = crowd.split_at(max);
+            for stream in refused {
+                assert_eq!(refusal(stream), of(503, "Service unavailable"), "{}", gateway.name);
+            }
+            proxy.calls().iter().for_each(|call| admin.settle(call));
+            parked.iter().for_each(|stream| drop(stream.forwarded()));
+            send().forwarded();
+            assert_eq!(proxy.callouts_made(), max, "{}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn a_request_that_comes_while_one_is_out_fails_and_passes_with_it() {
+    let gateway = Gateway::envoy();
+    for works in [true, false] {
+        let admin = Admin::default();
+        let id = admin.consumer("ana");
+        admin.app_id(&id, "portal");
+        admin.hold();
+        let proxy = gateway.start(&[("app_id", asking(json!({})))]);
+        admin.serve(&proxy);
+        let crowd: Vec<Stream> = (0..10)
+            .map(|_| proxy.send(identified(&gateway, &id).header("X-APP-ID", "portal")))
+            .collect();
+        // Whoever asked goes away: the others still get its answer.
+        crowd[0].abort();
+        if works {
+            admin.settle(&proxy.call());
+        } else {
+            proxy.advance(Duration::from_millis(1001));
+        }
+        for stream in &crowd[1..] {
+            match works {
+                true => drop(stream.forwarded()),
+                false => assert_eq!(refusal(stream), of(503, "Service unavailable")),
+            }
+        }
+        assert_eq!(proxy.callouts_made(), 1);
+    }
+}
+
+#[test]
+fn guessed_keys_have_a_budget_and_leave_the_known_ones_alone() {
+    for gateway in Gateway::all() {
+        let admin = Admin::default();
+        admin.holder("ana", "key-of-ana");
+        let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
+        admin.serve(&proxy);
+        proxy.send(Request::get("/").header("apikey", "key-of-ana")).forwarded();
+        let mut statuses = Vec::new();
+        for n in 0..300 {
+            let guess = proxy.send(Request::get("/").header("apikey", format!("guess-{n}")));
+            statuses.push(guess.refused().status);
+            proxy.send(Request::get("/").header("apikey", "key-of-ana")).forwarded();
+        }
+        assert!(admin.lookups().len() <= 100, "{}", gateway.name);
+        assert!(statuses[..99].iter().all(|status| *status == 401), "{}", gateway.name);
+        assert!(statuses[99..].iter().all(|status| *status == 503), "{}", gateway.name);
+        proxy.advance(Duration::from_secs(1));
+        let later = proxy.send(Request::get("/").header("apikey", "guess-in-the-next-second"));
+        assert_eq!(later.refused().status, 401, "{}", gateway.name);
+    }
+}
+
+#[test]
+fn a_small_cache_decides_as_a_large_one_and_stays_small() {
+    for gateway in Gateway::all() {
+        let admin = Admin::default();
+        let consumers: Vec<String> =
+            (0..80).map(|n| admin.holder(&format!("c{n}"), &format!("key-{n}"))).collect();
+        let settings = asking(json!({"cache": {"max_entries": 16}}));
+        let proxy = gateway.start(&[("key_auth", settings)]);
+        admin.serve(&proxy);
+        for _ in 0..3 {
+            for (n, id) in consumers.iter().enumerate() {
+                let stream = proxy.send(Request::get("/").header("apikey", format!("key-{n}")));
+                assert_eq!(stream.forwarded().header("x-consumer-id").as_ref(), Some(id));
+                let guess = proxy.send(Request::get("/").header("apikey", format!("guess-{n}")));
+                assert_eq!(refusal(&guess), of(401, "Unauthorized"), "{}", gateway.name);
+                // Not more than the budget.
+                proxy.advance(Duration::from_millis(100));
+            }
+        }
+        // Sixteen values, sixteen absences, and what the list of changes needs.
+        assert!(proxy.shared_entries() < 40, "{}: {}", gateway.name, proxy.shared_entries());
+    }
+}
+
+#[test]
+fn the_admin_target_is_one_whatever_filter_asks() {
+    for gateway in Gateway::sharing() {
+        let admin = Admin::default();
+        let id = admin.holder("ana", "key-of-ana");
+        admin.app_id(&id, "portal");
+        let token = json!({"admin": {"upstream": ADMIN, "token": "t"}});
+        let proxy = gateway.start(&[("key_auth", token.clone()), ("app_id", merged(token, json!({})))]);
+        admin.serve(&proxy);
+        let request = Request::get("/").header("apikey", "key-of-ana").header("X-APP-ID", "portal");
+        let mut polls = 0;
+        for _ in 0..60 {
+            proxy.send(request.clone()).forwarded();
+            proxy.advance(Duration::from_secs(1));
+            polls += admin.polls();
+        }
+        // Every 2.5 seconds of a poll_interval of 5, by one of the two.
+        assert!((20..=26).contains(&polls), "{}: {polls}", gateway.name);
+    }
+}

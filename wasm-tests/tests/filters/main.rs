@@ -1,0 +1,10 @@
+//! The compiled filters on the pretend gateways: what a client, an upstream and an operator see.
+
+mod admin;
+mod app_id;
+mod every_filter;
+mod gateways;
+mod key_auth;
+mod lookups;
+mod schemas;
+mod witness;

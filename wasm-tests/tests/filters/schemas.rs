@@ -1,0 +1,355 @@
+//! The schema beside each filter, with which Kong checks settings, and the filter's own reading of them: the
+//! same documents pass both.
+//!
+//! What draft-04 cannot say, or says in characters where the filter counts octets, is listed in [`beyond`].
+
+use host::Feature;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use wasm_tests::{built_filters, filters_directory};
+
+/// What a filter makes of a document: its first problem's path, if there is one.
+type Read = fn(&str) -> Result<(), String>;
+
+struct Subject {
+    name: &'static str,
+    meta: Value,
+    read: Read,
+    /// Documents with every setting in them.
+    full: Vec<Value>,
+}
+
+fn read<F: Feature>(document: &str) -> Result<(), String> {
+    let known = |name: &str| (name == "SET").then(|| "value".to_owned());
+    let read = settings::read(document.as_bytes(), &known, F::settings);
+    read.map(drop).map_err(|invalid| invalid.to_string())
+}
+
+fn subject<F: Feature>(full: Vec<Value>) -> Subject {
+    let (name, meta) = host::meta::<F>();
+    Subject { name, meta, read: read::<F>, full }
+}
+
+fn admin() -> Value {
+    json!({
+        "upstream": "admin.internal:8001", "authority": "admin", "scheme": "https", "path_prefix": "/v1",
+        "timeout": 500, "token": "secret", "poll_interval": 7,
+    })
+}
+
+fn common(more: Value) -> Value {
+    let settings = json!({
+        "admin": admin(), "shm_zone": "zone_1", "trust_consumer_headers": false, "metrics": true,
+        "allow_on_headers_stop_iteration": true,
+        "cache": {"mode": "full", "ttl": 5, "negative_ttl": 0, "stale_ttl": 9, "max_entries": 16, "max_lookups": 3},
+    });
+    crate::gateways::merged(settings, more)
+}
+
+fn matching() -> Value {
+    json!({
+        "hosts": ["api.example.com", "*.example.org", "[::1]"], "paths": ["/", "/a/b", "/c/"],
+        "methods": ["GET", "POST"], "routes": ["r"], "services": ["s"],
+    })
+}
+
+fn subjects() -> Vec<Subject> {
+    let consumers = json!([
+        {"id": "1", "username": "ana", "custom_id": "c", "groups": ["g"], "acls": [{"group": "h"}],
+         "keyauth_credentials": [{"id": "k", "key": "secret"}, {"key_env": "SET"}],
+         "jwt_secrets": [{"id": "j", "key": "iss", "secret": "s", "algorithm": "HS256"},
+                         {"key": "iss2", "rsa_public_key": "pem", "secret_env": "SET"}]},
+        {"username": "guest"},
+    ]);
+    let key_auth = json!({
+        "match": matching(), "consumers": consumers, "key_names": ["apikey", "X_Key-2"], "key_in_header": true,
+        "key_in_query": false, "key_in_body": true, "hide_credentials": true, "anonymous": "guest",
+        "run_on_preflight": false, "realm": "my api", "expose_key": true,
+    });
+    let consumer_lists = json!({"consumers": ["ana"], "not_consumers": ["bob"]});
+    let app_id = json!({
+        "match": crate::gateways::merged(matching(), consumer_lists), "header_name": "X-APP-ID",
+        "fail_open": true, "hide_app_id": true, "mappings": {"ana": ["a", "b"], "bob": []},
+    });
+    vec![
+        subject::<gatehouse_key_auth::KeyAuth>(vec![common(key_auth)]),
+        subject::<gatehouse_app_id::AppId>(vec![common(app_id)]),
+    ]
+}
+
+fn validator(subject: &Subject) -> jsonschema::Validator {
+    let mut schema = subject.meta["config_schema"].clone();
+    // As Kong sets it.
+    schema["$schema"] = "http://json-schema.org/draft-04/schema#".into();
+    jsonschema::draft4::new(&schema).unwrap_or_else(|error| panic!("{}: {error}", subject.name))
+}
+
+#[test]
+fn every_filter_has_its_schema_beside_it_and_it_is_draft_04() {
+    let subjects = subjects();
+    let known: Vec<&str> = subjects.iter().map(|subject| subject.name).collect();
+    for (name, _) in built_filters() {
+        assert!(known.contains(&name.as_str()), "no documents for {name}: add it to `subjects`");
+    }
+    for subject in &subjects {
+        let path = filters_directory().join(format!("gatehouse_{}.meta.json", subject.name));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let built: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(built, subject.meta, "{} is not what the filter says; run `make build`", path.display());
+        let schema = &subject.meta["config_schema"];
+        assert!(jsonschema::draft4::meta::is_valid(schema), "{}", subject.name);
+        assert_eq!(later_keywords(schema), BTreeSet::new(), "{}", subject.name);
+        validator(subject);
+    }
+}
+
+/// Words that draft-04, or Kong's validator, does not know.
+fn later_keywords(schema: &Value) -> BTreeSet<String> {
+    let known = [
+        "$ref", "additionalProperties", "allOf", "anyOf", "enum", "items", "maxItems", "maxLength", "maxProperties",
+        "maximum", "minItems", "minLength", "minProperties", "minimum", "not", "oneOf", "pattern", "patternProperties",
+        "properties", "required", "type", "uniqueItems", "description", "title", "default",
+    ];
+    let mut unknown = BTreeSet::new();
+    let Some(object) = schema.as_object() else { return unknown };
+    for (word, value) in object {
+        if !known.contains(&word.as_str()) {
+            unknown.insert(word.clone());
+        }
+        match word.as_str() {
+            "properties" | "patternProperties" => {
+                value.as_object().into_iter().flatten().for_each(|(_, s)| unknown.extend(later_keywords(s)));
+            }
+            "anyOf" | "allOf" | "oneOf" => {
+                value.as_array().into_iter().flatten().for_each(|s| unknown.extend(later_keywords(s)));
+            }
+            "items" | "additionalProperties" | "not" => unknown.extend(later_keywords(value)),
+            _ => {}
+        }
+    }
+    unknown
+}
+
+#[test]
+fn a_document_with_every_setting_passes_both() {
+    for subject in subjects() {
+        let validator = validator(&subject);
+        for document in &subject.full {
+            let problems: Vec<String> = validator.iter_errors(document).map(|e| e.to_string()).collect();
+            assert_eq!(problems, [""; 0], "{}", subject.name);
+            assert_eq!((subject.read)(&document.to_string()), Ok(()), "{}", subject.name);
+            // And every setting is in it.
+            let schema = &subject.meta["config_schema"];
+            let missing = settings_of(schema, "");
+            let there = paths_of(document, "");
+            let missing: Vec<&String> = missing.difference(&there).collect();
+            let twins = ["admin.token_env", "consumers[].jwt_secrets[].secret_env"];
+            let missing: Vec<&&String> = missing.iter().filter(|path| !twins.contains(&path.as_str())).collect();
+            assert!(missing.is_empty(), "{}: {missing:?}", subject.name);
+        }
+    }
+}
+
+fn settings_of(schema: &Value, at: &str) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+        let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+        paths.insert(path.clone());
+        paths.extend(settings_of(inner, &path));
+        for choice in inner["anyOf"].as_array().into_iter().flatten() {
+            paths.extend(settings_of(&choice["items"], &format!("{path}[]")));
+        }
+    }
+    paths
+}
+
+fn paths_of(document: &Value, at: &str) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    match document {
+        Value::Object(members) => {
+            for (name, inner) in members {
+                let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+                paths.insert(path.clone());
+                paths.extend(paths_of(inner, &path));
+            }
+        }
+        Value::Array(items) => {
+            items.iter().for_each(|item| paths.extend(paths_of(item, &format!("{at}[]"))));
+        }
+        _ => {}
+    }
+    paths
+}
+
+/// Values to put in the place of every value.
+fn intruders() -> Vec<Value> {
+    let long = |len: usize| Value::from("x".repeat(len));
+    vec![
+        json!(null), json!(true), json!(false), json!(0), json!(1), json!(-1), json!(5), json!(16), json!(1.5),
+        json!(5.0), json!(1e3), json!(60_001), json!(86_401), json!(1e12), json!(1e300), json!(u64::MAX), json!(""),
+        json!(" "), json!("x"), json!("X-Y_z"), json!("a b"), json!("a\n"), json!("\u{0}"), json!("é"), json!("\""),
+        json!("/"), json!("/a//b"), json!("/a/../b"), json!("/."), json!("/a%20b"), json!("a/b"), json!("*.x"),
+        json!("*"), json!("*."), json!("x.*"), json!("[::1]"), json!("[x]"), json!("[]"), json!("host:80"),
+        json!("GET"), json!("get"), json!("lazy"), json!("full"), json!("http"), json!("https"), json!("SET"),
+        json!("1X"), json!("zone_1"), json!("Zone"), json!("5"), json!("true"), long(65), long(257), long(1025),
+        long(4097), long(65_537), json!([]), json!([[]]), json!([""]), json!(["x"]), json!(["x", 1]), json!([null]),
+        json!([{}]), json!({}), json!({"x": 1}), json!({"": []}), json!({"x": ["y"]}), json!({"group": "g"}),
+    ]
+}
+
+/// Every document that differs from `document` in one place.
+fn mutants(document: &Value) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    visit(document, &mut Vec::new(), &mut |path, value| {
+        for intruder in intruders() {
+            all.push((format!("{} = {intruder}", path.join(".")), put(document, path, Some(intruder))));
+        }
+        all.push((format!("without {}", path.join(".")), put(document, path, None)));
+        if value.is_object() {
+            let mut extra = path.to_vec();
+            for name in ["unknown", "", "Admin", "key_auth"] {
+                extra.push(name.to_owned());
+                all.push((format!("{} added", extra.join(".")), put(document, &extra, Some(json!(1)))));
+                extra.pop();
+            }
+        }
+        if let Some(items) = value.as_array() {
+            for more in items.iter().cloned().chain(intruders()) {
+                let longer: Vec<Value> = items.iter().cloned().chain([more.clone()]).collect();
+                let what = format!("{} with {more} at its end", path.join("."));
+                all.push((what, put(document, path, Some(longer.into()))));
+            }
+        }
+    });
+    all
+}
+
+fn visit(value: &Value, path: &mut Vec<String>, each: &mut dyn FnMut(&[String], &Value)) {
+    each(path, value);
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(name, v)| (name.clone(), v)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(n, v)| (n.to_string(), v)).collect(),
+        _ => Vec::new(),
+    };
+    for (name, child) in children {
+        path.push(name);
+        visit(child, path, each);
+        path.pop();
+    }
+}
+
+/// `document` with another value at `path`, or none.
+fn put(document: &Value, path: &[String], new: Option<Value>) -> Value {
+    let Some((first, rest)) = path.split_first() else { return new.unwrap_or(Value::Null) };
+    let mut changed = document.clone();
+    match &mut changed {
+        Value::Object(members) => {
+            let inner = members.get(first).cloned().unwrap_or(Value::Null);
+            match (rest.is_empty(), new) {
+                (true, None) => drop(members.remove(first)),
+                (true, Some(new)) => drop(members.insert(first.clone(), new)),
+                (false, new) => drop(members.insert(first.clone(), put(&inner, rest, new))),
+            }
+        }
+        Value::Array(items) => {
+            let at: usize = first.parse().expect("an index");
+            match (rest.is_empty(), new) {
+                (true, None) => drop(items.remove(at)),
+                (true, Some(new)) => items[at] = new,
+                (false, new) => items[at] = put(&items[at], rest, new),
+            }
+        }
+        _ => panic!("{path:?} leads nowhere"),
+    }
+    changed
+}
+
+/// The rules of the filters that no draft-04 schema can say. Where one of them is broken, the schema may be
+/// satisfied with a document that the filter refuses. Nothing else is allowed to differ.
+const BEYOND: [&str; 10] = [
+    // Relations between settings.
+    "found neither `admin` nor",
+    "found \"full\" without `admin`",
+    "found a name that is not in `consumers`",
+    "found the same value in an earlier consumer",
+    "found a key (not shown) that an earlier credential has",
+    "found a consumer without a name",
+    "found nothing, expected the API key",
+    "found together with `",
+    // The gateway's environment.
+    "found no environment variable",
+    "found an unusable value in",
+];
+
+/// Whether `text`, in any place of the document, has more octets than characters: draft-04 counts these.
+fn has_wide_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.is_ascii(),
+        Value::Array(items) => items.iter().any(has_wide_text),
+        Value::Object(members) => members.values().any(has_wide_text),
+        _ => false,
+    }
+}
+
+/// `null` is unset to the filter, but to a schema it is a value of the wrong type: the one difference in which the
+/// schema is the stricter of the two.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(_, value)| !value.is_null());
+            kept.map(|(name, value)| (name.clone(), without_nulls(value))).collect::<Map<_, _>>().into()
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect::<Vec<_>>().into(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn schema_and_filter_agree_on_every_document_that_differs_in_one_place() {
+    for subject in subjects() {
+        let validator = validator(&subject);
+        let (mut both, mut neither, mut stricter) = (0, 0, 0);
+        for document in &subject.full {
+            for (what, mutant) in mutants(document) {
+                let mutant = without_nulls(&mutant);
+                let read = (subject.read)(&mutant.to_string());
+                match (validator.is_valid(&mutant), &read) {
+                    (true, Ok(())) => both += 1,
+                    (false, Err(_)) => neither += 1,
+                    (true, Err(problem)) => {
+                        let named = BEYOND.iter().any(|rule| problem.contains(rule));
+                        assert!(named || has_wide_text(&mutant), "{} {what}: only the filter minds: {problem}", subject.name);
+                        stricter += 1;
+                    }
+                    (false, Ok(())) => {
+                        let problems: Vec<String> =
+                            validator.iter_errors(&mutant).map(|e| format!("{}: {e}", e.instance_path())).collect();
+                        panic!("{} {what}: only the schema minds: {problems:?}", subject.name);
+                    }
+                }
+            }
+        }
+        println!("{}: {both} accepted by both, {neither} by neither, {stricter} only by the schema", subject.name);
+        assert!(both > 300 && neither > 1000, "{}: {both} {neither}", subject.name);
+        assert!(stricter * 10 < both + neither, "{}: {stricter}", subject.name);
+    }
+}
+
+#[test]
+fn an_empty_object_is_an_empty_list_to_both() {
+    // Kong's Lua cannot tell them apart.
+    for subject in subjects() {
+        let validator = validator(&subject);
+        for document in &subject.full {
+            visit(document, &mut Vec::new(), &mut |path, value| {
+                if value.is_array() {
+                    let emptied = put(document, path, Some(json!({})));
+                    assert!(validator.is_valid(&emptied), "{} {path:?}", subject.name);
+                    if let Err(problem) = (subject.read)(&emptied.to_string()) {
+                        assert!(BEYOND.iter().any(|rule| problem.contains(rule)), "{} {path:?}: {problem}", subject.name);
+                    }
+                }
+            });
+        }
+    }
+}
