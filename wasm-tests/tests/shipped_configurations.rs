@@ -1,0 +1,149 @@
+//! The configurations that a person copies: every filter is in each of them, and accepts its part.
+
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::Path;
+use wasm_tests::{Filter, KongVersion, Profile, Proxy, Request, built_filters};
+
+fn text(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn documents(path: &str) -> Vec<Value> {
+    let text = text(path);
+    let documents = serde_norway::Deserializer::from_str(&text);
+    let read = |document| Value::deserialize(document).unwrap_or_else(|e| panic!("{path}: {e}"));
+    documents.map(read).collect()
+}
+
+/// Every object at any depth for which `of` gives something.
+fn find<T>(value: &Value, of: &dyn Fn(&Value) -> Option<T>) -> Vec<T> {
+    let inner: Vec<T> = match value {
+        Value::Object(members) => members.values().flat_map(|v| find(v, of)).collect(),
+        Value::Array(items) => items.iter().flat_map(|v| find(v, of)).collect(),
+        _ => Vec::new(),
+    };
+    of(value).into_iter().chain(inner).collect()
+}
+
+/// The feature in `gatehouse_<feature>`, `gatehouse/<feature>:<version>` and the like.
+fn feature(name: &str) -> String {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let name = name.split([':', '.']).next().unwrap_or(name);
+    name.strip_prefix("gatehouse_").unwrap_or(name).to_owned()
+}
+
+/// Feature and settings of every Wasm filter in a part of an Envoy's configuration.
+fn envoy_filters(document: &Value) -> Vec<(String, Value)> {
+    find(document, &|part| {
+        let settings = part["configuration"]["value"].clone();
+        let code = &part["vm_config"]["code"];
+        let file = code["local"]["filename"].as_str();
+        let file = file.or(code["remote"]["http_uri"]["uri"].as_str())?;
+        settings.is_object().then(|| (feature(file), settings))
+    })
+}
+
+#[track_caller]
+fn accepted_on_envoy((feature, settings): &(String, Value)) {
+    for holds_headers in [false, true] {
+        if settings["allow_on_headers_stop_iteration"] == true && !holds_headers {
+            continue;
+        }
+        let profile = Profile::envoy()
+            .allow_on_headers_stop_iteration(holds_headers)
+            .environment("GATEHOUSE_TOKEN", "a-token")
+            .vm_configuration(r#"{"host":"envoy"}"#);
+        let proxy = Proxy::new(profile, [Filter::built(feature).config(settings.to_string())]);
+        assert_eq!(proxy.rejected(), None, "{feature} {settings}");
+    }
+}
+
+#[track_caller]
+fn assert_all_features(found: &[(String, Value)], path: &str) {
+    for (feature, _) in built_filters() {
+        assert!(found.iter().any(|(name, _)| *name == feature), "{feature} is not in {path}");
+    }
+}
+
+#[test]
+fn envoys() {
+    let path = "envoy-config/envoy.yaml";
+    let found: Vec<_> = documents(path).iter().flat_map(envoy_filters).collect();
+    found.iter().for_each(accepted_on_envoy);
+    assert_all_features(&found, path);
+}
+
+#[test]
+fn istios_plugins() {
+    let path = "envoy-config/istio-wasmplugin.yaml";
+    let plugins = documents(path);
+    let found: Vec<_> = plugins
+        .iter()
+        .map(|plugin| {
+            let url = plugin["spec"]["url"].as_str().expect("an url");
+            (feature(url), plugin["spec"]["pluginConfig"].clone())
+        })
+        .collect();
+    found.iter().for_each(accepted_on_envoy);
+    assert_all_features(&found, path);
+}
+
+#[test]
+fn istios_patches() {
+    let found: Vec<_> =
+        documents("envoy-config/istio-envoyfilter.yaml").iter().flat_map(envoy_filters).collect();
+    found.iter().for_each(accepted_on_envoy);
+    assert!(!found.is_empty());
+}
+
+#[test]
+fn kongs() {
+    let path = "kong-config/kong.yml";
+    let found: Vec<(String, Value)> = documents(path)
+        .iter()
+        .flat_map(|document| {
+            find(document, &|part| {
+                let name = part["name"].as_str()?.strip_prefix("gatehouse_")?;
+                let settings = part["config"].clone();
+                settings.is_object().then(|| (name.to_owned(), settings))
+            })
+        })
+        .collect();
+    for version in KongVersion::ALL {
+        for (feature, settings) in &found {
+            let profile =
+                Profile::kong(version).zone("gatehouse").environment("GATEHOUSE_TOKEN", "a-token");
+            let proxy = Proxy::new(profile, [Filter::built(feature).config(settings.to_string())]);
+            let stream = proxy.send(Request::get("/"));
+            let outcome = format!("{:?}", stream.outcome());
+            assert!(!outcome.contains("misconfigured"), "{feature} on {version:?}: {outcome}");
+            assert_eq!(proxy.rejected(), None, "{feature} on {version:?}");
+        }
+    }
+    assert_all_features(&found, path);
+}
+
+#[test]
+fn what_kongs_filters_name_is_declared() {
+    let conf = text("kong-config/kong.conf");
+    let set = |key: &str| conf.lines().any(|line| line.trim_start().starts_with(key));
+    let declares = |key: &str, value: &str| {
+        let line = conf.lines().find_map(|line| line.strip_prefix(key)?.trim().strip_prefix('='));
+        line.is_some_and(|list| list.split([';', ',', ' ']).any(|item| item.trim() == value))
+    };
+    for document in documents("kong-config/kong.yml") {
+        for zone in find(&document, &|part| part["shm_zone"].as_str().map(str::to_owned)) {
+            assert!(set(&format!("nginx_wasm_shm_kv_{zone} =")), "the zone {zone}");
+        }
+        for variable in find(&document, &|part| part["token_env"].as_str().map(str::to_owned)) {
+            assert!(declares("nginx_main_env", &variable), "the variable {variable}");
+        }
+        for source in find(&document, &|part| part["access"][0].as_str().map(str::to_owned)) {
+            for module in source.split("require \"").skip(1).filter_map(|s| s.split('"').next()) {
+                assert!(declares("untrusted_lua_sandbox_requires", module), "the module {module}");
+            }
+        }
+    }
+}
