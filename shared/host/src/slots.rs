@@ -18,6 +18,8 @@ const PIECE: usize = 768;
 const MAX_VALUE: usize = 128 << 10;
 const FORMAT: u8 = 1;
 const SEAL: usize = 16;
+/// A table has at most two to the power of this many slots.
+const MAX_BITS: u32 = 20;
 /// Ways: an entry may lie in either of two slots.
 const WAYS: u64 = 2;
 
@@ -73,7 +75,8 @@ impl Slots {
             u64::from_le_bytes(bytes.unwrap_or_default())
         };
         let seal = (half(fingerprint.get(..8)), half(fingerprint.get(8..)));
-        let size = u64::try_from(entries).unwrap_or(u64::MAX).min(1 << 20).next_power_of_two();
+        let size =
+            u64::try_from(entries).unwrap_or(u64::MAX).min(1 << MAX_BITS).next_power_of_two();
         Self { feature, seal, size }
     }
 
@@ -168,10 +171,12 @@ impl Slots {
         let hash = hasher.finish128();
         let halves = [hash.h1, hash.h2];
         let mask = self.size.saturating_sub(1);
+        let feature = u64::from(self.feature) << MAX_BITS;
         (0..WAYS).zip(halves).map(move |(way, half)| {
             // The second way never is the first one again.
             let index = if way == 0 { half & mask } else { (halves[0] ^ (half | 1)) & mask };
-            region.slot(index)
+            // Filters that share a store do not push out one another's entries.
+            region.slot(feature | index)
         })
     }
 

@@ -137,6 +137,16 @@ fn a_value_beyond_all_bounds_is_not_kept_and_leaves_nothing_old() {
     assert_eq!(slots.get(&store, GENERATION, &key(1)), None);
 }
 
+#[test]
+fn filters_that_share_a_store_do_not_push_out_one_anothers_entries() {
+    let (one, two, store) = (slots(), Slots::new(2, b"0123456789abcdef", 64), Store::own());
+    one.put(&store, GENERATION, &key(1), &value("a", 10));
+    for n in 0..1000 {
+        two.put(&store, GENERATION, &key(n), &value("b", 20));
+    }
+    assert_eq!(one.get(&store, GENERATION, &key(1)), Some(value("a", 10)));
+}
+
 proptest::proptest! {
     #[test]
     fn no_content_of_a_slot_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..1100)) {

@@ -99,7 +99,7 @@ fn value(bytes: &[u8], depth: usize) -> Option<Value> {
         rest = after;
         read = match (number, field) {
             (1, Field::Varint(_)) => Value::Null,
-            (2, Field::Fixed64(bits)) => Value::Number(Number::from_f64(f64::from_bits(bits))?),
+            (2, Field::Fixed64(bits)) => Value::Number(plain(f64::from_bits(bits))?),
             (3, Field::Bytes(text)) => Value::String(String::from_utf8(text.to_vec()).ok()?),
             (4, Field::Varint(flag)) => Value::Bool(flag != 0),
             (5, Field::Bytes(inner)) => object(inner, depth)?,
@@ -108,6 +108,13 @@ fn value(bytes: &[u8], depth: usize) -> Option<Value> {
         };
     }
     Some(read)
+}
+
+/// A whole number reads as one, so that messages quote it as it was written.
+fn plain(double: f64) -> Option<Number> {
+    // Up to 2^53 a double names one whole number.
+    let whole = double.fract() == 0.0 && double.abs() <= 9_007_199_254_740_992.0;
+    if whole { Some(Number::from(double as i64)) } else { Number::from_f64(double) }
 }
 
 fn list(bytes: &[u8], depth: usize) -> Option<Value> {
@@ -175,7 +182,7 @@ mod tests {
     #[test]
     fn a_struct_is_read_as_envoy_hands_it_over() {
         let expected = json!({
-            "admin": {"upstream": "gatehouse-admin", "poll_interval": 2.0, "authority": "127.0.0.1:8001"},
+            "admin": {"upstream": "gatehouse-admin", "poll_interval": 2, "authority": "127.0.0.1:8001"},
             "key_names": ["apikey"],
             "hide_credentials": true,
         });
