@@ -43,6 +43,7 @@ pub use profile::Host;
 
 #[doc(hidden)]
 pub use vm::install;
+pub use stream::now;
 pub use vm::{foreign, report};
 
 /// Makes a crate a filter: `host::filter!(filter::KeyAuth);`

@@ -423,7 +423,8 @@ enum Found {
 }
 
 /// Milliseconds since 1970.
-pub(crate) fn now() -> u64 {
+#[must_use]
+pub fn now() -> u64 {
     abi::now_ns() / 1_000_000
 }
 

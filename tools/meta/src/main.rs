@@ -9,8 +9,11 @@ fn main() -> ExitCode {
         eprintln!("usage: gatehouse-meta <directory>");
         return ExitCode::FAILURE;
     };
-    let all =
-        [host::meta::<gatehouse_app_id::AppId>(), host::meta::<gatehouse_key_auth::KeyAuth>()];
+    let all = [
+        host::meta::<gatehouse_app_id::AppId>(),
+        host::meta::<gatehouse_key_auth::KeyAuth>(),
+        host::meta::<gatehouse_upstream_jwt::UpstreamJwt>(),
+    ];
     for (name, meta) in all {
         let path = directory.join(format!("gatehouse_{name}.meta.json"));
         let text = format!("{meta:#}\n");

@@ -1,0 +1,194 @@
+//! What is known of consumer, credential, route and service, and which members of it go into a token.
+
+use crate::members::Members;
+use consumer::Identity;
+use exchange::{Entity, Named};
+use serde_json::{Map, Number, Value};
+
+/// Envoy: the namespace of a route's and a cluster's metadata that describes it.
+const NAMESPACE: &str = "gatehouse";
+
+/// Members that come first, as in the original's example; the others follow by name.
+const FIRST: [&str; 3] = ["username", "name", "id"];
+
+/// Members that `*` does not mean. The original put them into the token.
+const SECRETS: [&str; 3] = ["key", "secret", "password"];
+
+/// The host's description cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+/// The members of `entity` that `wanted` lists; `*` lists all but secrets. What is not there is left out.
+pub(crate) fn picked(entity: &Map<String, Value>, wanted: &[String]) -> String {
+    let lists = |name: &str| wanted.iter().any(|wanted| wanted == name);
+    let all = lists("*");
+    let mut object = Members::new();
+    let first = FIRST.iter().filter_map(|name| entity.get_key_value(*name));
+    let rest = entity.iter().filter(|(name, _)| !FIRST.contains(&name.as_str()));
+    for (name, value) in first.chain(rest) {
+        if !value.is_null() && (lists(name) || (all && !SECRETS.contains(&name.as_str()))) {
+            object.put(name, value);
+        }
+    }
+    object.json()
+}
+
+/// The consumer as an entity; empty where nobody is known.
+pub(crate) fn of_consumer(identity: Option<&Identity>) -> Map<String, Value> {
+    let mut map = Map::new();
+    let Some(identity) = identity else { return map };
+    put(&mut map, "id", Some(&identity.id));
+    put(&mut map, "username", identity.username.as_ref());
+    put(&mut map, "custom_id", identity.custom_id.as_ref());
+    if !identity.groups.is_empty() {
+        map.insert("groups".to_owned(), identity.groups.as_slice().into());
+    }
+    map
+}
+
+/// The credential as an entity; empty where there is none.
+pub(crate) fn of_credential(identity: Option<&Identity>) -> Map<String, Value> {
+    let mut map = Map::new();
+    let Some(credential) = identity.and_then(|identity| identity.credential.as_ref()) else {
+        return map;
+    };
+    // The key of a JWT credential is no secret: it is a claim of each of its tokens.
+    let public = credential.identifier.as_ref().filter(|_| credential.kind == "jwt");
+    put(&mut map, "id", Some(&credential.id));
+    put(&mut map, "type", Some(&credential.kind));
+    put(&mut map, "identifier", credential.identifier.as_ref());
+    put(&mut map, "key", credential.key.as_ref().or(public));
+    map
+}
+
+/// A route or service: what the host says of it, under what the operator says (`inline`).
+pub(crate) fn of_host(
+    described: &Entity,
+    named: &Named,
+    inline: &Map<String, Value>,
+) -> Result<Map<String, Value>, Unreadable> {
+    let mut map = Map::new();
+    put(&mut map, "id", named.id.as_ref());
+    put(&mut map, "name", named.name.as_ref());
+    let said = match described {
+        Entity::Unknown => Map::new(),
+        Entity::Json(json) => serde_json::from_slice(json).map_err(|_| Unreadable)?,
+        Entity::Metadata(bytes) => settings::metadata(bytes, NAMESPACE).ok_or(Unreadable)?,
+    };
+    map.extend(said.into_iter().map(|(name, value)| (name, with_whole_numbers(value))));
+    map.extend(inline.clone());
+    Ok(map)
+}
+
+/// Envoy's `Struct` and Kong's cjson know doubles only: `80.0` was written as `80`.
+pub(crate) fn with_whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Number(number) => Value::Number(whole(&number).unwrap_or(number)),
+        Value::Array(items) => items.into_iter().map(with_whole_numbers).collect(),
+        Value::Object(map) => {
+            map.into_iter().map(|(name, value)| (name, with_whole_numbers(value))).collect()
+        }
+        other => other,
+    }
+}
+
+fn whole(number: &Number) -> Option<Number> {
+    // Up to 2^53 a double names one whole number.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let double = number.as_f64().filter(|n| number.is_f64() && n.fract() == 0.0)?;
+    (-EXACT..=EXACT).contains(&double).then(|| Number::from(double as i64))
+}
+
+fn put(map: &mut Map<String, Value>, name: &str, value: Option<&String>) {
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        map.insert(name.to_owned(), value.as_str().into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use consumer::Credential;
+    use serde_json::json;
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap_or_default()
+    }
+
+    fn pick(entity: Value, wanted: &[&str]) -> String {
+        picked(&map(entity), &wanted.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    }
+
+    fn identity(kind: &str, key: Option<&str>) -> Identity {
+        Identity {
+            id: "1".into(),
+            username: Some("Company A".into()),
+            credential: Some(Credential {
+                id: "c".into(),
+                kind: kind.into(),
+                identifier: Some("i".into()),
+                key: key.map(str::to_owned),
+            }),
+            ..Identity::default()
+        }
+    }
+
+    #[test]
+    fn what_is_listed_and_there_is_picked_in_the_originals_order() {
+        let entity = json!({"id": "1", "name": "R", "paths": ["/a"], "none": null, "tags": {}});
+        assert_eq!(pick(entity.clone(), &["id", "name", "absent"]), r#"{"name":"R","id":"1"}"#);
+        assert_eq!(
+            pick(entity.clone(), &["*"]),
+            r#"{"name":"R","id":"1","paths":["/a"],"tags":{}}"#
+        );
+        assert_eq!(pick(entity, &["none"]), "{}");
+        assert_eq!(pick(json!({}), &["*"]), "{}");
+    }
+
+    #[test]
+    fn a_star_never_means_a_secret_and_a_name_does() {
+        let entity = json!({"id": "1", "key": "k", "password": "p", "secret": "s"});
+        assert_eq!(pick(entity.clone(), &["*"]), r#"{"id":"1"}"#);
+        assert_eq!(pick(entity.clone(), &["*", "key"]), r#"{"id":"1","key":"k"}"#);
+        assert_eq!(pick(entity, &["key"]), r#"{"key":"k"}"#);
+    }
+
+    #[test]
+    fn the_key_is_there_only_where_it_is_exposed_or_no_secret() {
+        let key = |identity: &Identity| of_credential(Some(identity)).get("key").cloned();
+        assert_eq!(key(&identity("key-auth", None)), None);
+        assert_eq!(key(&identity("key-auth", Some("k"))), Some("k".into()));
+        assert_eq!(key(&identity("jwt", None)), Some("i".into()));
+        assert_eq!(of_credential(Some(&identity("jwt", None).into_anonymous())), Map::new());
+    }
+
+    #[test]
+    fn a_consumer_has_what_its_identity_has() {
+        let consumer = of_consumer(Some(&identity("jwt", None)));
+        assert_eq!(Value::Object(consumer), json!({"id": "1", "username": "Company A"}));
+        let grouped = Identity { groups: vec!["g".into()], ..identity("jwt", None) };
+        assert_eq!(of_consumer(Some(&grouped))["groups"], json!(["g"]));
+        assert_eq!(of_consumer(None), Map::new());
+    }
+
+    #[test]
+    fn the_operators_word_counts_more_than_the_hosts() {
+        let named = Named { id: Some("1".into()), name: Some("n".into()) };
+        let said = Entity::Json(br#"{"id":"1","name":"N","port":80.0,"paths":["\/a"]}"#.to_vec());
+        let read = |entity: &Entity, inline: Value| of_host(entity, &named, &map(inline));
+        assert_eq!(
+            read(&said, json!({"name": "mine"})),
+            Ok(map(json!({"id": "1", "name": "mine", "port": 80, "paths": ["/a"]})))
+        );
+        assert_eq!(read(&Entity::Unknown, json!({})), Ok(map(json!({"id": "1", "name": "n"}))));
+        for odd in [Entity::Json(b"[".to_vec()), Entity::Metadata(b"\x0a".to_vec())] {
+            assert_eq!(read(&odd, json!({})), Err(Unreadable));
+        }
+    }
+
+    #[test]
+    fn only_whole_numbers_lose_their_point() {
+        let tidy = with_whole_numbers(json!({"a": [80.0, 0.5, -3.0, 1e300, 7]}));
+        assert_eq!(tidy.to_string(), r#"{"a":[80,0.5,-3,1e+300,7]}"#);
+    }
+}

@@ -1,0 +1,76 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::Config;
+use crate::flow::{Tools, UpstreamJwtFlow};
+use crate::mint::Mint;
+use exchange::Flow;
+use host::{Feature, Host, Needs};
+use jose::{Backend, Crypto, ForeignFailed};
+use settings::{Common, Fields, Invalid};
+use std::rc::Rc;
+
+/// The upstream token filter.
+#[derive(Debug)]
+pub struct UpstreamJwt;
+
+const TOOLS: Tools = Tools { random: host::random, now: host::now, report: host::report };
+
+impl Feature for UpstreamJwt {
+    const NAME: &'static str = "upstream_jwt";
+    const ID: u8 = 4;
+    type Config = Mint;
+
+    fn settings(fields: &mut Fields<'_>) -> Mint {
+        Mint::new(Config::read(fields))
+    }
+
+    fn common(mint: &Mint) -> &Common {
+        &mint.config().common
+    }
+
+    fn needs(mint: &Mint) -> Needs {
+        let config = mint.config();
+        let needs = Needs::of(&config.common);
+        Needs {
+            route: needs.route || !config.route.is_empty(),
+            service: needs.service || config.needs_service(),
+            entities: !config.route.is_empty() || config.needs_service(),
+            claims: !config.claims_from_token.is_empty(),
+            upstream_query: config.query_hash,
+            ..needs
+        }
+    }
+
+    fn check_host(mint: &Mint, host: Host) -> Result<(), Invalid> {
+        let config = mint.config();
+        match host {
+            Host::Envoy if config.body_hash && !config.common.holds_headers => Err(Invalid::one(
+                "body_hash",
+                "found true without `allow_on_headers_stop_iteration`, expected that to be true here and in the \
+                 plugin's own configuration: otherwise Envoy gives the body only after the headers have left",
+            )),
+            Host::Kong(_) if config.crypto == Crypto::Host => Err(Invalid::one(
+                "crypto",
+                "found \"host\" on Kong, expected \"auto\" or \"wasm\": Kong has no functions for signatures",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn flow(mint: &Rc<Mint>) -> Box<dyn Flow> {
+        mint.sign_with(|| signer(mint.config().crypto));
+        Box::new(UpstreamJwtFlow::new(Rc::clone(mint), TOOLS))
+    }
+}
+
+/// Asked at the first request, because only then the host is known.
+fn signer(crypto: Crypto) -> Option<Box<dyn Backend>> {
+    let foreign = |name: &str, argument: &[u8]| host::foreign(name, argument).ok_or(ForeignFailed);
+    match crypto.backend(Some(Box::new(foreign))) {
+        Ok(backend) => Some(backend),
+        Err(error) => {
+            host::report(&format!("gatehouse_upstream_jwt: {error}"));
+            None
+        }
+    }
+}

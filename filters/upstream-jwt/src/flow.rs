@@ -1,0 +1,204 @@
+//! What to do with one request, from its headers to a token.
+//!
+//! ```text
+//! Arrived ──no hash of a body, or no body──▶ Decided
+//!    └──▶ Hashing ──pieces──▶ Hashing ──end──▶ Decided
+//! ```
+//!
+//! Kong cannot say whether a request without a length has a body. Such a request gets the token of an empty
+//! body at once, which is right if no body comes, and another one when a body does.
+
+use crate::claims::{Claims, NoClaims};
+use crate::mint::Mint;
+use crate::own::claimed;
+use consumer::{Arrival, at_use, refuse_duplicate};
+use exchange::{Body, BodyAhead, Edit, Event, Flow, Head, Reply, Request, Step, Unavailable};
+use jose::hash::Hasher;
+use std::rc::Rc;
+
+/// What the host lends: functions, so that a test can lend others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tools {
+    /// Fills with random octets; `false` if it cannot.
+    pub(crate) random: fn(&mut [u8]) -> bool,
+    /// Milliseconds since 1970.
+    pub(crate) now: fn() -> u64,
+    /// Tells the operator.
+    pub(crate) report: fn(&str),
+}
+
+/// One request's progress.
+pub(crate) struct UpstreamJwtFlow {
+    mint: Rc<Mint>,
+    tools: Tools,
+    state: State,
+}
+
+enum State {
+    Arrived,
+    Hashing(Box<Work>),
+    Decided,
+}
+
+/// A token in the making.
+struct Work {
+    claims: Claims,
+    hasher: Hasher,
+    is_empty: bool,
+}
+
+impl UpstreamJwtFlow {
+    pub(crate) fn new(mint: Rc<Mint>, tools: Tools) -> Self {
+        Self { mint, tools, state: State::Arrived }
+    }
+
+    fn arrive(&self, request: &Request) -> (State, Step) {
+        let config = self.mint.config();
+        if let Some(reply) = self.key_set(request) {
+            return decided(Step::Reply(reply));
+        }
+        let (identity, mut edits) = match at_use(request, &config.common) {
+            Arrival::Pass(edits) => return decided(Step::Forward(edits)),
+            Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
+            Arrival::Judge(identity, edits) => (identity, edits),
+        };
+        let claimed = match claimed(&request.head, &config.header, request.can_remove) {
+            Ok(claimed) => claimed,
+            Err(duplicate) => return decided(Step::Reply(refuse_duplicate(&duplicate))),
+        };
+        edits.extend(claimed.others);
+        let claims = Claims::of(config, request, identity.as_deref(), self.tools.random);
+        let mut claims = match claims {
+            Ok(claims) => claims,
+            Err(NoClaims::Header) => return decided(Step::Reply(Reply::error(400, "Bad request"))),
+            Err(why) => return decided(self.fail(&why)),
+        };
+        if !config.body_hash {
+            return decided(self.forward(&claims, request.now, edits, Step::Forward));
+        }
+        let work = |claims| Box::new(Work { claims, hasher: Hasher::default(), is_empty: true });
+        if request.body == BodyAhead::Comes && !is_upgrade(&request.head) {
+            // Whatever happens to the body, what the client said does not go on.
+            if claimed.same {
+                edits.push(Edit::remove(config.header.clone()));
+            }
+            return (State::Hashing(work(claims)), Step::StreamBodyAfter(edits));
+        }
+        claims.hash_body(String::new());
+        if request.body_may_follow {
+            let step = self.forward(&claims, request.now, edits, Step::StreamBodyAfter);
+            return match step {
+                Step::StreamBodyAfter(_) => (State::Hashing(work(claims)), step),
+                failed => decided(failed),
+            };
+        }
+        decided(self.forward(&claims, request.now, edits, Step::Forward))
+    }
+
+    /// The answer to a question for the public keys, which needs nobody's credentials.
+    fn key_set(&self, request: &Request) -> Option<Reply> {
+        let config = self.mint.config();
+        let path = request.target.split(|byte| *byte == b'?').next()?;
+        if path != config.jwks_path.as_deref()?.as_bytes() {
+            return None;
+        }
+        if !matches!(request.method.as_slice(), b"GET" | b"HEAD") {
+            return Some(Reply::error(405, "Method not allowed").with("allow", "GET, HEAD"));
+        }
+        let keys = config.keys.as_ref()?;
+        let reply = Reply {
+            status: 200,
+            headers: Vec::new(),
+            body: Body::Raw(
+                Some("application/jwk-set+json".into()),
+                keys.jwks.clone().into_bytes(),
+            ),
+        };
+        Some(reply.with("cache-control", "public, max-age=300"))
+    }
+
+    /// The body is complete.
+    fn finish(&self, mut work: Box<Work>, rest: &[u8]) -> Step {
+        work.take(rest);
+        let hash = if work.is_empty { String::new() } else { work.hasher.hex() };
+        work.claims.hash_body(hash);
+        // A body may take longer than a token lives.
+        self.forward(&work.claims, (self.tools.now)(), Vec::new(), Step::Forward)
+    }
+
+    /// Sets the token, and goes on as `step` says.
+    fn forward(
+        &self,
+        claims: &Claims,
+        now: u64,
+        mut edits: Vec<Edit>,
+        step: fn(Vec<Edit>) -> Step,
+    ) -> Step {
+        let config = self.mint.config();
+        match self.mint.token(claims, now / 1000, self.tools.random) {
+            Ok(token) => {
+                let bearer = if config.include_bearer { "Bearer " } else { "" };
+                edits.push(Edit::set(config.header.clone(), format!("{bearer}{token}")));
+                step(edits)
+            }
+            Err(why) => self.fail(&why),
+        }
+    }
+
+    fn fail(&self, why: &dyn std::fmt::Display) -> Step {
+        (self.tools.report)(&format!("gatehouse_upstream_jwt: no token: {why}"));
+        unexpected()
+    }
+}
+
+impl Work {
+    fn take(&mut self, piece: &[u8]) {
+        self.is_empty &= piece.is_empty();
+        self.hasher.update(piece);
+    }
+}
+
+impl Flow for UpstreamJwtFlow {
+    fn on(&mut self, event: Event) -> Step {
+        let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
+            (State::Arrived, Event::Request(request)) => self.arrive(&request),
+            (State::Hashing(mut work), Event::Chunk(piece)) => {
+                work.take(&piece);
+                (State::Hashing(work), Step::StreamBody)
+            }
+            (State::Hashing(work), Event::Body(Ok(rest))) => decided(self.finish(work, &rest)),
+            (State::Hashing(_), Event::Body(Err(Unavailable))) => {
+                decided(Step::Reply(Reply::error(413, "Payload too large")))
+            }
+            // The host broke the order of events: refuse rather than guess.
+            (State::Arrived, Event::Body(_) | Event::Chunk(_))
+            | (State::Hashing(_), Event::Request(_))
+            | (_, Event::Found(_) | Event::Answered(_))
+            | (State::Decided, _) => decided(unexpected()),
+        };
+        self.state = next;
+        step
+    }
+}
+
+/// Whether the request becomes a tunnel: what follows is not its body, and does not end. An HTTP/1.1 request
+/// without length and transfer coding has no body.
+fn is_upgrade(head: &Head) -> bool {
+    let mut connection = head.values("connection").flat_map(|value| value.split(|b| *b == b','));
+    connection.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        && head.first("upgrade").is_some()
+        && head.first("content-length").is_none()
+        && head.first("transfer-encoding").is_none()
+}
+
+fn decided(step: Step) -> (State, Step) {
+    (State::Decided, step)
+}
+
+fn unexpected() -> Step {
+    Step::Reply(Reply::error(500, "An unexpected error occurred"))
+}
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;

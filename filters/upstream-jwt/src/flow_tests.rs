@@ -1,0 +1,441 @@
+use super::*;
+use crate::config::tests::mint;
+use consumer::{Credential, Identity};
+use exchange::{Entities, Entity, Named};
+use jose::{InWasm, Token};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const NOW: u64 = 1_550_258_274;
+
+fn random(out: &mut [u8]) -> bool {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let seed = COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    for (n, byte) in out.iter_mut().enumerate() {
+        *byte = seed[n % 8] ^ (n as u8).wrapping_mul(37);
+    }
+    true
+}
+
+const TOOLS: Tools = Tools { random, now: || (NOW + 100) * 1000, report: |_| () };
+
+fn flow_of(mint: &Rc<Mint>) -> UpstreamJwtFlow {
+    UpstreamJwtFlow::new(Rc::clone(mint), TOOLS)
+}
+
+fn flow(settings: Value) -> UpstreamJwtFlow {
+    flow_of(&Rc::new(mint(settings)))
+}
+
+fn request(fields: &[(&str, &str)]) -> Request {
+    Request {
+        head: fields.iter().copied().collect::<Head>(),
+        method: b"GET".to_vec(),
+        target: b"/a?b".to_vec(),
+        now: NOW * 1000 + 999,
+        can_remove: true,
+        upstream_query: Some(b"b".to_vec()),
+        ..Request::default()
+    }
+}
+
+fn ana() -> Vec<u8> {
+    let credential = Credential {
+        id: "c1".into(),
+        kind: "key-auth".into(),
+        identifier: Some("c1".into()),
+        key: Some("q2QiVe24S6ABaO2L9dEA9y1epX25B9gr".into()),
+    };
+    let identity = Identity {
+        id: "e96dcb71".into(),
+        username: Some("Company A".into()),
+        credential: Some(credential),
+        ..Identity::default()
+    };
+    identity.to_json()
+}
+
+fn on(flow: &mut UpstreamJwtFlow, request: Request) -> Step {
+    flow.on(Event::Request(Box::new(request)))
+}
+
+/// The token that a step sets, and its other edits.
+#[track_caller]
+fn token(step: &Step) -> (String, Vec<Edit>) {
+    let (Step::Forward(edits) | Step::StreamBodyAfter(edits)) = step else { panic!("{step:?}") };
+    let (last, others) = edits.split_last().unwrap();
+    let Edit::Set(name, value) = last else { panic!("{last:?}") };
+    assert_eq!(name, "Authorization");
+    let value = String::from_utf8(value.clone()).unwrap();
+    (value.strip_prefix("Bearer ").unwrap().to_owned(), others.to_vec())
+}
+
+#[track_caller]
+fn claims_text(mint: &Mint, step: &Step) -> String {
+    let token = Token::parse(token(step).0.as_bytes()).unwrap();
+    let keys = mint.config().keys.as_ref().unwrap();
+    keys.key.verifying().verify(&token, &InWasm).unwrap();
+    token.claims_json().to_owned()
+}
+
+#[track_caller]
+fn claims(settings: Value, request: Request) -> Value {
+    let mint = Rc::new(mint(settings));
+    let step = on(&mut flow_of(&mint), request);
+    serde_json::from_str(&claims_text(&mint, &step)).unwrap()
+}
+
+#[track_caller]
+fn refused(step: &Step) -> u16 {
+    match step {
+        Step::Reply(reply) => reply.status,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_payload_is_the_originals_in_its_order() {
+    let mint = Rc::new(mint(json!({
+        "issuer": "issuer", "aud": true, "iat": true, "jti": true, "body_hash": true, "query_hash": true,
+        "consumer": ["username", "id"], "credentials": ["key"], "route": ["id", "name"],
+        "service": ["id", "name"],
+    })));
+    let named = |id: &str, name: &str| Named { id: Some(id.into()), name: Some(name.into()) };
+    let request = Request {
+        consumer: Some(ana()),
+        route: named("cc04e82e", "Route-1"),
+        service: named("d0395ad5", "Service-1"),
+        upstream_query: Some(b"msg=hello%20world&bla=&bar".to_vec()),
+        body: BodyAhead::Comes,
+        ..request(&[])
+    };
+    let mut flow = flow_of(&mint);
+    assert_eq!(on(&mut flow, request), Step::StreamBodyAfter(vec![]));
+    assert_eq!(flow.on(Event::Chunk(b"hel".to_vec())), Step::StreamBody);
+    assert_eq!(flow.on(Event::Chunk(b"lo".to_vec())), Step::StreamBody);
+    let text = claims_text(&mint, &flow.on(Event::Body(Ok(vec![]))));
+    let id = text.split(r#""jti":""#).nth(1).unwrap().split('"').next().unwrap();
+    assert!(uuid::Uuid::parse_str(id).is_ok_and(|id| id.get_version_num() == 4), "{id}");
+    let expected = format!(
+        concat!(
+            r#"{{"aud":"Service-1","iss":"issuer","iat":{},"exp":{},"jti":"{}","kong":{{"#,
+            r#""request":{{"bodyhash":"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824","#,
+            r#""queryhash":"e3fb2c82cc290e761881dbb49a38408d8d49c83fbf278fca4aaebbc54ba1de04"}},"#,
+            r#""consumer":{{"username":"Company A","id":"e96dcb71"}},"#,
+            r#""credentials":{{"key":"q2QiVe24S6ABaO2L9dEA9y1epX25B9gr"}},"#,
+            r#""route":{{"name":"Route-1","id":"cc04e82e"}},"#,
+            r#""service":{{"name":"Service-1","id":"d0395ad5"}}}}}}"#,
+        ),
+        // A body may take longer than a token lives: the clock is read again at its end.
+        NOW + 100,
+        NOW + 160,
+        id
+    );
+    assert_eq!(text, expected);
+}
+
+#[test]
+fn every_switch_is_independent() {
+    for (settings, expected) in [
+        (json!({}), json!({"exp": NOW + 60, "kong": {}})),
+        (json!({"exp": 0}), json!({"kong": {}})),
+        (json!({"exp": 86_400}), json!({"exp": NOW + 86_400, "kong": {}})),
+        (json!({"exp": 0, "issuer": "i"}), json!({"iss": "i", "kong": {}})),
+        (json!({"exp": 0, "iat": true}), json!({"iat": NOW, "kong": {}})),
+        (json!({"exp": 0, "nbf": true}), json!({"nbf": NOW, "kong": {}})),
+        (json!({"exp": 0, "aud": true}), json!({"kong": {}})),
+        (json!({"exp": 0, "body_hash": true}), json!({"kong": {"request": {"bodyhash": ""}}})),
+        (
+            json!({"exp": 0, "consumer": ["*"], "credentials": ["*"], "route": ["id"], "service": ["*"]}),
+            json!({"kong": {"consumer": {}, "credentials": {}, "route": {}, "service": {}}}),
+        ),
+    ] {
+        assert_eq!(claims(settings.clone(), request(&[])), expected, "{settings}");
+    }
+}
+
+#[test]
+fn an_audience_is_the_services_name() {
+    let of = |settings: Value, name: Option<&str>| {
+        let service = Named { id: None, name: name.map(str::to_owned) };
+        claims(settings, Request { service, ..request(&[]) })["aud"].clone()
+    };
+    assert_eq!(of(json!({"aud": true}), Some("orders")), "orders");
+    assert_eq!(of(json!({"aud": true}), None), Value::Null);
+    let inline = json!({"aud": true, "service_entity": {"name": "Service-1"}});
+    assert_eq!(of(inline, Some("outbound|80||orders")), "Service-1");
+}
+
+#[test]
+fn the_query_is_hashed_as_the_upstream_gets_it() {
+    let of = |query: Option<&[u8]>| Request {
+        upstream_query: query.map(<[u8]>::to_vec),
+        ..request(&[])
+    };
+    let hash = |query: &[u8]| {
+        claims(json!({"query_hash": true}), of(Some(query)))["kong"]["request"]["queryhash"].clone()
+    };
+    assert_eq!(hash(b""), "");
+    let raw = "e3fb2c82cc290e761881dbb49a38408d8d49c83fbf278fca4aaebbc54ba1de04";
+    assert_eq!(hash(b"msg=hello%20world&bla=&bar"), raw);
+    assert_ne!(hash(b"msg=hello+world&bla=&bar"), raw);
+    let step = on(&mut flow(json!({"query_hash": true})), of(None));
+    assert_eq!(refused(&step), 500, "a query that is not known is not hashed as empty");
+}
+
+#[test]
+fn a_body_that_cannot_be_had_is_refused() {
+    for pieces in 0..2 {
+        let mut flow = flow(json!({"body_hash": true}));
+        on(&mut flow, Request { body: BodyAhead::Comes, ..request(&[]) });
+        for _ in 0..pieces {
+            flow.on(Event::Chunk(b"x".to_vec()));
+        }
+        assert_eq!(refused(&flow.on(Event::Body(Err(Unavailable)))), 413);
+    }
+}
+
+#[test]
+fn a_body_of_unknown_length_never_goes_with_the_hash_of_another() {
+    // Kong: no length, so the host cannot say whether a body comes.
+    let unknown = || Request { body_may_follow: true, can_remove: false, ..request(&[]) };
+    let hash = |mint: &Mint, step: &Step| -> Value {
+        let claims: Value = serde_json::from_str(&claims_text(mint, step)).unwrap();
+        claims["kong"]["request"]["bodyhash"].clone()
+    };
+    let mint = Rc::new(mint(json!({"body_hash": true})));
+    let mut flow = flow_of(&mint);
+    let first = on(&mut flow, unknown());
+    assert!(matches!(first, Step::StreamBodyAfter(_)));
+    assert_eq!(hash(&mint, &first), "", "right if nothing more happens");
+    assert_eq!(flow.on(Event::Chunk(b"hello".to_vec())), Step::StreamBody);
+    let last = flow.on(Event::Body(Ok(vec![])));
+    assert_eq!(hash(&mint, &last), jose::hash::sha256_hex(b"hello"));
+
+    let mut flow = flow_of(&mint);
+    on(&mut flow, unknown());
+    assert_eq!(refused(&flow.on(Event::Body(Err(Unavailable)))), 413);
+}
+
+#[test]
+fn the_stream_of_a_tunnel_is_no_body() {
+    let tunnel = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
+    let coming = |fields: &[(&str, &str)]| Request { body: BodyAhead::Comes, ..request(fields) };
+    let of = |fields: &[(&str, &str)]| on(&mut flow(json!({"body_hash": true})), coming(fields));
+    assert!(matches!(of(&tunnel), Step::Forward(_)));
+    for fields in [
+        &[tunnel[0]][..],
+        &[tunnel[1]],
+        &[tunnel[0], tunnel[1], ("content-length", "5")],
+        &[tunnel[0], tunnel[1], ("transfer-encoding", "chunked")],
+    ] {
+        assert_eq!(of(fields), Step::StreamBodyAfter(vec![]), "{fields:?}");
+    }
+}
+
+#[test]
+fn what_a_client_sent_under_the_headers_name_is_replaced() {
+    let sent = [("authorization", "Basic evil"), ("Authorization", "Bearer evil")];
+    let step = on(&mut flow(json!({})), request(&sent));
+    assert_eq!(token(&step).1, []);
+    let kong = Request { can_remove: false, ..request(&sent) };
+    assert_eq!(refused(&on(&mut flow(json!({})), kong)), 400);
+
+    let mut folded = flow(json!({"header": "X-Api-Token", "include_bearer": false}));
+    let Step::Forward(edits) = on(&mut folded, request(&[("x_api-token", "evil")])) else {
+        panic!()
+    };
+    assert_eq!(edits[0], Edit::remove("x_api-token"));
+    let Edit::Set(name, value) = &edits[1] else { panic!() };
+    assert!(name == "X-Api-Token" && value.starts_with(b"ey"));
+
+    // While the body is on its way, too.
+    let waiting = Request { body: BodyAhead::Comes, ..request(&sent[..1]) };
+    let step = on(&mut flow(json!({"body_hash": true})), waiting);
+    assert_eq!(step, Step::StreamBodyAfter(vec![Edit::remove("Authorization")]));
+}
+
+#[test]
+fn claims_come_from_settings_headers_and_verified_tokens() {
+    let settings = json!({
+        "exp": 0,
+        "claims": {"environment": "production", "version": 2.0, "sub": "gateway"},
+        "headers_to_claims": {"X-Tenant": "tenant", "X-Absent": "absent", "X-Empty": "empty"},
+        "claims_from_token": ["scope", "missing"],
+    });
+    let fields = [("x-tenant", "a"), ("X-Tenant", "b"), ("x-empty", "")];
+    let with = |claims: &str| Request { claims: Some(claims.into()), ..request(&fields) };
+    assert_eq!(
+        claims(settings.clone(), with(r#"{"scope":["x"],"iss":"someone"}"#)),
+        json!({"environment": "production", "version": 2, "sub": "gateway", "tenant": "a, b", "scope": ["x"], "kong": {}})
+    );
+    let nothing = claims(settings.clone(), request(&[("scope", "forged")]));
+    assert_eq!(
+        nothing,
+        json!({"environment": "production", "version": 2, "sub": "gateway", "kong": {}})
+    );
+    for odd in ["[]", "{", r#"{"scope":1,"scope":2}"#] {
+        assert_eq!(refused(&on(&mut flow(settings.clone()), with(odd))), 500, "{odd}");
+    }
+    let octets = Request { head: Head::from_iter([("x-tenant", b"\xff")]), ..request(&[]) };
+    assert_eq!(refused(&on(&mut flow(settings), octets)), 400);
+}
+
+#[test]
+fn entities_come_from_kong_from_envoy_and_from_the_settings() {
+    let lists = |more: Value| {
+        crate::config::tests::with_key(json!({"exp": 0, "route": ["*"], "service": ["id", "name"]}))
+            .as_object()
+            .cloned()
+            .unwrap()
+            .into_iter()
+            .chain(more.as_object().cloned().unwrap())
+            .collect::<Value>()
+    };
+    let kong = Entities {
+        route: Entity::Json(br#"{"id":"r","name":"Route-1","paths":["\/a"]}"#.to_vec()),
+        service: Entity::Json(br#"{"id":"s","host":"internal"}"#.to_vec()),
+    };
+    assert_eq!(
+        claims(lists(json!({})), Request { entities: kong, ..request(&[]) })["kong"],
+        json!({"route": {"name": "Route-1", "id": "r", "paths": ["/a"]}, "service": {"id": "s"}})
+    );
+    // Metadata { filter_metadata: { "gatehouse": { "id": "r" } } }
+    let metadata = b"\x0a\x18\x0a\x09gatehouse\x12\x0b\x0a\x09\x0a\x02id\x12\x03\x1a\x01r".to_vec();
+    let envoy = Request {
+        entities: Entities { route: Entity::Metadata(metadata), service: Entity::Unknown },
+        route: Named { id: None, name: Some("route".into()) },
+        service: Named { id: None, name: Some("cluster".into()) },
+        ..request(&[])
+    };
+    let inline = json!({"service_entity": {"id": "s", "name": "Service-1", "more": 1}});
+    assert_eq!(
+        claims(lists(inline), envoy)["kong"],
+        json!({"route": {"name": "route", "id": "r"}, "service": {"name": "Service-1", "id": "s"}})
+    );
+    let broken = Entities { route: Entity::Json(b"{".to_vec()), service: Entity::Unknown };
+    let step = on(&mut flow(lists(json!({}))), Request { entities: broken, ..request(&[]) });
+    assert_eq!(refused(&step), 500);
+}
+
+#[test]
+fn without_a_signature_nothing_goes_on() {
+    let unsigned = Rc::new(Mint::new(crate::config::tests::config(json!({}))));
+    unsigned.sign_with(|| None);
+    assert_eq!(refused(&on(&mut flow_of(&unsigned), request(&[]))), 500);
+
+    let dry = Tools { random: |_| false, ..TOOLS };
+    for settings in [json!({}), json!({"jti": true}), json!({"algorithm": "PS256"})] {
+        let mut flow = UpstreamJwtFlow::new(Rc::new(mint(settings)), dry);
+        assert_eq!(refused(&on(&mut flow, request(&[]))), 500);
+    }
+    let malformed = Request { consumer: Some(b"{".to_vec()), ..request(&[]) };
+    assert_eq!(refused(&on(&mut flow(json!({})), malformed)), 500);
+}
+
+#[test]
+fn equal_tokens_are_signed_once_until_half_of_their_life() {
+    let mint = Rc::new(mint(json!({"iat": true, "consumer": ["id"]})));
+    let at = |seconds: u64, consumer: Option<Vec<u8>>| {
+        let request = Request { now: seconds * 1000, consumer, ..request(&[]) };
+        token(&on(&mut flow_of(&mint), request)).0
+    };
+    let first = at(NOW, None);
+    assert_eq!(at(NOW + 30, None), first);
+    assert_ne!(at(NOW, Some(ana())), first, "other claims, another token");
+    let second = at(NOW + 31, None);
+    assert_ne!(second, first, "less than half of its life was left");
+    assert_eq!(at(NOW + 60, None), second);
+    assert_ne!(at(NOW, None), second, "a clock that was set back");
+}
+
+#[test]
+fn a_token_without_an_end_grows_old_only_where_it_tells_its_age() {
+    for (more, after, same) in [
+        (json!({}), 10_000_000, true),
+        (json!({"iat": true}), 61, false),
+        (json!({"nbf": true}), 60, true),
+    ] {
+        let mut settings = json!({"exp": 0});
+        settings.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
+        let mint = Rc::new(mint(settings));
+        let at = |seconds: u64| {
+            token(&on(&mut flow_of(&mint), Request { now: seconds * 1000, ..request(&[]) })).0
+        };
+        assert_eq!(at(NOW) == at(NOW + after), same, "{more}");
+    }
+}
+
+#[test]
+fn what_is_of_one_request_is_never_given_to_another() {
+    for settings in [
+        json!({"jti": true}),
+        json!({"algorithm": "PS256", "query_hash": true}),
+        json!({"algorithm": "PS256", "body_hash": true}),
+    ] {
+        let mint = Rc::new(mint(settings.clone()));
+        let next = || token(&on(&mut flow_of(&mint), request(&[]))).0;
+        // PSS has salt: the same claims signed twice are two tokens.
+        assert_ne!(next(), next(), "{settings}");
+    }
+}
+
+#[test]
+fn two_configurations_have_their_own_keys() {
+    let other = include_str!("../test-keys/other.pem");
+    let (a, b) = (Rc::new(mint(json!({}))), Rc::new(mint(json!({"private_key": other}))));
+    let of = |mint: &Rc<Mint>| on(&mut flow_of(mint), request(&[]));
+    claims_text(&a, &of(&a));
+    claims_text(&b, &of(&b));
+    assert_ne!(token(&of(&a)).0, token(&of(&b)).0);
+}
+
+#[test]
+fn the_public_keys_are_served_to_anybody_who_reads() {
+    let settings =
+        json!({"jwks_path": "/.well-known/jwks.json", "key_id": "k", "match": {"paths": ["/api"]}});
+    let ask = |method: &str, target: &str| {
+        let request = Request { method: method.into(), target: target.into(), ..request(&[]) };
+        on(&mut flow(settings.clone()), request)
+    };
+    for (method, target) in
+        [("GET", "/.well-known/jwks.json"), ("HEAD", "/.well-known/jwks.json?x")]
+    {
+        let Step::Reply(reply) = ask(method, target) else { panic!() };
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.headers, [("cache-control".into(), b"public, max-age=300".to_vec())]);
+        let Body::Raw(Some(kind), body) = reply.body else { panic!() };
+        let set: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            (kind.as_ref(), &set["keys"][0]["kid"]),
+            ("application/jwk-set+json", &json!("k"))
+        );
+    }
+    assert_eq!(refused(&ask("POST", "/.well-known/jwks.json")), 405);
+    assert_eq!(ask("GET", "/.well-known/jwks.json/"), Step::Forward(vec![]));
+    assert!(matches!(ask("GET", "/api"), Step::Forward(edits) if edits.len() == 1));
+}
+
+#[test]
+fn a_request_that_is_not_ours_or_is_over_is_left_alone() {
+    let elsewhere = json!({"match": {"paths": ["/other"]}});
+    let sent = [("authorization", "the client's own")];
+    assert_eq!(on(&mut flow(elsewhere), request(&sent)), Step::Forward(vec![]));
+    let over = Request { consumer: Some(consumer::refused().to_vec()), ..request(&sent) };
+    assert_eq!(on(&mut flow(json!({})), over), Step::Forward(vec![]));
+}
+
+#[test]
+fn events_out_of_order_are_refused() {
+    for event in [
+        Event::Body(Ok(vec![])),
+        Event::Chunk(vec![]),
+        Event::Answered(Err(Unavailable)),
+        Event::Found(Err(Unavailable)),
+    ] {
+        assert_eq!(refused(&flow(json!({})).on(event.clone())), 500);
+        let mut done = flow(json!({}));
+        on(&mut done, request(&[]));
+        assert_eq!(refused(&done.on(event)), 500);
+    }
+}

@@ -1,0 +1,111 @@
+//! Makes tokens, and gives equal ones out again while they are young.
+
+use crate::claims::{Claims, Times};
+use crate::config::Config;
+use jose::hash::sha256;
+use jose::{Backend, CannotSign};
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+
+/// The settings, and what is made from them while requests come.
+pub struct Mint {
+    config: Config,
+    backend: OnceCell<Option<Box<dyn Backend>>>,
+    kept: RefCell<HashMap<[u8; 32], Kept>>,
+}
+
+/// A token that another request may get too.
+struct Kept {
+    token: String,
+    issued: u64,
+}
+
+/// At most so many tokens are kept, none longer than so many bytes: 8 MiB.
+const MAX_KEPT: usize = 1024;
+const MAX_LENGTH: usize = 8192;
+
+/// How long a token without an end serves, in seconds, where it says when it was issued.
+const WITHOUT_END: u64 = 120;
+
+impl Mint {
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config, backend: OnceCell::new(), kept: RefCell::default() }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Says who signs, once. Without a signer there are no tokens.
+    pub(crate) fn sign_with(&self, signer: impl FnOnce() -> Option<Box<dyn Backend>>) {
+        self.backend.get_or_init(signer);
+    }
+
+    /// A token with `claims`, made at `now` (in seconds) or shortly before.
+    pub(crate) fn token(
+        &self,
+        claims: &Claims,
+        now: u64,
+        random: fn(&mut [u8]) -> bool,
+    ) -> Result<String, CannotSign> {
+        let without_times = Times { issued: None, not_before: None, expires: None };
+        let name = claims.can_recur().then(|| sha256(claims.json(without_times).as_bytes()));
+        if let Some(token) = name.and_then(|name| self.young(&name, now)) {
+            return Ok(token);
+        }
+        let token = self.sign(&claims.json(self.times(now)), random)?;
+        if let Some(name) = name.filter(|_| token.len() <= MAX_LENGTH) {
+            self.keep(name, Kept { token: token.clone(), issued: now });
+        }
+        Ok(token)
+    }
+
+    fn times(&self, now: u64) -> Times {
+        let Config { exp, iat, nbf, .. } = self.config;
+        Times {
+            issued: iat.then_some(now),
+            not_before: nbf.then_some(now),
+            expires: (exp > 0).then(|| now.saturating_add(exp)),
+        }
+    }
+
+    fn sign(&self, claims: &str, random: fn(&mut [u8]) -> bool) -> Result<String, CannotSign> {
+        let keys = self.config.keys.as_ref().ok_or(CannotSign::Fault)?;
+        let backend = self.backend.get().and_then(Option::as_ref).ok_or(CannotSign::HostFailed)?;
+        let mut failed = false;
+        let mut fill = |out: &mut [u8]| failed |= !random(out);
+        let token = keys.key.sign(&keys.header, claims, backend.as_ref(), &mut fill)?;
+        // A signature with predictable octets in it could give the key away.
+        if failed { Err(CannotSign::Randomness) } else { Ok(token) }
+    }
+
+    /// A token of this name, if at least half of its life is left.
+    fn young(&self, name: &[u8; 32], now: u64) -> Option<String> {
+        let life = match &self.config {
+            Config { exp: 0, iat: false, nbf: false, .. } => u64::MAX,
+            Config { exp: 0, .. } => WITHOUT_END,
+            Config { exp, .. } => *exp,
+        };
+        let kept = self.kept.try_borrow().ok()?;
+        let kept = kept.get(name)?;
+        // A clock that was set back makes every token that it is ahead of old.
+        let age = now.checked_sub(kept.issued)?;
+        (age.saturating_mul(2) <= life).then(|| kept.token.clone())
+    }
+
+    fn keep(&self, name: [u8; 32], token: Kept) {
+        let Ok(mut kept) = self.kept.try_borrow_mut() else { return };
+        if kept.len() >= MAX_KEPT && !kept.contains_key(&name) {
+            let oldest = kept.iter().min_by_key(|(_, kept)| kept.issued).map(|(name, _)| *name);
+            oldest.and_then(|oldest| kept.remove(&oldest));
+        }
+        kept.insert(name, token);
+    }
+}
+
+impl std::fmt::Debug for Mint {
+    /// Without a token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mint").field("config", &self.config).finish_non_exhaustive()
+    }
+}
