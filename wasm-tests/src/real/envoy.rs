@@ -7,7 +7,7 @@ use super::wire::Message;
 use super::{dist, eventually, root};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -20,9 +20,20 @@ pub struct Filter {
     names_host: bool,
     holds_headers: bool,
     environment: Vec<(String, String)>,
+    code: Option<PathBuf>,
+    native: Option<Value>,
 }
 
 impl Filter {
+    /// A module that is none of ours, from this file.
+    pub fn module(name: &str, code: &Path) -> Self {
+        Self { code: Some(code.to_owned()), ..Self::new(name, &json!({})) }
+    }
+
+    /// A filter of Envoy's own.
+    pub fn native(typed_config: Value) -> Self {
+        Self { native: Some(typed_config), ..Self::new("native", &json!({})) }
+    }
     /// The filter of this feature (`key_auth`), in a VM of its own kind.
     pub fn new(feature: &str, config: &Value) -> Self {
         Self {
@@ -32,6 +43,8 @@ impl Filter {
             names_host: true,
             holds_headers: false,
             environment: Vec::new(),
+            code: None,
+            native: None,
         }
     }
 
@@ -71,7 +84,11 @@ impl Filter {
     }
 
     fn json(&self) -> Value {
-        let code = dist().join(format!("filters/gatehouse_{}.wasm", self.feature));
+        if let Some(native) = &self.native {
+            return json!({"name": "native", "typed_config": native});
+        }
+        let built = || dist().join(format!("filters/gatehouse_{}.wasm", self.feature));
+        let code = self.code.clone().unwrap_or_else(built);
         assert!(code.is_file(), "{} is not there: run `make build`", code.display());
         let variables: serde_json::Map<_, _> =
             self.environment.iter().map(|(n, v)| (n.clone(), json!(v))).collect();
@@ -216,6 +233,19 @@ fn cluster((name, address): &(&'static str, SocketAddr)) -> Value {
             "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
         },
     })
+}
+
+impl Envoy {
+    /// The processor time that it has used so far, in microseconds.
+    pub fn processor_time(&self) -> f64 {
+        let tasks = format!("/proc/{}/task", self.process.id());
+        let tasks = std::fs::read_dir(tasks).into_iter().flatten().flatten();
+        let nanoseconds = tasks.filter_map(|task| {
+            let line = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            line.split(' ').next()?.parse::<f64>().ok()
+        });
+        nanoseconds.sum::<f64>() / 1000.0
+    }
 }
 
 /// A running Envoy; it ends with this value.
