@@ -144,7 +144,8 @@ impl Admin {
     /// Gives an App ID another name.
     pub fn update_app_id(&self, consumer: &str, from: &str, to: &str) {
         let mut state = self.0.borrow_mut();
-        let pair = state.app_ids.iter_mut().find(|(c, a)| (c.as_str(), a.as_str()) == (consumer, from));
+        let pair =
+            state.app_ids.iter_mut().find(|(c, a)| (c.as_str(), a.as_str()) == (consumer, from));
         pair.expect("an App ID that is there").1 = to.into();
         state.change("appids", "update", consumer, from);
         state.change("appids", "update", consumer, to);
@@ -288,9 +289,9 @@ impl State {
     fn respond(&self, path: &[&str], query: &[(String, String)]) -> (u16, Value) {
         let answer = match path {
             ["changes"] if self.kind == Kind::Gatehouse => Some(self.changes_since(query)),
-            ["consumers", name, "appids"] => self.find(name).map(|consumer| {
-                self.page(|owner, _| owner == consumer.id)
-            }),
+            ["consumers", name, "appids"] => {
+                self.find(name).map(|consumer| self.page(|owner, _| owner == consumer.id))
+            }
             ["appids"] => Some(self.page(|owner, app_id| {
                 query.iter().all(|(name, value)| match name.as_str() {
                     "consumer_id" => owner == value,

@@ -63,7 +63,11 @@ fn only_ones_own_app_id_is_let_through() {
             match expected {
                 None => {
                     let forwarded = stream.forwarded();
-                    assert_eq!(forwarded.header("x-consumer-username").as_deref(), Some("ana"), "{what}");
+                    assert_eq!(
+                        forwarded.header("x-consumer-username").as_deref(),
+                        Some("ana"),
+                        "{what}"
+                    );
                     assert_eq!(forwarded.headers_named("x-app-id").len(), 1, "{what}");
                 }
                 Some(message) => {
@@ -130,7 +134,8 @@ fn an_anonymous_consumer_is_a_consumer_like_any_other() {
 #[test]
 fn mappings_in_the_settings_are_by_id_or_username_and_ask_nobody() {
     for gateway in Gateway::all() {
-        let proxy = gateway.start(&chain(json!({"mappings": {"1": ["by-id"], "ana": ["by-name"]}})));
+        let proxy =
+            gateway.start(&chain(json!({"mappings": {"1": ["by-id"], "ana": ["by-name"]}})));
         for app_id in ["by-id", "by-name"] {
             proxy.send(request("ana", app_id)).forwarded();
         }
@@ -141,7 +146,8 @@ fn mappings_in_the_settings_are_by_id_or_username_and_ask_nobody() {
         let both = merged(asking(json!({})), json!({"mappings": {"ana": ["inline"]}}));
         let proxy = gateway.start(&chain(both));
         proxy.on_call(|call| {
-            let listed = if call.path() == "/consumers/1/appids" { ids(&["served"]) } else { ids(&[]) };
+            let listed =
+                if call.path() == "/consumers/1/appids" { ids(&["served"]) } else { ids(&[]) };
             Some(listed.into())
         });
         proxy.send(request("ana", "inline")).forwarded();
@@ -214,16 +220,26 @@ fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
         ("a b", "a%20b"),
         ("?x=1", "%3Fx%3D1"),
         ("#", "%23"),
-        ("x HTTP/1.1\r\nHost: evil\r\n\r\nGET /", "x%20HTTP%2F1%2E1%0D%0AHost%3A%20evil%0D%0A%0D%0AGET%20%2F"),
+        (
+            "x HTTP/1.1\r\nHost: evil\r\n\r\nGET /",
+            "x%20HTTP%2F1%2E1%0D%0AHost%3A%20evil%0D%0A%0D%0AGET%20%2F",
+        ),
         ("%2e%2e", "%252e%252e"),
         ("nul\0", "nul%00"),
         ("größe", "gr%C3%B6%C3%9Fe"),
     ];
     for gateway in Gateway::all() {
         for (name, encoded) in names {
-        let path = gateway.identity();
+            let path = gateway.identity();
             let proxy = gateway.start(&[("app_id", asking(json!({})))]);
-            let asked = request("-", format!("app {name}"))
+            // What would end a header's line comes escaped from nginx.
+            let app_id = match gateway.is_kong() {
+                true => name.replace('\r', "%0D").replace('\n', "%0A").replace('\0', "%00"),
+                false => name.to_owned(),
+            };
+            let app_id_encoded =
+                if app_id == name { encoded.to_owned() } else { encoded_again(encoded) };
+            let asked = request("-", format!("app {app_id}"))
                 .property(path, json!({"id": name}).to_string());
             let stream = proxy.send(asked);
             let call = proxy.call();
@@ -236,15 +252,19 @@ fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
             let call = proxy.call();
             assert_eq!(
                 call.path(),
-                format!("/appids?consumer_id={encoded}&app_id=app%20{encoded}"),
+                format!("/appids?consumer_id={encoded}&app_id=app%20{app_id_encoded}"),
                 "{}",
                 gateway.name
             );
             call.json(200, json!({"total": 0, "data": []}).to_string());
-            // A header ends at its line: what is left of it is not among them.
             assert_eq!(refusal(&stream), of(403, INVALID), "{}", gateway.name);
         }
     }
+}
+
+/// The escapes of octets that end a line, escaped once more.
+fn encoded_again(encoded: &str) -> String {
+    encoded.replace("%0D", "%250D").replace("%0A", "%250A").replace("%00", "%2500")
 }
 
 #[test]
@@ -255,7 +275,8 @@ fn a_consumer_with_more_app_ids_than_are_kept_is_asked_about_one_by_one() {
         for n in 0..300 {
             admin.app_id(&id, &format!("application.number-{n}"));
         }
-        let proxy = gateway.start(&[("key_auth", asking(json!({}))), ("app_id", asking(json!({})))]);
+        let proxy =
+            gateway.start(&[("key_auth", asking(json!({}))), ("app_id", asking(json!({})))]);
         admin.serve(&proxy);
         for _ in 0..2 {
             for n in [0, 150, 299] {
@@ -322,8 +343,10 @@ fn before_kong_3_9_a_failed_callout_lets_nobody_in() {
             if stream.standing() == Standing::Waiting {
                 proxy.call().answer(answer);
             }
-            let status = stream.refused().status;
+            // Before 3.8 a failed callout is a 500 of Kong's own.
+            let status = stream.reply().status;
             assert!(status == 503 || status == 500, "{} {what}: {status}", gateway.name);
+            assert_eq!(stream.outcome().forwarded, None);
         }
     }
 }

@@ -11,7 +11,9 @@ use wasm_tests::{
 /// Settings with which a filter works; its name without `gatehouse_`.
 fn working(name: &str) -> Value {
     match name {
-        "key_auth" => json!({"consumers": [{"username": "ana", "keyauth_credentials": [{"key": "right"}]}]}),
+        "key_auth" => {
+            json!({"consumers": [{"username": "ana", "keyauth_credentials": [{"key": "right"}]}]})
+        }
         "app_id" => json!({"mappings": {"ana": ["portal"]}}),
         other => panic!("no settings for {other}: add some here"),
     }
@@ -53,8 +55,12 @@ fn a_filter_imports_only_what_both_gateways_have() {
         assert_eq!(imports_not_everywhere(&wasm), [], "{name}");
         // Nothing of a file system, of a network or of threads, also where one host would have it.
         for (module, import) in imports(&wasm) {
-            let harmless = ["fd_write", "environ_get", "environ_sizes_get", "random_get", "proc_exit"];
-            assert!(module == "env" || harmless.contains(&import.as_str()), "{name}: {module} {import}");
+            let harmless =
+                ["fd_write", "environ_get", "environ_sizes_get", "random_get", "proc_exit"];
+            assert!(
+                module == "env" || harmless.contains(&import.as_str()),
+                "{name}: {module} {import}"
+            );
         }
     }
 }
@@ -63,10 +69,22 @@ fn a_filter_imports_only_what_both_gateways_have() {
 fn hostile_headers_are_answered_or_passed_on_and_never_a_trap() {
     let long = vec![b'x'; 64 * 1024];
     let all_octets: Vec<u8> = (1..=255).filter(|octet| ![b'\r', b'\n'].contains(octet)).collect();
-    let values: [&[u8]; 7] = [b"", b"\xff", b"\xff\xfe\0\x80", &long, &all_octets, b" ", b"\xed\xa0\x80"];
+    let values: [&[u8]; 7] =
+        [b"", b"\xff", b"\xff\xfe\0\x80", &long, &all_octets, b" ", b"\xed\xa0\x80"];
     let names = [
-        "apikey", "X-APP-ID", "X-Consumer-ID", "x_consumer_id", "Authorization", "Cookie", "Accept", "Content-Type",
-        "Content-Length-Of", "X-Request-ID", "X-Forwarded-For", "Origin", "User-Agent",
+        "apikey",
+        "X-APP-ID",
+        "X-Consumer-ID",
+        "x_consumer_id",
+        "Authorization",
+        "Cookie",
+        "Accept",
+        "Content-Type",
+        "Content-Length-Of",
+        "X-Request-ID",
+        "X-Forwarded-For",
+        "Origin",
+        "User-Agent",
     ];
     for (name, gateway) in everywhere() {
         let proxy = gateway.start(&[(&name, working(&name))]);
@@ -75,7 +93,9 @@ fn hostile_headers_are_answered_or_passed_on_and_never_a_trap() {
             for header in names {
                 every = every.header(header, value);
                 to_its_end(&proxy.send(Request::get("/").header(header, value)));
-                to_its_end(&proxy.send(Request::get("/").header(header, value).header(header, b"two")));
+                to_its_end(
+                    &proxy.send(Request::get("/").header(header, value).header(header, b"two")),
+                );
                 let with_body = Request::post("/", "body").header(header, value);
                 to_its_end(&proxy.send(with_body));
             }
@@ -87,17 +107,34 @@ fn hostile_headers_are_answered_or_passed_on_and_never_a_trap() {
 #[test]
 fn odd_targets_methods_and_bodies_are_answered_or_passed_on() {
     for (name, gateway) in everywhere() {
-        let settings = crate::gateways::merged(working(&name), json!({"match": {"paths": ["/orders"]}}));
+        let settings =
+            crate::gateways::merged(working(&name), json!({"match": {"paths": ["/orders"]}}));
         for settings in [working(&name), settings] {
             let proxy = gateway.start(&[(&name, settings)]);
-            for path in ["/", "*", "//", "/%", "/%zz", "/%00", "/..", "/a?", "/a?&&=&a", "/a??", "/?%ff=%fe", "/\u{fc}"] {
+            for path in [
+                "/",
+                "*",
+                "//",
+                "/%",
+                "/%zz",
+                "/%00",
+                "/..",
+                "/a?",
+                "/a?&&=&a",
+                "/a??",
+                "/?%ff=%fe",
+                "/\u{fc}",
+            ] {
                 for method in ["GET", "OPTIONS", "POST", "PURGE", "get", "HEAD"] {
                     to_its_end(&proxy.send(Request::new(method, path)));
                 }
             }
             to_its_end(&proxy.send(Request::get(&format!("/{}", "x".repeat(64 * 1024)))));
             to_its_end(&proxy.send(Request::post("/", vec![0xff; 70_000])));
-            to_its_end(&proxy.send(Request::post("/", "").header("content-length", "18446744073709551616")));
+            to_its_end(
+                &proxy
+                    .send(Request::post("/", "").header("content-length", "18446744073709551616")),
+            );
             to_its_end(&proxy.send(Request::new("POST", "/").chunks(&[b"a", b"b", b"c"])));
             to_its_end(&proxy.send(Request::new("POST", "/").chunks(&[b""])));
         }
@@ -115,7 +152,12 @@ fn one_hundred_and_twenty_headers_pass_on_envoy_and_are_431_on_kong() {
             }
             let stream = proxy.send(request);
             if gateway.is_kong() && is_guard(&name) {
-                assert_eq!(stream.refused().status == 431, !fits, "{name} {}: {count}", gateway.name);
+                assert_eq!(
+                    stream.refused().status == 431,
+                    !fits,
+                    "{name} {}: {count}",
+                    gateway.name
+                );
             }
             to_its_end(&stream);
         }
@@ -129,8 +171,15 @@ fn mistakes(name: &str) -> Vec<(Vec<u8>, Vec<&'static str>)> {
         (with(json!({"unknown_setting": 1})), vec!["unknown_setting: found an unknown setting"]),
         (with(json!({"metrics": "yes"})), vec!["metrics: found \"yes\", expected true or false"]),
         (
-            with(json!({"match": {"methods": ["GET", "get"], "paths": ["orders"], "host": []}, "metrics": 1})),
-            vec!["match.methods[1]: found", "match.paths[0]: found", "match.host: found an unknown", "metrics: found 1"],
+            with(
+                json!({"match": {"methods": ["GET", "get"], "paths": ["orders"], "host": []}, "metrics": 1}),
+            ),
+            vec![
+                "match.methods[1]: found",
+                "match.paths[0]: found",
+                "match.host: found an unknown",
+                "metrics: found 1",
+            ],
         ),
         (b"{".to_vec(), vec!["found malformed JSON at line 1"]),
         (b"[1]".to_vec(), vec!["found a list, expected an object"]),
@@ -149,11 +198,15 @@ fn envoy_rejects_wrong_settings_if_it_is_known_to_be_envoy() {
             ] {
                 let filter = Filter::built(&name).config(&settings);
                 let proxy = Proxy::new(profile, [filter]);
-                let reason = proxy.rejected().unwrap_or_else(|| panic!("{name} was loaded: {says:?}"));
+                let reason =
+                    proxy.rejected().unwrap_or_else(|| panic!("{name} was loaded: {says:?}"));
                 for part in &says {
                     assert!(reason.contains(part), "{name}: {reason:?} says nothing of {part:?}");
                 }
-                assert!(reason.contains(&format!("gatehouse_{name}: invalid configuration: ")), "{reason}");
+                assert!(
+                    reason.contains(&format!("gatehouse_{name}: invalid configuration: ")),
+                    "{reason}"
+                );
             }
         }
     }
@@ -165,7 +218,10 @@ fn elsewhere_wrong_settings_are_loaded_and_let_nothing_through() {
         let expected = of(500, &format!("{name} is misconfigured"));
         for (settings, says) in mistakes(&name) {
             let profiles = match gateway.is_kong() {
-                true => vec![gateway.profile.clone(), gateway.profile.clone().environment("GATEHOUSE_HOST", "kong")],
+                true => vec![
+                    gateway.profile.clone(),
+                    gateway.profile.clone().environment("GATEHOUSE_HOST", "kong"),
+                ],
                 false => vec![gateway.profile.clone()],
             };
             for profile in profiles {
@@ -188,7 +244,11 @@ fn elsewhere_wrong_settings_are_loaded_and_let_nothing_through() {
                 proxy.advance(Duration::from_secs(60));
                 let log = proxy.log_text(Level::Error);
                 for part in &says {
-                    assert!(log.contains(part), "{name} {}: {log:?} says nothing of {part:?}", gateway.name);
+                    assert!(
+                        log.contains(part),
+                        "{name} {}: {log:?} says nothing of {part:?}",
+                        gateway.name
+                    );
                 }
             }
         }
@@ -200,7 +260,8 @@ fn a_secret_in_wrong_settings_is_not_in_the_log() {
     for name in names() {
         for gateway in Gateway::both() {
             let secret = "s3cr3t with a space";
-            let settings = asking(json!({"admin": {"upstream": "a:1", "token": secret, "timeout": secret}}));
+            let settings =
+                asking(json!({"admin": {"upstream": "a:1", "token": secret, "timeout": secret}}));
             let settings = crate::gateways::merged(working(&name), settings);
             let proxy = gateway.start(&[(&name, settings)]);
             assert_eq!(proxy.send(Request::get("/")).refused().status, 500);
@@ -230,12 +291,18 @@ fn response_hooks_without_request_hooks_change_nothing() {
             continue;
         }
         let proxy = gateway.start(&[(&name, working(&name))]);
-        let request = Request::get("/").lua_buffered().header("apikey", "right").header("X-APP-ID", "portal");
+        let request =
+            Request::get("/").lua_buffered().header("apikey", "right").header("X-APP-ID", "portal");
         let stream = proxy.send(request);
         if stream.standing() == Standing::Forwarded {
             stream.respond(Response::new(200).with("x-answer", "1").with_body("hello"));
             let reply = stream.reply();
-            assert_eq!((reply.status, reply.text().as_str()), (200, "hello"), "{name} {}", gateway.name);
+            assert_eq!(
+                (reply.status, reply.text().as_str()),
+                (200, "hello"),
+                "{name} {}",
+                gateway.name
+            );
         }
         assert!(proxy.faults().is_empty());
     }
@@ -247,7 +314,8 @@ fn what_arrives_for_a_request_that_the_vm_has_forgotten_is_refused() {
         for name in names().into_iter().filter(|name| is_guard(name)) {
             let gateway = Gateway::kong_of(version);
             // Its body comes to an instance that has never seen its headers.
-            let passing = Request::post("/", "body").header("apikey", "right").header("X-APP-ID", "portal");
+            let passing =
+                Request::post("/", "body").header("apikey", "right").header("X-APP-ID", "portal");
             let passing = passing.property(gateway.identity(), r#"{"id":"1","username":"ana"}"#);
             let proxy = gateway.start(&[(&name, working(&name))]);
             let stream = proxy.open(passing.clone());
@@ -281,11 +349,15 @@ fn the_answer_to_a_forgotten_callout_lets_nobody_through() {
         for chain in [
             vec![("key_auth", asking(json!({})))],
             vec![("app_id", asking(json!({})))],
-            vec![("app_id", asking(json!({}))), ("app_id", asking(json!({"header_name": "X-Other"})))],
+            vec![
+                ("app_id", asking(json!({}))),
+                ("app_id", asking(json!({"header_name": "X-Other"}))),
+            ],
         ] {
             let proxy = gateway.start(&chain);
             admin.serve(&proxy);
-            let mut request = Request::get("/").header("apikey", "key-of-ana").header("X-APP-ID", "portal");
+            let mut request =
+                Request::get("/").header("apikey", "key-of-ana").header("X-APP-ID", "portal");
             if chain[0].0 == "app_id" {
                 request = request.property(gateway.identity(), json!({"id": ana}).to_string());
             }
@@ -325,7 +397,9 @@ fn envoy_counts_and_kong_does_not_unless_asked() {
             (Some(true), !gateway.is_kong() || ["Kong 3.8", "Kong 3.9"].contains(&gateway.name)),
         ] {
             let settings = match metrics {
-                Some(metrics) => crate::gateways::merged(working(&name), json!({"metrics": metrics})),
+                Some(metrics) => {
+                    crate::gateways::merged(working(&name), json!({"metrics": metrics}))
+                }
                 None => working(&name),
             };
             let proxy = gateway.start(&[(&name, settings)]);

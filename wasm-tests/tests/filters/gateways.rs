@@ -102,7 +102,8 @@ impl Gateway {
 
     /// Starts it with a chain of filters.
     pub fn start(&self, filters: &[(&str, Value)]) -> Proxy {
-        let filters = filters.iter().map(|(feature, settings)| self.filter(feature, settings.clone()));
+        let filters =
+            filters.iter().map(|(feature, settings)| self.filter(feature, settings.clone()));
         Proxy::new(self.profile.clone(), filters.collect::<Vec<_>>())
     }
 }
@@ -151,4 +152,13 @@ pub fn taken_out(gateway: &Gateway, stream: &Stream, name: &str) {
 /// A request of somebody whom an earlier filter, or Lua, has identified.
 pub fn identified(gateway: &Gateway, consumer: &str) -> Request {
     Request::get("/").property(gateway.identity(), json!({"id": consumer}).to_string())
+}
+
+/// Lets every worker find out which host it is on, which takes a request, and read the list of changes for the first
+/// time, which drops what was looked up before it.
+pub fn settled(workers: &[&Proxy]) {
+    for worker in workers {
+        worker.send(Request::get("/"));
+    }
+    workers[0].advance(std::time::Duration::from_secs(5));
 }

@@ -6,7 +6,11 @@ use wasm_tests::{Filter, Level, Proxy};
 
 /// Logs the property `gatehouse_consumer` of each request.
 pub fn witness(gateway: &Gateway) -> Filter {
-    let path = if gateway.is_kong() { r"kong\00ctx\00shared\00gatehouse_consumer" } else { "gatehouse_consumer" };
+    let path = if gateway.is_kong() {
+        r"kong\00ctx\00shared\00gatehouse_consumer"
+    } else {
+        "gatehouse_consumer"
+    };
     let len = path.replace(r"\00", "0").len();
     Filter::wat(
         "witness",
@@ -36,7 +40,8 @@ pub fn witness(gateway: &Gateway) -> Filter {
 #[track_caller]
 pub fn testimony(proxy: &Proxy) -> Value {
     let log = proxy.log();
-    let said = log.iter().rev().find(|line| line.level == Level::Info && line.text.starts_with('{'));
+    let said =
+        log.iter().rev().find(|line| line.level == Level::Info && line.text.starts_with('{'));
     let said = said.unwrap_or_else(|| panic!("the witness read nothing: {log:#?}"));
     serde_json::from_str(&said.text).expect("an identity")
 }

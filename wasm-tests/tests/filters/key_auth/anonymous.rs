@@ -50,7 +50,10 @@ fn the_anonymous_consumer_stands_in_for_every_failure() {
                 assert_eq!(forwarded.header("x-anonymous-consumer").as_deref(), Some("true"));
                 taken_out(&gateway, &stream, "x-credential-identifier");
                 let identity = testimony(&proxy);
-                assert_eq!((&identity["anonymous"], &identity["credential"]), (&json!(true), &Value::Null));
+                assert_eq!(
+                    (&identity["anonymous"], &identity["credential"]),
+                    (&json!(true), &Value::Null)
+                );
                 assert_eq!(identity["groups"], json!(["guests"]));
             }
             let known = proxy.send(Request::get("/").header("apikey", "right")).forwarded();
@@ -67,7 +70,10 @@ fn an_anonymous_consumer_that_does_not_exist_is_the_operators_mistake() {
         let proxy = gateway.start(&[("key_auth", asking(json!({"anonymous": "guest"})))]);
         admin.serve(&proxy);
         let stream = proxy.send(Request::get("/"));
-        assert_eq!(refusal(&stream), of(500, "anonymous consumer guest is configured but doesn't exist"));
+        assert_eq!(
+            refusal(&stream),
+            of(500, "anonymous consumer guest is configured but doesn't exist")
+        );
         admin.consumer("guest");
         assert_eq!(admin.lookups(), ["/identities/consumers/guest"], "{}", gateway.name);
     }
@@ -101,14 +107,18 @@ fn not_to_be_able_to_ask_makes_nobody_anonymous() {
         let stream = proxy.send(Request::get("/").header("apikey", "maybe"));
         assert_eq!(refusal(&stream), of(503, "Service unavailable"), "{}", gateway.name);
         // Without a key there is nothing to ask.
-        assert_eq!(proxy.send(Request::get("/")).forwarded().header("x-consumer-id").as_deref(), Some("9"));
+        assert_eq!(
+            proxy.send(Request::get("/")).forwarded().header("x-consumer-id").as_deref(),
+            Some("9")
+        );
     }
 }
 
 #[test]
 fn without_anonymous_every_filter_must_be_satisfied_and_the_last_one_says_who() {
     for gateway in Gateway::all() {
-        let proxy = gateway.start(&[("key_auth", leader(json!({}))), ("key_auth", partner(json!({})))]);
+        let proxy =
+            gateway.start(&[("key_auth", leader(json!({}))), ("key_auth", partner(json!({})))]);
         let forwarded = proxy.send(both_keys()).forwarded();
         assert_eq!(forwarded.headers_named("x-consumer-id"), ["2"], "{}", gateway.name);
         assert_eq!(forwarded.headers_named("x-credential-identifier"), ["cred-2"]);
@@ -157,10 +167,8 @@ fn with_anonymous_one_filter_is_enough() {
 #[test]
 fn one_filter_with_anonymous_does_not_open_the_next_one() {
     for gateway in Gateway::both() {
-        let chain = [
-            ("key_auth", leader(json!({"anonymous": "guest"}))),
-            ("key_auth", partner(json!({}))),
-        ];
+        let chain =
+            [("key_auth", leader(json!({"anonymous": "guest"}))), ("key_auth", partner(json!({})))];
         let proxy = gateway.start(&chain);
         assert_eq!(proxy.send(Request::get("/")).refused().status, 401);
         assert_eq!(proxy.send(Request::get("/").header("apikey", "right")).refused().status, 401);

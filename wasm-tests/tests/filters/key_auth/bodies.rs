@@ -4,14 +4,15 @@ use super::keys::inline;
 use crate::admin::Admin;
 use crate::gateways::{Gateway, asking, of, refusal};
 use serde_json::{Value, json};
-use wasm_tests::{Proxy, Request, Standing};
+use wasm_tests::{KongVersion, Proxy, Request, Standing};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=cut";
 
 /// Settings that look into bodies; Envoy wants to be told that it may.
 fn in_bodies(gateway: &Gateway, more: Value) -> Value {
-    let settings = json!({"key_in_body": true, "allow_on_headers_stop_iteration": !gateway.is_kong()});
+    let settings =
+        json!({"key_in_body": true, "allow_on_headers_stop_iteration": !gateway.is_kong()});
     crate::gateways::merged(settings, more)
 }
 
@@ -58,7 +59,11 @@ fn a_hidden_key_is_cut_out_of_the_body_and_nothing_else_is() {
         for (content_type, body, left) in [
             (FORM, "b=%20&apikey=right&a=1+2", "b=%20&a=1+2"),
             (FORM, "apikey=right", ""),
-            ("application/json", r#"{"z":1.50,"apikey":"right","a":{"apikey":2}}"#, r#"{"z":1.50,"a":{"apikey":2}}"#),
+            (
+                "application/json",
+                r#"{"z":1.50,"apikey":"right","a":{"apikey":2}}"#,
+                r#"{"z":1.50,"a":{"apikey":2}}"#,
+            ),
             ("application/json", r#"{"apikey":"right"}"#, "{}"),
             (MULTIPART, &multipart, &multipart_left),
         ] {
@@ -134,7 +139,8 @@ fn envoy_gives_a_body_in_pieces_and_refuses_what_it_cannot_keep() {
     assert_eq!(stream.forwarded().text(), "a=b");
     assert!(stream.forwarded().complete);
 
-    let unfinished = proxy.open(Request::new("POST", "/").header("content-type", FORM).chunks(&pieces));
+    let unfinished =
+        proxy.open(Request::new("POST", "/").header("content-type", FORM).chunks(&pieces));
     unfinished.push("apikey=right", false);
     assert_eq!(unfinished.outcome().forwarded, None, "not before all of it is here");
     unfinished.push("", true);
@@ -174,11 +180,13 @@ fn a_key_from_a_body_is_looked_up_before_anything_goes_on() {
 
 #[test]
 fn envoy_without_the_option_cannot_look_into_bodies_and_says_so() {
-    let gateway =
-        Gateway::envoy().with(|profile| profile.vm_configuration(r#"{"host":"envoy"}"#));
+    let gateway = Gateway::envoy().with(|profile| profile.vm_configuration(r#"{"host":"envoy"}"#));
     let proxy = gateway.start(&[("key_auth", inline(json!({"key_in_body": true})))]);
     let reason = proxy.rejected().expect("refused");
-    assert!(reason.contains("key_in_body: found true without `allow_on_headers_stop_iteration`"), "{reason}");
+    assert!(
+        reason.contains("key_in_body: found true without `allow_on_headers_stop_iteration`"),
+        "{reason}"
+    );
 
     let gateway = Gateway::envoy();
     let proxy = gateway.start(&[("key_auth", inline(json!({"key_in_body": true})))]);
@@ -191,21 +199,21 @@ fn a_body_that_waits_for_a_lookup_is_not_let_past_it() {
     for gateway in Gateway::all() {
         for asserted in [false, true] {
             let admin = Admin::default();
-            admin.holder("bob", "key-of-bob");
+            for key in ["key-1", "key-3"] {
+                admin.holder(key, key);
+            }
             admin.hold();
             let settings = asking(json!({"allow_on_headers_stop_iteration": asserted}));
             let proxy = gateway.start(&[("key_auth", settings)]);
             admin.serve(&proxy);
-            for (key, pieces) in [("key-of-bob", 1), ("key-of-bob", 3), ("nobodys", 1), ("nobodys", 3)] {
+            for (key, pieces) in [("key-1", 1), ("key-3", 3), ("nobodys-1", 1), ("nobodys-3", 3)] {
                 let chunks: Vec<&[u8]> = (0..pieces).map(|_| &b"piece"[..]).collect();
                 let request = Request::new("POST", "/").header("apikey", key).chunks(&chunks);
                 let stream = proxy.send(request);
                 let what = format!("{} {asserted} {key} {pieces}", gateway.name);
                 assert_eq!(stream.outcome().forwarded, None, "{what}");
-                if let [call] = &proxy.calls()[..] {
-                    admin.settle(call);
-                }
-                if key == "key-of-bob" {
+                admin.settle(&proxy.call());
+                if key.starts_with("key") {
                     let forwarded = stream.forwarded();
                     assert_eq!(forwarded.text(), "piece".repeat(pieces), "{what}");
                     assert!(forwarded.complete, "{what}");
@@ -237,15 +245,33 @@ fn a_wrong_key_is_hidden_too_where_somebody_stands_in() {
     for gateway in Gateway::giving_bodies() {
         for asks in [false, true] {
             let admin = Admin::default();
-            let settings = inline(in_bodies(&gateway, json!({"hide_credentials": true, "anonymous": "ana"})));
+            let settings =
+                inline(in_bodies(&gateway, json!({"hide_credentials": true, "anonymous": "ana"})));
             let settings = if asks { asking(settings) } else { settings };
             let proxy = gateway.start(&[("key_auth", settings)]);
             admin.serve(&proxy);
-            let stream = proxy.send(Request::post("/?q=1&apikey=x", "a=b&apikey=wrong").header("content-type", FORM));
+            let stream = proxy.send(
+                Request::post("/?q=1&apikey=x", "a=b&apikey=wrong").header("content-type", FORM),
+            );
             let forwarded = stream.forwarded();
             assert_eq!(forwarded.path, "/?q=1", "{}", gateway.name);
             assert_eq!(forwarded.text(), "a=b", "{} asks: {asks}", gateway.name);
             assert_eq!(forwarded.header("x-anonymous-consumer").as_deref(), Some("true"));
         }
+    }
+}
+
+#[test]
+fn while_a_body_is_awaited_later_filters_do_not_take_the_clients_word_for_who_it_is() {
+    // Kong runs their header hooks before the body is here.
+    for version in KongVersion::ALL {
+        let gateway = Gateway::kong_of(version);
+        let trusting = json!({"mappings": {"2": ["bobs"]}, "trust_consumer_headers": true});
+        let proxy = gateway
+            .start(&[("key_auth", inline(in_bodies(&gateway, json!({})))), ("app_id", trusting)]);
+        let forged =
+            post(FORM, "apikey=right").header("X-Consumer-ID", "2").header("X-APP-ID", "bobs");
+        let stream = proxy.send(forged);
+        assert_eq!(refusal(&stream), of(401, "Unauthorized"), "{}", gateway.name);
     }
 }

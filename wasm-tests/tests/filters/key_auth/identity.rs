@@ -41,7 +41,9 @@ fn the_key_is_in_the_identity_only_where_the_operator_asked_for_it() {
     for gateway in Gateway::both() {
         let admin = Admin::default();
         admin.holder("bob", "key-of-bob");
-        for settings in [inline(asking(json!({"expose_key": true}))), asking(json!({"expose_key": true}))] {
+        for settings in
+            [inline(asking(json!({"expose_key": true}))), asking(json!({"expose_key": true}))]
+        {
             let inline_too = settings.get("consumers").is_some();
             let filters = [gateway.filter("key_auth", settings), witness(&gateway)];
             let proxy = Proxy::new(gateway.profile.clone(), filters);
@@ -49,7 +51,12 @@ fn the_key_is_in_the_identity_only_where_the_operator_asked_for_it() {
             // The second time it comes from the cache, which holds no key.
             for _ in 0..2 {
                 proxy.send(Request::get("/").header("apikey", "key-of-bob")).forwarded();
-                assert_eq!(testimony(&proxy)["credential"]["key"], "key-of-bob", "{}", gateway.name);
+                assert_eq!(
+                    testimony(&proxy)["credential"]["key"],
+                    "key-of-bob",
+                    "{}",
+                    gateway.name
+                );
             }
             if inline_too {
                 proxy.send(Request::get("/").header("apikey", "right")).forwarded();
@@ -77,9 +84,16 @@ fn what_a_client_says_of_itself_reaches_nobody() {
                 }
                 let stream = proxy.send(request);
                 let forwarded = stream.forwarded();
-                let seen: Vec<String> =
-                    forwarded.headers.iter().map(|(_, v)| String::from_utf8_lossy(v).into_owned()).collect();
-                assert!(!seen.iter().any(|value| value == "forged"), "{}: {forwarded:#?}", gateway.name);
+                let seen: Vec<String> = forwarded
+                    .headers
+                    .iter()
+                    .map(|(_, v)| String::from_utf8_lossy(v).into_owned())
+                    .collect();
+                assert!(
+                    !seen.iter().any(|value| value == "forged"),
+                    "{}: {forwarded:#?}",
+                    gateway.name
+                );
                 if skipped || spelled("x-y") == "x_y" {
                     taken_out(&gateway, &stream, &spelled("X-Consumer-Groups"));
                 }
@@ -101,7 +115,8 @@ fn a_header_of_ours_that_came_twice_is_refused_where_it_cannot_be_taken_out() {
             let request = Request::get("/").header("apikey", "right").header(name, "one");
             let stream = proxy.send(request.header(&name.to_lowercase(), "two"));
             if gateway.is_kong() {
-                let message = format!("Header {} must not be sent more than once", name.to_lowercase());
+                let message =
+                    format!("Header {} must not be sent more than once", name.to_lowercase());
                 assert_eq!(refusal(&stream), of(400, &message));
             } else {
                 let headers = stream.forwarded().headers;
@@ -114,7 +129,10 @@ fn a_header_of_ours_that_came_twice_is_refused_where_it_cannot_be_taken_out() {
 #[test]
 fn a_hidden_key_header_that_came_twice_is_never_let_through_with_a_copy() {
     for gateway in Gateway::all() {
-        let proxy = gateway.start(&[("key_auth", inline(json!({"hide_credentials": true, "key_names": ["api-key"]})))]);
+        let proxy = gateway.start(&[(
+            "key_auth",
+            inline(json!({"hide_credentials": true, "key_names": ["api-key"]})),
+        )]);
         let twice = Request::get("/?x=1").header("api-key", "right").header("api_key", "right");
         assert_eq!(refusal(&proxy.send(twice)), of(401, "Duplicate API key found"));
     }
@@ -184,12 +202,18 @@ fn what_lua_publishes_is_an_identity_from_kong_3_6() {
     for version in KongVersion::ALL {
         let gateway = Gateway::kong_of(version);
         let proxy = gateway.start(&[("key_auth", inline(json!({"anonymous": "ana"})))]);
-        let published = Request::get("/")
-            .header("X-Consumer-ID", "42")
-            .property("kong.ctx.shared.gatehouse_consumer", r#"{"id":"42","groups":{},"credential":{"id":"x"}}"#);
+        let published = Request::get("/").header("X-Consumer-ID", "42").property(
+            "kong.ctx.shared.gatehouse_consumer",
+            r#"{"id":"42","groups":{},"credential":{"id":"x"}}"#,
+        );
         let forwarded = proxy.send(published).forwarded();
         let expected = if version >= KongVersion::V3_6 { "42" } else { "1" };
-        assert_eq!(forwarded.header("x-consumer-id").as_deref(), Some(expected), "{}", gateway.name);
+        assert_eq!(
+            forwarded.header("x-consumer-id").as_deref(),
+            Some(expected),
+            "{}",
+            gateway.name
+        );
     }
 }
 

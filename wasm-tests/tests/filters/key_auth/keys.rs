@@ -93,7 +93,9 @@ fn a_refusal_has_kongs_octets_and_the_requests_own_id() {
         assert!(id.len() >= 32, "{id}");
         assert_eq!(
             reply.text().trim_end(),
-            format!("{{\n  \"message\":\"No API key found in request\",\n  \"request_id\":\"{id}\"\n}}")
+            format!(
+                "{{\n  \"message\":\"No API key found in request\",\n  \"request_id\":\"{id}\"\n}}"
+            )
         );
     }
 }
@@ -118,7 +120,8 @@ fn a_refusal_takes_the_form_that_the_client_prefers() {
 #[test]
 fn an_underscore_is_a_dash_in_a_headers_name_only() {
     for gateway in Gateway::both() {
-        let proxy = gateway.start(&[("key_auth", inline(json!({"key_names": ["api-key", "k_2"]})))]);
+        let proxy =
+            gateway.start(&[("key_auth", inline(json!({"key_names": ["api-key", "k_2"]})))]);
         for name in ["api-key", "api_key", "API_Key", "k-2", "K_2"] {
             proxy.send(Request::get("/").header(name, "right")).forwarded();
         }

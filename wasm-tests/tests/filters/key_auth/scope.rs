@@ -70,7 +70,9 @@ fn paths_hosts_and_methods_say_which_requests_need_a_key() {
 fn a_path_that_servers_read_differently_is_refused() {
     for gateway in Gateway::all() {
         let proxy = start(&gateway, json!({"paths": ["/orders"]}));
-        for path in ["/orders%2f7", "/%zz", "/orders%5C", "/..%2forders", "/%", "/x%00", "/../orders"] {
+        for path in
+            ["/orders%2f7", "/%zz", "/orders%5C", "/..%2forders", "/%", "/x%00", "/../orders"]
+        {
             let stream = proxy.send(Request::get(path).header("apikey", "right"));
             assert_eq!(refusal(&stream), of(400, "Bad request path"), "{}: {path}", gateway.name);
         }

@@ -1,7 +1,7 @@
 //! Who hears of a change at the admin service, how soon, and what an unheard one can do.
 
 use crate::admin::{Admin, digest};
-use crate::gateways::{ADMIN, Gateway, asking, identified, of, refusal};
+use crate::gateways::{ADMIN, Gateway, asking, identified, of, refusal, settled};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wasm_tests::{Proxy, Request, Stream};
@@ -31,10 +31,8 @@ impl Town {
         let first = gateway.start(&[("app_id", remembering())]);
         admin.serve(&first);
         let workers = [first.worker(), first];
-        let town = Self { gateway, admin, workers, ana };
-        // It knows the list of changes before anything is looked up.
-        town.later();
-        town
+        settled(&[&workers[0], &workers[1]]);
+        Self { gateway, admin, workers, ana }
     }
 
     fn all() -> impl Iterator<Item = Self> {
@@ -163,7 +161,7 @@ fn keys_consumers_and_groups_change_the_identity_at_once() {
             let forwarded = proxy.send(Request::get("/").header("apikey", key)).forwarded();
             forwarded.header("x-consumer-username").unwrap_or_default()
         };
-        proxy.advance(SOON);
+        settled(&[&proxy]);
         assert_eq!((who("key-of-ana"), who("new-key")), ("ana".to_owned(), "guest".to_owned()));
 
         admin.key(&ana, "new-key");
@@ -180,12 +178,22 @@ fn keys_consumers_and_groups_change_the_identity_at_once() {
         admin.group(&guest, "free");
         proxy.advance(SOON);
         who("key-of-ana");
-        assert_eq!(crate::witness::testimony(&proxy)["groups"], json!(["gold"]), "{}", gateway.name);
+        assert_eq!(
+            crate::witness::testimony(&proxy)["groups"],
+            json!(["gold"]),
+            "{}",
+            gateway.name
+        );
         who("unknown");
-        assert_eq!(crate::witness::testimony(&proxy)["groups"], json!(["free"]), "{}", gateway.name);
+        assert_eq!(
+            crate::witness::testimony(&proxy)["groups"],
+            json!(["free"]),
+            "{}",
+            gateway.name
+        );
 
         admin.remove_key("key-of-ana");
-        proxy.advance(SOON);
+        settled(&[&proxy]);
         assert_eq!((who("key-of-ana"), who("new-key")), ("guest".to_owned(), "anna".to_owned()));
 
         admin.delete_consumer(&ana);
@@ -227,7 +235,7 @@ fn an_answer_that_a_change_has_overtaken_is_not_kept() {
         });
         let proxy = gateway.start(&[("app_id", settings)]);
         admin.serve(&proxy);
-        proxy.advance(SOON);
+        settled(&[&proxy]);
         admin.hold();
         let send = || proxy.send(identified(&gateway, &ana).header("X-APP-ID", "portal"));
         let waiting = send();
@@ -345,8 +353,9 @@ fn a_worker_that_starts_later_trusts_what_the_others_keep_only_if_somebody_liste
         admin.app_id(&ana, "portal");
         let first = gateway.start(&[("app_id", remembering())]);
         admin.serve(&first);
-        let send = |worker: &Proxy| worker.send(identified(&gateway, &ana).header("X-APP-ID", "portal"));
-        first.advance(SOON);
+        let send =
+            |worker: &Proxy| worker.send(identified(&gateway, &ana).header("X-APP-ID", "portal"));
+        settled(&[&first]);
         send(&first).forwarded();
         admin.lookups();
 
@@ -370,7 +379,7 @@ fn a_key_is_known_by_its_digest_in_the_list_of_changes() {
     let proxy = gateway.start(&[("key_auth", remembering())]);
     admin.serve(&proxy);
     let send = || proxy.send(Request::get("/").header("apikey", "key-of-ana"));
-    proxy.advance(SOON);
+    settled(&[&proxy]);
     send().forwarded();
     admin.remove_key("key-of-ana");
     proxy.advance(SOON);

@@ -1,7 +1,7 @@
 //! How long an answer serves: fresh, past its time, and while the admin service is away.
 
 use crate::admin::Admin;
-use crate::gateways::{Gateway, asking, identified, of, refusal};
+use crate::gateways::{Gateway, asking, identified, of, refusal, settled};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wasm_tests::{Answer, Proxy, Stream};
@@ -23,6 +23,7 @@ impl Case {
         admin.app_id(&ana, "portal");
         let proxy = gateway.start(&[("app_id", asking(more))]);
         admin.serve(&proxy);
+        settled(&[&proxy]);
         let case = Self { gateway, admin, proxy, ana };
         case.send().forwarded();
         case.admin.asked();
@@ -61,7 +62,12 @@ fn an_answer_past_its_time_serves_once_more_while_it_is_asked_for_again() {
         stream.forwarded();
         assert_eq!(stream.outcome().callouts, 0, "it did not wait: {}", case.gateway.name);
         case.proxy.advance(Duration::from_secs(1));
-        assert_eq!(case.admin.lookups().into_iter().filter(own).count(), 1, "{}", case.gateway.name);
+        assert_eq!(
+            case.admin.lookups().into_iter().filter(own).count(),
+            1,
+            "{}",
+            case.gateway.name
+        );
         // Fresh again.
         case.busy_seconds(50);
         case.admin.asked();
@@ -81,14 +87,20 @@ fn while_the_admin_service_is_away_answers_serve_for_the_stale_time_and_no_longe
             Answer::Response(wasm_tests::Response::json(404, r#"{"message":"no Route matched"}"#)),
         ] {
             let case = Case::new(gateway.clone(), json!({"cache": {"ttl": 60, "stale_ttl": 120}}));
+            let began = case.proxy.now_ms();
             case.admin.breaks(how);
             for second in [30, 61, 120, 175] {
                 let now = case.proxy.now_ms();
-                case.busy_seconds(second - (now - 1_780_000_000_000) / 1000);
+                case.busy_seconds(second - (now - began) / 1000);
                 case.send().forwarded();
             }
             case.busy_seconds(8);
-            assert_eq!(refusal(&case.send()), of(503, "Service unavailable"), "{}", case.gateway.name);
+            assert_eq!(
+                refusal(&case.send()),
+                of(503, "Service unavailable"),
+                "{}",
+                case.gateway.name
+            );
             case.admin.works();
             case.proxy.advance(Duration::from_secs(1));
             case.send().forwarded();
@@ -99,11 +111,13 @@ fn while_the_admin_service_is_away_answers_serve_for_the_stale_time_and_no_longe
 #[test]
 fn fail_open_begins_when_nothing_serves_any_more() {
     for gateway in Gateway::all() {
-        let case = Case::new(gateway, json!({"fail_open": true, "cache": {"ttl": 1, "stale_ttl": 5}}));
+        let case =
+            Case::new(gateway, json!({"fail_open": true, "cache": {"ttl": 1, "stale_ttl": 5}}));
         case.admin.breaks(Answer::Refused);
         case.proxy.advance(Duration::from_secs(30));
         case.send().forwarded();
-        let other = case.proxy.send(identified(&case.gateway, &case.ana).header("X-APP-ID", "other"));
+        let other =
+            case.proxy.send(identified(&case.gateway, &case.ana).header("X-APP-ID", "other"));
         other.forwarded();
     }
 }

@@ -1,7 +1,7 @@
 //! Shared data: what others write there, and what the host takes away.
 
 use crate::admin::Admin;
-use crate::gateways::{ADMIN, Gateway, asking, identified, of, refusal};
+use crate::gateways::{ADMIN, Gateway, asking, identified, of, refusal, settled};
 use serde_json::json;
 use std::time::Duration;
 use wasm_tests::{Proxy, Request, Stream};
@@ -22,7 +22,7 @@ fn town(gateway: &Gateway) -> (Admin, Proxy, [String; 2]) {
     let settings = asking(json!({"cache": {"ttl": 86_400, "negative_ttl": 86_400}}));
     let proxy = gateway.start(&[("app_id", settings)]);
     admin.serve(&proxy);
-    proxy.advance(Duration::from_secs(5));
+    settled(&[&proxy]);
     send(gateway, &proxy, &people[0], "portal").forwarded();
     send(gateway, &proxy, &people[1], "bobs").forwarded();
     assert!(proxy.shared_entries() > 2);
@@ -100,7 +100,9 @@ fn whatever_others_write_into_shared_data_is_not_believed() {
             all_is_well(&gateway, &proxy, &people, what);
             // Again and again, between any two requests.
             for _ in 0..20 {
-                proxy.tamper_shared(|old| change(n, if old.is_empty() { vec![0; 2] } else { old.to_vec() }));
+                proxy.tamper_shared(|old| {
+                    change(n, if old.is_empty() { vec![0; 2] } else { old.to_vec() })
+                });
                 send(&gateway, &proxy, &people[0], "portal").forwarded();
                 assert_eq!(send(&gateway, &proxy, &people[1], "portal").refused().status, 403);
                 proxy.advance(Duration::from_secs(1));
@@ -131,7 +133,10 @@ fn an_entry_counts_only_in_its_own_place_and_generation() {
         // What was true before everything was dropped is not true after it.
         let (_, proxy, people) = (admin, proxy, people);
         drop(proxy);
-        let (admin, proxy, [ana, bob]) = { let _ = people; town(&gateway) };
+        let (admin, proxy, [ana, bob]) = {
+            let _ = people;
+            town(&gateway)
+        };
         let mut before = Vec::new();
         proxy.tamper_shared(|old| {
             before.push(old.to_vec());
@@ -146,11 +151,17 @@ fn an_entry_counts_only_in_its_own_place_and_generation() {
         let now = proxy.shared_entries();
         proxy.tamper_shared(|new| {
             n += 1;
-            let kept = n - 1 == generation || before.get(n - 1).is_none_or(|old| old.len() != new.len());
+            let kept =
+                n - 1 == generation || before.get(n - 1).is_none_or(|old| old.len() != new.len());
             if kept { new.to_vec() } else { before[n - 1].clone() }
         });
         assert!(now >= before.len());
-        assert_eq!(refusal(&send(&gateway, &proxy, &ana, "portal")), of(403, MAPPING), "{}", gateway.name);
+        assert_eq!(
+            refusal(&send(&gateway, &proxy, &ana, "portal")),
+            of(403, MAPPING),
+            "{}",
+            gateway.name
+        );
         send(&gateway, &proxy, &bob, "bobs").forwarded();
     }
 }
@@ -183,7 +194,12 @@ fn shared_data_may_go_at_any_time() {
         admin.remove_app_id(&people[0], "portal");
         proxy.clear_shared();
         proxy.advance(Duration::from_secs(5));
-        assert_eq!(refusal(&send(&gateway, &proxy, &people[0], "portal")), of(403, MAPPING), "{}", gateway.name);
+        assert_eq!(
+            refusal(&send(&gateway, &proxy, &people[0], "portal")),
+            of(403, MAPPING),
+            "{}",
+            gateway.name
+        );
     }
 }
 
@@ -200,6 +216,7 @@ fn another_token_target_or_trust_sees_nothing_of_it() {
         };
         let first = Proxy::new(gateway.profile.clone(), [with(json!({}))]);
         admin.serve(&first);
+        settled(&[&first]);
         send(&gateway, &first, &ana, "portal").forwarded();
         first.advance(Duration::from_secs(1));
         send(&gateway, &first, &ana, "portal").forwarded();
@@ -212,7 +229,13 @@ fn another_token_target_or_trust_sees_nothing_of_it() {
         ] {
             other.on_call({
                 let admin = admin.clone();
-                move |call| Some(if call.path().contains("tenant") { nothing() } else { admin.answer(call) })
+                move |call| {
+                    Some(if call.path().contains("tenant") {
+                        nothing()
+                    } else {
+                        admin.answer(call)
+                    })
+                }
             });
             let before = other.callouts_made();
             send(&gateway, &other, &ana, "portal");
@@ -251,7 +274,8 @@ fn keys_of_ours_that_differ_never_share_a_checksum() {
     // each has its own: as many consumers as the cache holds stay apart.
     let gateway = Gateway::kong_sharing();
     let admin = Admin::default();
-    let people: Vec<String> = (0..90).map(|n| admin.holder(&format!("c{n}"), &format!("key-{n}"))).collect();
+    let people: Vec<String> =
+        (0..90).map(|n| admin.holder(&format!("c{n}"), &format!("key-{n}"))).collect();
     let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
     admin.serve(&proxy);
     for _ in 0..2 {

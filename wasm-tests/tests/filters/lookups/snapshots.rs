@@ -24,7 +24,8 @@ fn app_id(gateway: &Gateway, proxy: &Proxy, consumer: &str, app_id: &str) -> was
 fn once_everything_is_here_no_request_waits() {
     for gateway in Gateway::sharing() {
         let admin = Admin::default();
-        let people: Vec<String> = (0..50).map(|n| admin.holder(&format!("c{n}"), &format!("key-{n}"))).collect();
+        let people: Vec<String> =
+            (0..50).map(|n| admin.holder(&format!("c{n}"), &format!("key-{n}"))).collect();
         for (n, id) in people.iter().enumerate() {
             admin.app_id(id, &format!("app-{n}"));
         }
@@ -54,7 +55,8 @@ fn a_change_takes_effect_as_soon_as_in_lazy_mode() {
         let admin = Admin::default();
         let ana = admin.consumer("ana");
         admin.app_id(&ana, "portal");
-        let proxy = gateway.start(&[("app_id", full(json!({"ttl": 86_400, "negative_ttl": 86_400})))]);
+        let proxy =
+            gateway.start(&[("app_id", full(json!({"ttl": 86_400, "negative_ttl": 86_400})))]);
         admin.serve(&proxy);
         app_id(&gateway, &proxy, "nobody", "x");
         proxy.advance(Duration::from_secs(6));
@@ -63,12 +65,22 @@ fn a_change_takes_effect_as_soon_as_in_lazy_mode() {
         let bob = admin.consumer("bob");
         admin.app_id(&bob, "bobs");
         proxy.advance(Duration::from_secs(5));
-        assert_eq!(refusal(&app_id(&gateway, &proxy, &ana, "portal")), of(403, MAPPING), "{}", gateway.name);
+        assert_eq!(
+            refusal(&app_id(&gateway, &proxy, &ana, "portal")),
+            of(403, MAPPING),
+            "{}",
+            gateway.name
+        );
         app_id(&gateway, &proxy, &bob, "bobs").forwarded();
         admin.restore();
         admin.remove_app_id(&bob, "bobs");
         proxy.advance(Duration::from_secs(5));
-        assert_eq!(refusal(&app_id(&gateway, &proxy, &bob, "bobs")), of(403, MAPPING), "{}", gateway.name);
+        assert_eq!(
+            refusal(&app_id(&gateway, &proxy, &bob, "bobs")),
+            of(403, MAPPING),
+            "{}",
+            gateway.name
+        );
     }
 }
 
@@ -104,7 +116,9 @@ fn a_document_page_by_page_is_read_to_its_end() {
                     "offset": (offset + 20).to_string(), "next": "/elsewhere",
                 }),
                 true => json!({"data": (40..60).map(entry).collect::<Vec<_>>(), "total": 60}),
-                false if path.starts_with("/changes") => json!({"data": [], "next": 0, "epoch": "e"}),
+                false if path.starts_with("/changes") => {
+                    json!({"data": [], "next": 0, "epoch": "e"})
+                }
                 false => json!({"data": [], "total": 0}),
             };
             Some(wasm_tests::Response::json(200, document.to_string()).into())
@@ -130,7 +144,9 @@ fn a_snapshot_that_breaks_off_is_none() {
             let served = admin.clone();
             proxy.on_call(move |call| match call.path().starts_with("/appids") {
                 // An empty page is a page.
-                true if what != "a cut page" || call.path().contains("size") => Some(answer.clone()),
+                true if what != "a cut page" || call.path().contains("size") => {
+                    Some(answer.clone())
+                }
                 _ => Some(served.answer(call)),
             });
             app_id(&gateway, &proxy, "nobody", "x");
@@ -171,7 +187,11 @@ fn kong_needs_shared_data_for_it_unless_it_is_too_old_for_anything_else() {
         let stream = app_id(&gateway, &proxy, "ana", "portal");
         if version >= KongVersion::V3_6 {
             assert_eq!(refusal(&stream), of(500, "app_id is misconfigured"), "{}", gateway.name);
-            assert!(proxy.log_text(Level::Error).contains("cache.mode: found \"full\" without `shm_zone`"));
+            assert!(
+                proxy
+                    .log_text(Level::Error)
+                    .contains("cache.mode: found \"full\" without `shm_zone`")
+            );
         } else {
             assert_eq!(refusal(&stream), of(401, "Unauthorized"), "{}", gateway.name);
         }

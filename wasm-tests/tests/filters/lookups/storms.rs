@@ -47,7 +47,9 @@ fn the_same_with_keys_of_which_half_belong_to_nobody() {
     let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
     admin.serve(&proxy);
     let crowd: Vec<Stream> = (0..CROWD)
-        .map(|n| Request::get("/").header("apikey", if n % 2 == 0 { "key-of-ana" } else { "nobodys" }))
+        .map(|n| {
+            Request::get("/").header("apikey", if n % 2 == 0 { "key-of-ana" } else { "nobodys" })
+        })
         .map(|request| proxy.send(request))
         .collect();
     assert_eq!(proxy.callouts_made(), 2);
@@ -64,10 +66,9 @@ fn the_same_with_keys_of_which_half_belong_to_nobody() {
 #[test]
 fn on_kong_where_each_request_asks_for_itself_their_number_is_bounded() {
     for gateway in [Gateway::kong(), Gateway::kong_sharing()] {
-        for (max, settings) in [
-            (64, asking(json!({}))),
-            (5, asking(json!({"cache": {"max_lookups": 5}}))),
-        ] {
+        for (max, settings) in
+            [(64, asking(json!({}))), (5, asking(json!({"cache": {"max_lookups": 5}})))]
+        {
             let admin = Admin::default();
             let id = admin.consumer("ana");
             admin.app_id(&id, "portal");
@@ -115,7 +116,7 @@ fn a_request_that_comes_while_one_is_out_fails_and_passes_with_it() {
                 false => assert_eq!(refusal(stream), of(503, "Service unavailable")),
             }
         }
-        assert_eq!(proxy.callouts_made(), 1);
+        assert_eq!(admin.lookups().len(), 1);
     }
 }
 
@@ -173,7 +174,8 @@ fn the_admin_target_is_one_whatever_filter_asks() {
         let id = admin.holder("ana", "key-of-ana");
         admin.app_id(&id, "portal");
         let token = json!({"admin": {"upstream": ADMIN, "token": "t"}});
-        let proxy = gateway.start(&[("key_auth", token.clone()), ("app_id", merged(token, json!({})))]);
+        let proxy =
+            gateway.start(&[("key_auth", token.clone()), ("app_id", merged(token, json!({})))]);
         admin.serve(&proxy);
         let request = Request::get("/").header("apikey", "key-of-ana").header("X-APP-ID", "portal");
         let mut polls = 0;

@@ -1,0 +1,273 @@
+//! upstream_jwt: the token that the upstream gets, on both kinds of gateway.
+
+use crate::gateways::{Gateway, merged, message};
+use jose::{Algorithms, InWasm, Policy, Token, VerifyingKey};
+use serde_json::{Value, json};
+use std::time::Duration;
+use wasm_tests::{KongVersion, Proxy, Request, Standing, Stream};
+
+const KEY: &str = include_str!("../../../filters/upstream-jwt/test-keys/rsa.pem");
+const CERTIFICATE: &str = include_str!("../../../filters/upstream-jwt/test-keys/rsa.crt");
+
+fn settings(gateway: &Gateway, more: Value) -> Value {
+    let settings = json!({
+        "private_key": KEY,
+        "allow_on_headers_stop_iteration": !gateway.is_kong(),
+    });
+    merged(settings, more)
+}
+
+fn start(gateway: &Gateway, more: Value) -> Proxy {
+    gateway.start(&[("upstream_jwt", settings(gateway, more))])
+}
+
+/// The token that reached the upstream, which got it once and nothing of the client's.
+#[track_caller]
+fn token(gateway: &Gateway, stream: &Stream) -> Token {
+    let all = stream.forwarded().headers_named("authorization");
+    assert_eq!(all.len(), 1, "{}: {all:?}", gateway.name);
+    let text = all[0].strip_prefix("Bearer ").expect("a bearer token").to_owned();
+    let token = Token::parse(text.as_bytes()).expect("a token");
+    let key = VerifyingKey::from_pem(CERTIFICATE, Algorithms::ALL, Policy::REMOTE).expect("a key");
+    key.verify(&token, &InWasm).expect("the gateway's signature");
+    token
+}
+
+#[track_caller]
+fn claims(gateway: &Gateway, stream: &Stream) -> Value {
+    Value::Object(token(gateway, stream).claims().clone())
+}
+
+fn body_hash(gateway: &Gateway, stream: &Stream) -> Value {
+    claims(gateway, stream)["kong"]["request"]["bodyhash"].clone()
+}
+
+#[test]
+fn the_upstream_gets_a_token_in_place_of_what_the_client_sent() {
+    for gateway in Gateway::all() {
+        let proxy = start(&gateway, json!({"issuer": "gateway", "iat": true, "key_id": "k1"}));
+        let now = proxy.now_ms() / 1000;
+        for request in [Request::get("/a"), Request::get("/a").header("Authorization", "Bearer forged")] {
+            let stream = proxy.send(request);
+            let token = token(&gateway, &stream);
+            assert_eq!(Value::Object(token.header().clone()), json!({"typ": "JWT", "alg": "RS256", "kid": "k1"}));
+            let expected = json!({"iss": "gateway", "iat": now, "exp": now + 60, "kong": {}});
+            assert_eq!(Value::Object(token.claims().clone()), expected, "{}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn a_header_that_kong_would_forward_twice_is_refused_there() {
+    let twice = || Request::get("/").header("Authorization", "a").header("authorization", "b");
+    token(&Gateway::envoy(), &start(&Gateway::envoy(), json!({})).send(twice()));
+    let kong = Gateway::kong();
+    let reply = start(&kong, json!({})).send(twice()).refused();
+    assert_eq!((reply.status, message(&reply).as_str()), (400, "Header authorization must not be sent more than once"));
+}
+
+#[test]
+fn a_body_is_hashed_however_it_arrives() {
+    let hello = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    for gateway in Gateway::giving_bodies() {
+        let proxy = start(&gateway, json!({"body_hash": true}));
+        let forged = |request: Request| request.header("authorization", "forged");
+        for (request, hash) in [
+            (Request::get("/"), ""),
+            (Request::post("/", ""), ""),
+            (Request::post("/", "").header("content-length", "0"), ""),
+            (Request::post("/", "hello"), hello),
+            (Request::post("/", "").chunks(&[b"he", b"l", b"lo"]), hello),
+            (Request::post("/", "").chunks(&[]), ""),
+            (forged(Request::post("/", "hello")), hello),
+            (forged(Request::post("/", "").chunks(&[b"hello"])), hello),
+            (forged(Request::get("/")), ""),
+        ] {
+            let stream = proxy.send(request.clone());
+            assert_eq!(body_hash(&gateway, &stream), hash, "{}: {request:?}", gateway.name);
+            assert!(stream.forwarded().complete, "{}: {request:?}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn nothing_leaves_before_the_body_is_known() {
+    let gateway = Gateway::envoy_holding();
+    let proxy = start(&gateway, json!({"body_hash": true}));
+    let stream = proxy.open(Request::post("/", "").chunks(&[b"x"]));
+    for _ in 0..3 {
+        stream.push(b"x", false);
+        assert!(stream.outcome().forwarded.is_none());
+    }
+    stream.push([], true);
+    assert_eq!(body_hash(&gateway, &stream), jose::hash::sha256_hex(b"xxx"));
+}
+
+#[test]
+fn a_body_that_kong_put_into_a_file_is_refused() {
+    let gateway = Gateway::kong();
+    let proxy = start(&gateway, json!({"body_hash": true}));
+    let large = vec![b'x'; 20_000];
+    for request in [Request::post("/", &large), Request::post("/", "").chunks(&[&large])] {
+        let stream = proxy.send(request);
+        assert_eq!(stream.refused().status, 413);
+        assert!(stream.outcome().forwarded.is_none());
+    }
+    // Without the hash, its size does not matter.
+    token(&gateway, &start(&gateway, json!({})).send(Request::post("/", &large)));
+}
+
+#[test]
+fn envoy_is_told_that_hashing_needs_its_option() {
+    let without = json!({"private_key": KEY, "body_hash": true});
+    let said = Gateway::envoy().with(|profile| profile.environment("GATEHOUSE_HOST", "envoy"));
+    let proxy = said.start(&[("upstream_jwt", without)]);
+    assert!(proxy.rejected().is_some_and(|log| log.contains("body_hash")), "{:?}", proxy.rejected());
+}
+
+#[test]
+fn the_query_is_hashed_as_the_upstream_gets_it_also_after_a_key_was_hidden() {
+    for gateway in Gateway::both() {
+        let key_auth = json!({"hide_credentials": true, "consumers": [
+            {"id": "1", "username": "ana", "keyauth_credentials": [{"id": "c", "key": "right"}]}]});
+        let ours = settings(&gateway, json!({"query_hash": true, "consumer": ["username"]}));
+        let proxy = gateway.start(&[("key_auth", key_auth), ("upstream_jwt", ours)]);
+        for (path, left) in [
+            ("/a%20b?apikey=right", ""),
+            ("/a?msg=hello%20world&apikey=right&bla=&bar", "msg=hello%20world&bla=&bar"),
+        ] {
+            let stream = proxy.send(Request::get(path));
+            let hash = if left.is_empty() { String::new() } else { jose::hash::sha256_hex(left.as_bytes()) };
+            let expected = json!({"request": {"queryhash": hash}, "consumer": {"username": "ana"}});
+            assert_eq!(claims(&gateway, &stream)["kong"], expected, "{}: {path}", gateway.name);
+            let query = stream.forwarded().path.split_once('?').map_or(String::new(), |(_, query)| query.to_owned());
+            assert_eq!(query, left, "{}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn who_is_calling_comes_from_the_filters_before_it() {
+    for gateway in Gateway::both() {
+        let key_auth = json!({"expose_key": true, "consumers": [
+            {"id": "1", "username": "ana", "custom_id": "7", "keyauth_credentials": [{"id": "c", "key": "right"}]}]});
+        for (credentials, expected) in [
+            (json!(["key"]), json!({"key": "right"})),
+            (json!(["*"]), json!({"id": "c", "type": "key-auth", "identifier": "c"})),
+        ] {
+            let ours = settings(&gateway, json!({"consumer": ["*"], "credentials": credentials}));
+            let proxy = gateway.start(&[("key_auth", key_auth.clone()), ("upstream_jwt", ours)]);
+            let stream = proxy.send(Request::get("/").header("apikey", "right"));
+            let kong = claims(&gateway, &stream)["kong"].clone();
+            assert_eq!(kong["consumer"], json!({"username": "ana", "id": "1", "custom_id": "7"}), "{}", gateway.name);
+            assert_eq!(kong["credentials"], expected, "{}", gateway.name);
+        }
+        let alone = start(&gateway, json!({"consumer": ["*"], "credentials": ["*"]}));
+        let forged = Request::get("/").header("X-Consumer-ID", "root").header("X-Consumer-Username", "root");
+        let kong = claims(&gateway, &alone.send(forged))["kong"].clone();
+        assert_eq!(kong, json!({"consumer": {}, "credentials": {}}), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn kongs_route_and_service_are_described_as_far_as_its_version_goes() {
+    let lists = json!({"route": ["id", "name", "paths"], "service": ["*"], "aud": true});
+    let route = r#"{"id":"r1","name":"Route-1","paths":["\/a"]}"#;
+    let service = r#"{"id":"s1","name":"Service-1","port":80}"#;
+    let request = || {
+        Request::get("/")
+            .property("kong.router.route", route)
+            .property("kong.router.service", service)
+            .property("kong.route_id", "r1")
+            .property("kong.service_id", "s1")
+            .property("kong.route_name", "Route-1")
+            .property("kong.service_name", "Service-1")
+    };
+    for version in [KongVersion::V3_6, KongVersion::V3_9] {
+        let gateway = Gateway::kong_of(version);
+        let claims = claims(&gateway, &start(&gateway, lists.clone()).send(request()));
+        assert_eq!(claims["aud"], "Service-1", "{}", gateway.name);
+        assert_eq!(claims["kong"]["route"], json!({"name": "Route-1", "id": "r1", "paths": ["/a"]}));
+        assert_eq!(claims["kong"]["service"], json!({"name": "Service-1", "id": "s1", "port": 80}));
+    }
+    let old = Gateway::kong_of(KongVersion::V3_4);
+    let claims = claims(&old, &start(&old, lists).send(request()));
+    assert_eq!(claims["kong"], json!({"route": {"id": "r1"}, "service": {"id": "s1"}}));
+    assert_eq!(claims.get("aud"), None);
+}
+
+#[test]
+fn every_kong_gives_a_token() {
+    use KongVersion::{V3_4, V3_5, V3_6, V3_7, V3_8, V3_9};
+    for version in [V3_4, V3_5, V3_6, V3_7, V3_8, V3_9] {
+        let gateway = Gateway::kong_of(version);
+        let proxy = start(&gateway, json!({"body_hash": true, "query_hash": true, "jti": true}));
+        let stream = proxy.send(Request::post("/?a=b", "hello"));
+        let request = claims(&gateway, &stream)["kong"]["request"].clone();
+        let hash = |text: &str| jose::hash::sha256_hex(text.as_bytes());
+        assert_eq!(request, json!({"bodyhash": hash("hello"), "queryhash": hash("a=b")}), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn equal_tokens_are_signed_once_and_a_token_of_one_request_always() {
+    for gateway in Gateway::both() {
+        let text = |proxy: &Proxy| proxy.send(Request::get("/")).forwarded().headers_named("authorization");
+        let equal = start(&gateway, json!({}));
+        let first = text(&equal);
+        equal.advance(Duration::from_secs(29));
+        assert_eq!(text(&equal), first, "{}", gateway.name);
+        equal.advance(Duration::from_secs(2));
+        assert_ne!(text(&equal), first, "{}", gateway.name);
+        let own = start(&gateway, json!({"jti": true}));
+        let ids = [(); 3].map(|()| claims(&gateway, &own.send(Request::get("/")))["jti"].to_string());
+        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0].len() == 38, "{ids:?}");
+    }
+}
+
+#[test]
+fn the_key_set_is_served_to_whoever_asks() {
+    for gateway in Gateway::both() {
+        let proxy = start(&gateway, json!({"jwks_path": "/.well-known/jwks.json", "key_id": "k1"}));
+        let reply = proxy.send(Request::get("/.well-known/jwks.json")).refused();
+        assert_eq!(reply.status, 200, "{}", gateway.name);
+        let set: Value = serde_json::from_slice(&reply.body).expect("JSON");
+        assert_eq!((&set["keys"][0]["kid"], &set["keys"][0]["use"]), (&json!("k1"), &json!("sig")));
+        assert_eq!(set["keys"][0].get("d"), None);
+        assert_eq!(proxy.send(Request::new("DELETE", "/.well-known/jwks.json")).refused().status, 405);
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_used_lets_nothing_through() {
+    for gateway in Gateway::both() {
+        let proxy = gateway.start(&[("upstream_jwt", json!({"private_key_location": "/etc/kong/private.key"}))]);
+        if proxy.rejected().is_some() {
+            continue;
+        }
+        let stream = proxy.send(Request::get("/").header("authorization", "forged"));
+        assert_eq!(message(&stream.refused()), "upstream_jwt is misconfigured", "{}", gateway.name);
+        assert_ne!(stream.outcome().standing, Standing::Forwarded);
+    }
+}
+
+#[test]
+fn the_originals_variables_feed_the_key() {
+    for gateway in Gateway::both() {
+        let gateway = gateway.with(|profile| {
+            profile.environment("KONG_SSL_CERT_KEY", KEY).environment("KONG_SSL_CERT_DER", CERTIFICATE)
+        });
+        let proxy = gateway.start(&[("upstream_jwt", json!({"x5c": true}))]);
+        let token = token(&gateway, &proxy.send(Request::get("/")));
+        assert_eq!(token.header()["x5c"].as_array().map(Vec::len), Some(1), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn what_the_host_signs_wrong_is_signed_in_the_filter() {
+    let gateway = Gateway::envoy();
+    let proxy = start(&gateway, json!({}));
+    proxy.foreign_function("sign", |_| Some(b"\x08\x01\x12\x03abc".to_vec()));
+    proxy.foreign_function("verify_signature", |_| Some(b"\x08\x01".to_vec()));
+    token(&gateway, &proxy.send(Request::get("/")));
+}
