@@ -117,8 +117,9 @@ pub(crate) fn check_common(common: &Common, host: Host) -> Result<(), Invalid> {
     Ok(())
 }
 
-/// `host:port`, `[v6]:port` or `host`. On Kong a call to anything else traps.
-fn is_address(upstream: &str) -> bool {
+/// Whether Kong can call it: `host:port`, `[v6]:port` or `host`. A call to anything else traps there.
+#[must_use]
+pub fn is_address(upstream: &str) -> bool {
     let (host, port) = match upstream.rsplit_once(':') {
         Some((host, port)) if !host.ends_with(':') => (host, Some(port)),
         _ => (upstream, None),

@@ -37,7 +37,7 @@ mod stream;
 mod vm;
 
 pub use entropy::{Entropy, random};
-pub use feature::{Feature, Needs, meta};
+pub use feature::{Feature, Needs, is_address, meta};
 pub use lookup::{Snapshot, Source};
 pub use profile::Host;
 
