@@ -97,7 +97,8 @@ fn kong_version() -> Option<(u16, u16)> {
     version(&abi::property(&["kong", "version"]).ok()?)
 }
 
-fn version(text: &[u8]) -> Option<(u16, u16)> {
+/// Major and minor number.
+pub(crate) fn version(text: &[u8]) -> Option<(u16, u16)> {
     let text = std::str::from_utf8(text).ok()?;
     let mut numbers = text.split('.').map(str::parse::<u16>);
     match (numbers.next()?, numbers.next()?) {

@@ -111,9 +111,11 @@ fn response_headers(id: u32, count: usize, end: bool) {
 
 /// The current request belongs to nobody: this VM has lost what it knew.
 fn refuse_unknown() -> Action {
-    // Later filters on Kong must know. Where the property does not exist (before 3.6), no answer of a callout
-    // can be refused at all.
-    if abi::property(&["kong", "version"]).is_ok_and(|version| !version.is_empty()) {
+    // Later filters on Kong must know. The property exists from 3.6 on; before, no answer of a callout can be
+    // refused at all. Kong's own version can be read at the request's headers only, and a trap here would let
+    // the request through: nginx's can be read anywhere, and 3.6 was the first with 1.25.
+    let nginx = abi::property(&["ngx", "nginx_version"]).unwrap_or_default();
+    if crate::profile::version(&nginx).is_some_and(|version| version >= (1, 25)) {
         let _ = abi::set_property(&["kong", "ctx", "shared", PROPERTY], refused());
     }
     let reply = Reply::error(500, "An unexpected error occurred");
