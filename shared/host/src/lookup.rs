@@ -14,7 +14,7 @@ use crate::store::Store;
 use admin_api::Change;
 use exchange::{Answer, Call, Finding, Key, Target, Unavailable};
 use settings::Cache;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -121,6 +121,11 @@ pub(crate) struct Lookups {
     complete: Option<HashMap<Key, Finding>>,
     complete_at: u64,
     complete_is_all: bool,
+    /// What became outdated while a walk through all pages was under way: its pages may be older.
+    overtaken: HashSet<Key>,
+    /// Everything was dropped meanwhile: no page of the walk holds any more.
+    walk_is_void: bool,
+    walk_not_before: u64,
 }
 
 #[derive(Debug, Default)]
@@ -158,6 +163,9 @@ impl Lookups {
             complete: None,
             complete_at: 0,
             complete_is_all: false,
+            overtaken: HashSet::new(),
+            walk_is_void: false,
+            walk_not_before: 0,
         }
     }
 
@@ -289,6 +297,11 @@ impl Lookups {
                 // What is not in it may exist now.
                 self.complete_is_all = false;
             }
+            if self.overtaken.len() < MAX_QUEUED {
+                self.overtaken.insert(key);
+            } else {
+                self.walk_is_void = true;
+            }
         }
     }
 
@@ -301,6 +314,7 @@ impl Lookups {
         }
         self.complete = None;
         self.complete_at = 0;
+        self.walk_is_void = true;
     }
 
     /// Entries from before `now` may have missed a change: they serve only if they cannot be asked for.
@@ -328,7 +342,7 @@ impl Lookups {
 
     /// A walk through all pages, if one is due.
     pub(crate) fn snapshot_due(
-        &self,
+        &mut self,
         now: u64,
         changes: Option<bool>,
     ) -> Option<Box<dyn Snapshot>> {
@@ -340,7 +354,14 @@ impl Lookups {
         let ttl = millis(self.cache.ttl);
         let due = self.complete.is_none()
             || now.saturating_sub(self.complete_at) >= ttl.saturating_sub(ttl / 4);
-        due.then(|| self.source.snapshot(changes)).flatten()
+        if !due || now < self.walk_not_before {
+            return None;
+        }
+        self.overtaken.clear();
+        self.walk_is_void = false;
+        // A walk that fails is not begun again at once.
+        self.walk_not_before = now.saturating_add(RETRY);
+        self.source.snapshot(changes)
     }
 
     /// Takes everything in. What exceeds `max_entries` is left out, and `false` says so.
@@ -350,8 +371,14 @@ impl Lookups {
         started: u64,
         changes: bool,
     ) -> bool {
+        self.walk_not_before = 0;
+        let overtaken = std::mem::take(&mut self.overtaken);
+        if self.walk_is_void {
+            return true;
+        }
         let fits = all.len() <= self.cache.max_entries;
-        self.complete = Some(all.into_iter().take(self.cache.max_entries).collect());
+        let current = all.into_iter().filter(|(key, _)| !overtaken.contains(key));
+        self.complete = Some(current.take(self.cache.max_entries).collect());
         self.complete_at = started;
         self.complete_is_all = fits && !changes && !self.source.asks_any_server();
         fits
