@@ -64,10 +64,13 @@ impl KeyAuthFlow {
         if preflight || done {
             return decided(Step::Forward(edits));
         }
-        let work = Work { request, edits };
-        match self.body_kind(&work.request) {
-            Some(kind) => (State::AwaitingBody(work, kind), Step::AwaitBody),
-            None => self.look(work, None),
+        match self.body_kind(&request) {
+            Some(kind) => {
+                // Later filters must not take a client's word for who it is meanwhile.
+                let work = Work { request, edits: Vec::new() };
+                (State::AwaitingBody(work, kind), Step::AwaitBody(edits))
+            }
+            None => self.look(Work { request, edits }, None),
         }
     }
 
@@ -117,6 +120,8 @@ impl KeyAuthFlow {
             return decided(self.admit(work, identity, Some(key)));
         }
         if config.common.admin.is_none() {
+            // Somebody may stand in, and the wrong key is hidden all the same.
+            work.edits.extend(now);
             return self.fail(work, Failure::Unknown);
         }
         (State::AskedForKey(work, key), Step::Find(by_key(&digest), now))

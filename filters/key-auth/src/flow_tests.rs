@@ -231,12 +231,21 @@ fn post(content_type: &str) -> Request {
 #[test]
 fn a_key_in_the_body_is_waited_for_and_taken_out_before_anything_else_happens() {
     let mut flow = asking(r#","key_in_body":true,"hide_credentials":true"#);
-    assert_eq!(on(&mut flow, post("application/x-www-form-urlencoded")), Step::AwaitBody);
+    assert_eq!(on(&mut flow, post("application/x-www-form-urlencoded")), Step::AwaitBody(vec![]));
     let step = flow.on(Event::Body(Ok(b"a=1&apikey=open_sesame".to_vec())));
     assert_eq!(
         step,
         Step::Find(by_key(&key_digest(b"open_sesame")), vec![Edit::Body(b"a=1".to_vec())])
     );
+}
+
+#[test]
+fn what_a_client_says_of_itself_is_taken_out_before_its_body_is_awaited() {
+    let fields = [("content-type", "application/json"), ("x-consumer-id", "forged")];
+    let forged =
+        Request { method: b"POST".to_vec(), body: BodyAhead::Comes, ..request("/", &fields) };
+    let step = on(&mut inline(r#","key_in_body":true"#), forged);
+    assert_eq!(step, Step::AwaitBody(vec![Edit::remove("x-consumer-id")]));
 }
 
 #[test]

@@ -30,9 +30,9 @@ pub enum Step {
     FindNewer(Key, u64),
     /// Ask this service; its answer is the next event. Nothing of it is kept.
     Ask(Rc<Target>, Call),
-    /// Hold the request until its body is here; that is the next event. Only for a request whose
-    /// [`Request::body`] says that one comes.
-    AwaitBody,
+    /// Make these edits now, and hold the request until its body is here; that is the next event. Only for a
+    /// request whose [`Request::body`] says that one comes. (Kong shows the headers to later filters meanwhile.)
+    AwaitBody(Vec<Edit>),
     /// Hold the request, and give its body piece by piece: any number of [`Event::Chunk`], each answered with
     /// this step again, then [`Event::Body`] with nothing in it.
     StreamBody,

@@ -257,7 +257,10 @@ impl Stream {
                     Err(()) => Step::Reply(failed()),
                 },
                 Step::Reply(reply) => return self.refuse(reply, phase),
-                Step::AwaitBody => return self.hold(host, State::AwaitingBody),
+                Step::AwaitBody(edits) => match self.edit(host, &edits) {
+                    Ok(()) => return self.hold(host, State::AwaitingBody),
+                    Err(()) => Step::Reply(failed()),
+                },
                 Step::StreamBody => return self.hold(host, State::Streaming(0)),
                 Step::StreamBodyAfter(edits) => match self.edit(host, &edits) {
                     Ok(()) => return self.hold(host, State::Streaming(0)),
