@@ -6,6 +6,7 @@
 //! | `serve.rs`       | from flags to a service, and to its orderly end           |
 //! | `connections.rs` | how many, how long, with or without TLS                   |
 //! | `guard.rs`       | who may come in                                           |
+//! | `vault.rs`       | secrets at rest                                          |
 //! | `api/`           | every path, what it reads and what it answers             |
 //! | `store/`         | what is kept, and the history of its changes              |
 //! | `metrics.rs`     | numbers for Prometheus                                    |
@@ -17,6 +18,7 @@ mod metrics;
 mod serve;
 mod settings;
 mod store;
+mod vault;
 
 pub use settings::Command;
 

@@ -24,16 +24,22 @@ const SWEEP: Duration = Duration::from_secs(30);
 pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     let guard = Arc::new(flags.guard().map_err(shown)?);
     let tls = flags.tls().map_err(shown)?;
+    let vault = Arc::new(flags.vault().map_err(shown)?);
     // Asked for before anything else happens, so that a signal is never lost.
     let mut terminated = signal(SignalKind::terminate()).map_err(shown)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(shown)?;
 
     let store = Store::open(&flags.database_url, flags.change_history).await.map_err(shown)?;
+    match store.seal_secrets(&vault).await.map_err(shown)? {
+        0 => {}
+        count => tracing::info!(count, "encrypted secrets that were stored before there was a key"),
+    }
     let store = Arc::new(store);
     let metrics = Arc::new(Metrics::default());
     let rules = Rules { strict_app_ids: flags.strict_app_ids };
     let patience = Duration::from_secs(flags.client_timeout);
-    let app = App { store: Arc::clone(&store), metrics: Arc::clone(&metrics), rules, patience };
+    let app =
+        App { store: Arc::clone(&store), metrics: Arc::clone(&metrics), rules, vault, patience };
     let entrance = Entrance::new(router(app), guard, Arc::clone(&metrics));
 
     let listener = TcpListener::bind(flags.listen)

@@ -11,6 +11,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::guard::{Guard, Tokens};
+use crate::vault::Vault;
 
 /// The admin service of Gatehouse: consumers, credentials and App IDs for the gateways.
 #[derive(Debug, Parser)]
@@ -46,6 +47,9 @@ pub(crate) struct Serve {
     /// File with the bearer token that may read what a gateway needs (at least 32 characters).
     #[arg(long, env = "GATEHOUSE_GATEWAY_TOKEN_FILE")]
     pub(crate) gateway_token_file: Option<PathBuf>,
+    /// File with the key that encrypts secrets at rest: 32 octets in hex or base64.
+    #[arg(long, env = "GATEHOUSE_ENCRYPTION_KEY_FILE")]
+    pub(crate) encryption_key_file: Option<PathBuf>,
     /// Certificate chain (PEM) to serve TLS with.
     #[arg(long, env = "GATEHOUSE_TLS_CERT")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -126,6 +130,16 @@ impl Serve {
             )));
         }
         Ok(guard)
+    }
+
+    /// Reads the key that encrypts secrets at rest.
+    pub(crate) fn vault(&self) -> Result<Vault, Unsafe> {
+        const FLAG: &str = "--encryption-key-file";
+        let Some(file) = &self.encryption_key_file else { return Ok(Vault::open()) };
+        let text = std::fs::read_to_string(file).map_err(|error| unreadable(FLAG, file, &error))?;
+        Vault::with_key(&text).ok_or_else(|| {
+            unreadable(FLAG, file, &"holds something else than 32 octets in hex or base64")
+        })
     }
 
     /// Reads certificate and key.

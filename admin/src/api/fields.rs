@@ -106,6 +106,24 @@ impl Fields {
         }
     }
 
+    /// A text of at most `max` octets in any number of lines: keys and secrets.
+    pub(crate) fn lines(&mut self, name: &str, max: usize) -> Given<String> {
+        let text = match self.take(name) {
+            Given::Absent => return Given::Absent,
+            Given::Null => return Given::Null,
+            Given::Value(text) => text.as_str().map(str::to_owned),
+        };
+        match text {
+            Some(text) if !text.is_empty() && text.len() <= max && !text.contains('\0') => {
+                Given::Value(text)
+            }
+            _ => {
+                self.problem(name, format!("expected a string of 1 to {max} octets"));
+                Given::Absent
+            }
+        }
+    }
+
     /// A UUID, in lower case.
     pub(crate) fn uuid(&mut self, name: &str) -> Given<String> {
         match self.text(name, 36) {

@@ -1,19 +1,20 @@
 //! `/identities`: what a gateway asks when it must know who is calling.
 
-use admin_api::{HolderPage, is_digest};
+use admin_api::{Credential, HolderPage, JWT, JwtIdentity, is_digest};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{Router, get};
 
 use super::answer::{Answer, Refusal, json};
 use super::query::Query;
-use super::{App, consumers};
+use super::{App, consumers, jwts};
 use crate::store::now;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/identities/key-auth", get(all_keys))
         .route("/identities/key-auth/{digest}", get(by_key))
+        .route("/identities/jwt/{key}", get(by_jwt_key))
         .route("/identities/consumers/{consumer}", get(by_name))
 }
 
@@ -37,6 +38,19 @@ async fn by_key(State(app): State<App>, Path(digest): Path<String>) -> Answer {
         Some(identity) => Ok(json(StatusCode::OK, &identity)),
         None => Err(Refusal::NotFound(Some(tx.seq()))),
     }
+}
+
+/// One secret at a time, for whoever names its key exactly.
+async fn by_jwt_key(State(app): State<App>, Path(key): Path<String>) -> Answer {
+    let mut tx = app.store.read().await?;
+    let Some((identity, secret)) = tx.jwt_identity(&key).await? else {
+        return Err(Refusal::NotFound(Some(tx.seq())));
+    };
+    let credential =
+        Credential { id: secret.id.clone(), kind: JWT.to_owned(), identifier: secret.key.clone() };
+    let jwt = jwts::material(&app.vault, secret)?;
+    let admin_api::Identity { consumer, groups, seq, .. } = identity;
+    Ok(json(StatusCode::OK, &JwtIdentity { consumer, groups, credential, jwt, seq }))
 }
 
 async fn by_name(State(app): State<App>, Path(name): Path<String>) -> Answer {

@@ -5,6 +5,7 @@
 //! | `entrance.rs`   | what every request passes: host, origin, token, path       |
 //! | `consumers.rs`  | `/consumers`                                               |
 //! | `belongings.rs` | App IDs, groups and API keys                               |
+//! | `jwts.rs`       | JWT credentials                                            |
 //! | `draft.rs`      | what a request says about one of these                     |
 //! | `changes.rs`    | `/changes`                                                 |
 //! | `identities.rs` | `/identities`                                              |
@@ -24,6 +25,7 @@ mod draft;
 mod entrance;
 mod fields;
 mod identities;
+mod jwts;
 mod query;
 mod status;
 mod text;
@@ -42,6 +44,7 @@ use serde_json::{Value, json};
 
 use crate::metrics::Metrics;
 use crate::store::{Kind, Store};
+use crate::vault::Vault;
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -49,15 +52,17 @@ pub(crate) struct App {
     pub(crate) store: Arc<Store>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rules: Rules,
+    pub(crate) vault: Arc<Vault>,
     /// How long a body may take to arrive.
     pub(crate) patience: Duration,
 }
 
 /// What the gateway's token opens, for reading only. Everything else needs the admin's.
-const GATEWAY_READS: [&str; 8] = [
+const GATEWAY_READS: [&str; 9] = [
     "/changes",
     "/identities/key-auth",
     "/identities/key-auth/{digest}",
+    "/identities/jwt/{key}",
     "/identities/consumers/{consumer}",
     "/consumers/{consumer}/appids",
     "/appids",
@@ -83,6 +88,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(belongings::routes(Kind::AppId))
         .merge(belongings::routes(Kind::Acl))
         .merge(belongings::routes(Kind::Key))
+        .merge(jwts::routes())
         .merge(changes::routes())
         .merge(identities::routes())
         .merge(status::routes());

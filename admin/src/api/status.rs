@@ -57,5 +57,6 @@ async fn gauges(app: &App) -> sqlx::Result<Gauges> {
     for kind in Kind::ALL {
         entities.push((kind.table(), tx.count(kind, &Filter::default(), now()).await?));
     }
+    entities.push(("jwt_secrets", tx.count_jwt_secrets().await?));
     Ok(Gauges { entities, seq: head.seq })
 }

@@ -139,6 +139,7 @@ impl Tx {
 
     /// Deletes a consumer and everything that belongs to it.
     pub(crate) async fn delete_consumer(&mut self, old: &Consumer) -> sqlx::Result<()> {
+        self.delete_jwt_secrets_of(&old.id).await?;
         for kind in Kind::ALL {
             self.delete_all_of(kind, &old.id).await?;
         }

@@ -4,7 +4,7 @@ use admin_api::{Credential, Holder, Identity, KEY_AUTH};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
-use super::{Consumer, Cursor, Tx};
+use super::{Consumer, Cursor, JwtSecret, Tx};
 
 impl Tx {
     /// Whose API key it is, unless it has expired at `now`.
@@ -28,6 +28,18 @@ impl Tx {
         let groups = self.groups(&consumer.id).await?;
         let credential = Some(credential);
         Ok(Some(Identity { consumer, groups, credential, expires_at, seq: Some(self.seq()) }))
+    }
+
+    /// Whose JWT credential has this key, and the credential as it is stored.
+    pub(crate) async fn jwt_identity(
+        &mut self,
+        key: &str,
+    ) -> sqlx::Result<Option<(Identity, JwtSecret)>> {
+        let Some(secret) = self.jwt_secret_by("jwt_key", key).await? else { return Ok(None) };
+        let Some(consumer) = self.consumer_by("id", &secret.consumer_id).await? else {
+            return Ok(None);
+        };
+        Ok(Some((self.consumer_identity(consumer).await?, secret)))
     }
 
     /// What a gateway needs to know about a consumer.

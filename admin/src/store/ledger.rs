@@ -205,32 +205,45 @@ impl Tx {
         .map(drop)
     }
 
-    /// Writes down that what a gateway knows about each API key of `consumer` is no longer true.
+    /// Writes down that what a gateway knows about each credential of `consumer` is no longer true.
     pub(super) async fn note_keys(&mut self, consumer: &str) -> sqlx::Result<()> {
-        let (seq, mark) = (self.seq, self.mark.clone());
-        let noted = sqlx::query(
-            "INSERT INTO changes (seq, mark, entity, operation, consumer_id, name) \
-             SELECT $1 + row_number() OVER (ORDER BY created_at, id), $2, $3, $4, consumer_id, digest \
-             FROM keyauth_credentials WHERE consumer_id = $5",
-        )
-        .bind(seq)
-        .bind(mark)
-        .bind(entity_name(Entity::KeyauthCredentials))
-        .bind(operation_name(Operation::Update))
-        .bind(consumer.to_owned())
-        .execute(self.connection())
-        .await?
-        .rows_affected();
-        self.seq = self.seq.saturating_add_unsigned(noted);
+        let credentials = [
+            (
+                Entity::KeyauthCredentials,
+                "INSERT INTO changes (seq, mark, entity, operation, consumer_id, name) \
+                 SELECT $1 + row_number() OVER (ORDER BY created_at, id), $2, $3, $4, consumer_id, \
+                 digest FROM keyauth_credentials WHERE consumer_id = $5",
+            ),
+            (
+                Entity::JwtSecrets,
+                "INSERT INTO changes (seq, mark, entity, operation, consumer_id, name) \
+                 SELECT $1 + row_number() OVER (ORDER BY created_at, id), $2, $3, $4, consumer_id, \
+                 jwt_key FROM jwt_secrets WHERE consumer_id = $5",
+            ),
+        ];
+        for (entity, statement) in credentials {
+            let (seq, mark) = (self.seq, self.mark.clone());
+            let noted = sqlx::query(statement)
+                .bind(seq)
+                .bind(mark)
+                .bind(entity_name(entity))
+                .bind(operation_name(Operation::Update))
+                .bind(consumer.to_owned())
+                .execute(self.connection())
+                .await?
+                .rows_affected();
+            self.seq = self.seq.saturating_add_unsigned(noted);
+        }
         Ok(())
     }
 }
 
-const ENTITIES: [(Entity, &str); 4] = [
+const ENTITIES: [(Entity, &str); 5] = [
     (Entity::Consumers, "consumers"),
     (Entity::Acls, "acls"),
     (Entity::Appids, "appids"),
     (Entity::KeyauthCredentials, "keyauth_credentials"),
+    (Entity::JwtSecrets, "jwt_secrets"),
 ];
 
 const OPERATIONS: [(Operation, &str); 3] =

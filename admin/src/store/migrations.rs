@@ -4,8 +4,10 @@ use super::database::OpenError;
 use super::{Engine, Store};
 
 /// Never change a step that was released; add one.
-const STEPS: [(i64, &str); 1] =
-    [(1, include_str!("../../migrations/0001_consumers_and_what_belongs_to_them.sql"))];
+const STEPS: [(i64, &str); 2] = [
+    (1, include_str!("../../migrations/0001_consumers_and_what_belongs_to_them.sql")),
+    (2, include_str!("../../migrations/0002_jwt_credentials.sql")),
+];
 
 /// Any number that nobody else uses as an advisory lock.
 const LOCK: &str = "SELECT count(*) FROM pg_advisory_xact_lock(7246174)";

@@ -8,6 +8,7 @@
 //! | `ledger.rs`     | the history of changes, its numbers and its epoch           |
 //! | `consumers.rs`  | consumers                                                   |
 //! | `belongings.rs` | what belongs to a consumer: groups, App IDs, API keys       |
+//! | `jwt_secrets.rs`| JWT credentials                                             |
 //! | `identities.rs` | who an API key or a name belongs to                         |
 //!
 //! The statements are the same text for both databases.
@@ -16,12 +17,14 @@ mod belongings;
 mod consumers;
 mod database;
 mod identities;
+mod jwt_secrets;
 mod ledger;
 mod migrations;
 mod transaction;
 
 pub(crate) use belongings::{Belonging, Filter, Kind};
 pub(crate) use consumers::Consumer;
+pub(crate) use jwt_secrets::JwtSecret;
 pub(crate) use ledger::Fetched;
 pub(crate) use transaction::Tx;
 

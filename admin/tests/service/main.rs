@@ -22,6 +22,7 @@ mod epoch;
 mod groups;
 mod hostile;
 mod identities;
+mod jwts;
 mod keys;
 mod limits;
 mod nodes;

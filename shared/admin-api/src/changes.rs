@@ -14,6 +14,8 @@ pub enum Entity {
     Appids,
     /// An API key.
     KeyauthCredentials,
+    /// A JWT credential.
+    JwtSecrets,
     /// A kind that this version does not know; it has nothing cached of it.
     #[serde(other)]
     Unknown,
@@ -45,7 +47,7 @@ pub struct Change {
     pub operation: Operation,
     /// The consumer that it belongs to, or that it is.
     pub consumer_id: String,
-    /// The App ID, the digest of the API key, the group, or a name of the consumer.
+    /// The App ID, the digest of the API key, the key of the JWT credential, the group, or a name of the consumer.
     pub key: String,
 }
 

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The credential type of an API key, as it stands in [`Credential::kind`].
 pub const KEY_AUTH: &str = "key-auth";
 
+/// The credential type of a token, as it stands in [`Credential::kind`].
+pub const JWT: &str = "jwt";
+
 /// A consumer as far as a gateway needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumer {
@@ -23,7 +26,7 @@ pub struct Consumer {
 pub struct Credential {
     /// A UUID in lower case.
     pub id: String,
-    /// [`KEY_AUTH`], and others to come.
+    /// [`KEY_AUTH`], [`JWT`], and others to come.
     #[serde(rename = "type")]
     pub kind: String,
     /// What an upstream is told as `X-Credential-Identifier`.
@@ -47,6 +50,43 @@ pub struct Identity {
     /// The newest change at the moment of reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
+}
+
+/// The answer to "who signs tokens under this key, and how".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JwtIdentity {
+    /// Who it is.
+    pub consumer: Consumer,
+    /// The consumer's groups, sorted.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// What was looked up; its identifier is the key.
+    pub credential: Credential,
+    /// What verifies the tokens.
+    pub jwt: JwtKey,
+    /// The newest change at the moment of reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+}
+
+/// What verifies the tokens of a JWT credential: a secret for HS*, a public key for any other algorithm.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JwtKey {
+    /// The only algorithm that the tokens may have.
+    pub algorithm: String,
+    /// The secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// The public key as PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rsa_public_key: Option<String>,
+}
+
+impl std::fmt::Debug for JwtKey {
+    /// Without the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JwtKey").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
 }
 
 /// One API key, by digest, with everything that a gateway needs to accept it.
@@ -92,6 +132,17 @@ mod tests {
         let identity: Identity = serde_json::from_str(json).unwrap();
         assert_eq!(identity.consumer.username, None);
         assert_eq!((identity.groups.len(), identity.credential, identity.seq), (0, None, None));
+    }
+
+    #[test]
+    fn a_jwt_credential_shows_its_secret_on_the_wire_only() {
+        let json = r#"{"consumer":{"id":"1"},"groups":[],"credential":{"id":"j","type":"jwt","identifier":"k"},
+            "jwt":{"algorithm":"HS256","secret":"hush"},"seq":4}"#;
+        let identity: JwtIdentity = serde_json::from_str(json).unwrap();
+        assert_eq!(identity.jwt.secret.as_deref(), Some("hush"));
+        assert!(!format!("{identity:?}").contains("hush"));
+        let text = serde_json::to_string(&identity.jwt).unwrap();
+        assert_eq!(text, r#"{"algorithm":"HS256","secret":"hush"}"#);
     }
 
     #[test]

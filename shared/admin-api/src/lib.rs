@@ -21,7 +21,9 @@ mod path;
 
 pub use app_id::{AppId, AppIdPage};
 pub use changes::{Change, ChangesPage, Entity, Operation};
-pub use identity::{Consumer, Credential, Holder, HolderPage, Identity, KEY_AUTH};
+pub use identity::{
+    Consumer, Credential, Holder, HolderPage, Identity, JWT, JwtIdentity, JwtKey, KEY_AUTH,
+};
 pub use limits::{
     APP_ID_MAX_CHARS, DIGEST_CHARS, GROUP_MAX_CHARS, KEY_MAX_CHARS, NAME_MAX_CHARS, PAGE_DEFAULT,
     PAGE_MAX, is_app_id, is_digest, is_strict_app_id,

@@ -1,0 +1,14 @@
+-- `jwt_key` is what the key claim of a token holds. `secret` is sealed where an encryption key is given;
+-- its first characters say whether it is.
+CREATE TABLE jwt_secrets (
+    id TEXT PRIMARY KEY,
+    consumer_id TEXT NOT NULL REFERENCES consumers (id),
+    jwt_key TEXT NOT NULL UNIQUE,
+    algorithm TEXT NOT NULL,
+    secret TEXT,
+    rsa_public_key TEXT,
+    tags TEXT,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX jwt_secrets_in_order ON jwt_secrets (created_at, id);
+CREATE INDEX jwt_secrets_by_consumer ON jwt_secrets (consumer_id);

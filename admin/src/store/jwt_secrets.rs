@@ -1,0 +1,216 @@
+//! JWT credentials: what a consumer's tokens are verified with.
+
+use admin_api::{Entity, Operation};
+use sqlx::any::AnyRow;
+use sqlx::{Any, AssertSqlSafe, Row};
+
+use super::{Cursor, Store, Tx, storable};
+use crate::vault::{PLAIN, SEALED, Stuck, Vault};
+
+/// A JWT credential as it is stored.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct JwtSecret {
+    pub(crate) id: String,
+    pub(crate) consumer_id: String,
+    /// What the key claim of a token holds.
+    pub(crate) key: String,
+    pub(crate) algorithm: String,
+    /// As the vault gave it out.
+    pub(crate) secret: Option<String>,
+    /// PEM.
+    pub(crate) rsa_public_key: Option<String>,
+    /// A JSON list.
+    pub(crate) tags: Option<String>,
+    pub(crate) created_at: i64,
+}
+
+const COLUMNS: &str =
+    "id, consumer_id, jwt_key, algorithm, secret, rsa_public_key, tags, created_at";
+
+/// Why the stored secrets cannot be used.
+pub(crate) enum Sealing {
+    Stuck(Stuck),
+    Database(sqlx::Error),
+}
+
+impl Store {
+    /// Seals what was stored before there was a key, and refuses secrets that cannot be opened.
+    pub(crate) async fn seal_secrets(&self, vault: &Vault) -> Result<usize, Sealing> {
+        let mut tx = self.read().await?;
+        for (id, secret) in tx.secrets_like(SEALED, 1).await? {
+            vault.unseal(&id, &secret).map_err(Sealing::Stuck)?;
+        }
+        drop(tx);
+        let mut total: usize = 0;
+        while vault.seals() {
+            let mut tx = self.write().await?;
+            let plain = tx.secrets_like(PLAIN, 500).await?;
+            if plain.is_empty() {
+                break;
+            }
+            for (id, secret) in plain {
+                let secret = vault.unseal(&id, &secret).map_err(Sealing::Stuck)?;
+                let sealed = vault.seal(&id, &secret).map_err(Sealing::Stuck)?;
+                sqlx::query("UPDATE jwt_secrets SET secret = $1 WHERE id = $2")
+                    .bind(sealed)
+                    .bind(id)
+                    .execute(tx.connection())
+                    .await?;
+                total = total.saturating_add(1);
+            }
+            tx.commit().await?;
+        }
+        Ok(total)
+    }
+}
+
+impl Tx {
+    /// Those of one consumer or of all, after `after`, oldest first.
+    pub(crate) async fn jwt_secrets(
+        &mut self,
+        consumer: Option<&str>,
+        after: &Cursor,
+        size: i64,
+    ) -> sqlx::Result<Vec<JwtSecret>> {
+        let condition = if consumer.is_some() { "AND consumer_id = $4" } else { "" };
+        let statement = format!(
+            "SELECT {COLUMNS} FROM jwt_secrets WHERE (created_at, id) > ($1, $2) {condition} \
+             ORDER BY created_at, id LIMIT $3"
+        );
+        let mut query = sqlx::query::<Any>(AssertSqlSafe(statement))
+            .bind(after.created_at)
+            .bind(after.id.clone())
+            .bind(size);
+        if let Some(consumer) = consumer {
+            query = query.bind(consumer.to_owned());
+        }
+        let rows = query.fetch_all(self.connection()).await?;
+        rows.iter().map(JwtSecret::from_row).collect()
+    }
+
+    /// The one whose `column` (`id` or `jwt_key`) is exactly this.
+    pub(crate) async fn jwt_secret_by(
+        &mut self,
+        column: &'static str,
+        value: &str,
+    ) -> sqlx::Result<Option<JwtSecret>> {
+        if !storable(value) {
+            return Ok(None);
+        }
+        let statement = format!("SELECT {COLUMNS} FROM jwt_secrets WHERE {column} = $1");
+        let row = sqlx::query::<Any>(AssertSqlSafe(statement)).bind(value.to_owned());
+        let row = row.fetch_optional(self.connection()).await?;
+        row.as_ref().map(JwtSecret::from_row).transpose()
+    }
+
+    pub(crate) async fn count_jwt_secrets(&mut self) -> sqlx::Result<i64> {
+        sqlx::query_scalar("SELECT count(*) FROM jwt_secrets").fetch_one(self.connection()).await
+    }
+
+    pub(crate) async fn insert_jwt_secret(&mut self, new: &JwtSecret) -> sqlx::Result<()> {
+        sqlx::query(
+            "INSERT INTO jwt_secrets (consumer_id, jwt_key, algorithm, secret, rsa_public_key, tags, \
+             id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(new.consumer_id.clone())
+        .bind(new.key.clone())
+        .bind(new.algorithm.clone())
+        .bind(new.secret.clone())
+        .bind(new.rsa_public_key.clone())
+        .bind(new.tags.clone())
+        .bind(new.id.clone())
+        .bind(new.created_at)
+        .execute(self.connection())
+        .await?;
+        self.note(Entity::JwtSecrets, Operation::Create, &new.consumer_id, &new.key).await
+    }
+
+    pub(crate) async fn update_jwt_secret(
+        &mut self,
+        old: &JwtSecret,
+        new: &JwtSecret,
+    ) -> sqlx::Result<()> {
+        sqlx::query(
+            "UPDATE jwt_secrets SET consumer_id = $1, jwt_key = $2, algorithm = $3, secret = $4, \
+             rsa_public_key = $5, tags = $6 WHERE id = $7",
+        )
+        .bind(new.consumer_id.clone())
+        .bind(new.key.clone())
+        .bind(new.algorithm.clone())
+        .bind(new.secret.clone())
+        .bind(new.rsa_public_key.clone())
+        .bind(new.tags.clone())
+        .bind(old.id.clone())
+        .execute(self.connection())
+        .await?;
+        if (&old.consumer_id, &old.key) != (&new.consumer_id, &new.key) {
+            self.note(Entity::JwtSecrets, Operation::Update, &old.consumer_id, &old.key).await?;
+        }
+        self.note(Entity::JwtSecrets, Operation::Update, &new.consumer_id, &new.key).await
+    }
+
+    pub(crate) async fn delete_jwt_secret(&mut self, old: &JwtSecret) -> sqlx::Result<()> {
+        sqlx::query("DELETE FROM jwt_secrets WHERE id = $1")
+            .bind(old.id.clone())
+            .execute(self.connection())
+            .await?;
+        self.note(Entity::JwtSecrets, Operation::Delete, &old.consumer_id, &old.key).await
+    }
+
+    /// Deletes everything that belongs to `consumer`.
+    pub(super) async fn delete_jwt_secrets_of(&mut self, consumer: &str) -> sqlx::Result<()> {
+        loop {
+            let some = self.jwt_secrets(Some(consumer), &Cursor::start(), 1000).await?;
+            if some.is_empty() {
+                return Ok(());
+            }
+            for old in some {
+                self.delete_jwt_secret(&old).await?;
+            }
+        }
+    }
+
+    /// Id and stored secret of some whose stored secret begins like this.
+    async fn secrets_like(
+        &mut self,
+        beginning: &str,
+        limit: i64,
+    ) -> sqlx::Result<Vec<(String, String)>> {
+        let rows = sqlx::query("SELECT id, secret FROM jwt_secrets WHERE secret LIKE $1 LIMIT $2")
+            .bind(format!("{beginning}%"))
+            .bind(limit)
+            .fetch_all(self.connection())
+            .await?;
+        rows.iter().map(|row| Ok((row.try_get("id")?, row.try_get("secret")?))).collect()
+    }
+}
+
+impl JwtSecret {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            consumer_id: row.try_get("consumer_id")?,
+            key: row.try_get("jwt_key")?,
+            algorithm: row.try_get("algorithm")?,
+            secret: row.try_get("secret")?,
+            rsa_public_key: row.try_get("rsa_public_key")?,
+            tags: row.try_get("tags")?,
+            created_at: row.try_get("created_at")?,
+        })
+    }
+}
+
+impl From<sqlx::Error> for Sealing {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl std::fmt::Display for Sealing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stuck(stuck) => stuck.fmt(f),
+            Self::Database(error) => error.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! The filter's settings: Kong's, by Kong's names and defaults, and a few of our own.
+
+use crate::credential::{Holder, Material, credential};
+use crate::memory::Memory;
+use crate::provider::{Provider, providers};
+use consumer::{Directory, Identity, consumers};
+use jose::{Algorithm, Crypto};
+use settings::{Common, Fields, Rule};
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// Settings that passed every check.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) common: Common,
+    pub(crate) consumers: Directory,
+    /// The JWT credentials of these consumers, by key.
+    pub(crate) holders: HashMap<String, Holder>,
+    pub(crate) uri_param_names: Vec<String>,
+    pub(crate) cookie_names: Vec<String>,
+    pub(crate) header_names: Vec<String>,
+    pub(crate) key_claim_name: String,
+    pub(crate) secret_is_base64: bool,
+    pub(crate) verify_exp: bool,
+    pub(crate) verify_nbf: bool,
+    /// Seconds; 0 for no limit.
+    pub(crate) maximum_expiration: u64,
+    /// Id or username of the consumer that stands in for whoever cannot be authenticated.
+    pub(crate) anonymous: Option<String>,
+    pub(crate) run_on_preflight: bool,
+    pub(crate) hide_credentials: bool,
+    /// `WWW-Authenticate` where there is no token.
+    pub(crate) challenge: String,
+    /// The same where there is one, and it will not do.
+    pub(crate) invalid_token: String,
+    pub(crate) crypto: Crypto,
+    pub(crate) providers: Vec<Provider>,
+    /// Milliseconds.
+    pub(crate) jwks_min_refresh: u64,
+    /// The headers that claims go into.
+    pub(crate) owned: Vec<String>,
+    pub(crate) memory: RefCell<Memory>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Time {
+    Exp,
+    Nbf,
+}
+
+/// Names in a query or in a `Cookie` header.
+const PARAMETER: Rule = Rule {
+    what: "a name of printable ASCII without `=`, `;`, `,`, `&` and spaces",
+    pattern: Some("^[!-%'-+\\--:<>-~]+$"),
+    max: 256,
+    check: |text| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic() && !b"=;,&".contains(&b))
+    },
+};
+
+impl Config {
+    pub(crate) fn read(f: &mut Fields<'_>) -> Self {
+        let common = Common::authenticating(f).with_lookups(f);
+        let consumers = consumers(f);
+        let uri_param_names = f.texts("uri_param_names", PARAMETER);
+        let cookie_names = f.texts("cookie_names", PARAMETER).unwrap_or_default();
+        let header_names = f.texts("header_names", Rule::HEADER_NAME);
+        let key_claim_name = f.text("key_claim_name", Rule::TEXT);
+        let secret_is_base64 = f.flag("secret_is_base64", false);
+        let times = f.choices("claims_to_verify", &[("exp", Time::Exp), ("nbf", Time::Nbf)]);
+        let times = times.unwrap_or_default();
+        let maximum_expiration = f.integer("maximum_expiration", 0..=31_536_000, 0);
+        let anonymous = f.text("anonymous", Rule::TEXT);
+        let run_on_preflight = f.flag("run_on_preflight", true);
+        let hide_credentials = f.flag("hide_credentials", false);
+        let realm = f.text("realm", Rule::QUOTABLE);
+        let crypto = f.choice(
+            "crypto",
+            &[("auto", Crypto::Auto), ("wasm", Crypto::Wasm), ("host", Crypto::Host)],
+        );
+        let providers = providers(f);
+        let jwks_min_refresh = f.integer("jwks_min_refresh", 1..=3600, 10);
+        let header_names = header_names.unwrap_or_else(|| vec!["authorization".to_owned()]);
+        let verify_exp = times.contains(&Time::Exp);
+        f.check(
+            maximum_expiration == 0 || verify_exp,
+            "maximum_expiration",
+            "found a limit without `exp` in `claims_to_verify`, expected both",
+        );
+        f.check(
+            common.admin.is_some() || !consumers.is_empty() || !providers.is_empty(),
+            "",
+            "found neither `admin` nor `consumers` nor `providers`, expected one of them to say whose tokens there are",
+        );
+        f.check(
+            common.admin.is_some()
+                || anonymous.as_ref().is_none_or(|name| consumers.by_name(name).is_some()),
+            "anonymous",
+            "found a name that is not in `consumers`, expected the id or username of a consumer",
+        );
+        let holders = holders(f, &consumers, secret_is_base64);
+        let owned = check_providers(f, &providers, &header_names);
+        let challenge = match &realm {
+            Some(realm) => format!("Bearer realm=\"{realm}\""),
+            None => "Bearer".to_owned(),
+        };
+        Self {
+            common,
+            consumers,
+            holders,
+            uri_param_names: uri_param_names.unwrap_or_else(|| vec!["jwt".to_owned()]),
+            cookie_names,
+            header_names,
+            key_claim_name: key_claim_name.unwrap_or_else(|| "iss".to_owned()),
+            secret_is_base64,
+            verify_exp,
+            verify_nbf: times.contains(&Time::Nbf),
+            maximum_expiration,
+            anonymous,
+            run_on_preflight,
+            hide_credentials,
+            invalid_token: match realm {
+                Some(_) => format!("{challenge}, error=\"invalid_token\""),
+                None => format!("{challenge} error=\"invalid_token\""),
+            },
+            challenge,
+            crypto: crypto.unwrap_or_default(),
+            providers,
+            jwks_min_refresh: jwks_min_refresh.saturating_mul(1000),
+            owned,
+            memory: RefCell::default(),
+        }
+    }
+
+    /// What kept answers depend on besides the admin service: where each provider's keys come from.
+    pub(crate) fn depends(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for provider in &self.providers {
+            let Some(place) = provider.place() else { continue };
+            let target = &place.target;
+            for part in [
+                provider.name.as_str(),
+                &provider.issuer,
+                &place.uri.authority,
+                &place.uri.path,
+                &target.upstream,
+                &target.authority,
+                target.token.as_deref().unwrap_or_default(),
+            ] {
+                out.extend_from_slice(part.as_bytes());
+                out.push(0);
+            }
+        }
+        out
+    }
+}
+
+fn holders(f: &mut Fields<'_>, directory: &Directory, base64: bool) -> HashMap<String, Holder> {
+    let mut holders = HashMap::new();
+    for (owner, secret) in &directory.jwt_secrets {
+        let material = Material {
+            algorithm: secret.algorithm.clone().unwrap_or_else(|| "HS256".to_owned()),
+            secret: secret.secret.clone(),
+            public_key: secret.public_key.clone(),
+            base64,
+        };
+        let key = &secret.key;
+        let known = Algorithm::parse(&material.algorithm);
+        let problem = match (known, material.usable().key) {
+            (None, _) => Some("an unknown algorithm, expected one of RFC 7518 or EdDSA"),
+            (Some(_), Some(_)) => None,
+            (Some(algorithm), None) if algorithm.is_symmetric() => {
+                Some("no usable secret, expected `secret`, in base64 if `secret_is_base64` is set")
+            }
+            (Some(_), None) => {
+                Some("no usable public key, expected `rsa_public_key` with a PEM for the algorithm")
+            }
+        };
+        if let Some(problem) = problem {
+            f.check(false, "consumers", format!("JWT credential `{key}`: found {problem}"));
+        }
+        let identity =
+            Identity { credential: Some(credential(&secret.id, key)), ..(**owner).clone() };
+        let earlier = holders.insert(key.clone(), Holder { identity, material });
+        f.check(
+            earlier.is_none(),
+            "consumers",
+            format!("JWT credential `{key}`: found a key that an earlier credential has, expected it to be unique"),
+        );
+    }
+    holders
+}
+
+/// Names and issuers are unique, and so are the headers that claims go into; gives these.
+fn check_providers(
+    f: &mut Fields<'_>,
+    providers: &[Provider],
+    header_names: &[String],
+) -> Vec<String> {
+    let mut owned: Vec<String> = Vec::new();
+    for (n, provider) in providers.iter().enumerate() {
+        let earlier = providers.get(..n).unwrap_or_default();
+        for (field, taken) in [
+            ("name", earlier.iter().any(|other| other.name == provider.name)),
+            ("issuer", earlier.iter().any(|other| other.issuer == provider.issuer)),
+        ] {
+            f.check(
+                !taken,
+                &format!("providers[{n}].{field}"),
+                "found the same value in an earlier provider, expected it to be unique",
+            );
+        }
+        let headers = provider.claims_to_headers.iter().map(|(_, header)| header);
+        for header in headers.chain(&provider.forward_payload_header) {
+            let same = |name: &String| exchange::same_name(name.as_bytes(), header.as_bytes());
+            f.check(
+                !header_names.iter().any(same),
+                &format!("providers[{n}]"),
+                format!("found the header `{header}`, which carries tokens, expected another one"),
+            );
+            if !owned.contains(header) {
+                owned.push(header.clone());
+            }
+        }
+    }
+    owned
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn config(json: &str) -> Config {
+        match settings::read(json.as_bytes(), &|_| None, Config::read) {
+            Ok(config) => config,
+            Err(invalid) => panic!("{invalid}"),
+        }
+    }
+
+    fn problems(json: &str) -> Vec<String> {
+        let error = settings::read(json.as_bytes(), &|_| None, Config::read).unwrap_err();
+        error.problems().iter().map(|problem| problem.path.clone()).collect()
+    }
+
+    #[test]
+    fn what_is_left_out_gets_kongs_default() {
+        let config = config(r#"{"admin":{"upstream":"admin"}}"#);
+        assert_eq!(config.uri_param_names, ["jwt"]);
+        assert_eq!(config.header_names, ["authorization"]);
+        assert!(config.cookie_names.is_empty() && config.providers.is_empty());
+        assert_eq!((config.key_claim_name.as_str(), config.maximum_expiration), ("iss", 0));
+        assert!(!config.secret_is_base64 && !config.verify_exp && !config.verify_nbf);
+        assert!(config.run_on_preflight && !config.hide_credentials);
+        assert_eq!((config.anonymous, config.crypto), (None, Crypto::Auto));
+        assert_eq!(config.challenge, "Bearer");
+        assert_eq!(config.invalid_token, r#"Bearer error="invalid_token""#);
+    }
+
+    #[test]
+    fn a_realm_stands_in_both_challenges() {
+        let config = config(r#"{"realm":"my api","consumers":[{"username":"a"}]}"#);
+        assert_eq!(config.challenge, r#"Bearer realm="my api""#);
+        assert_eq!(config.invalid_token, r#"Bearer realm="my api", error="invalid_token""#);
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused_by_path() {
+        let provider =
+            |more: &str| format!(r#"{{"providers":[{{"name":"p","issuer":"https://p/"{more}}}]}}"#);
+        let remote = r#","jwks_uri":"https://p/jwks","upstream":{"upstream":"idp"}"#;
+        for (json, path) in [
+            ("{}".to_owned(), ""),
+            (r#"{"consumers":[{"username":"a"}],"anonymous":"b"}"#.into(), "anonymous"),
+            (r#"{"admin":{"upstream":"a"},"maximum_expiration":5}"#.into(), "maximum_expiration"),
+            (
+                r#"{"admin":{"upstream":"a"},"claims_to_verify":["iat"]}"#.into(),
+                "claims_to_verify[0]",
+            ),
+            (r#"{"admin":{"upstream":"a"},"cookie_names":["a;b"]}"#.into(), "cookie_names[0]"),
+            (r#"{"admin":{"upstream":"a"},"match":{"consumers":["x"]}}"#.into(), "match.consumers"),
+            (
+                r#"{"consumers":[{"username":"a","jwt_secrets":[{"key":"k"}]}]}"#.into(),
+                "consumers",
+            ),
+            (
+                r#"{"consumers":[{"username":"a","jwt_secrets":[{"key":"k","secret":"s","algorithm":"ES256"}]}]}"#.into(),
+                "consumers",
+            ),
+            (
+                r#"{"consumers":[{"username":"a","jwt_secrets":[{"key":"k","secret":"s"},{"key":"k","secret":"t"}]}]}"#.into(),
+                "consumers",
+            ),
+            (provider(""), "providers[0]"),
+            (provider(r#","jwks_uri":"https://p/jwks""#), "providers[0].upstream"),
+            (provider(r#","jwks_uri":"https://p/jwks?x""#), "providers[0].jwks_uri"),
+            (provider(r#","jwks":"{}""#), "providers[0].jwks"),
+            (provider(r#","jwks":"{\"keys\":[]}""#), "providers[0].jwks"),
+            (provider(&format!(r#"{remote},"algorithms":["HS256"]"#)), "providers[0].algorithms"),
+            (
+                provider(&format!(r#"{remote},"forward_payload_header":"X_Consumer_ID""#)),
+                "providers[0].forward_payload_header",
+            ),
+            (
+                provider(&format!(
+                    r#"{remote},"claims_to_headers":[{{"claim":"a","header":"Authorization"}}]"#
+                )),
+                "providers[0]",
+            ),
+        ] {
+            assert_eq!(problems(&json).first().map(String::as_str), Some(path), "{json}");
+        }
+        let twice = format!(
+            r#"{{"providers":[{{"name":"p","issuer":"i"{remote}}},{{"name":"p","issuer":"i"{remote}}}]}}"#
+        );
+        assert_eq!(problems(&twice), ["providers[1].name", "providers[1].issuer"]);
+    }
+
+    #[test]
+    fn no_message_shows_a_secret() {
+        let json = r#"{"consumers":[{"username":"a","jwt_secrets":[{"key":"k","secret":"hush hush","algorithm":"RS256"}]}],
+            "providers":[{"name":"p","issuer":"i","jwks":"hush"}]}"#;
+        let error = settings::read(json.as_bytes(), &|_| None, Config::read).unwrap_err();
+        assert!(!error.to_string().contains("hush"), "{error}");
+        let ok = r#"{"consumers":[{"username":"a","jwt_secrets":[{"key":"k","secret":"hush"}]}]}"#;
+        assert!(!format!("{:?}", config(ok)).contains("hush"));
+    }
+}

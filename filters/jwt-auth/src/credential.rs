@@ -1,0 +1,181 @@
+//! A consumer's key: kept, compared, made usable.
+
+use crate::memory::Digest;
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use consumer::{Credential, Identity};
+use jose::{Algorithm, Algorithms, Policy, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+/// What a consumer's tokens are verified with, as it was written down.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Material {
+    /// The only algorithm that its tokens may have.
+    pub(crate) algorithm: String,
+    /// The HMAC secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<String>,
+    /// The public key (PEM) of any other algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) public_key: Option<String>,
+    /// Whether the secret is the base64 of the real one.
+    #[serde(default)]
+    pub(crate) base64: bool,
+}
+
+/// The same in a form that verifies.
+pub(crate) struct VerifyingMaterial {
+    /// None if it cannot be used.
+    pub(crate) key: Option<VerifyingKey>,
+    /// Tells it from any other.
+    pub(crate) print: Digest,
+}
+
+/// A consumer with one of its JWT credentials.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Holder {
+    pub(crate) identity: Identity,
+    pub(crate) material: Material,
+}
+
+impl Holder {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        // Texts and flags: there is nothing in it that JSON cannot hold.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    pub(crate) fn decode(value: &[u8]) -> Option<Self> {
+        serde_json::from_slice(value).ok().filter(|holder: &Self| !holder.identity.id.is_empty())
+    }
+}
+
+/// The credential of a token, as later filters and the upstream see it.
+pub(crate) fn credential(id: &str, identifier: &str) -> Credential {
+    Credential {
+        id: id.to_owned(),
+        kind: "jwt".to_owned(),
+        identifier: Some(identifier.to_owned()),
+        key: None,
+    }
+}
+
+impl Material {
+    /// Whether there is nothing secret in it, and something that is worth parsing once only.
+    pub(crate) fn is_public(&self) -> bool {
+        self.secret.is_none()
+    }
+
+    /// The key, if it is one for the algorithm.
+    pub(crate) fn usable(&self) -> VerifyingMaterial {
+        let print = jose::hash::sha256(
+            [&self.algorithm, "\0", self.public_key.as_deref().unwrap_or_default()]
+                .concat()
+                .as_bytes(),
+        );
+        VerifyingMaterial { key: self.key(), print }
+    }
+
+    fn key(&self) -> Option<VerifyingKey> {
+        let algorithm = Algorithm::parse(&self.algorithm)?;
+        if algorithm.is_symmetric() {
+            let secret = self.secret.as_ref()?;
+            let secret = match self.base64 {
+                true => any_base64(secret)?,
+                false => secret.clone().into_bytes(),
+            };
+            return VerifyingKey::from_secret(&secret, algorithm).ok();
+        }
+        let pem = self.public_key.as_ref()?;
+        VerifyingKey::from_pem(pem, Algorithms::of(&[algorithm]), Policy::INLINE).ok()
+    }
+}
+
+/// Base64 or base64url, padded or not: secrets come in all of these.
+pub(crate) fn any_base64(text: &str) -> Option<Vec<u8>> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+            .with_decode_allow_trailing_bits(true),
+    );
+    let plain: String = text
+        .trim()
+        .chars()
+        .map(|c| match c {
+            '-' => '+',
+            '_' => '/',
+            other => other,
+        })
+        .collect();
+    LENIENT.decode(plain).ok().filter(|bytes| !bytes.is_empty())
+}
+
+impl std::fmt::Debug for Material {
+    /// Without the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Material").field("algorithm", &self.algorithm).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for VerifyingMaterial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("VerifyingMaterial").field(&self.key).finish()
+    }
+}
+
+impl std::fmt::Debug for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Holder").field("material", &self.material).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(algorithm: &str, secret: &str, base64: bool) -> Material {
+        let secret = Some(secret.to_owned());
+        Material { algorithm: algorithm.to_owned(), secret, public_key: None, base64 }
+    }
+
+    #[test]
+    fn a_secret_may_be_any_kind_of_base64() {
+        for text in ["_-8", "/+8", "/+8=", "_-8=", " _-8\n"] {
+            assert_eq!(any_base64(text), Some(vec![0xff, 0xef]), "{text}");
+        }
+        // The secret of the requirement document.
+        let auth0 = "aFGFzo9dRvT_jkw5ghisfnP_48NaBrovcJsq0M550eJnzujeb8Jr2tREoNePO1yQ";
+        assert_eq!(any_base64(auth0).map(|bytes| bytes.len()), Some(48));
+        for text in ["", "=", "A", "a b", "\u{e4}"] {
+            assert_eq!(any_base64(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_for_its_algorithm_is_not_usable() {
+        assert!(secret("HS256", "x", false).usable().key.is_some());
+        for material in [
+            secret("HS256", "a b", true),
+            secret("RS256", "x", false),
+            secret("none", "x", false),
+            Material { secret: None, ..secret("HS256", "", false) },
+            Material { public_key: Some("no PEM".into()), ..secret("ES256", "x", false) },
+        ] {
+            assert!(material.usable().key.is_none(), "{material:?}");
+        }
+    }
+
+    #[test]
+    fn a_kept_holder_is_read_back_and_shows_no_secret() {
+        let identity = Identity {
+            id: "1".into(),
+            credential: Some(credential("c", "adokey")),
+            ..Identity::default()
+        };
+        let holder = Holder { identity, material: secret("HS256", "supersecret", false) };
+        assert_eq!(Holder::decode(&holder.encode()), Some(holder.clone()));
+        assert_eq!(Holder::decode(b"{}"), None);
+        assert!(!format!("{holder:?}").contains("supersecret"));
+    }
+}

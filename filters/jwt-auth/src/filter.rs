@@ -1,0 +1,88 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::Config;
+use crate::flow::JwtFlow;
+use crate::source::Entities;
+use exchange::Flow;
+use host::{Feature, Host, Needs, Source, is_address};
+use jose::{Backend, Crypto, ForeignFailed};
+use settings::{Common, Fields, Invalid};
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+/// The JWT authentication filter.
+#[derive(Debug)]
+pub struct JwtAuth;
+
+/// The settings, with who computes for them.
+pub struct Settings {
+    config: Rc<Config>,
+    /// Chosen at the first request, when it is known which host this is. None where the host was to compute
+    /// and cannot.
+    backend: OnceCell<Option<Rc<dyn Backend>>>,
+}
+
+impl Feature for JwtAuth {
+    const NAME: &'static str = "jwt_auth";
+    const ID: u8 = 3;
+    type Config = Settings;
+
+    fn settings(fields: &mut Fields<'_>) -> Settings {
+        Settings { config: Rc::new(Config::read(fields)), backend: OnceCell::new() }
+    }
+
+    fn common(settings: &Settings) -> &Common {
+        &settings.config.common
+    }
+
+    fn needs(settings: &Settings) -> Needs {
+        let config = &settings.config;
+        let needs = Needs::of(&config.common);
+        Needs {
+            raw_target: needs.raw_target || !config.uri_param_names.is_empty(),
+            claims: !config.owned.is_empty(),
+            ..needs
+        }
+    }
+
+    fn check_host(settings: &Settings, host: Host) -> Result<(), Invalid> {
+        let Host::Kong(_) = host else { return Ok(()) };
+        if settings.config.crypto == Crypto::Host {
+            return Err(Invalid::one(
+                "crypto",
+                "found \"host\" on Kong, which has no functions for signatures, expected \"auto\" or \"wasm\"",
+            ));
+        }
+        for (n, provider) in settings.config.providers.iter().enumerate() {
+            let place = provider.place();
+            if place.is_some_and(|place| !is_address(&place.target.upstream)) {
+                return Err(Invalid::one(
+                    format!("providers[{n}].upstream.upstream"),
+                    "found a name that Kong cannot call, expected `host:port`",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn source(settings: &Rc<Settings>) -> Option<Box<dyn Source>> {
+        let config = &settings.config;
+        let remote = config.providers.iter().any(|provider| provider.place().is_some());
+        let entities = || Box::new(Entities { config: Rc::clone(config) }) as Box<dyn Source>;
+        (config.common.admin.is_some() || remote).then(entities)
+    }
+
+    fn depends(settings: &Settings) -> Vec<u8> {
+        settings.config.depends()
+    }
+
+    fn flow(settings: &Rc<Settings>) -> Box<dyn Flow> {
+        let backend = settings.backend.get_or_init(|| {
+            // Fails on every host but Envoy, which then does not pass the self-test.
+            let host =
+                |name: &str, argument: &[u8]| host::foreign(name, argument).ok_or(ForeignFailed);
+            settings.config.crypto.backend(Some(Box::new(host))).ok().map(Rc::from)
+        });
+        Box::new(JwtFlow::new(Rc::clone(&settings.config), backend.clone()))
+    }
+}

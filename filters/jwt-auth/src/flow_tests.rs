@@ -1,0 +1,745 @@
+use super::*;
+use crate::config::tests::config;
+use crate::credential::Material;
+use exchange::{Head, Key};
+use jose::{Algorithm, InWasm, SigningKey};
+use serde_json::json;
+
+/// The claims of the requirement document, `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
+const SEED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
+/// The token as the document prints it: its author had jwt.io take the secret for base64.
+const PRINTED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.t86wrSIeBCBSRsJhsR6qRNPoiZo_dE5D_ZDMazL-o6M";
+const INLINE: &str = r#""consumers":[
+    {"id":"1","username":"ado","jwt_secrets":[{"id":"j","key":"adokey","secret":"supersecret"}]},
+    {"id":"9","username":"guests"}]"#;
+const NOW: u64 = 1_000;
+
+fn flow(json: &str) -> JwtFlow {
+    JwtFlow::new(Rc::new(config(&format!("{{{json}}}"))), Some(Rc::new(InWasm)))
+}
+
+fn inline(more: &str) -> JwtFlow {
+    flow(&format!("{INLINE}{more}"))
+}
+
+fn asking(more: &str) -> JwtFlow {
+    flow(&format!(r#""admin":{{"upstream":"admin"}}{more}"#))
+}
+
+/// A provider whose set is at `https://idp/jwks`.
+fn provided(more: &str) -> JwtFlow {
+    flow(&format!(
+        r#""providers":[{{"name":"idp","issuer":"https://idp/","jwks_uri":"https://idp/jwks","upstream":{{"upstream":"idp"}}{more}}}]"#
+    ))
+}
+
+fn request(target: &str, fields: &[(&str, &str)]) -> Request {
+    Request {
+        head: fields.iter().copied().collect::<Head>(),
+        method: b"GET".to_vec(),
+        target: target.into(),
+        now: NOW * 1000,
+        can_remove: true,
+        ..Request::default()
+    }
+}
+
+fn on(flow: &mut JwtFlow, request: Request) -> Step {
+    flow.on(Event::Request(Box::new(request)))
+}
+
+fn bearing(flow: &mut JwtFlow, token: &str) -> Step {
+    on(flow, request("/", &[("authorization", &format!("Bearer {token}"))]))
+}
+
+fn found(flow: &mut JwtFlow, value: impl Into<Vec<u8>>) -> Step {
+    flow.on(Event::Found(Ok(Finding::Value(value.into()))))
+}
+
+fn signed(key: &SigningKey, header: &Value, claims: &Value) -> String {
+    let header = key.header(&header.to_string()).unwrap();
+    let mut random = rand();
+    key.sign(&header, &claims.to_string(), &InWasm, &mut random).unwrap()
+}
+
+fn rand() -> impl FnMut(&mut [u8]) {
+    let mut n = 1_u8;
+    move |out: &mut [u8]| {
+        for byte in out {
+            n = n.wrapping_mul(5).wrapping_add(7);
+            *byte = n;
+        }
+    }
+}
+
+fn hs256(claims: &Value) -> String {
+    let key = SigningKey::from_secret(b"supersecret", Algorithm::Hs256).unwrap();
+    signed(&key, &json!({"alg": "HS256"}), claims)
+}
+
+/// A token that nobody signed.
+fn unsigned(header: &str, claims: &str) -> String {
+    let encode = jose::base64url::encode;
+    format!("{}.{}.AAAA", encode(header), encode(claims))
+}
+
+struct Refusal {
+    status: u16,
+    body: String,
+    challenge: Option<String>,
+}
+
+fn refusal(step: &Step) -> Refusal {
+    let Step::Reply(Reply { status, body, headers }) = step else { panic!("{step:?}") };
+    let body = match body {
+        Body::Message(text) => json!({ "message": text }).to_string(),
+        Body::Raw(_, bytes) => String::from_utf8(bytes.clone()).unwrap(),
+        Body::Error(text) => text.to_string(),
+        Body::Empty => String::new(),
+    };
+    let challenge = headers.iter().find(|(name, _)| name == "www-authenticate");
+    let challenge = challenge.map(|(_, value)| String::from_utf8(value.clone()).unwrap());
+    Refusal { status: *status, body, challenge }
+}
+
+#[track_caller]
+fn refused(step: &Step, message: &str) {
+    let Refusal { status, body, challenge } = refusal(step);
+    assert_eq!((status, body), (401, json!({ "message": message }).to_string()));
+    assert_eq!(challenge.as_deref(), Some(r#"Bearer error="invalid_token""#), "{message}");
+}
+
+fn forwarded(step: &Step) -> &[Edit] {
+    match step {
+        Step::Forward(edits) => edits,
+        Step::Reply(reply) => panic!("{reply:?}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn published(step: &Step, name: &str) -> Option<Value> {
+    forwarded(step).iter().find_map(|edit| match edit {
+        Edit::Publish(property, value) if *property == name => serde_json::from_slice(value).ok(),
+        _ => None,
+    })
+}
+
+fn header<'a>(step: &'a Step, name: &str) -> Option<&'a str> {
+    forwarded(step).iter().find_map(|edit| match edit {
+        Edit::Set(set, value) if set == name => std::str::from_utf8(value).ok(),
+        _ => None,
+    })
+}
+
+// === Kong's answers (reference A.4) ===
+
+#[test]
+fn the_token_of_the_requirement_document_passes_in_header_and_query() {
+    for request in [
+        request("/", &[("authorization", &format!("Bearer {SEED}"))]),
+        request(&format!("/?jwt={SEED}"), &[]),
+    ] {
+        let step = on(&mut inline(""), request);
+        for (name, value) in [
+            ("x-consumer-id", "1"),
+            ("x-consumer-username", "ado"),
+            ("x-credential-identifier", "adokey"),
+        ] {
+            assert_eq!(header(&step, name), Some(value));
+        }
+        assert_eq!(
+            published(&step, PROPERTY).unwrap()["credential"],
+            json!({"id": "j", "type": "jwt", "identifier": "adokey"})
+        );
+        assert_eq!(published(&step, CLAIMS), Some(json!({"iss": "adokey", "name": "ado"})));
+    }
+}
+
+#[test]
+fn the_token_as_it_is_printed_passes_where_the_secret_is_base64() {
+    let base64 = r#","secret_is_base64":true"#;
+    for request in [
+        request("/", &[("authorization", &format!("Bearer {PRINTED}"))]),
+        request(&format!("/?jwt={PRINTED}"), &[]),
+    ] {
+        let step = on(&mut inline(base64), request);
+        assert_eq!(header(&step, "x-credential-identifier"), Some("adokey"));
+    }
+    refused(&bearing(&mut inline(""), PRINTED), "Invalid signature");
+    refused(&bearing(&mut inline(base64), SEED), "Invalid signature");
+}
+
+#[test]
+fn rows_1_to_3_no_token_several_or_none_that_is_text() {
+    let step = on(&mut inline(""), request("/", &[]));
+    let Refusal { status, body, challenge } = refusal(&step);
+    assert_eq!((status, body.as_str()), (401, r#"{"message":"Unauthorized"}"#));
+    assert_eq!(challenge.as_deref(), Some("Bearer"));
+    let realm = on(&mut inline(r#","realm":"r""#), request("/", &[]));
+    assert_eq!(refusal(&realm).challenge.as_deref(), Some(r#"Bearer realm="r""#));
+    let two = format!("/?jwt={SEED}&jwt=a.b.c");
+    refused(&on(&mut inline(""), request(&two, &[])), "Multiple tokens provided");
+    refused(&on(&mut inline(""), request("/?jwt", &[])), "Unrecognizable token");
+    let step = on(&mut inline(r#","realm":"r""#), request("/?jwt", &[]));
+    let expected = r#"Bearer realm="r", error="invalid_token""#;
+    assert_eq!(refusal(&step).challenge.as_deref(), Some(expected));
+}
+
+#[test]
+fn rows_4_to_7_what_is_no_token() {
+    let good = r#"{"alg":"HS256"}"#;
+    for (token, message) in [
+        ("a.b".to_owned(), "Bad token; invalid JSON"),
+        ("a.b.c".into(), "Bad token; invalid JSON"),
+        (unsigned("{", "{}"), "Bad token; invalid JSON"),
+        (unsigned(good, "{"), "Bad token; invalid JSON"),
+        (unsigned(r#"{"alg":"HS256","alg":"HS256"}"#, "{}"), "Bad token; invalid JSON"),
+        (unsigned(good, r#"{"iss":"a","iss":"adokey"}"#), "Bad token; invalid JSON"),
+        (format!("{SEED}\u{e4}"), "Bad token; invalid signature"),
+        ("x".repeat(70_000), "Bad token; invalid JSON"),
+        (unsigned("{}", "{}"), "Bad token; invalid alg"),
+        (unsigned(r#"{"alg":1}"#, "{}"), "Bad token; invalid alg"),
+        (unsigned(r#"{"alg":"none"}"#, "{}"), "Bad token; invalid alg"),
+        (unsigned(r#"{"alg":"hs256"}"#, "{}"), "Bad token; invalid alg"),
+        (unsigned(r#"{"alg":"foo"}"#, "{}"), "Bad token; invalid alg"),
+        (unsigned(good, "false"), "Bad token; invalid claims"),
+        (format!("{SEED}.x"), "Bad token; invalid signature"),
+        (format!("{SEED}="), "Bad token; invalid signature"),
+        (unsigned(r#"{"alg":"HS256","crit":["x"]}"#, "{}"), "Bad token; unsupported crit"),
+        (unsigned(r#"{"alg":"HS256","kid":1}"#, "{}"), "Bad token; invalid kid"),
+    ] {
+        refused(&bearing(&mut inline(""), &token), message);
+    }
+}
+
+#[test]
+fn rows_8_to_10_the_key_claim() {
+    let key = SigningKey::from_secret(b"supersecret", Algorithm::Hs256).unwrap();
+    for (claims, message) in [
+        (json!({}), "No mandatory 'iss' in claims"),
+        (json!({"iss": false}), "No mandatory 'iss' in claims"),
+        (json!({"iss": ""}), "Invalid 'iss' in claims"),
+        (json!({"iss": "nobody"}), "No credentials found for given 'iss'"),
+    ] {
+        refused(&bearing(&mut inline(""), &hs256(&claims)), message);
+    }
+    // The claims come first, then the header.
+    let by_kid = r#","key_claim_name":"kid""#;
+    let in_header = signed(&key, &json!({"alg": "HS256", "kid": "adokey"}), &json!({}));
+    forwarded(&bearing(&mut inline(by_kid), &in_header));
+    let other = json!({"kid": "nobody"});
+    let both = signed(&key, &json!({"alg": "HS256", "kid": "adokey"}), &other);
+    refused(&bearing(&mut inline(by_kid), &both), "No credentials found for given 'kid'");
+    refused(&bearing(&mut inline(by_kid), SEED), "No mandatory 'kid' in claims");
+}
+
+#[test]
+fn rows_11_to_13_algorithm_key_and_signature() {
+    let claims = json!({"iss": "adokey"});
+    let hs512 = SigningKey::from_secret(b"supersecret", Algorithm::Hs512).unwrap();
+    let token = signed(&hs512, &json!({"alg": "HS512"}), &claims);
+    refused(&bearing(&mut inline(""), &token), "Invalid algorithm");
+    let other = SigningKey::from_secret(b"other", Algorithm::Hs256).unwrap();
+    let token = signed(&other, &json!({"alg": "HS256"}), &claims);
+    refused(&bearing(&mut inline(""), &token), "Invalid signature");
+    // A key that cannot be used comes from an admin service that does not check.
+    for (algorithm, secret, base64) in
+        [("HS256", None, ""), ("HS256", Some("a b"), r#","secret_is_base64":true"#)]
+    {
+        let mut flow = asking(base64);
+        assert_eq!(bearing(&mut flow, SEED), Step::Find(by_key("adokey"), vec![]));
+        refused(&found(&mut flow, holder(algorithm, secret, None)), "Invalid key/secret");
+    }
+    let es256 = pem("es256", Algorithm::Es256);
+    let token = signed(&es256, &json!({"alg": "ES256"}), &claims);
+    let mut flow = asking("");
+    bearing(&mut flow, &token);
+    refused(&found(&mut flow, holder("ES256", None, None)), "Invalid key/secret");
+}
+
+#[test]
+fn row_14_times_are_checked_when_asked_for_and_all_faults_are_told() {
+    let both = r#","claims_to_verify":["exp","nbf"]"#;
+    for (more, claims, expected) in [
+        (both, json!({}), r#"{"exp":"must be a number","nbf":"must be a number"}"#),
+        (both, json!({"exp": NOW, "nbf": 0}), r#"{"exp":"token expired"}"#),
+        (both, json!({"exp": NOW + 1, "nbf": NOW + 1}), r#"{"nbf":"token not valid yet"}"#),
+        (
+            r#","claims_to_verify":["exp"],"maximum_expiration":300"#,
+            json!({"exp": NOW + 301}),
+            r#"{"exp":"exceeds maximum allowed expiration"}"#,
+        ),
+    ] {
+        let mut claims = claims;
+        claims["iss"] = json!("adokey");
+        let step = bearing(&mut inline(more), &hs256(&claims));
+        let Refusal { status, body, challenge } = refusal(&step);
+        assert_eq!((status, body.as_str()), (401, expected));
+        assert_eq!(challenge.as_deref(), Some(r#"Bearer error="invalid_token""#));
+    }
+    let ended = json!({"iss": "adokey", "exp": 1, "nbf": NOW + 1});
+    forwarded(&bearing(&mut inline(""), &hs256(&ended)));
+    let fine = json!({"iss": "adokey", "exp": NOW + 1, "nbf": NOW});
+    forwarded(&bearing(&mut inline(both), &hs256(&fine)));
+}
+
+#[test]
+fn row_17_an_anonymous_consumer_that_does_not_exist_is_an_error() {
+    let mut flow = asking(r#","anonymous":"nobody""#);
+    assert_eq!(on(&mut flow, request("/", &[])), Step::Find(by_name("nobody"), vec![]));
+    let Refusal { status, body, .. } = refusal(&flow.on(Event::Found(Ok(Finding::Nothing))));
+    let expected = "anonymous consumer nobody is configured but doesn't exist";
+    assert_eq!((status, body.as_str()), (500, expected));
+}
+
+// === What Kong answers with 500 (reference A.6) ===
+
+#[test]
+fn what_kong_fails_on_is_unauthorized() {
+    for (token, message) in [
+        (hs256(&json!({"iss": 123})), "Invalid 'iss' in claims"),
+        (hs256(&json!({"iss": true})), "Invalid 'iss' in claims"),
+        (hs256(&json!({"iss": ["adokey"]})), "Invalid 'iss' in claims"),
+        (hs256(&json!({"iss": null})), "Invalid 'iss' in claims"),
+        (unsigned("null", "{}"), "Bad token; invalid alg"),
+        (unsigned("1", "{}"), "Bad token; invalid alg"),
+        (unsigned(r#""text""#, "{}"), "Bad token; invalid alg"),
+        (unsigned(r#"{"alg":"HS256"}"#, "null"), "Bad token; invalid claims"),
+        (unsigned(r#"{"alg":"HS256"}"#, "1"), "Bad token; invalid claims"),
+        (unsigned(r#"{"alg":"HS256"}"#, "[]"), "Bad token; invalid claims"),
+    ] {
+        refused(&bearing(&mut inline(""), &token), message);
+    }
+}
+
+#[test]
+fn a_signature_of_the_wrong_length_is_a_wrong_signature() {
+    for (name, algorithm) in
+        [("es256", "ES256"), ("es384", "ES384"), ("es512", "ES512"), ("rsa3072", "PS256")]
+    {
+        for signature in ["", "AAAA", &"A".repeat(172)] {
+            let header = format!(r#"{{"alg":"{algorithm}"}}"#);
+            let encode = |text: &str| jose::base64url::encode(text);
+            let token = format!("{}.{}.{signature}", encode(&header), encode(r#"{"iss":"k"}"#));
+            refused(&bearing(&mut credentialed(name, algorithm), &token), "Invalid signature");
+        }
+    }
+}
+
+// === Keys of credentials ===
+
+#[test]
+fn every_algorithm_verifies_with_its_key_and_with_no_other_message() {
+    for (name, algorithm) in [
+        ("rsa2048", "RS256"),
+        ("rsa2048", "RS384"),
+        ("rsa2048", "RS512"),
+        ("rsa2048", "PS256"),
+        ("rsa3072", "PS384"),
+        ("rsa3072", "PS512"),
+        ("es256", "ES256"),
+        ("es384", "ES384"),
+        ("es512", "ES512"),
+        ("ed25519", "EdDSA"),
+    ] {
+        let key = pem(name, Algorithm::parse(algorithm).unwrap());
+        let token = signed(&key, &json!({"alg": algorithm}), &json!({"iss": "k"}));
+        let mut first = credentialed(name, algorithm);
+        let step = bearing(&mut first, &token);
+        assert_eq!(header(&step, "x-credential-identifier"), Some("k"), "{algorithm}");
+        // The second time it comes from memory, and only this very token does.
+        let config = Rc::clone(&first.config);
+        let again = |token: &str| {
+            bearing(&mut JwtFlow::new(Rc::clone(&config), Some(Rc::new(InWasm))), token)
+        };
+        forwarded(&again(&token));
+        let (input, signature) = token.rsplit_once('.').unwrap();
+        let other = jose::base64url::encode(json!({"iss": "k", "admin": true}).to_string());
+        let head = input.split('.').next().unwrap();
+        refused(&again(&format!("{head}.{other}.{signature}")), "Invalid signature");
+    }
+}
+
+#[test]
+fn a_public_key_is_never_a_secret() {
+    // The attack: HS256 with the text of the public key for a secret.
+    let text = std::fs::read_to_string("src/keys/rsa2048.pub.pem").unwrap();
+    let key = SigningKey::from_secret(text.as_bytes(), Algorithm::Hs256).unwrap();
+    let token = signed(&key, &json!({"alg": "HS256"}), &json!({"iss": "k"}));
+    refused(&bearing(&mut credentialed("rsa2048", "RS256"), &token), "Invalid algorithm");
+}
+
+#[test]
+fn keys_in_the_header_of_a_token_are_not_looked_at() {
+    let key = SigningKey::from_secret(b"mine", Algorithm::Hs256).unwrap();
+    let header = json!({"alg": "HS256", "jku": "https://evil/", "x5u": "https://evil/",
+        "jwk": {"kty": "oct", "k": "bWluZQ"}});
+    let token = signed(&key, &header, &json!({"iss": "adokey"}));
+    refused(&bearing(&mut inline(""), &token), "Invalid signature");
+}
+
+#[test]
+fn a_secret_in_base64_is_decoded_first() {
+    let auth0 = "aFGFzo9dRvT_jkw5ghisfnP_48NaBrovcJsq0M550eJnzujeb8Jr2tREoNePO1yQ";
+    let bytes = jose::base64url::decode(auth0).unwrap();
+    let key = SigningKey::from_secret(&bytes, Algorithm::Hs256).unwrap();
+    let token = signed(&key, &json!({"alg": "HS256"}), &json!({"iss": "https://ado.auth0.com/"}));
+    let json = |base64| {
+        format!(
+            r#""secret_is_base64":{base64},"consumers":[{{"username":"auth0","jwt_secrets":[{{"key":"https://ado.auth0.com/","secret":"{auth0}"}}]}}]"#
+        )
+    };
+    forwarded(&bearing(&mut flow(&json(true)), &token));
+    refused(&bearing(&mut flow(&json(false)), &token), "Invalid signature");
+    let mut asked = asking(r#","secret_is_base64":true"#);
+    let step = bearing(&mut asked, &token);
+    assert_eq!(step, Step::Find(by_key("https://ado.auth0.com/"), vec![]));
+    forwarded(&found(&mut asked, holder("HS256", Some(auth0), None)));
+}
+
+#[test]
+fn what_cannot_be_asked_is_not_a_failure_to_authenticate() {
+    for more in ["", r#","anonymous":"guests""#] {
+        let mut flow = asking(more);
+        bearing(&mut flow, SEED);
+        assert_eq!(refusal(&flow.on(Event::Found(Err(Unavailable)))).status, 503);
+        let mut flow = asking(more);
+        bearing(&mut flow, SEED);
+        assert_eq!(refusal(&found(&mut flow, *b"odd")).status, 503);
+    }
+    let mut flow = asking("");
+    bearing(&mut flow, SEED);
+    let nothing = flow.on(Event::Found(Ok(Finding::Nothing)));
+    refused(&nothing, "No credentials found for given 'iss'");
+}
+
+#[test]
+fn a_token_that_has_ended_is_not_taken_from_memory() {
+    let key = pem("es256", Algorithm::Es256);
+    let claims = json!({"iss": "k", "exp": NOW + 1});
+    let token = signed(&key, &json!({"alg": "ES256"}), &claims);
+    let first = &mut credentialed("es256", "ES256");
+    forwarded(&bearing(first, &token));
+    let digest = jose::hash::sha256(token.as_bytes());
+    let parsed = Token::parse(token.as_bytes()).unwrap();
+    let bearer = Bearer { digest, token: parsed };
+    let print = first.config.holders["k"].material.usable().print;
+    assert!(first.remembers(&bearer, &print, NOW));
+    assert!(!first.remembers(&bearer, &print, NOW + 1));
+    assert!(!first.remembers(&bearer, &[0; 32], NOW), "another key");
+}
+
+#[test]
+fn where_the_host_was_to_compute_and_cannot_nothing_passes() {
+    let config = Rc::new(config(&format!("{{{INLINE}}}")));
+    let step = bearing(&mut JwtFlow::new(config, None), SEED);
+    assert_eq!(refusal(&step).status, 500);
+}
+
+// === Anonymous, and, or ===
+
+#[test]
+fn the_anonymous_consumer_stands_in_for_every_failure() {
+    for anonymous in ["guests", "9"] {
+        let more = format!(r#","anonymous":"{anonymous}""#);
+        for target in ["/", "/?jwt=x", "/?jwt", "/?jwt=a&jwt=b"] {
+            let step = on(&mut inline(&more), request(target, &[]));
+            assert_eq!(header(&step, "x-anonymous-consumer"), Some("true"), "{target}");
+            assert_eq!(published(&step, PROPERTY).unwrap()["anonymous"], json!(true));
+            assert_eq!(published(&step, CLAIMS), None);
+        }
+        forwarded(&bearing(&mut inline(&more), SEED));
+    }
+}
+
+#[test]
+fn an_earlier_authentication_counts_with_an_anonymous_consumer_only() {
+    let known = || Request {
+        consumer: Some(br#"{"id":"7","credential":{"id":"c"}}"#.to_vec()),
+        ..request("/", &[])
+    };
+    let step = on(&mut inline(r#","anonymous":"guests""#), known());
+    assert_eq!(step, Step::Forward(vec![]));
+    assert_eq!(refusal(&on(&mut inline(""), known())).status, 401);
+}
+
+#[test]
+fn preflights_pass_where_they_are_not_to_be_authenticated() {
+    let options = || Request { method: b"OPTIONS".to_vec(), ..request("/", &[]) };
+    let step = on(&mut inline(r#","run_on_preflight":false"#), options());
+    assert_eq!(step, Step::Forward(vec![]));
+    assert_eq!(refusal(&on(&mut inline(""), options())).status, 401);
+}
+
+#[test]
+fn hidden_tokens_go_no_further() {
+    let fields = [("authorization", &*format!("Bearer {SEED}"))];
+    let target = format!("/?a=1&jwt={SEED}");
+    let step = on(&mut inline(r#","hide_credentials":true"#), request(&target, &fields));
+    let edits = forwarded(&step);
+    assert!(edits.contains(&Edit::Query(b"a=1".to_vec())));
+    assert!(edits.contains(&Edit::remove("authorization")));
+    let step = on(&mut inline(""), request(&target, &fields));
+    assert!(!forwarded(&step).iter().any(|edit| matches!(edit, Edit::Query(_))));
+    // Where the second copy could not be removed, it is refused.
+    let twice = [fields[0], ("authorization", "x")];
+    let kong = Request { can_remove: false, ..request("/", &twice) };
+    assert_eq!(refusal(&on(&mut inline(r#","hide_credentials":true"#), kong)).status, 400);
+}
+
+// === Providers ===
+
+const KID: &str = "key-1";
+
+fn jwks(names: &[(&str, &str)]) -> String {
+    let keys: Vec<Value> = names
+        .iter()
+        .map(|(name, kid)| {
+            let algorithm = algorithm_of(name);
+            let key = pem(name, algorithm).with_key_id(Some((*kid).to_owned()));
+            Value::Object(key.verifying().to_jwk().unwrap())
+        })
+        .collect();
+    json!({ "keys": keys }).to_string()
+}
+
+fn algorithm_of(name: &str) -> Algorithm {
+    match name {
+        "es256" => Algorithm::Es256,
+        "ed25519" => Algorithm::EdDsa,
+        _ => Algorithm::Rs256,
+    }
+}
+
+fn issued(name: &str, kid: Option<&str>, claims: Value) -> String {
+    let algorithm = algorithm_of(name);
+    let mut all = json!({"iss": "https://idp/", "sub": "user|1", "exp": NOW + 60});
+    for (name, value) in claims.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    let mut header = json!({"alg": algorithm.name()});
+    if let Some(kid) = kid {
+        header["kid"] = json!(kid);
+    }
+    signed(&pem(name, algorithm), &header, &all)
+}
+
+fn set_key() -> Key {
+    key_set(0, "/jwks")
+}
+
+#[test]
+fn a_providers_token_makes_a_virtual_consumer() {
+    let mut flow = provided("");
+    let step = bearing(&mut flow, &issued("es256", Some(KID), json!({})));
+    assert_eq!(step, Step::Find(set_key(), vec![]));
+    let step = found(&mut flow, jwks(&[("rsa2048", "other"), ("es256", KID)]));
+    assert_eq!(header(&step, "x-consumer-username"), Some("idp:user|1"));
+    let id = header(&step, "x-consumer-id").unwrap();
+    let issuer = Uuid::new_v5(&Uuid::NAMESPACE_URL, b"https://idp/");
+    assert_eq!(id, Uuid::new_v5(&issuer, b"user|1").to_string());
+    assert_eq!(published(&step, CLAIMS).unwrap()["sub"], "user|1");
+    // A moment later nothing is looked up, and no signature computed.
+    let config = Rc::clone(&flow.config);
+    let mut again = JwtFlow::new(config, Some(Rc::new(InWasm)));
+    forwarded(&bearing(&mut again, &issued("es256", Some(KID), json!({}))));
+}
+
+#[test]
+fn an_unknown_key_is_looked_for_once_in_a_newer_set() {
+    let token = issued("es256", Some("new"), json!({}));
+    let mut flow = provided("");
+    bearing(&mut flow, &token);
+    let step = found(&mut flow, jwks(&[("es256", KID)]));
+    assert_eq!(step, Step::FindNewer(set_key(), (NOW - 10) * 1000));
+    forwarded(&found(&mut flow, jwks(&[("es256", "new")])));
+    let mut flow = provided("");
+    bearing(&mut flow, &token);
+    found(&mut flow, jwks(&[("es256", KID)]));
+    let step = found(&mut flow, jwks(&[("es256", KID)]));
+    refused(&step, "No key found for the token");
+}
+
+#[test]
+fn a_wrong_signature_under_a_known_key_is_not_looked_for_elsewhere() {
+    let mut flow = provided("");
+    let token = issued("es256", Some(KID), json!({}));
+    let forged = token.replace(token.rsplit_once('.').unwrap().1, &"A".repeat(86));
+    bearing(&mut flow, &forged);
+    refused(&found(&mut flow, jwks(&[("es256", KID)])), "Invalid signature");
+    // Without a name any key may be a new one.
+    let mut flow = provided("");
+    bearing(&mut flow, &issued("rsa3072", None, json!({})));
+    let step = found(&mut flow, jwks(&[("rsa2048", KID)]));
+    assert!(matches!(step, Step::FindNewer(..)), "{step:?}");
+}
+
+#[test]
+fn a_set_that_is_not_to_be_had_is_no_refusal_of_the_token() {
+    let mut flow = provided("");
+    bearing(&mut flow, &issued("es256", Some(KID), json!({})));
+    assert_eq!(refusal(&flow.on(Event::Found(Err(Unavailable)))).status, 503);
+}
+
+#[test]
+fn discovery_says_where_the_set_is() {
+    let mut flow = flow(
+        r#""providers":[{"name":"idp","issuer":"https://idp/","oidc_discovery_uri":"https://idp/.well-known/openid-configuration","upstream":{"upstream":"idp"}}]"#,
+    );
+    let step = bearing(&mut flow, &issued("es256", Some(KID), json!({})));
+    assert_eq!(step, Step::Find(discovery(0), vec![]));
+    let step = found(&mut flow, *b"/keys");
+    assert_eq!(step, Step::Find(key_set(0, "/keys"), vec![]));
+    forwarded(&found(&mut flow, jwks(&[("es256", KID)])));
+}
+
+#[test]
+fn a_providers_claims_are_checked_with_its_clock() {
+    let required = r#","audiences":["api","other"]"#;
+    for (claims, expected) in [
+        (json!({"exp": NOW - 59, "aud": "api"}), None),
+        (json!({"exp": NOW - 60, "aud": "api"}), Some(r#"{"exp":"token expired"}"#)),
+        (json!({"exp": null, "aud": "api"}), Some(r#"{"exp":"must be a number"}"#)),
+        (json!({"nbf": NOW + 61, "aud": "api"}), Some(r#"{"nbf":"token not valid yet"}"#)),
+        (json!({"aud": ["x", "other"]}), None),
+        (json!({"aud": "x"}), Some(r#"{"message":"Invalid 'aud' in claims"}"#)),
+        (json!({}), Some(r#"{"message":"Invalid 'aud' in claims"}"#)),
+        (json!({"aud": "api", "sub": 5}), Some(r#"{"message":"Invalid 'sub' in claims"}"#)),
+        (json!({"aud": "api", "sub": ""}), Some(r#"{"message":"Invalid 'sub' in claims"}"#)),
+    ] {
+        let mut flow = provided(required);
+        bearing(&mut flow, &issued("es256", Some(KID), claims.clone()));
+        let step = found(&mut flow, jwks(&[("es256", KID)]));
+        match expected {
+            None => {
+                forwarded(&step);
+            }
+            Some(body) => assert_eq!(refusal(&step).body, body, "{claims}"),
+        }
+    }
+}
+
+#[test]
+fn only_the_providers_algorithms_will_do() {
+    let mut flow = provided(r#","algorithms":["RS256"]"#);
+    refused(&bearing(&mut flow, &issued("es256", Some(KID), json!({}))), "Invalid algorithm");
+    let mut flow = provided("");
+    let hs256 = hs256(&json!({"iss": "https://idp/", "sub": "x", "exp": NOW + 5}));
+    refused(&bearing(&mut flow, &hs256), "Invalid algorithm");
+}
+
+#[test]
+fn a_claim_may_name_a_real_consumer() {
+    let consumer = r#","consumer_claim":"azp""#;
+    let mut flow = provided(consumer);
+    bearing(&mut flow, &issued("es256", Some(KID), json!({"azp": "ado"})));
+    let step = found(&mut flow, jwks(&[("es256", KID)]));
+    let Refusal { status, body, challenge } = refusal(&step);
+    let expected = r#"{"message":"Could not find consumer for 'azp=ado'"}"#;
+    assert_eq!((status, body.as_str(), challenge), (401, expected, None));
+
+    let json = |more: &str| {
+        format!(
+            r#"{more},"providers":[{{"name":"idp","issuer":"https://idp/","jwks_uri":"https://idp/jwks","upstream":{{"upstream":"idp"}}{consumer}}}]"#
+        )
+    };
+    let mut flow = self::flow(&json(INLINE));
+    bearing(&mut flow, &issued("es256", Some(KID), json!({"azp": "ado"})));
+    let step = found(&mut flow, jwks(&[("es256", KID)]));
+    assert_eq!(header(&step, "x-consumer-id"), Some("1"));
+    assert_eq!(header(&step, "x-credential-identifier"), Some("idp:ado"));
+
+    let mut flow = self::flow(&json(r#""admin":{"upstream":"admin"}"#));
+    bearing(&mut flow, &issued("es256", Some(KID), json!({"azp": "ado"})));
+    let step = found(&mut flow, jwks(&[("es256", KID)]));
+    assert_eq!(step, Step::Find(by_name("ado"), vec![]));
+    let ado = Identity { id: "1".into(), ..Identity::default() };
+    assert_eq!(header(&found(&mut flow, ado.to_json()), "x-consumer-id"), Some("1"));
+}
+
+#[test]
+fn claims_go_into_headers_that_no_client_can_forge() {
+    let more = r#","claims_to_headers":[{"claim":"realm.roles","header":"X-Roles"},{"claim":"name","header":"X-Name"}],"forward_payload_header":"X-Payload""#;
+    let forged = |token: &str| {
+        request(
+            "/",
+            &[
+                ("authorization", &format!("Bearer {token}")),
+                ("x-roles", "admin"),
+                ("X_Name", "root"),
+                ("x-payload", "e30"),
+            ],
+        )
+    };
+    let token = issued("es256", Some(KID), json!({"realm": {"roles": ["a", "b"]}}));
+    let mut flow = provided(more);
+    on(&mut flow, forged(&token));
+    let step = found(&mut flow, jwks(&[("es256", KID)]));
+    assert_eq!(header(&step, "x-roles"), Some("a,b"));
+    assert_eq!(header(&step, "x-name"), None);
+    assert!(forwarded(&step).contains(&Edit::remove("x_name")));
+    let payload = token.split('.').nth(1);
+    assert_eq!(header(&step, "x-payload"), payload);
+    // Also where another filter has established the identity, and where this one does not look.
+    let known = |more: &str| {
+        let mut flow = provided(more);
+        let request = Request {
+            consumer: Some(br#"{"id":"7","credential":{"id":"c"}}"#.to_vec()),
+            method: b"OPTIONS".to_vec(),
+            ..forged("x")
+        };
+        flow.config =
+            Rc::new(Config { run_on_preflight: false, ..Rc::try_unwrap(flow.config).unwrap() });
+        on(&mut flow, request)
+    };
+    let removed = ["x-roles", "x_name", "x-payload"].map(Edit::remove);
+    assert_eq!(known(more), Step::Forward(removed.to_vec()));
+}
+
+#[test]
+fn an_inline_set_needs_no_lookup() {
+    let set = jwks(&[("es256", KID)]).replace('"', r#"\""#);
+    let json = format!(r#""providers":[{{"name":"idp","issuer":"https://idp/","jwks":"{set}"}}]"#);
+    let mut known = flow(&json);
+    forwarded(&bearing(&mut known, &issued("es256", Some(KID), json!({}))));
+    let step = bearing(&mut flow(&json), &issued("es256", Some("other"), json!({})));
+    refused(&step, "No key found for the token");
+}
+
+#[test]
+fn an_event_out_of_order_is_a_refusal() {
+    let mut early = inline("");
+    assert_eq!(refusal(&early.on(Event::Found(Ok(Finding::Nothing)))).status, 500);
+    let mut late = inline("");
+    bearing(&mut late, SEED);
+    assert_eq!(refusal(&bearing(&mut late, SEED)).status, 500);
+}
+
+// === Helpers ===
+
+fn pem(name: &str, algorithm: Algorithm) -> SigningKey {
+    let text = std::fs::read_to_string(format!("src/keys/{name}.pem")).unwrap();
+    SigningKey::from_pem(&text, algorithm).unwrap()
+}
+
+fn credentialed(name: &str, algorithm: &str) -> JwtFlow {
+    let text = std::fs::read_to_string(format!("src/keys/{name}.pub.pem")).unwrap();
+    let secret = json!({"key": "k", "algorithm": algorithm, "rsa_public_key": text});
+    flow(&format!(r#""consumers":[{{"username":"a","jwt_secrets":[{secret}]}}]"#))
+}
+
+fn holder(algorithm: &str, secret: Option<&str>, public_key: Option<&str>) -> Vec<u8> {
+    let identity = Identity {
+        id: "1".into(),
+        credential: Some(credential("j", "adokey")),
+        ..Identity::default()
+    };
+    let text = |text: &str| text.to_owned();
+    let material = Material {
+        algorithm: algorithm.to_owned(),
+        secret: secret.map(text),
+        public_key: public_key.map(text),
+        base64: false,
+    };
+    Holder { identity, material }.encode()
+}

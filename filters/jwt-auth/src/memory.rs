@@ -1,0 +1,169 @@
+//! What a VM need not compute twice: usable keys, sets of keys, and tokens whose signature it has verified.
+//!
+//! A token in here means only "this signature verified with this key"; issuer, audience, times and consumer are
+//! judged on each request. Every table has a hard bound.
+
+use crate::credential::{Material, VerifyingMaterial};
+use jose::JwkSet;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::rc::Rc;
+
+/// Tokens whose signature was verified.
+const TOKENS: usize = 4096;
+/// Public keys of credentials.
+const KEYS: usize = 512;
+/// A set that was looked up so many milliseconds ago need not be looked up again.
+const FRESH: u64 = 1000;
+
+/// SHA-256 of a token, or of the key material that verified one.
+pub(crate) type Digest = [u8; 32];
+
+/// A parsed set of keys.
+#[derive(Debug)]
+pub(crate) struct KeySet {
+    pub(crate) set: JwkSet,
+    /// SHA-256 of the text that it was parsed from.
+    pub(crate) print: Digest,
+}
+
+/// The memory of one configuration in one VM.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    tokens: Bounded<Digest, Digest>,
+    keys: Bounded<Material, Rc<VerifyingMaterial>>,
+    /// By provider: the text of its set, the set, and when it was last looked up.
+    sets: HashMap<usize, (Vec<u8>, Rc<KeySet>, u64)>,
+    /// By provider: the path of its set, where discovery found it.
+    paths: HashMap<usize, String>,
+}
+
+impl Memory {
+    /// Whether the token was verified with the key of this print.
+    pub(crate) fn knows(&mut self, token: &Digest, print: &Digest) -> bool {
+        self.tokens.get(token).as_ref() == Some(print)
+    }
+
+    /// The token was verified with the key of this print.
+    pub(crate) fn learn(&mut self, token: Digest, print: Digest) {
+        self.tokens.put(token, print, TOKENS);
+    }
+
+    /// The usable form of a credential's key.
+    pub(crate) fn key(&mut self, material: &Material) -> Rc<VerifyingMaterial> {
+        if let Some(key) = self.keys.get(material) {
+            return key;
+        }
+        let key = Rc::new(material.usable());
+        // A shared secret is usable as it is, and is not kept.
+        if material.is_public() {
+            self.keys.put(material.clone(), Rc::clone(&key), KEYS);
+        }
+        key
+    }
+
+    /// The set of `provider`, if it was looked up a moment ago.
+    pub(crate) fn fresh_set(&self, provider: usize, now: u64) -> Option<Rc<KeySet>> {
+        let (_, set, at) = self.sets.get(&provider)?;
+        (now >= *at && now.saturating_sub(*at) < FRESH).then(|| Rc::clone(set))
+    }
+
+    /// The set that `text` says; parsed only if it is another one than last time.
+    pub(crate) fn set(&mut self, provider: usize, text: Vec<u8>, now: u64) -> Option<Rc<KeySet>> {
+        if let Some((known, set, at)) = self.sets.get_mut(&provider)
+            && *known == text
+        {
+            *at = now;
+            return Some(Rc::clone(set));
+        }
+        let set = JwkSet::parse(&text, jose::Policy::REMOTE).ok()?;
+        let set = Rc::new(KeySet { set, print: jose::hash::sha256(&text) });
+        self.sets.insert(provider, (text, Rc::clone(&set), now));
+        Some(set)
+    }
+
+    /// Where discovery found the set of `provider`.
+    pub(crate) fn path(&self, provider: usize) -> Option<&str> {
+        self.paths.get(&provider).map(String::as_str)
+    }
+
+    pub(crate) fn set_path(&mut self, provider: usize, path: &str) {
+        if self.path(provider) != Some(path) {
+            self.paths.insert(provider, path.to_owned());
+        }
+    }
+}
+
+/// A table that forgets what was not used for long: two generations, each at most half as large as the bound.
+#[derive(Debug)]
+struct Bounded<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+}
+
+impl<K, V> Default for Bounded<K, V> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<K: Hash + Eq + Clone, V: Clone> Bounded<K, V> {
+    fn get(&mut self, key: &K) -> Option<V> {
+        if let Some(value) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        let (key, value) = self.old.remove_entry(key)?;
+        self.young.insert(key, value.clone());
+        Some(value)
+    }
+
+    fn put(&mut self, key: K, value: V, bound: usize) {
+        if self.young.len() >= bound / 2 {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.old.remove(&key);
+        self.young.insert(key, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_known_with_the_key_that_verified_it_only() {
+        let mut memory = Memory::default();
+        memory.learn([1; 32], [2; 32]);
+        assert!(memory.knows(&[1; 32], &[2; 32]));
+        assert!(!memory.knows(&[1; 32], &[3; 32]));
+        assert!(!memory.knows(&[4; 32], &[2; 32]));
+    }
+
+    #[test]
+    fn a_table_keeps_what_is_used_and_stays_within_its_bound() {
+        let mut table = Bounded::default();
+        for n in 0..1000_u32 {
+            table.put(n, n, 10);
+            assert_eq!(table.get(&0), Some(0), "used all the time");
+            assert!(table.young.len().saturating_add(table.old.len()) <= 11);
+        }
+        assert_eq!(table.get(&1), None);
+        assert_eq!(table.get(&999), Some(999));
+    }
+
+    #[test]
+    fn a_set_is_parsed_again_only_when_it_differs() {
+        let one = br#"{"keys":[]}"#.to_vec();
+        let mut memory = Memory::default();
+        let first = memory.set(0, one.clone(), 10).unwrap();
+        let again = memory.set(0, one.clone(), 20).unwrap();
+        assert!(Rc::ptr_eq(&first, &again));
+        let other = memory.set(0, br#"{"keys":[] }"#.to_vec(), 30).unwrap();
+        assert!(!Rc::ptr_eq(&first, &other) && first.print != other.print);
+        assert!(memory.fresh_set(0, 1029).is_some());
+        assert!(memory.fresh_set(0, 1030).is_none());
+        assert!(memory.fresh_set(0, 29).is_none(), "the clock went back");
+        assert!(memory.fresh_set(1, 30).is_none());
+        assert!(memory.set(1, b"{".to_vec(), 0).is_none());
+    }
+}

@@ -1,0 +1,247 @@
+//! Where credentials and key sets come from: questions and answers.
+//!
+//! | table       | named by                      | asked                      | value                    |
+//! |-------------|-------------------------------|----------------------------|--------------------------|
+//! | `BY_KEY`    | the key claim of a token      | the admin service          | consumer, credential, key |
+//! | `BY_NAME`   | a consumer's id or name       | the admin service          | consumer                 |
+//! | `DISCOVERY` | a provider                    | the provider               | the path of its key set  |
+//! | `JWKS`      | a provider and a path         | the provider               | the usable keys of the set |
+
+use crate::config::Config;
+use crate::credential::{Holder, Material, credential};
+use crate::kong::KongLists;
+use crate::provider::{Keys, Place, Provider, Uri, segments};
+use admin_api::{Change, Entity, JwtIdentity};
+use consumer::Identity;
+use exchange::{Answer, Call, Finding, Key, Target};
+use host::{Snapshot, Source};
+use jose::{JwkSet, Policy};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Consumers with a JWT credential, by its key.
+pub(crate) const BY_KEY: u8 = 1;
+/// Consumers without a credential, by id, username or custom id.
+pub(crate) const BY_NAME: u8 = 2;
+/// Where a provider's key set is.
+pub(crate) const DISCOVERY: u8 = 3;
+/// A provider's key set.
+pub(crate) const JWKS: u8 = 4;
+
+/// A longer name is nobody's: the admin service takes none.
+pub(crate) const MAX_NAME: usize = 2048;
+/// A longer key set is not taken.
+const MAX_SET: usize = 128 << 10;
+
+pub(crate) fn by_key(key: &str) -> Key {
+    Key::new(BY_KEY, key)
+}
+
+pub(crate) fn by_name(name: &str) -> Key {
+    Key::new(BY_NAME, name)
+}
+
+pub(crate) fn discovery(provider: usize) -> Key {
+    Key::new(DISCOVERY, provider.to_string())
+}
+
+/// The key set of a provider at this path.
+pub(crate) fn key_set(provider: usize, path: &str) -> Key {
+    // The path itself may be too long for the name of something that is kept.
+    let digest = jose::hash::sha256_hex(path.as_bytes());
+    Key::new(JWKS, format!("{provider} {digest}"))
+}
+
+/// The number of the provider in the name of a key.
+fn provider_of(key: &Key) -> Option<usize> {
+    std::str::from_utf8(&key.name).ok()?.split(' ').next()?.parse().ok()
+}
+
+/// The admin service's credentials and the providers' key sets.
+pub(crate) struct Entities {
+    pub(crate) config: Rc<Config>,
+}
+
+impl Entities {
+    fn provider(&self, key: &Key) -> Option<&Provider> {
+        self.config.providers.get(provider_of(key)?)
+    }
+
+    fn place(&self, key: &Key) -> Option<&Place> {
+        self.provider(key)?.place()
+    }
+
+    fn told(key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
+        if answer.status == 404 {
+            return absent(&answer.body).map(|seq| (Finding::Nothing, Some(seq)));
+        }
+        if answer.status != 200 {
+            return None;
+        }
+        if key.table == BY_NAME {
+            let found: admin_api::Identity = serde_json::from_slice(&answer.body).ok()?;
+            // The answer to a name names no credential.
+            let identity = identity(found.consumer, found.groups)?;
+            let value = found.credential.is_none().then(|| identity.to_json())?;
+            return Some((Finding::Value(value), found.seq));
+        }
+        let found: JwtIdentity = serde_json::from_slice(&answer.body).ok()?;
+        // An answer about another key would let its owner in under this one.
+        if found.credential.identifier.as_bytes() != key.name {
+            return None;
+        }
+        let material = Material {
+            algorithm: found.jwt.algorithm,
+            secret: found.jwt.secret,
+            public_key: found.jwt.rsa_public_key,
+            base64: false,
+        };
+        let credential = credential(&found.credential.id, &found.credential.identifier);
+        let identity =
+            Identity { credential: Some(credential), ..identity(found.consumer, found.groups)? };
+        Some((Finding::Value(Holder { identity, material }.encode()), found.seq))
+    }
+
+    /// The path of the key set in a provider's own description.
+    fn discovered(&self, key: &Key, answer: &Answer) -> Option<Vec<u8>> {
+        let provider = self.provider(key)?;
+        let document = jose::json::parse_object(&answer.body)?;
+        let text = |name| document.get(name).and_then(serde_json::Value::as_str);
+        // Exactly: a look-alike is another issuer.
+        if text("issuer")? != provider.issuer {
+            return None;
+        }
+        let uri = Uri::parse(text("jwks_uri")?)?;
+        if uri.authority != provider.place()?.uri.authority {
+            return None;
+        }
+        self.note_path(key, &uri.path);
+        Some(uri.path.into_bytes())
+    }
+
+    /// The path of a provider's key set, from the settings or by discovery.
+    fn set_path(&self, key: &Key) -> Option<String> {
+        match &self.provider(key)?.keys {
+            Keys::Inline(_) => None,
+            Keys::Remote(place) => Some(place.uri.path.clone()),
+            Keys::Discovered(_) => {
+                let memory = self.config.memory.try_borrow().ok()?;
+                memory.path(provider_of(key)?).map(str::to_owned)
+            }
+        }
+    }
+
+    fn note_path(&self, key: &Key, path: &str) {
+        if let (Some(provider), Ok(mut memory)) =
+            (provider_of(key), self.config.memory.try_borrow_mut())
+        {
+            memory.set_path(provider, path);
+        }
+    }
+}
+
+impl Source for Entities {
+    fn call(&self, key: &Key) -> Call {
+        match key.table {
+            BY_KEY => Call::get([b"identities".as_slice(), b"jwt", &key.name]),
+            DISCOVERY => {
+                let path = self.place(key).map(|place| place.uri.path.as_str());
+                Call::get(segments(path.unwrap_or("/")))
+            }
+            JWKS => Call::get(segments(self.set_path(key).as_deref().unwrap_or("/"))),
+            _ => Call::get([b"identities".as_slice(), b"consumers", &key.name]),
+        }
+    }
+
+    fn read(&self, key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
+        let value = match key.table {
+            DISCOVERY | JWKS if answer.status != 200 => None,
+            DISCOVERY => self.discovered(key, answer),
+            JWKS => usable_keys(&answer.body),
+            _ => return Self::told(key, answer),
+        };
+        value.map(|value| (Finding::Value(value), None))
+    }
+
+    fn target(&self, key: &Key) -> Option<Rc<Target>> {
+        match key.table {
+            DISCOVERY | JWKS => self.place(key).map(|place| Rc::clone(&place.target)),
+            _ => None,
+        }
+    }
+
+    fn ttl(&self, key: &Key) -> Option<Duration> {
+        match key.table {
+            DISCOVERY | JWKS => self.provider(key).map(|provider| provider.jwks_ttl),
+            _ => None,
+        }
+    }
+
+    fn wanted(&self) -> Vec<Key> {
+        let memory = self.config.memory.try_borrow();
+        let mut keys = Vec::new();
+        for (n, provider) in self.config.providers.iter().enumerate() {
+            match &provider.keys {
+                Keys::Inline(_) => {}
+                Keys::Remote(place) => keys.push(key_set(n, &place.uri.path)),
+                Keys::Discovered(_) => {
+                    keys.push(discovery(n));
+                    let path = memory.as_ref().ok().and_then(|memory| memory.path(n));
+                    keys.extend(path.map(|path| key_set(n, path)));
+                }
+            }
+        }
+        keys
+    }
+
+    fn touched(&self, change: &Change) -> Vec<Key> {
+        match change.entity {
+            Entity::JwtSecrets => vec![by_key(&change.key)],
+            Entity::Consumers | Entity::Acls => {
+                let anonymous = self.config.anonymous.as_ref();
+                let names = [Some(&change.consumer_id), Some(&change.key), anonymous];
+                names.into_iter().flatten().map(|name| by_name(name)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn snapshot(&self, changes: bool) -> Option<Box<dyn Snapshot>> {
+        // gatehouse-admin gives secrets one at a time only.
+        (!changes && self.config.common.admin.is_some())
+            .then(|| Box::new(KongLists::default()) as Box<dyn Snapshot>)
+    }
+
+    fn asks_any_server(&self) -> bool {
+        // A Kong Admin API has lists, and does not say whose a credential is in one answer.
+        false
+    }
+}
+
+/// The usable keys of a set, and nothing else of it: certificates would fill the cache.
+fn usable_keys(body: &[u8]) -> Option<Vec<u8>> {
+    let set = JwkSet::parse(body, Policy::REMOTE).ok()?;
+    let keys: Vec<_> = set.keys().iter().filter_map(jose::VerifyingKey::to_jwk).collect();
+    // A set without a usable key is a mistake at the other end: what was there before serves on.
+    if keys.is_empty() {
+        return None;
+    }
+    let text = serde_json::to_vec(&serde_json::json!({ "keys": keys })).ok()?;
+    (text.len() <= MAX_SET).then_some(text)
+}
+
+fn identity(consumer: admin_api::Consumer, groups: Vec<String>) -> Option<Identity> {
+    let admin_api::Consumer { id, username, custom_id } = consumer;
+    let named = !id.is_empty();
+    named.then_some(Identity { id, username, custom_id, groups, ..Identity::default() })
+}
+
+/// gatehouse-admin's own "there is none" carries a change number. Any other 404 comes from something else.
+fn absent(body: &[u8]) -> Option<u64> {
+    let not_found: admin_api::NotFound = serde_json::from_slice(body).ok()?;
+    not_found.seq.filter(|_| not_found.message == "Not found")
+}
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;
