@@ -35,7 +35,7 @@ fn path(target: &Target, call: &Call) -> String {
     let prefix = target.prefix.iter().map(String::as_bytes);
     for segment in prefix.chain(call.segments.iter().map(Vec::as_slice)) {
         path.push('/');
-        path.push_str(&percent_encode(segment));
+        path.push_str(&encoded(segment));
     }
     for (n, (name, value)) in call.query.iter().enumerate() {
         path.push(if n == 0 { '?' } else { '&' });
@@ -44,6 +44,18 @@ fn path(target: &Target, call: &Call) -> String {
         path.push_str(&percent_encode(value));
     }
     if path.is_empty() { "/".to_owned() } else { path }
+}
+
+/// A segment that consists of letters, digits, `.`, `_` and `-`, and not of dots alone, stays as it is: some
+/// servers take `%2Ewell-known` for another place than `.well-known`.
+fn encoded(segment: &[u8]) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    match std::str::from_utf8(segment) {
+        Ok(text) if segment.iter().all(plain) && segment.iter().any(|byte| *byte != b'.') => {
+            text.to_owned()
+        }
+        _ => percent_encode(segment),
+    }
 }
 
 /// The answer that has just come, in its callback. Each way in which a callout can fail on either host is an
@@ -101,6 +113,9 @@ mod tests {
             path(&target, &call),
             "/api%20v1/consumers/%2E%2E%2Fx%3Fy%23z%20HTTP%2F1%2E1%0D%0AA%3A%20b%00/appids?size=1%26a%3D2"
         );
-        assert_eq!(path(&Target { prefix: vec![], ..target }, &Call::get([""; 0])), "/");
+        let target = Target { prefix: vec![], ..target };
+        assert_eq!(path(&target, &Call::get([""; 0])), "/");
+        let known = Call::get([".well-known", "jwks.json", "..", ".", "..%2f"]);
+        assert_eq!(path(&target, &known), "/.well-known/jwks.json/%2E%2E/%2E/%2E%2E%252f");
     }
 }

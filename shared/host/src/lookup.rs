@@ -116,6 +116,8 @@ pub(crate) struct Lookups {
     queue: VecDeque<Key>,
     retry_at: HashMap<Key, u64>,
     second: (u64, u32),
+    /// When something newer than what is there was last asked for.
+    asked_newer: HashMap<Key, u64>,
     /// Entries stored before this moment may have missed a change.
     distrusted_before: u64,
     complete: Option<HashMap<Key, Finding>>,
@@ -159,6 +161,7 @@ impl Lookups {
             queue: VecDeque::new(),
             retry_at: HashMap::new(),
             second: (0, 0),
+            asked_newer: HashMap::new(),
             distrusted_before: now,
             complete: None,
             complete_at: 0,
@@ -184,6 +187,9 @@ impl Lookups {
             self.enqueue(key);
             return Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable));
         }
+        if moment.newer > 0 && !self.may_ask_newer(key, moment) {
+            return Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable));
+        }
         if self.waiting >= MAX_WAITING {
             return Lookup::Ready(Err(Unavailable));
         }
@@ -194,6 +200,12 @@ impl Lookups {
         }
         if !self.take_off(key, now) {
             return Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable));
+        }
+        if moment.newer > 0 {
+            if self.asked_newer.len() >= MAX_QUEUED {
+                self.asked_newer.clear();
+            }
+            self.asked_newer.insert(key.clone(), now);
         }
         if let Some(flight) = self.flights.get_mut(key).filter(|_| moment.can_wake) {
             flight.waiters.push(waiter);
@@ -386,12 +398,27 @@ impl Lookups {
 
     // === Inside ===
 
+    /// Whether something newer may be asked for: not if that was done since the moment in question, and what
+    /// came, or did not come, is all that there is. Whoever can be woken waits for a call that is under way.
+    fn may_ask_newer(&self, key: &Key, moment: Moment) -> bool {
+        if self.flights.contains_key(key) {
+            return moment.can_wake;
+        }
+        self.asked_newer.get(key).is_none_or(|at| *at < moment.newer)
+    }
+
+    /// Whether what is not in the snapshot does not exist. What others than the admin service are asked for
+    /// is never in it.
+    fn is_all(&self, key: &Key) -> bool {
+        self.complete_is_all && self.source.target(key).is_none()
+    }
+
     fn judge(&self, store: &Store, key: &Key, now: u64, newer: u64) -> Verdict {
         let mut newest = None;
         if let Some(complete) = &self.complete {
             match complete.get(key) {
                 Some(finding) => newest = Some((finding.clone(), self.complete_at)),
-                None if self.complete_is_all => newest = Some((Finding::Nothing, self.complete_at)),
+                None if self.is_all(key) => newest = Some((Finding::Nothing, self.complete_at)),
                 None => {}
             }
         }
@@ -407,7 +434,7 @@ impl Lookups {
         }
         match (age(at, now), &finding) {
             (None, _) => Verdict::Ask,
-            (Some(age), Finding::Nothing) if !self.complete_is_all => {
+            (Some(age), Finding::Nothing) if !self.is_all(key) => {
                 if age < millis(self.cache.negative_ttl) {
                     Verdict::Serve(finding)
                 } else {
@@ -416,7 +443,7 @@ impl Lookups {
             }
             (Some(age), _) if age <= ttl => Verdict::Serve(finding),
             (Some(age), _) if age <= self.longest(key) => {
-                if self.complete_is_all {
+                if self.is_all(key) {
                     Verdict::Serve(finding)
                 } else {
                     Verdict::ServeAndAsk(finding)

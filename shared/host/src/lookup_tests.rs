@@ -276,3 +276,23 @@ fn a_long_value_is_kept_in_pieces() {
     changed(&mut bench, 2);
     assert!(matches!(bench.find("a", 1, ENVOY(2)), Lookup::Ask(_)));
 }
+
+#[test]
+fn something_newer_is_asked_for_once_and_not_again_while_that_has_failed() {
+    for (moment, joins) in [(ENVOY as fn(u64) -> Moment, true), (KONG, false)] {
+        let mut bench = bench();
+        let newer = |now: u64| Moment { newer: now - 10_000, ..moment(now) };
+        assert!(matches!(bench.find("a", 1, moment(0)), Lookup::Ask(_)));
+        bench.lookups.landed(&bench.store, &key("a"), Some(&value("old", 1)), 0);
+        assert!(matches!(bench.find("a", 1, newer(20_000)), Lookup::Ask(_)));
+        // While the call is under way: waiting where that is possible, what is there otherwise.
+        let second = bench.find("a", 2, newer(20_001));
+        let expected = if joins { Lookup::Join } else { Lookup::Ready(found("old")) };
+        assert_eq!(second, expected);
+        bench.lookups.landed(&bench.store, &key("a"), None, 20_002);
+        assert_eq!(bench.find("a", 3, newer(29_999)), Lookup::Ready(found("old")));
+        assert!(matches!(bench.find("a", 4, newer(30_001)), Lookup::Ask(_)));
+        bench.lookups.landed(&bench.store, &key("a"), Some(&value("new", 2)), 30_002);
+        assert_eq!(bench.find("a", 5, newer(40_001)), Lookup::Ready(found("new")));
+    }
+}
