@@ -41,9 +41,9 @@ pub use feature::{Feature, Needs, is_address, meta};
 pub use lookup::{Snapshot, Source};
 pub use profile::Host;
 
+pub use stream::now;
 #[doc(hidden)]
 pub use vm::install;
-pub use stream::now;
 pub use vm::{foreign, report};
 
 /// Makes a crate a filter: `host::filter!(filter::KeyAuth);`
