@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     };
     let all = [
         host::meta::<gatehouse_app_id::AppId>(),
+        host::meta::<gatehouse_jwt_auth::JwtAuth>(),
         host::meta::<gatehouse_key_auth::KeyAuth>(),
         host::meta::<gatehouse_upstream_jwt::UpstreamJwt>(),
     ];
