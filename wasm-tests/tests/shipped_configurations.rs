@@ -5,6 +5,8 @@ use serde_json::Value;
 use std::path::Path;
 use wasm_tests::{Filter, KongVersion, Level, Profile, Proxy, Request, built_filters};
 
+const KEY: &str = include_str!("../../filters/upstream-jwt/test-keys/rsa.pem");
+
 fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
@@ -54,6 +56,7 @@ fn accepted_on_envoy((feature, settings): &(String, Value)) {
         let profile = Profile::envoy()
             .allow_on_headers_stop_iteration(holds_headers)
             .environment("GATEHOUSE_TOKEN", "a-token")
+            .environment("GATEHOUSE_UPSTREAM_KEY", KEY)
             .vm_configuration(r#"{"host":"envoy"}"#);
         let proxy = Proxy::new(profile, [Filter::built(feature).config(settings.to_string())]);
         assert_eq!(proxy.rejected(), None, "{feature} {settings}");
@@ -115,6 +118,7 @@ fn kongs() {
         for (feature, settings) in &found {
             let profile =
                 Profile::kong(version).zone("gatehouse").environment("GATEHOUSE_TOKEN", "a-token");
+            let profile = profile.environment("GATEHOUSE_UPSTREAM_KEY", KEY);
             let proxy = Proxy::new(profile, [Filter::built(feature).config(settings.to_string())]);
             // Kong would take any configuration: the filter answers 500 and logs why.
             let outcome = proxy.send(Request::get("/")).outcome();
@@ -140,6 +144,12 @@ fn what_kongs_filters_name_is_declared() {
             assert!(set(&format!("nginx_wasm_shm_kv_{zone} =")), "the zone {zone}");
         }
         for variable in find(&document, &|part| part["token_env"].as_str().map(str::to_owned)) {
+            assert!(declares("nginx_main_env", &variable), "the variable {variable}");
+        }
+        let location = |part: &Value| {
+            Some(part["private_key_location"].as_str()?.strip_prefix("env://")?.to_owned())
+        };
+        for variable in find(&document, &location) {
             assert!(declares("nginx_main_env", &variable), "the variable {variable}");
         }
         for source in find(&document, &|part| part["access"][0].as_str().map(str::to_owned)) {

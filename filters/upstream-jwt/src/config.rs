@@ -1,6 +1,5 @@
 //! The filter's settings: the original's, by its names and defaults, and a few of our own.
 
-use crate::entity::with_whole_numbers;
 use crate::keys::Keys;
 use consumer::IDENTITY_HEADERS;
 use exchange::same_name;
@@ -88,13 +87,9 @@ impl Config {
         let credentials = members("credentials");
         let route = members("route");
         let service = members("service");
-        let mut object = |name| -> Map<String, Value> {
-            let map = f.any_object(name).into_iter();
-            map.map(|(name, value)| (name, with_whole_numbers(value))).collect()
-        };
-        let route_entity = object("route_entity");
-        let service_entity = object("service_entity");
-        let claims = object("claims");
+        let route_entity = f.any_object("route_entity");
+        let service_entity = f.any_object("service_entity");
+        let claims = f.any_object("claims");
         let aud = f.flag("aud", false);
         let iat = f.flag("iat", false);
         let nbf = f.flag("nbf", false);

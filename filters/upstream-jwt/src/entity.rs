@@ -3,7 +3,7 @@
 use crate::members::Members;
 use consumer::Identity;
 use exchange::{Entity, Named};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 /// Envoy: the namespace of a route's and a cluster's metadata that describes it.
 const NAMESPACE: &str = "gatehouse";
@@ -75,28 +75,9 @@ pub(crate) fn of_host(
         Entity::Json(json) => serde_json::from_slice(json).map_err(|_| Unreadable)?,
         Entity::Metadata(bytes) => settings::metadata(bytes, NAMESPACE).ok_or(Unreadable)?,
     };
-    map.extend(said.into_iter().map(|(name, value)| (name, with_whole_numbers(value))));
+    map.extend(said);
     map.extend(inline.clone());
     Ok(map)
-}
-
-/// Envoy's `Struct` and Kong's cjson know doubles only: `80.0` was written as `80`.
-pub(crate) fn with_whole_numbers(value: Value) -> Value {
-    match value {
-        Value::Number(number) => Value::Number(whole(&number).unwrap_or(number)),
-        Value::Array(items) => items.into_iter().map(with_whole_numbers).collect(),
-        Value::Object(map) => {
-            map.into_iter().map(|(name, value)| (name, with_whole_numbers(value))).collect()
-        }
-        other => other,
-    }
-}
-
-fn whole(number: &Number) -> Option<Number> {
-    // Up to 2^53 a double names one whole number.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    let double = number.as_f64().filter(|n| number.is_f64() && n.fract() == 0.0)?;
-    (-EXACT..=EXACT).contains(&double).then(|| Number::from(double as i64))
 }
 
 fn put(map: &mut Map<String, Value>, name: &str, value: Option<&String>) {
@@ -174,7 +155,7 @@ mod tests {
     #[test]
     fn the_operators_word_counts_more_than_the_hosts() {
         let named = Named { id: Some("1".into()), name: Some("n".into()) };
-        let said = Entity::Json(br#"{"id":"1","name":"N","port":80.0,"paths":["\/a"]}"#.to_vec());
+        let said = Entity::Json(br#"{"id":"1","name":"N","port":80,"paths":["\/a"]}"#.to_vec());
         let read = |entity: &Entity, inline: Value| of_host(entity, &named, &map(inline));
         assert_eq!(
             read(&said, json!({"name": "mine"})),
@@ -184,11 +165,5 @@ mod tests {
         for odd in [Entity::Json(b"[".to_vec()), Entity::Metadata(b"\x0a".to_vec())] {
             assert_eq!(read(&odd, json!({})), Err(Unreadable));
         }
-    }
-
-    #[test]
-    fn only_whole_numbers_lose_their_point() {
-        let tidy = with_whole_numbers(json!({"a": [80.0, 0.5, -3.0, 1e300, 7]}));
-        assert_eq!(tidy.to_string(), r#"{"a":[80,0.5,-3,1e+300,7]}"#);
     }
 }

@@ -259,7 +259,7 @@ fn what_a_client_sent_under_the_headers_name_is_replaced() {
 fn claims_come_from_settings_headers_and_verified_tokens() {
     let settings = json!({
         "exp": 0,
-        "claims": {"environment": "production", "version": 2.0, "sub": "gateway"},
+        "claims": {"environment": "production", "version": 2, "sub": "gateway"},
         "headers_to_claims": {"X-Tenant": "tenant", "X-Absent": "absent", "X-Empty": "empty"},
         "claims_from_token": ["scope", "missing"],
     });

@@ -14,14 +14,19 @@ fn working(name: &str) -> Value {
         "key_auth" => {
             json!({"consumers": [{"username": "ana", "keyauth_credentials": [{"key": "right"}]}]})
         }
+        "jwt_auth" => json!({"consumers": [
+            {"username": "ado", "jwt_secrets": [{"key": "adokey", "secret": "supersecret"}]}]}),
         "app_id" => json!({"mappings": {"ana": ["portal"]}}),
+        "upstream_jwt" => json!({
+            "private_key": include_str!("../../../filters/upstream-jwt/test-keys/rsa.pem"),
+        }),
         other => panic!("no settings for {other}: add some here"),
     }
 }
 
 /// Whether a filter lets nobody through whom it cannot judge.
 fn is_guard(name: &str) -> bool {
-    ["key_auth", "app_id"].contains(&name)
+    ["key_auth", "app_id", "jwt_auth"].contains(&name)
 }
 
 fn names() -> Vec<String> {

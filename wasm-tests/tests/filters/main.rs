@@ -7,4 +7,5 @@ mod gateways;
 mod key_auth;
 mod lookups;
 mod schemas;
+mod upstream_jwt;
 mod witness;

@@ -53,6 +53,54 @@ fn matching() -> Value {
     })
 }
 
+fn upstream_jwt() -> Vec<Value> {
+    let keys = |file| format!("{}/../filters/upstream-jwt/test-keys/{file}", env!("CARGO_MANIFEST_DIR"));
+    let pem = |file| std::fs::read_to_string(keys(file)).unwrap();
+    let more = json!({
+        "match": matching(), "trust_consumer_headers": false, "metrics": true,
+        "allow_on_headers_stop_iteration": true, "issuer": "i", "header": "X-Token", "include_bearer": false,
+        "exp": 5, "consumer": ["*"], "credentials": ["key"], "route": ["id"], "service": ["name"],
+        "route_entity": {"id": 1}, "service_entity": {"name": "s"}, "x5c": true, "x5c_legacy": true, "aud": true,
+        "iat": true, "nbf": true, "jti": true, "body_hash": true, "query_hash": true, "claims": {"a": [1]},
+        "headers_to_claims": {"X-B": "b"}, "claims_from_token": ["c"], "jwks_path": "/keys", "crypto": "wasm",
+    });
+    let merged = crate::gateways::merged;
+    let one = json!({"algorithm": "PS256", "key_id": "k", "private_key": pem("rsa.pem"), "public_key": pem("rsa.crt")});
+    let list = json!({"private_keys": [
+        {"key_id": "k", "algorithm": "RS256", "active": true, "private_key": pem("rsa.pem"), "public_key": pem("rsa.crt")},
+        {"key_id": "old", "algorithm": "ES256", "private_key": pem("ec.pem")},
+    ]});
+    vec![merged(more.clone(), one), merged(more, list)]
+}
+
+fn jwt_auth(consumers: &Value) -> Vec<Value> {
+    let provider = |keys: Value| {
+        let provider = json!({
+            "name": "p", "issuer": "https://p/", "audiences": ["a"], "algorithms": ["RS256", "EdDSA"],
+            "clock_skew": 5, "require_exp": false, "jwks_ttl": 10, "consumer_claim": "azp",
+            "claims_to_headers": [{"claim": "a.b", "header": "X-B"}], "forward_payload_header": "X-Payload",
+        });
+        crate::gateways::merged(provider, keys)
+    };
+    let more = |providers: Value| {
+        common(json!({
+            "match": matching(), "consumers": consumers, "uri_param_names": ["jwt"], "cookie_names": ["c"],
+            "header_names": ["authorization"], "key_claim_name": "iss", "secret_is_base64": false,
+            "claims_to_verify": ["exp", "nbf"], "anonymous": "ana", "run_on_preflight": false,
+            "maximum_expiration": 300, "realm": "r", "hide_credentials": true, "crypto": "wasm",
+            "jwks_min_refresh": 5, "providers": [providers],
+        }))
+    };
+    let set = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    let upstream = json!({"upstream": "idp:443"});
+    let more = |keys| more(provider(keys));
+    vec![
+        more(json!({"jwks": set})),
+        more(json!({"jwks_uri": "https://p/jwks", "upstream": upstream})),
+        more(json!({"oidc_discovery_uri": "https://p/.well-known/x", "upstream": upstream})),
+    ]
+}
+
 fn subjects() -> Vec<Subject> {
     let consumers = json!([
         {"id": "1", "username": "ana", "custom_id": "c", "groups": ["g"], "acls": [{"group": "h"}],
@@ -73,7 +121,9 @@ fn subjects() -> Vec<Subject> {
     });
     vec![
         subject::<gatehouse_key_auth::KeyAuth>(vec![common(key_auth)]),
+        subject::<gatehouse_jwt_auth::JwtAuth>(jwt_auth(&consumers)),
         subject::<gatehouse_app_id::AppId>(vec![common(app_id)]),
+        subject::<gatehouse_upstream_jwt::UpstreamJwt>(upstream_jwt()),
     ]
 }
 
@@ -369,7 +419,7 @@ fn put(document: &Value, path: &[String], new: Option<Value>) -> Value {
 
 /// The rules of the filters that no draft-04 schema can say. Where one of them is broken, the schema may be
 /// satisfied with a document that the filter refuses. Nothing else is allowed to differ.
-const BEYOND: [&str; 10] = [
+const BEYOND: [&str; 20] = [
     // Relations between settings.
     "found neither `admin` nor",
     "found \"full\" without `admin`",
@@ -379,6 +429,17 @@ const BEYOND: [&str; 10] = [
     "found a consumer without a name",
     "found nothing, expected the API key",
     "found together with `",
+    // Keys, and what goes together in jwt_auth.
+    "JWT credential `",
+    "found a limit without `exp`",
+    "expected one of `jwks_uri`",
+    "found no usable key",
+    "found something else (not shown; ",
+    "expected where to fetch the keys",
+    "found an algorithm with a shared secret",
+    "found a header that the gateway",
+    "found the header `",
+    "found the same value in an earlier provider",
     // The gateway's environment.
     "found no environment variable",
     "found an unusable value in",

@@ -1,0 +1,224 @@
+//! Upstream tokens on a real Envoy, read by a library that is none of ours (PyJWT with `cryptography`).
+
+use serde_json::{Value, json};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use wasm_tests::real::{Echo, Envoy, Filter, Message, Request, Setup};
+
+const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../filters/upstream-jwt/test-keys/");
+
+fn file(name: &str) -> String {
+    std::fs::read_to_string(format!("{KEYS}{name}")).expect("a test key")
+}
+
+/// Checks a token with PyJWT and gives `{"header":...,"claims":...}`. `keys` is a JWK Set, a PEM public key or
+/// certificate, or empty for the certificate in the token's own `x5c`.
+#[track_caller]
+fn independently(token: &str, keys: &str) -> Value {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let output = Command::new(format!("{root}/scripts/pyjwt")).output().expect("scripts/pyjwt");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let python = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let mut child = Command::new(python)
+        .arg(format!("{root}/wasm-tests/tests/verify_token.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("Python");
+    let question = json!({"token": token, "keys": keys}).to_string();
+    child.stdin.take().expect("a pipe").write_all(question.as_bytes()).expect("a question");
+    let output = child.wait_with_output().expect("an answer");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+struct Gateway {
+    envoy: Envoy,
+    echo: Echo,
+}
+
+impl Gateway {
+    #[track_caller]
+    fn start(settings: Value) -> Self {
+        Self::with(vec![filter(settings)])
+    }
+
+    #[track_caller]
+    fn with(filters: Vec<Filter>) -> Self {
+        let echo = Echo::start();
+        let envoy = Envoy::start(&Setup::new(echo.address(), filters));
+        Self { envoy, echo }
+    }
+
+    #[track_caller]
+    fn passed(&self, request: &Request) -> Message {
+        let answer = self.envoy.send(request);
+        assert_eq!(answer.status(), 200, "{}\n{}", answer.text(), self.envoy.log());
+        self.echo.last()
+    }
+
+    /// The token that reached the upstream.
+    #[track_caller]
+    fn token(&self, request: &Request) -> String {
+        let header = self.passed(request).header("authorization").expect("a token");
+        header.strip_prefix("Bearer ").expect("a bearer token").to_owned()
+    }
+
+    #[track_caller]
+    fn claims(&self, request: &Request) -> Value {
+        independently(&self.token(request), &file("rsa.crt"))["claims"].clone()
+    }
+}
+
+fn filter(settings: Value) -> Filter {
+    let mut all = json!({"private_key": file("rsa.pem"), "allow_on_headers_stop_iteration": true});
+    all.as_object_mut()
+        .expect("an object")
+        .extend(settings.as_object().cloned().unwrap_or_default());
+    Filter::new("upstream_jwt", &all).holding_headers(true)
+}
+
+#[test]
+fn another_library_accepts_tokens_of_each_algorithm_whoever_signed_them() {
+    for crypto in ["auto", "wasm"] {
+        for (algorithm, key) in [
+            ("RS256", "rsa.pem"),
+            ("RS384", "rsa.pem"),
+            ("RS512", "rsa-pkcs1.pem"),
+            ("PS256", "rsa.pem"),
+            ("ES256", "ec.pem"),
+            ("EdDSA", "ed25519.pem"),
+        ] {
+            let gateway = Gateway::start(json!({
+                "algorithm": algorithm, "private_key": file(key), "crypto": crypto, "key_id": "k1",
+                "issuer": "gateway", "iat": true, "nbf": true, "jti": true, "jwks_path": "/keys",
+            }));
+            let keys = gateway.envoy.send(&Request::get("/keys"));
+            assert_eq!(keys.header("content-type").as_deref(), Some("application/jwk-set+json"));
+            assert_eq!(keys.header("cache-control").as_deref(), Some("public, max-age=300"));
+            let read = independently(&gateway.token(&Request::get("/")), &keys.text());
+            assert_eq!(read["header"], json!({"typ": "JWT", "alg": algorithm, "kid": "k1"}));
+            let claims = &read["claims"];
+            assert_eq!((&claims["iss"], &claims["kong"]), (&json!("gateway"), &json!({})));
+            assert_eq!(claims["exp"].as_u64(), claims["iat"].as_u64().map(|iat| iat + 60));
+            assert_eq!(claims["nbf"], claims["iat"]);
+        }
+    }
+}
+
+#[test]
+fn a_certificate_in_the_token_is_one_that_another_library_reads() {
+    let gateway = Gateway::start(json!({"x5c": true, "public_key": file("chain.crt")}));
+    let token = gateway.token(&Request::get("/"));
+    let read = independently(&token, "");
+    assert_eq!(read["header"]["x5c"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn body_and_query_are_hashed_as_the_upstream_gets_them() {
+    let gateway = Gateway::start(json!({"body_hash": true, "query_hash": true}));
+    let large = "x".repeat(200_000);
+    for (request, sent) in [
+        (Request::get("/"), ""),
+        (Request::get("/?"), ""),
+        (Request::get("/?msg=hello%20world&bla=&bar").header("authorization", "Bearer forged"), ""),
+        (Request::post("/a%20b?x=%41", "hello"), "hello"),
+        (Request::post("/", large.as_str()), large.as_str()),
+    ] {
+        let claims = gateway.claims(&request);
+        let received = gateway.echo.last();
+        assert_eq!(received.text(), sent);
+        let query = received.path().split_once('?').map_or("", |(_, query)| query).to_owned();
+        let hash = |text: &str| {
+            if text.is_empty() { String::new() } else { jose::hash::sha256_hex(text.as_bytes()) }
+        };
+        let expected = json!({"request": {"bodyhash": hash(sent), "queryhash": hash(&query)}});
+        assert_eq!(claims["kong"], expected, "{}", received.path());
+    }
+}
+
+#[test]
+fn a_body_beyond_the_buffer_is_refused() {
+    let gateway = Gateway::start(json!({"body_hash": true}));
+    let answer = gateway.envoy.send(&Request::post("/", "x".repeat(3 << 20)));
+    assert_eq!((answer.status(), gateway.echo.count()), (413, 0));
+}
+
+#[test]
+fn what_a_client_sends_under_the_headers_name_does_not_arrive() {
+    let gateway = Gateway::start(json!({"header": "X-Api-Token", "include_bearer": false}));
+    let mut request = Request::get("/");
+    for name in ["X-Api-Token", "x-api-token", "X_Api_Token", "x-api_token"] {
+        request = request.header(name, "forged");
+    }
+    let received = gateway.passed(&request);
+    let text: Vec<String> = received
+        .headers
+        .iter()
+        .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+        .collect();
+    assert!(!text.iter().any(|value| value.contains("forged")), "{text:?}");
+    independently(&received.header("x-api-token").expect("a token"), &file("rsa.crt"));
+}
+
+#[test]
+fn a_token_says_who_calls_over_which_route_and_to_which_service() {
+    let key_auth = json!({"hide_credentials": true, "expose_key": true, "consumers": [{
+        "id": "e96dcb71", "username": "Company A", "keyauth_credentials": [{"id": "c1", "key": "right"}]}]});
+    let ours = filter(json!({
+        "consumer": ["id", "username"], "credentials": ["key"], "route": ["name"], "aud": true,
+        "service": ["*"], "service_entity": {"id": "d0395ad5"}, "query_hash": true,
+    }));
+    let gateway = Gateway::with(vec![Filter::new("key_auth", &key_auth), ours]);
+    let claims = gateway.claims(&Request::get("/?apikey=right&a=b"));
+    assert_eq!(claims["aud"], "upstream");
+    assert_eq!(
+        claims["kong"],
+        json!({
+            "request": {"queryhash": jose::hash::sha256_hex(b"a=b")},
+            "consumer": {"username": "Company A", "id": "e96dcb71"},
+            "credentials": {"key": "right"},
+            "route": {"name": "everything"},
+            "service": {"name": "upstream", "id": "d0395ad5"},
+        })
+    );
+}
+
+#[test]
+fn keys_come_from_the_gateways_environment() {
+    let settings = json!({"private_key_location": "env://UPSTREAM_KEY"});
+    let filter =
+        Filter::new("upstream_jwt", &settings).environment("UPSTREAM_KEY", &file("rsa.pem"));
+    Gateway::with(vec![filter]).claims(&Request::get("/"));
+}
+
+#[test]
+fn two_configurations_sign_with_their_own_keys() {
+    let echo = Echo::start();
+    let other = filter(json!({"private_key": file("other.pem")}));
+    let setup = Setup::new(echo.address(), vec![filter(json!({}))]).listener("other", vec![other]);
+    let envoy = Envoy::start(&setup);
+    for (listener, certificate) in [("main", "rsa.crt"), ("other", "other.crt")] {
+        Request::get("/").send(envoy.address(listener));
+        let header = echo.last().header("authorization").expect("a token");
+        independently(header.strip_prefix("Bearer ").expect("a bearer token"), &file(certificate));
+    }
+}
+
+#[test]
+fn a_configuration_without_a_usable_key_is_rejected_with_the_way_out() {
+    for (settings, expected) in [
+        (json!({"private_key_location": "/etc/ssl/private.key"}), "env://NAME"),
+        (json!({}), "KONG_SSL_CERT_KEY"),
+        (
+            json!({"private_key": file("rsa.pem"), "body_hash": true}),
+            "allow_on_headers_stop_iteration",
+        ),
+    ] {
+        let setup =
+            Setup::new(Echo::start().address(), vec![Filter::new("upstream_jwt", &settings)]);
+        let log = Envoy::try_start(&setup).err().expect("a refusal");
+        assert!(log.contains(expected) && !log.contains("MII"), "{log}");
+    }
+}
