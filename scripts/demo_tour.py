@@ -1,6 +1,8 @@
 """The tour of `make demo`: the curl lines of the requirement documents, and what must come back."""
 
+import base64
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -17,6 +19,8 @@ class Step:
     status: int
     # Members that the JSON answer must have; a nested object is compared in the same way.
     body: dict = field(default_factory=dict)
+    # Claims that the token which reached the upstream must have; it is shown decoded.
+    claims: dict = field(default_factory=dict)
     # name -> member of the JSON answer
     saves: dict = field(default_factory=dict)
     # Asked again until it is so, at most for so many seconds.
@@ -62,6 +66,15 @@ TOUR = [
             "x-consumer-username": "arghyam", "x-consumer-id": "{consumer}", "x-app-id": "arghyam.mobile_app",
             "apikey": None}}),
     Step(
+        "The upstream also gets a token that the gateway has signed: who calls, and hashes of body and query.",
+        'curl "{gateway}/orders?msg=hello%20world&bla=&bar" -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app"'
+        ' --data hello',
+        200, {"body": "hello"}, claims={"aud": "orders", "iss": "gatehouse", "kong": {
+            "consumer": {"username": "arghyam", "id": "{consumer}"},
+            "request": {
+                "bodyhash": "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+                "queryhash": "e3fb2c82cc290e761881dbb49a38408d8d49c83fbf278fca4aaebbc54ba1de04"}}}),
+    Step(
         "A client cannot say itself who it is.",
         'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app" -H "X-Consumer-Username: root"',
         200, {"headers": {"x-consumer-username": "arghyam"}}),
@@ -86,6 +99,15 @@ TOUR = [
         'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app"',
         200, {"upstream": "orders"}, within=POLL_INTERVAL),
 ]
+
+
+def decoded(answer):
+    """Header and claims of the token in what reached the upstream."""
+    try:
+        token = answer["headers"]["authorization"].removeprefix("Bearer ")
+        return [json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2]]
+    except (KeyError, TypeError, ValueError):
+        return [{}, {}]
 
 
 class Tour:
@@ -133,13 +155,19 @@ class Tour:
             answer = {}
         problems = [] if int(status) == step.status else [f"the status is {status}, expected is {step.status}"]
         problems += self.differences(step.body, answer)
+        shown = ""
+        if step.claims:
+            token = decoded(answer)
+            problems += self.differences(step.claims, token[1])
+            shown = "\ntoken: " + " ".join(json.dumps(part) for part in token)
         for name, member in step.saves.items():
             if isinstance(answer.get(member), str):
                 self.known[name] = answer[member]
             else:
                 problems.append(f"the answer has no {member}")
-        # An answer in lines reads worse than in one.
-        return status, " ".join(body.split()), problems
+        # An answer in lines reads worse than in one, and so does a whole token.
+        body = re.sub(r"(Bearer [\w-]{16})[\w.-]+", r"\1...", " ".join(body.split()))
+        return status, body + shown, problems
 
     def differences(self, expected, found, path=""):
         for name, value in expected.items():
