@@ -32,8 +32,7 @@ const SECRET: [&str; 8] = [
 /// names, of Rust by a part.
 const MEMORY_C: [&str; 8] =
     ["memcpy", "memmove", "memset", "malloc", "calloc", "free", "posix_memalign", "aligned_alloc"];
-const MEMORY_RUST: [&str; 5] =
-    ["rust_alloc", "rust_dealloc", "raw_vec", "to_vec", "drop_in_place"];
+const MEMORY_RUST: [&str; 5] = ["rust_alloc", "rust_dealloc", "raw_vec", "to_vec", "drop_in_place"];
 
 /// What is wrong with one instruction, if anything.
 fn objection(operator: &Operator, callee: impl Fn(u32) -> String) -> Option<String> {

@@ -54,7 +54,8 @@ fn matching() -> Value {
 }
 
 fn upstream_jwt() -> Vec<Value> {
-    let keys = |file| format!("{}/../filters/upstream-jwt/test-keys/{file}", env!("CARGO_MANIFEST_DIR"));
+    let keys =
+        |file| format!("{}/../filters/upstream-jwt/test-keys/{file}", env!("CARGO_MANIFEST_DIR"));
     let pem = |file| std::fs::read_to_string(keys(file)).unwrap();
     let more = json!({
         "match": matching(), "trust_consumer_headers": false, "metrics": true,
