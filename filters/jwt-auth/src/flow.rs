@@ -94,11 +94,11 @@ impl JwtFlow {
         self.look(Box::new(Work { request, edits }))
     }
 
-    /// Takes out what a client sent under a header of this filter, also where another filter has established
-    /// the identity: only verified claims may stand there.
+    /// Takes out what a client sent under a header of this filter, also where the identity is known from
+    /// elsewhere: only verified claims may stand there.
     fn forged(&self, request: &Request, edits: &mut Vec<Edit>) -> Result<(), Reply> {
         let known = Known::from_property(request.consumer.as_deref());
-        if !matches!(known, Known::Identity(_)) || request.claims.is_some() {
+        if matches!(known, Known::Refused | Known::Malformed) || request.claims.is_some() {
             return Ok(());
         }
         for (name, _) in request.head.fields() {

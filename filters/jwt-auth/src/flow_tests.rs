@@ -4,6 +4,7 @@ use crate::credential::Material;
 use exchange::{Head, Key};
 use jose::{Algorithm, InWasm, SigningKey};
 use serde_json::json;
+use settings::Common;
 
 /// The claims of the requirement document, `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
 const SEED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
@@ -681,19 +682,22 @@ fn claims_go_into_headers_that_no_client_can_forge() {
     let payload = token.split('.').nth(1);
     assert_eq!(header(&step, "x-payload"), payload);
     // Also where another filter has established the identity, and where this one does not look.
-    let known = |more: &str| {
+    let known = |consumer: Option<&str>| {
         let mut flow = provided(more);
         let request = Request {
-            consumer: Some(br#"{"id":"7","credential":{"id":"c"}}"#.to_vec()),
+            consumer: consumer.map(|text| text.as_bytes().to_vec()),
             method: b"OPTIONS".to_vec(),
             ..forged("x")
         };
-        flow.config =
-            Rc::new(Config { run_on_preflight: false, ..Rc::try_unwrap(flow.config).unwrap() });
+        let common = Common { trust_consumer_headers: consumer.is_none(), ..Common::default() };
+        let config = Rc::try_unwrap(flow.config).unwrap();
+        flow.config = Rc::new(Config { run_on_preflight: false, common, ..config });
         on(&mut flow, request)
     };
     let removed = ["x-roles", "x_name", "x-payload"].map(Edit::remove);
-    assert_eq!(known(more), Step::Forward(removed.to_vec()));
+    for consumer in [Some(r#"{"id":"7","credential":{"id":"c"}}"#), None] {
+        assert_eq!(known(consumer), Step::Forward(removed.to_vec()), "{consumer:?}");
+    }
 }
 
 #[test]
