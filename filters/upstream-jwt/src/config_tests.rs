@@ -157,7 +157,7 @@ fn settings_that_cannot_work_are_refused_by_path() {
         (json!({"jwks_path": "jwks"}), "jwks_path"),
         (json!({"jwks_path": "/jwks?x"}), "jwks_path"),
         (json!({"crypto": "gpu"}), "crypto"),
-        (json!({"private_keys": []}), "private_keys"),
+        (json!({"private_key": null, "private_keys": []}), "private_key"),
         (json!({"unknown": 1}), "unknown"),
     ] {
         let (path, message) = problem(&with_key(more.clone()), &[]);

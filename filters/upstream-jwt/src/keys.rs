@@ -83,7 +83,7 @@ impl Keys {
         });
         let shown = shown(f);
         let entries =
-            if f.is_given("private_keys") { in_list(f, &single, listed) } else { alone(f, single) };
+            if !listed.is_empty() { in_list(f, &single, listed) } else { alone(f, single) };
         let jwks = jwks(&entries);
         let active = entries.into_iter().find(|entry| entry.active)?;
         let header = header(f, &active, shown)?;

@@ -66,10 +66,10 @@ fn upstream_jwt() -> Vec<Value> {
         "headers_to_claims": {"X-B": "b"}, "claims_from_token": ["c"], "jwks_path": "/keys", "crypto": "wasm",
     });
     let merged = crate::gateways::merged;
-    let one = json!({"algorithm": "PS256", "key_id": "k", "private_key": pem("rsa.pem"), "public_key": pem("rsa.crt")});
+    let one = json!({"algorithm": "ES256", "key_id": "k", "private_key": pem("ec.pem"), "public_key": pem("ec.crt")});
     let list = json!({"private_keys": [
-        {"key_id": "k", "algorithm": "RS256", "active": true, "private_key": pem("rsa.pem"), "public_key": pem("rsa.crt")},
-        {"key_id": "old", "algorithm": "ES256", "private_key": pem("ec.pem")},
+        {"key_id": "k", "algorithm": "ES256", "active": true, "private_key": pem("ec.pem"), "public_key": pem("ec.crt")},
+        {"key_id": "old", "algorithm": "EdDSA", "private_key": pem("ed25519.pem")},
     ]});
     vec![merged(more.clone(), one), merged(more, list)]
 }
@@ -420,7 +420,7 @@ fn put(document: &Value, path: &[String], new: Option<Value>) -> Value {
 
 /// The rules of the filters that no draft-04 schema can say. Where one of them is broken, the schema may be
 /// satisfied with a document that the filter refuses. Nothing else is allowed to differ.
-const BEYOND: [&str; 20] = [
+const BEYOND: [&str; 35] = [
     // Relations between settings.
     "found neither `admin` nor",
     "found \"full\" without `admin`",
@@ -441,6 +441,22 @@ const BEYOND: [&str; 20] = [
     "found a header that the gateway",
     "found the header `",
     "found the same value in an earlier provider",
+    // Keys and claims of upstream_jwt.
+    "found nothing, expected `private_key`",
+    "entries with `active: true`",
+    "that cannot be used",
+    "found the public key of another private key",
+    "found no private key in the active entry",
+    "found no key, expected `private_key`",
+    "expected a name that tells the keys apart",
+    "found it twice",
+    "found true without `x5c`",
+    "found true without a certificate",
+    "found no usable environment variable",
+    "found a claim that",
+    "found a registered claim",
+    "found another name, expected a header name",
+    "expected a header of the token's own",
     // The gateway's environment.
     "found no environment variable",
     "found an unusable value in",
