@@ -19,7 +19,7 @@ fn a_cold_consumer_under_200_requests_costs_envoy_one_callout_per_vm() {
         admin.serve(&first);
         let second = first.worker();
         let send = |n: usize| {
-            let worker = if n % 2 == 0 { &first } else { &second };
+            let worker = if n.is_multiple_of(2) { &first } else { &second };
             worker.send(identified(&gateway, &id).header("X-APP-ID", "portal"))
         };
         let crowd: Vec<Stream> = (0..CROWD).map(send).collect();
