@@ -1,0 +1,184 @@
+//! Tokens on a real Envoy: consumers' credentials from the admin service, and providers with keys of their own.
+
+use jose::{Algorithm, InWasm, SigningKey};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use wasm_tests::real::{
+    Answer, Echo, Envoy, Filter, Front, Gateway, Message, Mode, Request, Setup, eventually,
+};
+
+/// `{"iss":"adokey","name":"ado"}` with `supersecret`, and the same with that secret in base64, as the requirement
+/// document prints it.
+const SEED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
+const PRINTED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.t86wrSIeBCBSRsJhsR6qRNPoiZo_dE5D_ZDMazL-o6M";
+
+const RSA: &str = include_str!("../../filters/jwt-auth/src/keys/rsa3072.pem");
+const EC: &str = include_str!("../../filters/jwt-auth/src/keys/es256.pem");
+
+fn bearing(token: &str) -> Request {
+    Request::get("/").header("authorization", format!("Bearer {token}"))
+}
+
+#[test]
+fn the_requirement_documents_token_passes_while_its_credential_exists() {
+    let gateway = Gateway::start(|admin| {
+        let settings = json!({"admin": admin, "hide_credentials": true});
+        vec![Filter::new("jwt_auth", &settings)]
+    });
+    assert_eq!(gateway.send(&bearing(SEED)).status(), 401);
+    gateway.admin.create("/consumers", &json!({"username": "Ado", "custom_id": "ado"}));
+    let credential = json!({"key": "adokey", "secret": "supersecret"});
+    gateway.admin.create("/consumers/ado/jwt", &credential);
+    eventually("a token that passes", || {
+        (gateway.send(&bearing(SEED)).status() == 200).then_some(())
+    });
+
+    let received = gateway.passed(&bearing(SEED));
+    assert_eq!(received.header("x-credential-identifier").as_deref(), Some("adokey"));
+    assert_eq!(received.header("x-consumer-username").as_deref(), Some("Ado"));
+    assert_eq!(received.header("authorization"), None);
+    let received = gateway.passed(&Request::get(format!("/a?b=c&jwt={SEED}")));
+    assert_eq!(received.path(), "/a?b=c");
+    let refused = gateway.send(&bearing(PRINTED));
+    assert_eq!((refused.status(), &refused.json()["message"]), (401, &json!("Invalid signature")));
+
+    gateway.admin.delete("/consumers/ado/jwt/adokey");
+    eventually("a refusal", || (gateway.send(&bearing(SEED)).status() == 401).then_some(()));
+}
+
+/// An identity provider, and a gateway that trusts it.
+struct Provided {
+    keys: Arc<Mutex<String>>,
+    provider: Front,
+    envoy: Envoy,
+    echo: Echo,
+}
+
+fn key(pem: &str, kid: &str) -> SigningKey {
+    let algorithm = if pem == EC { Algorithm::Es256 } else { Algorithm::Rs256 };
+    let key = SigningKey::from_pem(pem, algorithm).expect("a key");
+    key.with_key_id(Some(kid.to_owned()))
+}
+
+fn set(keys: &[&SigningKey]) -> String {
+    let keys: Vec<Value> =
+        keys.iter().map(|key| key.verifying().to_jwk().expect("a public key").into()).collect();
+    json!({ "keys": keys }).to_string()
+}
+
+fn token(key: &SigningKey) -> String {
+    let header = json!({"alg": key.algorithm().name(), "kid": key.key_id()}).to_string();
+    let claims = json!({"iss": "https://idp/", "sub": "u", "exp": 99_999_999_999_u64}).to_string();
+    let header = key.header(&header).expect("a header");
+    let mut next = 1_u8;
+    // Blinding in a test need not be random.
+    let mut random = |out: &mut [u8]| {
+        for byte in out {
+            next = next.wrapping_mul(5).wrapping_add(7);
+            *byte = next;
+        }
+    };
+    key.sign(&header, &claims, &InWasm, &mut random).expect("a signature")
+}
+
+impl Provided {
+    fn start(keys: &[&SigningKey], more: &Value) -> Self {
+        let keys = Arc::new(Mutex::new(set(keys)));
+        let served = Arc::clone(&keys);
+        let provider = Front::scripted(move |request: &Message| {
+            assert_eq!(request.path(), "/.well-known/jwks.json");
+            let keys = served.lock().expect("no panic").clone();
+            Answer::json(200, serde_json::from_str::<Value>(&keys).expect("JSON"))
+        });
+        let mut settings = json!({"providers": [{
+            "name": "idp", "issuer": "https://idp/", "jwks_uri": "http://idp.example/.well-known/jwks.json",
+            "upstream": {"upstream": "idp"},
+            "claims_to_headers": [{"claim": "role", "header": "X-Role"}],
+        }]});
+        let more = more.as_object().cloned().unwrap_or_default();
+        settings.as_object_mut().expect("an object").extend(more);
+        let echo = Echo::start();
+        let filters = vec![Filter::new("jwt_auth", &settings)];
+        let setup = Setup::new(echo.address(), filters).cluster("idp", provider.address());
+        let envoy = Envoy::start(&setup);
+        Self { keys, provider, envoy, echo }
+    }
+
+    fn publish(&self, text: String) {
+        *self.keys.lock().expect("no panic") = text;
+    }
+
+    fn status(&self, token: &str) -> u16 {
+        self.envoy.send(&bearing(token)).status()
+    }
+}
+
+#[test]
+fn a_providers_keys_verify_with_and_without_the_hosts_cryptography() {
+    for crypto in ["auto", "wasm", "host"] {
+        let (rsa, ec) = (key(RSA, "rsa"), key(EC, "ec"));
+        let gateway = Provided::start(&[&rsa, &ec], &json!({"crypto": crypto}));
+        for key in [&rsa, &ec] {
+            let good = token(key);
+            let answer = gateway.envoy.send(&bearing(&good).header("x-role", "admin"));
+            assert_eq!(answer.status(), 200, "{crypto}: {}", answer.text());
+            let received = gateway.echo.last();
+            assert_eq!(received.header("x-consumer-username").as_deref(), Some("idp:u"));
+            assert_eq!(received.header("x-role"), None, "a forged claim");
+            let (input, signature) = good.rsplit_once('.').expect("a signature");
+            let forged = format!(
+                "{input}.{}{}",
+                if signature.starts_with('A') { "B" } else { "A" },
+                &signature[1..]
+            );
+            let refused = gateway.envoy.send(&bearing(&forged));
+            assert_eq!(refused.json()["message"], "Invalid signature", "{crypto}");
+        }
+    }
+}
+
+#[test]
+fn a_storm_of_unknown_keys_makes_each_vm_ask_once() {
+    let ec = key(EC, "known");
+    let gateway = Provided::start(&[&ec], &json!({"jwks_min_refresh": 3600}));
+    assert_eq!(gateway.status(&token(&ec)), 200);
+    let before = gateway.provider.requests().len();
+    let unknown: Vec<String> = (0..40).map(|n| token(&key(EC, &format!("unknown-{n}")))).collect();
+    std::thread::scope(|scope| {
+        for token in &unknown {
+            scope.spawn(|| assert_eq!(gateway.status(token), 401));
+        }
+    });
+    // One for each worker, and one of Envoy's main thread.
+    let vms = 2;
+    let asked = gateway.provider.requests().len() - before;
+    assert!(asked <= vms, "{asked}");
+}
+
+#[test]
+fn keys_rotate_and_the_last_good_ones_outlive_every_failure() {
+    let (old, new) = (key(EC, "old"), key(RSA, "new"));
+    let gateway = Provided::start(&[&old], &json!({"jwks_min_refresh": 1}));
+    assert_eq!(gateway.status(&token(&old)), 200);
+    gateway.publish(set(&[&new]));
+    let fresh = token(&new);
+    eventually("the new key", || (gateway.status(&fresh) == 200).then_some(()));
+    eventually("the end of the old one", || (gateway.status(&token(&old)) == 401).then_some(()));
+
+    let asked_again = || {
+        let before = gateway.provider.requests().len();
+        eventually("another question", || {
+            assert_eq!(gateway.status(&token(&old)), 401);
+            (gateway.provider.requests().len() > before).then_some(())
+        });
+        assert_eq!(gateway.status(&fresh), 200);
+    };
+    let mut huge: Value = serde_json::from_str(&set(&[&old])).expect("JSON");
+    huge["more"] = json!("x".repeat(10 << 20));
+    gateway.publish(huge.to_string());
+    asked_again();
+    for mode in [Mode::Status(500), Mode::Garbage, Mode::Stranger, Mode::Truncate, Mode::HangUp] {
+        gateway.provider.set(mode);
+        asked_again();
+    }
+}
