@@ -8,6 +8,9 @@ use wasm_tests::{
     imports, imports_not_everywhere,
 };
 
+/// `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
+const ADOS_TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
+
 /// Settings with which a filter works; its name without `gatehouse_`.
 fn working(name: &str) -> Value {
     match name {
@@ -327,6 +330,7 @@ fn what_arrives_for_a_request_that_the_vm_has_forgotten_is_refused() {
             // Its body comes to an instance that has never seen its headers.
             let passing =
                 Request::post("/", "body").header("apikey", "right").header("X-APP-ID", "portal");
+            let passing = passing.header("authorization", format!("Bearer {ADOS_TOKEN}"));
             let passing = passing.property(gateway.identity(), r#"{"id":"1","username":"ana"}"#);
             let proxy = gateway.start(&[(&name, working(&name))]);
             let stream = proxy.open(passing.clone());
