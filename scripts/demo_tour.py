@@ -1,6 +1,8 @@
 """The tour of `make demo`: the curl lines of the requirement documents, and what must come back."""
 
 import base64
+import hashlib
+import hmac
 import json
 import re
 import shlex
@@ -79,6 +81,18 @@ TOUR = [
         'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app" -H "X-Consumer-Username: root"',
         200, {"headers": {"x-consumer-username": "arghyam"}}),
     Step(
+        "A partner's application comes with a token instead: its consumer gets a credential for tokens.",
+        'curl -X POST {admin}/consumers/arghyam/jwt --data "key=adokey" --data "secret=supersecret"',
+        201, {"key": "adokey", "algorithm": "HS256"}),
+    Step(
+        "Below /partners nobody gets in without a token,",
+        'curl {gateway}/partners/1 -H "X-APP-ID: arghyam.mobile_app"',
+        401, {"message": "Unauthorized"}),
+    Step(
+        "and a token signed with that secret tells who is calling.",
+        'curl {gateway}/partners/1 -H "X-APP-ID: arghyam.mobile_app" -H "Authorization: Bearer {token}"',
+        200, {"path": "/partners/1", "headers": {"x-consumer-username": "arghyam"}}),
+    Step(
         "Which App IDs does the consumer have?",
         "curl -X GET {admin}/consumers/arghyam/appids",
         200, {"total": 1}),
@@ -110,11 +124,23 @@ def decoded(answer):
         return [{}, {}]
 
 
+def signed(claims, secret):
+    """A token as an application makes it (HS256)."""
+    parts = [{"typ": "JWT", "alg": "HS256"}, claims]
+    text = ".".join(segment(json.dumps(part).encode()) for part in parts)
+    return text + "." + segment(hmac.new(secret.encode(), text.encode(), hashlib.sha256).digest())
+
+
+def segment(octets):
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
 class Tour:
     """Takes the steps one by one, prints commands and answers, and counts what differed."""
 
     def __init__(self, gateway, admin):
         self.known = {"gateway": f"http://localhost:{gateway}", "admin": f"http://localhost:{admin}"}
+        self.known["token"] = signed({"iss": "adokey", "exp": int(time.time()) + 3600}, "supersecret")
         self.colour = sys.stdout.isatty()
 
     def take(self, steps):
