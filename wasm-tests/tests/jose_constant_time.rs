@@ -149,8 +149,9 @@ fn no_filter_branches_on_a_secret_or_uses_one_as_an_address_or_panics_over_it() 
     for (file, wasm) in built() {
         let (found, objections) = inspect(&wasm);
         assert_eq!(objections, Vec::<String>::new(), "{file}");
-        // Whoever signs has all of it; one whose names were stripped would have nothing.
-        if file.contains("upstream_jwt") || !found.is_empty() {
+        // Whoever signs has all of it; one whose names were stripped would have nothing. Who only verifies has
+        // some of it, for numbers that are public.
+        if file.contains("upstream_jwt") || found.iter().any(|part| part.contains("4dual")) {
             for part in SECRET {
                 // The compiler may inline one into another, but not those that are never inlined.
                 let kept =
