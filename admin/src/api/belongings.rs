@@ -19,7 +19,7 @@ use super::draft::{Draft, Named};
 use super::fields::{self, Fields, Given};
 use super::query::Query;
 use super::{App, consumers};
-use crate::store::{Belonging, Cursor, Filter, Kind, Tx, now};
+use crate::store::{Belonging, Cursor, Filter, Kind, Tx, now, stamp};
 
 pub(super) fn routes(kind: Kind) -> Router<App> {
     let (under, alone) = match kind {
@@ -285,7 +285,7 @@ async fn known(tx: &mut Tx, id: &str, field: &'static str) -> Result<String, Ref
 }
 
 async fn insert(kind: Kind, mut tx: Tx, consumer_id: String, draft: Draft) -> Answer {
-    let now = now();
+    let now = stamp();
     let named = match draft.value {
         Given::Value(named) => named,
         Given::Absent | Given::Null if kind == Kind::Key => Named::random_key()?,

@@ -11,7 +11,7 @@ use super::App;
 use super::answer::{Answer, Refusal, json, no_content};
 use super::fields::{self, Fields, Given};
 use super::query::Query;
-use crate::store::{Consumer, Cursor, Tx, now};
+use crate::store::{Consumer, Cursor, Tx, now, stamp};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -196,7 +196,7 @@ fn same_id(old: &str, given: &Given<String>) -> Result<(), Refusal> {
 
 fn fresh(draft: Draft) -> Consumer {
     let Draft { id, username, custom_id, tags } = draft;
-    let now = now();
+    let now = stamp();
     Consumer {
         id: id.value().unwrap_or_else(|| Uuid::new_v4().to_string()),
         username: username.value(),

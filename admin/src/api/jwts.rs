@@ -14,7 +14,7 @@ use super::draft::Named;
 use super::fields::{self, Fields, Given};
 use super::query::Query;
 use super::{App, consumers};
-use crate::store::{Cursor, JwtSecret, Tx, now};
+use crate::store::{Cursor, JwtSecret, Tx, stamp};
 use crate::vault::Vault;
 
 /// Characters of a key, as of an API key.
@@ -248,7 +248,7 @@ async fn insert(app: &App, mut tx: Tx, consumer_id: String, draft: Draft) -> Ans
         secret: None,
         rsa_public_key: draft.rsa_public_key.value(),
         tags: draft.tags.value(),
-        created_at: now(),
+        created_at: stamp(),
     };
     let mut new = Open { stored, secret: draft.secret.value() };
     complete(&mut new)?;

@@ -29,6 +29,7 @@ pub(crate) use ledger::Fetched;
 pub(crate) use transaction::Tx;
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::AnyPool;
@@ -63,6 +64,17 @@ pub(crate) struct Cursor {
 pub(crate) fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// When something new was created: [`now`], but later than anything else that this process has created, so that
+/// lists, which are ordered by age, grow at their end.
+pub(crate) fn stamp() -> i64 {
+    static LAST: AtomicI64 = AtomicI64::new(0);
+    let now = now();
+    let later = |last: i64| Some(now.max(last.saturating_add(1)));
+    // The closure always gives a value, so this always is the one before.
+    let last = LAST.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later).unwrap_or_default();
+    now.max(last.saturating_add(1))
 }
 
 /// Whether any row can hold `text`: PostgreSQL refuses a NUL even in a question.
