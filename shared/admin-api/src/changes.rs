@@ -16,6 +16,10 @@ pub enum Entity {
     KeyauthCredentials,
     /// A JWT credential.
     JwtSecrets,
+    /// A session that was deleted, replaced or shortened.
+    Sessions,
+    /// A revocation.
+    Revocations,
     /// A kind that this version does not know; it has nothing cached of it.
     #[serde(other)]
     Unknown,
@@ -45,9 +49,10 @@ pub struct Change {
     pub entity: Entity,
     /// What happened.
     pub operation: Operation,
-    /// The consumer that it belongs to, or that it is.
+    /// The consumer that it belongs to, or that it is; empty for sessions, whose holder the service does not know.
     pub consumer_id: String,
-    /// The App ID, the digest of the API key, the key of the JWT credential, the group, or a name of the consumer.
+    /// The App ID, the digest of the API key, the key of the JWT credential, the group, a name of the consumer, or
+    /// the id of the session.
     pub key: String,
 }
 
@@ -88,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_kind_of_a_later_version_does_not_spoil_the_page() {
-        let json = r#"{"data":[{"seq":1,"entity":"sessions","operation":"revoke",
+        let json = r#"{"data":[{"seq":1,"entity":"moods","operation":"brighten",
             "consumer_id":"","key":"s"}],"next":1,"epoch":"e"}"#;
         let page: ChangesPage = serde_json::from_str(json).unwrap();
         assert_eq!(page.data[0].entity, Entity::Unknown);

@@ -4,6 +4,8 @@
 //! |---------------|------------------------------------------------------------|
 //! | `identity.rs` | who a credential or a name belongs to                      |
 //! | `app_id.rs`   | App IDs and their pages                                    |
+//! | `session.rs`  | sessions, and revocations                                  |
+//! | `counter.rs`  | counting on several nodes                                  |
 //! | `changes.rs`  | what changed since a reader last looked                    |
 //! | `path.rs`     | the paths that a gateway asks for, as unencoded segments   |
 //! | `limits.rs`   | how long things may be, and what they may consist of       |
@@ -15,22 +17,28 @@
 
 mod app_id;
 mod changes;
+mod counter;
 mod identity;
 mod limits;
 mod path;
+mod session;
 
 pub use app_id::{AppId, AppIdPage};
 pub use changes::{Change, ChangesPage, Entity, Operation};
+pub use counter::{Increment, Increments, Previous, Total, Totals};
 pub use identity::{
     Consumer, Credential, Holder, HolderPage, Identity, JWT, JwtIdentity, JwtKey, KEY_AUTH,
 };
 pub use limits::{
-    APP_ID_MAX_CHARS, DIGEST_CHARS, GROUP_MAX_CHARS, KEY_MAX_CHARS, NAME_MAX_CHARS, PAGE_DEFAULT,
-    PAGE_MAX, is_app_id, is_digest, is_strict_app_id,
+    APP_ID_MAX_CHARS, BATCH_ID_MAX, BATCH_MAX, BATCH_MEMORY, COUNTER_KEY_MAX, DIGEST_CHARS,
+    GROUP_MAX_CHARS, INCREMENT_MAX, KEY_MAX_CHARS, NAME_MAX_CHARS, PAGE_DEFAULT, PAGE_MAX,
+    SESSION_DATA_MAX, SHARE_WHOLE, TTL_MAX, WINDOW_MAX, is_app_id, is_digest, is_strict_app_id,
 };
 pub use path::{
-    app_ids, changes, consumer_app_ids, consumer_identity, key_identities, key_identity,
+    app_ids, changes, consumer_app_ids, consumer_identity, counters, key_identities, key_identity,
+    revocation, session,
 };
+pub use session::{NewSession, Revocation, Session, Stale, Ttl};
 
 use serde::{Deserialize, Serialize};
 

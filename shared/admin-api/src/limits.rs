@@ -10,6 +10,24 @@ pub const GROUP_MAX_CHARS: usize = 255;
 pub const KEY_MAX_CHARS: usize = 512;
 /// Characters in the digest of an API key.
 pub const DIGEST_CHARS: usize = 64;
+/// Octets of a session's data, before base64, unless the service was told otherwise.
+pub const SESSION_DATA_MAX: usize = 65_536;
+/// Seconds that a session or a revocation may last: ten years.
+pub const TTL_MAX: u64 = 315_360_000;
+/// Increments in one batch.
+pub const BATCH_MAX: usize = 1000;
+/// Octets in the id of a batch.
+pub const BATCH_ID_MAX: usize = 100;
+/// Seconds for which a batch with an id is remembered.
+pub const BATCH_MEMORY: u64 = 60;
+/// Octets in the key of a counter.
+pub const COUNTER_KEY_MAX: usize = 200;
+/// What can be added at once.
+pub const INCREMENT_MAX: u64 = 1_000_000_000;
+/// Seconds in the longest window: a leap year.
+pub const WINDOW_MAX: u64 = 31_622_400;
+/// The whole of a window, for [`crate::Previous::share`].
+pub const SHARE_WHOLE: u64 = 1_000_000;
 /// Items on a page when nobody asks for a number.
 pub const PAGE_DEFAULT: u64 = 100;
 /// Items on the largest page.
@@ -32,7 +50,7 @@ pub fn is_strict_app_id(text: &str) -> bool {
         && text.split('.').all(|part| !part.is_empty() && part.bytes().all(plain))
 }
 
-/// Whether `text` can be the digest of an API key: SHA-256 in lower-case hex.
+/// Whether `text` can be the digest of an API key or the id of a session: SHA-256 in lower-case hex.
 #[must_use]
 pub fn is_digest(text: &str) -> bool {
     text.len() == DIGEST_CHARS

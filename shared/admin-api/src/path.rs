@@ -38,3 +38,21 @@ pub const fn key_identities() -> [&'static str; 2] {
 pub const fn consumer_identity(consumer: &str) -> [&str; 3] {
     ["identities", "consumers", consumer]
 }
+
+/// A session, by its id.
+#[must_use]
+pub const fn session(id: &str) -> [&str; 2] {
+    ["sessions", id]
+}
+
+/// Whether a session was revoked, by its id.
+#[must_use]
+pub const fn revocation(id: &str) -> [&str; 2] {
+    ["revocations", id]
+}
+
+/// Where increments are counted.
+#[must_use]
+pub const fn counters() -> [&'static str; 1] {
+    ["counters"]
+}
