@@ -3,7 +3,7 @@ use crate::app_ids::{AppIds, contains};
 use admin_api::Operation;
 
 fn read(key: &Key, status: u16, body: &str) -> Option<(Finding, Option<u64>)> {
-    AppIdSource.read(key, &Answer { status, body: body.into() })
+    AppIdSource.read(key, &Answer::new(status, body))
 }
 
 fn entry(consumer: &str, appid: &str) -> String {
@@ -96,9 +96,8 @@ fn every_change_of_app_ids_touches_their_consumer() {
 fn a_snapshot_joins_what_pages_cut_apart() {
     let mut pages = AppIdSource.snapshot(true).unwrap();
     assert_eq!(pages.next(), Some(Call::get(["appids"]).with("size", "1000")));
-    let page = |appid: &str, rest: &str| Answer {
-        status: 200,
-        body: format!(r#"{{"data":[{}],"total":2{rest}}}"#, entry("c", appid)).into(),
+    let page = |appid: &str, rest: &str| {
+        Answer::new(200, format!(r#"{{"data":[{}],"total":2{rest}}}"#, entry("c", appid)))
     };
     assert!(pages.absorb(&page("a", r#","offset":"o1","seq":7"#)));
     assert_eq!(pages.next(), Some(Call::get(["appids"]).with("size", "1000").with("offset", "o1")));
@@ -112,13 +111,11 @@ fn a_snapshot_joins_what_pages_cut_apart() {
 #[test]
 fn a_walk_that_goes_in_circles_or_gets_another_document_ends() {
     let mut pages = AppIdSource.snapshot(true).unwrap();
-    let page = Answer {
-        status: 200,
-        body: format!(r#"{{"data":[{}],"total":9,"offset":"o"}}"#, entry("c", "a")).into(),
-    };
+    let page =
+        Answer::new(200, format!(r#"{{"data":[{}],"total":9,"offset":"o"}}"#, entry("c", "a")));
     assert!(pages.absorb(&page));
     assert!(!pages.absorb(&page));
-    assert!(!pages.absorb(&Answer { status: 500, body: vec![] }));
+    assert!(!pages.absorb(&Answer::new(500, vec![])));
 }
 
 #[test]
@@ -126,5 +123,8 @@ fn no_two_pairs_of_consumer_and_app_id_have_one_key() {
     assert_ne!(one("a", b"\0b"), one("a\0", b"b"));
     assert_ne!(one("a", b"bc"), one("ab", b"c"));
     let call = AppIdSource.call(&one("a\0", b"b"));
-    assert_eq!(call.query, [("consumer_id", b"a\0".to_vec()), ("app_id", b"b".to_vec())]);
+    assert_eq!(
+        call.query,
+        [("consumer_id".into(), b"a\0".to_vec()), ("app_id".into(), b"b".to_vec())]
+    );
 }

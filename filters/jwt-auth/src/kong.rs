@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     fn page(json: &str) -> Answer {
-        Answer { status: 200, body: json.into() }
+        Answer::new(200, json)
     }
 
     fn path(call: &Call) -> String {
@@ -206,7 +206,7 @@ mod tests {
     fn what_is_no_page_ends_the_walk() {
         for (status, body) in [(200, "{}"), (401, r#"{"data":[]}"#), (200, "<html>")] {
             let mut lists = KongLists::default();
-            assert!(!lists.absorb(&Answer { status, body: body.into() }));
+            assert!(!lists.absorb(&Answer::new(status, body)));
         }
         let mut circle = KongLists::default();
         assert!(circle.absorb(&page(r#"{"data":[],"offset":"o"}"#)));

@@ -11,7 +11,7 @@ fn entities(json: &str) -> Entities {
 }
 
 fn answer(status: u16, body: &str) -> Answer {
-    Answer { status, body: body.into() }
+    Answer::new(status, body)
 }
 
 fn path(call: &Call) -> String {

@@ -10,7 +10,7 @@ fn source() -> Credentials {
 }
 
 fn read(key: &Key, status: u16, body: &str) -> Option<(Finding, Option<u64>)> {
-    source().read(key, &Answer { status, body: body.into() })
+    source().read(key, &Answer::new(status, body))
 }
 
 fn key() -> Key {
@@ -94,14 +94,13 @@ fn changes_touch_keys_by_digest_and_consumers_by_every_name() {
 fn a_snapshot_walks_all_pages() {
     let mut pages = source().snapshot(true).unwrap();
     let page = |offset: &str| {
-        Answer {
-        status: 200,
-        body: format!(
-            r#"{{"data":[{{"digest":"{}","consumer":{{"id":"1"}},"credential":{{"id":"k","type":"key-auth","identifier":"k"}}}}]{offset},"seq":4}}"#,
-            hex(&key_digest(b"open_sesame"))
+        Answer::new(
+            200,
+            format!(
+                r#"{{"data":[{{"digest":"{}","consumer":{{"id":"1"}},"credential":{{"id":"k","type":"key-auth","identifier":"k"}}}}]{offset},"seq":4}}"#,
+                hex(&key_digest(b"open_sesame"))
+            ),
         )
-        .into(),
-    }
     };
     assert_eq!(pages.next().unwrap().query.len(), 1);
     assert!(pages.absorb(&page(r#","offset":"o""#)));

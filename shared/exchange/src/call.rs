@@ -1,5 +1,6 @@
 //! A question to another service, and what became of it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Where callouts of one kind go.
@@ -21,40 +22,67 @@ pub struct Target {
 
 /// A request to a [`Target`]. The path is made of segments, never of text: what a segment holds cannot
 /// become another path, a query or a second request.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Call {
     /// The method, upper case.
     pub method: &'static str,
     /// Path segments after the target's prefix, decoded.
     pub segments: Vec<Vec<u8>>,
     /// Query parameters, decoded.
-    pub query: Vec<(&'static str, Vec<u8>)>,
-    /// A JSON body; empty for none.
+    pub query: Vec<(Cow<'static, str>, Vec<u8>)>,
+    /// Fields besides those that every call has, or in their place. A body without a `content-type` is JSON.
+    pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
+    /// The body; empty for none.
     pub body: Vec<u8>,
+    /// The answer's fields that are to be read, lower case. Each costs a host call.
+    pub wanted: &'static [&'static str],
 }
 
 impl Call {
     /// A GET of these segments.
     pub fn get<S: AsRef<[u8]>>(segments: impl IntoIterator<Item = S>) -> Self {
         let segments = segments.into_iter().map(|segment| segment.as_ref().to_vec()).collect();
-        Self { method: "GET", segments, query: Vec::new(), body: Vec::new() }
+        Self { method: "GET", segments, ..Self::default() }
+    }
+
+    /// The same with another method and a body.
+    #[must_use]
+    pub fn sending(self, method: &'static str, body: Vec<u8>) -> Self {
+        Self { method, body, ..self }
     }
 
     /// The same with a query parameter.
     #[must_use]
-    pub fn with(mut self, name: &'static str, value: impl AsRef<[u8]>) -> Self {
-        self.query.push((name, value.as_ref().to_vec()));
+    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl AsRef<[u8]>) -> Self {
+        self.query.push((name.into(), value.as_ref().to_vec()));
         self
     }
 }
 
 /// A complete answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
+    /// Those of [`Call::wanted`] that are there, each with its first value.
+    pub headers: Vec<(&'static str, Vec<u8>)>,
     /// The whole body.
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// An answer without the fields that were asked for.
+    #[must_use]
+    pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, body: body.into(), ..Self::default() }
+    }
+
+    /// The value of one of the fields that were asked for.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let found = self.headers.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| value.as_slice())
+    }
 }
 
 /// Why there is no answer. Every variant means the same to a decision: it could not be made.

@@ -11,6 +11,10 @@ pub enum Edit {
     Add(Cow<'static, str>, Vec<u8>),
     /// The field does not reach the receiver. On Kong, which cannot remove a request field, it arrives empty.
     Remove(Cow<'static, str>),
+    /// The request goes on with this method, upper case.
+    Method(Vec<u8>),
+    /// The request goes on to this raw target: path and query.
+    Target(Vec<u8>),
     /// The raw query goes on as this; empty for none.
     Query(Vec<u8>),
     /// The whole body.
@@ -38,6 +42,8 @@ impl std::fmt::Debug for Edit {
             Self::Set(name, _) => write!(f, "Set({name})"),
             Self::Add(name, _) => write!(f, "Add({name})"),
             Self::Remove(name) => write!(f, "Remove({name})"),
+            Self::Method(_) => f.write_str("Method"),
+            Self::Target(_) => f.write_str("Target"),
             Self::Query(_) => f.write_str("Query"),
             Self::Body(_) => f.write_str("Body"),
             Self::Publish(name, _) => write!(f, "Publish({name})"),

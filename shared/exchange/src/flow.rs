@@ -1,6 +1,7 @@
 //! A request's way through a filter: events in, steps out.
 
 use crate::{Answer, Call, Edit, Head, Reply, Target};
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// What happens to a request, told to its flow.
@@ -53,11 +54,95 @@ pub trait Flow {
         false
     }
 
-    /// Changes the head of the response on its way to the client. It comes only to a flow that has seen its
-    /// request.
-    fn on_response(&mut self, _response: &Response) -> Vec<Edit> {
+    /// The response on its way to the client: its head can be changed. It comes only to a flow that has seen
+    /// its request.
+    fn on_response(&mut self, _event: ResponseEvent) -> ResponseStep {
+        ResponseStep::Forward(Vec::new())
+    }
+
+    /// What is to be shown as it passes by.
+    fn watches(&self) -> Watch {
+        Watch::default()
+    }
+
+    /// A piece of a body that passes by.
+    fn on_piece(&mut self, _piece: Piece<'_>) {}
+
+    /// The request is over. `true` where the filter's background work ought not to wait for the next tick
+    /// (Kong lets it wait all the same).
+    fn on_done(&mut self, _done: &Done) -> bool {
+        false
+    }
+
+    /// What there is to count since the last time.
+    fn tally(&mut self) -> Vec<Tally> {
         Vec::new()
     }
+}
+
+/// What happens to a response, told to its flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResponseEvent {
+    /// Its headers are here.
+    Head(Box<Response>),
+    /// The service that was asked has answered, or has not.
+    Answered(Result<Answer, Unavailable>),
+}
+
+/// What a flow wants of a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResponseStep {
+    /// Let it go on, after these edits.
+    Forward(Vec<Edit>),
+    /// Hold the response and ask this service; its answer is the next event. Where [`Response::can_ask`] is
+    /// false, that event says at once that there is none. The filter says `host::filter!(..., response_body)`.
+    Ask(Rc<Target>, Call),
+}
+
+/// What a flow wants to see pass by. Nothing is held for that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// The request's.
+    pub request_body: bool,
+    /// The response's. The filter says `host::filter!(..., response_body)`.
+    pub response_body: bool,
+    /// Whether [`Flow::on_done`] is to be called.
+    pub done: bool,
+}
+
+/// A piece of a body that passes by; the last one may be empty. Kong does not always mark the last one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Of the request's, and whether it is the last.
+    Request(&'a [u8], bool),
+    /// Of the response's, and whether it is the last.
+    Response(&'a [u8], bool),
+    /// So many octets of the request's body that the host does not hand over (they went to a file).
+    RequestLost(usize),
+    /// The same of the response's.
+    ResponseLost(usize),
+}
+
+/// What is known of a request that is over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Done {
+    /// Milliseconds since 1970.
+    pub now: u64,
+    /// The response's status; `None` where none was sent, or the host does not tell.
+    pub status: Option<u16>,
+    /// The response's headers, for a flow that has not seen them before, where the host tells.
+    pub head: Head,
+}
+
+/// Something to count. The names of metrics are `gatehouse_<feature>_<name>`: few, and never from a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tally {
+    /// The counter of this name grows by so much.
+    Count(Cow<'static, str>, u64),
+    /// The gauge of this name has this value now.
+    Gauge(&'static str, u64),
+    /// The histogram of this name sees this value.
+    Record(&'static str, u64),
 }
 
 /// A response at its headers.
@@ -71,6 +156,14 @@ pub struct Response {
     pub now: u64,
     /// Whether this flow's own refusal is the response.
     pub ours: bool,
+    /// Whether no body follows. Kong never says so.
+    pub ends: bool,
+    /// Whether the response can wait for an answer. Kong's cannot.
+    pub can_ask: bool,
+    /// The identity as it is now, where the filter asks for it.
+    pub consumer: Option<Vec<u8>>,
+    /// The verified claims as they are now, where the filter asks for it.
+    pub claims: Option<Vec<u8>>,
 }
 
 /// A request at its headers, with what the host knows besides.
@@ -90,6 +183,10 @@ pub struct Request {
     pub claims: Option<Vec<u8>>,
     /// The address of the client's connection, without port, where the filter asks for it.
     pub peer: Option<String>,
+    /// What an earlier filter published under the name that the filter asks for.
+    pub mark: Option<Vec<u8>>,
+    /// Where the client sent the request, where the filter asks for it.
+    pub origin: Origin,
     /// Route and service as objects, where the filter asks for them.
     pub entities: Entities,
     /// The route, where the filter's settings need it.
@@ -104,6 +201,17 @@ pub struct Request {
     pub upstream_query: Option<Vec<u8>>,
     /// Whether the host takes every copy of a request header out. Kong does not.
     pub can_remove: bool,
+}
+
+/// Where the client sent a request: before any proxy in front, if the host trusts that one's word.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: Option<String>,
+    /// The host as the client named it, without port.
+    pub host: Option<String>,
+    /// The port; `None` where only the scheme's own can be meant.
+    pub port: Option<u16>,
 }
 
 /// Route and service as the host describes them.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod background;
 mod call;
 mod edit;
 mod flow;
@@ -13,11 +14,12 @@ mod head;
 mod query;
 mod reply;
 
+pub use background::{Background, Errand};
 pub use call::{Answer, Call, CallError, CallResult, Target};
 pub use edit::Edit;
 pub use flow::{
-    BodyAhead, Entities, Entity, Event, Finding, Flow, Key, Named, Request, Response, Step,
-    Unavailable,
+    BodyAhead, Done, Entities, Entity, Event, Finding, Flow, Key, Named, Origin, Piece, Request,
+    Response, ResponseEvent, ResponseStep, Step, Tally, Unavailable, Watch,
 };
 pub use head::{Head, Occurrence, same_name};
 pub use query::{Query, percent_decode, percent_encode};

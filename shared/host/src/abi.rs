@@ -51,6 +51,7 @@ pub(crate) enum Map {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Buffer {
     RequestBody = 0,
+    ResponseBody = 1,
     CallResponse = 4,
     VmConfiguration = 6,
     PluginConfiguration = 7,
@@ -224,6 +225,17 @@ pub(crate) fn local_response(
     })
 }
 
+pub(crate) fn continue_response() -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    Status::check(unsafe { imports::proxy_continue_stream(1) })
+}
+
+/// The root context has nothing left to do. Traps on Kong.
+pub(crate) fn done() -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    Status::check(unsafe { imports::proxy_done() })
+}
+
 pub(crate) fn continue_request() -> Result<(), Status> {
     // SAFETY: no memory is passed.
     Status::check(unsafe { imports::proxy_continue_stream(0) })
@@ -241,17 +253,31 @@ pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), Status> {
     Status::check(unsafe { imports::proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
-pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
+/// What a metric does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Counter = 0,
+    Gauge = 1,
+    Histogram = 2,
+}
+
+pub(crate) fn define_metric(kind: Kind, name: &str) -> Result<u32, Status> {
     let (name, len) = lend(name.as_bytes());
     let mut id = 0;
     // SAFETY: the host reads the name and writes the id.
-    Status::check(unsafe { imports::proxy_define_metric(0, name, len, &mut id) })?;
+    Status::check(unsafe { imports::proxy_define_metric(kind as i32, name, len, &mut id) })?;
     Ok(id)
 }
 
 pub(crate) fn increment_metric(id: u32, by: i64) -> Result<(), Status> {
     // SAFETY: no memory is passed.
     Status::check(unsafe { imports::proxy_increment_metric(id, by) })
+}
+
+/// Sets a gauge, or shows a histogram a value. Traps on Kong for a counter.
+pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: no memory is passed.
+    Status::check(unsafe { imports::proxy_record_metric(id, value) })
 }
 
 /// A function by name: Envoy has some, on Kong a call traps.

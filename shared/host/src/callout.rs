@@ -25,6 +25,10 @@ pub(crate) fn send(target: &Target, call: &Call) -> Result<u32, CallError> {
     if !call.body.is_empty() {
         headers.push(("content-type", b"application/json"));
     }
+    for (name, value) in &call.headers {
+        headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        headers.push((name, value));
+    }
     let timeout = u32::try_from(target.timeout.as_millis()).unwrap_or(u32::MAX);
     abi::http_call(&target.upstream, &headers, &call.body, timeout).map_err(|_| CallError::NotSent)
 }
@@ -59,8 +63,8 @@ fn encoded(segment: &[u8]) -> String {
 }
 
 /// The answer that has just come, in its callback. Each way in which a callout can fail on either host is an
-/// error here; that a status is there does not mean that the answer is.
-pub(crate) fn answer(headers: usize, body: usize) -> CallResult {
+/// error here; that a status is there does not mean that the answer is. `wanted` are the fields to read.
+pub(crate) fn answer(headers: usize, body: usize, wanted: &[&'static str]) -> CallResult {
     // Kong names a status even after a timeout, but then it counts no headers.
     if headers == 0 {
         return Err(CallError::NoAnswer);
@@ -76,7 +80,11 @@ pub(crate) fn answer(headers: usize, body: usize) -> CallResult {
     if bytes.len() != body || !is_whole(bytes.len()) {
         return Err(CallError::Truncated);
     }
-    Ok(Answer { status, body: bytes })
+    let read = |name: &&'static str| {
+        let value = abi::map_value(Map::CallResponse, name).ok()?;
+        Some((*name, value)).filter(|(_, value)| !value.is_empty())
+    };
+    Ok(Answer { headers: wanted.iter().filter_map(read).collect(), ..Answer::new(status, bytes) })
 }
 
 /// Whether the body is as long as its sender said.

@@ -2,10 +2,11 @@
 
 use crate::lookup::Source;
 use crate::profile::Host;
-use exchange::Flow;
+use exchange::{Background, Flow};
 use serde_json::{Value, json};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A filter: settings, where its entities come from, and a state machine for each request.
 pub trait Feature: 'static {
@@ -48,6 +49,17 @@ pub trait Feature: 'static {
         Vec::new()
     }
 
+    /// What the filter does besides its requests, if anything. What it shares with the flows lies in the
+    /// configuration.
+    fn background(_config: &Rc<Self::Config>) -> Option<Box<dyn Background>> {
+        None
+    }
+
+    /// How often the background looks for work, in a range from 100 ms to 10 s.
+    fn period(_config: &Self::Config) -> Duration {
+        Duration::from_secs(1)
+    }
+
     /// A state machine for one request.
     fn flow(config: &Rc<Self::Config>) -> Box<dyn Flow>;
 }
@@ -65,6 +77,12 @@ pub struct Needs {
     pub claims: bool,
     /// The address of the client's connection.
     pub peer: bool,
+    /// Scheme, host and port as the client named them.
+    pub origin: bool,
+    /// What an earlier filter published under this name.
+    pub mark: Option<&'static str>,
+    /// The identity and the claims once more with the response, when later filters have had their say.
+    pub at_response: bool,
     /// Route and service as objects.
     pub entities: bool,
     /// The query as the upstream will get it: an earlier filter may have taken something out.

@@ -19,7 +19,7 @@ fn change(seq: u64) -> Change {
 
 fn page(epoch: &str, changes: Vec<Change>, next: u64) -> Answer {
     let page = ChangesPage { data: changes, next, epoch: epoch.into(), reset: false, seq: None };
-    Answer { status: 200, body: serde_json::to_vec(&page).unwrap() }
+    Answer::new(200, serde_json::to_vec(&page).unwrap())
 }
 
 /// A feed that has had its first answer.
@@ -88,7 +88,7 @@ fn a_reader_that_fell_behind_the_ring_drops_everything() {
 fn another_epoch_or_a_reset_drops_everything() {
     for answer in [
         page("other", vec![], 3),
-        Answer { status: 200, body: br#"{"data":[],"next":3,"epoch":"e","reset":true}"#.to_vec() },
+        Answer::new(200, br#"{"data":[],"next":3,"epoch":"e","reset":true}"#.to_vec()),
         page("e", (11..400).map(change).collect(), 399),
     ] {
         let store = Store::own();
@@ -148,7 +148,7 @@ fn a_kong_admin_api_has_no_list_of_changes() {
     let mut feed = feed(1);
     assert_eq!(feed.supported(&store), None);
     feed.tick(&store, 0, false);
-    let kong = Answer { status: 404, body: br#"{"message":"Not found"}"#.to_vec() };
+    let kong = Answer::new(404, br#"{"message":"Not found"}"#.to_vec());
     assert!(!feed.answered(&store, Some(&kong), 0).dropped);
     assert_eq!(feed.supported(&store), Some(false));
     assert!(feed.is_current(&store, 1_000_000), "nothing can be missed where nothing is told");
@@ -164,7 +164,7 @@ fn an_answer_that_is_none_changes_nothing() {
     {
         feed.not_before = 0;
         feed.tick(&store, INTERVAL, false);
-        let answer = Answer { status, body: body.into() };
+        let answer = Answer::new(status, body);
         assert_eq!(
             feed.answered(&store, Some(&answer), INTERVAL),
             News::default(),

@@ -6,6 +6,8 @@
 //! | `vm.rs`       | the ABI callbacks: which context an event belongs to               |
 //! | `root.rs`     | one filter configuration: settings, lookups, the tick              |
 //! | `stream.rs`   | one request: its flow's steps, carried out                         |
+//! | `errands.rs`  | what a filter sends on its own account                             |
+//! | `counters.rs` | slots for a filter's own counts                                    |
 //! | `lookup.rs`   | what is asked of the admin service, and what serves meanwhile      |
 //! | `feed.rs`     | the list of changes: one VM of a node asks, all read               |
 //! | `slots.rs`    | a bounded table of sealed entries, over `store.rs`                 |
@@ -14,7 +16,7 @@
 //! | `callout.rs`  | sending a call, reading its answer                                 |
 //! | `reply.rs`    | local answers in Kong's forms                                      |
 //! | `entropy.rs`  | randomness that does not depend on the host's alone                |
-//! | `metrics.rs`  | counters, where counting does not trap                             |
+//! | `metrics.rs`  | metrics, where counting does not trap                               |
 //! | `abi.rs`      | the raw host functions, each as a `Result`; the only unsafe code   |
 
 #![warn(missing_docs)]
@@ -23,7 +25,9 @@
 
 mod abi;
 mod callout;
+mod counters;
 mod entropy;
+mod errands;
 mod feature;
 mod feed;
 mod lookup;
@@ -36,20 +40,36 @@ mod store;
 mod stream;
 mod vm;
 
+pub use counters::Counters;
 pub use entropy::{Entropy, random};
 pub use feature::{Feature, Needs, is_address, meta};
 pub use lookup::{Snapshot, Source};
 pub use profile::Host;
+pub use store::Put;
 
 pub use stream::now;
+pub use vm::{counters, foreign, report};
 #[doc(hidden)]
-pub use vm::install;
-pub use vm::{foreign, report};
+pub use vm::{install, response_body};
 
-/// Makes a crate a filter: `host::filter!(filter::KeyAuth);`
+/// Makes a crate a filter: `host::filter!(filter::KeyAuth);`. One that looks at response bodies, or lets a
+/// response wait, says `host::filter!(filter::Moesif, response_body);`: the callback costs something per
+/// request even where it does nothing.
 #[macro_export]
 macro_rules! filter {
+    ($feature:ty, response_body) => {
+        #[cfg(target_arch = "wasm32")]
+        #[unsafe(no_mangle)]
+        extern "C" fn proxy_on_response_body(id: u32, size: usize, end: i32) -> i32 {
+            $crate::response_body(id, size, end != 0)
+        }
+
+        $crate::filter!(@entry $feature, true);
+    };
     ($feature:ty) => {
+        $crate::filter!(@entry $feature, false);
+    };
+    (@entry $feature:ty, $sees_bodies:literal) => {
         #[cfg(target_arch = "wasm32")]
         #[unsafe(no_mangle)]
         extern "C" fn _initialize() {
@@ -58,7 +78,7 @@ macro_rules! filter {
             }
             // SAFETY: the host calls this once, before anything else.
             unsafe { __wasm_call_ctors() };
-            $crate::install::<$feature>();
+            $crate::install::<$feature>($sees_bodies);
         }
     };
 }

@@ -55,11 +55,11 @@ fn key(name: &str) -> Key {
 }
 
 fn value(text: &str, seq: u64) -> Answer {
-    Answer { status: 200, body: format!(r#"{{"seq":{seq},"value":"{text}"}}"#).into_bytes() }
+    Answer::new(200, format!(r#"{{"seq":{seq},"value":"{text}"}}"#).into_bytes())
 }
 
 fn nothing(seq: u64) -> Answer {
-    Answer { status: 404, body: format!(r#"{{"seq":{seq}}}"#).into_bytes() }
+    Answer::new(404, format!(r#"{{"seq":{seq}}}"#).into_bytes())
 }
 
 fn found(text: &str) -> Result<Finding, Unavailable> {
@@ -163,7 +163,7 @@ fn an_answer_to_another_question_is_a_failure() {
         [(200, "{"), (200, ""), (404, "<html>"), (500, "{}"), (200, r#"{"value":1}"#), (204, "")]
     {
         assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(_)));
-        let answer = Answer { status, body: body.into() };
+        let answer = Answer::new(status, body);
         assert_eq!(bench.landed("a", Some(answer), 1), [(1, Err(Unavailable))], "{status} {body}");
     }
 }

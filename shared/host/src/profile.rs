@@ -59,6 +59,12 @@ impl Host {
         self == Self::Envoy
     }
 
+    /// Whether a response may wait for a callout. On Kong a call from there traps.
+    #[must_use]
+    pub fn can_hold_responses(self) -> bool {
+        self == Self::Envoy
+    }
+
     /// Whether removing a request header removes it.
     #[must_use]
     pub fn can_remove(self) -> bool {

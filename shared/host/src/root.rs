@@ -3,6 +3,7 @@
 use crate::abi::{self, Buffer, Level};
 use crate::callout;
 use crate::entropy;
+use crate::errands::{Errands, Sent};
 use crate::feature::{Feature, Needs, check_common};
 use crate::feed::{Feed, News};
 use crate::lookup::{Lookup, Lookups, Moment, Snapshot, Source};
@@ -11,7 +12,8 @@ use crate::profile::{Host, Profile};
 use crate::store::Store;
 use crate::stream::now;
 use exchange::{
-    Answer, Call, CallError, CallResult, Finding, Flow, Key, Request, Target, Unavailable,
+    Answer, Background, Call, CallError, CallResult, Finding, Flow, Key, Request, Tally, Target,
+    Unavailable,
 };
 use settings::{Common, Invalid};
 use sha2::{Digest, Sha256};
@@ -27,6 +29,8 @@ const IDLE: u64 = 60_000;
 pub(crate) struct Blueprint {
     name: &'static str,
     id: u8,
+    /// Whether the module has a callback for response bodies.
+    sees_bodies: bool,
     configure: fn(&[u8]) -> Result<Ready, Invalid>,
 }
 
@@ -37,6 +41,8 @@ pub(crate) struct Ready {
     flow: Box<dyn Fn() -> Box<dyn Flow>>,
     check: Box<dyn Fn(Host) -> Result<(), Invalid>>,
     source: RefCell<Option<Box<dyn Source>>>,
+    background: RefCell<Option<Box<dyn Background>>>,
+    period: Duration,
     /// What kept answers depend on besides the common settings.
     depends: Vec<u8>,
 }
@@ -51,6 +57,7 @@ pub(crate) struct Root {
     last_request: Cell<u64>,
     metrics: OnceCell<Metrics>,
     services: OnceCell<Services>,
+    errands: RefCell<Option<Errands>>,
 }
 
 enum State {
@@ -86,14 +93,16 @@ pub(crate) enum Purpose {
     Changes,
     Snapshot,
     Key(Key),
+    /// An errand of the background's, and the fields of its answer that are to be read.
+    Errand(u64, &'static [&'static str]),
 }
 
 /// Requests to wake, each with what it waited for.
 pub(crate) type Woken = Vec<(u32, Result<Finding, Unavailable>)>;
 
 impl Blueprint {
-    pub(crate) fn of<F: Feature>() -> Self {
-        Self { name: F::NAME, id: F::ID, configure: Ready::read::<F> }
+    pub(crate) fn of<F: Feature>(sees_bodies: bool) -> Self {
+        Self { name: F::NAME, id: F::ID, sees_bodies, configure: Ready::read::<F> }
     }
 }
 
@@ -107,6 +116,8 @@ impl Ready {
         Ok(Self {
             needs: F::needs(&config),
             source: RefCell::new(source),
+            background: RefCell::new(F::background(&config)),
+            period: F::period(&config).clamp(Duration::from_millis(100), Duration::from_secs(10)),
             depends: F::depends(&config),
             check: Box::new(move |host| {
                 check_common(F::common(&checked), host).and_then(|()| F::check_host(&checked, host))
@@ -141,6 +152,7 @@ impl Root {
             last_request: Cell::new(now()),
             metrics: OnceCell::new(),
             services: OnceCell::new(),
+            errands: RefCell::new(None),
         }
     }
 
@@ -154,6 +166,11 @@ impl Root {
 
     pub(crate) fn host(&self) -> Host {
         self.profile.host()
+    }
+
+    /// Whether a response may wait: its body has to wait, too, and only its callback can see to that.
+    pub(crate) fn can_hold_responses(&self) -> bool {
+        self.blueprint.sees_bodies && self.host().can_hold_responses()
     }
 
     // === Configuration ===
@@ -182,17 +199,24 @@ impl Root {
     }
 
     fn start(&self, ready: Ready, host: Host) {
+        let mut period = None;
         if ready.source.try_borrow().is_ok_and(|source| source.is_some()) {
             let admin = ready.common.admin.as_ref();
             // A secret of the filter's own makes its random numbers unlike anybody else's.
             let secret = admin.and_then(|admin| admin.target.token.as_deref()).unwrap_or_default();
             entropy::mix(secret.as_bytes());
             let interval = admin.map_or(Duration::from_secs(4), |admin| admin.poll_interval);
-            let period = (interval.as_millis() / 4).clamp(250, 1000);
-            // Kong traps when the period is set a second time.
-            if !self.ticking.replace(true) {
-                let _ = abi::set_tick_period(u32::try_from(period).unwrap_or(1000));
-            }
+            let quarter = interval.checked_div(4).unwrap_or_default();
+            period = Some(quarter.clamp(Duration::from_millis(250), Duration::from_secs(1)));
+        }
+        if let Some(work) = ready.background.try_borrow_mut().ok().and_then(|mut work| work.take())
+        {
+            period = Some(period.map_or(ready.period, |period| period.min(ready.period)));
+            self.errands.replace(Some(Errands::new(work)));
+        }
+        // Kong traps when the period is set a second time.
+        if let Some(period) = period.filter(|_| !self.ticking.replace(true)) {
+            let _ = abi::set_tick_period(u32::try_from(period.as_millis()).unwrap_or(1000));
         }
         let _ = self.metrics.set(Metrics::new(self.blueprint.name, ready.common.metrics));
         let ready = Rc::new(ready);
@@ -315,6 +339,15 @@ impl Root {
         }
     }
 
+    /// Counts what the filter has counted.
+    pub(crate) fn tally(&self, tally: Vec<Tally>) {
+        if let Some(metrics) = self.metrics.get() {
+            for tally in &tally {
+                metrics.take(self.host(), tally);
+            }
+        }
+    }
+
     fn note(&self, result: &CallResult) {
         match result {
             Ok(answer) if matches!(answer.status, 200 | 404) => {}
@@ -337,8 +370,16 @@ impl Root {
 
     /// One tick: calls that were sent, and requests that waited too long.
     pub(crate) fn tick(&self) -> (Vec<(u32, Purpose)>, Woken) {
+        let (mut sent, woken) = match self.services() {
+            Some(services) => self.tend(services),
+            None => (Vec::new(), Vec::new()),
+        };
+        sent.extend(self.run_errands());
+        (sent, woken)
+    }
+
+    fn tend(&self, services: &Services) -> (Vec<(u32, Purpose)>, Woken) {
         let (mut sent, mut woken) = (Vec::new(), Vec::new());
-        let Some(services) = self.services() else { return (sent, woken) };
         let now = now();
         let store = &services.store;
         let idle = now.saturating_sub(self.last_request.get()) > IDLE;
@@ -388,6 +429,10 @@ impl Root {
                 self.changes(result);
                 (Vec::new(), Vec::new())
             }
+            Purpose::Errand(id, _) => {
+                let take = |errands: &mut Errands| errands.answered(*id, result.clone(), now());
+                (self.with_errands(take), Vec::new())
+            }
             Purpose::Snapshot => {
                 let mut sent = Vec::new();
                 if let Some(services) = self.services() {
@@ -396,6 +441,34 @@ impl Root {
                 (sent, Vec::new())
             }
         }
+    }
+
+    // === The background ===
+
+    /// Sends what the filter has to send on its own account.
+    pub(crate) fn run_errands(&self) -> Vec<(u32, Purpose)> {
+        self.with_errands(|errands| errands.run(now()))
+    }
+
+    /// The configuration is going away. The second value says whether it may go at once.
+    pub(crate) fn leave(&self) -> (Vec<(u32, Purpose)>, bool) {
+        let sent = self.with_errands(|errands| errands.leave(now()));
+        (sent, self.has_left() || self.errands.try_borrow().is_ok_and(|errands| errands.is_none()))
+    }
+
+    /// Whether the configuration was asked to go, and nothing keeps it any more.
+    pub(crate) fn has_left(&self) -> bool {
+        let now = now();
+        let errands = self.errands.try_borrow();
+        errands.is_ok_and(|errands| errands.as_ref().is_some_and(|errands| errands.may_go(now)))
+    }
+
+    fn with_errands(&self, work: impl FnOnce(&mut Errands) -> Vec<Sent>) -> Vec<(u32, Purpose)> {
+        let Ok(mut errands) = self.errands.try_borrow_mut() else { return Vec::new() };
+        let Some(errands) = errands.as_mut() else { return Vec::new() };
+        let sent = work(errands);
+        self.tally(errands.tally());
+        sent.into_iter().map(|(token, id, wanted)| (token, Purpose::Errand(id, wanted))).collect()
     }
 
     fn changes(&self, result: &CallResult) {

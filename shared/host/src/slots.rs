@@ -30,6 +30,7 @@ pub(crate) enum Region {
     Ring = 1,
     Values = 2,
     Absences = 3,
+    Counters = 4,
 }
 
 impl Region {

@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 /// What became of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Put {
+pub enum Put {
+    /// It is written.
     Done,
     /// Somebody else wrote in between.
     Conflict,

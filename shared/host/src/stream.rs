@@ -9,6 +9,11 @@
 //!
 //! Only `Forwarded` and `Passed` let anything through. Whatever comes out of order is refused.
 
+mod edits;
+mod properties;
+mod request;
+mod response;
+
 use crate::abi::{self, Buffer, Map};
 use crate::callout;
 use crate::entropy;
@@ -16,11 +21,12 @@ use crate::lookup::{Lookup, Moment};
 use crate::profile::Host;
 use crate::reply;
 use crate::root::{Ready, Root};
-use consumer::{CLAIMS, Known, PROPERTY, refused};
+use consumer::{Known, PROPERTY, refused};
 use exchange::{
-    BodyAhead, Call, CallResult, Edit, Entities, Entity, Event, Finding, Flow, Head, Key, Named,
-    Reply, Request, Response, Step, Target, Unavailable,
+    Call, CallResult, Event, Finding, Flow, Head, Key, Reply, Step, Target, Unavailable, Watch,
 };
+use properties::{property, publish};
+use response::Progress;
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -41,6 +47,10 @@ pub(crate) struct Stream {
     /// The request's own state machine, once its headers are here.
     flow: Option<Box<dyn Flow>>,
     head: Head,
+    progress: Progress,
+    watch: Watch,
+    /// Whether the flow wants the identity once more with the response.
+    at_response: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,15 +86,26 @@ enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
     Nothing,
-    /// This token's answer belongs to the request.
-    ByRequest(u32),
+    /// This token's answer belongs to the request, which wants these of its fields.
+    ByRequest(u32, &'static [&'static str]),
+    /// The same for the response.
+    ByResponse(u32, &'static [&'static str]),
     /// This token's answer belongs to everybody who waits for the key.
     ByRoot(u32, Key),
 }
 
 impl Stream {
     pub(crate) fn new(root: Rc<Root>, id: u32) -> Self {
-        Self { root, id, state: State::Fresh, flow: None, head: Head::default() }
+        Self {
+            root,
+            id,
+            state: State::Fresh,
+            flow: None,
+            head: Head::default(),
+            progress: Progress::Unseen,
+            watch: Watch::default(),
+            at_response: false,
+        }
     }
 
     pub(crate) fn root_id(&self) -> u32 {
@@ -100,7 +121,7 @@ impl Stream {
         let host = self.root.at_request();
         // First of all: after a refusal from a callout's answer Kong still runs the next filter, and a second
         // answer would trap.
-        let consumer = host.has_properties().then(|| property(host, PROPERTY)).flatten();
+        let consumer = property(host, PROPERTY);
         if Known::from_property(consumer.as_deref()) == Known::Refused {
             self.state = State::Passed;
             return (Action::Continue, Asked::Nothing);
@@ -116,7 +137,8 @@ impl Stream {
         let Some(head) = callout::head(Map::Request) else {
             return self.refuse(Reply::error(400, "Bad request"), Phase::Headers);
         };
-        let request = request(&ready, host, head, consumer, end);
+        let request = request::request(&ready, host, head, consumer, end);
+        self.at_response = ready.needs().at_response;
         self.head = request.head.clone();
         self.root.seen(request.now, &request);
         self.flow = Some(ready.flow());
@@ -125,10 +147,17 @@ impl Stream {
 
     pub(crate) fn request_body(&mut self, size: usize, end: bool) -> (Action, Asked) {
         match self.state {
-            State::Forwarded | State::Passed => (Action::Continue, Asked::Nothing),
+            State::Forwarded | State::Passed => {
+                if self.watch.request_body {
+                    self.show(Buffer::RequestBody, size, end);
+                }
+                (Action::Continue, Asked::Nothing)
+            }
             State::Refused | State::Parked(_) => (Action::Pause, Asked::Nothing),
             State::AwaitingBody if !end => (Action::Pause, Asked::Nothing),
-            State::AwaitingBody => self.tell(Event::Body(body(size)), Phase::Body),
+            State::AwaitingBody => {
+                self.tell(Event::Body(body(Buffer::RequestBody, size)), Phase::Body)
+            }
             State::Streaming(seen) => self.piece(seen, size, end),
             // The headers were never seen: the host runs Lua's buffered response, or lost this VM's state.
             State::Fresh => self.refuse(out_of_order(), Phase::Body),
@@ -170,45 +199,12 @@ impl Stream {
         matches!(self.state, State::Parked(Wait::Key(..)))
     }
 
-    pub(crate) fn response_headers(&mut self, count: usize, _end: bool) {
-        // Kong runs this also where it never showed the request: nothing is known then, so nothing is changed.
-        let seen = matches!(self.state, State::Forwarded | State::Refused);
-        let Some(flow) = self.flow.as_mut().filter(|flow| seen && flow.wants_response()) else {
-            return;
-        };
-        let host = self.root.host();
-        let readable = !host.may_be_kong() || count <= MAX_KONG_HEADERS;
-        let head = if readable { callout::head(Map::Response) } else { None };
-        let status = abi::map_value(Map::Response, ":status").ok();
-        let status = status.and_then(|text| std::str::from_utf8(&text).ok()?.parse().ok());
-        let edits = flow.on_response(&Response {
-            head: head.unwrap_or_default(),
-            status: status.unwrap_or(0),
-            now: now(),
-            ours: self.state == State::Refused,
-        });
-        for edit in &edits {
-            let done = match edit {
-                // Setting a field that is there twice takes both away on Kong; removing and adding does not.
-                Edit::Set(name, value) => {
-                    let _ = abi::map_remove(Map::Response, name);
-                    abi::map_add(Map::Response, name, value)
-                }
-                Edit::Add(name, value) => abi::map_add(Map::Response, name, value),
-                Edit::Remove(name) => abi::map_remove(Map::Response, name),
-                Edit::Query(_) | Edit::Body(_) | Edit::Publish(..) => Ok(()),
-            };
-            if let Err(status) = done {
-                abi::log(abi::Level::Error, &format!("the proxy refused {edit:?}: {status:?}"));
-            }
-        }
-    }
-
     /// The request is gone.
     pub(crate) fn gone(&mut self) {
         if let State::Parked(Wait::Key(key, own_call)) = &self.state {
             self.root.left(key, self.id, *own_call);
         }
+        self.vanished();
     }
 
     // === Steps ===
@@ -222,13 +218,14 @@ impl Stream {
         };
         let step = flow.on(event);
         let (action, asked) = self.carry_out(flow.as_mut(), step, phase);
+        self.watched(flow.as_mut());
         self.flow = Some(flow);
         (action, asked)
     }
 
     /// A piece of the body. While the request is held, Envoy shows all of it each time.
     fn piece(&mut self, seen: usize, size: usize, end: bool) -> (Action, Asked) {
-        let Ok(whole) = body(size) else {
+        let Ok(whole) = body(Buffer::RequestBody, size) else {
             return self.tell(Event::Body(Err(Unavailable)), Phase::Body);
         };
         if let Some(piece) = whole.get(seen..).filter(|piece| !piece.is_empty()) {
@@ -278,7 +275,7 @@ impl Stream {
                 Step::Ask(target, call) => match self.ask(host, &target, &call) {
                     Some(token) => {
                         self.state = State::Parked(Wait::Answer);
-                        return (Action::Pause, Asked::ByRequest(token));
+                        return (Action::Pause, Asked::ByRequest(token, call.wanted));
                     }
                     None => flow.on(Event::Answered(Err(Unavailable))),
                 },
@@ -326,7 +323,7 @@ impl Stream {
                 Found::Later(if root.is_some() {
                     Asked::ByRoot(token, key)
                 } else {
-                    Asked::ByRequest(token)
+                    Asked::ByRequest(token, &[])
                 })
             }
             (Err(error), Some(_)) => {
@@ -364,60 +361,6 @@ impl Stream {
         };
         known.and_then(|id| reply::plain_id(&id)).unwrap_or_else(entropy::random_hex)
     }
-
-    /// Makes `edits`. An edit that fails could leave something that must not go on, so it is an error.
-    fn edit(&self, host: Host, edits: &[Edit]) -> Result<(), ()> {
-        for edit in edits {
-            let done = match edit {
-                Edit::Set(name, value) => abi::map_replace(Map::Request, name, value),
-                Edit::Add(name, value) => abi::map_add(Map::Request, name, value),
-                Edit::Remove(name) if host.can_remove() => abi::map_remove(Map::Request, name),
-                // A removed header still reaches the upstream on Kong, and later filters still read it.
-                Edit::Remove(name) => abi::map_replace(Map::Request, name, b""),
-                Edit::Query(query) => self.set_query(host, query),
-                Edit::Body(body) => self.set_body(host, body),
-                Edit::Publish(name, value) if host.has_properties() => publish(host, name, value),
-                Edit::Publish(..) => Ok(()),
-            };
-            done.map_err(|status| {
-                abi::log(abi::Level::Error, &format!("the proxy refused {edit:?}: {status:?}"));
-            })?;
-        }
-        Ok(())
-    }
-
-    fn set_query(&self, host: Host, query: &[u8]) -> Result<(), abi::Status> {
-        let with_query = |target: &[u8]| {
-            let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-            let mut out = path.to_vec();
-            if !query.is_empty() {
-                out.push(b'?');
-                out.extend_from_slice(query);
-            }
-            out
-        };
-        match host {
-            Host::Envoy => {
-                let target = self.head.first(":path").unwrap_or_default();
-                abi::map_replace(Map::Request, ":path", &with_query(target))
-            }
-            // From 3.8 on filters run after the upstream URI was put together; before, it is made from `args`.
-            Host::Kong(version) if version >= Some((3, 8)) => {
-                let target = abi::property(&["ngx", "upstream_uri"])?;
-                abi::set_property(&["ngx", "upstream_uri"], &with_query(&target))
-            }
-            Host::Kong(_) | Host::Unknown => abi::set_property(&["ngx", "args"], query),
-        }
-    }
-
-    fn set_body(&self, host: Host, body: &[u8]) -> Result<(), abi::Status> {
-        abi::set_request_body(body)?;
-        // Kong's nginx counts again itself.
-        if host == Host::Envoy && self.head.first("content-length").is_some() {
-            abi::map_replace(Map::Request, "content-length", body.len().to_string().as_bytes())?;
-        }
-        Ok(())
-    }
 }
 
 enum Found {
@@ -431,139 +374,12 @@ pub fn now() -> u64 {
     abi::now_ns() / 1_000_000
 }
 
-fn request(ready: &Ready, host: Host, head: Head, consumer: Option<Vec<u8>>, end: bool) -> Request {
-    let needs = ready.needs();
-    let path = head.first(":path").unwrap_or_default();
-    let raw =
-        (needs.raw_target && host.may_be_kong()).then(|| abi::property(&["request", "path"]).ok());
-    let target = raw.flatten().filter(|raw| !raw.is_empty()).unwrap_or_else(|| path.to_vec());
-    let body = match host {
-        Host::Envoy if end || !ready.common().holds_headers => BodyAhead::None,
-        Host::Envoy => BodyAhead::Comes,
-        // The body callback comes for a body that is not empty, and only a length can promise that.
-        _ => match head.text("content-length").and_then(|len| len.parse::<u64>().ok()) {
-            Some(len) if len > 0 => BodyAhead::Comes,
-            _ => BodyAhead::None,
-        },
-    };
-    // Nginx counts a body without a length itself, over HTTP/2 without a header that would say so.
-    let body_may_follow = host.may_be_kong() && head.first("content-length").is_none();
-    let upstream_query = if needs.upstream_query { upstream_query(host, &target) } else { None };
-    Request {
-        method: head.first(":method").unwrap_or_default().to_vec(),
-        target,
-        now: now(),
-        consumer,
-        claims: (needs.claims && host.has_properties()).then(|| property(host, CLAIMS)).flatten(),
-        peer: if needs.peer { peer() } else { None },
-        entities: if needs.entities { entities(host) } else { Entities::default() },
-        route: if needs.route { named(host, "route") } else { Named::default() },
-        service: if needs.service { named(host, "service") } else { Named::default() },
-        body,
-        body_may_follow,
-        upstream_query,
-        can_remove: host.can_remove(),
-        head,
-    }
-}
-
-/// The query as it goes upstream. `None` where the host does not say.
-fn upstream_query(host: Host, target: &[u8]) -> Option<Vec<u8>> {
-    let query = |target: &[u8]| {
-        let start = target.iter().position(|byte| *byte == b'?')?.checked_add(1)?;
-        target.get(start..).map(<[u8]>::to_vec)
-    };
-    match host {
-        // `:path` is what goes upstream, with what earlier filters made of it.
-        Host::Envoy => Some(query(target).unwrap_or_default()),
-        // The counterpart of `set_query`.
-        Host::Kong(version) if version >= Some((3, 8)) => {
-            let uri = abi::property(&["ngx", "upstream_uri"]).ok().filter(|uri| !uri.is_empty())?;
-            Some(query(&uri).unwrap_or_default())
-        }
-        // Nginx has no such variable set where there is no query.
-        Host::Kong(_) | Host::Unknown => Some(abi::property(&["ngx", "args"]).unwrap_or_default()),
-    }
-}
-
-/// The address of the client's connection: `ip:port` on Envoy, the address alone on Kong.
-fn peer() -> Option<String> {
-    let text = String::from_utf8(abi::property(&["source", "address"]).ok()?).ok()?;
-    if let Ok(address) = text.parse::<std::net::SocketAddr>() {
-        return Some(address.ip().to_string());
-    }
-    text.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
-}
-
-fn entities(host: Host) -> Entities {
-    let read = |path: &[&str]| abi::property(path).ok().filter(|value| !value.is_empty());
-    match host {
-        Host::Envoy => {
-            let metadata = |path: &[&str]| read(path).map_or(Entity::Unknown, Entity::Metadata);
-            Entities {
-                route: metadata(&["xds", "route_metadata"]),
-                service: metadata(&["xds", "cluster_metadata"]),
-            }
-        }
-        Host::Kong(version) if version >= Some((3, 6)) => {
-            let json = |what| read(&["kong", "router", what]).map_or(Entity::Unknown, Entity::Json);
-            Entities { route: json("route"), service: json("service") }
-        }
-        Host::Kong(_) | Host::Unknown => Entities::default(),
-    }
-}
-
-/// Id and name of the route or service (on Envoy: the cluster).
-fn named(host: Host, what: &str) -> Named {
-    let text = |path: &[&str]| {
-        let value = abi::property(path).ok().filter(|value| !value.is_empty())?;
-        String::from_utf8(value).ok()
-    };
-    match host {
-        Host::Envoy => {
-            let name = if what == "route" { "route_name" } else { "cluster_name" };
-            Named { id: None, name: text(&["xds", name]) }
-        }
-        Host::Kong(version) => {
-            let id = text(&["kong", &format!("{what}_id")]);
-            let name = if version >= Some((3, 9)) {
-                text(&["kong", &format!("{what}_name")])
-            } else {
-                None
-            };
-            // Before 3.9 the name is in the entity itself.
-            let entity = || {
-                let json = text(&["kong", "router", what])?;
-                let entity: serde_json::Value = serde_json::from_str(&json).ok()?;
-                entity.get("name")?.as_str().map(str::to_owned)
-            };
-            let name = if version >= Some((3, 6)) { name.or_else(entity) } else { None };
-            Named { id, name }
-        }
-        Host::Unknown => Named::default(),
-    }
-}
-
-fn property(host: Host, name: &str) -> Option<Vec<u8>> {
-    abi::property(&segments(host, name)).ok()
-}
-
-fn publish(host: Host, name: &str, value: &[u8]) -> Result<(), abi::Status> {
-    abi::set_property(&segments(host, name), value)
-}
-
-fn segments(host: Host, name: &str) -> Vec<&str> {
-    match host {
-        Host::Envoy => vec![name],
-        _ => vec!["kong", "ctx", "shared", name],
-    }
-}
-
-fn body(size: usize) -> Result<Vec<u8>, Unavailable> {
+/// A body, or the part of it that the host holds now.
+fn body(buffer: Buffer, size: usize) -> Result<Vec<u8>, Unavailable> {
     if size == 0 {
         return Ok(Vec::new());
     }
-    match abi::buffer(Buffer::RequestBody) {
+    match abi::buffer(buffer) {
         Ok(body) if body.len() == size => Ok(body),
         // It went to a file, or is larger than the host hands over.
         _ => Err(Unavailable),

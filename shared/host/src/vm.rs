@@ -7,6 +7,7 @@
 
 use crate::abi::{self, Buffer};
 use crate::callout;
+use crate::counters::Counters;
 use crate::feature::Feature;
 use crate::profile::{Host, Profile};
 use crate::root::{Blueprint, Purpose, Root, Woken};
@@ -28,8 +29,30 @@ struct Vm {
 
 /// Whose call a token is.
 enum Owner {
-    Stream(u32),
+    /// A request's, with the fields of the answer that it wants.
+    Stream(u32, &'static [&'static str]),
+    /// The same of its response.
+    Response(u32, &'static [&'static str]),
     Root(u32, Purpose),
+}
+
+impl Owner {
+    fn wanted(&self) -> &'static [&'static str] {
+        match self {
+            Self::Stream(_, wanted)
+            | Self::Response(_, wanted)
+            | Self::Root(_, Purpose::Errand(_, wanted)) => wanted,
+            Self::Root(..) => &[],
+        }
+    }
+
+    /// The stream that the answer is lost with.
+    fn stream(&self) -> Option<u32> {
+        match self {
+            Self::Stream(id, _) | Self::Response(id, _) => Some(*id),
+            Self::Root(..) => None,
+        }
+    }
 }
 
 thread_local! {
@@ -41,9 +64,14 @@ fn vm<R>(work: impl FnOnce(&mut Vm) -> R) -> Option<R> {
     VM.try_with(|vm| vm.try_borrow_mut().ok().map(|mut vm| work(&mut vm))).ok().flatten()
 }
 
-/// Says which filter this module is.
-pub fn install<F: Feature>() {
-    vm(|vm| vm.blueprint = Some(Blueprint::of::<F>()));
+/// Says which filter this module is, and whether it has a callback for response bodies.
+pub fn install<F: Feature>(sees_bodies: bool) {
+    vm(|vm| vm.blueprint = Some(Blueprint::of::<F>(sees_bodies)));
+}
+
+/// A piece of a response's body.
+pub fn response_body(id: u32, size: usize, end: bool) -> i32 {
+    with_response(id, |stream| (stream.response_body(size, end), Asked::Nothing)) as i32
 }
 
 /// The one profile of the VM. The first root context may be created before the VM is started.
@@ -77,6 +105,13 @@ pub fn foreign(name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
     if envoy { abi::foreign(name, arguments).ok() } else { None }
 }
 
+/// Slots for counts on this host: see [`Counters`]. `None` before the first request of a VM whose host nobody
+/// has named.
+#[must_use]
+pub fn counters(zone: Option<&str>) -> Option<Counters> {
+    Counters::on(profile()?.host(), zone)
+}
+
 /// Logs an error of the operator's concern. Never a secret, a token or anything that a client sent.
 pub fn report(message: &str) {
     abi::log(abi::Level::Error, message);
@@ -88,25 +123,64 @@ fn with_stream(id: u32, event: impl FnOnce(&mut Stream) -> (Action, Asked)) -> A
         return refuse_unknown();
     };
     let (action, asked) = event(&mut stream);
+    put_back(id, stream, asked);
+    action
+}
+
+fn put_back(id: u32, stream: Stream, asked: Asked) {
     let root = stream.root_id();
     vm(|vm| {
         match asked {
             Asked::Nothing => None,
-            Asked::ByRequest(token) => vm.calls.insert(token, Owner::Stream(id)),
+            Asked::ByRequest(token, wanted) => vm.calls.insert(token, Owner::Stream(id, wanted)),
+            Asked::ByResponse(token, wanted) => vm.calls.insert(token, Owner::Response(id, wanted)),
             Asked::ByRoot(token, key) => {
                 vm.calls.insert(token, Owner::Root(root, Purpose::Key(key)))
             }
         };
         vm.streams.insert(id, stream);
     });
-    action
 }
 
 /// A response goes on whatever happens; a stream that is not known changes nothing.
-fn response_headers(id: u32, count: usize, end: bool) {
+fn with_response(id: u32, event: impl FnOnce(&mut Stream) -> (Action, Asked)) -> Action {
+    let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else {
+        return Action::Continue;
+    };
+    let (action, asked) = event(&mut stream);
+    put_back(id, stream, asked);
+    action
+}
+
+/// A request is over, and may be read once more.
+fn logged(id: u32) {
     let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else { return };
-    stream.response_headers(count, end);
-    vm(|vm| vm.streams.insert(id, stream));
+    let hurry = stream.logged();
+    let root = root(stream.root_id());
+    put_back(id, stream, Asked::Nothing);
+    // On Kong a call from here traps; elsewhere the root makes it, so that it outlives the request.
+    let envoy = profile().is_some_and(|profile| profile.host() == Host::Envoy);
+    if let Some(root) = root.filter(|_| hurry && envoy) {
+        let _ = abi::set_effective_context(root.id());
+        remember(root.id(), root.run_errands());
+        let _ = abi::set_effective_context(id);
+    }
+}
+
+/// A context is done. `false` keeps a root context for the answers that it waits for.
+fn done(id: u32) -> bool {
+    let Some(root) = root(id) else { return true };
+    let (sent, may_go) = root.leave();
+    remember(id, sent);
+    may_go
+}
+
+/// Lets a root context go that waited for its last answer.
+fn let_go(root: &Root) {
+    if root.has_left() {
+        let _ = abi::set_effective_context(root.id());
+        let _ = abi::done();
+    }
 }
 
 /// The current request belongs to nobody: this VM has lost what it knew.
@@ -150,9 +224,15 @@ fn remember(root: u32, sent: Vec<(u32, Purpose)>) {
 }
 
 fn call_answered(token: u32, headers: usize, body: usize) {
-    let answer: CallResult = callout::answer(headers, body);
-    match vm(|vm| vm.calls.remove(&token)).flatten() {
-        Some(Owner::Stream(id)) => {
+    let owner = vm(|vm| vm.calls.remove(&token)).flatten();
+    let wanted = owner.as_ref().map_or(&[][..], Owner::wanted);
+    let answer: CallResult = callout::answer(headers, body, wanted);
+    match owner {
+        Some(Owner::Response(id, _)) => {
+            let action = with_response(id, |stream| stream.response_answered(answer));
+            let _ = (action == Action::Continue).then(abi::continue_response);
+        }
+        Some(Owner::Stream(id, _)) => {
             let action = with_stream(id, |stream| stream.answered(answer));
             // Kong goes on by itself when the last call has ended; Envoy has to be told.
             let _ = (action == Action::Continue).then(abi::continue_request);
@@ -162,6 +242,7 @@ fn call_answered(token: u32, headers: usize, body: usize) {
             let (sent, woken) = root.answered(&purpose, &answer);
             remember(id, sent);
             wake(id, woken);
+            let_go(&root);
         }
         // If a request waits for this answer, it must not go on without a decision. A root context has no
         // method, and nobody to refuse.
@@ -174,7 +255,7 @@ fn call_answered(token: u32, headers: usize, body: usize) {
 
 fn gone(id: u32) {
     let stream = vm(|vm| {
-        vm.calls.retain(|_, owner| !matches!(owner, Owner::Stream(stream) if *stream == id));
+        vm.calls.retain(|_, owner| owner.stream() != Some(id));
         vm.streams.remove(&id)
     });
     match stream.flatten() {
@@ -238,6 +319,7 @@ mod exports {
         let (sent, woken) = root.tick();
         remember(id, sent);
         wake(id, woken);
+        let_go(&root);
     }
 
     #[unsafe(no_mangle)]
@@ -257,8 +339,7 @@ mod exports {
 
     #[unsafe(no_mangle)]
     extern "C" fn proxy_on_response_headers(id: u32, count: usize, end: i32) -> i32 {
-        response_headers(id, count, end != 0);
-        Action::Continue as i32
+        with_response(id, |stream| stream.response_headers(count, end != 0)) as i32
     }
 
     #[unsafe(no_mangle)]
@@ -273,12 +354,14 @@ mod exports {
     }
 
     #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_done(_id: u32) -> i32 {
-        1
+    extern "C" fn proxy_on_done(id: u32) -> i32 {
+        i32::from(done(id))
     }
 
     #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_log(_id: u32) {}
+    extern "C" fn proxy_on_log(id: u32) {
+        logged(id);
+    }
 
     #[unsafe(no_mangle)]
     extern "C" fn proxy_on_delete(id: u32) {

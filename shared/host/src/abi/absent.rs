@@ -160,4 +160,12 @@ pub(super) unsafe fn proxy_increment_metric(_: u32, _: i64) -> i32 {
     UNIMPLEMENTED
 }
 
+pub(super) unsafe fn proxy_record_metric(_: u32, _: u64) -> i32 {
+    UNIMPLEMENTED
+}
+
+pub(super) unsafe fn proxy_done() -> i32 {
+    UNIMPLEMENTED
+}
+
 pub(super) fn random(_: &mut [u8]) {}

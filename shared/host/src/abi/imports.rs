@@ -102,6 +102,8 @@ unsafe extern "C" {
         len: *mut usize,
     ) -> i32;
     pub(super) fn proxy_increment_metric(id: u32, by: i64) -> i32;
+    pub(super) fn proxy_record_metric(id: u32, value: u64) -> i32;
+    pub(super) fn proxy_done() -> i32;
 }
 
 pub(super) fn random(out: &mut [u8]) {

@@ -1,0 +1,49 @@
+//! Slots for a filter's own counts, shared by all workers of a node where the host has shared data.
+
+use crate::profile::Host;
+use crate::slots::Region;
+use crate::store::{Put, Store};
+
+/// Numbered slots of octets. There is neither a delete nor a life time.
+///
+/// Shared data is written by everybody who shares the `vm_id` (Envoy) or the zone (Kong), and may be torn or,
+/// on Kong, evicted: a slot's content has to say itself whose it is, and that it is whole.
+#[derive(Debug)]
+pub struct Counters(Store);
+
+impl Counters {
+    /// Slots of this VM alone.
+    #[must_use]
+    pub fn own() -> Self {
+        Self(Store::own())
+    }
+
+    /// Slots on `host`: shared data on Envoy and in a declared `zone` of Kong's, else the VM's own. `None` as
+    /// long as the host is not known: Kong traps without a zone.
+    pub(crate) fn on(host: Host, zone: Option<&str>) -> Option<Self> {
+        match (host, zone) {
+            (_, Some(zone)) => Some(Self(Store::Shared(Some(zone.to_owned())))),
+            (Host::Envoy, None) => Some(Self(Store::Shared(None))),
+            (Host::Kong(_), None) => Some(Self::own()),
+            (Host::Unknown, None) => None,
+        }
+    }
+
+    /// Whether other workers see the slots, too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0.is_shared()
+    }
+
+    /// What lies in slot `index` (28 bits), and the number that a write has to name.
+    #[must_use]
+    pub fn get(&self, index: u32) -> Option<(Vec<u8>, u32)> {
+        self.0.get(Region::Counters.slot(index.into()))
+    }
+
+    /// Writes the slot if nobody has since `seen` was read. With `None`, for a slot that was not there, Kong
+    /// creates it only if it still is not, but Envoy writes in any case.
+    pub fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put {
+        self.0.put(Region::Counters.slot(index.into()), value, seen)
+    }
+}

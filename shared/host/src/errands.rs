@@ -1,0 +1,162 @@
+//! A filter's background work: its errands, sent and waited for.
+
+use crate::callout;
+use exchange::{Background, CallError, CallResult, Errand, Tally};
+use std::collections::HashMap;
+
+/// So many at a time: a background that answers each failure with another errand does not hang the VM.
+const MAX_AT_ONCE: usize = 256;
+/// How long a configuration that goes away stays for answers, in milliseconds.
+const MAX_STAY: u64 = 30_000;
+
+/// A call on its way: the host's token, the errand, and the fields of the answer that are to be read.
+pub(crate) type Sent = (u32, u64, &'static [&'static str]);
+
+/// The errands of one root context.
+pub(crate) struct Errands {
+    work: Box<dyn Background>,
+    /// Errands on their way, each with the moment at which no answer can come any more.
+    out: HashMap<u64, u64>,
+    /// Since when the configuration is going away.
+    leaving: Option<u64>,
+}
+
+impl Errands {
+    pub(crate) fn new(work: Box<dyn Background>) -> Self {
+        Self { work, out: HashMap::new(), leaving: None }
+    }
+
+    /// Gives up on what cannot be answered any more, and sends what is due.
+    pub(crate) fn run(&mut self, now: u64) -> Vec<Sent> {
+        let mut queue = Vec::new();
+        let late: Vec<u64> =
+            self.out.iter().filter(|(_, until)| **until < now).map(|(id, _)| *id).collect();
+        for id in late {
+            self.out.remove(&id);
+            queue.extend(self.work.answered(id, Err(CallError::NoAnswer), now));
+        }
+        if self.leaving.is_none() {
+            queue.extend(self.work.due(now));
+        }
+        self.send(queue, now)
+    }
+
+    /// Takes an answer. One that nobody waits for any more is passed over.
+    pub(crate) fn answered(&mut self, id: u64, result: CallResult, now: u64) -> Vec<Sent> {
+        if self.out.remove(&id).is_none() {
+            return Vec::new();
+        }
+        let next = self.work.answered(id, result, now);
+        self.send(next, now)
+    }
+
+    /// The configuration is going away.
+    pub(crate) fn leave(&mut self, now: u64) -> Vec<Sent> {
+        self.leaving = Some(now);
+        let last = self.work.leave(now);
+        self.send(last, now)
+    }
+
+    /// Whether the configuration has been asked to go, and nothing keeps it.
+    pub(crate) fn may_go(&self, now: u64) -> bool {
+        self.leaving
+            .is_some_and(|since| self.out.is_empty() || now.saturating_sub(since) > MAX_STAY)
+    }
+
+    pub(crate) fn tally(&mut self) -> Vec<Tally> {
+        self.work.tally()
+    }
+
+    fn send(&mut self, mut queue: Vec<Errand>, now: u64) -> Vec<Sent> {
+        let mut sent = Vec::new();
+        queue.reverse();
+        for _ in 0..MAX_AT_ONCE {
+            let Some(Errand { id, target, call }) = queue.pop() else { break };
+            match callout::send(&target, &call) {
+                Ok(token) => {
+                    // Kong times connecting, sending and reading apart, each with the whole timeout.
+                    let timeout = u64::try_from(target.timeout.as_millis()).unwrap_or(u64::MAX);
+                    let until = timeout.saturating_mul(4).saturating_add(1000);
+                    self.out.insert(id, now.saturating_add(until));
+                    sent.push((token, id, call.wanted));
+                }
+                Err(error) => queue.extend(self.work.answered(id, Err(error), now)),
+            }
+        }
+        sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::{Call, Target};
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    type Seen = Rc<RefCell<Vec<(u64, bool)>>>;
+
+    /// Tries each errand again for ever.
+    struct Stubborn(Seen, u64);
+
+    impl Stubborn {
+        fn errand(&mut self) -> Vec<Errand> {
+            self.1 = self.1.wrapping_add(1);
+            let target = Target {
+                upstream: "collector".into(),
+                authority: "collector".into(),
+                tls: false,
+                prefix: vec![],
+                timeout: Duration::from_secs(1),
+                token: None,
+            };
+            vec![Errand { id: self.1, target: Rc::new(target), call: Call::get(["x"]) }]
+        }
+    }
+
+    impl Background for Stubborn {
+        fn due(&mut self, _: u64) -> Vec<Errand> {
+            self.errand()
+        }
+
+        fn answered(&mut self, id: u64, result: CallResult, _: u64) -> Vec<Errand> {
+            self.0.borrow_mut().push((id, result.is_ok()));
+            self.errand()
+        }
+    }
+
+    #[test]
+    fn a_background_that_never_gives_up_does_not_hang_the_vm() {
+        // Natively there is no host, so that every call fails at once.
+        let seen = Seen::default();
+        let mut errands = Errands::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
+        assert!(errands.run(0).is_empty());
+        assert_eq!(seen.borrow().len(), MAX_AT_ONCE);
+    }
+
+    #[test]
+    fn an_errand_without_an_answer_fails_in_the_end_and_its_late_answer_is_passed_over() {
+        let seen = Seen::default();
+        let mut errands = Errands::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
+        errands.leaving = Some(0);
+        errands.out.insert(77, 5000);
+        errands.run(5000);
+        assert!(seen.borrow().is_empty() && !errands.may_go(5000));
+        errands.run(5001);
+        assert_eq!(seen.borrow().first(), Some(&(77, false)));
+        let before = seen.borrow().len();
+        errands.answered(77, Err(CallError::NoAnswer), 5002);
+        assert_eq!(seen.borrow().len(), before);
+        assert!(errands.may_go(5002));
+    }
+
+    #[test]
+    fn a_configuration_does_not_stay_for_ever() {
+        let mut errands = Errands::new(Box::new(Stubborn(Seen::default(), 0)));
+        assert!(!errands.may_go(0), "nobody has asked it to go");
+        errands.leaving = Some(0);
+        errands.out.insert(1, u64::MAX);
+        assert!(!errands.may_go(MAX_STAY) && errands.may_go(MAX_STAY + 1));
+    }
+}

@@ -1,0 +1,111 @@
+//! Edits, carried out on the current message.
+
+use super::Stream;
+use super::properties::publish;
+use crate::abi::{self, Map, Status};
+use crate::profile::Host;
+use exchange::Edit;
+
+impl Stream {
+    /// Makes `edits` to the request. An edit that fails could leave something that must not go on, so it is
+    /// an error.
+    pub(super) fn edit(&self, host: Host, edits: &[Edit]) -> Result<(), ()> {
+        for edit in edits {
+            let done = match edit {
+                Edit::Set(name, value) => abi::map_replace(Map::Request, name, value),
+                Edit::Add(name, value) => abi::map_add(Map::Request, name, value),
+                Edit::Remove(name) if host.can_remove() => abi::map_remove(Map::Request, name),
+                // A removed header still reaches the upstream on Kong, and later filters still read it.
+                Edit::Remove(name) => abi::map_replace(Map::Request, name, b""),
+                Edit::Method(method) => abi::map_replace(Map::Request, ":method", method),
+                Edit::Target(target) => set_target(host, target),
+                Edit::Query(query) => self.set_query(host, query),
+                Edit::Body(body) => self.set_body(host, body),
+                Edit::Publish(name, value) if host.has_properties() => publish(host, name, value),
+                Edit::Publish(..) => Ok(()),
+            };
+            done.map_err(|status| refused(edit, status))?;
+        }
+        Ok(())
+    }
+
+    fn set_query(&self, host: Host, query: &[u8]) -> Result<(), Status> {
+        let with_query = |target: &[u8]| {
+            let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+            let mut out = path.to_vec();
+            if !query.is_empty() {
+                out.push(b'?');
+                out.extend_from_slice(query);
+            }
+            out
+        };
+        match host {
+            Host::Envoy => {
+                let target = self.head.first(":path").unwrap_or_default();
+                set_target(host, &with_query(target))
+            }
+            // From 3.8 on filters run after the upstream URI was put together; before, it is made from `args`.
+            Host::Kong(version) if version >= Some((3, 8)) => {
+                let target = abi::property(&["ngx", "upstream_uri"])?;
+                set_target(host, &with_query(&target))
+            }
+            Host::Kong(_) | Host::Unknown => abi::set_property(&["ngx", "args"], query),
+        }
+    }
+
+    fn set_body(&self, host: Host, body: &[u8]) -> Result<(), Status> {
+        abi::set_request_body(body)?;
+        // Kong's nginx counts again itself.
+        if host == Host::Envoy && self.head.first("content-length").is_some() {
+            abi::map_replace(Map::Request, "content-length", body.len().to_string().as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes `edits` to the response. What fails stays as the upstream made it: the response goes on in any case.
+pub(super) fn edit_response(edits: &[Edit]) {
+    for edit in edits {
+        let done = match edit {
+            // Setting a field that is there twice takes both away on Kong; removing and adding does not.
+            Edit::Set(name, value) => {
+                let _ = abi::map_remove(Map::Response, name);
+                abi::map_add(Map::Response, name, value)
+            }
+            Edit::Add(name, value) => abi::map_add(Map::Response, name, value),
+            Edit::Remove(name) => abi::map_remove(Map::Response, name),
+            // Nothing of a request can be changed any more.
+            Edit::Method(_)
+            | Edit::Target(_)
+            | Edit::Query(_)
+            | Edit::Body(_)
+            | Edit::Publish(..) => Ok(()),
+        };
+        if let Err(status) = done {
+            refused(edit, status);
+        }
+    }
+}
+
+/// Path and query as the upstream gets them.
+fn set_target(host: Host, target: &[u8]) -> Result<(), Status> {
+    match host {
+        Host::Envoy => abi::map_replace(Map::Request, ":path", target),
+        Host::Kong(version) if version >= Some((3, 8)) => {
+            abi::set_property(&["ngx", "upstream_uri"], target)
+        }
+        // Before 3.8 Kong appends `args` itself.
+        Host::Kong(_) | Host::Unknown => {
+            let (path, query) = match target.iter().position(|byte| *byte == b'?') {
+                Some(at) => target.split_at(at),
+                None => (target, &b""[..]),
+            };
+            abi::set_property(&["ngx", "upstream_uri"], path)?;
+            abi::set_property(&["ngx", "args"], query.get(1..).unwrap_or_default())
+        }
+    }
+}
+
+fn refused(edit: &Edit, status: Status) {
+    abi::log(abi::Level::Error, &format!("the proxy refused {edit:?}: {status:?}"));
+}

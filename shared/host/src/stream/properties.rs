@@ -1,0 +1,20 @@
+//! What filters tell one another about a request: a property of it.
+
+use crate::abi;
+use crate::profile::Host;
+
+/// The property `name`, as an earlier filter published it.
+pub(super) fn property(host: Host, name: &str) -> Option<Vec<u8>> {
+    if host.has_properties() { abi::property(&segments(host, name)).ok() } else { None }
+}
+
+pub(super) fn publish(host: Host, name: &str, value: &[u8]) -> Result<(), abi::Status> {
+    abi::set_property(&segments(host, name), value)
+}
+
+fn segments(host: Host, name: &str) -> Vec<&str> {
+    match host {
+        Host::Envoy => vec![name],
+        _ => vec!["kong", "ctx", "shared", name],
+    }
+}

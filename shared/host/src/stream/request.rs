@@ -1,0 +1,185 @@
+//! What the host tells of a request at its headers.
+
+use super::now;
+use super::properties::property;
+use crate::abi;
+use crate::profile::Host;
+use crate::root::Ready;
+use consumer::CLAIMS;
+use exchange::{BodyAhead, Entities, Entity, Head, Named, Origin, Request};
+
+/// The request, with `consumer` as its identity so far; `end` as the host gave it.
+pub(super) fn request(
+    ready: &Ready,
+    host: Host,
+    head: Head,
+    consumer: Option<Vec<u8>>,
+    end: bool,
+) -> Request {
+    let needs = ready.needs();
+    let path = head.first(":path").unwrap_or_default();
+    let raw =
+        (needs.raw_target && host.may_be_kong()).then(|| abi::property(&["request", "path"]).ok());
+    let target = raw.flatten().filter(|raw| !raw.is_empty()).unwrap_or_else(|| path.to_vec());
+    let body = match host {
+        Host::Envoy if end || !ready.common().holds_headers => BodyAhead::None,
+        Host::Envoy => BodyAhead::Comes,
+        // The body callback comes for a body that is not empty, and only a length can promise that.
+        _ => match head.text("content-length").and_then(|len| len.parse::<u64>().ok()) {
+            Some(len) if len > 0 => BodyAhead::Comes,
+            _ => BodyAhead::None,
+        },
+    };
+    // Nginx counts a body without a length itself, over HTTP/2 without a header that would say so.
+    let body_may_follow = host.may_be_kong() && head.first("content-length").is_none();
+    let upstream_query = if needs.upstream_query { upstream_query(host, &target) } else { None };
+    Request {
+        method: head.first(":method").unwrap_or_default().to_vec(),
+        target,
+        now: now(),
+        consumer,
+        claims: if needs.claims { property(host, CLAIMS) } else { None },
+        mark: needs.mark.and_then(|name| property(host, name)),
+        origin: if needs.origin { origin(host, &head) } else { Origin::default() },
+        peer: if needs.peer { peer() } else { None },
+        entities: if needs.entities { entities(host) } else { Entities::default() },
+        route: if needs.route { named(host, "route") } else { Named::default() },
+        service: if needs.service { named(host, "service") } else { Named::default() },
+        body,
+        body_may_follow,
+        upstream_query,
+        can_remove: host.can_remove(),
+        head,
+    }
+}
+
+/// The query as it goes upstream. `None` where the host does not say.
+fn upstream_query(host: Host, target: &[u8]) -> Option<Vec<u8>> {
+    let query = |target: &[u8]| {
+        let start = target.iter().position(|byte| *byte == b'?')?.checked_add(1)?;
+        target.get(start..).map(<[u8]>::to_vec)
+    };
+    match host {
+        // `:path` is what goes upstream, with what earlier filters made of it.
+        Host::Envoy => Some(query(target).unwrap_or_default()),
+        // The counterpart of `set_query`.
+        Host::Kong(version) if version >= Some((3, 8)) => {
+            let uri = abi::property(&["ngx", "upstream_uri"]).ok().filter(|uri| !uri.is_empty())?;
+            Some(query(&uri).unwrap_or_default())
+        }
+        // Nginx has no such variable set where there is no query.
+        Host::Kong(_) | Host::Unknown => Some(abi::property(&["ngx", "args"]).unwrap_or_default()),
+    }
+}
+
+/// The address of the client's connection: `ip:port` on Envoy, the address alone on Kong.
+fn peer() -> Option<String> {
+    let text = String::from_utf8(abi::property(&["source", "address"]).ok()?).ok()?;
+    if let Ok(address) = text.parse::<std::net::SocketAddr>() {
+        return Some(address.ip().to_string());
+    }
+    text.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
+}
+
+fn entities(host: Host) -> Entities {
+    let read = |path: &[&str]| abi::property(path).ok().filter(|value| !value.is_empty());
+    match host {
+        Host::Envoy => {
+            let metadata = |path: &[&str]| read(path).map_or(Entity::Unknown, Entity::Metadata);
+            Entities {
+                route: metadata(&["xds", "route_metadata"]),
+                service: metadata(&["xds", "cluster_metadata"]),
+            }
+        }
+        Host::Kong(version) if version >= Some((3, 6)) => {
+            let json = |what| read(&["kong", "router", what]).map_or(Entity::Unknown, Entity::Json);
+            Entities { route: json("route"), service: json("service") }
+        }
+        Host::Kong(_) | Host::Unknown => Entities::default(),
+    }
+}
+
+/// Id and name of the route or service (on Envoy: the cluster).
+fn named(host: Host, what: &str) -> Named {
+    let text = |path: &[&str]| {
+        let value = abi::property(path).ok().filter(|value| !value.is_empty())?;
+        String::from_utf8(value).ok()
+    };
+    match host {
+        Host::Envoy => {
+            let name = if what == "route" { "route_name" } else { "cluster_name" };
+            Named { id: None, name: text(&["xds", name]) }
+        }
+        Host::Kong(version) => {
+            let id = text(&["kong", &format!("{what}_id")]);
+            let name = if version >= Some((3, 9)) {
+                text(&["kong", &format!("{what}_name")])
+            } else {
+                None
+            };
+            // Before 3.9 the name is in the entity itself.
+            let entity = || {
+                let json = text(&["kong", "router", what])?;
+                let entity: serde_json::Value = serde_json::from_str(&json).ok()?;
+                entity.get("name")?.as_str().map(str::to_owned)
+            };
+            let name = if version >= Some((3, 6)) { name.or_else(entity) } else { None };
+            Named { id, name }
+        }
+        Host::Unknown => Named::default(),
+    }
+}
+
+/// Where the client sent the request.
+fn origin(host: Host, head: &Head) -> Origin {
+    let text = |path: &[&str]| {
+        let value = abi::property(path).ok().filter(|value| !value.is_empty())?;
+        String::from_utf8(value).ok()
+    };
+    if let Host::Kong(version) = host
+        && version >= Some((3, 6))
+    {
+        let forwarded = |what| text(&["kong", "request", what]);
+        return Origin {
+            scheme: forwarded("forwarded_scheme"),
+            host: forwarded("forwarded_host"),
+            port: forwarded("forwarded_port").and_then(|port| port.parse().ok()),
+        };
+    }
+    // Envoy overwrites `x-forwarded-proto` of clients that it does not trust. On Kong `:authority` is the
+    // name of nginx's server.
+    let (scheme, authority) = match host {
+        Host::Envoy => {
+            let scheme = head.text("x-forwarded-proto").or_else(|| head.text(":scheme"));
+            (scheme.map(str::to_owned), head.text(":authority"))
+        }
+        Host::Kong(_) | Host::Unknown => (text(&["request", "scheme"]), head.text("host")),
+    };
+    let (name, port) = authority.map_or((None, None), host_and_port);
+    Origin { scheme, host: name, port }
+}
+
+/// `example.com:8000` and `[::1]:8000`, apart.
+fn host_and_port(authority: &str) -> (Option<String>, Option<u16>) {
+    let known = |name: &str| Some(name).filter(|name| !name.is_empty()).map(str::to_owned);
+    match authority.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (known(name), port.parse().ok()),
+        _ => (known(authority), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_told_from_an_address() {
+        let apart = |text| host_and_port(text);
+        assert_eq!(apart("a.example:81"), (Some("a.example".into()), Some(81)));
+        assert_eq!(apart("a.example"), (Some("a.example".into()), None));
+        assert_eq!(apart("[::1]:81"), (Some("[::1]".into()), Some(81)));
+        assert_eq!(apart("[::1]"), (Some("[::1]".into()), None));
+        assert_eq!(apart("a.example:x"), (Some("a.example".into()), None));
+        assert_eq!(apart(""), (None, None));
+    }
+}

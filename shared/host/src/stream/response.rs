@@ -1,0 +1,156 @@
+//! The response, the bodies that pass by, and the end of a request.
+
+use super::edits::edit_response;
+use super::properties::property;
+use super::{Action, Asked, MAX_KONG_HEADERS, State, Stream, now};
+use crate::abi::{self, Buffer, Map};
+use crate::callout;
+use consumer::{CLAIMS, PROPERTY};
+use exchange::{CallResult, Done, Flow, Piece, Response, ResponseEvent, ResponseStep, Unavailable};
+
+/// How far the response is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    Unseen,
+    /// It waits for the answer to a call.
+    Parked,
+    Gone,
+}
+
+impl Stream {
+    pub(crate) fn response_headers(&mut self, count: usize, end: bool) -> (Action, Asked) {
+        // Kong runs this also where it never showed the request: nothing is known then, so nothing is changed.
+        let seen = matches!(self.state, State::Forwarded | State::Refused);
+        if !seen || self.progress != Progress::Unseen {
+            return go_on();
+        }
+        self.progress = Progress::Gone;
+        let Some(mut flow) = self.flow.take() else { return go_on() };
+        let outcome = if flow.wants_response() {
+            let event = ResponseEvent::Head(Box::new(self.response(count, end)));
+            self.tell_of_response(flow.as_mut(), event)
+        } else {
+            go_on()
+        };
+        self.flow = Some(flow);
+        outcome
+    }
+
+    fn response(&self, count: usize, end: bool) -> Response {
+        let host = self.root.host();
+        let readable = !host.may_be_kong() || count <= MAX_KONG_HEADERS;
+        let head = if readable { callout::head(Map::Response) } else { None };
+        let wanted = |name| if self.at_response { property(host, name) } else { None };
+        Response {
+            head: head.unwrap_or_default(),
+            status: status().unwrap_or(0),
+            now: now(),
+            ours: self.state == State::Refused,
+            ends: end,
+            can_ask: self.root.can_hold_responses(),
+            consumer: wanted(PROPERTY),
+            claims: wanted(CLAIMS),
+        }
+    }
+
+    fn tell_of_response(&mut self, flow: &mut dyn Flow, event: ResponseEvent) -> (Action, Asked) {
+        let mut step = flow.on_response(event);
+        let outcome = loop {
+            step = match step {
+                ResponseStep::Forward(edits) => {
+                    edit_response(&edits);
+                    self.progress = Progress::Gone;
+                    break go_on();
+                }
+                ResponseStep::Ask(target, call) => {
+                    let sent = match self.root.can_hold_responses() {
+                        true => callout::send(&target, &call).ok(),
+                        false => None,
+                    };
+                    if let Some(token) = sent {
+                        self.progress = Progress::Parked;
+                        break (Action::Pause, Asked::ByResponse(token, call.wanted));
+                    }
+                    flow.on_response(ResponseEvent::Answered(Err(Unavailable)))
+                }
+            };
+        };
+        self.watched(flow);
+        outcome
+    }
+
+    /// The answer to a call for the response.
+    pub(crate) fn response_answered(&mut self, answer: CallResult) -> (Action, Asked) {
+        let Some(mut flow) = self.flow.take().filter(|_| self.progress == Progress::Parked) else {
+            return go_on();
+        };
+        let event = ResponseEvent::Answered(answer.map_err(|_| Unavailable));
+        let outcome = self.tell_of_response(flow.as_mut(), event);
+        self.flow = Some(flow);
+        outcome
+    }
+
+    pub(crate) fn response_body(&mut self, size: usize, end: bool) -> Action {
+        if self.progress == Progress::Parked {
+            return Action::Pause;
+        }
+        if self.watch.response_body {
+            self.show(Buffer::ResponseBody, size, end);
+        }
+        Action::Continue
+    }
+
+    /// Shows a piece of a body that passes by.
+    pub(super) fn show(&mut self, buffer: Buffer, size: usize, end: bool) {
+        let Some(mut flow) = self.flow.take() else { return };
+        let bytes = super::body(buffer, size);
+        flow.on_piece(match (buffer, &bytes) {
+            (Buffer::RequestBody, Ok(bytes)) => Piece::Request(bytes, end),
+            (Buffer::RequestBody, Err(_)) => Piece::RequestLost(size),
+            (_, Ok(bytes)) => Piece::Response(bytes, end),
+            (_, Err(_)) => Piece::ResponseLost(size),
+        });
+        self.watched(flow.as_mut());
+        self.flow = Some(flow);
+    }
+
+    /// What the flow wants to see from now on, and what there is to count.
+    pub(super) fn watched(&mut self, flow: &mut dyn Flow) {
+        self.watch = flow.watches();
+        self.root.tally(flow.tally());
+    }
+
+    /// The request is over, and the host lets its messages be read once more.
+    pub(crate) fn logged(&mut self) -> bool {
+        if !self.watch.done || self.flow.is_none() {
+            return false;
+        }
+        let shown = self.progress == Progress::Gone;
+        let readable = !shown && !self.root.host().may_be_kong();
+        let head = if readable { callout::head(Map::Response) } else { None };
+        self.done(Done { now: now(), status: status(), head: head.unwrap_or_default() })
+    }
+
+    /// The request is gone without having been logged. Nothing of it can be read any more.
+    pub(super) fn vanished(&mut self) {
+        if self.watch.done {
+            self.done(Done { now: now(), ..Done::default() });
+        }
+    }
+
+    fn done(&mut self, done: Done) -> bool {
+        let Some(mut flow) = self.flow.take() else { return false };
+        let hurry = flow.on_done(&done);
+        self.root.tally(flow.tally());
+        hurry
+    }
+}
+
+fn go_on() -> (Action, Asked) {
+    (Action::Continue, Asked::Nothing)
+}
+
+fn status() -> Option<u16> {
+    let text = abi::map_value(Map::Response, ":status").ok()?;
+    std::str::from_utf8(&text).ok()?.parse().ok()
+}
