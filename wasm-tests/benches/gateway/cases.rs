@@ -1,0 +1,132 @@
+//! The table of what is measured. To add a line, add an entry.
+
+use crate::bed::{API_KEY, APP_ID, Bed};
+use crate::case::{Case, EMPTY, NONE, case, plain, varied};
+use crate::tokens::{self, ES256_KEY, RSA_KEY, bearing};
+use jose::Algorithm;
+use serde_json::{Value, json};
+use wasm_tests::real::Filter;
+
+pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
+    let keyed = || plain().header("apikey", API_KEY);
+    let admin = json!({"admin": bed.admin()});
+    let key_inline =
+        json!({"consumers": [{"username": "ana", "keyauth_credentials": [{"key": API_KEY}]}]});
+    let hs256 = json!({"consumers": [{"username": "ana", "jwt_secrets": [{"key": "bench", "secret": tokens::SECRET}]}]});
+    let rs256 = Algorithm::Rs256;
+    let mut all = vec![
+        case(NONE, [], plain()),
+        case(EMPTY, [Filter::module("empty", &bed.empty_filter())], plain()),
+        // API keys
+        case("Envoy's api_key_auth", [native_key()], keyed()),
+        case("key_auth, key in the settings", [Filter::new("key_auth", &key_inline)], keyed()),
+        case("key_auth, key cached", [Filter::new("key_auth", &admin)], keyed()),
+        case(
+            "key_auth, wrong key",
+            [Filter::new("key_auth", &key_inline)],
+            plain().header("apikey", "x"),
+        )
+        .refused(401),
+        // App IDs
+        case(
+            "key_auth + app_id, both cached",
+            [Filter::new("key_auth", &admin), Filter::new("app_id", &admin)],
+            keyed().header("x-app-id", APP_ID),
+        ),
+        // Tokens
+        case("Envoy's jwt_authn, RS256", [native_jwt()], bearing(&tokens::token(rs256))),
+        case(
+            "jwt_auth, HS256",
+            [Filter::new("jwt_auth", &hs256)],
+            bearing(&tokens::token(Algorithm::Hs256)),
+        ),
+        case(
+            "jwt_auth, RS256, verified before",
+            [jwt_auth(rs256, "auto")],
+            bearing(&tokens::token(rs256)),
+        ),
+    ];
+    for (algorithm, crypto) in [
+        (Algorithm::Rs256, "wasm"),
+        (Algorithm::Rs256, "host"),
+        (Algorithm::Rs384, "wasm"),
+        (Algorithm::Rs384, "host"),
+        (Algorithm::Rs512, "wasm"),
+        (Algorithm::Rs512, "host"),
+        // Envoy has neither PSS nor Edwards curves.
+        (Algorithm::Ps256, "wasm"),
+        (Algorithm::Ps384, "wasm"),
+        (Algorithm::Ps512, "wasm"),
+        (Algorithm::Es256, "wasm"),
+        (Algorithm::Es256, "host"),
+        (Algorithm::Es384, "wasm"),
+        (Algorithm::Es384, "host"),
+        (Algorithm::Es512, "wasm"),
+        (Algorithm::Es512, "host"),
+        (Algorithm::EdDsa, "wasm"),
+    ] {
+        let name = format!("jwt_auth, {algorithm}, new token, {crypto}");
+        all.push(varied(name, [jwt_auth(algorithm, crypto)], tokens::fresh(algorithm)));
+    }
+    all.push(case(
+        "upstream_jwt, RS256, kept token",
+        [upstream_jwt("RS256", "auto", false)],
+        plain(),
+    ));
+    for (algorithm, crypto) in [
+        ("RS256", "wasm"),
+        ("RS256", "host"),
+        ("RS384", "wasm"),
+        ("RS384", "host"),
+        ("RS512", "wasm"),
+        ("RS512", "host"),
+        ("PS256", "wasm"),
+        ("ES256", "wasm"),
+        ("ES256", "host"),
+        ("EdDSA", "wasm"),
+    ] {
+        let name = format!("upstream_jwt, {algorithm}, new token, {crypto}");
+        all.push(case(name, [upstream_jwt(algorithm, crypto, true)], plain()));
+    }
+    all
+}
+
+fn native_key() -> Filter {
+    Filter::native(json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
+        "credentials": [{"key": API_KEY, "client": "ana"}],
+        "key_sources": [{"header": "apikey"}],
+    }))
+}
+
+fn native_jwt() -> Filter {
+    Filter::native(json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        "providers": {"bench": {
+            "issuer": tokens::ISSUER,
+            "local_jwks": {"inline_string": tokens::jwks(Algorithm::Rs256).to_string()},
+        }},
+        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}],
+    }))
+}
+
+/// A provider with one key.
+fn jwt_auth(algorithm: Algorithm, crypto: &str) -> Filter {
+    let provider = json!({
+        "name": "bench", "issuer": tokens::ISSUER, "jwks": tokens::jwks(algorithm).to_string(),
+    });
+    Filter::new("jwt_auth", &json!({"providers": [provider], "crypto": crypto}))
+}
+
+/// With a `jti`, every request has a token of its own.
+fn upstream_jwt(algorithm: &str, crypto: &str, jti: bool) -> Filter {
+    let key = match algorithm {
+        "ES256" => ES256_KEY,
+        "EdDSA" => tokens::ED25519_KEY,
+        _ => RSA_KEY,
+    };
+    let settings: Value = json!({
+        "private_key": key, "algorithm": algorithm, "crypto": crypto, "jti": jti, "issuer": "bench",
+    });
+    Filter::new("upstream_jwt", &settings)
+}

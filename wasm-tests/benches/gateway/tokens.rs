@@ -1,0 +1,92 @@
+//! Tokens of every algorithm, and the keys that they are verified with. All of these keys are test keys.
+
+use crate::case::plain;
+use jose::{Algorithm, InWasm, SigningKey};
+use serde_json::{Value, json};
+use wasm_tests::real::Request;
+
+pub(crate) const ISSUER: &str = "https://bench/";
+pub(crate) const SECRET: &str = "a secret of thirty-two octets...";
+
+macro_rules! key {
+    ($file:literal) => {
+        include_str!(concat!("../../../filters/jwt-auth/src/keys/", $file))
+    };
+}
+
+pub(crate) const RSA_KEY: &str = key!("rsa2048.pem");
+pub(crate) const ES256_KEY: &str = key!("es256.pem");
+pub(crate) const ED25519_KEY: &str = key!("ed25519.pem");
+const ES384_KEY: &str = key!("es384.pem");
+const ES512_KEY: &str = key!("es512.pem");
+
+fn key(algorithm: Algorithm) -> SigningKey {
+    use Algorithm::{EdDsa, Es256, Es384, Es512, Hs256, Hs384, Hs512};
+    let pem = match algorithm {
+        Hs256 | Hs384 | Hs512 => {
+            return SigningKey::from_secret(SECRET.as_bytes(), algorithm).expect("a secret");
+        }
+        Es256 => ES256_KEY,
+        Es384 => ES384_KEY,
+        Es512 => ES512_KEY,
+        EdDsa => ED25519_KEY,
+        _ => RSA_KEY,
+    };
+    SigningKey::from_pem(pem, algorithm).expect("a key").with_key_id(Some("k".to_owned()))
+}
+
+/// The public key of an algorithm as a set.
+pub(crate) fn jwks(algorithm: Algorithm) -> Value {
+    let key = key(algorithm).verifying().to_jwk().expect("a public key");
+    json!({ "keys": [key] })
+}
+
+/// A token that has not ended.
+pub(crate) fn token(algorithm: Algorithm) -> String {
+    Issuer::of(algorithm).next()
+}
+
+/// Requests with tokens that no gateway has seen: each is signed when it is asked for.
+pub(crate) fn fresh(algorithm: Algorithm) -> impl FnMut() -> Request {
+    let mut issuer = Issuer::of(algorithm);
+    move || bearing(&issuer.next())
+}
+
+pub(crate) fn bearing(token: &str) -> Request {
+    plain().header("authorization", format!("Bearer {token}"))
+}
+
+struct Issuer {
+    key: SigningKey,
+    number: u64,
+    random: u64,
+}
+
+impl Issuer {
+    fn of(algorithm: Algorithm) -> Self {
+        Self { key: key(algorithm), number: 0, random: 0x9e37_79b9_7f4a_7c15 }
+    }
+
+    fn next(&mut self) -> String {
+        self.number += 1;
+        // A consumer's credential is found by its key, a provider by its issuer.
+        let issuer = if self.key.algorithm().is_symmetric() { "bench" } else { ISSUER };
+        let algorithm = self.key.algorithm().name();
+        let header = json!({"alg": algorithm, "typ": "JWT", "kid": "k"}).to_string();
+        let claims = json!({
+            "iss": issuer, "sub": "ana", "exp": 99_999_999_999_u64, "jti": self.number.to_string(),
+            "scope": "orders:read orders:write invoices:read", "name": "Ana Example",
+        });
+        let header = self.key.header(&header).expect("a header");
+        // Blinding in a measurement need not be secret.
+        let mut random = |out: &mut [u8]| {
+            for octet in out {
+                self.random ^= self.random << 13;
+                self.random ^= self.random >> 7;
+                self.random ^= self.random << 17;
+                *octet = self.random.to_le_bytes()[0];
+            }
+        };
+        self.key.sign(&header, &claims.to_string(), &InWasm, &mut random).expect("a signature")
+    }
+}
