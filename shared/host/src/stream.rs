@@ -20,7 +20,7 @@ use crate::entropy;
 use crate::lookup::{Lookup, Moment};
 use crate::profile::Host;
 use crate::reply;
-use crate::root::{Ready, Root};
+use crate::root::Root;
 use consumer::{Known, PROPERTY, refused};
 use exchange::{
     Call, CallResult, Event, Finding, Flow, Head, Key, Reply, Step, Target, Unavailable, Watch,
