@@ -17,9 +17,6 @@ use crate::store::{Store, now};
 /// How long requests that are under way may take after a signal.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// How often expired API keys are looked for.
-const SWEEP: Duration = Duration::from_secs(30);
-
 /// Serves until a signal; an error is a reason not to start.
 pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     let guard = Arc::new(flags.guard().map_err(shown)?);
@@ -36,7 +33,9 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     }
     let store = Arc::new(store);
     let metrics = Arc::new(Metrics::default());
-    let rules = Rules { strict_app_ids: flags.strict_app_ids };
+    let rules =
+        Rules { strict_app_ids: flags.strict_app_ids, session_data_max: flags.session_data_max };
+    let interval = Duration::from_secs(flags.sweep_interval);
     let patience = Duration::from_secs(flags.client_timeout);
     let app =
         App { store: Arc::clone(&store), metrics: Arc::clone(&metrics), rules, vault, patience };
@@ -59,7 +58,7 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     );
 
     let accepting = tokio::spawn(connections.accept(listener));
-    let sweeping = tokio::spawn(sweep(Arc::clone(&store), stopped));
+    let sweeping = tokio::spawn(sweep(Arc::clone(&store), interval, stopped));
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
@@ -76,16 +75,24 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     Ok(())
 }
 
-/// Deletes expired API keys; until then they only look deleted.
-async fn sweep(store: Arc<Store>, mut stopped: watch::Receiver<bool>) {
+/// Deletes what has expired; until then it only looks deleted.
+async fn sweep(store: Arc<Store>, interval: Duration, mut stopped: watch::Receiver<bool>) {
     let pause = async |stopped: &mut watch::Receiver<bool>| {
-        tokio::time::timeout(SWEEP, stopped.wait_for(|stopped| *stopped)).await.is_err()
+        tokio::time::timeout(interval, stopped.wait_for(|stopped| *stopped)).await.is_err()
     };
     while pause(&mut stopped).await {
         match store.delete_expired(now()).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "deleted expired API keys"),
             Err(error) => tracing::warn!(error = %error, "expired API keys could not be deleted"),
+        }
+        match store.sweep(now()).await {
+            Ok(removed) => {
+                for (what, count) in removed {
+                    tracing::info!(what, count, "deleted what has expired");
+                }
+            }
+            Err(error) => tracing::warn!(error = %error, "what has expired could not be deleted"),
         }
     }
 }

@@ -66,6 +66,14 @@ pub(crate) struct Serve {
     #[arg(long, env = "GATEHOUSE_CHANGE_HISTORY", default_value_t = 100_000,
           value_parser = clap::value_parser!(i64).range(100..=100_000_000))]
     pub(crate) change_history: i64,
+    /// Octets that a session's data may have, before base64.
+    #[arg(long, env = "GATEHOUSE_SESSION_DATA_MAX", default_value_t = admin_api::SESSION_DATA_MAX,
+          value_parser = size)]
+    pub(crate) session_data_max: usize,
+    /// Seconds between two searches for what has expired.
+    #[arg(long, env = "GATEHOUSE_SWEEP_INTERVAL", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) sweep_interval: u64,
     /// How many connections may be open at once.
     #[arg(long, env = "GATEHOUSE_MAX_CONNECTIONS", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -77,6 +85,12 @@ pub(crate) struct Serve {
     /// error, warn, info or debug.
     #[arg(long, env = "GATEHOUSE_LOG_LEVEL", default_value = "info")]
     pub(crate) log_level: tracing::level_filters::LevelFilter,
+}
+
+/// A body has at most 1 MiB, and base64 makes three octets four.
+fn size(text: &str) -> Result<usize, String> {
+    let size = text.parse().ok().filter(|size| (1024..=524_288).contains(size));
+    size.ok_or_else(|| "expected a number between 1024 and 524288".to_owned())
 }
 
 /// Why the service does not start.

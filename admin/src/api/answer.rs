@@ -34,6 +34,8 @@ pub(crate) enum Refusal {
     },
     TooLarge,
     UnsupportedType,
+    /// 415 where only JSON is read.
+    NotJson,
     /// 503 when the database cannot be reached, 500 otherwise.
     Database(sqlx::Error),
     /// 500: a mistake of ours.
@@ -120,6 +122,9 @@ impl IntoResponse for Refusal {
                 "Content-Type must be application/json, application/x-www-form-urlencoded or \
                  multipart/form-data",
             ),
+            Self::NotJson => {
+                message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
+            }
             Self::Database(error) => database(&error),
             Self::Broken => broken(),
         }
@@ -161,9 +166,10 @@ fn database(error: &sqlx::Error) -> Response {
     // Only the database's own message: it names tables, never values.
     tracing::error!(error = %error, "the database failed");
     let busy = |inner: &dyn sqlx::error::DatabaseError| {
-        // SQLITE_BUSY and its kin; PostgreSQL's classes for a lost, starting or overrun server.
+        // SQLITE_BUSY and its kin; PostgreSQL's deadlocks and timeouts, and its classes for a lost, starting or
+        // overrun server.
         inner.code().is_some_and(|code| {
-            ["5", "261", "517", "55P03", "57014"].contains(&code.as_ref())
+            ["5", "261", "517", "40001", "40P01", "55P03", "57014"].contains(&code.as_ref())
                 || ["08", "53", "57P"]
                     .iter()
                     .any(|class| code.len() == 5 && code.starts_with(class))

@@ -1,8 +1,10 @@
 //! Reading a body: JSON, form or multipart, at most 1 MiB, and not for ever.
 
 use axum::RequestExt;
+use axum::body::Bytes;
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -18,34 +20,40 @@ impl FromRequest<App> for Fields {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
-        let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        if declared
-            .and_then(|length| length.parse().ok())
-            .is_some_and(|length: usize| length > LIMIT)
-        {
-            return Err(Refusal::TooLarge);
-        }
-        let (parts, body) = request.into_parts();
-        let whole = tokio::time::timeout(app.patience, Limited::new(body, LIMIT).collect()).await;
-        let bytes = match whole {
-            Err(_) => return Err(Refusal::TooSlow),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(Refusal::TooLarge),
-            Ok(Err(_)) => return Err(Refusal::Malformed("the body is incomplete".into())),
-            Ok(Ok(whole)) => whole.to_bytes(),
-        };
+        let (parts, bytes) = whole(request, app).await?;
         // Kong takes `POST /consumers/{c}/key-auth` without any body.
         if bytes.is_empty() {
             return Ok(Self::default());
         }
-        let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-        match kind.to_ascii_lowercase().as_str() {
+        match kind(&parts).as_str() {
             "application/json" => from_json(&bytes),
             "application/x-www-form-urlencoded" => from_form(&bytes),
             "multipart/form-data" => from_multipart(Request::from_parts(parts, bytes.into())).await,
             _ => Err(Refusal::UnsupportedType),
         }
     }
+}
+
+/// All of a body, once it has arrived.
+pub(super) async fn whole(request: Request, app: &App) -> Result<(Parts, Bytes), Refusal> {
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    if declared.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > LIMIT) {
+        return Err(Refusal::TooLarge);
+    }
+    let (parts, body) = request.into_parts();
+    let whole = tokio::time::timeout(app.patience, Limited::new(body, LIMIT).collect()).await;
+    match whole {
+        Err(_) => Err(Refusal::TooSlow),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+        Ok(Err(_)) => Err(Refusal::Malformed("the body is incomplete".into())),
+        Ok(Ok(whole)) => Ok((parts, whole.to_bytes())),
+    }
+}
+
+/// The media type, in lower case and without its parameters.
+pub(super) fn kind(parts: &Parts) -> String {
+    let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn from_json(bytes: &[u8]) -> Result<Fields, Refusal> {

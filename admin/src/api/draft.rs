@@ -9,11 +9,13 @@ use super::belongings::field;
 use super::fields::{self, Fields, Given};
 use crate::store::Kind;
 
-/// What an operator decided about names.
+/// What an operator decided about names and sizes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
     /// App IDs are `<organisation>.<app>` in lower case.
     pub(crate) strict_app_ids: bool,
+    /// Octets that a session's data may have.
+    pub(crate) session_data_max: usize,
 }
 
 pub(super) struct Draft {

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use tower_service::Service as _;
 
 use super::answer::Refusal;
-use super::{GATEWAY_READS, text};
+use super::{GATEWAY_READS, GATEWAY_WRITES, text};
 use crate::guard::{Guard, Role};
 use crate::metrics::Metrics;
 
@@ -78,11 +78,10 @@ pub(super) async fn authorise(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_default();
     let reads = [Method::GET, Method::HEAD].contains(request.method());
+    let open: &[&str] = if reads { &GATEWAY_READS } else { &GATEWAY_WRITES };
     let mut response = match request.extensions().get::<Role>() {
         Some(Role::Admin) => next.run(request).await,
-        Some(Role::Gateway) if reads && GATEWAY_READS.contains(&route.as_str()) => {
-            next.run(request).await
-        }
+        Some(Role::Gateway) if open.contains(&route.as_str()) => next.run(request).await,
         Some(Role::Gateway) => {
             Refusal::Forbidden("the gateway's token does not open this").into_response()
         }

@@ -9,8 +9,10 @@
 //! | `draft.rs`      | what a request says about one of these                     |
 //! | `changes.rs`    | `/changes`                                                 |
 //! | `identities.rs` | `/identities`                                              |
+//! | `sessions.rs`   | `/sessions`, `/revocations`                                |
 //! | `status.rs`     | `/status`, `/metrics`                                      |
 //! | `body.rs`       | reading JSON, forms and multipart                          |
+//! | `typed.rs`      | reading JSON of one shape, from a gateway                  |
 //! | `fields.rs`     | the fields of a body, each checked                         |
 //! | `query.rs`      | the parameters of a query, pages of a list                 |
 //! | `text.rs`       | percent-encoding                                           |
@@ -27,8 +29,10 @@ mod fields;
 mod identities;
 mod jwts;
 mod query;
+mod sessions;
 mod status;
 mod text;
+mod typed;
 
 pub(crate) use answer::Refusal;
 pub(crate) use draft::Rules;
@@ -57,8 +61,8 @@ pub(crate) struct App {
     pub(crate) patience: Duration,
 }
 
-/// What the gateway's token opens, for reading only. Everything else needs the admin's.
-const GATEWAY_READS: [&str; 9] = [
+/// What the gateway's token opens for reading. Everything else needs the admin's.
+const GATEWAY_READS: [&str; 11] = [
     "/changes",
     "/identities/key-auth",
     "/identities/key-auth/{digest}",
@@ -66,9 +70,14 @@ const GATEWAY_READS: [&str; 9] = [
     "/identities/consumers/{consumer}",
     "/consumers/{consumer}/appids",
     "/appids",
+    "/sessions/{id}",
+    "/revocations/{id}",
     "/status",
     "/metrics",
 ];
+
+/// What the gateway's token opens for writing.
+const GATEWAY_WRITES: [&str; 2] = ["/sessions/{id}", "/revocations/{id}"];
 
 /// Other admin APIs configure these; here the gateway's own files do.
 const ELSEWHERE: [&str; 8] = [
@@ -91,6 +100,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(jwts::routes())
         .merge(changes::routes())
         .merge(identities::routes())
+        .merge(sessions::routes())
         .merge(status::routes());
     for path in ELSEWHERE {
         router = router.route(path, any(async || Refusal::Elsewhere));

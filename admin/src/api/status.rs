@@ -58,5 +58,8 @@ async fn gauges(app: &App) -> sqlx::Result<Gauges> {
         entities.push((kind.table(), tx.count(kind, &Filter::default(), now()).await?));
     }
     entities.push(("jwt_secrets", tx.count_jwt_secrets().await?));
+    for table in ["sessions", "revocations"] {
+        entities.push((table, tx.count_live(table, now()).await?));
+    }
     Ok(Gauges { entities, seq: head.seq })
 }

@@ -238,12 +238,14 @@ impl Tx {
     }
 }
 
-const ENTITIES: [(Entity, &str); 5] = [
+const ENTITIES: [(Entity, &str); 7] = [
     (Entity::Consumers, "consumers"),
     (Entity::Acls, "acls"),
     (Entity::Appids, "appids"),
     (Entity::KeyauthCredentials, "keyauth_credentials"),
     (Entity::JwtSecrets, "jwt_secrets"),
+    (Entity::Sessions, "sessions"),
+    (Entity::Revocations, "revocations"),
 ];
 
 const OPERATIONS: [(Operation, &str); 3] =

@@ -10,22 +10,27 @@
 //! | `belongings.rs` | what belongs to a consumer: groups, App IDs, API keys       |
 //! | `jwt_secrets.rs`| JWT credentials                                             |
 //! | `identities.rs` | who an API key or a name belongs to                         |
+//! | `sessions.rs`   | sessions and revocations, for the gateways                  |
+//! | `expiry.rs`     | removing what has expired                                   |
 //!
 //! The statements are the same text for both databases.
 
 mod belongings;
 mod consumers;
 mod database;
+mod expiry;
 mod identities;
 mod jwt_secrets;
 mod ledger;
 mod migrations;
+mod sessions;
 mod transaction;
 
 pub(crate) use belongings::{Belonging, Filter, Kind};
 pub(crate) use consumers::Consumer;
 pub(crate) use jwt_secrets::JwtSecret;
 pub(crate) use ledger::Fetched;
+pub(crate) use sessions::Session;
 pub(crate) use transaction::Tx;
 
 use std::sync::Mutex;

@@ -8,7 +8,7 @@ use sqlx::Connection as _;
 use crate::client::{exchange, request};
 use crate::program::{Program, text};
 
-const WRITERS: usize = 8;
+pub(crate) const WRITERS: usize = 8;
 
 /// Runs a statement behind the service's back.
 pub(crate) fn execute(url: &str, statement: &str) {
@@ -22,23 +22,23 @@ pub(crate) fn execute(url: &str, statement: &str) {
 }
 
 /// Writes from all sides until the service is gone; what was acknowledged.
-fn write_until_killed(program: &Program, round: usize) -> Vec<String> {
+///
+/// Each write, by writer and number: method, target, type and text of the body, and its name.
+pub(crate) fn write_until_killed(
+    program: &Program,
+    write: impl Fn(usize, u32) -> (&'static str, String, &'static str, String, String) + Sync,
+) -> Vec<String> {
     let (acknowledged, count) = (Mutex::new(vec![]), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         for writer in 0..WRITERS {
-            let (acknowledged, count) = (&acknowledged, &count);
+            let (acknowledged, count, write) = (&acknowledged, &count, &write);
             scope.spawn(move || {
                 for number in 0.. {
-                    let name = format!("app.{round}.{writer}.{number}");
-                    let form = ("content-type", "application/x-www-form-urlencoded");
-                    let sent = request(
-                        "POST",
-                        "/consumers/fiona/appids",
-                        &[form],
-                        format!("appid={name}").as_bytes(),
-                    );
+                    let (method, target, kind, body, name) = write(writer, number);
+                    let kind = [("content-type", kind)];
+                    let sent = request(method, &target, &kind, body.as_bytes());
                     match exchange(program.address, &sent) {
-                        Some(answer) if answer.status == 201 => {
+                        Some(answer) if [200, 201].contains(&answer.status) => {
                             acknowledged.lock().unwrap().push(name);
                             count.fetch_add(1, Ordering::SeqCst);
                         }
@@ -56,6 +56,17 @@ fn write_until_killed(program: &Program, round: usize) -> Vec<String> {
     acknowledged.into_inner().unwrap()
 }
 
+/// A new App ID of fiona's.
+fn app_id(
+    round: usize,
+    writer: usize,
+    number: u32,
+) -> (&'static str, String, &'static str, String, String) {
+    let name = format!("app.{round}.{writer}.{number}");
+    let kind = "application/x-www-form-urlencoded";
+    ("POST", "/consumers/fiona/appids".into(), kind, format!("appid={name}"), name)
+}
+
 #[test]
 fn a_kill_under_write_load_loses_nothing_that_was_acknowledged() {
     let mut program = Program::on_sqlite();
@@ -64,7 +75,8 @@ fn a_kill_under_write_load_loses_nothing_that_was_acknowledged() {
     let mut fixtures = vec![];
     let mut acknowledged = vec![];
     for round in 0..4 {
-        acknowledged.extend(write_until_killed(&program, round));
+        acknowledged
+            .extend(write_until_killed(&program, |writer, number| app_id(round, writer, number)));
         let next = Program::start(&directory, &[]);
         // Its directory must outlive all rounds.
         fixtures.push(std::mem::replace(&mut program, next));
@@ -97,7 +109,7 @@ fn a_kill_under_write_load_loses_nothing_that_was_acknowledged() {
 fn the_history_on_disk_agrees_with_the_entities_after_a_kill() {
     let program = Program::on_sqlite();
     program.consumer("fiona");
-    write_until_killed(&program, 0);
+    write_until_killed(&program, |writer, number| app_id(0, writer, number));
     // A commit is all or nothing: the number of the last change is the ledger's.
     let again = program.beside(&[]);
     let page = again.get("/changes?since=0&limit=10000").expect(200);

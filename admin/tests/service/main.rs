@@ -28,6 +28,7 @@ mod limits;
 mod nodes;
 mod operations;
 mod security;
+mod sessions;
 
 /// Makes each rule a test on each database.
 macro_rules! on_both_databases {

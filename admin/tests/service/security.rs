@@ -67,7 +67,17 @@ fn the_gateways_token_reads_what_a_gateway_needs_and_nothing_else() {
     program.consumer("fiona");
     program.app_id("fiona", "Portal");
     program.key("fiona", "open_sesame");
+    let session = format!("/sessions/{}", digest("session"));
+    let revocation = format!("/revocations/{}", digest("session"));
+    let lasting = json!({ "ttl": 60 });
     let program = program.with_token(GATEWAY);
+    program.json("PUT", &session, &json!({ "data": "AA==", "ttl": 60 })).expect(200);
+    program.json("PATCH", &session, &json!({ "ttl": 50 })).expect(200);
+    program.json("PUT", &revocation, &lasting).expect(200);
+    for target in [&session, &revocation] {
+        assert_eq!(program.get(target).status, 200, "{target}");
+    }
+    program.delete(&session).expect(204);
     let key = format!("/identities/key-auth/{}", digest("open_sesame"));
     let reads = [
         "/changes",

@@ -1,0 +1,150 @@
+//! `/sessions` and `/revocations`: what gateways keep here for their session filter.
+
+use admin_api::{NewSession, Revocation, Session, Stale, TTL_MAX, Ttl, is_digest};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{Router, get};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::App;
+use super::answer::{Answer, Refusal, json, no_content};
+use super::typed::Typed;
+use crate::store::{self, now};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/sessions/{id}", get(read).put(keep).patch(shorten).delete(end))
+        .route("/revocations/{id}", get(revocation).put(revoke))
+}
+
+async fn read(State(app): State<App>, Path(id): Path<String>) -> Answer {
+    checked(&id)?;
+    let (mut tx, now) = (app.store.read().await?, now());
+    match tx.session(&id, now).await? {
+        Some(session) => Ok(answer(session, now, tx.seq())),
+        None => Err(Refusal::NotFound(Some(tx.seq()))),
+    }
+}
+
+async fn keep(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Typed(new): Typed<NewSession>,
+) -> Answer {
+    checked(&id)?;
+    let NewSession { data, ttl, stale } = new;
+    within("ttl", ttl)?;
+    sealed(&data, app.rules.session_data_max)?;
+    if let Some(Stale { id: older, ttl }) = &stale {
+        if !is_digest(older) || *older == id {
+            return Err(Refusal::field("stale.id", "expected the id of another session"));
+        }
+        // It may end at once.
+        if *ttl > 0 {
+            within("stale.ttl", *ttl)?;
+        }
+    }
+    let (mut tx, now) = (app.store.write().await?, now());
+    let session = store::Session { data, expires_at: end_of(ttl, now) };
+    tx.put_session(&id, &session, now).await?;
+    if let Some(Stale { id, ttl }) = stale {
+        tx.shorten_session(&id, end_of(ttl, now), now).await?;
+    }
+    let seq = tx.seq();
+    tx.commit().await?;
+    Ok(answer(session, now, seq))
+}
+
+async fn shorten(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Typed(Ttl { ttl }): Typed<Ttl>,
+) -> Answer {
+    checked(&id)?;
+    within("ttl", ttl)?;
+    let (mut tx, now) = (app.store.write().await?, now());
+    let Some(session) = tx.shorten_session(&id, end_of(ttl, now), now).await? else {
+        return Err(Refusal::NotFound(Some(tx.seq())));
+    };
+    let seq = tx.seq();
+    tx.commit().await?;
+    Ok(answer(session, now, seq))
+}
+
+async fn end(State(app): State<App>, Path(id): Path<String>) -> Answer {
+    checked(&id)?;
+    let mut tx = app.store.write().await?;
+    tx.delete_session(&id).await?;
+    tx.commit().await?;
+    Ok(no_content())
+}
+
+async fn revocation(State(app): State<App>, Path(id): Path<String>) -> Answer {
+    checked(&id)?;
+    let (mut tx, now) = (app.store.read().await?, now());
+    match tx.revocation(&id, now).await? {
+        Some(expires_at) => Ok(revoked(expires_at, now, tx.seq())),
+        None => Err(Refusal::NotFound(Some(tx.seq()))),
+    }
+}
+
+async fn revoke(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Typed(Ttl { ttl }): Typed<Ttl>,
+) -> Answer {
+    checked(&id)?;
+    within("ttl", ttl)?;
+    let (mut tx, now) = (app.store.write().await?, now());
+    let expires_at = tx.revoke(&id, end_of(ttl, now), now).await?;
+    let seq = tx.seq();
+    tx.commit().await?;
+    Ok(revoked(expires_at, now, seq))
+}
+
+fn answer(
+    store::Session { data, expires_at }: store::Session,
+    now: i64,
+    seq: u64,
+) -> axum::response::Response {
+    json(StatusCode::OK, &Session { data, ttl: left(expires_at, now), seq: Some(seq) })
+}
+
+fn revoked(expires_at: i64, now: i64, seq: u64) -> axum::response::Response {
+    json(StatusCode::OK, &Revocation { ttl: left(expires_at, now), seq: Some(seq) })
+}
+
+/// A session's name in place of its digest would open the session for whoever reads it here.
+fn checked(id: &str) -> Result<(), Refusal> {
+    if is_digest(id) {
+        Ok(())
+    } else {
+        Err(Refusal::field("id", "expected 64 lower-case hex digits"))
+    }
+}
+
+fn within(name: &str, ttl: u64) -> Result<(), Refusal> {
+    if (1..=TTL_MAX).contains(&ttl) {
+        Ok(())
+    } else {
+        Err(Refusal::field(name, format!("expected seconds between 1 and {TTL_MAX}")))
+    }
+}
+
+fn sealed(data: &str, max: usize) -> Result<(), Refusal> {
+    match STANDARD.decode(data) {
+        Ok(octets) if (1..=max).contains(&octets.len()) => Ok(()),
+        Ok(_) => Err(Refusal::field("data", format!("expected 1 to {max} octets"))),
+        Err(_) => Err(Refusal::field("data", "expected base64 with its padding")),
+    }
+}
+
+fn end_of(ttl: u64, now: i64) -> i64 {
+    now.saturating_add_unsigned(ttl.saturating_mul(1000))
+}
+
+/// Seconds, rounded up: what is there lasts at least one.
+fn left(expires_at: i64, now: i64) -> u64 {
+    u64::try_from(expires_at.saturating_sub(now)).unwrap_or(0).div_ceil(1000)
+}

@@ -1,0 +1,58 @@
+//! Removing what has expired. Until then it only looks removed.
+
+use sqlx::{Any, AssertSqlSafe};
+
+use super::{Store, Tx};
+
+/// What ends by itself, without a word in the history: gateways know when.
+const TABLES: [&str; 4] = ["sessions", "revocations", "counters", "counter_batches"];
+
+/// Short transactions, so that nobody waits long for us.
+const BATCH: i64 = 500;
+
+impl Store {
+    /// Removes what had expired at `now`; how much, by table.
+    pub(crate) async fn sweep(&self, now: i64) -> sqlx::Result<Vec<(&'static str, u64)>> {
+        let mut removed = vec![];
+        for table in TABLES {
+            let mut total: u64 = 0;
+            // A look before each: most of the time there is nothing to do, and then no writer waits.
+            while self.read().await?.any_expired(table, now).await? {
+                let mut tx = self.write().await?;
+                total = total.saturating_add(tx.delete_some_expired(table, now).await?);
+                tx.commit().await?;
+            }
+            if total > 0 {
+                removed.push((table, total));
+            }
+        }
+        Ok(removed)
+    }
+}
+
+impl Tx {
+    /// How many rows of `table` have not expired at `now`.
+    pub(crate) async fn count_live(&mut self, table: &'static str, now: i64) -> sqlx::Result<i64> {
+        let statement = format!("SELECT count(*) FROM {table} WHERE expires_at > $1");
+        sqlx::query_scalar::<Any, i64>(AssertSqlSafe(statement))
+            .bind(now)
+            .fetch_one(self.connection())
+            .await
+    }
+
+    async fn any_expired(&mut self, table: &'static str, now: i64) -> sqlx::Result<bool> {
+        let statement = format!("SELECT 1 FROM {table} WHERE expires_at <= $1 LIMIT 1");
+        let found = sqlx::query::<Any>(AssertSqlSafe(statement)).bind(now);
+        Ok(found.fetch_optional(self.connection()).await?.is_some())
+    }
+
+    async fn delete_some_expired(&mut self, table: &'static str, now: i64) -> sqlx::Result<u64> {
+        // The condition again outside: a counter may have been prolonged since it was found.
+        let statement = format!(
+            "DELETE FROM {table} WHERE expires_at <= $1 AND id IN \
+             (SELECT id FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)"
+        );
+        let done = sqlx::query::<Any>(AssertSqlSafe(statement)).bind(now).bind(BATCH);
+        Ok(done.execute(self.connection()).await?.rows_affected())
+    }
+}

@@ -1,0 +1,132 @@
+//! Sessions that the gateways keep here, and revocations of those that they do not.
+
+use admin_api::{Entity, Operation};
+use sqlx::Row;
+use sqlx::any::AnyRow;
+
+use super::Tx;
+
+/// A session as it is stored.
+pub(crate) struct Session {
+    /// Base64 of what a gateway has sealed.
+    pub(crate) data: String,
+    pub(crate) expires_at: i64,
+}
+
+impl Tx {
+    /// The session, unless it has expired at `now`.
+    pub(crate) async fn session(&mut self, id: &str, now: i64) -> sqlx::Result<Option<Session>> {
+        Ok(self.stored_session(id).await?.filter(|session| session.expires_at > now))
+    }
+
+    /// Keeps a session. One that gateways may have in their caches is in the history if they must forget it.
+    pub(crate) async fn put_session(
+        &mut self,
+        id: &str,
+        new: &Session,
+        now: i64,
+    ) -> sqlx::Result<()> {
+        let old = self.stored_session(id).await?;
+        let statement = match old {
+            None => "INSERT INTO sessions (data, expires_at, id) VALUES ($1, $2, $3)",
+            Some(_) => "UPDATE sessions SET data = $1, expires_at = $2 WHERE id = $3",
+        };
+        sqlx::query(statement)
+            .bind(new.data.clone())
+            .bind(new.expires_at)
+            .bind(id.to_owned())
+            .execute(self.connection())
+            .await?;
+        let outdated = old.is_some_and(|old| {
+            old.expires_at > now && (old.data != new.data || old.expires_at > new.expires_at)
+        });
+        if outdated {
+            self.note(Entity::Sessions, Operation::Update, "", id).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets a session end at `expires_at` if it would end later; the session as it is then.
+    pub(crate) async fn shorten_session(
+        &mut self,
+        id: &str,
+        expires_at: i64,
+        now: i64,
+    ) -> sqlx::Result<Option<Session>> {
+        let Some(session) = self.session(id, now).await? else { return Ok(None) };
+        if session.expires_at <= expires_at {
+            return Ok(Some(session));
+        }
+        sqlx::query("UPDATE sessions SET expires_at = $1 WHERE id = $2")
+            .bind(expires_at)
+            .bind(id.to_owned())
+            .execute(self.connection())
+            .await?;
+        self.note(Entity::Sessions, Operation::Update, "", id).await?;
+        Ok(Some(Session { expires_at, ..session }))
+    }
+
+    /// Ends a session; nothing happens if there is none.
+    pub(crate) async fn delete_session(&mut self, id: &str) -> sqlx::Result<()> {
+        let gone = sqlx::query("DELETE FROM sessions WHERE id = $1")
+            .bind(id.to_owned())
+            .execute(self.connection())
+            .await?
+            .rows_affected();
+        if gone > 0 {
+            self.note(Entity::Sessions, Operation::Delete, "", id).await?;
+        }
+        Ok(())
+    }
+
+    /// Until when a session is revoked, if it is at `now`.
+    pub(crate) async fn revocation(&mut self, id: &str, now: i64) -> sqlx::Result<Option<i64>> {
+        Ok(self.stored_revocation(id).await?.filter(|expires_at| *expires_at > now))
+    }
+
+    /// Revokes a session until `expires_at` at least; until when it is revoked then.
+    pub(crate) async fn revoke(
+        &mut self,
+        id: &str,
+        expires_at: i64,
+        now: i64,
+    ) -> sqlx::Result<i64> {
+        let old = self.stored_revocation(id).await?;
+        if let Some(later) = old.filter(|old| *old >= expires_at) {
+            return Ok(later);
+        }
+        let statement = match old {
+            None => "INSERT INTO revocations (expires_at, id) VALUES ($1, $2)",
+            Some(_) => "UPDATE revocations SET expires_at = $1 WHERE id = $2",
+        };
+        sqlx::query(statement)
+            .bind(expires_at)
+            .bind(id.to_owned())
+            .execute(self.connection())
+            .await?;
+        // Gateways remember for a while that it was not revoked.
+        let operation =
+            if old.is_some_and(|old| old > now) { Operation::Update } else { Operation::Create };
+        self.note(Entity::Revocations, operation, "", id).await?;
+        Ok(expires_at)
+    }
+
+    async fn stored_session(&mut self, id: &str) -> sqlx::Result<Option<Session>> {
+        let row: Option<AnyRow> =
+            sqlx::query("SELECT data, expires_at FROM sessions WHERE id = $1")
+                .bind(id.to_owned())
+                .fetch_optional(self.connection())
+                .await?;
+        let session = |row: AnyRow| {
+            Ok(Session { data: row.try_get("data")?, expires_at: row.try_get("expires_at")? })
+        };
+        row.map(session).transpose()
+    }
+
+    async fn stored_revocation(&mut self, id: &str) -> sqlx::Result<Option<i64>> {
+        sqlx::query_scalar("SELECT expires_at FROM revocations WHERE id = $1")
+            .bind(id.to_owned())
+            .fetch_optional(self.connection())
+            .await
+    }
+}
