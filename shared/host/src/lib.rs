@@ -48,7 +48,7 @@ pub use profile::Host;
 pub use store::Put;
 
 pub use stream::now;
-pub use vm::{counters, foreign, report};
+pub use vm::{counters, foreign, note, report};
 #[doc(hidden)]
 pub use vm::{install, response_body};
 

@@ -117,6 +117,11 @@ pub fn report(message: &str) {
     abi::log(abi::Level::Error, message);
 }
 
+/// Logs what an operator has asked to be told. The same holds for it.
+pub fn note(message: &str) {
+    abi::log(abi::Level::Info, message);
+}
+
 /// Lets the stream `id` take an event. A stream that is not known refuses.
 fn with_stream(id: u32, event: impl FnOnce(&mut Stream) -> (Action, Asked)) -> Action {
     let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else {
