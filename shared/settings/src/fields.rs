@@ -206,6 +206,47 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A list of secrets: those of `name` themselves, then those that the environment variables hold which
+    /// `name_env` names. No message ever quotes one.
+    pub fn secrets(
+        &mut self,
+        name: &'static str,
+        name_env: &'static str,
+        rule: Rule,
+    ) -> Vec<String> {
+        let schema = empty_or(json!({"type": "array", "items": text_schema(rule, false)}));
+        let items = self.take(name, schema).map_or(Ok(Vec::new()), list_of);
+        let items = items.unwrap_or_else(|_| {
+            self.problem(name, "found something else (not shown), expected a list of texts");
+            Vec::new()
+        });
+        let variables = self.texts(name_env, Rule::ENV_NAME).unwrap_or_default();
+        let check = |text: &str| !text.is_empty() && obeys(rule, text);
+        let mut secrets = Vec::with_capacity(items.len());
+        for (n, item) in items.iter().enumerate() {
+            match item.as_str().filter(|text| check(text)) {
+                Some(text) => secrets.push(text.to_owned()),
+                None => self.problem(
+                    &format!("{name}[{n}]"),
+                    format!("found something else (not shown), expected {}", rule.what),
+                ),
+            }
+        }
+        for (n, variable) in variables.iter().enumerate() {
+            match (self.run.env)(variable).filter(|text| check(text)) {
+                Some(text) => secrets.push(text),
+                None => self.problem(
+                    &format!("{name_env}[{n}]"),
+                    format!(
+                        "found no usable value in `{variable}` (not shown), expected {}",
+                        rule.what
+                    ),
+                ),
+            }
+        }
+        secrets
+    }
+
     /// One of the named choices, or unset.
     pub fn choice<T: Copy>(
         &mut self,
@@ -398,6 +439,12 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub fn is_given(&self, name: &str) -> bool {
         self.given.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// Whether the field was given as `null`: Kong prints what has no value so.
+    #[must_use]
+    pub fn is_null(&self, name: &str) -> bool {
+        self.given.get(name).is_some_and(Value::is_null)
     }
 
     // === Inside ===

@@ -159,3 +159,39 @@ fn an_object_of_texts_and_one_of_anything_keep_the_operators_names() {
         assert_eq!(parse(text).unwrap_err().problems()[0].path, path, "{text}");
     }
 }
+
+#[test]
+fn secrets_come_from_the_list_and_from_the_environment_and_are_never_shown() {
+    let build = |f: &mut Fields<'_>| f.secrets("old", "old_env", Rule::WORD);
+    let env = |name: &str| match name {
+        "OLD" => Some("from-env".to_owned()),
+        "BAD" => Some("hush hush".to_owned()),
+        _ => None,
+    };
+    let parse = |text: &str| read(text.as_bytes(), &env, build);
+    assert_eq!(parse(r#"{"old":["a","b"],"old_env":["OLD"]}"#).unwrap(), ["a", "b", "from-env"]);
+    assert_eq!(parse(r#"{"old":{}}"#).unwrap(), Vec::<String>::new());
+    for (text, path) in [
+        (r#"{"old":"hush"}"#, "old"),
+        (r#"{"old":["a","hush hush"]}"#, "old[1]"),
+        (r#"{"old":[["hush"]]}"#, "old[0]"),
+        (r#"{"old_env":["OLD","NONE"]}"#, "old_env[1]"),
+        (r#"{"old_env":["BAD"]}"#, "old_env[0]"),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert_eq!(error.problems()[0].path, path, "{text}");
+        assert!(!error.to_string().contains("hush"), "{error}");
+    }
+    let schema = schema(build);
+    assert_eq!(schema["properties"]["old"]["anyOf"][0]["items"]["pattern"], "^[!-~]+$");
+    assert_eq!(schema["properties"]["old_env"]["anyOf"][0]["type"], "array");
+}
+
+#[test]
+fn a_null_can_be_told_from_nothing() {
+    let build = |f: &mut Fields<'_>| (f.is_null("on"), f.is_given("on"), f.flag("on", true));
+    let parse = |text: &str| read(text.as_bytes(), &|_| None, build).unwrap();
+    assert_eq!(parse(r#"{"on":null}"#), (true, false, true));
+    assert_eq!(parse("{}"), (false, false, true));
+    assert_eq!(parse(r#"{"on":false}"#), (false, true, false));
+}
