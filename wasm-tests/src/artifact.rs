@@ -54,7 +54,7 @@ pub(crate) fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
         // Winch compiles a filter in one pass: a second, where Cranelift built without
-        // optimisation takes five.
+        // optimisation takes five. The filters' SIMD it has on x86-64 (with AVX) and aarch64.
         Engine::new(Config::new().strategy(Strategy::Winch)).expect("Winch is supported here")
     })
 }

@@ -24,15 +24,18 @@ impl Lane for u64 {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod imp {
     use core::arch::wasm32::{
-        f64x2, f64x2_add, f64x2_extract_lane, f64x2_mul, f64x2_splat, f64x2_sub, i64x2_eq,
-        i64x2_shuffle, i64x2_splat, u64x2, v128, v128_and, v128_or,
+        f64x2, f64x2_add, f64x2_extract_lane, f64x2_mul, f64x2_splat, f64x2_sub, i64x2_shuffle,
+        v128,
     };
+    #[cfg(feature = "sign")]
+    use core::arch::wasm32::{i64x2_eq, i64x2_splat, u64x2, v128_and, v128_or};
 
     /// Two `f64` side by side: a digit modulo each prime, or two neighbouring digits.
     #[derive(Clone, Copy)]
     pub(crate) struct Pair(v128);
 
     /// One all-ones or all-zeros mask per lane.
+    #[cfg(feature = "sign")]
     #[derive(Clone, Copy)]
     pub(crate) struct Mask(v128);
 
