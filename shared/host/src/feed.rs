@@ -4,19 +4,17 @@
 //! the ring on its own tick. A reader that fell behind the ring, and everybody after a reset, drops
 //! everything. Where there is no shared data the store is the VM's own, and the VM is alone with it.
 
+use crate::seal::{Seal, TAG};
 use crate::slots::Region;
 use crate::store::Store;
 use admin_api::{Change, ChangesPage};
 use exchange::{Answer, Call};
 use serde_json::{Value, json};
-use siphasher::sip128::{Hasher128, SipHasher24};
-use std::hash::Hasher;
 
 /// Changes that the ring holds.
 const RING: u64 = 256;
 /// Slots have one size, so that none ever grows in place.
 const SLOT: usize = 768;
-const SEAL: usize = 16;
 
 /// What a VM has to do after a tick.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,7 +30,7 @@ pub(crate) struct News {
 /// One VM's view of the list of changes of one admin target.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    seal: (u64, u64),
+    seal: Seal,
     base: u64,
     me: u64,
     interval: u64,
@@ -58,14 +56,10 @@ struct Head {
 impl Feed {
     /// `fingerprint` tells admin targets (with their tokens) apart; `me` is random; times in milliseconds.
     pub(crate) fn new(fingerprint: &[u8; 16], me: u64, interval: u64, timeout: u64) -> Self {
-        let half = |bytes: Option<&[u8]>| {
-            u64::from_le_bytes(bytes.and_then(|b| b.try_into().ok()).unwrap_or_default())
-        };
-        let seal = (half(fingerprint.get(..8)), half(fingerprint.get(8..)));
-        let base = seal.0 ^ seal.1.rotate_left(17);
+        let seal = Seal::new(fingerprint);
         Self {
             seal,
-            base,
+            base: seal.number(),
             me,
             interval,
             timeout,
@@ -273,24 +267,17 @@ impl Feed {
 
     fn sealed(&self, value: &Value) -> Option<Vec<u8>> {
         let mut out = value.to_string().into_bytes();
-        if out.len().saturating_add(SEAL) > SLOT {
+        if out.len().saturating_add(TAG) > SLOT {
             return None;
         }
         // JSON may end in spaces.
-        out.resize(SLOT.saturating_sub(SEAL), b' ');
-        out.extend(self.tag(&out));
+        out.resize(SLOT.saturating_sub(TAG), b' ');
+        out.extend(self.seal.tag(&out));
         Some(out)
     }
 
     fn open(&self, bytes: &[u8]) -> Option<Value> {
-        let (body, tag) = bytes.split_at_checked(SLOT.checked_sub(SEAL)?)?;
-        (tag == self.tag(body)).then(|| serde_json::from_slice(body).ok())?
-    }
-
-    fn tag(&self, bytes: &[u8]) -> [u8; SEAL] {
-        let mut hasher = SipHasher24::new_with_keys(self.seal.0, self.seal.1);
-        hasher.write(bytes);
-        hasher.finish128().as_bytes()
+        serde_json::from_slice(self.seal.verified(bytes, SLOT)?).ok()
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `lookup.rs`   | what is asked of the admin service, and what serves meanwhile      |
 //! | `feed.rs`     | the list of changes: one VM of a node asks, all read               |
 //! | `slots.rs`    | a bounded table of sealed entries, over `store.rs`                 |
+//! | `seal.rs`     | what tells our own entries in shared data from everybody else's    |
 //! | `store.rs`    | numbered slots in shared data or in the VM                         |
 //! | `profile.rs`  | which host this is, and what follows from it                       |
 //! | `callout.rs`  | sending a call, reading its answer                                 |
@@ -35,6 +36,7 @@ mod metrics;
 mod profile;
 mod reply;
 mod root;
+mod seal;
 mod slots;
 mod store;
 mod stream;

@@ -5,10 +5,9 @@
 //! fingerprint of what decisions depend on besides the key (admin target and token, settings). Whatever does
 //! not carry this seal is not there.
 
+use crate::seal::{Seal, TAG};
 use crate::store::Store;
 use exchange::{Finding, Key};
-use siphasher::sip128::{Hasher128, SipHasher24};
-use std::hash::Hasher;
 
 /// Slots have one size, so that none ever grows in place.
 const SLOT: usize = 1024;
@@ -17,7 +16,6 @@ const PIECE: usize = 768;
 /// up to this length; beyond it is not kept.
 const MAX_VALUE: usize = 128 << 10;
 const FORMAT: u8 = 1;
-const SEAL: usize = 16;
 /// A table has at most two to the power of this many slots.
 const MAX_BITS: u32 = 20;
 /// Ways: an entry may lie in either of two slots.
@@ -55,7 +53,7 @@ pub(crate) struct Entry {
 pub(crate) enum Content {
     Found(Finding),
     /// A value in pieces: its length, and what it hashes to.
-    Pieces(usize, [u8; SEAL]),
+    Pieces(usize, [u8; TAG]),
     /// What was here does not hold any more.
     Gone,
 }
@@ -64,21 +62,16 @@ pub(crate) enum Content {
 #[derive(Debug)]
 pub(crate) struct Slots {
     feature: u8,
-    seal: (u64, u64),
+    seal: Seal,
     size: u64,
 }
 
 impl Slots {
     /// `entries` is rounded up to a power of two. `fingerprint` is secret where a token is part of it.
     pub(crate) fn new(feature: u8, fingerprint: &[u8; 16], entries: usize) -> Self {
-        let half = |bytes: Option<&[u8]>| {
-            let bytes = bytes.and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
-            u64::from_le_bytes(bytes.unwrap_or_default())
-        };
-        let seal = (half(fingerprint.get(..8)), half(fingerprint.get(8..)));
         let size =
             u64::try_from(entries).unwrap_or(u64::MAX).min(1 << MAX_BITS).next_power_of_two();
-        Self { feature, seal, size }
+        Self { feature, seal: Seal::new(fingerprint), size }
     }
 
     /// What lies under `key` in generation `generation`.
@@ -91,7 +84,7 @@ impl Slots {
                 Content::Pieces(len, hash) => {
                     let value = self.gather(store, generation, key, len)?;
                     let content = Content::Found(Finding::Value(value.clone()));
-                    (self.tag(&value) == hash).then_some(Entry { content, ..entry })
+                    (self.seal.tag(&value) == hash).then_some(Entry { content, ..entry })
                 }
                 _ => Some(entry),
             })
@@ -122,7 +115,7 @@ impl Slots {
                     let content = Content::Found(Finding::Value(bytes.to_vec()));
                     self.put(store, generation, &piece(key, n), &Entry { content, ..*entry });
                 }
-                let content = Content::Pieces(value.len(), self.tag(value));
+                let content = Content::Pieces(value.len(), self.seal.tag(value));
                 return self.put(store, generation, key, &Entry { content, ..*entry });
             }
         }
@@ -167,10 +160,7 @@ impl Slots {
     }
 
     fn places(&self, region: Region, key: &Key) -> impl Iterator<Item = u32> {
-        let mut hasher = SipHasher24::new_with_keys(self.seal.0, self.seal.1);
-        feed(&mut hasher, self.feature, key);
-        let hash = hasher.finish128();
-        let halves = [hash.h1, hash.h2];
+        let halves = self.seal.numbers(&[&[self.feature, key.table], &key.name]);
         let mask = self.size.saturating_sub(1);
         let feature = u64::from(self.feature) << MAX_BITS;
         (0..WAYS).zip(halves).map(move |(way, half)| {
@@ -201,18 +191,12 @@ impl Slots {
             out.extend(u16::try_from(part.len()).ok()?.to_le_bytes());
             out.extend_from_slice(part);
         }
-        if out.len().saturating_add(SEAL) > SLOT {
+        if out.len().saturating_add(TAG) > SLOT {
             return None;
         }
-        out.resize(SLOT.saturating_sub(SEAL), 0);
-        out.extend(self.tag(&out));
+        out.resize(SLOT.saturating_sub(TAG), 0);
+        out.extend(self.seal.tag(&out));
         Some(out)
-    }
-
-    fn tag(&self, bytes: &[u8]) -> [u8; SEAL] {
-        let mut hasher = SipHasher24::new_with_keys(self.seal.0, self.seal.1);
-        hasher.write(bytes);
-        hasher.finish128().as_bytes()
     }
 
     /// When a slot of this table and generation was written.
@@ -252,19 +236,13 @@ impl Slots {
     }
 
     fn verified<'a>(&self, bytes: &'a [u8]) -> Option<Reader<'a>> {
-        let (body, tag) = bytes.split_at_checked(SLOT.checked_sub(SEAL)?)?;
-        (tag == self.tag(body)).then_some(Reader(body))
+        self.seal.verified(bytes, SLOT).map(Reader)
     }
 }
 
 /// The key of a piece of a long value. No key of a filter begins like this.
 fn piece(key: &Key, n: u32) -> Key {
     Key::new(key.table, [b"\xffpiece".as_slice(), &n.to_le_bytes(), &key.name].concat())
-}
-
-fn feed(hasher: &mut SipHasher24, feature: u8, key: &Key) {
-    hasher.write(&[feature, key.table]);
-    hasher.write(&key.name);
 }
 
 /// Reads what was written; `None` past the end.

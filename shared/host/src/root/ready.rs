@@ -1,0 +1,73 @@
+//! A filter's settings, with the filter's type taken away.
+
+use crate::feature::{Feature, Needs, check_common};
+use crate::lookup::Source;
+use crate::profile::Host;
+use exchange::{Background, Flow};
+use settings::{Common, Invalid};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A filter type, with its type taken away.
+#[derive(Clone, Copy)]
+pub(crate) struct Blueprint {
+    pub(super) name: &'static str,
+    pub(super) id: u8,
+    /// Whether the module has a callback for response bodies.
+    pub(super) sees_bodies: bool,
+    pub(super) configure: fn(&[u8]) -> Result<Ready, Invalid>,
+}
+
+/// A filter whose settings are read and checked.
+pub(crate) struct Ready {
+    pub(super) common: Common,
+    needs: Needs,
+    flow: Box<dyn Fn() -> Box<dyn Flow>>,
+    pub(super) check: Box<dyn Fn(Host) -> Result<(), Invalid>>,
+    pub(super) source: RefCell<Option<Box<dyn Source>>>,
+    pub(super) background: RefCell<Option<Box<dyn Background>>>,
+    pub(super) period: Duration,
+    /// What kept answers depend on besides the common settings.
+    pub(super) depends: Vec<u8>,
+}
+
+impl Blueprint {
+    pub(crate) fn of<F: Feature>(sees_bodies: bool) -> Self {
+        Self { name: F::NAME, id: F::ID, sees_bodies, configure: Ready::read::<F> }
+    }
+}
+
+impl Ready {
+    fn read<F: Feature>(document: &[u8]) -> Result<Self, Invalid> {
+        let config =
+            Rc::new(settings::read(document, &|name| std::env::var(name).ok(), F::settings)?);
+        let common = F::common(&config).clone();
+        let source = F::source(&config);
+        let checked = Rc::clone(&config);
+        Ok(Self {
+            needs: F::needs(&config),
+            source: RefCell::new(source),
+            background: RefCell::new(F::background(&config)),
+            period: F::period(&config).clamp(Duration::from_millis(100), Duration::from_secs(10)),
+            depends: F::depends(&config),
+            check: Box::new(move |host| {
+                check_common(F::common(&checked), host).and_then(|()| F::check_host(&checked, host))
+            }),
+            flow: Box::new(move || F::flow(&config)),
+            common,
+        })
+    }
+
+    pub(crate) fn flow(&self) -> Box<dyn Flow> {
+        (self.flow)()
+    }
+
+    pub(crate) fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    pub(crate) fn common(&self) -> &Common {
+        &self.common
+    }
+}
