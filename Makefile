@@ -18,7 +18,7 @@ help: ## this list
 
 .PHONY: setup
 setup: ## install all that the other targets need (they do it themselves, too)
-	@scripts/setup rust lint wasm envoy pyjwt openssl curl postgres
+	@scripts/setup rust lint wasm envoy pyjwt openssl curl postgres redis
 
 .PHONY: build
 build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, and gatehouse-admin
@@ -31,7 +31,7 @@ build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, an
 
 .PHONY: test
 test: build ## run every test: native, admin service (SQLite and PostgreSQL), filters on a pretend proxy and in a real Envoy
-	@scripts/setup envoy pyjwt openssl postgres
+	@scripts/setup envoy pyjwt openssl postgres redis
 	@scripts/test
 
 .PHONY: demo

@@ -8,11 +8,13 @@
 //! | `guard.rs`       | who may come in                                           |
 //! | `vault.rs`       | secrets at rest                                          |
 //! | `api/`           | every path, what it reads and what it answers             |
+//! | `counting/`      | what several gateways count together                      |
 //! | `store/`         | what is kept, and the history of its changes              |
 //! | `metrics.rs`     | numbers for Prometheus                                    |
 
 mod api;
 mod connections;
+mod counting;
 mod guard;
 mod metrics;
 mod serve;

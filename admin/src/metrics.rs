@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use admin_api::Total;
 use axum::http::Method;
 
 /// Upper bounds of the latency histogram, in seconds.
@@ -20,6 +21,9 @@ pub(crate) struct Metrics {
     pub(crate) turned_away: AtomicU64,
     /// Connections that are open.
     pub(crate) open: AtomicU64,
+    /// Increments that were within their limit or had none, and those that were not.
+    admitted: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// What the database counts.
@@ -63,15 +67,30 @@ impl Metrics {
         }
     }
 
+    /// Counts what was counted.
+    pub(crate) fn counted(&self, totals: &[Total]) {
+        let refused = totals.iter().filter(|total| total.admitted == Some(false)).count();
+        let add = |counter: &AtomicU64, count: usize| {
+            counter.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed)
+        };
+        add(&self.refused, refused);
+        add(&self.admitted, totals.len().saturating_sub(refused));
+    }
+
     /// Everything in Prometheus' text format.
-    pub(crate) fn text(&self, gauges: Option<&Gauges>) -> String {
+    pub(crate) fn text(&self, gauges: Option<&Gauges>, counters: bool) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ = self.write(&mut text, gauges);
+        let _ = self.write(&mut text, gauges, counters);
         text
     }
 
-    fn write(&self, text: &mut String, gauges: Option<&Gauges>) -> std::fmt::Result {
+    fn write(
+        &self,
+        text: &mut String,
+        gauges: Option<&Gauges>,
+        counters: bool,
+    ) -> std::fmt::Result {
         writeln!(text, "# TYPE gatehouse_admin_build_info gauge")?;
         let version = env!("CARGO_PKG_VERSION");
         writeln!(text, "gatehouse_admin_build_info{{version=\"{version}\"}} 1")?;
@@ -98,6 +117,19 @@ impl Metrics {
         for (name, kind, value) in connections {
             writeln!(text, "# TYPE {name} {kind}\n{name} {}", value.load(Ordering::Relaxed))?;
         }
+        writeln!(text, "# TYPE gatehouse_admin_counter_increments_total counter")?;
+        for (admitted, value) in [("true", &self.admitted), ("false", &self.refused)] {
+            let value = value.load(Ordering::Relaxed);
+            writeln!(
+                text,
+                "gatehouse_admin_counter_increments_total{{admitted=\"{admitted}\"}} {value}"
+            )?;
+        }
+        let counters = u8::from(counters);
+        writeln!(
+            text,
+            "# TYPE gatehouse_admin_counters_up gauge\ngatehouse_admin_counters_up {counters}"
+        )?;
         let up = u8::from(gauges.is_some());
         writeln!(
             text,
@@ -147,7 +179,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.count(&Method::GET, "/appids", 200, Duration::from_millis(4));
         metrics.count(&Method::from_bytes(b"BREW").unwrap(), "", 404, Duration::from_secs(60));
-        let text = metrics.text(None);
+        let text = metrics.text(None, true);
         for line in [
             r#"gatehouse_admin_requests_total{method="GET",route="/appids",status="200"} 1"#,
             r#"gatehouse_admin_requests_total{method="other",route="",status="404"} 1"#,

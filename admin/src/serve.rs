@@ -22,6 +22,7 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     let guard = Arc::new(flags.guard().map_err(shown)?);
     let tls = flags.tls().map_err(shown)?;
     let vault = Arc::new(flags.vault().map_err(shown)?);
+    let counters = Arc::new(flags.counters().map_err(shown)?);
     // Asked for before anything else happens, so that a signal is never lost.
     let mut terminated = signal(SignalKind::terminate()).map_err(shown)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(shown)?;
@@ -37,8 +38,14 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
         Rules { strict_app_ids: flags.strict_app_ids, session_data_max: flags.session_data_max };
     let interval = Duration::from_secs(flags.sweep_interval);
     let patience = Duration::from_secs(flags.client_timeout);
-    let app =
-        App { store: Arc::clone(&store), metrics: Arc::clone(&metrics), rules, vault, patience };
+    let app = App {
+        store: Arc::clone(&store),
+        counters: Arc::clone(&counters),
+        metrics: Arc::clone(&metrics),
+        rules,
+        vault,
+        patience,
+    };
     let entrance = Entrance::new(router(app), guard, Arc::clone(&metrics));
 
     let listener = TcpListener::bind(flags.listen)
@@ -53,6 +60,7 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
         tls = flags.tls_cert.is_some(),
         tokens = flags.admin_token_file.is_some(),
         database = store.engine_name(),
+        counters = counters.engine_name(store.engine_name()),
         version = env!("CARGO_PKG_VERSION"),
         "listening"
     );

@@ -10,6 +10,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::counting::{BadUrl, Counters, Redis};
 use crate::guard::{Guard, Tokens};
 use crate::vault::Vault;
 
@@ -41,10 +42,13 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     pub(crate) database_url: String,
+    /// `redis://[:<password>@]<host>[:<port>][/<db>]`, or `rediss://` for TLS: count there instead of in the database.
+    #[arg(long, env = "GATEHOUSE_REDIS_URL", hide_env_values = true)]
+    pub(crate) redis_url: Option<String>,
     /// File with the bearer token that may do everything (at least 32 characters).
     #[arg(long, env = "GATEHOUSE_ADMIN_TOKEN_FILE")]
     pub(crate) admin_token_file: Option<PathBuf>,
-    /// File with the bearer token that may read what a gateway needs (at least 32 characters).
+    /// File with the bearer token for gateways: it reads what they need, and keeps sessions and counts (at least 32 characters).
     #[arg(long, env = "GATEHOUSE_GATEWAY_TOKEN_FILE")]
     pub(crate) gateway_token_file: Option<PathBuf>,
     /// File with the key that encrypts secrets at rest: 32 octets in hex or base64.
@@ -153,6 +157,14 @@ impl Serve {
         let text = std::fs::read_to_string(file).map_err(|error| unreadable(FLAG, file, &error))?;
         Vault::with_key(&text).ok_or_else(|| {
             unreadable(FLAG, file, &"holds something else than 32 octets in hex or base64")
+        })
+    }
+
+    /// Where counts are kept.
+    pub(crate) fn counters(&self) -> Result<Counters, BadUrl> {
+        Ok(match &self.redis_url {
+            None => Counters::Database,
+            Some(url) => Counters::Redis(Redis::new(url)?),
         })
     }
 

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::counting::Failure;
+
 pub(crate) type Answer = Result<Response, Refusal>;
 
 /// Why a request is not carried out. Nothing was stored.
@@ -38,6 +40,8 @@ pub(crate) enum Refusal {
     NotJson,
     /// 503 when the database cannot be reached, 500 otherwise.
     Database(sqlx::Error),
+    /// The same for what is counted; 503 when Redis cannot be asked.
+    Counters(Failure),
     /// 500: a mistake of ours.
     Broken,
 }
@@ -125,7 +129,15 @@ impl IntoResponse for Refusal {
             Self::NotJson => {
                 message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
             }
-            Self::Database(error) => database(&error),
+            Self::Database(error) | Self::Counters(Failure::Database(error)) => database(&error),
+            Self::Counters(Failure::Redis(error)) => {
+                tracing::error!(error = %error, "Redis failed");
+                message(StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached")
+            }
+            Self::Counters(Failure::Unreadable) => {
+                tracing::error!("what is remembered of a batch is not one of ours");
+                broken()
+            }
             Self::Broken => broken(),
         }
     }

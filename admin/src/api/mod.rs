@@ -10,6 +10,7 @@
 //! | `changes.rs`    | `/changes`                                                 |
 //! | `identities.rs` | `/identities`                                              |
 //! | `sessions.rs`   | `/sessions`, `/revocations`                                |
+//! | `counters.rs`   | `/counters`                                                |
 //! | `status.rs`     | `/status`, `/metrics`                                      |
 //! | `body.rs`       | reading JSON, forms and multipart                          |
 //! | `typed.rs`      | reading JSON of one shape, from a gateway                  |
@@ -23,6 +24,7 @@ mod belongings;
 mod body;
 mod changes;
 mod consumers;
+mod counters;
 mod draft;
 mod entrance;
 mod fields;
@@ -46,6 +48,7 @@ use axum::middleware;
 use axum::routing::{Router, any};
 use serde_json::{Value, json};
 
+use crate::counting::Counters;
 use crate::metrics::Metrics;
 use crate::store::{Kind, Store};
 use crate::vault::Vault;
@@ -54,6 +57,7 @@ use crate::vault::Vault;
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) store: Arc<Store>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rules: Rules,
     pub(crate) vault: Arc<Vault>,
@@ -77,7 +81,7 @@ const GATEWAY_READS: [&str; 11] = [
 ];
 
 /// What the gateway's token opens for writing.
-const GATEWAY_WRITES: [&str; 2] = ["/sessions/{id}", "/revocations/{id}"];
+const GATEWAY_WRITES: [&str; 3] = ["/sessions/{id}", "/revocations/{id}", "/counters"];
 
 /// Other admin APIs configure these; here the gateway's own files do.
 const ELSEWHERE: [&str; 8] = [
@@ -101,6 +105,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(changes::routes())
         .merge(identities::routes())
         .merge(sessions::routes())
+        .merge(counters::routes())
         .merge(status::routes());
     for path in ELSEWHERE {
         router = router.route(path, any(async || Refusal::Elsewhere));

@@ -17,26 +17,27 @@ pub(super) fn routes() -> Router<App> {
     Router::new().route("/status", get(status)).route("/metrics", get(metrics))
 }
 
-/// 200 when requests can be served, 503 when the database is away.
+/// 200 when requests can be served, 503 when the database is away. Without Redis only counting fails.
 async fn status(State(app): State<App>) -> Answer {
-    let version = env!("CARGO_PKG_VERSION");
     let engine = app.store.engine_name();
-    match app.store.head().await {
-        Ok((_, head)) => {
-            let body = json!({
-                "version": version,
-                "database": { "reachable": true, "engine": engine },
-                "epoch": head.epoch,
-                "seq": head.seq,
-            });
+    let head = app.store.head().await.map(|(_, head)| head);
+    let counters = json!({
+        "reachable": app.counters.reachable(head.is_ok()).await,
+        "engine": app.counters.engine_name(engine),
+    });
+    let mut body = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "database": { "reachable": head.is_ok(), "engine": engine },
+        "counters": counters,
+    });
+    match head {
+        Ok(head) => {
+            body["epoch"] = json!(head.epoch);
+            body["seq"] = json!(head.seq);
             Ok(json(StatusCode::OK, &body))
         }
         Err(error) => {
             tracing::error!(error = %error, "the database failed");
-            let body = json!({
-                "version": version,
-                "database": { "reachable": false, "engine": engine },
-            });
             Ok(json(StatusCode::SERVICE_UNAVAILABLE, &body))
         }
     }
@@ -45,7 +46,8 @@ async fn status(State(app): State<App>) -> Answer {
 async fn metrics(State(app): State<App>) -> Answer {
     // Without a database the other numbers are still worth having.
     let gauges = gauges(&app).await.ok();
-    let mut response = Response::new(Body::from(app.metrics.text(gauges.as_ref())));
+    let counters = app.counters.reachable(gauges.is_some()).await;
+    let mut response = Response::new(Body::from(app.metrics.text(gauges.as_ref(), counters)));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     Ok(response)
@@ -58,7 +60,7 @@ async fn gauges(app: &App) -> sqlx::Result<Gauges> {
         entities.push((kind.table(), tx.count(kind, &Filter::default(), now()).await?));
     }
     entities.push(("jwt_secrets", tx.count_jwt_secrets().await?));
-    for table in ["sessions", "revocations"] {
+    for table in ["sessions", "revocations", "counters"] {
         entities.push((table, tx.count_live(table, now()).await?));
     }
     Ok(Gauges { entities, seq: head.seq })

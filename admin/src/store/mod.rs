@@ -11,12 +11,14 @@
 //! | `jwt_secrets.rs`| JWT credentials                                             |
 //! | `identities.rs` | who an API key or a name belongs to                         |
 //! | `sessions.rs`   | sessions and revocations, for the gateways                  |
+//! | `counters.rs`   | counting, where there is no Redis                           |
 //! | `expiry.rs`     | removing what has expired                                   |
 //!
 //! The statements are the same text for both databases.
 
 mod belongings;
 mod consumers;
+mod counters;
 mod database;
 mod expiry;
 mod identities;

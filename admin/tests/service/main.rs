@@ -4,6 +4,7 @@
 //! |--------------------|---------------------------------------------------------|
 //! | `program.rs`       | starting and stopping the program                       |
 //! | `postgres.rs`      | a PostgreSQL server of our own, in a temporary directory|
+//! | `redis.rs`         | a Redis server of our own, likewise                     |
 //! | `client.rs`        | a client that checks how each answer is framed          |
 //! | everything else    | the rules, one subject per file                         |
 //!
@@ -12,11 +13,13 @@
 mod client;
 mod postgres;
 mod program;
+mod redis;
 
 mod app_ids;
 mod bad_input;
 mod changes;
 mod consumers;
+mod counters;
 mod durability;
 mod epoch;
 mod groups;

@@ -17,6 +17,7 @@ pub(crate) struct Program {
     child: Mutex<Child>,
     pub(crate) address: SocketAddr,
     url: String,
+    flags: Vec<String>,
     log: Arc<Mutex<String>>,
     /// The admin's token, where one is needed.
     token: Option<String>,
@@ -72,7 +73,8 @@ impl Program {
             }
         });
         let child = Mutex::new(child);
-        Ok(Self { child, address, url: url.into(), log, token: None, _directory: None })
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Ok(Self { child, address, url: url.into(), flags, log, token: None, _directory: None })
     }
 
     /// A second program on the same database.
@@ -83,6 +85,11 @@ impl Program {
     pub(crate) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
+    }
+
+    /// The flags that it was started with.
+    pub(crate) fn flags(&self) -> &[String] {
+        &self.flags
     }
 
     pub(crate) fn url(&self) -> &str {

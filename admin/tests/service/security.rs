@@ -78,6 +78,8 @@ fn the_gateways_token_reads_what_a_gateway_needs_and_nothing_else() {
         assert_eq!(program.get(target).status, 200, "{target}");
     }
     program.delete(&session).expect(204);
+    let hour = json!({ "key": "k", "window_start": 0, "window": 3600, "by": 1 });
+    program.json("POST", "/counters", &json!({ "increments": [hour] })).expect(200);
     let key = format!("/identities/key-auth/{}", digest("open_sesame"));
     let reads = [
         "/changes",

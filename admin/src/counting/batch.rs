@@ -1,0 +1,135 @@
+//! What is to be counted, checked, and what comes out of it.
+//!
+//! [`Batch::decide`] is what `count.lua` does inside Redis; the tests ask the service with either.
+
+use std::collections::BTreeMap;
+
+use admin_api::{SHARE_WHOLE, Total};
+
+/// Increments that are carried out in order and all at once.
+pub(crate) struct Batch {
+    pub(crate) entries: Vec<Entry>,
+    /// Where one is not admitted, none is added.
+    pub(crate) all_or_nothing: bool,
+    /// A batch of this name that was counted a short while ago is this one.
+    pub(crate) id: Option<String>,
+}
+
+/// One checked increment.
+pub(crate) struct Entry {
+    /// The counter.
+    pub(crate) counter: String,
+    pub(crate) by: u64,
+    pub(crate) limit: Option<u64>,
+    /// The counter of the window before, and the share of it that counts, in millionths.
+    pub(crate) previous: Option<(String, u64)>,
+    /// When the counter may be forgotten, in milliseconds since 1970.
+    pub(crate) expires_at: i64,
+}
+
+/// What counters hold, by their names.
+pub(crate) type Counts = BTreeMap<String, u64>;
+
+/// What a batch comes to.
+pub(crate) struct Outcome {
+    pub(crate) totals: Vec<Total>,
+    /// What the counters hold now, those that have changed.
+    pub(crate) changed: Counts,
+}
+
+impl Batch {
+    /// Counts on top of `before`; a counter that is not in it is at zero.
+    pub(crate) fn decide(&self, before: &Counts) -> Outcome {
+        let at = |counts: &Counts, name: &str| {
+            counts.get(name).or_else(|| before.get(name)).copied().unwrap_or(0)
+        };
+        let (mut changed, mut totals) = (Counts::new(), Vec::with_capacity(self.entries.len()));
+        for Entry { counter, by, limit, previous, .. } in &self.entries {
+            let (previous, held) = match previous {
+                None => (None, 0),
+                Some((counter, share)) => {
+                    let previous = at(&changed, counter);
+                    (Some(previous), part(previous, *share))
+                }
+            };
+            let sum = at(&changed, counter).saturating_add(*by);
+            let admitted = limit.map(|limit| sum.saturating_add(held) <= limit);
+            if admitted != Some(false) && *by > 0 {
+                changed.insert(counter.clone(), sum);
+            }
+            totals.push(Total { total: at(&changed, counter), admitted, previous });
+        }
+        let refused = totals.iter().any(|total| total.admitted == Some(false));
+        if self.all_or_nothing && refused {
+            changed.clear();
+            for (total, entry) in totals.iter_mut().zip(&self.entries) {
+                total.total = at(&changed, &entry.counter);
+                total.previous = entry.previous.as_ref().map(|(name, _)| at(&changed, name));
+            }
+        }
+        Outcome { totals, changed }
+    }
+}
+
+/// That many millionths of a count, rounded down.
+fn part(count: u64, share: u64) -> u64 {
+    let product = u128::from(count).saturating_mul(u128::from(share));
+    u64::try_from(product.checked_div(u128::from(SHARE_WHOLE)).unwrap_or(0)).unwrap_or(u64::MAX)
+}
+
+/// Totals as they are remembered: three numbers each, -1 for what is absent.
+pub(crate) fn written(totals: &[Total]) -> String {
+    let total = |Total { total, admitted, previous }: &Total| {
+        let admitted = admitted.map_or(-1, i64::from);
+        let previous = previous.map_or(-1, |previous| i64::try_from(previous).unwrap_or(i64::MAX));
+        format!("{total} {admitted} {previous}")
+    };
+    totals.iter().map(total).collect::<Vec<_>>().join(" ")
+}
+
+/// The totals of `entries` increments, if the text holds as many.
+pub(crate) fn read(text: &str, entries: usize) -> Option<Vec<Total>> {
+    let numbers: Vec<i64> =
+        text.split(' ').map(|word| word.parse().ok()).collect::<Option<Vec<_>>>()?;
+    let totals: Vec<Total> = numbers
+        .chunks_exact(3)
+        .map(|three| match three {
+            &[total, admitted, previous] => Some(Total {
+                total: u64::try_from(total).ok()?,
+                admitted: match admitted {
+                    -1 => None,
+                    0 => Some(false),
+                    _ => Some(true),
+                },
+                previous: u64::try_from(previous).ok(),
+            }),
+            _ => None,
+        })
+        .collect::<Option<Vec<_>>>()?;
+    (numbers.len() == entries.saturating_mul(3)).then_some(totals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_reads_back_and_nothing_else_does() {
+        let totals = [
+            Total { total: 0, admitted: None, previous: None },
+            Total { total: 5, admitted: Some(false), previous: Some(0) },
+            Total { total: 1 << 52, admitted: Some(true), previous: Some(7) },
+        ];
+        assert_eq!(written(&totals), "0 -1 -1 5 0 0 4503599627370496 1 7");
+        assert_eq!(read(&written(&totals), 3).unwrap(), totals);
+        for (text, entries) in [("", 1), ("1 1", 1), ("1 1 1", 2), ("1 1 1 1", 1), ("a 1 1", 1)] {
+            assert_eq!(read(text, entries), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_rounded_down_and_cannot_overflow() {
+        assert_eq!([part(3, 500_000), part(0, 1), part(7, 1_000_000)], [1, 0, 7]);
+        assert_eq!(part(u64::MAX, SHARE_WHOLE), u64::MAX);
+    }
+}

@@ -1,0 +1,117 @@
+//! Counting in the database, where there is no Redis.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use admin_api::{BATCH_MEMORY, Total};
+
+use super::{Store, Tx};
+use crate::counting::{Batch, Counts, Failure, read, written};
+
+impl Store {
+    /// Counts a batch; when this returns, it is durable.
+    pub(crate) async fn count(&self, batch: &Batch, now: i64) -> Result<Vec<Total>, Failure> {
+        let mut tx = self.write_aside().await?;
+        if let Some(id) = &batch.id
+            && let Some(answer) = tx.remembered(id, now).await?
+        {
+            return read(&answer, batch.entries.len()).ok_or(Failure::Unreadable);
+        }
+        // In the order of their names everywhere, so that no two nodes wait for each other.
+        let mut added = BTreeMap::new();
+        let mut looked_at = BTreeSet::new();
+        for entry in &batch.entries {
+            if entry.by > 0 {
+                let end = added.entry(entry.counter.as_str()).or_insert(entry.expires_at);
+                *end = entry.expires_at.max(*end);
+            } else {
+                looked_at.insert(entry.counter.as_str());
+            }
+            looked_at.extend(entry.previous.as_ref().map(|(name, _)| name.as_str()));
+        }
+        let mut before = Counts::new();
+        for (name, end) in &added {
+            before.insert((*name).to_owned(), tx.held_counter(name, *end).await?.unsigned_abs());
+        }
+        for name in looked_at.into_iter().filter(|name| !added.contains_key(name)) {
+            if let Some(total) = tx.counter(name).await? {
+                before.insert(name.to_owned(), total.unsigned_abs());
+            }
+        }
+        let outcome = batch.decide(&before);
+        for (name, total) in &outcome.changed {
+            tx.set_counter(name, i64::try_from(*total).unwrap_or(i64::MAX)).await?;
+        }
+        if let Some(id) = &batch.id {
+            tx.remember(id, &written(&outcome.totals)).await?;
+        }
+        tx.commit().await?;
+        Ok(outcome.totals)
+    }
+}
+
+impl Tx {
+    /// What a batch of this name was answered; if there was none, there is one from now on.
+    async fn remembered(&mut self, id: &str, now: i64) -> sqlx::Result<Option<String>> {
+        sqlx::query("DELETE FROM counter_batches WHERE id = $1 AND expires_at <= $2")
+            .bind(id.to_owned())
+            .bind(now)
+            .execute(self.connection())
+            .await?;
+        let end = now.saturating_add_unsigned(BATCH_MEMORY.saturating_mul(1000));
+        // Whoever sends the same batch at the same time waits here for the other's commit.
+        let new = sqlx::query(
+            "INSERT INTO counter_batches (id, answer, expires_at) VALUES ($1, '', $2) \
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(id.to_owned())
+        .bind(end)
+        .execute(self.connection())
+        .await?;
+        if new.rows_affected() > 0 {
+            return Ok(None);
+        }
+        sqlx::query_scalar("SELECT answer FROM counter_batches WHERE id = $1")
+            .bind(id.to_owned())
+            .fetch_optional(self.connection())
+            .await
+    }
+
+    async fn remember(&mut self, id: &str, answer: &str) -> sqlx::Result<()> {
+        sqlx::query("UPDATE counter_batches SET answer = $1 WHERE id = $2")
+            .bind(answer.to_owned())
+            .bind(id.to_owned())
+            .execute(self.connection())
+            .await
+            .map(drop)
+    }
+
+    /// What a counter holds; nobody else changes it until the commit.
+    async fn held_counter(&mut self, name: &str, expires_at: i64) -> sqlx::Result<i64> {
+        sqlx::query_scalar(
+            "INSERT INTO counters (id, total, expires_at) VALUES ($1, 0, $2) \
+             ON CONFLICT (id) DO UPDATE SET expires_at = \
+             CASE WHEN counters.expires_at < $2 THEN $2 ELSE counters.expires_at END \
+             RETURNING total",
+        )
+        .bind(name.to_owned())
+        .bind(expires_at)
+        .fetch_one(self.connection())
+        .await
+    }
+
+    async fn counter(&mut self, name: &str) -> sqlx::Result<Option<i64>> {
+        sqlx::query_scalar("SELECT total FROM counters WHERE id = $1")
+            .bind(name.to_owned())
+            .fetch_optional(self.connection())
+            .await
+    }
+
+    async fn set_counter(&mut self, name: &str, total: i64) -> sqlx::Result<()> {
+        sqlx::query("UPDATE counters SET total = $1 WHERE id = $2")
+            .bind(total)
+            .bind(name.to_owned())
+            .execute(self.connection())
+            .await
+            .map(drop)
+    }
+}
