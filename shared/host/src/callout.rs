@@ -43,7 +43,7 @@ fn path(target: &Target, call: &Call) -> String {
     }
     for (n, (name, value)) in call.query.iter().enumerate() {
         path.push(if n == 0 { '?' } else { '&' });
-        path.push_str(name);
+        path.push_str(&percent_encode(name.as_bytes()));
         path.push('=');
         path.push_str(&percent_encode(value));
     }
@@ -116,10 +116,11 @@ mod tests {
             token: None,
         };
         let call = Call::get([b"consumers".as_slice(), b"../x?y#z HTTP/1.1\r\nA: b\0", b"appids"])
-            .with("size", b"1&a=2");
+            .with("page_size", b"1&a=2")
+            .with("x=y&z", "");
         assert_eq!(
             path(&target, &call),
-            "/api%20v1/consumers/%2E%2E%2Fx%3Fy%23z%20HTTP%2F1%2E1%0D%0AA%3A%20b%00/appids?size=1%26a%3D2"
+            "/api%20v1/consumers/%2E%2E%2Fx%3Fy%23z%20HTTP%2F1%2E1%0D%0AA%3A%20b%00/appids?page_size=1%26a%3D2&x%3Dy%26z="
         );
         let target = Target { prefix: vec![], ..target };
         assert_eq!(path(&target, &Call::get([""; 0])), "/");
