@@ -1,0 +1,143 @@
+//! A body as it goes into an event.
+
+use crate::capture::LeftOut;
+use crate::gzip;
+use crate::json;
+use crate::mask::Masks;
+use crate::writer::Object;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use exchange::Head;
+
+/// What becomes of bodies of one direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Treatment {
+    pub(crate) masks: Masks,
+    pub(crate) decompress: bool,
+    /// At most so many octets, and ten times as many when decompressed.
+    pub(crate) limit: usize,
+}
+
+/// A body in a form that an event can hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Body {
+    None,
+    /// JSON text: masked, but otherwise as it was.
+    Json(String),
+    /// Anything else.
+    Octets(Vec<u8>),
+    LeftOut(LeftOut),
+}
+
+/// An event holds no more.
+const MAX_UNPACKED: usize = 1_000_000;
+
+impl Body {
+    /// The body `bytes` of a message with this head.
+    pub(crate) fn of(bytes: &[u8], head: &Head, treatment: &Treatment) -> Self {
+        if bytes.is_empty() {
+            return Self::None;
+        }
+        let content_type = lower(head, "content-type");
+        match unpacked(bytes, &lower(head, "content-encoding"), treatment) {
+            Packing::None => Self::plain(bytes, &content_type, &treatment.masks),
+            Packing::Open(bytes) => Self::plain(&bytes, &content_type, &treatment.masks),
+            // What is in it cannot be seen, so it cannot be masked either.
+            Packing::Closed if treatment.masks.is_empty() => Self::Octets(bytes.to_vec()),
+            Packing::Closed => Self::LeftOut(LeftOut::NotMaskable),
+        }
+    }
+
+    fn plain(bytes: &[u8], content_type: &str, masks: &Masks) -> Self {
+        let text = std::str::from_utf8(bytes)
+            .ok()
+            .map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+        let begins = text.and_then(|text| text.trim_start().chars().next());
+        let may_be_json = content_type.contains("json") || matches!(begins, Some('{' | '['));
+        if let Some(text) = text.filter(|_| may_be_json)
+            && let Ok(masked) = masks.json(text)
+        {
+            return Self::Json(masked.into_owned());
+        }
+        if masks.is_empty() {
+            return Self::Octets(bytes.to_vec());
+        }
+        if content_type.starts_with("application/x-www-form-urlencoded") && !may_be_json {
+            return Self::Octets(masks.form(bytes));
+        }
+        Self::LeftOut(LeftOut::NotMaskable)
+    }
+
+    /// How much of an event it takes.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Self::Json(text) => text.len(),
+            Self::Octets(bytes) => bytes.len().saturating_mul(4) / 3,
+            Self::None | Self::LeftOut(_) => 0,
+        }
+    }
+
+    /// Why it is not there, though there was one.
+    pub(crate) fn left_out(&self) -> Option<LeftOut> {
+        match self {
+            Self::LeftOut(why) => Some(*why),
+            Self::None | Self::Json(_) | Self::Octets(_) => None,
+        }
+    }
+
+    /// Writes `body` and `transfer_encoding`.
+    pub(crate) fn write(&self, object: &mut Object<'_>) {
+        match self {
+            Self::Json(text) => {
+                object.json("body", text);
+                object.text("transfer_encoding", "json");
+            }
+            Self::Octets(bytes) => {
+                let out = object.name(b"body");
+                out.push(b'"');
+                out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
+                out.push(b'"');
+                object.text("transfer_encoding", "base64");
+            }
+            Self::None | Self::LeftOut(_) => {}
+        }
+    }
+}
+
+enum Packing {
+    None,
+    Open(Vec<u8>),
+    /// It is packed, and not opened.
+    Closed,
+}
+
+fn unpacked(bytes: &[u8], coding: &str, treatment: &Treatment) -> Packing {
+    let limit = treatment.limit.saturating_mul(10).min(MAX_UNPACKED);
+    let open = match coding {
+        "" | "identity" => return Packing::None,
+        _ if !treatment.decompress => None,
+        "gzip" | "x-gzip" => gzip::gunzip(bytes, limit),
+        "deflate" => gzip::inflate(bytes, limit),
+        _ => None,
+    };
+    open.map_or(Packing::Closed, Packing::Open)
+}
+
+/// All values of a field, joined.
+fn lower(head: &Head, name: &str) -> String {
+    let values: Vec<String> = head
+        .values(name)
+        .map(|value| String::from_utf8_lossy(value).trim().to_ascii_lowercase())
+        .filter(|value| !value.is_empty())
+        .collect();
+    values.join(", ")
+}
+
+/// Whether `text` is JSON that an event can hold.
+pub(crate) fn is_json(text: &str) -> bool {
+    json::check(text).is_ok()
+}
+
+#[cfg(test)]
+#[path = "body_tests.rs"]
+mod tests;

@@ -1,0 +1,128 @@
+//! Whether the collector is to be bothered: after a failure, for a while not; then with one batch first.
+
+/// The first pause, and the longest, in milliseconds.
+const FIRST: u64 = 500;
+const LONGEST: u64 = 60_000;
+/// The pause where waiting will not help by itself: the application id is refused, or the subscription is over.
+const REFUSED: u64 = 300_000;
+/// Nobody is believed who wants a longer one.
+const LONGEST_WISH: u64 = 300_000;
+
+/// What is known of the collector's health.
+#[derive(Debug, Default)]
+pub(crate) struct Breaker {
+    failures: u32,
+    /// While it fails: when to try again.
+    until: Option<u64>,
+    /// One batch is under way to see whether it is well again.
+    trying: bool,
+}
+
+impl Breaker {
+    /// How many batches may be under way, where `usual` may be in good times and `out` are now.
+    pub(crate) fn may_send(&self, usual: usize, out: usize, now: u64) -> usize {
+        match self.until {
+            None => usual.saturating_sub(out),
+            Some(until) => usize::from(now >= until && !self.trying && out == 0),
+        }
+    }
+
+    /// Whether it is known to fail.
+    pub(crate) fn is_open(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// A batch is on its way.
+    pub(crate) fn sent(&mut self) {
+        self.trying = self.until.is_some();
+    }
+
+    /// The collector answers as it should. `true` when it did not before.
+    pub(crate) fn works(&mut self) -> bool {
+        let failed = self.until.is_some();
+        *self = Self::default();
+        failed
+    }
+
+    /// It does not. `wish` is how long it wants to be left alone, `jitter` any number. Gives the pause, for
+    /// the first failure of a row and for each further trial, but not for batches that were out already.
+    pub(crate) fn fails(&mut self, now: u64, wish: Option<u64>, jitter: u32) -> Option<u64> {
+        if self.until.is_some() && !self.trying {
+            return None;
+        }
+        let doubled =
+            FIRST.saturating_mul(1_u64.checked_shl(self.failures.min(20)).unwrap_or(u64::MAX));
+        let half = doubled.min(LONGEST) / 2;
+        // From half the time to all of it: gateways that failed together do not come back together.
+        let pause = half.saturating_add(u64::from(jitter).checked_rem(half.max(1)).unwrap_or(0));
+        self.pause(now, pause.max(wish.unwrap_or(0).min(LONGEST_WISH)))
+    }
+
+    /// It will not take anything of ours.
+    pub(crate) fn refuses(&mut self, now: u64) -> Option<u64> {
+        self.pause(now, REFUSED)
+    }
+
+    fn pause(&mut self, now: u64, pause: u64) -> Option<u64> {
+        self.failures = self.failures.saturating_add(1);
+        self.trying = false;
+        self.until = Some(now.saturating_add(pause));
+        Some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_good_times_several_batches_are_under_way() {
+        let breaker = Breaker::default();
+        assert_eq!(
+            (breaker.may_send(4, 0, 0), breaker.may_send(4, 3, 0), breaker.may_send(4, 5, 0)),
+            (4, 1, 0)
+        );
+    }
+
+    #[test]
+    fn after_a_failure_one_batch_at_a_time_tries_at_growing_distances() {
+        let mut breaker = Breaker::default();
+        let mut now = 0;
+        for longest in [500, 1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000] {
+            let pause = breaker.fails(now, None, u32::MAX).unwrap();
+            assert!((longest / 2..=longest).contains(&pause), "{pause} of {longest}");
+            assert_eq!(breaker.may_send(4, 0, now + pause - 1), 0);
+            now += pause;
+            assert_eq!(breaker.may_send(4, 1, now), 0, "others are still out");
+            assert_eq!(breaker.may_send(4, 0, now), 1);
+            breaker.sent();
+            assert_eq!(breaker.may_send(4, 0, now), 0);
+        }
+        assert!(breaker.works());
+        assert_eq!(breaker.may_send(4, 0, now), 4);
+        assert!(!breaker.works());
+    }
+
+    #[test]
+    fn batches_that_were_out_together_are_one_failure() {
+        let mut breaker = Breaker::default();
+        assert!(breaker.fails(0, None, 0).is_some());
+        assert_eq!(breaker.fails(1, None, 0), None);
+        assert_eq!(breaker.may_send(4, 0, 250), 1);
+    }
+
+    #[test]
+    fn a_wish_is_granted_within_reason() {
+        let mut breaker = Breaker::default();
+        assert_eq!(breaker.fails(0, Some(30_000), 0), Some(30_000));
+        let mut breaker = Breaker::default();
+        assert_eq!(breaker.fails(0, Some(u64::MAX), 0), Some(300_000));
+    }
+
+    #[test]
+    fn a_refusal_pauses_long() {
+        let mut breaker = Breaker::default();
+        assert_eq!(breaker.refuses(0), Some(300_000));
+        assert_eq!(breaker.may_send(4, 0, 299_999), 0);
+    }
+}

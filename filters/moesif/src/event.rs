@@ -1,0 +1,187 @@
+//! An event as the collector wants it: one JSON object.
+
+use crate::body::Body;
+use crate::capture::LeftOut;
+use crate::client_ip;
+use crate::condition::joined;
+use crate::config::{Config, Direction};
+use crate::identify::Who;
+use crate::time::rfc3339;
+use crate::uri;
+use crate::writer::{Object, text};
+use exchange::{Entity, Head, Request};
+use serde_json::Value;
+
+/// The collector takes no larger event.
+pub(crate) const MAX_EVENT: usize = 1_000_000;
+
+/// The header that carries the transaction to the upstream and to the client.
+pub(crate) const TRANSACTION: &str = "x-moesif-transaction-id";
+
+/// All that an event says.
+pub(crate) struct Event<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) request: &'a Request,
+    pub(crate) request_body: Body,
+    pub(crate) request_length: Option<u64>,
+    /// `None` where no response was seen.
+    pub(crate) response: Option<Reply<'a>>,
+    pub(crate) who: &'a Who,
+    pub(crate) session_token: Option<String>,
+    pub(crate) weight: u8,
+    pub(crate) blocked_by: Option<&'a str>,
+    /// Tells this event from all others, however often it is sent.
+    pub(crate) id: &'a str,
+    /// The value of the transaction header, where there is one.
+    pub(crate) transaction: Option<&'a [u8]>,
+}
+
+/// The response.
+pub(crate) struct Reply<'a> {
+    pub(crate) head: &'a Head,
+    pub(crate) status: u16,
+    pub(crate) time: u64,
+    pub(crate) body: Body,
+    pub(crate) length: Option<u64>,
+}
+
+impl Event<'_> {
+    /// The JSON text. A body that makes it too large is left out; `None` where that does not help.
+    pub(crate) fn into_json(mut self) -> Option<Vec<u8>> {
+        for _ in 0..3 {
+            let json = self.json();
+            if json.len() <= MAX_EVENT {
+                return Some(json);
+            }
+            let response = self.response.as_mut().map(|response| &mut response.body);
+            let too_large = Body::LeftOut(LeftOut::TooLarge);
+            match response {
+                Some(body) if body.weight() >= self.request_body.weight() => *body = too_large,
+                _ => self.request_body = too_large,
+            }
+        }
+        None
+    }
+
+    fn json(&self) -> Vec<u8> {
+        let config = self.config;
+        let mut out = Vec::with_capacity(4096);
+        let mut event = Object::open(&mut out);
+        self.write_request(event.object("request"));
+        if let Some(response) = &self.response {
+            let mut object = event.object("response");
+            object.text("time", rfc3339(response.time));
+            object.json("status", response.status.to_string());
+            self.write_headers(object.object("headers"), response.head, &config.response);
+            write_body(&mut object, &response.body, response.length);
+            object.close();
+        }
+        event.optional("session_token", self.session_token.as_deref());
+        event.optional("user_id", self.who.user.as_deref());
+        event.optional("company_id", self.who.company.as_deref());
+        self.write_metadata(event.object("metadata"));
+        event.text("direction", "Incoming");
+        event.json("weight", self.weight.to_string());
+        event.optional("blocked_by", self.blocked_by);
+        event.text("transaction_id", self.id);
+        event.close();
+        out
+    }
+
+    fn write_request(&self, mut object: Object<'_>) {
+        let Self { config, request, .. } = self;
+        object.text("time", rfc3339(request.now));
+        let masks = &config.query_masks;
+        object.text("uri", uri::full(&request.origin, &request.head, &request.target, masks));
+        object.text("verb", &request.method);
+        object.optional("ip_address", client_ip(config, request).as_deref());
+        object.optional("api_version", config.api_version.as_deref());
+        self.write_headers(object.object("headers"), &request.head, &config.request);
+        write_body(&mut object, &self.request_body, self.request_length);
+        object.close();
+    }
+
+    /// Every field once, its values joined, its name in lower case.
+    fn write_headers(&self, mut object: Object<'_>, head: &Head, direction: &Direction) {
+        let masks = &direction.header_masks;
+        let queries = &self.config.query_masks;
+        if let Some(host) = head.first(":authority").filter(|_| head.first("host").is_none())
+            && !masks.cover("host")
+        {
+            object.text("host", host);
+        }
+        for (n, (name, value)) in head.fields().enumerate() {
+            let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+            let earlier = || {
+                head.fields().take(n).any(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
+            };
+            let ours = self.transaction.is_some() && name == TRANSACTION;
+            if name.starts_with(':') || masks.cover(&name) || ours || earlier() {
+                continue;
+            }
+            let mut later = head.fields().skip(n).skip(1);
+            let out = object.name(name.as_bytes());
+            // Addresses (`referer`, `location`) have queries, too.
+            if later.any(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes())) {
+                let all = joined(head, &name).unwrap_or_default();
+                text(out, &queries.query(all.as_bytes()));
+            } else {
+                text(out, &queries.query(value));
+            }
+        }
+        if let Some(transaction) = self.transaction.filter(|_| !masks.cover(TRANSACTION)) {
+            object.text(TRANSACTION, transaction);
+        }
+        object.close();
+    }
+
+    /// Route and service under the gateway's name, and why a body is missing.
+    fn write_metadata(&self, mut object: Object<'_>) {
+        let Request { route, service, entities, .. } = self.request;
+        let kong = matches!(entities.service, Entity::Json(_))
+            || service.id.is_some()
+            || route.id.is_some();
+        let mut gateway = object.object(if kong { "kong" } else { "envoy" });
+        if let Entity::Json(json) = &entities.route
+            && let Ok(Value::Object(entity)) = serde_json::from_slice(json)
+            && let Some(hosts @ Value::Array(_)) = entity.get("hosts")
+        {
+            gateway.json("route_hosts", hosts.to_string());
+        }
+        gateway.optional("route_id", route.id.as_deref());
+        gateway.optional("route_name", route.name.as_deref());
+        gateway.optional("service_id", service.id.as_deref());
+        let name = if kong { "service_name" } else { "cluster_name" };
+        gateway.optional(name, service.name.as_deref());
+        gateway.close();
+        let response = self.response.as_ref().and_then(|response| response.body.left_out());
+        let bodies = [("request_body", self.request_body.left_out()), ("response_body", response)];
+        if bodies.iter().any(|(_, why)| why.is_some()) {
+            let mut left_out = object.object("left_out");
+            for (name, why) in bodies {
+                left_out.optional(name, why.map(LeftOut::name));
+            }
+            left_out.close();
+        }
+        object.close();
+    }
+}
+
+fn write_body(object: &mut Object<'_>, body: &Body, length: Option<u64>) {
+    body.write(object);
+    if let Some(length) = length {
+        object.json("content_length", length.to_string());
+    }
+}
+
+/// The client's address. A header that is masked is not given away in this way either.
+pub(crate) fn client_ip(config: &Config, request: &Request) -> Option<String> {
+    let said =
+        || client_ip::forwarded(&request.head, |name| config.request.header_masks.cover(name));
+    let said = if config.trust_client_ip_headers { said() } else { None };
+    said.or_else(|| request.peer.clone())
+}
+
+#[cfg(test)]
+#[path = "event_tests.rs"]
+mod tests;

@@ -1,0 +1,77 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::Config;
+use crate::flow::{MARK, MoesifFlow};
+use crate::hub::{Hub, Tools};
+use crate::sender::Sender;
+use exchange::{Background, Flow};
+use host::{Feature, Host, Needs};
+use settings::{Common, Fields, Invalid};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The analytics filter.
+#[derive(Debug)]
+pub struct Moesif;
+
+const TOOLS: Tools = Tools { random: host::random, report: host::report, note: host::note };
+
+impl Feature for Moesif {
+    const NAME: &'static str = "moesif";
+    const ID: u8 = 6;
+    type Config = Hub;
+
+    fn settings(fields: &mut Fields<'_>) -> Hub {
+        Hub::new(Config::read(fields))
+    }
+
+    fn common(hub: &Hub) -> &Common {
+        &hub.config.common
+    }
+
+    fn needs(_: &Hub) -> Needs {
+        Needs {
+            raw_target: true,
+            route: true,
+            service: true,
+            entities: true,
+            claims: true,
+            peer: true,
+            origin: true,
+            mark: Some(MARK),
+            at_response: true,
+            ..Needs::default()
+        }
+    }
+
+    /// The first to know the host; where batches go depends on that.
+    fn check_host(hub: &Hub, host: Host) -> Result<(), Invalid> {
+        hub.config.check_address(|address| host == Host::Envoy || host::is_address(address))?;
+        hub.meet(host == Host::Envoy, calls_in_parallel(host));
+        Ok(())
+    }
+
+    fn background(hub: &Rc<Hub>) -> Option<Box<dyn Background>> {
+        if let Some(message) = hub.config.ignored_message() {
+            host::note(&message);
+        }
+        Some(Box::new(Sender::new(Rc::clone(hub), TOOLS)))
+    }
+
+    fn period(hub: &Hub) -> Duration {
+        hub.config.period()
+    }
+
+    fn flow(hub: &Rc<Hub>) -> Box<dyn Flow> {
+        Box::new(MoesifFlow::new(Rc::clone(hub), TOOLS))
+    }
+}
+
+/// Kong's calls disturb one another before 3.8.
+fn calls_in_parallel(host: Host) -> bool {
+    match host {
+        Host::Envoy => true,
+        Host::Kong(version) => version >= Some((3, 8)),
+        Host::Unknown => false,
+    }
+}

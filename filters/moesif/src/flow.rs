@@ -1,0 +1,412 @@
+//! What to do with one request: let it pass, or answer it where a rule says so, and note what an event needs.
+//!
+//! ```text
+//! Arrived ──not ours──▶ Over
+//!    ├──a rule asks for the body──▶ Judging ──body──▶ Noting ──done──▶ Over
+//!    └────────────────────────────────────────────────▶ Noting ──done──▶ Over
+//! ```
+
+use crate::body::Body;
+use crate::capture::{Capture, LeftOut};
+use crate::condition::Facts;
+use crate::event::{Event as Record, Reply as Answered, TRANSACTION, client_ip};
+use crate::hub::{Hub, Tools};
+use crate::identify::{Known, Who, session_token};
+use crate::rules::{Block, Rules};
+use crate::sampling::{AppConfig, weight};
+use crate::uri;
+use consumer::{Arrival, at_use};
+use exchange::{
+    Body as ReplyBody, BodyAhead, Done, Edit, Event, Flow, Head, Occurrence, Piece, Reply, Request,
+    Response, ResponseEvent, ResponseStep, Step, Watch,
+};
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// The property by which a second filter on the same request knows that the request is logged already.
+pub(crate) const MARK: &str = "gatehouse_moesif";
+
+/// A transaction header of the client's is taken over if it is no longer than this.
+const MAX_TRANSACTION: usize = 256;
+
+/// One request's progress.
+pub(crate) struct MoesifFlow {
+    hub: Rc<Hub>,
+    tools: Tools,
+    state: State,
+}
+
+enum State {
+    Arrived,
+    /// A rule needs the body.
+    Judging(Box<Notes>),
+    Noting(Box<Notes>),
+    Over,
+}
+
+/// What is known of a request so far.
+struct Notes {
+    request: Box<Request>,
+    identity: Option<Box<consumer::Identity>>,
+    body: Option<Capture>,
+    response: Option<Box<Seen>>,
+    /// The answer of a rule, and the headers of all rules.
+    block: Option<Block>,
+    headers: Vec<(String, String)>,
+    /// Tells the event from all others.
+    id: String,
+    /// The value of the transaction header.
+    transaction: Option<Vec<u8>>,
+    /// From 0 to 99: the event is sent if this is below its rate.
+    draw: u8,
+    app: Rc<AppConfig>,
+    /// It is known already that the event is not to be sent.
+    skipped: bool,
+}
+
+/// The response as it went by.
+struct Seen {
+    response: Response,
+    body: Option<Capture>,
+}
+
+impl MoesifFlow {
+    pub(crate) fn new(hub: Rc<Hub>, tools: Tools) -> Self {
+        Self { hub, tools, state: State::Arrived }
+    }
+
+    fn arrive(&self, request: Box<Request>) -> (State, Step) {
+        self.hub.last_request.set(request.now);
+        if request.mark.is_some() {
+            return over(Step::Forward(Vec::new()));
+        }
+        let (identity, mut edits) = match at_use(&request, &self.hub.config.common) {
+            Arrival::Pass(edits) => return over(Step::Forward(edits)),
+            Arrival::Refuse(reply) => return over(Step::Reply(reply)),
+            Arrival::Judge(identity, edits) => (identity, edits),
+        };
+        let mut random = [0; 18];
+        if !(self.tools.random)(&mut random) {
+            self.hub.tallies.count("dropped_no_randomness", 1);
+            return over(Step::Forward(edits));
+        }
+        edits.push(Edit::Publish(MARK, b"1".to_vec()));
+        let mut notes = Notes::new(&self.hub, request, identity, random);
+        notes.mark_request(&self.hub, &mut edits);
+        notes.begin_body(&self.hub);
+        let rules = self.hub.rules();
+        if rules.look_at_body() && notes.body_is_promised(&self.hub) {
+            return (State::Judging(Box::new(notes)), Step::AwaitBody(edits));
+        }
+        let step = notes.judge(&self.hub, &rules, None, edits);
+        (State::Noting(Box::new(notes)), step)
+    }
+
+    fn respond(&mut self, response: Response) -> Vec<Edit> {
+        let State::Noting(notes) = &mut self.state else { return Vec::new() };
+        let mut edits = Vec::new();
+        if let Some(transaction) = &notes.transaction {
+            edits.push(Edit::Set(TRANSACTION.into(), transaction.clone()));
+        }
+        // Those of a blocking rule are in its answer.
+        if notes.block.is_none() {
+            let set = |(name, value): &(String, String)| Edit::set(name.clone(), value.clone());
+            edits.extend(notes.headers.iter().map(set));
+        }
+        notes.see(&self.hub, response);
+        edits
+    }
+}
+
+impl Notes {
+    fn new(
+        hub: &Hub,
+        request: Box<Request>,
+        identity: Option<Box<consumer::Identity>>,
+        random: [u8; 18],
+    ) -> Self {
+        let [id @ .., high, low] = random;
+        let app = hub.app();
+        // 65536 is no multiple of 100; the difference is far below a percent.
+        let draw = u8::try_from(u16::from_be_bytes([high, low]) % 100).unwrap_or_default();
+        let mut notes = Self {
+            request,
+            identity,
+            body: None,
+            response: None,
+            block: None,
+            headers: Vec::new(),
+            id: uuid::Builder::from_random_bytes(id).into_uuid().to_string(),
+            transaction: None,
+            draw,
+            app,
+            skipped: false,
+        };
+        if notes.app.is_known_early() {
+            let rate = notes.with_facts(hub, None, |facts| notes.app.rate(&Who::default(), facts));
+            notes.skipped = notes.draw >= rate;
+        }
+        notes
+    }
+
+    /// The transaction header: the client's if there is a usable one, else ours.
+    fn mark_request(&mut self, hub: &Hub, edits: &mut Vec<Edit>) {
+        if !hub.config.transaction_id {
+            return;
+        }
+        let head = &self.request.head;
+        let usable = |value: &&[u8]| {
+            !value.is_empty()
+                && value.len() <= MAX_TRANSACTION
+                && value.iter().all(u8::is_ascii_graphic)
+        };
+        let theirs = head.values(TRANSACTION).find(usable).map(<[u8]>::to_vec);
+        let value = theirs.unwrap_or_else(|| self.id.clone().into_bytes());
+        // Where a second copy would stay beside ours, both stay as they are.
+        let twice = matches!(head.occurrence(TRANSACTION), Occurrence::Many(_));
+        if !twice || self.request.can_remove {
+            edits.push(Edit::Set(TRANSACTION.into(), value.clone()));
+        }
+        self.transaction = Some(value);
+    }
+
+    fn begin_body(&mut self, hub: &Hub) {
+        let direction = &hub.config.request;
+        if direction.capture_body && !self.skipped {
+            let said = length(&self.request.head);
+            self.body = Some(Capture::new(&hub.budget, direction.body.limit, said));
+        }
+    }
+
+    /// Whether the body can be waited for: the host will hand it over, and it is JSON of a reasonable size.
+    fn body_is_promised(&self, hub: &Hub) -> bool {
+        let head = &self.request.head;
+        let limit = u64::try_from(hub.config.request.body.limit).unwrap_or(u64::MAX);
+        let json = |value: &[u8]| {
+            value.to_ascii_lowercase().windows(4).any(|part| part == b"json" || part == b"grap")
+        };
+        self.request.body == BodyAhead::Comes
+            && length(head).is_some_and(|length| length > 0 && length <= limit)
+            && head.first("content-type").is_some_and(json)
+    }
+
+    /// Holds the rules against the request; `edits` go with it if it goes on.
+    fn judge(&mut self, hub: &Hub, rules: &Rules, body: Option<&[u8]>, edits: Vec<Edit>) -> Step {
+        if rules.is_empty() {
+            return Step::Forward(edits);
+        }
+        let who = self.who(hub, None);
+        let verdict = self.with_facts(hub, body, |facts| rules.judge(&self.app, &who, facts));
+        let Some(block) = verdict.block else {
+            self.headers = verdict.headers;
+            return Step::Forward(edits);
+        };
+        let headers = verdict.headers.into_iter();
+        let reply = Reply {
+            status: block.status,
+            headers: headers.map(|(name, value)| (name.into(), value.into_bytes())).collect(),
+            body: match block.body.is_empty() {
+                true => ReplyBody::Empty,
+                false => ReplyBody::Raw(block.content_type.map(Cow::Borrowed), block.body.clone()),
+            },
+        };
+        hub.tallies.count("blocked", 1);
+        self.block = Some(block);
+        Step::Reply(reply)
+    }
+
+    fn who(&self, hub: &Hub, response: Option<&Response>) -> Who {
+        let later = response.and_then(later_identity);
+        let claims = self.request.claims.as_deref();
+        hub.config.sources.who(&Known {
+            identity: self.identity.as_deref().or(later.as_ref()),
+            claims: claims.or_else(|| response?.claims.as_deref()),
+            request: Some(&self.request.head),
+            response: response.map(|response| &response.head),
+        })
+    }
+
+    fn with_facts<R>(
+        &self,
+        hub: &Hub,
+        body: Option<&[u8]>,
+        ask: impl FnOnce(&Facts<'_>) -> R,
+    ) -> R {
+        let request = &*self.request;
+        let ip = client_ip(&hub.config, request);
+        let uri = uri::full(&request.origin, &request.head, &request.target, &Default::default());
+        let response = self.response.as_ref().map(|seen| &seen.response);
+        ask(&Facts {
+            request,
+            uri: &uri,
+            ip: ip.as_deref(),
+            body: body.and_then(|body| std::str::from_utf8(body).ok()),
+            response: response.map(|response| (response.status, &response.head)),
+        })
+    }
+
+    /// The response is here.
+    fn see(&mut self, hub: &Hub, response: Response) {
+        let direction = &hub.config.response;
+        let said = length(&response.head);
+        let wanted = direction.capture_body && !self.skipped;
+        let mut body = wanted.then(|| Capture::new(&hub.budget, direction.body.limit, said));
+        if let (Some(body), Some(block)) = (&mut body, &self.block) {
+            // What the host makes of our answer on its way (Kong adds a line feed) is no part of it.
+            *body = Capture::new(&hub.budget, direction.body.limit, None);
+            body.take(&block.body, true);
+        } else if let Some(body) = body.as_mut().filter(|_| response.ends) {
+            body.take(b"", true);
+        }
+        self.response = Some(Box::new(Seen { response, body }));
+    }
+
+    /// The event, if it is to be sent.
+    fn event(mut self, hub: &Hub, done: &Done) -> Option<Vec<u8>> {
+        if self.response.is_none()
+            && let Some(status) = done.status.filter(|status| *status > 0)
+        {
+            let response =
+                Response { head: done.head.clone(), status, now: done.now, ..Response::default() };
+            self.see(hub, response);
+        }
+        let seen = self.response.as_deref();
+        let who = self.who(hub, seen.map(|seen| &seen.response));
+        let text = self.body.as_ref().map(Capture::bytes);
+        let rate = self.with_facts(hub, text, |facts| self.app.rate(&who, facts));
+        if self.draw >= rate {
+            hub.tallies.count("sampled_out", 1);
+            return None;
+        }
+        let later = seen.and_then(|seen| later_identity(&seen.response));
+        let identity = self.identity.as_deref().or(later.as_ref());
+        let body =
+            |capture: Option<&Capture>, head: &Head, treatment| match capture.map(Capture::whole) {
+                None => Body::None,
+                Some(Ok(bytes)) => Body::of(bytes, head, treatment),
+                Some(Err(why)) => Body::LeftOut(why),
+            };
+        let config = &hub.config;
+        let record = Record {
+            config,
+            request: &self.request,
+            request_body: body(self.body.as_ref(), &self.request.head, &config.request.body),
+            request_length: self
+                .body
+                .as_ref()
+                .and_then(Capture::length)
+                .or_else(|| length(&self.request.head)),
+            response: seen.map(|seen| Answered {
+                head: &seen.response.head,
+                status: seen.response.status,
+                time: seen.response.now,
+                body: body(seen.body.as_ref(), &seen.response.head, &config.response.body),
+                length: seen
+                    .body
+                    .as_ref()
+                    .and_then(Capture::length)
+                    .or_else(|| length(&seen.response.head)),
+            }),
+            who: &who,
+            session_token: session_token(&config.application_id, identity),
+            weight: weight(rate),
+            blocked_by: self.block.as_ref().map(|block| block.rule.as_str()),
+            id: &self.id,
+            transaction: self.transaction.as_deref(),
+        };
+        let json = record.into_json();
+        if json.is_none() {
+            hub.tallies.count("dropped_too_large", 1);
+        }
+        json
+    }
+}
+
+/// The identity that a filter behind this one has established.
+fn later_identity(response: &Response) -> Option<consumer::Identity> {
+    let known = consumer::Known::from_property(response.consumer.as_deref());
+    known.identity().cloned()
+}
+
+impl Flow for MoesifFlow {
+    fn on(&mut self, event: Event) -> Step {
+        let (next, step) = match (std::mem::replace(&mut self.state, State::Over), event) {
+            (State::Arrived, Event::Request(request)) => self.arrive(request),
+            (State::Judging(mut notes), Event::Body(body)) => {
+                match (&body, &mut notes.body) {
+                    (Ok(bytes), Some(capture)) => capture.take(bytes, true),
+                    (Err(_), Some(capture)) => capture.lose(LeftOut::NotAvailable),
+                    (_, None) => {}
+                }
+                let step =
+                    notes.judge(&self.hub, &self.hub.rules(), body.as_deref().ok(), Vec::new());
+                (State::Noting(notes), step)
+            }
+            // The host broke the order of events: refuse rather than guess.
+            (State::Arrived | State::Judging(_) | State::Noting(_) | State::Over, _) => {
+                over(Step::Reply(Reply::error(500, "An unexpected error occurred")))
+            }
+        };
+        self.state = next;
+        step
+    }
+
+    fn wants_response(&self) -> bool {
+        matches!(self.state, State::Noting(_))
+    }
+
+    fn on_response(&mut self, event: ResponseEvent) -> ResponseStep {
+        ResponseStep::Forward(match event {
+            ResponseEvent::Head(response) => self.respond(*response),
+            ResponseEvent::Answered(_) => Vec::new(),
+        })
+    }
+
+    fn watches(&self) -> Watch {
+        let State::Noting(notes) = &self.state else { return Watch::default() };
+        let wants = |capture: Option<&Capture>| capture.is_some_and(Capture::wants_more);
+        Watch {
+            request_body: notes.block.is_none() && wants(notes.body.as_ref()),
+            response_body: wants(notes.response.as_ref().and_then(|seen| seen.body.as_ref())),
+            done: !notes.skipped,
+        }
+    }
+
+    fn on_piece(&mut self, piece: Piece<'_>) {
+        let State::Noting(notes) = &mut self.state else { return };
+        let response = notes.response.as_mut().and_then(|seen| seen.body.as_mut());
+        match (piece, &mut notes.body, response) {
+            (Piece::Request(bytes, last), Some(body), _)
+            | (Piece::Response(bytes, last), _, Some(body)) => body.take(bytes, last),
+            (Piece::RequestLost(_), Some(body), _) | (Piece::ResponseLost(_), _, Some(body)) => {
+                body.lose(LeftOut::NotAvailable);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_done(&mut self, done: &Done) -> bool {
+        let State::Noting(notes) = std::mem::replace(&mut self.state, State::Over) else {
+            return false;
+        };
+        let hub = &self.hub;
+        let Some(event) = notes.event(hub, done) else { return false };
+        let given_up = hub.with_queue(|queue| queue.push(event, done.now));
+        hub.tallies.count("queued", 1);
+        hub.tallies.count("dropped_queue_full", given_up);
+        hub.may_send.get() && hub.with_queue(|queue| queue.is_full_batch())
+    }
+}
+
+/// What the head says about the body's length. Two different lengths say nothing.
+fn length(head: &Head) -> Option<u64> {
+    head.text("content-length")?.trim().parse().ok()
+}
+
+fn over(step: Step) -> (State, Step) {
+    (State::Over, step)
+}
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;

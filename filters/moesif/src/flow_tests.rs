@@ -1,0 +1,416 @@
+use super::*;
+use crate::config::tests::config;
+use exchange::Unavailable;
+use serde_json::{Value, json};
+use std::cell::Cell;
+
+thread_local! {
+    static DRAW: Cell<u16> = const { Cell::new(0) };
+}
+
+/// Octets that count up; the last two are the draw.
+fn random(out: &mut [u8]) -> bool {
+    for (n, byte) in out.iter_mut().enumerate() {
+        *byte = u8::try_from(n).unwrap();
+    }
+    if let [.., high, low] = out {
+        [*high, *low] = DRAW.get().to_be_bytes();
+    }
+    true
+}
+
+const TOOLS: Tools = Tools { random, report: |_| {}, note: |_| {} };
+const ID: &str = "00010203-0405-4607-8809-0a0b0c0d0e0f";
+
+fn hub(json: &str) -> Rc<Hub> {
+    Rc::new(Hub::new(config(json)))
+}
+
+fn flow(hub: &Rc<Hub>) -> MoesifFlow {
+    MoesifFlow::new(Rc::clone(hub), TOOLS)
+}
+
+fn request(fields: &[(&str, &str)]) -> Request {
+    Request {
+        head: fields.iter().copied().collect(),
+        method: b"POST".to_vec(),
+        target: b"/orders?x=1".to_vec(),
+        now: 1000,
+        can_remove: true,
+        body: BodyAhead::Comes,
+        ..Request::default()
+    }
+}
+
+fn arrive(flow: &mut MoesifFlow, request: Request) -> Step {
+    flow.on(Event::Request(Box::new(request)))
+}
+
+fn respond(flow: &mut MoesifFlow, status: u16, fields: &[(&str, &str)]) -> Vec<Edit> {
+    let response = Response {
+        head: fields.iter().copied().collect(),
+        status,
+        now: 1010,
+        ..Response::default()
+    };
+    match flow.on_response(ResponseEvent::Head(Box::new(response))) {
+        ResponseStep::Forward(edits) => edits,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn done(flow: &mut MoesifFlow) -> bool {
+    flow.on_done(&Done { now: 1020, status: Some(200), ..Done::default() })
+}
+
+fn events(hub: &Hub) -> Vec<Value> {
+    let batch = hub.with_queue(|queue| queue.next(u64::MAX));
+    batch.map_or_else(Vec::new, |batch| serde_json::from_slice(&batch.json()).unwrap())
+}
+
+fn event(hub: &Hub) -> Value {
+    let mut events = events(hub);
+    assert_eq!(events.len(), 1);
+    events.remove(0)
+}
+
+fn set(name: &'static str, value: &str) -> Edit {
+    Edit::set(name, value)
+}
+
+fn published() -> Edit {
+    Edit::Publish(MARK, b"1".to_vec())
+}
+
+#[test]
+fn a_request_becomes_an_event_with_both_bodies() {
+    let hub = hub("{}");
+    let mut flow = flow(&hub);
+    let step = arrive(&mut flow, request(&[("host", "a"), ("content-type", "application/json")]));
+    assert_eq!(step, Step::Forward(vec![published(), set(TRANSACTION, ID)]));
+    assert_eq!(flow.watches(), Watch { request_body: true, response_body: false, done: true });
+    flow.on_piece(Piece::Request(b"{\"a\":", false));
+    flow.on_piece(Piece::Request(b"1}", true));
+    assert!(flow.wants_response());
+    assert_eq!(respond(&mut flow, 201, &[("content-length", "2")]), [set(TRANSACTION, ID)]);
+    assert!(flow.watches().response_body);
+    flow.on_piece(Piece::Response(b"ok", false));
+    assert!(!done(&mut flow));
+    let event = event(&hub);
+    assert_eq!(event["request"]["uri"], "http://a/orders?x=1");
+    assert_eq!(event["request"]["body"], json!({"a": 1}));
+    assert_eq!(event["request"]["content_length"], 7);
+    assert_eq!(event["request"]["time"], "1970-01-01T00:00:01.000Z");
+    assert_eq!(event["response"]["time"], "1970-01-01T00:00:01.010Z");
+    assert_eq!(
+        (&event["response"]["status"], &event["response"]["body"]),
+        (&json!(201), &json!("b2s="))
+    );
+    assert_eq!((&event["transaction_id"], &event["weight"]), (&json!(ID), &json!(1)));
+    assert_eq!(event["response"]["headers"][TRANSACTION], ID);
+    assert!(!done(&mut flow), "once");
+    assert!(events(&hub).is_empty());
+}
+
+#[test]
+fn a_request_without_a_response_is_an_event_without_one() {
+    let hub = hub("{}");
+    let mut flow = flow(&hub);
+    arrive(&mut flow, request(&[]));
+    flow.on_piece(Piece::Request(b"half", false));
+    flow.on_done(&Done { now: 1020, ..Done::default() });
+    let event = event(&hub);
+    assert!(event.get("response").is_none());
+    assert_eq!(event["metadata"]["left_out"]["request_body"], "incomplete");
+}
+
+#[test]
+fn a_response_that_only_the_log_knows_is_there() {
+    let hub = hub("{}");
+    let mut flow = flow(&hub);
+    arrive(&mut flow, request(&[]));
+    let head = Head::from_iter([("x", "1")]);
+    flow.on_done(&Done { now: 1020, status: Some(503), head });
+    let event = event(&hub);
+    assert_eq!(
+        (&event["response"]["status"], &event["response"]["headers"]["x"]),
+        (&json!(503), &json!("1"))
+    );
+}
+
+#[test]
+fn what_the_settings_switch_off_is_not_watched() {
+    let hub = hub(
+        r#"{"disable_capture_request_body":true,"disable_capture_response_body":true,"disable_transaction_id":true}"#,
+    );
+    let mut flow = flow(&hub);
+    assert_eq!(arrive(&mut flow, request(&[])), Step::Forward(vec![published()]));
+    assert_eq!(respond(&mut flow, 200, &[("content-length", "5")]), []);
+    assert_eq!(flow.watches(), Watch { done: true, ..Watch::default() });
+    done(&mut flow);
+    let event = event(&hub);
+    assert_eq!(event["response"]["content_length"], 5);
+    assert!(event["response"]["headers"].get(TRANSACTION).is_none());
+    assert!(event["metadata"].get("left_out").is_none(), "nothing is missing that was asked for");
+}
+
+#[test]
+fn a_body_beyond_the_limit_is_not_watched_any_more() {
+    let hub = hub(r#"{"request_max_body_size_limit":4}"#);
+    let mut flow = flow(&hub);
+    arrive(&mut flow, request(&[]));
+    flow.on_piece(Piece::Request(b"12345", false));
+    assert!(!flow.watches().request_body);
+    respond(&mut flow, 200, &[("content-length", "200000")]);
+    assert!(!flow.watches().response_body);
+    done(&mut flow);
+    let event = event(&hub);
+    let left_out = json!({"request_body": "too_large", "response_body": "too_large"});
+    assert_eq!(event["metadata"]["left_out"], left_out);
+    assert_eq!(event["response"]["content_length"], 200_000);
+}
+
+#[test]
+fn a_second_filter_on_the_same_request_leaves_it_alone() {
+    let hub = hub("{}");
+    let mut flow = flow(&hub);
+    let marked = Request { mark: Some(b"1".to_vec()), ..request(&[]) };
+    assert_eq!(arrive(&mut flow, marked), Step::Forward(vec![]));
+    assert!(!flow.wants_response());
+    assert_eq!(flow.watches(), Watch::default());
+    done(&mut flow);
+    assert!(events(&hub).is_empty());
+}
+
+#[test]
+fn the_transaction_header_of_the_client_is_kept_and_never_names_the_event() {
+    let hub = hub("{}");
+    for (fields, can_remove, expected) in [
+        (&[("X-Moesif-Transaction-Id", "theirs")][..], true, Some("theirs")),
+        (
+            &[("x-moesif-transaction-id", ""), ("x-moesif-transaction-id", "second")],
+            true,
+            Some("second"),
+        ),
+        (&[("x-moesif-transaction-id", "a b")], true, Some(ID)),
+        (&[("x-moesif-transaction-id", "a"), ("x-moesif-transaction-id", "b")], false, None),
+    ] {
+        let mut flow = flow(&hub);
+        let step = arrive(&mut flow, Request { can_remove, ..request(fields) });
+        let edits: Vec<Edit> = [Some(published()), expected.map(|value| set(TRANSACTION, value))]
+            .into_iter()
+            .flatten()
+            .collect();
+        assert_eq!(step, Step::Forward(edits), "{fields:?}");
+        respond(&mut flow, 200, &[]);
+        done(&mut flow);
+        assert_eq!(event(&hub)["transaction_id"], ID);
+    }
+}
+
+#[test]
+fn requests_that_the_scope_excludes_are_no_events() {
+    let hub = hub(r#"{"match":{"methods":["GET"]}}"#);
+    let mut flow = flow(&hub);
+    assert_eq!(arrive(&mut flow, request(&[])), Step::Forward(vec![]));
+    done(&mut flow);
+    assert!(events(&hub).is_empty());
+}
+
+#[test]
+fn the_caller_may_be_known_only_with_the_response() {
+    let hub = hub("{}");
+    let mut flow = flow(&hub);
+    arrive(&mut flow, request(&[]));
+    let response = Response {
+        status: 200,
+        consumer: Some(
+            br#"{"id":"1","username":"ana","credential":{"id":"c","type":"key-auth"}}"#.to_vec(),
+        ),
+        ..Response::default()
+    };
+    flow.on_response(ResponseEvent::Head(Box::new(response)));
+    done(&mut flow);
+    let event = event(&hub);
+    assert_eq!(event["user_id"], "ana");
+    assert_eq!(event["session_token"].as_str().unwrap().len(), 32);
+}
+
+fn app(hub: &Hub, document: Value) {
+    hub.set_app(AppConfig::read(document.to_string().as_bytes()).unwrap());
+}
+
+fn rules(hub: &Hub, document: Value) {
+    hub.set_rules(Rules::read(document.to_string().as_bytes()).unwrap());
+}
+
+#[test]
+fn an_event_is_sent_as_often_as_its_rate_says() {
+    let hub = hub("{}");
+    app(&hub, json!({"sample_rate": 100, "user_sample_rate": {"ana": 30}}));
+    let mut sent = 0;
+    for draw in 0..100 {
+        DRAW.set(draw);
+        let mut flow = flow(&hub);
+        let ana =
+            Request { consumer: Some(br#"{"id":"1","username":"ana"}"#.to_vec()), ..request(&[]) };
+        arrive(&mut flow, ana);
+        assert!(flow.watches().done);
+        respond(&mut flow, 200, &[]);
+        done(&mut flow);
+        for event in events(&hub) {
+            assert_eq!(event["weight"], 3);
+            sent += 1;
+        }
+    }
+    DRAW.set(0);
+    assert_eq!(sent, 30);
+}
+
+#[test]
+fn nothing_is_captured_of_what_is_not_sent_anyway() {
+    let hub = hub("{}");
+    app(
+        &hub,
+        json!({"sample_rate": 100, "regex_config": [
+        {"conditions": [{"path": "request.route", "value": "^/orders"}], "sample_rate": 0}]}),
+    );
+    let mut flow = flow(&hub);
+    arrive(&mut flow, request(&[]));
+    assert_eq!(flow.watches(), Watch::default());
+    assert_eq!(
+        respond(&mut flow, 200, &[]),
+        [set(TRANSACTION, ID)],
+        "the headers come all the same"
+    );
+    assert_eq!(flow.watches(), Watch::default());
+}
+
+#[test]
+fn a_rule_answers_in_place_of_the_upstream_and_the_event_says_so() {
+    let hub = hub("{}");
+    rules(
+        &hub,
+        json!([{"_id": "r1", "type": "regex", "block": true,
+        "regex_config": [{"conditions": [{"path": "request.verb", "value": "POST"}]}],
+        "response": {"status": 403, "headers": {"X-Why": "rule"}, "body": {"no": true}}}]),
+    );
+    let mut flow = flow(&hub);
+    let Step::Reply(reply) = arrive(&mut flow, request(&[])) else { panic!() };
+    assert_eq!(reply.status, 403);
+    assert_eq!(reply.headers, [("X-Why".into(), b"rule".to_vec())]);
+    assert_eq!(
+        reply.body,
+        ReplyBody::Raw(Some("application/json".into()), br#"{"no":true}"#.to_vec())
+    );
+    assert!(flow.wants_response() && !flow.watches().request_body);
+    assert_eq!(respond(&mut flow, 403, &[("x-why", "rule")]), [set(TRANSACTION, ID)]);
+    assert!(!flow.watches().response_body, "the answer is known");
+    done(&mut flow);
+    let event = event(&hub);
+    assert_eq!((&event["blocked_by"], &event["response"]["status"]), (&json!("r1"), &json!(403)));
+    assert_eq!(event["response"]["body"], json!({"no": true}));
+}
+
+#[test]
+fn a_rule_that_does_not_block_adds_to_the_upstreams_response() {
+    let hub = hub("{}");
+    rules(
+        &hub,
+        json!([{"_id": "r1", "type": "user", "block": false, "applied_to_unidentified": true,
+        "response": {"headers": {"Deprecation": "true"}}}]),
+    );
+    let mut flow = flow(&hub);
+    assert!(matches!(arrive(&mut flow, request(&[])), Step::Forward(_)));
+    assert_eq!(
+        respond(&mut flow, 200, &[]),
+        [set(TRANSACTION, ID), Edit::set("Deprecation", "true")]
+    );
+    done(&mut flow);
+    assert!(event(&hub).get("blocked_by").is_none());
+}
+
+fn graphql_rule(hub: &Hub) {
+    rules(
+        hub,
+        json!([{"_id": "g", "type": "regex", "block": true,
+        "regex_config": [{"conditions": [{"path": "request.body.query", "value": "mutation"}]}],
+        "response": {"status": 400}}]),
+    );
+}
+
+#[test]
+fn a_body_is_waited_for_where_a_rule_asks_for_it() {
+    let hub = hub("{}");
+    graphql_rule(&hub);
+    let json = [("content-type", "application/json"), ("content-length", "24")];
+    for (body, blocked) in [
+        (Ok(&b"{\"query\":\"mutation {x}\"}"[..]), true),
+        (Ok(b"{\"query\":\"query {x}\"}   "), false),
+        (Ok(b"{\"query\":\"mutation {x}}}"), false),
+        (Err(Unavailable), false),
+    ] {
+        let mut flow = flow(&hub);
+        assert_eq!(
+            arrive(&mut flow, request(&json)),
+            Step::AwaitBody(vec![published(), set(TRANSACTION, ID)])
+        );
+        let step = flow.on(Event::Body(body.map(<[u8]>::to_vec)));
+        assert_eq!(matches!(step, Step::Reply(_)), blocked, "{body:?}");
+        assert!(blocked || step == Step::Forward(vec![]));
+        respond(&mut flow, 200, &[]);
+        done(&mut flow);
+        assert_eq!(event(&hub)["request"].get("body").is_some(), body.is_ok());
+    }
+}
+
+#[test]
+fn a_body_that_is_not_promised_is_not_waited_for() {
+    let hub = hub("{}");
+    graphql_rule(&hub);
+    for (fields, body) in [
+        (&[("content-type", "application/json")][..], BodyAhead::Comes),
+        (&[("content-type", "text/plain"), ("content-length", "24")], BodyAhead::Comes),
+        (&[("content-type", "application/json"), ("content-length", "100001")], BodyAhead::Comes),
+        (&[("content-type", "application/json"), ("content-length", "24")], BodyAhead::None),
+    ] {
+        let step = arrive(&mut flow(&hub), Request { body, ..request(fields) });
+        assert!(matches!(step, Step::Forward(_)), "{fields:?}");
+    }
+}
+
+#[test]
+fn an_event_out_of_order_is_refused() {
+    let hub = hub("{}");
+    let status = |step: Step| match step {
+        Step::Reply(reply) => reply.status,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(status(flow(&hub).on(Event::Body(Ok(vec![])))), 500);
+    let mut twice = flow(&hub);
+    arrive(&mut twice, request(&[]));
+    assert_eq!(status(arrive(&mut twice, request(&[]))), 500);
+}
+
+#[test]
+fn a_full_batch_is_in_a_hurry() {
+    let hub = hub(r#"{"batch_size":2}"#);
+    let send = || {
+        let mut flow = flow(&hub);
+        arrive(&mut flow, request(&[]));
+        done(&mut flow)
+    };
+    assert_eq!([send(), send()], [false, true]);
+    hub.may_send.set(false);
+    assert!(!send(), "nothing can be sent now");
+}
+
+#[test]
+fn without_randomness_there_is_no_event_and_the_request_goes_on() {
+    let hub = hub("{}");
+    let tools = Tools { random: |_| false, ..TOOLS };
+    let mut flow = MoesifFlow::new(Rc::clone(&hub), tools);
+    assert_eq!(arrive(&mut flow, request(&[])), Step::Forward(vec![]));
+    done(&mut flow);
+    assert!(events(&hub).is_empty());
+}

@@ -1,0 +1,168 @@
+//! What must not leave the gateway: members of JSON and form bodies, query parameters, headers.
+//!
+//! Names are compared without case. A body is gone through once, whatever the number of masks and the nesting.
+
+use crate::json::{NotJson, Scanner, Token};
+use exchange::Query;
+use std::borrow::Cow;
+
+/// Stands for the value of a masked query parameter.
+const MASKED: &[u8] = b"*****";
+
+/// A set of names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Masks {
+    /// Lower case, sorted.
+    names: Vec<String>,
+}
+
+impl Masks {
+    pub(crate) fn new(names: impl IntoIterator<Item = String>) -> Self {
+        let mut names: Vec<String> = names.into_iter().map(|name| name.to_lowercase()).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self { names }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Whether `name` is masked.
+    pub(crate) fn cover(&self, name: &str) -> bool {
+        if self.names.is_empty() {
+            return false;
+        }
+        let lower = if name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+            Cow::Borrowed(name)
+        } else {
+            Cow::Owned(name.to_lowercase())
+        };
+        self.names.binary_search_by(|known| known.as_str().cmp(&lower)).is_ok()
+    }
+
+    /// Whether a form's or a query's field is masked: `user[password]` and `user.password` are by `password`.
+    fn cover_field(&self, name: &[u8]) -> bool {
+        let name = String::from_utf8_lossy(name);
+        self.cover(&name) || name.split(['[', ']', '.']).any(|part| self.cover(part))
+    }
+
+    /// A JSON text without the masked members, at any depth; all else as it was.
+    ///
+    /// # Errors
+    /// Where it is no JSON. Then nothing is known of what is in it.
+    pub(crate) fn json<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, NotJson> {
+        let mut cut = Cut { text, out: String::new(), taken: 0, end: 0 };
+        let mut scanner = Scanner::new(text);
+        // Of each object that is open: whether a member stayed, and whether one went.
+        let mut open: Vec<(bool, bool)> = Vec::new();
+        while let Some(piece) = scanner.next()? {
+            match piece.token {
+                Token::Open => open.push((false, false)),
+                Token::Close => {
+                    open.pop();
+                }
+                Token::Name => {
+                    let quoted = text.get(piece.place.clone()).unwrap_or_default();
+                    let (stayed, went) = open.last().copied().unwrap_or_default();
+                    if self.cover(&crate::json::unescaped(quoted)) {
+                        // With the comma before it; the next to stay loses that where nothing stays before.
+                        cut.up_to(cut.end);
+                        cut.resume_at(scanner.skip_value()?.end);
+                        set_last(&mut open, (stayed, true));
+                        continue;
+                    }
+                    if went && !stayed {
+                        cut.up_to(cut.end);
+                        cut.resume_at(piece.place.start);
+                    }
+                    set_last(&mut open, (true, went));
+                }
+                Token::Text | Token::Number | Token::Word => {}
+            }
+            cut.end = piece.place.end;
+        }
+        Ok(cut.finish())
+    }
+
+    /// A form without the masked fields.
+    pub(crate) fn form(&self, body: &[u8]) -> Vec<u8> {
+        Query::new(body).without(|name| self.cover_field(name))
+    }
+
+    /// A target or any other text with a query, in which the values of masked parameters are replaced.
+    pub(crate) fn query<'t>(&self, target: &'t [u8]) -> Cow<'t, [u8]> {
+        let start = target.iter().position(|byte| *byte == b'?');
+        let Some(start) = start.filter(|_| !self.names.is_empty()) else {
+            return Cow::Borrowed(target);
+        };
+        let (path, query) = target.split_at(start);
+        let (query, fragment) = match query.iter().position(|byte| *byte == b'#') {
+            Some(at) => query.split_at(at),
+            None => (query, &b""[..]),
+        };
+        let mut out = path.to_vec();
+        let mut rest = query;
+        // The `?` comes first; some servers end a parameter at a `;` as well as at a `&`.
+        while let Some((separator, tail)) = rest.split_first() {
+            out.push(*separator);
+            let end = tail.iter().position(|byte| matches!(byte, b'&' | b';'));
+            let (parameter, after) = tail.split_at(end.unwrap_or(tail.len()));
+            match parameter.iter().position(|byte| *byte == b'=') {
+                Some(at) if self.cover_parameter(parameter.get(..at).unwrap_or_default()) => {
+                    out.extend_from_slice(parameter.get(..=at).unwrap_or_default());
+                    out.extend_from_slice(MASKED);
+                }
+                _ => out.extend_from_slice(parameter),
+            }
+            rest = after;
+        }
+        out.extend_from_slice(fragment);
+        Cow::Owned(out)
+    }
+
+    fn cover_parameter(&self, raw: &[u8]) -> bool {
+        Query::new(raw).pairs().next().is_some_and(|(name, _)| self.cover_field(&name))
+    }
+}
+
+fn set_last<T>(list: &mut [T], value: T) {
+    if let Some(last) = list.last_mut() {
+        *last = value;
+    }
+}
+
+/// A text out of which pieces are cut.
+struct Cut<'t> {
+    text: &'t str,
+    out: String,
+    /// So much of the text is in `out` or cut out.
+    taken: usize,
+    /// The end of the last token that stays.
+    end: usize,
+}
+
+impl<'t> Cut<'t> {
+    /// Keeps what comes before `to`.
+    fn up_to(&mut self, to: usize) {
+        self.out.push_str(self.text.get(self.taken..to).unwrap_or_default());
+        self.taken = self.taken.max(to);
+    }
+
+    fn resume_at(&mut self, at: usize) {
+        self.taken = at;
+        self.end = at;
+    }
+
+    fn finish(mut self) -> Cow<'t, str> {
+        if self.taken == 0 {
+            return Cow::Borrowed(self.text);
+        }
+        self.up_to(self.text.len());
+        Cow::Owned(self.out)
+    }
+}
+
+#[cfg(test)]
+#[path = "mask_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+//! Governance: what the collector's rules (`/v1/rules`) do with a request.
+
+use crate::body::is_json;
+use crate::condition::{Conditions, Facts};
+use crate::identify::Who;
+use crate::sampling::{AppConfig, Membership};
+use crate::template::Values;
+use serde_json::Value;
+
+/// All rules, the ones that count most first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rules(Vec<Rule>);
+
+#[derive(Debug, Clone)]
+struct Rule {
+    id: String,
+    kind: Kind,
+    block: bool,
+    /// It is for those who are not in its cohort.
+    not_matching: bool,
+    /// It is for requests of nobody known, too.
+    unidentified: bool,
+    conditions: Conditions,
+    variables: Vec<String>,
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Option<Value>,
+}
+
+/// A user's rule counts more than a company's, and that more than one for requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    User,
+    Company,
+    Request,
+}
+
+/// What the rules say of one request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) block: Option<Block>,
+    /// For the response, whoever makes it; each name once.
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+/// The answer in place of the upstream's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Block {
+    /// The rule's id.
+    pub(crate) rule: String,
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Fields of a response that a rule has no say in.
+const NOT_THEIRS: [&str; 6] =
+    ["connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade"];
+
+impl Rules {
+    /// Reads the list. `None` for what is none; an odd rule spoils no other.
+    pub(crate) fn read(json: &[u8]) -> Option<Self> {
+        let document: Value = serde_json::from_slice(json).ok()?;
+        let mut rules: Vec<(u64, Rule)> =
+            document.as_array()?.iter().filter_map(Rule::read).collect();
+        rules.sort_by_key(|(priority, rule)| (rule.kind, *priority));
+        Some(Self(rules.into_iter().map(|(_, rule)| rule).collect()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether a decision may need the request's body.
+    pub(crate) fn look_at_body(&self) -> bool {
+        self.0.iter().any(|rule| rule.conditions.look_at("request.body."))
+    }
+
+    /// Holds all rules against a request.
+    pub(crate) fn judge(&self, config: &AppConfig, who: &Who, facts: &Facts<'_>) -> Verdict {
+        let mut verdict = Verdict::default();
+        for rule in &self.0 {
+            let Some(values) = rule.applies(config, who, facts) else { continue };
+            for (name, text) in &rule.headers {
+                if !verdict.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                    let value = values.fill(text).chars().filter(|c| !c.is_control()).collect();
+                    verdict.headers.push((name.clone(), value));
+                }
+            }
+            if rule.block && verdict.block.is_none() {
+                verdict.block = Some(rule.answer(&values));
+            }
+        }
+        verdict
+    }
+}
+
+impl Rule {
+    fn read(rule: &Value) -> Option<(u64, Self)> {
+        let text = |name| rule.get(name).and_then(Value::as_str);
+        let flag = |name| rule.get(name).and_then(Value::as_bool).unwrap_or(false);
+        let kind = match text("type")? {
+            "user" => Kind::User,
+            "company" => Kind::Company,
+            "regex" => Kind::Request,
+            _ => return None,
+        };
+        let response = rule.get("response");
+        let part = |name| response.and_then(|response| response.get(name));
+        let headers = part("headers").and_then(Value::as_object).into_iter().flatten();
+        let variables = rule.get("variables").and_then(Value::as_array).into_iter().flatten();
+        let status =
+            part("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
+        let read = Self {
+            id: text("_id")?.to_owned(),
+            kind,
+            block: flag("block"),
+            not_matching: text("applied_to") == Some("not_matching"),
+            unidentified: flag("applied_to_unidentified"),
+            conditions: Conditions::read(rule.get("regex_config")),
+            variables: variables
+                .filter_map(|variable| Some(variable.get("name")?.as_str()?.to_owned()))
+                .collect(),
+            status: status.filter(|status| (200..600).contains(status)).unwrap_or(400),
+            headers: headers
+                .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+                .filter(|(name, _)| may_be_set(name))
+                .collect(),
+            body: part("body").filter(|body| !body.is_null()).cloned(),
+        };
+        let priority = rule.get("priority").and_then(Value::as_u64).unwrap_or(u64::MAX);
+        Some((priority, read))
+    }
+
+    /// Whether it is about this request; with the values of its variables.
+    fn applies<'a>(
+        &'a self,
+        config: &'a AppConfig,
+        who: &Who,
+        facts: &Facts<'_>,
+    ) -> Option<Values<'a>> {
+        let cohorts: Option<&[Membership]> = match self.kind {
+            Kind::User => who.user.as_ref().map(|id| config.cohorts_of_user(id)),
+            Kind::Company => who.company.as_ref().map(|id| config.cohorts_of_company(id)),
+            Kind::Request => None,
+        };
+        let membership = cohorts.and_then(|all| all.iter().find(|one| one.rule == self.id));
+        let concerned = match (self.kind, cohorts) {
+            (Kind::Request, _) => true,
+            (_, None) => self.unidentified,
+            (_, Some(_)) => membership.is_some() != self.not_matching,
+        };
+        let known = membership.map(|membership| &membership.values);
+        let holds = concerned && self.conditions.hold(facts);
+        holds.then_some(Values { declared: &self.variables, known })
+    }
+
+    fn answer(&self, values: &Values<'_>) -> Block {
+        let (content_type, body) = match &self.body {
+            None => (None, Vec::new()),
+            Some(Value::String(text)) => {
+                let text = values.fill(text);
+                let kind =
+                    if is_json(&text) { "application/json" } else { "text/plain; charset=utf-8" };
+                (Some(kind), text.into_bytes())
+            }
+            Some(json) => {
+                (Some("application/json"), values.fill_all(json).to_string().into_bytes())
+            }
+        };
+        // A rule that says what its body is knows better.
+        let said = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        let content_type = content_type.filter(|_| !said);
+        Block { rule: self.id.clone(), status: self.status, content_type, body }
+    }
+}
+
+/// Whether it is the name of a field, and of one that is not about the connection.
+fn may_be_set(name: &str) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty()
+        && name.bytes().all(token)
+        && !NOT_THEIRS.iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+#[cfg(test)]
+#[path = "rules_tests.rs"]
+mod tests;

@@ -1,0 +1,210 @@
+//! What the collector says about sampling, and about who is in which cohort: `/v1/config`.
+
+use crate::condition::{Conditions, Facts};
+use crate::identify::Who;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// The application's configuration. Every part of the document may be absent, and an odd part spoils no other.
+#[derive(Debug, Clone)]
+pub(crate) struct AppConfig {
+    rate: u8,
+    users: HashMap<String, u8>,
+    companies: HashMap<String, u8>,
+    requests: Vec<(Conditions, u8)>,
+    user_cohorts: HashMap<String, Vec<Membership>>,
+    company_cohorts: HashMap<String, Vec<Membership>>,
+}
+
+/// An entity is in the cohort of a rule, with these values for its variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Membership {
+    pub(crate) rule: String,
+    pub(crate) values: HashMap<String, String>,
+}
+
+/// Before the collector has said anything, everything is sent and nobody is in a cohort.
+impl Default for AppConfig {
+    fn default() -> Self {
+        Self {
+            rate: 100,
+            users: HashMap::new(),
+            companies: HashMap::new(),
+            requests: Vec::new(),
+            user_cohorts: HashMap::new(),
+            company_cohorts: HashMap::new(),
+        }
+    }
+}
+
+impl AppConfig {
+    /// Reads the document. `None` for what is none.
+    pub(crate) fn read(json: &[u8]) -> Option<Self> {
+        let document: Value = serde_json::from_slice(json).ok()?;
+        let map = document.as_object()?;
+        let requests = map.get("regex_config").and_then(Value::as_array).into_iter().flatten();
+        Some(Self {
+            rate: map.get("sample_rate").and_then(rate).unwrap_or(100),
+            users: rates(map.get("user_sample_rate")),
+            companies: rates(map.get("company_sample_rate")),
+            requests: requests
+                .filter_map(|entry| {
+                    Some((Conditions::of_entry(entry), rate(entry.get("sample_rate")?)?))
+                })
+                .collect(),
+            user_cohorts: cohorts(map.get("user_rules")),
+            company_cohorts: cohorts(map.get("company_rules")),
+        })
+    }
+
+    /// How many of a hundred such events are to be sent: the user's rate before the company's, of that and the
+    /// request's the lower one; the general rate where there is neither.
+    pub(crate) fn rate(&self, who: &Who, facts: &Facts<'_>) -> u8 {
+        let user = who.user.as_ref().and_then(|id| self.users.get(id));
+        let entity = user.or_else(|| self.companies.get(who.company.as_ref()?)).copied();
+        let request = self.requests.iter().find(|(conditions, _)| conditions.hold(facts));
+        let request = request.map(|(_, rate)| *rate);
+        match (entity, request) {
+            (Some(entity), Some(request)) => entity.min(request),
+            (one, other) => one.or(other).unwrap_or(self.rate),
+        }
+    }
+
+    /// Whether a request's head alone decides the rate: not who the caller is, which the response may say, nor
+    /// what is in a body or a response.
+    pub(crate) fn is_known_early(&self) -> bool {
+        let late = |(conditions, _): &(Conditions, u8)| {
+            conditions.look_at("response.") || conditions.look_at("request.body.")
+        };
+        self.users.is_empty() && self.companies.is_empty() && !self.requests.iter().any(late)
+    }
+
+    pub(crate) fn cohorts_of_user(&self, id: &str) -> &[Membership] {
+        self.user_cohorts.get(id).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(crate) fn cohorts_of_company(&self, id: &str) -> &[Membership] {
+        self.company_cohorts.get(id).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// How many events one that was sent at this rate stands for.
+pub(crate) fn weight(rate: u8) -> u8 {
+    100_u8.checked_div(rate).unwrap_or(1)
+}
+
+fn rate(value: &Value) -> Option<u8> {
+    // A rate is whole and at most 100, so nothing is lost.
+    value.as_f64().map(|rate| rate.clamp(0.0, 100.0) as u8)
+}
+
+fn rates(map: Option<&Value>) -> HashMap<String, u8> {
+    let map = map.and_then(Value::as_object).into_iter().flatten();
+    map.filter_map(|(id, value)| Some((id.clone(), rate(value)?))).collect()
+}
+
+fn cohorts(map: Option<&Value>) -> HashMap<String, Vec<Membership>> {
+    let map = map.and_then(Value::as_object).into_iter().flatten();
+    map.map(|(id, list)| {
+        let list = list.as_array().into_iter().flatten();
+        (id.clone(), list.filter_map(membership).collect())
+    })
+    .collect()
+}
+
+fn membership(entry: &Value) -> Option<Membership> {
+    let rule = entry.get("rules")?.as_str()?.to_owned();
+    let values = entry.get("values").and_then(Value::as_object).into_iter().flatten();
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    let values = values.filter_map(|(name, value)| Some((name.clone(), text(value)?))).collect();
+    Some(Membership { rule, values })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::{Head, Request};
+    use serde_json::json;
+
+    fn config(value: Value) -> AppConfig {
+        AppConfig::read(value.to_string().as_bytes()).unwrap()
+    }
+
+    fn rate_of(config: &AppConfig, user: Option<&str>, company: Option<&str>, status: u16) -> u8 {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        let request = Request { method: b"GET".to_vec(), ..Request::default() };
+        let response = Head::default();
+        let facts = Facts {
+            request: &request,
+            uri: b"",
+            ip: None,
+            body: None,
+            response: Some((status, &response)),
+        };
+        config.rate(&Who { user: text(user), company: text(company) }, &facts)
+    }
+
+    #[test]
+    fn the_user_comes_before_the_company_and_the_lower_of_entity_and_request_counts() {
+        let config = config(json!({
+            "sample_rate": 80, "user_sample_rate": {"12345": 10, "odd": "x"}, "company_sample_rate": {"67890": 90},
+            "regex_config": [
+                {"conditions": [{"path": "response.status", "value": "^5"}], "sample_rate": 50},
+                {"conditions": [{"path": "response.status", "value": "."}]},
+                {"conditions": [{"path": "response.status", "value": "^4"}], "sample_rate": 5},
+            ],
+        }));
+        assert!(!config.is_known_early());
+        for (user, company, status, expected) in [
+            (None, None, 200, 80),
+            (Some("12345"), Some("67890"), 200, 10),
+            (None, Some("67890"), 200, 90),
+            (Some("other"), Some("67890"), 200, 90),
+            (Some("odd"), None, 200, 80),
+            (None, Some("67890"), 500, 50),
+            (Some("12345"), None, 500, 10),
+            (None, None, 404, 5),
+        ] {
+            assert_eq!(
+                rate_of(&config, user, company, status),
+                expected,
+                "{user:?} {company:?} {status}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_part_may_be_absent_and_an_odd_one_spoils_no_other() {
+        let empty = config(json!({}));
+        assert_eq!(rate_of(&empty, Some("x"), None, 200), 100);
+        assert!(empty.is_known_early());
+        let odd = config(json!({
+            "sample_rate": "x", "user_sample_rate": [], "company_sample_rate": null, "regex_config": {"a": 1},
+            "user_rules": {"u": [{"rules": "r1", "values": {"0": "a", "1": 2, "2": null}}, {"values": {}}, 5], "v": 1},
+            "company_rules": [], "billing_config_jsons": {},
+        }));
+        assert_eq!(rate_of(&odd, None, None, 200), 100);
+        let values =
+            HashMap::from([("0".to_owned(), "a".to_owned()), ("1".to_owned(), "2".to_owned())]);
+        assert_eq!(odd.cohorts_of_user("u"), [Membership { rule: "r1".into(), values }]);
+        assert!(odd.cohorts_of_user("v").is_empty() && odd.cohorts_of_company("c").is_empty());
+        for none in [&b"[]"[..], b"", b"<html>", b"\"x\"", b"{"] {
+            assert!(AppConfig::read(none).is_none());
+        }
+    }
+
+    #[test]
+    fn rates_are_percentages_and_weights_their_inverse() {
+        let rate = |value: Value| rate(&value);
+        assert_eq!(
+            (rate(json!(250)), rate(json!(-1)), rate(json!(33.9))),
+            (Some(100), Some(0), Some(33))
+        );
+        assert_eq!([100, 60, 50, 33, 1, 0].map(weight), [1, 1, 2, 3, 100, 1]);
+    }
+}

@@ -1,0 +1,256 @@
+//! The background: batches on their way to the collector, and what it is asked.
+
+use crate::breaker::Breaker;
+use crate::collector::{CONFIG_TAG, Collector, RETRY_AFTER, RULES_TAG};
+use crate::hub::{Hub, Tools};
+use crate::queue::Batch;
+use crate::rules::Rules;
+use crate::sampling::AppConfig;
+use crate::watch::Watch;
+use exchange::{Answer, Background, CallResult, Errand, Tally};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// Without a request for so long, nobody needs to know what changes.
+const IDLE: u64 = 60_000;
+
+/// A larger document is not read: the VM's memory is everybody's.
+const MAX_DOCUMENT: usize = 4 << 20;
+
+/// So often is a batch tried when the configuration goes away.
+const LAST_TRIES: u32 = 3;
+
+/// The work of one configuration in one VM.
+pub(crate) struct Sender {
+    hub: Rc<Hub>,
+    tools: Tools,
+    breaker: Breaker,
+    out: HashMap<u64, Out>,
+    next: u64,
+    config: Watch,
+    rules: Watch,
+    /// The configuration goes away; so many batches have failed since.
+    leaving: Option<u32>,
+}
+
+/// What a call is for.
+enum Out {
+    Batch(Batch, u64),
+    Config,
+    Rules,
+}
+
+impl Sender {
+    pub(crate) fn new(hub: Rc<Hub>, tools: Tools) -> Self {
+        Self {
+            hub,
+            tools,
+            breaker: Breaker::default(),
+            out: HashMap::new(),
+            next: 0,
+            config: Watch::default(),
+            rules: Watch::default(),
+            leaving: None,
+        }
+    }
+
+    /// As many batches as may go now.
+    fn batches(&mut self, now: u64) -> Vec<Errand> {
+        let Some(collector) = self.hub.collector() else { return Vec::new() };
+        let wait = self.hub.config.batch_max_wait;
+        let since = if self.leaving.is_some() { u64::MAX } else { now.saturating_sub(wait) };
+        let mut errands = Vec::new();
+        while self.may_send(now) > 0 {
+            let Some(batch) = self.hub.with_queue(|queue| queue.next(since)) else { break };
+            let (target, call) = collector.post(batch.json());
+            self.breaker.sent();
+            errands.push(Errand { id: self.number(Out::Batch(batch, now)), target, call });
+        }
+        self.hub.may_send.set(self.may_send(now) > 0);
+        errands
+    }
+
+    fn may_send(&self, now: u64) -> usize {
+        let batches = self.out.values().filter(|out| matches!(out, Out::Batch(..))).count();
+        match self.leaving {
+            None => self.breaker.may_send(self.hub.at_once(), batches, now),
+            Some(failed) if failed < LAST_TRIES => usize::MAX,
+            Some(_) => 0,
+        }
+    }
+
+    fn number(&mut self, out: Out) -> u64 {
+        let id = self.next;
+        self.next = self.next.wrapping_add(1);
+        self.out.insert(id, out);
+        id
+    }
+
+    /// Asks for what may have changed.
+    fn questions(&mut self, now: u64) -> Vec<Errand> {
+        let Some(collector) = self.hub.collector() else { return Vec::new() };
+        let active = now.saturating_sub(self.hub.last_request.get()) < IDLE;
+        let mut errands = Vec::new();
+        if self.config.is_due(now, active) {
+            let (target, call) = collector.config();
+            errands.push(Errand { id: self.number(Out::Config), target, call });
+        }
+        if self.rules.is_due(now, active) {
+            let (target, call) = Collector::rules(&collector);
+            errands.push(Errand { id: self.number(Out::Rules), target, call });
+        }
+        errands
+    }
+
+    fn batch_answered(&mut self, batch: Batch, sent: u64, result: &CallResult, now: u64) {
+        let events = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        let hub = Rc::clone(&self.hub);
+        if let Ok(answer) = result {
+            self.config.heard(answer.header(CONFIG_TAG));
+            self.rules.heard(answer.header(RULES_TAG));
+            hub.tallies.record("batch_latency_ms", now.saturating_sub(sent));
+        }
+        match result.as_ref().map(|answer| answer.status) {
+            Ok(200..=299) => {
+                hub.with_queue(|queue| queue.done(&batch));
+                hub.tallies.count("sent", events);
+                if self.breaker.works() {
+                    (self.tools.note)("gatehouse_moesif: the collector takes events again");
+                }
+                self.debug(|| format!("{events} events sent in {} ms", now.saturating_sub(sent)));
+            }
+            // Something in it is not as it should be, or it is too large: the collector itself is well.
+            Ok(status @ (400 | 413)) => {
+                self.breaker.works();
+                if hub.with_queue(|queue| queue.split(batch)) {
+                    hub.tallies.count("splits", 1);
+                } else {
+                    hub.tallies.count("dropped_rejected", 1);
+                    self.debug(|| format!("the collector does not take an event ({status})"));
+                }
+            }
+            Ok(status @ (401..=406 | 410)) => {
+                self.back(batch);
+                let pause = self.breaker.refuses(now);
+                self.complain(pause, &format!("the collector answers {status}: application id, subscription or address are not right"));
+            }
+            failed => {
+                let said = match failed {
+                    Ok(status) => format!("the collector answers {status}"),
+                    Err(error) => format!("the collector cannot be reached: {error}"),
+                };
+                let wish = result.as_ref().ok().and_then(retry_after);
+                self.back(batch);
+                hub.tallies.count("retries", 1);
+                let first = !self.breaker.is_open();
+                let pause = self.breaker.fails(now, wish, random(&self.tools));
+                self.complain(pause.filter(|_| first), &said);
+            }
+        }
+    }
+
+    /// The batch goes again, unless this was the last chance.
+    fn back(&mut self, batch: Batch) {
+        if let Some(failed) = &mut self.leaving {
+            *failed = failed.saturating_add(1);
+            if *failed >= LAST_TRIES {
+                let events = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+                self.hub.tallies.count("dropped_at_end", events);
+            }
+        }
+        self.hub.with_queue(|queue| queue.again(batch));
+    }
+
+    /// Once for each row of failures: a collector that is away for hours does not fill the log.
+    fn complain(&self, pause: Option<u64>, what: &str) {
+        if let Some(pause) = pause {
+            let queue = self.hub.with_queue(|queue| (queue.count(), queue.bytes()));
+            let (events, bytes) = queue;
+            (self.tools.report)(&format!(
+                "gatehouse_moesif: {what}; {events} events ({bytes} octets) wait, next try in {pause} ms"
+            ));
+        }
+    }
+
+    fn debug(&self, message: impl FnOnce() -> String) {
+        if self.hub.config.debug {
+            (self.tools.note)(&format!("gatehouse_moesif: {}", message()));
+        }
+    }
+}
+
+impl Background for Sender {
+    fn due(&mut self, now: u64) -> Vec<Errand> {
+        let mut errands = self.questions(now);
+        errands.extend(self.batches(now));
+        errands
+    }
+
+    fn answered(&mut self, id: u64, result: CallResult, now: u64) -> Vec<Errand> {
+        let document = |answer: &Answer| answer.status == 200 && answer.body.len() <= MAX_DOCUMENT;
+        let body =
+            result.as_ref().ok().filter(|answer| document(answer)).map(|answer| &answer.body);
+        let tag = |name| result.as_ref().ok().and_then(|answer| answer.header(name));
+        let jitter = random(&self.tools);
+        match self.out.remove(&id) {
+            Some(Out::Batch(batch, sent)) => self.batch_answered(batch, sent, &result, now),
+            Some(Out::Config) => {
+                let app = body.and_then(|body| AppConfig::read(body));
+                self.config.answered(app.is_some(), tag(CONFIG_TAG), now, jitter);
+                self.debug(|| {
+                    format!(
+                        "configuration {}",
+                        if app.is_some() { "read" } else { "not to be had" }
+                    )
+                });
+                app.into_iter().for_each(|app| self.hub.set_app(app));
+            }
+            Some(Out::Rules) => {
+                let rules = body.and_then(|body| Rules::read(body));
+                self.rules.answered(rules.is_some(), tag(RULES_TAG), now, jitter);
+                self.debug(|| {
+                    format!("rules {}", if rules.is_some() { "read" } else { "not to be had" })
+                });
+                rules.into_iter().for_each(|rules| self.hub.set_rules(rules));
+            }
+            None => {}
+        }
+        let mut errands = self.batches(now);
+        if self.leaving.is_none() {
+            errands.extend(self.questions(now));
+        }
+        errands
+    }
+
+    fn leave(&mut self, now: u64) -> Vec<Errand> {
+        self.leaving = Some(0);
+        self.batches(now)
+    }
+
+    fn tally(&mut self) -> Vec<Tally> {
+        let mut tallies = self.hub.tallies.take();
+        let (count, bytes) = self.hub.with_queue(|queue| (queue.count(), queue.bytes()));
+        for (name, value) in [("queue_events", count), ("queue_bytes", bytes)] {
+            tallies.push(Tally::Gauge(name, u64::try_from(value).unwrap_or(u64::MAX)));
+        }
+        tallies
+    }
+}
+
+/// How long the collector wants to be left alone, in milliseconds.
+fn retry_after(answer: &Answer) -> Option<u64> {
+    let seconds: u64 =
+        std::str::from_utf8(answer.header(RETRY_AFTER)?).ok()?.trim().parse().ok()?;
+    Some(seconds.saturating_mul(1000))
+}
+
+fn random(tools: &Tools) -> u32 {
+    let mut bytes = [0; 4];
+    // Without randomness there is no jitter, which is no fault.
+    let _ = (tools.random)(&mut bytes);
+    u32::from_be_bytes(bytes)
+}
+
+#[cfg(test)]
+#[path = "sender_tests.rs"]
+mod tests;

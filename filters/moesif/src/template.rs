@@ -1,0 +1,107 @@
+//! Texts with places to fill in: `{{0}}`, `{{plan|none}}`.
+
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+
+/// Stands where a rule's variable has no value.
+const UNKNOWN: &str = "UNKNOWN";
+
+/// What a rule knows of its variables.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Values<'a> {
+    /// The variables that the rule declares. Without any, nothing is filled in.
+    pub(crate) declared: &'a [String],
+    /// Those with a value.
+    pub(crate) known: Option<&'a HashMap<String, String>>,
+}
+
+impl Values<'_> {
+    /// `text`, filled in. A place that names no declared variable stays as it is.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("{{") {
+            out.push_str(before);
+            match after.split_once("}}").and_then(|(place, tail)| Some((self.value(place)?, tail)))
+            {
+                Some((value, tail)) => {
+                    out.push_str(value);
+                    rest = tail;
+                }
+                None => {
+                    out.push_str("{{");
+                    rest = after;
+                }
+            }
+        }
+        out.push_str(rest);
+        out
+    }
+
+    /// All texts in `value`, names included, filled in.
+    pub(crate) fn fill_all(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.fill(text)),
+            Value::Array(items) => items.iter().map(|item| self.fill_all(item)).collect(),
+            Value::Object(map) => {
+                let filled =
+                    map.iter().map(|(name, value)| (self.fill(name), self.fill_all(value)));
+                Value::Object(filled.collect::<Map<_, _>>())
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn value<'a>(&'a self, place: &'a str) -> Option<&'a str> {
+        let (name, default) = match place.split_once('|') {
+            Some((name, default)) => (name.trim(), Some(default.trim())),
+            None => (place.trim(), None),
+        };
+        if !self.declared.iter().any(|declared| declared == name) {
+            return None;
+        }
+        let known = self.known.and_then(|known| known.get(name)).map(String::as_str);
+        Some(known.or(default).unwrap_or(UNKNOWN))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fill(text: &str) -> String {
+        let declared = ["0", "plan", "gone"].map(str::to_owned);
+        let known = HashMap::from([
+            ("0".to_owned(), "a\"b".to_owned()),
+            ("plan".to_owned(), "{{0}}".to_owned()),
+        ]);
+        Values { declared: &declared, known: Some(&known) }.fill(text)
+    }
+
+    #[test]
+    fn places_get_the_value_the_default_or_unknown() {
+        assert_eq!(fill("x {{0}}-{{ 0 }} y"), "x a\"b-a\"b y");
+        assert_eq!(fill("{{gone|no plan}} {{gone}} {{0|no}} {{gone|}}"), "no plan UNKNOWN a\"b ");
+    }
+
+    #[test]
+    fn what_is_no_declared_place_stays() {
+        for text in ["{{other}}", "{{0", "{0}", "}}{{", "{{{{", ""] {
+            assert_eq!(fill(text), text);
+        }
+        assert_eq!(fill("{{ {{0}}"), "{{ a\"b");
+        assert_eq!(fill("{{plan}}"), "{{0}}", "a value is not filled in again");
+        let none = Values { declared: &[], known: None };
+        assert_eq!(none.fill("{{0}}"), "{{0}}");
+    }
+
+    #[test]
+    fn names_and_values_at_any_depth_are_filled_in() {
+        let declared = ["0".to_owned()];
+        let known = HashMap::from([("0".to_owned(), "v".to_owned())]);
+        let values = Values { declared: &declared, known: Some(&known) };
+        let body = json!({"{{0}}": ["{{0}}", 1, null, {"a": "x{{0}}"}]});
+        assert_eq!(values.fill_all(&body), json!({"v": ["v", 1, null, {"a": "xv"}]}));
+    }
+}

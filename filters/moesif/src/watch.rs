@@ -1,0 +1,135 @@
+//! When to ask for a document of the collector's again.
+
+use std::collections::VecDeque;
+
+/// A document is asked for so often at least, in milliseconds.
+const PERIOD: u64 = 60_000;
+/// The first pause after a failure.
+const FIRST: u64 = 1000;
+
+/// One document.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// The last two etags. Two, because collectors that take turns may be of different minds for a while.
+    known: VecDeque<Vec<u8>>,
+    wanted: bool,
+    under_way: bool,
+    not_before: u64,
+    asked: u64,
+    failures: u32,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            known: VecDeque::new(),
+            wanted: true,
+            under_way: false,
+            not_before: 0,
+            asked: 0,
+            failures: 0,
+        }
+    }
+}
+
+impl Watch {
+    /// Whether to ask now; then it counts as asked. `active`: there are requests that need to know.
+    pub(crate) fn is_due(&mut self, now: u64, active: bool) -> bool {
+        let old = active && now.saturating_sub(self.asked) >= PERIOD;
+        let due = !self.under_way && now >= self.not_before && (self.wanted || old);
+        if due {
+            self.under_way = true;
+            self.wanted = false;
+            self.asked = now;
+        }
+        due
+    }
+
+    /// An answer of the collector's names the present etag.
+    pub(crate) fn heard(&mut self, tag: Option<&[u8]>) {
+        if let Some(tag) = tag.filter(|tag| !tag.is_empty() && tag.len() <= 256)
+            && !self.known.iter().any(|known| known == tag)
+        {
+            self.wanted = true;
+            self.remember(tag);
+        }
+    }
+
+    /// The answer to the question is here, and `good` or not.
+    pub(crate) fn answered(&mut self, good: bool, tag: Option<&[u8]>, now: u64, jitter: u32) {
+        self.under_way = false;
+        if good {
+            self.failures = 0;
+            if let Some(tag) = tag.filter(|tag| !self.known.iter().any(|known| known == tag)) {
+                self.remember(tag);
+            }
+            return;
+        }
+        self.wanted = true;
+        let pause =
+            FIRST.saturating_mul(1_u64.checked_shl(self.failures.min(10)).unwrap_or(u64::MAX));
+        let half = pause.min(PERIOD) / 2;
+        let pause = half.saturating_add(u64::from(jitter).checked_rem(half.max(1)).unwrap_or(0));
+        self.not_before = now.saturating_add(pause);
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    fn remember(&mut self, tag: &[u8]) {
+        self.known.truncate(1);
+        self.known.push_front(tag.to_vec());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(watch: &mut Watch, now: u64, tag: &[u8]) {
+        assert!(watch.is_due(now, true));
+        watch.answered(true, Some(tag), now, 0);
+    }
+
+    #[test]
+    fn a_document_is_read_at_the_start_once_a_minute_and_when_it_has_changed() {
+        let mut watch = Watch::default();
+        read(&mut watch, 5, b"a");
+        assert!(!watch.is_due(60_000, true));
+        assert!(!watch.is_due(60_005, false), "nobody needs it");
+        read(&mut watch, 60_005, b"a");
+        watch.heard(Some(b"a"));
+        watch.heard(None);
+        watch.heard(Some(b""));
+        assert!(!watch.is_due(60_006, true));
+        watch.heard(Some(b"b"));
+        assert!(watch.is_due(60_007, false));
+        assert!(!watch.is_due(60_008, true), "one question at a time");
+        watch.answered(true, Some(b"b"), 60_009, 0);
+        watch.heard(Some(b"a"));
+        assert!(!watch.is_due(60_010, true), "collectors take turns");
+        watch.heard(Some(b"c"));
+        assert!(watch.is_due(60_011, true));
+    }
+
+    #[test]
+    fn a_change_during_a_question_is_not_lost() {
+        let mut watch = Watch::default();
+        assert!(watch.is_due(0, true));
+        watch.heard(Some(b"new"));
+        watch.answered(true, Some(b"old"), 1, 0);
+        assert!(watch.is_due(2, true));
+    }
+
+    #[test]
+    fn failures_make_the_pauses_longer() {
+        let mut watch = Watch::default();
+        let mut now = 0;
+        for longest in [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000] {
+            assert!(watch.is_due(now, false));
+            watch.answered(false, None, now, u32::MAX);
+            assert!(!watch.is_due(now + longest / 2 - 1, true));
+            now += longest;
+        }
+        read(&mut watch, now, b"a");
+        assert!(!watch.is_due(now + 1, true));
+    }
+}
