@@ -9,41 +9,52 @@ use crate::store::{Put, Store};
 /// Shared data is written by everybody who shares the `vm_id` (Envoy) or the zone (Kong), and may be torn or,
 /// on Kong, evicted: a slot's content has to say itself whose it is, and that it is whole.
 #[derive(Debug)]
-pub struct Counters(Store);
+pub struct Counters {
+    store: Store,
+    overwrites: bool,
+}
 
 impl Counters {
     /// Slots of this VM alone.
     #[must_use]
     pub fn own() -> Self {
-        Self(Store::own())
+        Self { store: Store::own(), overwrites: false }
     }
 
     /// Slots on `host`: shared data on Envoy and in a declared `zone` of Kong's, else the VM's own. `None` as
     /// long as the host is not known: Kong traps without a zone.
     pub(crate) fn on(host: Host, zone: Option<&str>) -> Option<Self> {
-        match (host, zone) {
-            (_, Some(zone)) => Some(Self(Store::Shared(Some(zone.to_owned())))),
-            (Host::Envoy, None) => Some(Self(Store::Shared(None))),
-            (Host::Kong(_), None) => Some(Self::own()),
-            (Host::Unknown, None) => None,
-        }
+        let store = match (host, zone) {
+            (_, Some(zone)) => Store::Shared(Some(zone.to_owned())),
+            (Host::Envoy, None) => Store::Shared(None),
+            (Host::Kong(_), None) => Store::own(),
+            (Host::Unknown, None) => return None,
+        };
+        Some(Self { store, overwrites: !matches!(host, Host::Kong(_)) })
+    }
+
+    /// Whether [`Counters::put`] with `None` also writes over what somebody else has created in the meantime:
+    /// there a slot is created safely only before others work, while Envoy still tries the configuration out.
+    #[must_use]
+    pub fn overwrites(&self) -> bool {
+        self.overwrites
     }
 
     /// Whether other workers see the slots, too.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.0.is_shared()
+        self.store.is_shared()
     }
 
     /// What lies in slot `index` (28 bits), and the number that a write has to name.
     #[must_use]
     pub fn get(&self, index: u32) -> Option<(Vec<u8>, u32)> {
-        self.0.get(Region::Counters.slot(index.into()))
+        self.store.get(Region::Counters.slot(index.into()))
     }
 
     /// Writes the slot if nobody has since `seen` was read. With `None`, for a slot that was not there, Kong
     /// creates it only if it still is not, but Envoy writes in any case.
     pub fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put {
-        self.0.put(Region::Counters.slot(index.into()), value, seen)
+        self.store.put(Region::Counters.slot(index.into()), value, seen)
     }
 }

@@ -87,18 +87,25 @@ impl Common {
         }
     }
 
+    /// Adds what a filter has that shares something with other workers and other nodes: `admin`, `shm_zone`.
+    #[must_use]
+    pub fn with_shared(self, f: &mut Fields<'_>) -> Self {
+        let admin = admin(f);
+        let shm_zone = f.text("shm_zone", ZONE);
+        Self { admin, shm_zone, ..self }
+    }
+
     /// Adds what a filter with lookups has: `admin`, `shm_zone`, `cache`.
     #[must_use]
     pub fn with_lookups(self, f: &mut Fields<'_>) -> Self {
-        let admin = admin(f);
-        let shm_zone = f.text("shm_zone", ZONE);
+        let common = self.with_shared(f);
         let cache = f.object("cache", Cache::read).unwrap_or_default();
         f.check(
-            cache.mode == Mode::Lazy || admin.is_some(),
+            cache.mode == Mode::Lazy || common.admin.is_some(),
             "cache.mode",
             "found \"full\" without `admin`, expected an admin service to fetch from",
         );
-        Self { admin, shm_zone, cache, ..self }
+        Self { cache, ..common }
     }
 }
 

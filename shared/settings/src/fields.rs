@@ -420,6 +420,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A setting of the system that the filter replaces, without a meaning here: taken as it is, whatever it is.
+    pub fn unused(&mut self, name: &'static str) {
+        self.take(name, json!({}));
+    }
+
     // === Relations between fields ===
 
     /// Notes a problem unless `holds`. `message` says what was found and what is expected.

@@ -195,3 +195,13 @@ fn a_null_can_be_told_from_nothing() {
     assert_eq!(parse("{}"), (false, false, true));
     assert_eq!(parse(r#"{"on":false}"#), (false, true, false));
 }
+
+#[test]
+fn a_setting_without_a_meaning_here_may_be_anything_and_is_in_the_schema() {
+    let build = |f: &mut Fields<'_>| f.unused("redis");
+    for json in ["{}", r#"{"redis":null}"#, r#"{"redis":{"host":"h"}}"#, r#"{"redis":7}"#] {
+        assert!(read(json.as_bytes(), &|_| None, build).is_ok(), "{json}");
+    }
+    assert_eq!(schema(build)["properties"]["redis"], serde_json::json!({}));
+    assert!(read(b"{\"radis\":1}", &|_| None, build).is_err());
+}
