@@ -8,6 +8,8 @@
 use crate::seal::{Seal, TAG};
 use crate::store::Store;
 use exchange::{Finding, Key};
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 
 /// Slots have one size, so that none ever grows in place.
 const SLOT: usize = 1024;
@@ -15,6 +17,8 @@ const SLOT: usize = 1024;
 const PIECE: usize = 768;
 /// up to this length; beyond it is not kept.
 const MAX_VALUE: usize = 128 << 10;
+/// A longer name lies in a slot as its digest, so that it leaves room for a piece of a value.
+const MAX_NAME: usize = 192;
 const FORMAT: u8 = 1;
 /// A table has at most two to the power of this many slots.
 const MAX_BITS: u32 = 20;
@@ -76,6 +80,7 @@ impl Slots {
 
     /// What lies under `key` in generation `generation`.
     pub(crate) fn get(&self, store: &Store, generation: u64, key: &Key) -> Option<Entry> {
+        let key = &*fitting(key);
         self.places(Region::Values, key)
             .chain(self.places(Region::Absences, key).take(1))
             .filter_map(|slot| self.open(&store.get(slot)?.0, generation, key))
@@ -106,6 +111,7 @@ impl Slots {
     /// Puts `entry` under `key`, in the place of the same key's, of one that does not count, or of the older
     /// one. "There is none" has a region of its own: guesses cannot push out what is.
     pub(crate) fn put(&self, store: &Store, generation: u64, key: &Key, entry: &Entry) {
+        let key = &*fitting(key);
         if let Content::Found(Finding::Value(value)) = &entry.content {
             if value.len() > MAX_VALUE {
                 return self.remove(store, generation, key, u64::MAX);
@@ -145,6 +151,7 @@ impl Slots {
 
     /// Takes out what lies under `key` and was read before change `seq`.
     pub(crate) fn remove(&self, store: &Store, generation: u64, key: &Key, seq: u64) {
+        let key = &*fitting(key);
         let gone = Entry { stored_at: 0, seq: None, content: Content::Gone };
         let Some(sealed) = self.sealed(generation, key, &gone) else { return };
         let places =
@@ -238,6 +245,15 @@ impl Slots {
     fn verified<'a>(&self, bytes: &'a [u8]) -> Option<Reader<'a>> {
         self.seal.verified(bytes, SLOT).map(Reader)
     }
+}
+
+/// The key under which `key` lies in slots. No key of a filter begins like a digest does here.
+fn fitting(key: &Key) -> Cow<'_, Key> {
+    if key.name.len() <= MAX_NAME {
+        return Cow::Borrowed(key);
+    }
+    let digest = Sha256::digest(&key.name);
+    Cow::Owned(Key::new(key.table, [b"\xffdigest".as_slice(), &digest].concat()))
 }
 
 /// The key of a piece of a long value. No key of a filter begins like this.

@@ -138,6 +138,22 @@ fn a_value_beyond_all_bounds_is_not_kept_and_leaves_nothing_old() {
 }
 
 #[test]
+fn a_name_of_any_length_is_kept_apart_from_others_and_removed() {
+    for len in [1, MAX_NAME - 10, MAX_NAME, MAX_NAME + 1, 500, 70_000] {
+        for text in ["short".to_owned(), "x".repeat(PIECE), "y".repeat(5000)] {
+            let (slots, store) = (Slots::new(1, b"0123456789abcdef", 4096), Store::own());
+            let (long, other) = (vec![b'k'; len], [vec![b'k'; len - 1], vec![b'l']].concat());
+            let (long, other) = (Key::new(1, long), Key::new(1, other));
+            slots.put(&store, GENERATION, &long, &value(&text, 10));
+            assert_eq!(slots.get(&store, GENERATION, &long), Some(value(&text, 10)), "{len}");
+            assert_eq!(slots.get(&store, GENERATION, &other), None, "{len}");
+            slots.remove(&store, GENERATION, &long, u64::MAX);
+            assert_eq!(slots.get(&store, GENERATION, &long), None, "{len}");
+        }
+    }
+}
+
+#[test]
 fn filters_that_share_a_store_do_not_push_out_one_anothers_entries() {
     let (one, two, store) = (slots(), Slots::new(2, b"0123456789abcdef", 64), Store::own());
     one.put(&store, GENERATION, &key(1), &value("a", 10));
