@@ -292,7 +292,7 @@ pub(crate) mod tests {
             ),
             (provider(""), "providers[0]"),
             (provider(r#","jwks_uri":"https://p/jwks""#), "providers[0].upstream"),
-            (provider(r#","jwks_uri":"https://p/jwks?x""#), "providers[0].jwks_uri"),
+            (provider(r#","jwks_uri":"https://p/jwks#x""#), "providers[0].jwks_uri"),
             (provider(r#","jwks":"{}""#), "providers[0].jwks"),
             (provider(r#","jwks":"{\"keys\":[]}""#), "providers[0].jwks"),
             (provider(&format!(r#"{remote},"algorithms":["HS256"]"#)), "providers[0].algorithms"),

@@ -2,7 +2,7 @@
 
 use crate::memory::KeySet;
 use consumer::IDENTITY_HEADERS;
-use exchange::{Target, percent_decode, same_name};
+use exchange::{Call, Query, Target, percent_decode, same_name};
 use jose::{Algorithm, Algorithms, JwkSet, Policy};
 use settings::{Fields, Rule};
 use std::rc::Rc;
@@ -43,13 +43,13 @@ pub(crate) struct Place {
     pub(crate) uri: Uri,
 }
 
-/// An absolute URI without user, query and fragment.
+/// An absolute URI without user and fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Uri {
     pub(crate) https: bool,
     /// Lower case, without the scheme's own port.
     pub(crate) authority: String,
-    /// The path as it is written.
+    /// Path and query as they are written.
     pub(crate) path: String,
 }
 
@@ -64,8 +64,8 @@ const NAME: Rule = Rule {
 };
 
 const URI: Rule = Rule {
-    what: "a URI `http(s)://authority/path` without user, query and fragment",
-    pattern: Some("^https?://[^/?#@\\s]+/[^?#\\s]*$"),
+    what: "a URI `http(s)://authority/path` without user and fragment",
+    pattern: Some("^https?://[^/?#@\\s]+/[^#\\s]*$"),
     max: 2048,
     check: |text| Uri::parse(text).is_some(),
 };
@@ -234,7 +234,7 @@ impl Uri {
             None => (false, text.strip_prefix("http://")?),
         };
         let (authority, path) = rest.split_at_checked(rest.find('/')?)?;
-        let plain = |b: u8| b.is_ascii_graphic() && !b"?#\\\"<>".contains(&b);
+        let plain = |b: u8| b.is_ascii_graphic() && !b"#\\\"<>".contains(&b);
         let host = |b: u8| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b);
         if authority.is_empty() || !authority.bytes().all(host) || !path.bytes().all(plain) {
             return None;
@@ -250,8 +250,17 @@ impl Uri {
     }
 }
 
+/// A GET of this path and query.
+pub(crate) fn call(path: &str) -> Call {
+    let query = Query::of_target(path.as_bytes()).pairs();
+    query.fold(Call::get(segments(path)), |call, (name, value)| {
+        call.with(String::from_utf8_lossy(&name).into_owned(), value.unwrap_or_default())
+    })
+}
+
 /// The segments of a path, decoded.
-pub(crate) fn segments(path: &str) -> impl Iterator<Item = Vec<u8>> {
+fn segments(path: &str) -> impl Iterator<Item = Vec<u8>> {
+    let path = path.split('?').next().unwrap_or_default();
     path.split('/').skip(1).map(|segment| percent_decode(segment.as_bytes()))
 }
 
@@ -274,7 +283,8 @@ mod tests {
             ("https://a.example", None),
             ("https:///x", None),
             ("https://user@a/x", None),
-            ("https://a/x?y", None),
+            ("https://a/x?y=/../z", Some(uri(true, "a", "/x?y=/../z"))),
+            ("https://a?y=/x", None),
             ("https://a/x#y", None),
             ("https://a/x y", None),
             ("https://a/../x", None),
@@ -284,5 +294,14 @@ mod tests {
         ] {
             assert_eq!(Uri::parse(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_call_has_the_uris_path_and_query() {
+        let call = call("/a%2Fb/.well-known/keys?p=B2C%5F1&v=2.0&x");
+        assert_eq!(call.segments, [b"a/b".as_slice(), b".well-known", b"keys"]);
+        let query = call.query.iter().map(|(name, value)| (&**name, value.as_slice()));
+        let expected: [(&str, &[u8]); 3] = [("p", b"B2C_1"), ("v", b"2.0"), ("x", b"")];
+        assert!(query.eq(expected), "{:?}", call.query);
     }
 }

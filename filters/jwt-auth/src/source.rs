@@ -10,7 +10,7 @@
 use crate::config::Config;
 use crate::credential::{Holder, Material, credential};
 use crate::kong::KongLists;
-use crate::provider::{Keys, Place, Provider, Uri, segments};
+use crate::provider::{Keys, Place, Provider, Uri, call};
 use admin_api::{Change, Entity, JwtIdentity};
 use consumer::Identity;
 use exchange::{Answer, Call, Finding, Key, Target};
@@ -146,9 +146,9 @@ impl Source for Entities {
             BY_KEY => Call::get([b"identities".as_slice(), b"jwt", &key.name]),
             DISCOVERY => {
                 let path = self.place(key).map(|place| place.uri.path.as_str());
-                Call::get(segments(path.unwrap_or("/")))
+                call(path.unwrap_or("/"))
             }
-            JWKS => Call::get(segments(self.set_path(key).as_deref().unwrap_or("/"))),
+            JWKS => call(self.set_path(key).as_deref().unwrap_or("/")),
             _ => Call::get([b"identities".as_slice(), b"consumers", &key.name]),
         }
     }

@@ -15,6 +15,7 @@ pub struct Admin(Rc<RefCell<State>>);
 struct State {
     consumers: Vec<Consumer>,
     keys: Vec<Key>,
+    jwts: Vec<Jwt>,
     app_ids: Vec<(String, String)>,
     changes: Vec<Value>,
     /// How many databases there were before this one.
@@ -51,6 +52,15 @@ struct Key {
     key: String,
     consumer: String,
     expires_at: Option<u64>,
+}
+
+/// A JWT credential, as [`Admin::jwt`] was given it.
+struct Jwt {
+    id: String,
+    consumer: String,
+    key: String,
+    /// `algorithm`, `secret`, `rsa_public_key`.
+    material: Value,
 }
 
 /// SHA-256 in lower-case hex.
@@ -109,6 +119,35 @@ impl Admin {
         state.change("keyauth_credentials", "delete", &consumer, &digest(key));
     }
 
+    /// A JWT credential: `{"key","algorithm","secret","rsa_public_key"}`, as far as they are given.
+    pub fn jwt(&self, consumer: &str, credential: Value) {
+        let mut state = self.0.borrow_mut();
+        let key = credential["key"].as_str().expect("a key").to_owned();
+        let mut material = json!({"algorithm": "HS256"});
+        for name in ["algorithm", "secret", "rsa_public_key"] {
+            if let Some(value) = credential.get(name) {
+                material[name] = value.clone();
+            }
+        }
+        let known = state.jwts.iter_mut().find(|jwt| jwt.key == key);
+        let operation = if let Some(known) = known {
+            known.material = material;
+            "update"
+        } else {
+            let id = format!("jwt-{}", state.jwts.len() + 1);
+            state.jwts.push(Jwt { id, consumer: consumer.into(), key: key.clone(), material });
+            "create"
+        };
+        state.change("jwt_secrets", operation, consumer, &key);
+    }
+
+    pub fn remove_jwt(&self, key: &str) {
+        let mut state = self.0.borrow_mut();
+        let at = state.jwts.iter().position(|jwt| jwt.key == key).expect("a key that is there");
+        let consumer = state.jwts.remove(at).consumer;
+        state.change("jwt_secrets", "delete", &consumer, key);
+    }
+
     pub fn group(&self, consumer: &str, group: &str) {
         let mut state = self.0.borrow_mut();
         let found = state.consumers.iter_mut().find(|c| c.id == consumer);
@@ -156,6 +195,7 @@ impl Admin {
         let mut state = self.0.borrow_mut();
         state.change_of_keys("delete", consumer);
         state.keys.retain(|key| key.consumer != consumer);
+        state.jwts.retain(|jwt| jwt.consumer != consumer);
         let app_ids = std::mem::take(&mut state.app_ids);
         let (gone, kept) = app_ids.into_iter().partition(|(owner, _)| owner == consumer);
         state.app_ids = kept;
@@ -279,6 +319,10 @@ impl State {
         for digest in keys.map(|key| digest(&key.key)).collect::<Vec<_>>() {
             self.change("keyauth_credentials", operation, consumer, &digest);
         }
+        let jwts = self.jwts.iter().filter(|jwt| jwt.consumer == consumer);
+        for key in jwts.map(|jwt| jwt.key.clone()).collect::<Vec<_>>() {
+            self.change("jwt_secrets", operation, consumer, &key);
+        }
     }
 
     fn find(&self, name: &str) -> Option<&Consumer> {
@@ -306,6 +350,10 @@ impl State {
             ["identities", "key-auth", wanted] => {
                 let key = self.keys.iter().find(|key| digest(&key.key) == *wanted);
                 key.and_then(|key| self.holder(key))
+            }
+            ["identities", "jwt", wanted] => {
+                let jwt = self.jwts.iter().find(|jwt| jwt.key == *wanted);
+                jwt.and_then(|jwt| self.jwt_holder(jwt))
             }
             ["identities", "consumers", name] => {
                 let named = |c: &Consumer| json!({"consumer": {"id": c.id, "username": c.username}, "groups": c.groups});
@@ -352,6 +400,16 @@ impl State {
         Some(holder)
     }
 
+    fn jwt_holder(&self, jwt: &Jwt) -> Option<Value> {
+        let consumer = self.find(&jwt.consumer)?;
+        Some(json!({
+            "consumer": {"id": consumer.id, "username": consumer.username, "custom_id": null},
+            "groups": consumer.groups,
+            "credential": {"id": jwt.id, "type": "jwt", "identifier": jwt.key},
+            "jwt": jwt.material,
+        }))
+    }
+
     fn changes_since(&self, query: &[(String, String)]) -> Value {
         let given = |name: &str| query.iter().find(|(n, _)| n == name).map(|(_, value)| value);
         let epoch = format!("epoch-{}", self.restored);
@@ -365,7 +423,7 @@ impl State {
         json!({"data": data, "next": self.seq(), "epoch": epoch, "reset": reset})
     }
 
-    /// What a Kong Admin API has: three lists, without numbers.
+    /// What a Kong Admin API has: lists, without numbers.
     fn as_kong(&self, path: &[&str]) -> (u16, Value) {
         let data: Vec<Value> = match path {
             ["consumers"] => {
@@ -381,6 +439,16 @@ impl State {
                 let keys = self.keys.iter();
                 keys.map(|k| json!({"id": k.id, "key": k.key, "consumer": {"id": k.consumer}}))
                     .collect()
+            }
+            ["jwts"] => {
+                let jwts = self.jwts.iter().map(|jwt| {
+                    let mut entry = jwt.material.clone();
+                    entry["id"] = jwt.id.as_str().into();
+                    entry["key"] = jwt.key.as_str().into();
+                    entry["consumer"] = json!({"id": jwt.consumer});
+                    entry
+                });
+                jwts.collect()
             }
             _ => return (404, json!({"message": "Not found"})),
         };

@@ -1,0 +1,159 @@
+//! Where a request carries its token, and how a token is kept from the upstream.
+
+use super::answers::{From, start, unauthorized};
+use super::tokens::{SEED, ado, bearing};
+use crate::gateways::{Gateway, of, refusal, taken_out};
+use serde_json::{Value, json};
+use wasm_tests::Request;
+
+fn everywhere(more: Value) -> Value {
+    let places = json!({
+        "uri_param_names": ["jwt", "t"], "cookie_names": ["crumble", "silly"],
+        "header_names": ["authorization", "X-Token"],
+    });
+    crate::gateways::merged(places, more)
+}
+
+#[test]
+fn query_cookie_and_header_carry_tokens_as_kong_reads_them() {
+    for gateway in Gateway::all() {
+        let (proxy, _) = start(&gateway, From::Settings, everywhere(json!({})));
+        let escaped: String = SEED.bytes().map(|octet| format!("%{octet:02x}")).collect();
+        for request in [
+            Request::get(&format!("/?jwt={SEED}")),
+            Request::get(&format!("/?a=b&t={SEED}&jwt=")),
+            Request::get(&format!("/?j%77t={escaped}")),
+            Request::get("/").header("cookie", format!("silly={SEED}")),
+            Request::get("/").header("cookie", format!("a=b; Crumble={SEED}; c=d")),
+            Request::get("/").header("Authorization", format!("bearer {SEED}")),
+            Request::get("/").header("authorization", format!("Basic x, Bearer  {SEED}")),
+            Request::get("/").header("x-token", format!("Bearer {SEED}")),
+            Request::get("/").header("X_Token", format!("Bearer {SEED}")),
+            // The same token in every place is one token.
+            Request::get(&format!("/?jwt={SEED}&t={SEED}"))
+                .header("cookie", format!("crumble={SEED}; silly={SEED}"))
+                .header("authorization", format!("Bearer {SEED}"))
+                .header("x-token", format!("Bearer {SEED}")),
+            // Only the first value of a header counts.
+            bearing(SEED).header("authorization", "Bearer another"),
+        ] {
+            let stream = proxy.send(request);
+            let found = stream.forwarded().header("x-credential-identifier");
+            assert_eq!(found.as_deref(), Some("adokey"), "{}", gateway.name);
+        }
+        let second = Request::get("/").header("authorization", "Bearer a.b.c");
+        let second = second.header("authorization", format!("Bearer {SEED}"));
+        unauthorized(&proxy.send(second), "Bad token; invalid JSON", gateway.name);
+    }
+}
+
+#[test]
+fn two_different_tokens_are_refused_wherever_they_are() {
+    let other = ado(json!({"n": 1}));
+    let places: [&dyn Fn(Request, &str) -> Request; 3] = [
+        &|request, token| request.header("cookie", format!("silly={token}")),
+        &|request, token| request.header("authorization", format!("Bearer {token}")),
+        &|request, token| request.header("x-token", format!("Bearer {token}")),
+    ];
+    for gateway in Gateway::both() {
+        let (proxy, _) = start(&gateway, From::Settings, everywhere(json!({})));
+        for (n, first) in places.iter().enumerate() {
+            let query = Request::get(&format!("/?jwt={other}"));
+            let stream = proxy.send(first(query, SEED));
+            unauthorized(&stream, "Multiple tokens provided", gateway.name);
+            for second in &places[n + 1..] {
+                let stream = proxy.send(second(first(Request::get("/"), SEED), &other));
+                unauthorized(&stream, "Multiple tokens provided", gateway.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_stays_where_it_is_unless_it_is_to_be_hidden() {
+    for gateway in Gateway::all() {
+        let (proxy, _) = start(&gateway, From::Settings, everywhere(json!({})));
+        let request = Request::get(&format!("/?jwt={SEED}"))
+            .header("cookie", format!("silly={SEED}"))
+            .header("authorization", format!("Bearer {SEED}"));
+        let forwarded = proxy.send(request).forwarded();
+        assert_eq!(forwarded.path, format!("/?jwt={SEED}"));
+        assert_eq!(forwarded.header("cookie"), Some(format!("silly={SEED}")));
+        assert_eq!(forwarded.header("authorization"), Some(format!("Bearer {SEED}")));
+    }
+}
+
+#[test]
+fn a_hidden_token_leaves_every_place_and_nothing_else_does() {
+    for gateway in Gateway::all() {
+        let hidden = everywhere(json!({"hide_credentials": true}));
+        let (proxy, _) = start(&gateway, From::Settings, hidden);
+        for (path, left) in [
+            (format!("/a%20b?z=%7e&jwt={SEED}&a=1"), "/a%20b?z=%7e&a=1"),
+            (format!("/a%20b?jwt={SEED}"), "/a%20b"),
+            (format!("/?b&j%77t={SEED}&t={SEED}&c=%zz"), "/?b&c=%zz"),
+        ] {
+            assert_eq!(proxy.send(Request::get(&path)).forwarded().path, left, "{}", gateway.name);
+        }
+
+        let cookies = format!("a=b; SILLY={SEED}; c=\"d\"");
+        let stream = proxy.send(Request::get("/").header("cookie", cookies));
+        assert_eq!(
+            stream.forwarded().headers_named("cookie"),
+            ["a=b; c=\"d\""],
+            "{}",
+            gateway.name
+        );
+        let stream = proxy.send(Request::get("/").header("cookie", format!("silly={SEED}")));
+        taken_out(&gateway, &stream, "cookie");
+
+        let stream = proxy.send(bearing(SEED).header("x-token", "Basic x"));
+        taken_out(&gateway, &stream, "authorization");
+        assert_eq!(stream.forwarded().header("x-token").as_deref(), Some("Basic x"));
+
+        // Everywhere at once.
+        let request = Request::get(&format!("/?jwt={SEED}&k=1"))
+            .header("cookie", format!("crumble={SEED}"))
+            .header("X-Token", format!("Bearer {SEED}"));
+        let stream = proxy.send(request);
+        assert_eq!(stream.forwarded().path, "/?k=1");
+        taken_out(&gateway, &stream, "cookie");
+        taken_out(&gateway, &stream, "x-token");
+    }
+}
+
+#[test]
+fn a_second_header_that_kong_cannot_take_out_is_refused_there() {
+    let twice = || bearing(SEED).header("authorization", "Bearer another");
+    let hidden = || json!({"hide_credentials": true});
+    for gateway in [Gateway::envoy(), Gateway::envoy_holding()] {
+        let (proxy, _) = start(&gateway, From::Settings, hidden());
+        taken_out(&gateway, &proxy.send(twice()), "authorization");
+    }
+    for gateway in [Gateway::kong(), Gateway::kong_sharing()] {
+        let (proxy, _) = start(&gateway, From::Settings, hidden());
+        let expected = of(400, "Header authorization must not be sent more than once");
+        assert_eq!(refusal(&proxy.send(twice())), expected, "{}", gateway.name);
+        let (proxy, _) = start(&gateway, From::Settings, json!({}));
+        proxy.send(twice()).forwarded();
+    }
+}
+
+#[test]
+fn a_forged_identity_never_reaches_the_upstream() {
+    for gateway in Gateway::all() {
+        let (proxy, _) = start(&gateway, From::Settings, json!({}));
+        let request = bearing(SEED)
+            .header("X-Consumer-ID", "root")
+            .header("x_consumer_username", "root")
+            .header("X-Consumer-Custom-ID", "root")
+            .header("X-Anonymous-Consumer", "true");
+        let stream = proxy.send(request);
+        let forwarded = stream.forwarded();
+        assert_eq!(forwarded.headers_named("x-consumer-id"), ["1"], "{}", gateway.name);
+        assert_eq!(forwarded.headers_named("x-consumer-username"), ["ado"]);
+        taken_out(&gateway, &stream, "x_consumer_username");
+        taken_out(&gateway, &stream, "x-consumer-custom-id");
+        taken_out(&gateway, &stream, "x-anonymous-consumer");
+    }
+}

@@ -1,0 +1,458 @@
+//! Providers: their keys in the settings and over the network, rotation, outages, storms, and what their tokens
+//! must say.
+
+use super::answers::{refusal, unauthorized};
+use super::idp::{ISSUER, Idp, issued, named, provider, set};
+use super::tokens::{bearing, forged, key, secret, signed};
+use crate::admin::Admin;
+use crate::gateways::{Gateway, asking, merged, of, taken_out};
+use jose::SigningKey;
+use serde_json::{Value, json};
+use std::time::Duration;
+use wasm_tests::{KongVersion, Proxy, Request, Standing, Stream};
+
+/// A gateway and the provider that it trusts, with a first token passed.
+fn warm(gateway: &Gateway, key: &SigningKey, more: Value) -> (Proxy, Idp) {
+    let idp = Idp::with(&[key]);
+    let proxy = gateway.start(&[("jwt_auth", provider(more))]);
+    idp.serve(&proxy);
+    proxy.send(bearing(issued(key, json!({})))).forwarded();
+    (proxy, idp)
+}
+
+fn unavailable(stream: &Stream) -> bool {
+    crate::gateways::refusal(stream) == of(503, "Service unavailable")
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+#[test]
+fn keys_in_the_settings_and_keys_behind_a_uri_make_the_same_consumer() {
+    let (rsa, ec) = (named("rsa2048", "a"), named("es256", "b"));
+    for gateway in Gateway::all() {
+        for more in [
+            json!({}),
+            json!({"jwks_uri": null, "jwks": set(&[&rsa, &ec])}),
+            json!({"jwks_uri": null, "oidc_discovery_uri": "https://idp.test/.well-known/openid-configuration"}),
+        ] {
+            let mut settings = provider(more.clone());
+            let fields = settings["providers"][0].as_object_mut().expect("an object");
+            fields.retain(|_, value| !value.is_null());
+            if fields.contains_key("jwks") {
+                fields.remove("upstream");
+            }
+            let proxy = gateway.start(&[("jwt_auth", settings)]);
+            let idp = Idp::with(&[&rsa, &ec]);
+            idp.serve(&proxy);
+            for key in [&rsa, &ec] {
+                let forwarded = proxy.send(bearing(issued(key, json!({})))).forwarded();
+                for (name, value) in [
+                    ("x-consumer-username", "idp:user|1"),
+                    ("x-credential-identifier", "idp:user|1"),
+                ] {
+                    assert_eq!(forwarded.header(name).as_deref(), Some(value), "{}", gateway.name);
+                }
+                let id = forwarded.header("x-consumer-id").expect("an id");
+                assert_eq!((id.len(), id.as_bytes()[14]), (36, b'5'), "a UUID of the fifth kind");
+                let stream = proxy.send(bearing(forged(&issued(key, json!({})))));
+                unauthorized(&stream, "Invalid signature", gateway.name);
+            }
+            assert!(proxy.faults().is_empty(), "{}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn keys_are_fetched_before_the_first_token_and_kept_for_their_time() {
+    let key = named("es256", "k");
+    for gateway in Gateway::all() {
+        let idp = Idp::with(&[&key]);
+        let proxy = gateway.start(&[("jwt_auth", provider(json!({"jwks_ttl": 60})))]);
+        idp.serve(&proxy);
+        // A worker finds out at its first request where it is.
+        assert_eq!(proxy.send(Request::get("/")).refused().status, 401);
+        proxy.advance(seconds(6));
+        assert_eq!(idp.asked(), ["/keys?version=2"], "{}", gateway.name);
+        let stream = proxy.send(bearing(issued(&key, json!({}))));
+        stream.forwarded();
+        assert_eq!(stream.outcome().callouts, 0, "{}", gateway.name);
+        // For ten minutes, no request waits for them.
+        for _ in 0..60 {
+            proxy.advance(seconds(10));
+            let stream = proxy.send(bearing(issued(&key, json!({}))));
+            stream.forwarded();
+            assert_eq!(stream.outcome().callouts, 0, "{}", gateway.name);
+        }
+        let asked = idp.asked().len();
+        assert!((9..=25).contains(&asked), "{}: {asked} times in 600 s", gateway.name);
+    }
+}
+
+#[test]
+fn during_the_first_fetch_requests_wait_together_on_envoy_and_each_for_itself_on_kong() {
+    let key = named("es256", "k");
+    for gateway in Gateway::all() {
+        let idp = Idp::with(&[&key]);
+        let proxy = gateway.start(&[("jwt_auth", provider(json!({})))]);
+        idp.serve(&proxy);
+        idp.hold();
+        let streams: Vec<Stream> =
+            (0..5).map(|n| proxy.send(bearing(issued(&key, json!({"n": n}))))).collect();
+        let calls = proxy.calls();
+        assert_eq!(calls.len(), if gateway.is_kong() { 5 } else { 1 }, "{}", gateway.name);
+        for call in calls {
+            call.answer(idp.answer(&call));
+        }
+        for stream in streams {
+            stream.forwarded();
+        }
+        assert!(proxy.faults().is_empty(), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn a_rotated_key_is_known_at_once_and_a_withdrawn_one_is_not() {
+    let (old, new) = (named("es256", "old"), named("rsa2048", "new"));
+    for gateway in Gateway::all() {
+        let (proxy, idp) = warm(&gateway, &old, json!({}));
+        proxy.advance(seconds(11));
+        idp.asked();
+        idp.publish(set(&[&new]));
+        proxy.send(bearing(issued(&new, json!({})))).forwarded();
+        assert_eq!(idp.asked().len(), 1, "{}", gateway.name);
+        // Also the token that was verified before.
+        let stream = proxy.send(bearing(issued(&old, json!({}))));
+        unauthorized(&stream, "No key found for the token", gateway.name);
+        assert!(idp.asked().is_empty(), "{}: not again so soon", gateway.name);
+    }
+}
+
+#[test]
+fn a_token_without_the_name_of_its_key_is_looked_for_in_a_newer_set_too() {
+    let (old, new) = (named("rsa3072", "old"), named("rsa2048", "new"));
+    for gateway in Gateway::both() {
+        let (proxy, idp) = warm(&gateway, &old, json!({}));
+        proxy.advance(seconds(11));
+        idp.publish(set(&[&old, &new]));
+        let claims = json!({"iss": ISSUER, "sub": "x", "exp": 99_999_999_999_u64});
+        let nameless = signed(&key("RS256", "rsa2048"), &json!({}), &claims);
+        proxy.send(bearing(&nameless)).forwarded();
+        unauthorized(&proxy.send(bearing(forged(&nameless))), "Invalid signature", gateway.name);
+    }
+}
+
+#[test]
+fn a_storm_of_unknown_keys_asks_the_provider_once_in_ten_seconds() {
+    let key = named("es256", "k");
+    for gateway in Gateway::all() {
+        let (proxy, idp) = warm(&gateway, &key, json!({}));
+        proxy.advance(seconds(11));
+        idp.asked();
+        for second in 0..20 {
+            for n in 0..10 {
+                let stranger = named("es256", &format!("{second}-{n}"));
+                let stream = proxy.send(bearing(issued(&stranger, json!({}))));
+                unauthorized(&stream, "No key found for the token", gateway.name);
+                proxy.send(bearing(issued(&key, json!({})))).forwarded();
+            }
+            proxy.advance(seconds(1));
+        }
+        let asked = idp.asked().len();
+        assert!((1..=2).contains(&asked), "{}: {asked} times in 20 s", gateway.name);
+    }
+}
+
+#[test]
+fn a_storm_that_comes_all_at_once_asks_hardly_more() {
+    let key = named("es256", "k");
+    for gateway in Gateway::all() {
+        let (proxy, idp) = warm(&gateway, &key, json!({}));
+        proxy.advance(seconds(11));
+        idp.asked();
+        idp.hold();
+        let storm: Vec<Stream> = (0..20)
+            .map(|n| proxy.send(bearing(issued(&named("es256", &format!("new-{n}")), json!({})))))
+            .collect();
+        // A token of a known key is not held up by it.
+        proxy.send(bearing(issued(&key, json!({})))).forwarded();
+        let calls = proxy.calls();
+        assert_eq!(calls.len(), 1, "{}", gateway.name);
+        for call in calls {
+            call.answer(idp.answer(&call));
+        }
+        for stream in &storm {
+            assert_eq!(stream.refused().status, 401, "{}", gateway.name);
+        }
+        assert!(proxy.faults().is_empty(), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn while_a_provider_is_away_its_last_keys_serve_until_they_are_stale() {
+    let key = named("es256", "k");
+    for gateway in Gateway::all() {
+        let more = json!({"jwks_ttl": 60});
+        for (what, answer) in crate::key_auth::failures() {
+            let (proxy, idp) = warm(&gateway, &key, more.clone());
+            idp.breaks(answer);
+            for _ in 0..35 {
+                proxy.advance(seconds(10));
+                let stream = proxy.send(bearing(issued(&key, json!({}))));
+                assert_eq!(stream.standing(), Standing::Forwarded, "{}: {what}", gateway.name);
+                stream.forwarded();
+            }
+            // `jwks_ttl` and `stale_ttl` are over.
+            proxy.advance(seconds(30));
+            let stream = proxy.send(bearing(issued(&key, json!({}))));
+            assert!(unavailable(&stream), "{}: {what}", gateway.name);
+            idp.works();
+            proxy.advance(seconds(30));
+            proxy.send(bearing(issued(&key, json!({})))).forwarded();
+        }
+    }
+}
+
+#[test]
+fn whatever_a_provider_answers_instead_of_keys_lets_nobody_in() {
+    let key = named("es256", "k");
+    let odd = [
+        r#"{"keys":[]}"#.to_owned(),
+        r#"{"keys":{}}"#.to_owned(),
+        json!({"keys": [{"kty": "oct", "k": "c3VwZXJzZWNyZXQ", "kid": "k", "alg": "HS256"}]})
+            .to_string(),
+        json!({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]}).to_string(),
+        format!("{{\"keys\":[],\"more\":\"{}\"}}", "x".repeat(300 << 10)),
+    ];
+    for gateway in Gateway::all() {
+        let odd = odd.iter().map(|body| wasm_tests::Response::json(200, body).into());
+        let failures = crate::key_auth::failures();
+        for answer in failures.into_iter().map(|(_, answer)| answer).chain(odd) {
+            let idp = Idp::with(&[&key]);
+            idp.breaks(answer.clone());
+            let proxy = gateway.start(&[("jwt_auth", provider(json!({})))]);
+            idp.serve(&proxy);
+            let stream = proxy.send(bearing(issued(&key, json!({}))));
+            assert!(unavailable(&stream), "{}: {answer:?}", gateway.name);
+            assert!(proxy.faults().is_empty(), "{}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn discovery_must_name_the_issuer_and_its_own_authority() {
+    let key = named("es256", "k");
+    let uri = "https://idp.test/.well-known/openid-configuration";
+    for gateway in Gateway::both() {
+        for (description, fine) in [
+            (json!({"issuer": ISSUER, "jwks_uri": "https://idp.test/keys?version=2"}), true),
+            (json!({"issuer": ISSUER, "jwks_uri": "https://IDP.test:443/keys?version=2"}), true),
+            (json!({"issuer": "https://idp.test", "jwks_uri": "https://idp.test/keys"}), false),
+            (json!({"issuer": ISSUER, "jwks_uri": "https://evil.example/keys"}), false),
+            (json!({"issuer": ISSUER, "jwks_uri": "https://idp.test:444/keys"}), false),
+            (json!({"issuer": ISSUER, "jwks_uri": "https://idp.test@evil.example/keys"}), false),
+            (json!({"issuer": ISSUER, "jwks_uri": "https://idp.test/../keys"}), false),
+            (json!({"issuer": ISSUER, "jwks_uri": 5}), false),
+            (json!({"issuer": ISSUER}), false),
+            (json!([]), false),
+        ] {
+            let idp = Idp::with(&[&key]);
+            idp.describe(description.clone());
+            let mut settings = provider(json!({"oidc_discovery_uri": uri}));
+            settings["providers"][0].as_object_mut().expect("an object").remove("jwks_uri");
+            let proxy = gateway.start(&[("jwt_auth", settings)]);
+            idp.serve(&proxy);
+            let stream = proxy.send(bearing(issued(&key, json!({}))));
+            match fine {
+                true => drop(stream.forwarded()),
+                false => assert!(unavailable(&stream), "{}: {description}", gateway.name),
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_providers_token_must_say() {
+    let key = named("es256", "k");
+    for gateway in Gateway::both() {
+        let more = json!({"audiences": ["api", "other"], "algorithms": ["ES256", "RS256"]});
+        let idp = Idp::with(&[&key, &named("rsa2048", "r"), &named("ed25519", "e")]);
+        let proxy = gateway.start(&[("jwt_auth", provider(more))]);
+        idp.serve(&proxy);
+        proxy.send(bearing(issued(&key, json!({"aud": "api"})))).forwarded();
+        let now = proxy.now_ms() / 1000;
+        let message = |text: &str| json!({ "message": text });
+        for (claims, expected) in [
+            (json!({"aud": ["x", "other"]}), None),
+            (json!({"aud": "api", "exp": now - 59, "nbf": now + 60}), None),
+            (json!({"aud": "api", "exp": now - 60}), Some(json!({"exp": "token expired"}))),
+            (json!({"aud": "api", "exp": null}), Some(json!({"exp": "must be a number"}))),
+            (json!({"aud": "api", "exp": "1"}), Some(json!({"exp": "must be a number"}))),
+            (json!({"aud": "api", "nbf": now + 61}), Some(json!({"nbf": "token not valid yet"}))),
+            (json!({}), Some(message("Invalid 'aud' in claims"))),
+            (json!({"aud": "apis"}), Some(message("Invalid 'aud' in claims"))),
+            (json!({"aud": [1, {"api": 1}]}), Some(message("Invalid 'aud' in claims"))),
+            (json!({"aud": "api", "sub": 5}), Some(message("Invalid 'sub' in claims"))),
+            (json!({"aud": "api", "sub": ""}), Some(message("Invalid 'sub' in claims"))),
+        ] {
+            let stream = proxy.send(bearing(issued(&key, claims.clone())));
+            match expected {
+                None => drop(stream.forwarded()),
+                Some(expected) => {
+                    let (body, _) = refusal(&stream);
+                    let body: Value = serde_json::from_str(&body).expect("JSON");
+                    assert_eq!(body, expected, "{}: {claims}", gateway.name);
+                }
+            }
+        }
+        let claims = json!({"iss": ISSUER, "sub": "x", "aud": "api", "exp": now + 99});
+        for wrong in [
+            issued(&named("ed25519", "e"), json!({"aud": "api"})),
+            signed(&secret("HS256", b"supersecret"), &json!({"kid": "k"}), &claims),
+        ] {
+            unauthorized(&proxy.send(bearing(wrong)), "Invalid algorithm", gateway.name);
+        }
+        // A key under another one's name.
+        let swapped = issued(&named("rsa2048", "k"), json!({"aud": "api"}));
+        let stream = proxy.send(bearing(swapped));
+        assert_eq!(stream.refused().status, 401, "{}", gateway.name);
+        // A look-alike issuer is no provider's, and so nobody's.
+        let stranger = issued(&key, json!({"iss": "https://idp.test", "aud": "api"}));
+        let message = "No credentials found for given 'iss'";
+        unauthorized(&proxy.send(bearing(stranger)), message, gateway.name);
+    }
+}
+
+/// Row 16 of Kong's table: the one refusal of a token without a challenge.
+#[test]
+fn row_16_a_claim_may_name_a_consumer_who_must_exist() {
+    let key = named("es256", "k");
+    for gateway in Gateway::all() {
+        let inline = json!({"consumers": [{"id": "1", "username": "ana", "groups": ["g"]}]});
+        for more in [inline, asking(json!({}))] {
+            let (idp, admin) = (Idp::with(&[&key]), Admin::default());
+            admin.consumer("ana");
+            let settings = merged(provider(json!({"consumer_claim": "azp"})), more);
+            let proxy = gateway.start(&[("jwt_auth", settings)]);
+            idp.serve_beside(&proxy, &admin);
+            let token = |azp: Value| bearing(issued(&key, json!({ "azp": azp })));
+            let forwarded = proxy.send(token(json!("ana"))).forwarded();
+            assert_eq!(forwarded.header("x-consumer-username").as_deref(), Some("ana"));
+            let found = forwarded.header("x-credential-identifier");
+            assert_eq!(found.as_deref(), Some("idp:ana"), "{}", gateway.name);
+            let stream = proxy.send(token(json!("bob")));
+            let expected = r#"{"message":"Could not find consumer for 'azp=bob'"}"#;
+            assert_eq!(refusal(&stream), (expected.to_owned(), None), "{}", gateway.name);
+            unauthorized(&proxy.send(token(json!(7))), "Invalid 'azp' in claims", gateway.name);
+            let without = bearing(issued(&key, json!({})));
+            unauthorized(&proxy.send(without), "No mandatory 'azp' in claims", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn claims_go_into_headers_that_no_client_can_forge() {
+    let key = named("es256", "k");
+    for gateway in Gateway::all() {
+        let more = json!({
+            "claims_to_headers": [
+                {"claim": "realm.roles", "header": "X-Roles"}, {"claim": "name", "header": "X-Name"},
+            ],
+            "forward_payload_header": "X-Payload",
+        });
+        let (proxy, _) = warm(&gateway, &key, more);
+        let token = issued(&key, json!({"realm": {"roles": ["a", "b"]}}));
+        let request = |token: &str| {
+            bearing(token)
+                .header("x-roles", "admin")
+                .header("x_name", "root")
+                .header("X-Payload", "e30")
+        };
+        let stream = proxy.send(request(&token));
+        let forwarded = stream.forwarded();
+        assert_eq!(forwarded.headers_named("x-roles"), ["a,b"], "{}", gateway.name);
+        assert_eq!(forwarded.header("x-payload").as_deref(), token.split('.').nth(1));
+        taken_out(&gateway, &stream, "x_name");
+        // What would end a header is percent-encoded.
+        let evil = issued(&key, json!({"name": "a\r\nX-Admin: 1", "realm": {"roles": "x\u{0}y"}}));
+        let stream = proxy.send(request(&evil));
+        let forwarded = stream.forwarded();
+        assert_eq!(forwarded.headers_named("x-roles"), ["x%00y"], "{}", gateway.name);
+        assert_eq!(forwarded.header("x-name").as_deref(), Some("a%0D%0AX-Admin: 1"));
+        taken_out(&gateway, &stream, "x_name");
+        assert_eq!(forwarded.header("x-admin"), None, "{}", gateway.name);
+    }
+}
+
+#[test]
+fn with_one_worker_asking_the_others_need_not_where_they_share() {
+    let key = named("es256", "k");
+    for gateway in Gateway::sharing() {
+        let idp = Idp::with(&[&key]);
+        let mut settings = provider(json!({}));
+        if let Some(zone) = gateway.zone {
+            settings["shm_zone"] = json!(zone);
+        }
+        let proxy = gateway.start(&[("jwt_auth", settings)]);
+        idp.serve(&proxy);
+        proxy.send(bearing(issued(&key, json!({})))).forwarded();
+        let other = proxy.worker();
+        let stream = other.send(bearing(issued(&key, json!({}))));
+        stream.forwarded();
+        assert_eq!(stream.outcome().callouts, 0, "{}", gateway.name);
+    }
+}
+
+#[test]
+fn on_kong_before_3_6_and_on_3_8_no_request_waits_and_the_tick_fetches() {
+    let key = named("es256", "k");
+    for version in [KongVersion::V3_4, KongVersion::V3_5, KongVersion::V3_8] {
+        let gateway = Gateway::kong_of(version);
+        let idp = Idp::with(&[&key]);
+        let proxy = gateway.start(&[("jwt_auth", provider(json!({})))]);
+        idp.serve(&proxy);
+        let first = proxy.send(bearing(issued(&key, json!({}))));
+        assert!(unavailable(&first), "{}", gateway.name);
+        assert_eq!(first.outcome().callouts, 0, "{}", gateway.name);
+        proxy.advance(seconds(6));
+        assert_eq!(idp.asked(), ["/keys?version=2"], "{}", gateway.name);
+        proxy.send(bearing(issued(&key, json!({})))).forwarded();
+        // An unknown key is refused at once, and its set fetched again on the tick.
+        let new = named("rsa2048", "new");
+        idp.publish(set(&[&key, &new]));
+        proxy.advance(seconds(11));
+        let status = proxy.send(bearing(issued(&new, json!({})))).refused().status;
+        assert!([401, 503].contains(&status), "{}: {status}", gateway.name);
+        proxy.advance(seconds(6));
+        proxy.send(bearing(issued(&new, json!({})))).forwarded();
+        assert!(proxy.faults().is_empty(), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn before_kong_3_9_a_provider_that_fails_lets_nobody_in() {
+    use KongVersion::{V3_4, V3_5, V3_6, V3_7, V3_8};
+    let key = named("es256", "k");
+    for version in [V3_4, V3_5, V3_6, V3_7, V3_8] {
+        let gateway = Gateway::kong_of(version);
+        for (what, answer) in crate::key_auth::failures() {
+            let idp = Idp::with(&[&key]);
+            idp.breaks(answer);
+            let proxy = gateway.start(&[("jwt_auth", provider(json!({})))]);
+            idp.serve(&proxy);
+            let stream = proxy.send(bearing(issued(&key, json!({}))));
+            let status = stream.reply().status;
+            assert!([500, 503].contains(&status), "{} {what}: {status}", gateway.name);
+            assert_eq!(stream.outcome().forwarded, None, "{} {what}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn a_provider_that_kong_cannot_call_is_a_mistake_in_the_settings() {
+    let settings = provider(json!({"upstream": {"upstream": "outbound|443||idp"}}));
+    let proxy = Gateway::kong().start(&[("jwt_auth", settings)]);
+    let expected = of(500, "jwt_auth is misconfigured");
+    assert_eq!(crate::gateways::refusal(&proxy.send(Request::get("/"))), expected);
+}
