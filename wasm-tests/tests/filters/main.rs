@@ -4,6 +4,7 @@ mod admin;
 mod app_id;
 mod every_filter;
 mod gateways;
+mod jwt_auth;
 mod key_auth;
 mod lookups;
 mod schemas;
