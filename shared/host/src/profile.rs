@@ -127,9 +127,12 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// Takes the operator's word.
+    /// Takes the operator's word. Envoy starts a VM again for each configuration that it gets, and what was found
+    /// out meanwhile holds.
     pub(crate) fn declare(&self, host: Host) {
-        self.host.set(host);
+        if host != Host::Unknown && !self.asked.get() {
+            self.host.set(host);
+        }
     }
 
     /// The host as far as it is known, without asking.
@@ -170,6 +173,20 @@ mod tests {
         assert_eq!(Host::declared(b"", Some("kong")), Host::Kong(None));
         assert_eq!(Host::declared(b"not json", None), Host::Unknown);
         assert_eq!(Host::declared(b"", Some("nginx")), Host::Unknown);
+    }
+
+    #[test]
+    fn what_a_vm_found_out_about_its_host_outlives_another_start() {
+        let profile = Profile::default();
+        profile.declare(Host::Kong(None));
+        profile.declare(Host::Unknown);
+        assert_eq!(profile.host(), Host::Kong(None), "nobody has said otherwise");
+        profile.asked.set(true);
+        profile.host.set(Host::Envoy);
+        for again in [Host::Unknown, Host::Kong(None)] {
+            profile.declare(again);
+            assert_eq!(profile.host(), Host::Envoy);
+        }
     }
 
     #[test]

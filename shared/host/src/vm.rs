@@ -228,19 +228,24 @@ fn remember(root: u32, sent: Vec<(u32, Purpose)>) {
     });
 }
 
-fn call_answered(token: u32, headers: usize, body: usize) {
+/// `caller` is the context that the host delivers the answer to: on Envoy always the root context.
+fn call_answered(caller: u32, token: u32, headers: usize, body: usize) {
     let owner = vm(|vm| vm.calls.remove(&token)).flatten();
     let wanted = owner.as_ref().map_or(&[][..], Owner::wanted);
     let answer: CallResult = callout::answer(headers, body, wanted);
     match owner {
         Some(Owner::Response(id, _)) => {
+            let _ = abi::set_effective_context(id);
             let action = with_response(id, |stream| stream.response_answered(answer));
             let _ = (action == Action::Continue).then(abi::continue_response);
+            let _ = abi::set_effective_context(caller);
         }
         Some(Owner::Stream(id, _)) => {
+            let _ = abi::set_effective_context(id);
             let action = with_stream(id, |stream| stream.answered(answer));
             // Kong goes on by itself when the last call has ended; Envoy has to be told.
             let _ = (action == Action::Continue).then(abi::continue_request);
+            let _ = abi::set_effective_context(caller);
         }
         Some(Owner::Root(id, purpose)) => {
             let Some(root) = root(id) else { return };
@@ -349,13 +354,13 @@ mod exports {
 
     #[unsafe(no_mangle)]
     extern "C" fn proxy_on_http_call_response(
-        _id: u32,
+        id: u32,
         token: u32,
         headers: usize,
         body: usize,
         _trailers: usize,
     ) {
-        call_answered(token, headers, body);
+        call_answered(id, token, headers, body);
     }
 
     #[unsafe(no_mangle)]
