@@ -314,3 +314,155 @@ fn what_the_host_signs_wrong_is_signed_in_the_filter() {
     proxy.foreign_function("verify_signature", |_| Some(b"\x08\x01".to_vec()));
     token(&gateway, &proxy.send(Request::get("/")));
 }
+
+#[test]
+fn the_header_and_the_word_before_the_token_are_the_operators() {
+    for gateway in Gateway::all() {
+        for (more, name, prefix) in [
+            (json!({}), "authorization", "Bearer "),
+            (json!({"include_bearer": false}), "authorization", ""),
+            (json!({"header": "JWT"}), "jwt", "Bearer "),
+            (json!({"header": "X-Api-Token", "include_bearer": false}), "x-api-token", ""),
+        ] {
+            let proxy = start(&gateway, more);
+            let request =
+                Request::get("/").header("Authorization", "forged").header("JWT", "forged");
+            let stream = proxy.send(request.header("X-Api-Token", "forged"));
+            let all = stream.forwarded().headers_named(name);
+            let token = all[0].strip_prefix(prefix).expect("the prefix");
+            assert_eq!(all.len(), 1, "{}: {all:?}", gateway.name);
+            assert!(token.starts_with("eyJ"), "{}: {token}", gateway.name);
+            // Headers of other names are none of its business.
+            for other in ["authorization", "jwt", "x-api-token"].iter().filter(|n| **n != name) {
+                assert_eq!(stream.forwarded().headers_named(other), ["forged"], "{}", gateway.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_claim_has_its_own_switch_and_exp_of_zero_is_none() {
+    for gateway in Gateway::both() {
+        let now = start(&gateway, json!({})).now_ms() / 1000;
+        for (more, expected) in [
+            (json!({}), json!({"exp": now + 60})),
+            (json!({"exp": 0}), json!({})),
+            (json!({"exp": 86_400}), json!({"exp": now + 86_400})),
+            (json!({"exp": 0, "iat": true}), json!({"iat": now})),
+            (json!({"exp": 0, "issuer": "me"}), json!({"iss": "me"})),
+            (json!({"exp": 0, "nbf": true}), json!({"nbf": now})),
+            (
+                json!({"exp": 1, "issuer": "me", "iat": true}),
+                json!({"iss": "me", "iat": now, "exp": now + 1}),
+            ),
+        ] {
+            let stream = start(&gateway, more.clone()).send(Request::get("/"));
+            let expected = merged(json!({"kong": {}}), expected);
+            assert_eq!(claims(&gateway, &stream), expected, "{}: {more}", gateway.name);
+        }
+        for exp in [json!(-1), json!(86_401), json!("60")] {
+            let stated = gateway.clone().with(|profile| {
+                let host = if gateway.is_kong() { "kong" } else { "envoy" };
+                profile.environment("GATEHOUSE_HOST", host)
+            });
+            let proxy = start(&stated, json!({ "exp": exp }));
+            if gateway.is_kong() {
+                let stream = proxy.send(Request::get("/"));
+                assert_eq!(message(&stream.refused()), "upstream_jwt is misconfigured");
+            } else {
+                assert!(proxy.rejected().is_some_and(|log| log.contains("exp: found")), "{exp}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_certificate_goes_into_the_header_only_when_asked_for() {
+    for gateway in Gateway::both() {
+        let header = |more: Value| {
+            let proxy = start(&gateway, merged(json!({"public_key": CERTIFICATE}), more));
+            token(&gateway, &proxy.send(Request::get("/"))).header().clone()
+        };
+        assert_eq!(header(json!({})).get("x5c"), None, "{}", gateway.name);
+        let der: String = CERTIFICATE.lines().filter(|line| !line.starts_with('-')).collect();
+        assert_eq!(header(json!({"x5c": true}))["x5c"], json!([der]), "{}", gateway.name);
+        let legacy = header(json!({"x5c": true, "x5c_legacy": true}));
+        let whole = jose::base64url::encode(CERTIFICATE);
+        assert_eq!(legacy["x5c"], json!([whole]), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn an_entity_that_is_not_there_is_an_empty_object_and_no_audience() {
+    let lists = json!({
+        "consumer": ["id"], "credentials": ["*"], "route": ["name"], "service": ["*"], "aud": true,
+    });
+    let empty = json!({"consumer": {}, "credentials": {}, "route": {}, "service": {}});
+    let kong = Gateway::kong();
+    let proxy = start(&kong, lists.clone());
+    // A route without a name and without a service: Kong has no such properties then.
+    let mut request =
+        Request::get("/").property("kong.router.route", r#"{"id":"r1","paths":["/"]}"#);
+    for property in ["route_name", "service_id", "service_name", "router.service"] {
+        request = request.property(&format!("kong.{property}"), "");
+    }
+    let found = claims(&kong, &proxy.send(request));
+    assert_eq!((&found["kong"], found.get("aud")), (&empty, None));
+    // A service that has no name, and what its entity lacks.
+    let service = r#"{"id":"s1","name":null,"port":80}"#;
+    let request = Request::get("/").property("kong.router.service", service);
+    let found = claims(&kong, &proxy.send(request.property("kong.service_name", "")));
+    assert_eq!(found.get("aud"), None);
+    assert_eq!(found["kong"]["service"]["id"], "s1");
+    // Lists that are not there leave nothing, not even an empty object.
+    let bare = claims(&kong, &start(&kong, json!({})).send(Request::get("/")));
+    assert_eq!(bare["kong"], json!({}));
+
+    let envoy = Gateway::envoy().with(|profile| profile.route_name(None).cluster_name(None));
+    let found = claims(&envoy, &start(&envoy, lists).send(Request::get("/")));
+    assert_eq!((&found["kong"], found.get("aud")), (&empty, None));
+}
+
+#[test]
+fn a_querys_octets_are_hashed_undecoded_and_an_empty_one_is_an_empty_text() {
+    for gateway in Gateway::all() {
+        let proxy = start(&gateway, json!({"query_hash": true}));
+        for (path, hash) in [
+            ("/", ""),
+            ("/?", ""),
+            (
+                "/x?msg=hello%20world&bla=&bar",
+                "e3fb2c82cc290e761881dbb49a38408d8d49c83fbf278fca4aaebbc54ba1de04",
+            ),
+            ("/?%41", &jose::hash::sha256_hex(b"%41")),
+            ("/?A", &jose::hash::sha256_hex(b"A")),
+            ("/a?b?c", &jose::hash::sha256_hex(b"b?c")),
+        ] {
+            let stream = proxy.send(Request::get(path));
+            let found = claims(&gateway, &stream)["kong"]["request"]["queryhash"].clone();
+            assert_eq!(found, hash, "{}: {path}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn two_configurations_in_one_vm_sign_with_their_own_keys() {
+    let other = include_str!("../../../filters/upstream-jwt/test-keys/other.pem");
+    for gateway in Gateway::both() {
+        let first = start(&gateway, json!({}));
+        let settings = settings(&gateway, json!({"private_key": other}));
+        let second = first.route([gateway.filter("upstream_jwt", settings)]);
+        for _ in 0..2 {
+            token(&gateway, &first.send(Request::get("/")));
+            let header = second.send(Request::get("/")).forwarded().header("authorization");
+            let text = header.expect("a token");
+            let text = text.strip_prefix("Bearer ").expect("a bearer token");
+            let token = Token::parse(text.as_bytes()).expect("a token");
+            let key =
+                |pem| VerifyingKey::from_pem(pem, Algorithms::ALL, Policy::REMOTE).expect("a key");
+            let certificate = include_str!("../../../filters/upstream-jwt/test-keys/other.crt");
+            key(certificate).verify(&token, &InWasm).expect("the other key's signature");
+            assert!(key(CERTIFICATE).verify(&token, &InWasm).is_err(), "{}", gateway.name);
+        }
+    }
+}
