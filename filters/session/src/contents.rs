@@ -1,0 +1,261 @@
+//! What a session holds: for each audience something of its own. Kong's plugin holds
+//! `[consumer, credential, groups]`, and the name of the consumer as the subject:
+//!
+//! ```text
+//! [[["4f1d...","9a7f...",["agents"]],"default","coop"]]
+//! ```
+//!
+//! What other audiences hold is theirs, and is kept as it is written.
+
+use consumer::Identity;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Audiences that one session may hold.
+const MAX_AUDIENCES: usize = 64;
+
+/// The contents of a session.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Contents(Vec<Entry>);
+
+#[derive(Debug, Clone)]
+struct Entry {
+    audience: String,
+    text: String,
+}
+
+/// Whom a session is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    /// The consumer's id.
+    pub(crate) consumer: String,
+    /// The id of the credential that the session began with.
+    pub(crate) credential: Option<String>,
+    pub(crate) groups: Vec<String>,
+    /// What the consumer is called.
+    pub(crate) subject: Option<String>,
+}
+
+impl Contents {
+    /// Reads the contents of a session. `None` if they are not of this form.
+    pub(crate) fn read(json: &[u8]) -> Option<Self> {
+        let all: Vec<&RawValue> = serde_json::from_slice(json).ok()?;
+        if all.is_empty() || all.len() > MAX_AUDIENCES {
+            return None;
+        }
+        let entry = |text: &RawValue| {
+            let parts: Vec<&RawValue> = serde_json::from_str(text.get()).ok()?;
+            let audience = serde_json::from_str(parts.get(1)?.get()).ok()?;
+            (parts.len() <= 3).then(|| Entry { audience, text: text.get().to_owned() })
+        };
+        all.into_iter().map(entry).collect::<Option<_>>().map(Self)
+    }
+
+    /// The contents as JSON, in the spelling of Lua's cjson.
+    pub(crate) fn json(&self) -> String {
+        let texts: Vec<&str> = self.0.iter().map(|entry| entry.text.as_str()).collect();
+        format!("[{}]", texts.join(","))
+    }
+
+    /// Whom the session is for, where `audience` is concerned. `None` also for what is not Kong's.
+    pub(crate) fn holder(&self, audience: &str) -> Option<Holder> {
+        let entry = self.0.iter().find(|entry| entry.audience == audience)?;
+        let (data, _, subject): (Value, String, Option<String>) =
+            match serde_json::from_str(&entry.text) {
+                Ok(parts) => parts,
+                // Lua leaves a missing subject out.
+                Err(_) => {
+                    let (data, audience) = serde_json::from_str(&entry.text).ok()?;
+                    (data, audience, None)
+                }
+            };
+        let text =
+            |n: usize| data.get(n)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let groups = data.get(2).and_then(Value::as_array).into_iter().flatten();
+        Some(Holder {
+            consumer: text(0)?,
+            credential: text(1),
+            groups: groups.filter_map(|group| group.as_str().map(str::to_owned)).collect(),
+            subject,
+        })
+    }
+
+    /// How many audiences there are.
+    pub(crate) fn audiences(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The same, with `holder` for `audience`.
+    pub(crate) fn with(mut self, audience: &str, holder: &Holder) -> Self {
+        let entry = Entry { audience: audience.to_owned(), text: holder.text(audience) };
+        match self.0.iter_mut().find(|entry| entry.audience == audience) {
+            Some(place) => *place = entry,
+            None => self.0.push(entry),
+        }
+        self
+    }
+
+    /// The same, without what is there for `audience`. `None` if nothing is left.
+    pub(crate) fn without(mut self, audience: &str) -> Option<Self> {
+        self.0.retain(|entry| entry.audience != audience);
+        (!self.0.is_empty()).then_some(self)
+    }
+}
+
+impl Holder {
+    /// The holder that an authenticated identity is. `None` for one that no credential has proved.
+    pub(crate) fn of(identity: &Identity) -> Option<Self> {
+        let credential = identity.credential.as_ref().filter(|_| !identity.anonymous)?;
+        let name = identity.username.as_ref().or(identity.custom_id.as_ref());
+        let credential = Some(&credential.id).filter(|id| !id.is_empty());
+        Some(Self {
+            consumer: identity.id.clone(),
+            credential: Some(credential.unwrap_or(&identity.id).clone()),
+            groups: identity.groups.clone(),
+            subject: Some(name.unwrap_or(&identity.id).clone()),
+        })
+    }
+
+    /// Whether a session for `self` need not be saved for `other`. The subject follows from the consumer.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        (&self.consumer, &self.credential, &self.groups)
+            == (&other.consumer, &other.credential, &other.groups)
+    }
+
+    fn text(&self, audience: &str) -> String {
+        let mut out = String::from("[[");
+        lua_text(&self.consumer, &mut out);
+        out.push(',');
+        match &self.credential {
+            Some(credential) => lua_text(credential, &mut out),
+            None => out.push_str("null"),
+        }
+        for (n, group) in self.groups.iter().enumerate() {
+            out.push_str(if n == 0 { ",[" } else { "," });
+            lua_text(group, &mut out);
+        }
+        out.push_str(if self.groups.is_empty() { "]," } else { "]]," });
+        lua_text(audience, &mut out);
+        if let Some(subject) = &self.subject {
+            out.push(',');
+            lua_text(subject, &mut out);
+        }
+        out.push(']');
+        out
+    }
+}
+
+/// A JSON text as Lua's cjson writes it: `/` and DEL are escaped too.
+fn lua_text(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '/' => out.push_str("\\/"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_ascii_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KONG: &str = r#"[[["4f1d","9a7f",["agents","double\/agents"]],"default","coop"],[{"a":[1.50,{"b":null}]},"other"]]"#;
+
+    fn holder() -> Holder {
+        Holder {
+            consumer: "4f1d".into(),
+            credential: Some("9a7f".into()),
+            groups: vec!["agents".into(), "double/agents".into()],
+            subject: Some("coop".into()),
+        }
+    }
+
+    #[test]
+    fn what_kong_wrote_is_read_and_written_alike() {
+        let contents = Contents::read(KONG.as_bytes()).unwrap();
+        assert_eq!(contents.holder("default"), Some(holder()));
+        assert_eq!(contents.json(), KONG);
+        assert_eq!(contents.clone().with("default", &holder()).json(), KONG);
+        let two = Contents::default().with("default", &Holder { groups: vec![], ..holder() });
+        assert_eq!(two.json(), r#"[[["4f1d","9a7f"],"default","coop"]]"#);
+    }
+
+    #[test]
+    fn what_another_audience_holds_stays_as_it_was() {
+        let contents = Contents::read(KONG.as_bytes()).unwrap();
+        let mine = contents.clone().with("mine", &holder());
+        assert!(mine.json().contains(r#"[{"a":[1.50,{"b":null}]},"other"]"#));
+        assert_eq!(mine.without("mine").unwrap().json(), KONG);
+        let other = contents.without("default").unwrap();
+        assert_eq!(other.json(), r#"[[{"a":[1.50,{"b":null}]},"other"]]"#);
+        assert_eq!((other.audiences(), other.holder("other")), (1, None));
+        assert!(other.without("other").is_none());
+    }
+
+    #[test]
+    fn what_is_not_a_sessions_contents_is_refused() {
+        let many = format!("[{}]", vec![r#"[[],"a"]"#; 65].join(","));
+        for json in
+            ["", "{}", "[]", "[[]]", "[[1]]", "[[[],1]]", r#"[[[],"a","s",1]]"#, "[1", &many]
+        {
+            assert!(Contents::read(json.as_bytes()).is_none(), "{json}");
+        }
+        for json in [
+            r#"[[[],"default"]]"#,
+            r#"[[["",""],"default","s"]]"#,
+            r#"[[[1,"c"],"default","s"]]"#,
+            r#"[["text","default"]]"#,
+        ] {
+            assert_eq!(Contents::read(json.as_bytes()).unwrap().holder("default"), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn only_a_proved_identity_holds_a_session() {
+        let json = br#"{"id":"1","custom_id":"7","groups":["g"],"credential":{"id":"c"}}"#;
+        let identity = Identity::from_json(json).unwrap();
+        let holder = Holder::of(&identity).unwrap();
+        assert_eq!((holder.consumer.as_str(), holder.subject.as_deref()), ("1", Some("7")));
+        assert_eq!(Holder::of(&identity.clone().into_anonymous()), None);
+        let nameless = Identity::from_json(br#"{"id":"1","credential":{"id":""}}"#).unwrap();
+        let holder = Holder::of(&nameless).unwrap();
+        assert_eq!(
+            (holder.credential.as_deref(), holder.subject.as_deref()),
+            (Some("1"), Some("1"))
+        );
+        assert!(!holder.is(&Holder { groups: vec!["g".into()], ..holder.clone() }));
+        assert!(holder.is(&Holder { subject: None, ..holder.clone() }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_back_as_it_was(texts in proptest::collection::vec(".*", 4), audience in ".+") {
+            let holder = Holder {
+                consumer: format!("x{}", texts[0]),
+                credential: Some(format!("y{}", texts[1])),
+                groups: vec![texts[2].clone()],
+                subject: Some(texts[3].clone()),
+            };
+            let json = Contents::default().with(&audience, &holder).json();
+            prop_assert_eq!(Contents::read(json.as_bytes()).unwrap().holder(&audience), Some(holder));
+        }
+
+        #[test]
+        fn no_octets_make_it_stumble(octets in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Some(contents) = Contents::read(&octets) {
+                let _ = contents.holder("default");
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::{Config, Phase};
+use crate::flow::SessionFlow;
+use crate::header::{BOUND_TO_IP, BOUND_TO_SCHEME};
+use crate::keeper::{Keeper, Tools};
+use crate::mark::MARK;
+use crate::save_flow::SaveFlow;
+use crate::source::Service;
+use exchange::Flow;
+use host::{Feature, Host, Needs, Source};
+use settings::{Common, Fields, Invalid};
+use std::rc::Rc;
+
+/// The session filter.
+#[derive(Debug)]
+pub struct Session;
+
+const TOOLS: Tools = Tools { random: host::random, report: host::report };
+
+impl Feature for Session {
+    const NAME: &'static str = "session";
+    const ID: u8 = 5;
+    type Config = Keeper;
+
+    fn settings(fields: &mut Fields<'_>) -> Keeper {
+        let (config, secrets) = Config::read(fields);
+        Keeper::new(config, secrets, TOOLS)
+    }
+
+    fn common(keeper: &Keeper) -> &Common {
+        &keeper.config.common
+    }
+
+    fn needs(keeper: &Keeper) -> Needs {
+        let config = &keeper.config;
+        let needs = Needs::of(&config.common);
+        let saves = config.phase == Phase::Save;
+        Needs {
+            raw_target: needs.raw_target || (!saves && !config.logout.methods.is_empty()),
+            peer: config.bind & BOUND_TO_IP != 0,
+            origin: config.bind & BOUND_TO_SCHEME != 0,
+            mark: saves.then_some(MARK),
+            at_response: config.phase == Phase::Both,
+            ..needs
+        }
+    }
+
+    fn check_host(keeper: &Keeper, host: Host) -> Result<(), Invalid> {
+        let config = &keeper.config;
+        match host {
+            Host::Envoy if config.logout.reads_body && !config.common.holds_headers => {
+                Err(Invalid::one(
+                    "read_body_for_logout",
+                    "found true without `allow_on_headers_stop_iteration`, expected that to be true here and in \
+                     the plugin's own configuration: otherwise Envoy gives the body only after the headers have \
+                     left",
+                ))
+            }
+            Host::Kong(Some(version)) if version < (3, 6) => Err(Invalid::one(
+                "",
+                "found a Kong before 3.6, on which filters cannot tell one another who is calling, expected a \
+                 later one",
+            )),
+            Host::Kong(_) if config.stored && config.phase == Phase::Both => Err(Invalid::one(
+                "phase",
+                "found nothing with a storage outside the cookie, expected \"open\" here, and another \
+                 gatehouse_session with \"save\" after the authenticating filters: a response on Kong cannot wait \
+                 until a session is stored",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn source(keeper: &Rc<Keeper>) -> Option<Box<dyn Source>> {
+        let config = &keeper.config;
+        let asks = config.phase != Phase::Save
+            && (config.stored || config.logout.revokes || config.check_consumer);
+        (asks && config.admin.is_some())
+            .then(|| Box::new(Service { now: host::now }) as Box<dyn Source>)
+    }
+
+    fn flow(keeper: &Rc<Keeper>) -> Box<dyn Flow> {
+        match keeper.config.phase {
+            Phase::Both | Phase::Open => Box::new(SessionFlow::new(Rc::clone(keeper))),
+            Phase::Save => Box::new(SaveFlow::new(Rc::clone(keeper))),
+        }
+    }
+}

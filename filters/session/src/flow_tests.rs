@@ -1,0 +1,852 @@
+use super::*;
+use crate::bed::{ANA, BOB, Bed, NOBODY, REPORTS, START};
+use exchange::Head;
+
+const PLAIN: &str = r#"{"secret":"s"}"#;
+const STORED: &str =
+    r#"{"secret":"s","storage":"kong","admin":{"upstream":"a"},"check_consumer":false}"#;
+const REMEMBER: &str = r#"{"secret":"s","remember":true}"#;
+
+/// A browser that has just logged in.
+fn logged_in(config: &str) -> Bed {
+    let mut bed = Bed::new(config);
+    let passage = bed.send(bed.get("/"), Some(ANA));
+    assert!(!passage.cookies().is_empty());
+    bed.questions();
+    bed
+}
+
+fn id(bed: &Bed) -> String {
+    bed.cookies["session"].get(4..47).unwrap().to_owned()
+}
+
+// === Login and browsing ===
+
+#[test]
+fn after_a_login_the_cookie_alone_is_enough() {
+    let mut bed = Bed::new(PLAIN);
+    let login = bed.send(bed.get("/"), Some(ANA));
+    assert_eq!(login.cookies().len(), 1);
+    let cookie = &login.cookies()[0];
+    assert!(cookie.starts_with("session=AQ"), "{cookie}");
+    assert!(cookie.ends_with("; Path=/; SameSite=Strict; Secure; HttpOnly"), "{cookie}");
+
+    let browse = bed.send(bed.get("/"), None);
+    assert_eq!(browse.header("x-consumer-id").as_deref(), Some("1"));
+    assert_eq!(browse.header("x-consumer-username").as_deref(), Some("ana"));
+    assert_eq!(browse.header("x-credential-identifier").as_deref(), Some("c"));
+    assert_eq!(
+        browse.published("gatehouse_consumer").as_deref(),
+        Some(
+            r#"{"id":"1","username":"ana","custom_id":null,"groups":[],"credential":{"id":"c","type":"session","identifier":"c"},"anonymous":false}"#
+        )
+    );
+    assert!(browse.cookies().is_empty(), "nothing is due");
+    // Authenticated again by the same credential: it is the same session.
+    assert!(bed.send(bed.get("/"), Some(ANA)).cookies().is_empty());
+}
+
+#[test]
+fn nobody_and_the_anonymous_consumer_get_no_session() {
+    for later in [None, Some(NOBODY), Some(r#"{"refused":true}"#), Some("{")] {
+        let mut bed = Bed::new(PLAIN);
+        let passage = bed.send(bed.get("/"), later);
+        assert!(passage.cookies().is_empty() && passage.published("gatehouse_consumer").is_none());
+    }
+}
+
+#[test]
+fn a_session_for_a_group_of_people_keeps_the_groups() {
+    let mut bed = Bed::new(PLAIN);
+    bed.send(bed.get("/"), Some(BOB));
+    let browse = bed.send(bed.get("/"), None);
+    assert_eq!(browse.header("x-authenticated-groups").as_deref(), Some("staff"));
+    assert!(browse.published("gatehouse_consumer").unwrap().contains(r#""groups":["staff"]"#));
+    // Kong forgets a change of groups.
+    let more = BOB.replace(r#"["staff"]"#, r#"["staff","admins"]"#);
+    assert_eq!(bed.send(bed.get("/"), Some(&more)).cookies().len(), 1);
+    let browse = bed.send(bed.get("/"), None);
+    assert_eq!(browse.header("x-authenticated-groups").as_deref(), Some("staff, admins"));
+}
+
+#[test]
+fn what_the_client_says_of_itself_never_reaches_the_upstream() {
+    let mut bed = logged_in(r#"{"secret":"s","request_headers":["id","subject"]}"#);
+    let forge = |bed: &Bed| {
+        let get = bed.get("/");
+        let fields = get.head.fields().map(|(name, value)| (name.to_vec(), value.to_vec()));
+        let forged = [
+            "x-consumer-id",
+            "x_consumer_username",
+            "x-authenticated-groups",
+            "session-id",
+            "session-audience",
+        ];
+        let forged = forged.map(|name| (name.as_bytes().to_vec(), b"root".to_vec()));
+        Request { head: fields.chain(forged).collect(), ..get.clone() }
+    };
+    let browse = bed.send(forge(&bed), None);
+    assert_eq!(browse.consumer().as_deref(), Some("1"));
+    assert_eq!(browse.header("session-id"), Some(id(&bed)));
+    assert_eq!(browse.header("session-subject").as_deref(), Some("ana"));
+    assert!(browse.removes("x_consumer_username") && browse.removes("x-authenticated-groups"));
+    bed.cookies.clear();
+    let stranger = bed.send(forge(&bed), None);
+    for name in ["x-consumer-id", "x_consumer_username", "x-authenticated-groups", "session-id"] {
+        assert!(stranger.removes(name), "{name}");
+    }
+}
+
+#[test]
+fn another_login_takes_the_sessions_place() {
+    let mut bed = logged_in(PLAIN);
+    let before = id(&bed);
+    bed.after(100);
+    let other = bed.send(bed.get("/"), Some(BOB));
+    assert_eq!(other.cookies().len(), 1);
+    assert_ne!(id(&bed), before);
+    assert_eq!(bed.send(bed.get("/"), None).consumer().as_deref(), Some("2"));
+    let header = crate::header::Header::read(bed.cookies["session"].as_bytes()).unwrap();
+    assert_eq!(
+        (header.created, header.rolling),
+        (START + 100, 0),
+        "another consumer's time begins anew"
+    );
+}
+
+#[test]
+fn another_credential_of_the_same_consumer_keeps_the_time_of_the_login() {
+    let mut bed = logged_in(PLAIN);
+    bed.after(100);
+    let other = ANA.replace(r#""id":"c""#, r#""id":"other""#);
+    assert_eq!(bed.send(bed.get("/"), Some(&other)).cookies().len(), 1);
+    let header = crate::header::Header::read(bed.cookies["session"].as_bytes()).unwrap();
+    assert_eq!((header.created, header.rolling), (START, 100));
+}
+
+#[test]
+fn whom_an_earlier_filter_has_authenticated_stays_who_it_is() {
+    let mut bed = logged_in(PLAIN);
+    let request = Request { consumer: Some(BOB.into()), ..bed.get("/") };
+    let passage = bed.send(request, None);
+    assert_eq!((passage.consumer(), passage.published("gatehouse_consumer")), (None, None));
+    assert_eq!(passage.cookies().len(), 1, "and the session is for that one now");
+    // An anonymous stand-in gives way to the session.
+    let request = Request { consumer: Some(NOBODY.into()), ..bed.get("/") };
+    assert_eq!(bed.send(request, None).consumer().as_deref(), Some("2"));
+}
+
+#[test]
+fn trusted_headers_alone_never_start_a_session() {
+    let mut bed = Bed::new(r#"{"secret":"s","trust_consumer_headers":true}"#);
+    let get = bed.get("/");
+    let head: Head =
+        [("x-consumer-id", "1"), ("x-credential-identifier", "c")].into_iter().collect();
+    let passage = bed.send(Request { head, ..get }, None);
+    assert!(passage.cookies().is_empty() && passage.consumer().is_none());
+}
+
+#[test]
+fn a_request_that_was_refused_or_is_not_ours_is_left_alone() {
+    let mut bed =
+        logged_in(r#"{"secret":"s","match":{"paths":["/app"]}}"#.replace("/app", "/").as_str());
+    let refused = Request { consumer: Some(br#"{"refused":true}"#.to_vec()), ..bed.get("/") };
+    assert_eq!(bed.send(refused, Some(ANA)).forwarded, Some(vec![]));
+    let mut bed = bed.with(r#"{"secret":"s","match":{"paths":["/app"]}}"#);
+    let elsewhere = bed.send(bed.get("/"), Some(BOB));
+    assert_eq!((elsewhere.forwarded.as_deref(), elsewhere.cookies().len()), (Some(&[][..]), 0));
+}
+
+// === Time ===
+
+#[test]
+fn a_session_that_is_used_is_touched_and_renewed() {
+    let mut bed = logged_in(PLAIN);
+    let first = id(&bed);
+    bed.after(60);
+    assert!(bed.send(bed.get("/"), None).cookies().is_empty());
+    bed.after(1);
+    let touched = bed.send(bed.get("/"), None);
+    assert_eq!(
+        (touched.cookies().len(), id(&bed)),
+        (1, first.clone()),
+        "the same session, seen later"
+    );
+    for _ in 0..3 {
+        bed.after(879);
+        assert!(bed.send(bed.get("/"), None).consumer().is_some());
+        assert_eq!(id(&bed), first);
+    }
+    bed.after(3);
+    let renewed = bed.send(bed.get("/"), None);
+    assert_eq!(renewed.cookies().len(), 1);
+    assert_ne!(id(&bed), first, "2701 s after it was saved");
+    assert!(bed.send(bed.get("/"), None).consumer().is_some());
+}
+
+#[test]
+fn a_session_that_is_not_used_ends() {
+    let mut bed = logged_in(PLAIN);
+    bed.after(901);
+    let passage = bed.send(bed.get("/"), None);
+    assert!(passage.consumer().is_none() && passage.cookies().is_empty());
+}
+
+#[test]
+fn no_renewal_takes_a_session_past_its_absolute_end() {
+    let mut bed = logged_in(r#"{"secret":"s","idling_timeout":0,"absolute_timeout":10000}"#);
+    for seconds in [2800, 2800, 2800, 1600] {
+        bed.after(seconds);
+        assert!(bed.send(bed.get("/"), None).consumer().is_some(), "{}", bed.now() - START);
+    }
+    bed.after(1);
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+}
+
+// === Hostile and useless cookies ===
+
+#[test]
+fn a_cookie_that_is_of_no_use_is_no_session() {
+    let good = logged_in(PLAIN).cookies["session"].clone();
+    let flipped = good.replacen('A', "B", 3);
+    let unfit = [
+        "",
+        "x",
+        "AQ",
+        &"A".repeat(110),
+        good.get(..109).unwrap(),
+        good.get(..110).unwrap(),
+        good.get(..good.len() - 1).unwrap(),
+        &flipped,
+        &format!("{good}A"),
+        &good.replacen("AQ", "Ag", 1),
+        "\u{fffd}\u{fffd}",
+        &"A".repeat(8000),
+        "a;b=c",
+        "|||",
+    ];
+    for cookie in unfit {
+        let mut bed = Bed::new(PLAIN);
+        bed.cookies.insert("session".into(), cookie.into());
+        let passage = bed.send(bed.get("/"), None);
+        assert!(passage.consumer().is_none() && passage.cookies().is_empty(), "{cookie}");
+        let mut bed = bed.with(r#"{"secret":"s","expire_invalid":true}"#);
+        let expired = bed.send(bed.get("/"), None).cookies();
+        assert!(expired.len() == 1 && expired[0].contains("Max-Age=0"), "{cookie} {expired:?}");
+        assert!(!bed.cookies.contains_key("session"));
+    }
+}
+
+#[test]
+fn a_new_login_takes_the_place_of_a_cookie_that_is_of_no_use() {
+    let mut bed = Bed::new(r#"{"secret":"s","expire_invalid":true}"#);
+    bed.cookies.insert("session".into(), "x".into());
+    bed.cookies.insert("session3".into(), "x".into());
+    let login = bed.send(bed.get("/"), Some(ANA));
+    assert_eq!(login.cookies().len(), 2, "one is set, and the other one expired");
+    assert_eq!(bed.cookies.len(), 1);
+    assert!(bed.send(bed.get("/"), None).consumer().is_some());
+}
+
+#[test]
+fn without_a_cookie_nothing_is_expired() {
+    let mut bed = Bed::new(r#"{"secret":"s","expire_invalid":true}"#);
+    assert!(bed.send(bed.get("/"), None).cookies().is_empty());
+}
+
+#[test]
+fn two_hundred_cookies_are_looked_through() {
+    let mut bed = logged_in(PLAIN);
+    for n in 0..200 {
+        bed.cookies.insert(format!("a{n}"), "x".repeat(20));
+    }
+    assert!(bed.send(bed.get("/"), None).consumer().is_some());
+}
+
+#[test]
+fn a_session_of_many_cookies_needs_all_of_them() {
+    // Groups that do not compress: twelve kilobytes of them.
+    let group = |n: u32| jumble(n);
+    let groups: Vec<String> = (0..300).map(group).collect();
+    let long = ANA.replace(
+        r#""groups":[]"#,
+        &format!(r#""groups":{}"#, serde_json::to_string(&groups).unwrap()),
+    );
+    let mut bed = Bed::new(PLAIN);
+    bed.send(bed.get("/"), Some(&long));
+    assert!(bed.cookies.len() > 2, "{:?}", bed.cookies.keys());
+    assert_eq!(bed.send(bed.get("/"), None).consumer().as_deref(), Some("1"));
+    bed.after(61);
+    assert_eq!(
+        bed.send(bed.get("/"), None).cookies().len(),
+        1,
+        "a touch changes the first one only"
+    );
+    assert!(bed.send(bed.get("/"), None).consumer().is_some());
+    let mut cut = Bed::new(PLAIN);
+    cut.cookies = bed.cookies.clone();
+    cut.after(61);
+    let last = format!("session{}", bed.cookies.len());
+    cut.cookies.remove(&last).unwrap();
+    assert!(cut.send(cut.get("/"), None).consumer().is_none());
+    bed.after(61);
+    // Fewer groups, and the cookies that are not needed any more go.
+    bed.send(bed.get("/"), Some(ANA));
+    assert_eq!(bed.cookies.keys().collect::<Vec<_>>(), ["session"]);
+}
+
+fn jumble(n: u32) -> String {
+    use sha2::Digest as _;
+    crate::base64url::encode(&sha2::Sha256::digest(n.to_le_bytes()))
+}
+
+#[test]
+fn a_session_that_does_not_fit_is_not_begun_and_the_operator_is_told() {
+    let groups: Vec<String> = (0..2000).map(jumble).collect();
+    let long = ANA.replace(
+        r#""groups":[]"#,
+        &format!(r#""groups":{}"#, serde_json::to_string(&groups).unwrap()),
+    );
+    let mut bed = Bed::new(PLAIN);
+    assert!(bed.send(bed.get("/"), Some(&long)).cookies().is_empty());
+    assert_eq!(
+        REPORTS.take(),
+        ["gatehouse_session: a session is not saved: it does not fit nine cookies"]
+    );
+}
+
+// === Secrets ===
+
+#[test]
+fn a_session_of_an_older_secret_is_sealed_anew() {
+    let bed = logged_in(r#"{"secret":"old"}"#);
+    let created = bed.now();
+    let mut bed = bed.with(r#"{"secret":"new","secret_fallbacks":["older","old"]}"#);
+    bed.after(10);
+    let browse = bed.send(bed.get("/"), None);
+    assert_eq!((browse.consumer().as_deref(), browse.cookies().len()), (Some("1"), 1));
+    let header = crate::header::Header::read(bed.cookies["session"].as_bytes()).unwrap();
+    assert_eq!((header.created, header.rolling), (created, 10));
+    let mut bed = bed.with(r#"{"secret":"new"}"#);
+    let browse = bed.send(bed.get("/"), None);
+    assert_eq!((browse.consumer().as_deref(), browse.cookies().len()), (Some("1"), 0));
+    let mut bed = bed.with(r#"{"secret":"old"}"#);
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+}
+
+#[test]
+fn without_random_octets_there_is_no_session() {
+    let (config, secrets) =
+        settings::read(PLAIN.as_bytes(), &|_| None, crate::config::Config::read).unwrap();
+    let tools = crate::keeper::Tools { random: |_| false, report: |_| {} };
+    let mut bed = Bed::new(PLAIN);
+    bed.keeper = Rc::new(Keeper::new(config, secrets, tools));
+    assert!(bed.send(bed.get("/"), Some(ANA)).cookies().is_empty());
+}
+
+// === Audiences ===
+
+#[test]
+fn two_audiences_share_a_cookie() {
+    let bed = logged_in(r#"{"secret":"s","audience":"a"}"#);
+    let mut bed = bed.with(r#"{"secret":"s","audience":"b"}"#);
+    assert!(bed.send(bed.get("/"), None).consumer().is_none(), "it lacks the audience");
+    bed.send(bed.get("/"), Some(BOB));
+    assert_eq!(bed.send(bed.get("/"), None).consumer().as_deref(), Some("2"));
+    let mut bed = bed.with(r#"{"secret":"s","audience":"a"}"#);
+    assert_eq!(bed.send(bed.get("/"), None).consumer().as_deref(), Some("1"));
+    let request = Request { method: b"DELETE".to_vec(), ..bed.get("/?session_logout") };
+    assert_eq!(bed.send(request, None).status(), Some(200));
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+    let mut bed = bed.with(r#"{"secret":"s","audience":"b"}"#);
+    assert_eq!(
+        bed.send(bed.get("/"), None).consumer().as_deref(),
+        Some("2"),
+        "only the other one ended"
+    );
+}
+
+// === Consumers ===
+
+#[test]
+fn the_consumer_of_a_session_is_who_it_is_now() {
+    let config = r#"{"secret":"s","consumers":[{"id":"1","username":"ana-maria","custom_id":"7","groups":["now"]}]}"#;
+    let mut bed = logged_in(config);
+    let browse = bed.send(bed.get("/"), None);
+    assert_eq!(browse.header("x-consumer-username").as_deref(), Some("ana-maria"));
+    assert_eq!(browse.header("x-consumer-custom-id").as_deref(), Some("7"));
+    assert_eq!(browse.header("x-authenticated-groups").as_deref(), Some("now"));
+}
+
+#[test]
+fn a_deleted_consumers_session_ends() {
+    let mut bed = logged_in(r#"{"secret":"s","consumers":[{"id":"2","username":"bob"}]}"#);
+    let browse = bed.send(bed.get("/"), None);
+    assert!(browse.consumer().is_none());
+    assert!(browse.cookies()[0].contains("Max-Age=0") && bed.cookies.is_empty());
+    let bed = logged_in(r#"{"secret":"s","admin":{"upstream":"a"}}"#);
+    let mut bed = bed;
+    bed.consumers.insert("1".into(), r#"{"consumer":{"id":"1","username":"ana"},"seq":1}"#.into());
+    assert_eq!(bed.send(bed.get("/"), None).consumer().as_deref(), Some("1"));
+    bed.consumers.clear();
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+    assert!(bed.cookies.is_empty());
+}
+
+#[test]
+fn not_to_be_able_to_ask_for_the_consumer_is_not_to_have_none() {
+    let mut bed = logged_in(r#"{"secret":"s","admin":{"upstream":"a"}}"#);
+    bed.reachable.set(false);
+    assert_eq!(bed.send(bed.get("/"), None).status(), Some(503));
+    bed.cookies.insert("session".into(), "x".into());
+    assert_eq!(
+        bed.send(bed.get("/"), None).status(),
+        None,
+        "nobody is asked about a made-up cookie"
+    );
+}
+
+// === Logout ===
+
+#[test]
+fn a_logout_ends_the_session_and_is_answered_here() {
+    let mut bed = logged_in(PLAIN);
+    let request = Request { method: b"POST".to_vec(), ..bed.get("/x?session_logout=true") };
+    let logout = bed.send(request, None);
+    let reply = logout.reply.as_ref().unwrap();
+    assert_eq!((reply.status, &reply.body, reply.headers.len()), (200, &Body::Empty, 0));
+    assert_eq!(
+        logout.cookies(),
+        [
+            "session=; Path=/; SameSite=Strict; Secure; HttpOnly; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0"
+        ]
+    );
+    // Without a session it is a request like any other.
+    let request = Request { method: b"POST".to_vec(), ..bed.get("/x?session_logout=true") };
+    assert!(bed.send(request, None).forwarded.is_some());
+}
+
+#[test]
+fn a_logout_needs_its_method_and_its_argument() {
+    let mut bed = logged_in(PLAIN);
+    let get = bed.get("/?session_logout");
+    assert!(bed.send(get, None).forwarded.is_some());
+    let request = Request { method: b"DELETE".to_vec(), ..bed.get("/") };
+    assert!(bed.send(request, None).forwarded.is_some());
+}
+
+#[test]
+fn a_logout_may_stand_in_the_body_where_it_is_read() {
+    let form = "application/x-www-form-urlencoded";
+    let mut bed = logged_in(r#"{"secret":"s","read_body_for_logout":true}"#);
+    let other = bed.send_with(bed.post("/", form), Some(b"a=1"), None, Head::default());
+    assert!(other.forwarded.is_some());
+    let lost = bed.send_with(bed.post("/", form), None, None, Head::default());
+    assert_eq!(
+        lost.consumer().as_deref(),
+        Some("1"),
+        "a body that the host cannot hand over asks for nothing"
+    );
+    let logout =
+        bed.send_with(bed.post("/", form), Some(b"session_logout=1"), None, Head::default());
+    assert_eq!(logout.status(), Some(200));
+    // Nobody else's body is waited for: the bed would hand one over.
+    let stranger =
+        bed.send_with(bed.post("/", form), Some(b"session_logout=1"), None, Head::default());
+    assert!(stranger.forwarded.is_some());
+    let mut blind = logged_in(PLAIN);
+    let passage =
+        blind.send_with(blind.post("/", form), Some(b"session_logout=1"), None, Head::default());
+    assert!(passage.forwarded.is_some());
+}
+
+#[test]
+fn a_logout_can_lead_somewhere() {
+    let mut bed = logged_in(
+        r#"{"secret":"s","logout_redirect_uri":"https://example.com/bye","logout_methods":["GET"]}"#,
+    );
+    let logout = bed.send(bed.get("/?session_logout"), None);
+    let reply = logout.reply.as_ref().unwrap();
+    assert_eq!(reply.status, 302);
+    assert_eq!(reply.headers, [("location".into(), b"https://example.com/bye".to_vec())]);
+    assert_eq!(logout.cookies().len(), 1);
+}
+
+// === Remembered sessions ===
+
+#[test]
+fn who_is_remembered_gets_a_session_without_logging_in() {
+    let mut bed = Bed::new(REMEMBER);
+    let login = bed.send(bed.get("/"), Some(ANA));
+    let cookies = login.cookies();
+    assert!(cookies.len() == 2 && cookies[0].starts_with("session="));
+    assert!(
+        cookies[1].contains("; HttpOnly; Expires=") && cookies[1].ends_with("; Max-Age=604800"),
+        "{cookies:?}"
+    );
+    let (session, remember) = (bed.cookies["session"].clone(), bed.cookies["remember"].clone());
+    bed.after(7200);
+    let back = bed.send(bed.get("/"), None);
+    assert_eq!(back.consumer().as_deref(), Some("1"));
+    let names: Vec<String> =
+        back.cookies().iter().map(|c| c.split('=').next().unwrap().to_owned()).collect();
+    assert_eq!(names, ["remember", "session"]);
+    assert!(bed.cookies["session"] != session && bed.cookies["remember"] != remember);
+    let header = |name: &str| crate::header::Header::read(bed.cookies[name].as_bytes()).unwrap();
+    assert_eq!((header("session").created, header("session").rolling), (START + 7200, 0));
+    assert_eq!((header("remember").created, header("remember").rolling), (START, 7200));
+    assert!(bed.send(bed.get("/"), None).cookies().is_empty());
+    // Renewing a session leaves what is remembered alone.
+    for _ in 0..4 {
+        bed.after(800);
+        let cookies = bed.send(bed.get("/"), None).cookies();
+        assert!(cookies.len() == 1 && cookies[0].starts_with("session="));
+    }
+    // And the end comes after thirty days, however often it is used.
+    bed.after(2_592_001 - 7200 - 3200);
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+}
+
+#[test]
+fn a_logout_forgets_who_was_remembered() {
+    let mut bed = logged_in(REMEMBER);
+    let request = Request { method: b"POST".to_vec(), ..bed.get("/?session_logout") };
+    assert_eq!(bed.send(request, None).cookies().len(), 2);
+    assert!(bed.cookies.is_empty());
+    // Also one who has only that left.
+    let mut bed = logged_in(REMEMBER);
+    bed.cookies.remove("session");
+    let request = Request { method: b"POST".to_vec(), ..bed.get("/?session_logout") };
+    assert_eq!(bed.send(request, None).status(), Some(200));
+    assert!(bed.cookies.is_empty());
+}
+
+#[test]
+fn without_the_setting_nobody_is_remembered() {
+    let bed = logged_in(REMEMBER);
+    let mut bed = bed.with(PLAIN);
+    bed.cookies.remove("session");
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+}
+
+#[test]
+fn who_does_not_want_to_be_remembered_is_not() {
+    let mut bed = logged_in(PLAIN);
+    let ring = crate::keyring::Keyring::new(vec![crate::secret::Secret::new("s")]);
+    let draft = crate::keyring::Draft { flags: crate::header::FORGET, created: START, rolling: 0 };
+    let json = br#"[[["1","c"],"default","ana"]]"#;
+    let (header, sealed) =
+        ring.seal(Kind::Session, draft, json, &Client::default(), &[1; 32]).unwrap();
+    bed.cookies.insert("session".into(), header.text() + &crate::base64url::encode(&sealed));
+    let mut bed = bed.with(REMEMBER);
+    let other = bed.send(bed.get("/"), Some(BOB));
+    assert_eq!(other.cookies().len(), 1);
+    let header = crate::header::Header::read(bed.cookies["session"].as_bytes()).unwrap();
+    assert!(header.has(crate::header::FORGET), "and it stays so");
+}
+
+// === Stored sessions ===
+
+#[test]
+fn a_stored_sessions_cookie_holds_nothing_and_its_row_comes_first() {
+    let mut bed = Bed::new(STORED);
+    let login = bed.send(bed.get("/"), Some(ANA));
+    assert_eq!(bed.questions(), ["PUT sessions"]);
+    assert_eq!(login.cookies().len(), 1);
+    assert_eq!(bed.cookies["session"].len(), 110);
+    let (name, (data, end)) =
+        bed.rows.borrow().iter().next().map(|(n, r)| (n.clone(), r.clone())).unwrap();
+    assert_eq!(end, START + 3600);
+    assert!(!data.contains("ana") && !name.contains(&id(&bed)), "nothing can be read or replayed");
+    assert_eq!(bed.send(bed.get("/"), None).consumer().as_deref(), Some("1"));
+    // The cookie of one storage is none in the other.
+    let cookies = bed.cookies.clone();
+    let mut bed = bed.with(PLAIN);
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+    bed.cookies = logged_in(PLAIN).cookies;
+    let mut bed = bed.with(STORED);
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+    bed.cookies = cookies;
+    bed.rows.borrow_mut().clear();
+    assert!(bed.send(bed.get("/"), None).consumer().is_none(), "no row, no session");
+}
+
+#[test]
+fn what_could_not_be_stored_is_not_given_out() {
+    let mut bed = Bed::new(STORED);
+    bed.reachable.set(false);
+    let login = bed.send(bed.get("/"), Some(ANA));
+    assert!(login.forwarded.is_some() && login.cookies().is_empty());
+    assert_eq!(REPORTS.take().len(), 1);
+}
+
+#[test]
+fn a_stored_session_that_cannot_be_asked_for_is_not_no_session() {
+    let mut bed = logged_in(STORED);
+    bed.reachable.set(false);
+    assert_eq!(bed.send(bed.get("/"), None).status(), Some(503));
+}
+
+#[test]
+fn a_superseded_row_lives_until_its_successor_is_in_use() {
+    let mut bed = logged_in(STORED);
+    for _ in 0..3 {
+        bed.after(850);
+        bed.send(bed.get("/"), None);
+    }
+    let touched = bed.cookies.clone();
+    bed.after(200);
+    bed.questions();
+    bed.send(bed.get("/"), None);
+    assert_eq!(bed.questions(), ["GET sessions", "PUT sessions"]);
+    assert_eq!(bed.rows.borrow().len(), 2);
+    let new = std::mem::replace(&mut bed.cookies, touched.clone());
+    // The response was lost: the browser has the old cookie, and that stays good.
+    bed.after(100);
+    assert!(bed.send(bed.get("/"), None).consumer().is_some());
+    assert_ne!(bed.cookies, new, "it was renewed once more");
+    bed.cookies = new;
+    bed.questions();
+    assert!(bed.send(bed.get("/"), None).consumer().is_some());
+    assert_eq!(bed.questions(), ["GET sessions", "PATCH sessions"]);
+    bed.send(bed.get("/"), None);
+    assert_eq!(bed.questions(), ["GET sessions"], "once is enough");
+    // For a moment both hold, but the old one is not renewed any more.
+    let current = std::mem::replace(&mut bed.cookies, touched);
+    bed.after(9);
+    let late = bed.send(bed.get("/"), None);
+    assert!(late.consumer().is_some() && late.cookies().is_empty());
+    bed.after(1);
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+    bed.cookies = current;
+    assert!(bed.send(bed.get("/"), None).consumer().is_some());
+}
+
+#[test]
+fn a_renewal_that_cannot_be_stored_leaves_the_session_as_it_is() {
+    let bed = logged_in(
+        r#"{"secret":"s","storage":"kong","admin":{"upstream":"a"},"check_consumer":false,"idling_timeout":0}"#,
+    );
+    let before = bed.cookies.clone();
+    bed.after(2800);
+    let row = bed.rows.borrow().clone();
+    let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
+    let step = flow.on(Event::Request(Box::new(bed.get("/"))));
+    let Step::Find(key, _) = step else { panic!() };
+    let (data, end) = row.values().next().unwrap();
+    let session = admin_api::Session { data: data.clone(), ttl: end - bed.now(), seq: None };
+    let value = crate::rows::Row::kept(&session, bed.now() * 1000).unwrap();
+    assert_eq!(
+        key,
+        source::row(row_of(&crate::header::Header::read(before["session"].as_bytes()).unwrap().id))
+    );
+    let step = flow.on(Event::Found(Ok(Finding::Value(value))));
+    assert!(matches!(step, Step::Ask(..)));
+    let Step::Forward(edits) = flow.on(Event::Answered(Err(Unavailable))) else { panic!() };
+    assert!(
+        edits.iter().any(|edit| matches!(edit, Edit::Publish(PROPERTY, _))),
+        "the session still holds"
+    );
+    let response = Response { consumer: None, can_ask: true, ..Response::default() };
+    let step = flow.on_response(ResponseEvent::Head(Box::new(response)));
+    assert_eq!(step, ResponseStep::Forward(vec![]), "and no cookie is given out");
+}
+
+#[test]
+fn a_logout_ends_the_row_and_what_was_cached_of_it() {
+    let mut bed = logged_in(STORED);
+    let cookies = bed.cookies.clone();
+    let request = Request { method: b"POST".to_vec(), ..bed.get("/?session_logout") };
+    assert_eq!(bed.send(request, None).status(), Some(200));
+    assert_eq!(bed.questions(), ["GET sessions", "DELETE sessions"]);
+    assert!(bed.rows.borrow().is_empty() && bed.cookies.is_empty());
+    // A cache may not know of it yet; whoever ended it does.
+    bed.cookies = cookies;
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+    assert_eq!(bed.questions(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_logout_that_cannot_be_done_is_not_called_one() {
+    let mut bed = logged_in(STORED);
+    let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
+    let request = Request { method: b"POST".to_vec(), ..bed.get("/?session_logout") };
+    let Step::Find(_, _) = flow.on(Event::Request(Box::new(request))) else { panic!() };
+    let (data, _) = bed.rows.borrow().values().next().cloned().unwrap();
+    let session = admin_api::Session { data, ttl: 100, seq: None };
+    let value = crate::rows::Row::kept(&session, bed.now() * 1000).unwrap();
+    let Step::Ask(..) = flow.on(Event::Found(Ok(Finding::Value(value)))) else { panic!() };
+    let Step::Reply(reply) = flow.on(Event::Answered(Err(Unavailable))) else { panic!() };
+    assert_eq!(reply.status, 503);
+    let response = Response { ours: true, ..Response::default() };
+    let ResponseStep::Forward(edits) = flow.on_response(ResponseEvent::Head(Box::new(response)))
+    else {
+        panic!()
+    };
+    assert_eq!(edits.len(), 1, "the browser forgets it all the same");
+    assert!(bed.send(bed.get("/"), None).consumer().is_some());
+}
+
+#[test]
+fn a_stored_session_of_who_is_remembered_has_two_rows() {
+    let config = r#"{"secret":"s","storage":"kong","admin":{"upstream":"a"},"check_consumer":false,"remember":true}"#;
+    let mut bed = logged_in(config);
+    assert_eq!(bed.rows.borrow().len(), 2);
+    bed.after(5000);
+    let old = bed.cookies.clone();
+    assert_eq!(bed.send(bed.get("/"), None).consumer().as_deref(), Some("1"));
+    assert_eq!(bed.questions(), ["GET sessions", "PUT sessions", "PUT sessions"]);
+    // The browser uses the new session, so what was remembered before ends.
+    bed.send(bed.get("/"), None);
+    assert_eq!(bed.questions(), ["GET sessions", "PATCH sessions"]);
+    bed.after(11);
+    bed.cookies = old;
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+}
+
+// === Revoked logins ===
+
+const REVOKES: &str =
+    r#"{"secret":"s","logout_revokes":true,"admin":{"upstream":"a"},"check_consumer":false}"#;
+
+#[test]
+fn a_stolen_cookie_dies_with_the_logout() {
+    let mut bed = logged_in(REVOKES);
+    let stolen = bed.cookies.clone();
+    for _ in 0..4 {
+        bed.after(700);
+        bed.send(bed.get("/"), None);
+    }
+    assert_ne!(
+        bed.cookies["session"].get(4..47),
+        stolen["session"].get(4..47),
+        "it was renewed since"
+    );
+    let renewed = bed.cookies.clone();
+    let request = Request { method: b"POST".to_vec(), ..bed.get("/?session_logout") };
+    assert_eq!(bed.send(request, None).status(), Some(200));
+    assert_eq!(bed.revoked.borrow().values().collect::<Vec<_>>(), [&(86_400 - 2800)]);
+    for cookies in [stolen, renewed] {
+        let mut thief = Bed::new(
+            r#"{"secret":"s","logout_revokes":true,"admin":{"upstream":"a"},"check_consumer":false,"idling_timeout":0}"#,
+        );
+        thief.revoked = bed.revoked.clone();
+        thief.after(2800);
+        thief.cookies = cookies;
+        assert!(thief.send(thief.get("/"), None).consumer().is_none());
+        assert_eq!(thief.questions(), ["GET revocations"]);
+    }
+}
+
+#[test]
+fn whether_a_login_has_ended_must_be_known() {
+    let mut bed = logged_in(REVOKES);
+    bed.reachable.set(false);
+    assert_eq!(bed.send(bed.get("/"), None).status(), Some(503));
+    let request = Request { method: b"POST".to_vec(), ..bed.get("/?session_logout") };
+    assert_eq!(bed.send(request, None).status(), Some(503));
+}
+
+#[test]
+fn a_logout_also_revokes_what_is_remembered() {
+    let config = r#"{"secret":"s","logout_revokes":true,"admin":{"upstream":"a"},"check_consumer":false,"remember":true}"#;
+    let mut bed = logged_in(config);
+    let first = bed.cookies.clone();
+    bed.after(7200);
+    bed.send(bed.get("/"), None);
+    let request = Request { method: b"POST".to_vec(), ..bed.get("/?session_logout") };
+    assert_eq!(bed.send(request, None).status(), Some(200));
+    assert_eq!(
+        bed.revoked.borrow().len(),
+        2,
+        "the session's time, and that of the login that was remembered"
+    );
+    bed.cookies = first;
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+}
+
+// === Telling ===
+
+#[test]
+fn upstream_and_client_are_told_of_the_session() {
+    let all = r#"["id","audience","subject","timeout","idling-timeout","rolling-timeout","absolute-timeout"]"#;
+    let config = format!(r#"{{"secret":"s","request_headers":{all},"response_headers":{all}}}"#);
+    let mut bed = Bed::new(&config);
+    let login = bed.send(bed.get("/"), Some(ANA));
+    assert_eq!(login.header("session-id"), None, "the request had left before there was a session");
+    assert_eq!(login.told("session-id"), Some(id(&bed)));
+    assert_eq!(login.told("session-timeout").as_deref(), Some("900"));
+    bed.after(50);
+    let browse = bed.send(bed.get("/"), None);
+    for (name, value) in [
+        ("session-audience", "default"),
+        ("session-subject", "ana"),
+        ("session-timeout", "850"),
+        ("session-idling-timeout", "850"),
+        ("session-rolling-timeout", "3550"),
+        ("session-absolute-timeout", "86350"),
+    ] {
+        assert_eq!(browse.header(name).as_deref(), Some(value));
+        assert_eq!(browse.told(name).as_deref(), Some(value));
+    }
+}
+
+#[test]
+fn the_upstream_need_not_see_the_cookie() {
+    let mut bed = logged_in(r#"{"secret":"s","hide_cookie":true}"#);
+    bed.cookies.insert("a".into(), "1".into());
+    bed.cookies.insert("zz".into(), "2".into());
+    let browse = bed.send(bed.get("/"), None);
+    assert_eq!(browse.header("cookie").as_deref(), Some("a=1; zz=2"));
+    let mut bed = bed.with(PLAIN);
+    assert_eq!(bed.send(bed.get("/"), None).header("cookie"), None);
+    // Kong cannot take the second of two fields out.
+    let mut bed = bed.with(r#"{"secret":"s","hide_cookie":true}"#);
+    let head: Head = [("cookie", "a=1"), ("cookie", "session=x")].into_iter().collect();
+    let request = Request { head, can_remove: false, ..bed.get("/") };
+    assert_eq!(bed.send(request, None).status(), Some(400));
+}
+
+#[test]
+fn a_bound_session_is_none_for_another_client() {
+    let config = r#"{"secret":"s","bind":["ip","scheme","user-agent"]}"#;
+    let mut bed = Bed::new(config);
+    let from = |bed: &Bed, ip: &str| Request { peer: Some(ip.into()), ..bed.get("/") };
+    bed.send(from(&bed, "10.0.0.1"), Some(ANA));
+    assert!(bed.send(from(&bed, "10.0.0.1"), None).consumer().is_some());
+    assert!(bed.send(from(&bed, "10.0.0.2"), None).consumer().is_none());
+}
+
+#[test]
+fn the_upstreams_own_cookies_stay() {
+    let mut bed = Bed::new(PLAIN);
+    let head: Head =
+        [("set-cookie", "theme=dark"), ("set-cookie", "session=fake")].into_iter().collect();
+    let login = bed.send_with(bed.get("/"), None, Some(ANA), head);
+    assert_eq!(login.response.first(), Some(&Edit::remove("set-cookie")));
+    let cookies = login.cookies();
+    assert!(
+        cookies.len() == 2 && cookies[0] == "theme=dark" && cookies[1].starts_with("session=AQ")
+    );
+}
+
+#[test]
+fn an_event_out_of_order_is_a_refusal() {
+    let bed = logged_in(PLAIN);
+    for event in [
+        Event::Body(Ok(vec![])),
+        Event::Found(Ok(Finding::Nothing)),
+        Event::Chunk(vec![]),
+        Event::Answered(Err(Unavailable)),
+    ] {
+        let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
+        assert!(matches!(flow.on(event), Step::Reply(Reply { status: 500, .. })));
+        assert!(!flow.wants_response());
+    }
+    let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
+    flow.on(Event::Request(Box::new(bed.get("/"))));
+    assert!(matches!(
+        flow.on(Event::Request(Box::new(bed.get("/")))),
+        Step::Reply(Reply { status: 500, .. })
+    ));
+}

@@ -1,0 +1,202 @@
+//! The 82 octets that every session cookie begins with (lua-resty-session 4).
+//!
+//! ```text
+//! type 1 | flags 2 | id 32 | created 5 | rolling offset 4 | size 3 | tag 16 | idling offset 3 | MAC 16
+//! └────────────── authenticated by the tag ──────────────┘      │                              │
+//! └──────────────────────────────── authenticated by the MAC ──────────────────────────────────┘
+//! ```
+//!
+//! Numbers are little endian. The MAC covers the tag and the idling offset, so a session can be touched without
+//! being encrypted again.
+
+use crate::base64url;
+
+/// A session's name: random, and another one each time it is saved.
+pub(crate) type Id = [u8; 32];
+
+/// Octets of a header.
+pub(crate) const LENGTH: usize = 82;
+/// Characters of a header in a cookie.
+pub(crate) const ENCODED: usize = 110;
+/// Octets of a header that the tag authenticates.
+const BEFORE_TAG: usize = 47;
+/// Octets of a header that the MAC authenticates.
+const BEFORE_MAC: usize = 66;
+
+/// The type of cookie that this format is.
+const TYPE: u8 = 1;
+
+/// The largest creation time, idling offset and size that fit.
+const MAX_CREATED: u64 = 0xff_ffff_ffff;
+pub(crate) const MAX_IDLING: u64 = 0xff_ffff;
+pub(crate) const MAX_SIZE: usize = 0xff_ffff;
+
+/// The contents are in the storage, not in the cookie.
+pub(crate) const STORED: u16 = 0x0001;
+/// The user does not want to be remembered.
+pub(crate) const FORGET: u16 = 0x0002;
+/// The contents are deflated.
+pub(crate) const DEFLATED: u16 = 0x0010;
+/// The session holds for this address, scheme or user agent only.
+pub(crate) const BOUND_TO_IP: u16 = 0x0100;
+pub(crate) const BOUND_TO_SCHEME: u16 = 0x0200;
+pub(crate) const BOUND_TO_USER_AGENT: u16 = 0x0400;
+
+/// A header. That it reads as one says nothing of who wrote it.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) flags: u16,
+    pub(crate) id: Id,
+    /// Seconds since 1970.
+    pub(crate) created: u64,
+    /// Seconds from the creation to the last saving.
+    pub(crate) rolling: u32,
+    /// Characters of the encrypted contents, encoded.
+    pub(crate) size: usize,
+    pub(crate) tag: [u8; 16],
+    /// Seconds from the last saving to the last touch.
+    pub(crate) idling: u32,
+    pub(crate) mac: [u8; 16],
+}
+
+impl Header {
+    /// Reads the first 110 characters of a cookie.
+    pub(crate) fn read(cookie: &[u8]) -> Option<Self> {
+        let octets = base64url::decode(cookie.get(..ENCODED)?)?;
+        let mut rest = octets.as_slice();
+        if take::<1>(&mut rest)? != [TYPE] {
+            return None;
+        }
+        let header = Self {
+            flags: u16::from_le_bytes(take(&mut rest)?),
+            id: take(&mut rest)?,
+            created: number(&take::<5>(&mut rest)?),
+            rolling: u32::from_le_bytes(take(&mut rest)?),
+            size: usize::try_from(number(&take::<3>(&mut rest)?)).ok()?,
+            tag: take(&mut rest)?,
+            idling: u32::try_from(number(&take::<3>(&mut rest)?)).ok()?,
+            mac: take(&mut rest)?,
+        };
+        rest.is_empty().then_some(header)
+    }
+
+    /// The header as octets. What does not fit is cut off; [`Header::fits`] says whether it does.
+    pub(crate) fn octets(&self) -> [u8; LENGTH] {
+        let mut out = [0; LENGTH];
+        let mut rest = out.as_mut_slice();
+        put(&mut rest, &[TYPE]);
+        put(&mut rest, &self.flags.to_le_bytes());
+        put(&mut rest, &self.id);
+        put(&mut rest, self.created.to_le_bytes().first_chunk::<5>().unwrap_or(&[0; 5]));
+        put(&mut rest, &self.rolling.to_le_bytes());
+        put(&mut rest, &small(self.size));
+        put(&mut rest, &self.tag);
+        put(&mut rest, &small(usize::try_from(self.idling).unwrap_or(usize::MAX)));
+        put(&mut rest, &self.mac);
+        out
+    }
+
+    /// Whether every number fits its place.
+    pub(crate) fn fits(&self) -> bool {
+        self.created <= MAX_CREATED && u64::from(self.idling) <= MAX_IDLING && self.size <= MAX_SIZE
+    }
+
+    /// What the tag authenticates besides the contents.
+    pub(crate) fn associated(&self) -> [u8; BEFORE_TAG] {
+        self.octets().first_chunk().copied().unwrap_or([0; BEFORE_TAG])
+    }
+
+    /// What the MAC authenticates.
+    pub(crate) fn authenticated(&self) -> [u8; BEFORE_MAC] {
+        self.octets().first_chunk().copied().unwrap_or([0; BEFORE_MAC])
+    }
+
+    /// The header as it stands in a cookie.
+    pub(crate) fn text(&self) -> String {
+        base64url::encode(&self.octets())
+    }
+
+    pub(crate) fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// When it was last saved, in seconds since 1970.
+    pub(crate) fn saved(&self) -> u64 {
+        self.created.saturating_add(self.rolling.into())
+    }
+
+    /// When it was last saved or touched, in seconds since 1970.
+    pub(crate) fn seen(&self) -> u64 {
+        self.saved().saturating_add(self.idling.into())
+    }
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (chunk, tail) = rest.split_first_chunk::<N>()?;
+    *rest = tail;
+    Some(*chunk)
+}
+
+fn put(rest: &mut &mut [u8], octets: &[u8]) {
+    let whole = std::mem::take(rest);
+    if let Some((place, tail)) = whole.split_at_mut_checked(octets.len()) {
+        place.copy_from_slice(octets);
+        *rest = tail;
+    }
+}
+
+fn number(octets: &[u8]) -> u64 {
+    octets.iter().rev().fold(0, |sum, octet| (sum << 8) | u64::from(*octet))
+}
+
+fn small(number: usize) -> [u8; 3] {
+    let octets = u64::try_from(number).unwrap_or(u64::MAX).to_le_bytes();
+    octets.first_chunk().copied().unwrap_or([0; 3])
+}
+
+impl std::fmt::Debug for Header {
+    /// Without the id, which opens the session to whoever can make a header of it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Header")
+            .field("flags", &self.flags)
+            .field("created", &self.created)
+            .field("rolling", &self.rolling)
+            .field("idling", &self.idling)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_reads_as_a_header_is_written_back_as_it_was(octets in any::<[[u8; 41]; 2]>()) {
+            let mut octets = octets.concat();
+            octets[0] = TYPE;
+            let text = base64url::encode(&octets);
+            let header = Header::read(text.as_bytes()).unwrap();
+            prop_assert!(header.fits());
+            prop_assert_eq!(header.text(), text);
+        }
+
+        #[test]
+        fn no_octets_make_it_stumble(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Header::read(&octets);
+        }
+    }
+
+    #[test]
+    fn another_type_a_short_text_and_other_characters_are_no_header() {
+        let good = Header::read("AQ".repeat(55).as_bytes()).unwrap().text();
+        assert!(Header::read(good.get(..109).unwrap().as_bytes()).is_none());
+        assert!(Header::read(good.replacen("AQ", "Ag", 1).as_bytes()).is_none());
+        assert!(Header::read(good.replacen('A', "+", 1).as_bytes()).is_none());
+        assert!(
+            Header::read(format!("{good}\u{ff}").as_bytes()).is_some(),
+            "the rest is not its own"
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! The cookies of a request: found as nginx finds them, and taken out without touching the others.
+
+use crate::header::ENCODED;
+use exchange::{Edit, Head, Occurrence};
+
+/// A cookie is never longer than this, name and `=` included.
+pub(crate) const MAX_COOKIE: usize = 4096;
+/// A session is never spread over more cookies.
+pub(crate) const MAX_CHUNKS: usize = 9;
+
+/// The cookies of a request, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Jar(Vec<(Vec<u8>, Vec<u8>)>);
+
+impl Jar {
+    /// The cookies of `head` that belong to a session of one of these names.
+    pub(crate) fn of(head: &Head, names: &[&str]) -> Self {
+        let pieces = head.values("cookie").flat_map(pieces);
+        let ours = pieces.filter_map(|piece| {
+            let (name, value) = pair(piece)?;
+            names.iter().any(|own| is_of(name, own)).then(|| (name.to_vec(), value.to_vec()))
+        });
+        Self(ours.collect())
+    }
+
+    /// The value of the first cookie of this name; its case does not matter, as in nginx.
+    pub(crate) fn value(&self, name: &str) -> Option<&[u8]> {
+        let mut named = self.0.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()));
+        named.next().map(|(_, value)| value.as_slice())
+    }
+
+    /// What follows the header of the session `name`, whose size is `size`, from all its cookies. `None` if that
+    /// is not exactly what is there.
+    pub(crate) fn payload(&self, name: &str, size: usize) -> Option<Vec<u8>> {
+        let mut whole = self.value(name)?.get(ENCODED..)?.to_vec();
+        for n in 2..=chunks(name, size)? {
+            whole.extend_from_slice(self.value(&chunk_name(name, n))?);
+        }
+        (whole.len() == size).then_some(whole)
+    }
+
+    /// The numbers of the further cookies that the client sent for the session `name`.
+    pub(crate) fn further(&self, name: &str) -> Vec<usize> {
+        (2..=MAX_CHUNKS).filter(|n| self.value(&chunk_name(name, *n)).is_some()).collect()
+    }
+}
+
+/// Takes the cookies of these sessions out of a request.
+///
+/// # Errors
+/// When the client sent several `Cookie` fields and the host could not change all of them.
+pub(crate) fn hide(head: &Head, names: &[&str], can_remove: bool) -> Result<Option<Edit>, ()> {
+    let ours = |piece: &&[u8]| {
+        pair(piece).is_some_and(|(name, _)| names.iter().any(|own| is_of(name, own)))
+    };
+    if !head.values("cookie").flat_map(pieces).any(|piece| ours(&piece)) {
+        return Ok(None);
+    }
+    if !can_remove && matches!(head.occurrence("cookie"), Occurrence::Many(_)) {
+        return Err(());
+    }
+    let kept: Vec<&[u8]> =
+        head.values("cookie").flat_map(pieces).filter(|piece| !ours(piece)).collect();
+    Ok(Some(match kept.is_empty() {
+        true => Edit::remove("cookie"),
+        false => Edit::set("cookie", kept.join(&b"; "[..])),
+    }))
+}
+
+/// Over how many cookies a session's contents of `size` characters are spread. `None` if there would be too many.
+pub(crate) fn chunks(name: &str, size: usize) -> Option<usize> {
+    let mut needed = name.len().saturating_add(1).saturating_add(ENCODED).saturating_add(size);
+    for n in 1..=MAX_CHUNKS {
+        if needed <= MAX_COOKIE.saturating_mul(n) {
+            return Some(n);
+        }
+        needed = needed.saturating_add(name.len()).saturating_add(2);
+    }
+    None
+}
+
+/// How many characters of the contents stand in the cookie of this number.
+pub(crate) fn room(name: &str, n: usize) -> usize {
+    let taken = if n == 1 { ENCODED.saturating_add(1) } else { 2 };
+    MAX_COOKIE.saturating_sub(name.len()).saturating_sub(taken)
+}
+
+/// The name of the cookie of this number.
+pub(crate) fn chunk_name(name: &str, n: usize) -> String {
+    if n == 1 { name.to_owned() } else { format!("{name}{n}") }
+}
+
+/// Whether a cookie of this name can be one of the session `own`.
+fn is_of(name: &[u8], own: &str) -> bool {
+    let Some((start, rest)) = name.split_at_checked(own.len()) else { return false };
+    start.eq_ignore_ascii_case(own.as_bytes()) && matches!(rest, [] | [b'2'..=b'9'])
+}
+
+fn pieces(field: &[u8]) -> impl Iterator<Item = &[u8]> {
+    field.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|piece| !piece.is_empty())
+}
+
+fn pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = piece.iter().position(|byte| *byte == b'=')?;
+    let (name, value) = piece.split_at_checked(at)?;
+    Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn head(fields: &[&str]) -> Head {
+        fields.iter().map(|value| ("cookie", *value)).collect()
+    }
+
+    #[test]
+    fn the_first_cookie_of_a_name_counts_in_any_case_and_field() {
+        let head = head(&["a=1; SESSION=x ;session=y", "session2=z;; =;session10=no; sessions=no"]);
+        let jar = Jar::of(&head, &["session"]);
+        assert_eq!(jar.value("session"), Some(&b"x"[..]));
+        assert_eq!(jar.further("session"), [2]);
+        assert_eq!(jar.0.len(), 3);
+    }
+
+    #[test]
+    fn contents_are_put_together_only_if_all_of_them_are_there() {
+        let name = "session";
+        let size = room(name, 1) + room(name, 2) + 3;
+        assert_eq!((chunks(name, size), chunks(name, room(name, 1))), (Some(3), Some(1)));
+        let first = format!("session={}{}", "h".repeat(ENCODED), "a".repeat(room(name, 1)));
+        assert_eq!(first.len(), MAX_COOKIE);
+        let second = format!("session2={}", "b".repeat(room(name, 2)));
+        assert_eq!(second.len(), MAX_COOKIE);
+        let all = [first.as_str(), &second, "session3=ccc"];
+        let whole = Jar::of(&head(&all), &[name]).payload(name, size).unwrap();
+        assert!(whole.starts_with(b"aa") && whole.ends_with(b"bccc"));
+        assert_eq!(Jar::of(&head(&all[..2]), &[name]).payload(name, size), None, "one is missing");
+        assert_eq!(Jar::of(&head(&all), &[name]).payload(name, size - 1), None, "one too many");
+    }
+
+    #[test]
+    fn what_does_not_fit_nine_cookies_is_too_much() {
+        let most = (1..=9).map(|n| room("session", n)).sum();
+        assert_eq!(chunks("session", most), Some(9));
+        assert_eq!(chunks("session", most + 1), None);
+        assert_eq!(chunks("session", usize::MAX), None);
+    }
+
+    #[test]
+    fn hiding_leaves_the_other_cookies_as_they_were() {
+        let one = head(&["a=1; session=x; session2=y; b=\"2\";Remember=z; sessionx=3"]);
+        let edit = Edit::set("cookie", "a=1; b=\"2\"; sessionx=3");
+        assert_eq!(hide(&one, &["session", "remember"], false), Ok(Some(edit)));
+        assert_eq!(hide(&head(&["a=1"]), &["session"], false), Ok(None));
+        assert_eq!(
+            hide(&head(&["session=1"]), &["session"], true),
+            Ok(Some(Edit::remove("cookie")))
+        );
+        let two = head(&["a=1", "session=x"]);
+        assert_eq!(
+            hide(&two, &["session"], false),
+            Err(()),
+            "one of them would reach the upstream"
+        );
+        assert_eq!(hide(&two, &["session"], true), Ok(Some(Edit::set("cookie", "a=1"))));
+    }
+
+    proptest! {
+        #[test]
+        fn a_session_is_cut_into_cookies_and_put_together_again(size in 0_usize..30_000, name in "[a-z]{1,20}") {
+            let text: Vec<u8> = (b'a'..=b'z').cycle().take(size).collect();
+            let mut rest = text.as_slice();
+            let mut fields = Vec::new();
+            for n in 1..=chunks(&name, size).unwrap() {
+                let (part, tail) = rest.split_at(room(&name, n).min(rest.len()));
+                rest = tail;
+                let before = if n == 1 { "h".repeat(ENCODED) } else { String::new() };
+                let field = format!("{}={before}{}", chunk_name(&name, n), String::from_utf8_lossy(part));
+                prop_assert!(field.len() <= MAX_COOKIE);
+                fields.push(field);
+            }
+            prop_assert!(rest.is_empty());
+            let head: Head = fields.iter().map(|value| ("cookie", value)).collect();
+            prop_assert_eq!(Jar::of(&head, &[&name]).payload(&name, size), Some(text));
+        }
+
+        #[test]
+        fn no_octets_make_it_stumble(field in proptest::collection::vec(any::<u8>(), 0..300), size in any::<usize>()) {
+            let head: Head = [("cookie", field)].into_iter().collect();
+            let jar = Jar::of(&head, &["session"]);
+            let _ = (jar.payload("session", size), jar.further("session"));
+            let _ = hide(&head, &["session"], true);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Sealing and opening: with the current secret, and with those before it.
+
+use crate::base64url;
+use crate::bounded::Bounded;
+use crate::client::Client;
+use crate::header::{DEFLATED, Header, Id};
+use crate::secret::{Keys, Kind, Secret};
+use aes_gcm::aead::AeadInOut as _;
+use miniz_oxide::deflate::compress_to_vec;
+use miniz_oxide::inflate::decompress_to_vec_with_limit;
+use std::cell::RefCell;
+use std::rc::Rc;
+use subtle::ConstantTimeEq as _;
+
+/// Contents longer than this are deflated, if that makes them shorter.
+const LONG: usize = 1024;
+/// No contents are longer than this, inflated.
+const MAX_CONTENTS: usize = 1 << 18;
+/// Sessions whose keys are remembered.
+const REMEMBERED: usize = 1024;
+/// miniz' default level.
+const LEVEL: u8 = 6;
+
+/// The secrets, the current one first.
+pub(crate) struct Keyring {
+    secrets: Vec<Secret>,
+    known: RefCell<Bounded<(Kind, Id), Proof>>,
+}
+
+/// The keys of a header whose MAC holds.
+#[derive(Debug, Clone)]
+pub(crate) struct Proof {
+    keys: Rc<Keys>,
+    /// Which secret made it; 0 is the current one.
+    pub(crate) secret: usize,
+}
+
+/// What a header to be made says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draft {
+    pub(crate) flags: u16,
+    pub(crate) created: u64,
+    pub(crate) rolling: u32,
+}
+
+impl Keyring {
+    pub(crate) fn new(secrets: Vec<Secret>) -> Self {
+        Self { secrets, known: RefCell::new(Bounded::new(REMEMBERED)) }
+    }
+
+    /// Whose secret made the MAC of `header`, if anybody's did.
+    pub(crate) fn prove(&self, kind: Kind, header: &Header, client: &Client) -> Option<Proof> {
+        let message = client.message(header);
+        let holds = |keys: &Keys| bool::from(keys.mac(&message).ct_eq(&header.mac));
+        if let Some(proof) = self.remembered(kind, &header.id) {
+            return holds(&proof.keys).then_some(proof);
+        }
+        let found = self.secrets.iter().enumerate().find_map(|(secret, with)| {
+            let keys = with.keys(&header.id)?;
+            holds(&keys).then(|| Proof { keys: Rc::new(keys), secret })
+        })?;
+        // Only now: what anybody can make up must not push out what is in use.
+        self.remember(kind, &header.id, &found);
+        Some(found)
+    }
+
+    /// The contents, decrypted and inflated.
+    pub(crate) fn open(
+        &self,
+        kind: Kind,
+        header: &Header,
+        proof: &Proof,
+        mut sealed: Vec<u8>,
+    ) -> Option<Vec<u8>> {
+        let secret = self.secrets.get(proof.secret)?;
+        let (cipher, nonce) = proof.keys.cipher(secret, kind, &header.id);
+        let (associated, tag) = (header.associated(), header.tag.into());
+        cipher
+            .decrypt_inout_detached(
+                &(*nonce).into(),
+                &associated,
+                sealed.as_mut_slice().into(),
+                &tag,
+            )
+            .ok()?;
+        match header.has(DEFLATED) {
+            true => decompress_to_vec_with_limit(&sealed, MAX_CONTENTS).ok(),
+            false => (sealed.len() <= MAX_CONTENTS).then_some(sealed),
+        }
+    }
+
+    /// A new header with a new id, and the encrypted contents.
+    pub(crate) fn seal(
+        &self,
+        kind: Kind,
+        draft: Draft,
+        contents: &[u8],
+        client: &Client,
+        random: &[u8; 32],
+    ) -> Option<(Header, Vec<u8>)> {
+        let secret = self.secrets.first()?;
+        let id = secret.new_id(random, contents)?;
+        self.seal_as(kind, draft, contents, client, id)
+    }
+
+    /// The same with a given id: for tests, and the only place where a cipher encrypts.
+    pub(crate) fn seal_as(
+        &self,
+        kind: Kind,
+        draft: Draft,
+        contents: &[u8],
+        client: &Client,
+        id: Id,
+    ) -> Option<(Header, Vec<u8>)> {
+        if contents.len() > MAX_CONTENTS {
+            return None;
+        }
+        let secret = self.secrets.first()?;
+        let deflated = (contents.len() > LONG)
+            .then(|| compress_to_vec(contents, LEVEL))
+            .filter(|deflated| deflated.len() < contents.len());
+        let flag = if deflated.is_some() { DEFLATED } else { 0 };
+        let mut text = deflated.unwrap_or_else(|| contents.to_vec());
+        let mut header = Header {
+            flags: (draft.flags & !DEFLATED) | flag,
+            id,
+            created: draft.created,
+            rolling: draft.rolling,
+            size: base64url::length(text.len()),
+            tag: [0; 16],
+            idling: 0,
+            mac: [0; 16],
+        };
+        if !header.fits() {
+            return None;
+        }
+        let keys = secret.keys(&id)?;
+        let (cipher, nonce) = keys.cipher(secret, kind, &id);
+        let associated = header.associated();
+        let tag = cipher
+            .encrypt_inout_detached(&(*nonce).into(), &associated, text.as_mut_slice().into())
+            .ok()?;
+        header.tag = tag.into();
+        header.mac = keys.mac(&client.message(&header));
+        self.remember(kind, &id, &Proof { keys: Rc::new(keys), secret: 0 });
+        Some((header, text))
+    }
+
+    /// The same session with another idling offset.
+    pub(crate) fn touch(
+        &self,
+        header: &Header,
+        proof: &Proof,
+        idling: u32,
+        client: &Client,
+    ) -> Header {
+        let mut touched = Header { idling, ..header.clone() };
+        touched.mac = proof.keys.mac(&client.message(&touched));
+        touched
+    }
+
+    fn remembered(&self, kind: Kind, id: &Id) -> Option<Proof> {
+        let mut known = self.known.try_borrow_mut().ok()?;
+        known.get(&(kind, *id)).cloned()
+    }
+
+    fn remember(&self, kind: Kind, id: &Id, proof: &Proof) {
+        if let Ok(mut known) = self.known.try_borrow_mut() {
+            known.put((kind, *id), proof.clone());
+        }
+    }
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyring").field("secrets", &self.secrets.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "keyring_tests.rs"]
+mod tests;

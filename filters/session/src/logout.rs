@@ -1,0 +1,176 @@
+//! Whether a request asks for its session to end.
+
+use crate::config::Logout;
+use exchange::{Query, Request};
+use memchr::memmem::{find, find_iter};
+use serde_json::Value;
+
+impl Logout {
+    /// Whether the method is one that may.
+    pub(crate) fn covers(&self, request: &Request) -> bool {
+        self.methods.iter().any(|method| method.as_bytes() == request.method)
+    }
+
+    /// Whether the query asks for it. Any value will do, also none.
+    pub(crate) fn in_query(&self, request: &Request) -> bool {
+        let mut pairs = Query::of_target(&request.target).pairs();
+        self.covers(request) && pairs.any(|(name, _)| name == self.query_arg.as_bytes())
+    }
+
+    /// Whether the body could ask for it, judging by everything but the body.
+    pub(crate) fn may_be_in_body(&self, request: &Request) -> bool {
+        let may = self.reads_body && self.covers(request) && request.method != b"GET";
+        may && request.head.text("content-type").is_some()
+    }
+
+    /// Whether the body asks for it.
+    pub(crate) fn in_body(&self, request: &Request, body: &[u8]) -> bool {
+        let Some(content_type) = request.head.text("content-type") else { return false };
+        let argument = self.post_arg.as_bytes();
+        let mut parts = content_type.split(';').map(str::trim);
+        match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
+            "application/x-www-form-urlencoded" => {
+                Query::new(body).pairs().any(|(name, _)| name == argument)
+            }
+            // In Lua, whose rule this is, only false is false; null is not.
+            "application/json" => match serde_json::from_slice(body) {
+                Ok(Value::Object(map)) => map
+                    .get(self.post_arg.as_str())
+                    .is_some_and(|value| *value != Value::Bool(false)),
+                _ => false,
+            },
+            "multipart/form-data" => {
+                let boundary = parts.find_map(|part| {
+                    let (name, value) = part.split_once('=')?;
+                    name.eq_ignore_ascii_case("boundary").then(|| value.trim_matches('"'))
+                });
+                boundary.is_some_and(|boundary| in_multipart(body, boundary, argument))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a part of this name is in a multipart body (RFC 7578).
+fn in_multipart(body: &[u8], boundary: &str, argument: &[u8]) -> bool {
+    if !(1..=70).contains(&boundary.len()) {
+        return false;
+    }
+    let delimiter = format!("--{boundary}\r\n");
+    let mut starts = find_iter(body, delimiter.as_bytes()).filter_map(|at| {
+        // A delimiter begins a line.
+        let line = at == 0 || body.get(..at)?.ends_with(b"\r\n");
+        line.then(|| body.get(at.checked_add(delimiter.len())?..))?
+    });
+    starts.any(|part| {
+        let head = find(part, b"\r\n\r\n").and_then(|end| part.get(..end)).unwrap_or_default();
+        field_name(head).is_some_and(|name| name == argument)
+    })
+}
+
+/// The `name` of a `Content-Disposition: form-data; name="..."`.
+fn field_name(head: &[u8]) -> Option<Vec<u8>> {
+    let head = String::from_utf8_lossy(head);
+    head.split("\r\n").find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        if !field.trim().eq_ignore_ascii_case("content-disposition") {
+            return None;
+        }
+        value.split(';').find_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            let named = name.trim().eq_ignore_ascii_case("name");
+            named.then(|| value.trim().trim_matches('"').as_bytes().to_vec())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::Head;
+    use proptest::prelude::*;
+
+    fn logout(methods: &[&'static str]) -> Logout {
+        Logout {
+            methods: methods.to_vec(),
+            query_arg: "session_logout".into(),
+            post_arg: "session_logout".into(),
+            reads_body: true,
+            redirect_uri: None,
+            revokes: false,
+        }
+    }
+
+    fn request(method: &str, target: &str, content_type: &str) -> Request {
+        let head: Head = [("content-type", content_type)].into_iter().collect();
+        Request { head, method: method.into(), target: target.into(), ..Request::default() }
+    }
+
+    #[test]
+    fn a_query_asks_with_any_value() {
+        let logout = logout(&["GET", "DELETE"]);
+        for (method, target, asks) in [
+            ("GET", "/?session_logout", true),
+            ("GET", "/?a=b&session_logout=", true),
+            ("DELETE", "/x?session_logout=false", true),
+            ("GET", "/?session%5flogout=1", true),
+            ("GET", "/?session_logouts", false),
+            ("GET", "/session_logout", false),
+            ("POST", "/?session_logout", false),
+            ("get", "/?session_logout", false),
+        ] {
+            assert_eq!(logout.in_query(&request(method, target, "")), asks, "{method} {target}");
+        }
+    }
+
+    #[test]
+    fn a_body_asks_in_every_form_that_kong_reads() {
+        let logout = logout(&["POST"]);
+        let multipart = "multipart/form-data; boundary=\"x\"";
+        for (content_type, body, asks) in [
+            ("application/x-www-form-urlencoded", "a=1&session_logout", true),
+            ("application/x-www-form-urlencoded; charset=utf-8", "session_logout=true", true),
+            ("application/x-www-form-urlencoded", "session_login=1", false),
+            ("application/json", r#"{"session_logout":true}"#, true),
+            ("application/json", r#"{"session_logout":null}"#, true),
+            ("application/json", r#"{"session_logout":false}"#, false),
+            ("application/json", r#"["session_logout"]"#, false),
+            ("application/json", "{", false),
+            (
+                multipart,
+                "--x\r\nContent-Disposition: form-data; name=\"session_logout\"\r\n\r\n1\r\n--x--\r\n",
+                true,
+            ),
+            (
+                multipart,
+                "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nsession_logout\r\n--x--\r\n",
+                false,
+            ),
+            ("multipart/form-data", "--x\r\n", false),
+            ("text/plain", "session_logout=true", false),
+        ] {
+            let request = request("POST", "/", content_type);
+            assert!(logout.may_be_in_body(&request));
+            assert_eq!(logout.in_body(&request, body.as_bytes()), asks, "{content_type} {body}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_waited_for_only_where_it_can_count() {
+        let all = logout(&["GET", "POST", "DELETE"]);
+        let form = "application/x-www-form-urlencoded";
+        assert!(!all.may_be_in_body(&request("GET", "/", form)));
+        assert!(all.may_be_in_body(&request("DELETE", "/", form)));
+        assert!(!logout(&["DELETE"]).may_be_in_body(&request("POST", "/", form)));
+        let blind = Logout { reads_body: false, ..all };
+        assert!(!blind.may_be_in_body(&request("POST", "/", form)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_make_it_stumble(body in proptest::collection::vec(any::<u8>(), 0..200), n in 0_usize..3) {
+            let content_type = ["application/json", "multipart/form-data; boundary=-", "application/x-www-form-urlencoded"][n];
+            let _ = logout(&["POST"]).in_body(&request("POST", "/", content_type), &body);
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What the admin service keeps: sessions, by a digest of their id, and logins that have ended.
+//!
+//! A row is what a cookie would hold, still encrypted, and says which row it takes the place of. Nobody can make
+//! a cookie of what the service has, logs or answers: an id cannot be had from its digest.
+
+use crate::header::Id;
+use admin_api::{NewSession, Ttl};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use exchange::{Answer, Call, Unavailable};
+use sha2::{Digest as _, Sha256};
+
+/// The name of a row or of a login.
+pub(crate) type Name = [u8; 32];
+
+/// The form that rows have.
+const FORM: u8 = 1;
+
+/// A row as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    /// When it ends, in milliseconds since 1970.
+    pub(crate) expires_at: u64,
+    /// The rows that this one takes the place of.
+    pub(crate) replaces: Vec<Name>,
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// Something that the admin service is to do.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Write {
+    /// Keep this for so many seconds.
+    Keep(Name, Vec<u8>, u64),
+    /// Let the row end within so many seconds.
+    Shorten(Name, u64),
+    /// Forget the row.
+    End(Name),
+    /// The login has ended; remember it for so many seconds.
+    Revoke(Name, u64),
+}
+
+/// The row of the session `id`.
+pub(crate) fn row_of(id: &Id) -> Name {
+    Sha256::digest(id).into()
+}
+
+/// The login that a session comes from. All that are renewed from one another, and what is remembered of them,
+/// have it in common: they keep its time.
+pub(crate) fn login_of(created: u64, audience: &str, consumer: &str) -> Name {
+    let mut hash = Sha256::new();
+    hash.update(b"gatehouse login");
+    hash.update(created.to_le_bytes());
+    for text in [audience, consumer] {
+        hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hash.update(text);
+    }
+    hash.finalize().into()
+}
+
+impl Row {
+    /// The octets of a row.
+    pub(crate) fn octets(sealed: &[u8], replaces: &[Name]) -> Vec<u8> {
+        let mut out = vec![FORM, u8::try_from(replaces.len()).unwrap_or(0)];
+        out.extend(replaces.iter().flatten());
+        out.extend(sealed);
+        out
+    }
+
+    /// Reads what [`Row::kept`] made.
+    pub(crate) fn read(value: &[u8]) -> Option<Self> {
+        let (expires_at, rest) = value.split_first_chunk::<8>()?;
+        let [FORM, count @ 0..=2, rest @ ..] = rest else { return None };
+        let (names, sealed) = rest.split_at_checked(usize::from(*count).saturating_mul(32))?;
+        Some(Self {
+            expires_at: u64::from_le_bytes(*expires_at),
+            replaces: names.as_chunks::<32>().0.to_vec(),
+            sealed: sealed.to_vec(),
+        })
+    }
+
+    /// What is kept in the cache of an answer: when the row ends, and its octets.
+    pub(crate) fn kept(session: &admin_api::Session, now: u64) -> Option<Vec<u8>> {
+        let octets = STANDARD.decode(&session.data).ok()?;
+        let expires_at = now.saturating_add(session.ttl.saturating_mul(1000));
+        Some([expires_at.to_le_bytes().as_slice(), &octets].concat())
+    }
+}
+
+impl Write {
+    pub(crate) fn call(&self) -> Call {
+        let json = |value: Result<Vec<u8>, serde_json::Error>| value.unwrap_or_default();
+        match self {
+            Self::Keep(name, octets, ttl) => {
+                let new = NewSession { data: STANDARD.encode(octets), ttl: *ttl, stale: None };
+                session(name).sending("PUT", json(serde_json::to_vec(&new)))
+            }
+            Self::Shorten(name, ttl) => {
+                session(name).sending("PATCH", json(serde_json::to_vec(&Ttl { ttl: *ttl })))
+            }
+            Self::End(name) => session(name).sending("DELETE", Vec::new()),
+            Self::Revoke(name, ttl) => {
+                revocation(name).sending("PUT", json(serde_json::to_vec(&Ttl { ttl: *ttl })))
+            }
+        }
+    }
+
+    /// Whether it was done. What is to end and is not there has ended.
+    pub(crate) fn done(&self, answer: &Result<Answer, Unavailable>) -> bool {
+        let status = answer.as_ref().map_or(0, |answer| answer.status);
+        match self {
+            Self::Keep(..) | Self::Revoke(..) => matches!(status, 200 | 201),
+            Self::Shorten(..) => matches!(status, 200 | 404),
+            Self::End(_) => matches!(status, 200 | 204 | 404),
+        }
+    }
+}
+
+/// The question for a row.
+pub(crate) fn session(name: &[u8]) -> Call {
+    Call::get(admin_api::session(&hex(name)))
+}
+
+/// The question for a login that may have ended.
+pub(crate) fn revocation(name: &[u8]) -> Call {
+    Call::get(admin_api::revocation(&hex(name)))
+}
+
+pub(crate) fn hex(octets: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
+}
+
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
+    let digit = |octet: u8| u8::try_from(char::from(octet).to_digit(16)?).ok();
+    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+}
+
+impl std::fmt::Debug for Write {
+    /// Without contents.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Keep(..) => "Keep",
+            Self::Shorten(..) => "Shorten",
+            Self::End(_) => "End",
+            Self::Revoke(..) => "Revoke",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(call: &Call) -> String {
+        let segments: Vec<_> = call.segments.iter().map(|s| String::from_utf8_lossy(s)).collect();
+        format!("{} /{}", call.method, segments.join("/"))
+    }
+
+    #[test]
+    fn a_row_is_named_by_a_digest_of_the_id() {
+        let name = row_of(&[7; 32]);
+        assert_ne!(name, [7; 32]);
+        assert!(admin_api::is_digest(&hex(&name)));
+        assert_eq!(unhex(&hex(&name)), Some(name.to_vec()));
+        assert_eq!((unhex("0g"), unhex("012")), (None, None));
+    }
+
+    #[test]
+    fn every_wish_has_its_call() {
+        let name = [0xab; 32];
+        let id = "ab".repeat(32);
+        let text = |call: &Call| String::from_utf8(call.body.clone()).unwrap();
+        let keep = Write::Keep(name, vec![1, 2], 60).call();
+        assert_eq!(
+            (path(&keep), text(&keep)),
+            (format!("PUT /sessions/{id}"), r#"{"data":"AQI=","ttl":60}"#.into())
+        );
+        let shorten = Write::Shorten(name, 10).call();
+        assert_eq!(
+            (path(&shorten), text(&shorten)),
+            (format!("PATCH /sessions/{id}"), r#"{"ttl":10}"#.into())
+        );
+        let end = Write::End(name).call();
+        assert_eq!((path(&end), text(&end)), (format!("DELETE /sessions/{id}"), String::new()));
+        let revoke = Write::Revoke(name, 5).call();
+        assert_eq!(
+            (path(&revoke), text(&revoke)),
+            (format!("PUT /revocations/{id}"), r#"{"ttl":5}"#.into())
+        );
+    }
+
+    #[test]
+    fn only_an_answer_says_that_something_was_done() {
+        let answer = |status| Ok(Answer::new(status, ""));
+        let name = [0; 32];
+        for status in [0, 302, 401, 404, 500, 503] {
+            assert!(!Write::Keep(name, vec![], 1).done(&answer(status)), "{status}");
+            assert!(!Write::Revoke(name, 1).done(&answer(status)), "{status}");
+        }
+        assert!(Write::Keep(name, vec![], 1).done(&answer(200)));
+        assert!(Write::End(name).done(&answer(404)) && !Write::End(name).done(&Err(Unavailable)));
+        assert!(
+            Write::Shorten(name, 1).done(&answer(404))
+                && !Write::Shorten(name, 1).done(&answer(500))
+        );
+    }
+
+    #[test]
+    fn a_row_comes_back_as_it_was_kept() {
+        for replaces in [vec![], vec![[9; 32]], vec![[9; 32], [8; 32]]] {
+            let data = STANDARD.encode(Row::octets(b"sealed", &replaces));
+            let session = admin_api::Session { data, ttl: 7, seq: None };
+            let row = Row::read(&Row::kept(&session, 1000).unwrap()).unwrap();
+            assert_eq!(row, Row { expires_at: 8000, replaces, sealed: b"sealed".to_vec() });
+        }
+        for octets in [&b""[..], &[2, 0, 1], &[1, 3, 1], &[1, 1, 0, 0], &[1]] {
+            assert_eq!(Row::read(&[&[0; 8], octets].concat()), None, "{octets:?}");
+        }
+        assert_eq!(Row::read(&[0; 7]), None);
+    }
+
+    #[test]
+    fn a_login_is_its_time_audience_and_consumer() {
+        let login = login_of(1, "a", "b");
+        assert_eq!(login, login_of(1, "a", "b"));
+        for other in [login_of(2, "a", "b"), login_of(1, "ab", ""), login_of(1, "a", "c")] {
+            assert_ne!(login, other);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What the saving instance does with one request: whoever the filters before it have authenticated gets a session.
+//!
+//! It works while the request is held, because Kong's responses cannot wait until a session is stored.
+//!
+//! ```text
+//! Arrived ─▶ Writing ─▶ Forwarded ─▶ Over
+//! ```
+
+use crate::client::Client;
+use crate::contents::Holder;
+use crate::keeper::{Keeper, Saved, Session};
+use crate::mark;
+use crate::rows::Write;
+use crate::set_cookie::{SetCookie, merge, replace};
+use consumer::{Arrival, Known, at_use};
+use exchange::{
+    Answer, Edit, Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step, Tally,
+    Unavailable,
+};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// One request's progress.
+pub(crate) struct SaveFlow {
+    keeper: Rc<Keeper>,
+    state: State,
+    session: Option<Session>,
+    cookies: Vec<SetCookie>,
+    edits: Vec<Edit>,
+    counts: Vec<&'static str>,
+}
+
+enum State {
+    Arrived,
+    Writing(VecDeque<(Write, Saved)>),
+    Forwarded,
+    Over,
+}
+
+impl SaveFlow {
+    pub(crate) fn new(keeper: Rc<Keeper>) -> Self {
+        Self {
+            keeper,
+            state: State::Arrived,
+            session: None,
+            cookies: Vec::new(),
+            edits: Vec::new(),
+            counts: Vec::new(),
+        }
+    }
+
+    fn arrive(&mut self, request: &Request) -> (State, Step) {
+        let keeper = Rc::clone(&self.keeper);
+        match at_use(request, &keeper.config.common) {
+            Arrival::Pass(edits) => return (State::Over, Step::Forward(edits)),
+            Arrival::Refuse(reply) => return (State::Over, Step::Reply(reply)),
+            Arrival::Judge(_, edits) => self.edits = edits,
+        }
+        // Only what a filter published counts: what headers say never starts a session.
+        let known = Known::from_property(request.consumer.as_deref());
+        let Some(holder) = known.identity().and_then(Holder::of) else { return self.forward() };
+        let Some(before) = request.mark.as_deref().and_then(mark::read) else {
+            keeper.report("a session is to be saved that no instance with `phase` \"open\" has looked at before");
+            return (State::Over, Step::Reply(Reply::error(500, "An unexpected error occurred")));
+        };
+        let held = before.contents.holder(&keeper.config.audience);
+        if before.session.is_some() && held.is_some_and(|held| held.is(&holder)) {
+            return self.forward();
+        }
+        let client = Client::of(request);
+        let mut todo = VecDeque::new();
+        for saved in keeper.start(&holder, &before, &client, request.now / 1000) {
+            match saved.write.clone() {
+                Some(write) => todo.push_back((write, saved)),
+                None => self.give_out(saved),
+            }
+        }
+        self.write(todo)
+    }
+
+    fn write(&mut self, todo: VecDeque<(Write, Saved)>) -> (State, Step) {
+        let call = todo.front().map(|(write, _)| write.call());
+        match (call, self.keeper.config.admin.clone()) {
+            (Some(call), Some(admin)) => (State::Writing(todo), Step::Ask(admin, call)),
+            (_, _) => self.forward(),
+        }
+    }
+
+    fn written(
+        &mut self,
+        mut todo: VecDeque<(Write, Saved)>,
+        answer: &Result<Answer, Unavailable>,
+    ) -> (State, Step) {
+        match todo.pop_front() {
+            Some((write, saved)) if write.done(answer) => self.give_out(saved),
+            Some(_) => {
+                // The request has its identity; only the next one has to prove it again.
+                self.counts.push("not_stored");
+                self.keeper.report("the admin service did not take a session, so it is not begun");
+            }
+            None => {}
+        }
+        self.write(todo)
+    }
+
+    fn give_out(&mut self, saved: Saved) {
+        replace(&mut self.cookies, saved.cookies);
+        if saved.session.kind == crate::secret::Kind::Session {
+            self.counts.push("saved");
+            self.session = Some(saved.session);
+        }
+    }
+
+    fn forward(&mut self) -> (State, Step) {
+        (State::Forwarded, Step::Forward(std::mem::take(&mut self.edits)))
+    }
+}
+
+impl Flow for SaveFlow {
+    fn on(&mut self, event: Event) -> Step {
+        let (next, step) = match (std::mem::replace(&mut self.state, State::Over), event) {
+            (State::Arrived, Event::Request(request)) => self.arrive(&request),
+            (State::Writing(todo), Event::Answered(answer)) => self.written(todo, &answer),
+            // The host broke the order of events: refuse rather than guess.
+            (State::Arrived, _) | (State::Writing(_), _) | (State::Forwarded | State::Over, _) => {
+                (State::Over, Step::Reply(Reply::error(500, "An unexpected error occurred")))
+            }
+        };
+        self.state = next;
+        step
+    }
+
+    fn wants_response(&self) -> bool {
+        matches!(self.state, State::Forwarded) && !self.cookies.is_empty()
+    }
+
+    fn on_response(&mut self, event: ResponseEvent) -> ResponseStep {
+        let ResponseEvent::Head(response) = event else {
+            return ResponseStep::Forward(Vec::new());
+        };
+        let mut edits = merge(&response.head, &self.cookies);
+        if let Some(session) = &self.session {
+            let headers = &self.keeper.config.response_headers;
+            edits.extend(self.keeper.tell(headers, session, response.now / 1000));
+        }
+        ResponseStep::Forward(edits)
+    }
+
+    fn tally(&mut self) -> Vec<Tally> {
+        std::mem::take(&mut self.counts)
+            .into_iter()
+            .map(|what| Tally::Count(what.into(), 1))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "save_flow_tests.rs"]
+mod tests;

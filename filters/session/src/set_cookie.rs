@@ -1,0 +1,252 @@
+//! `Set-Cookie` fields, letter by letter as lua-resty-session writes them.
+
+use crate::jar::{chunk_name, chunks, room};
+use exchange::{Edit, Head};
+
+/// What makes a browser forget a cookie.
+const EXPIRED: &str = "; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0";
+
+/// The attributes of every cookie of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attributes(String);
+
+/// A cookie to be set: its name, and all of the field.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct SetCookie {
+    pub(crate) name: String,
+    pub(crate) field: String,
+}
+
+impl Attributes {
+    pub(crate) fn new(
+        domain: Option<&str>,
+        path: &str,
+        same_site: &str,
+        secure: bool,
+        http_only: bool,
+    ) -> Self {
+        let mut text = String::new();
+        if let Some(domain) = domain.filter(|domain| *domain != "localhost") {
+            text.push_str(&format!("; Domain={domain}"));
+        }
+        text.push_str(&format!("; Path={path}; SameSite={same_site}"));
+        // No browser takes a cookie for other sites that is not secure.
+        if secure || same_site == "None" {
+            text.push_str("; Secure");
+        }
+        if http_only {
+            text.push_str("; HttpOnly");
+        }
+        Self(text)
+    }
+
+    /// The cookies of a session. `lasting` is when and after how many seconds a persistent one ends. Those of
+    /// `further` that are not needed any more are expired. `None` if the contents do not fit.
+    pub(crate) fn cookies(
+        &self,
+        name: &str,
+        header: &str,
+        payload: &str,
+        lasting: Option<(u64, u64)>,
+        further: &[usize],
+    ) -> Option<Vec<SetCookie>> {
+        let lasting = lasting
+            .map(|(end, seconds)| format!("; Expires={}; Max-Age={seconds}", http_date(end)));
+        let lasting = lasting.unwrap_or_default();
+        let count = chunks(name, payload.len())?;
+        let mut rest = payload;
+        let mut all = Vec::with_capacity(count);
+        for n in 1..=count {
+            let (part, tail) = rest.split_at_checked(room(name, n).min(rest.len()))?;
+            rest = tail;
+            let name = chunk_name(name, n);
+            let header = if n == 1 { header } else { "" };
+            let field = format!("{name}={header}{part}{}{lasting}", self.0);
+            all.push(SetCookie { name, field });
+        }
+        all.extend(
+            further.iter().filter(|n| **n > count).map(|n| self.expired(&chunk_name(name, *n))),
+        );
+        Some(all)
+    }
+
+    /// What ends a session in the browser.
+    pub(crate) fn end(&self, name: &str, further: &[usize]) -> Vec<SetCookie> {
+        let all = std::iter::once(&1).chain(further);
+        all.map(|n| self.expired(&chunk_name(name, *n))).collect()
+    }
+
+    /// A touched session: only its first cookie differs.
+    pub(crate) fn first(&self, name: &str, header: &str, payload: &str) -> Option<SetCookie> {
+        let part = payload.get(..room(name, 1).min(payload.len()))?;
+        let field = format!("{name}={header}{part}{}", self.0);
+        Some(SetCookie { name: name.to_owned(), field })
+    }
+
+    fn expired(&self, name: &str) -> SetCookie {
+        SetCookie { name: name.to_owned(), field: format!("{name}={}{EXPIRED}", self.0) }
+    }
+}
+
+/// Adds `cookies` to a response. One of the same name that is there already gives way; all others stay.
+pub(crate) fn merge(head: &Head, cookies: &[SetCookie]) -> Vec<Edit> {
+    let add = |field: &[u8]| Edit::Add("set-cookie".into(), field.to_vec());
+    let same = |field: &[u8], cookie: &SetCookie| {
+        field.strip_prefix(cookie.name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'='))
+    };
+    let clash = |field: &[u8]| cookies.iter().any(|cookie| same(field, cookie));
+    let there: Vec<&[u8]> = head.values("set-cookie").collect();
+    let mut edits = Vec::new();
+    if there.iter().any(|field| clash(field)) {
+        edits.push(Edit::remove("set-cookie"));
+        edits.extend(there.iter().filter(|field| !clash(field)).map(|field| add(field)));
+    }
+    edits.extend(cookies.iter().map(|cookie| add(cookie.field.as_bytes())));
+    edits
+}
+
+/// Puts `new` in the place of what `cookies` has under the same names.
+pub(crate) fn replace(cookies: &mut Vec<SetCookie>, new: Vec<SetCookie>) {
+    cookies.retain(|old| new.iter().all(|cookie| cookie.name != old.name));
+    cookies.extend(new);
+}
+
+/// RFC 9110, section 5.6.7.
+fn http_date(seconds: u64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let name = |names: &[&'static str], n: u64| {
+        usize::try_from(n).ok().and_then(|n| names.get(n).copied()).unwrap_or_default()
+    };
+    // No calendar needs the year 10000.
+    let seconds = seconds.min(253_402_300_799);
+    let (mut days, time) = (seconds / 86_400, seconds % 86_400);
+    let weekday = name(&DAYS, days % 7);
+    let leaps = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
+    let mut year: u64 = 1970;
+    loop {
+        let length = if leaps(year) { 366 } else { 365 };
+        let Some(rest) = days.checked_sub(length) else { break };
+        days = rest;
+        year = year.saturating_add(1);
+    }
+    let february = if leaps(year) { 29 } else { 28 };
+    let mut month = 0;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        let Some(rest) = days.checked_sub(length) else { break };
+        days = rest;
+        month = u64::saturating_add(month, 1);
+    }
+    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+    let (day, month) = (days.saturating_add(1), name(&MONTHS, month));
+    format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
+impl std::fmt::Debug for SetCookie {
+    /// Without the value.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SetCookie({})", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(cookies: &[SetCookie]) -> Vec<&str> {
+        cookies.iter().map(|cookie| cookie.field.as_str()).collect()
+    }
+
+    #[test]
+    fn attributes_stand_in_kongs_order() {
+        let plain = Attributes::new(None, "/", "Strict", true, true);
+        let cookies = plain.cookies("session", "H", "P", None, &[]).unwrap();
+        assert_eq!(fields(&cookies), ["session=HP; Path=/; SameSite=Strict; Secure; HttpOnly"]);
+        let other = Attributes::new(Some("example.com"), "/a", "None", false, false);
+        assert_eq!(other.0, "; Domain=example.com; Path=/a; SameSite=None; Secure");
+        let local = Attributes::new(Some("localhost"), "/", "Default", false, true);
+        assert_eq!(local.0, "; Path=/; SameSite=Default; HttpOnly");
+    }
+
+    #[test]
+    fn a_persistent_cookie_says_when_it_ends() {
+        let plain = Attributes::new(None, "/", "Strict", true, true);
+        let cookies =
+            plain.cookies("remember", "H", "P", Some((1_700_003_600, 3600)), &[]).unwrap();
+        assert_eq!(
+            fields(&cookies),
+            [
+                "remember=HP; Path=/; SameSite=Strict; Secure; HttpOnly; Expires=Tue, 14 Nov 2023 23:13:20 GMT; Max-Age=3600"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_session_that_ends_is_expired_in_every_cookie() {
+        let plain = Attributes::new(None, "/", "Strict", true, true);
+        let end = "Path=/; SameSite=Strict; Secure; HttpOnly; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0";
+        assert_eq!(
+            fields(&plain.end("session", &[2])),
+            [format!("session=; {end}"), format!("session2=; {end}")]
+        );
+        let shrunk = plain.cookies("session", "H", "P", None, &[2, 3]).unwrap();
+        assert_eq!(
+            fields(&shrunk)[1..],
+            [format!("session2=; {end}"), format!("session3=; {end}")]
+        );
+    }
+
+    #[test]
+    fn a_long_session_is_spread_and_touched_in_its_first_cookie() {
+        let plain = Attributes::new(None, "/", "Strict", true, true);
+        let (header, payload) = ("H".repeat(110), "x".repeat(5000));
+        let cookies = plain.cookies("session", &header, &payload, None, &[]).unwrap();
+        assert_eq!(cookies.len(), 2);
+        assert!(
+            cookies[0].field.starts_with("session=HH")
+                && cookies[1].field.starts_with("session2=xx")
+        );
+        let touched = plain.first("session", &header, &payload).unwrap();
+        assert_eq!(touched, cookies[0]);
+        assert!(plain.cookies("session", &header, &"x".repeat(40_000), None, &[]).is_none());
+    }
+
+    #[test]
+    fn the_upstreams_cookies_stay_beside_ours() {
+        let cookie =
+            |name: &str| SetCookie { name: name.into(), field: format!("{name}=new; Path=/") };
+        let add = |field: &str| Edit::Add("set-cookie".into(), field.into());
+        let head: Head =
+            [("set-cookie", "a=1"), ("x", "y"), ("set-cookie", "b=2")].into_iter().collect();
+        assert_eq!(merge(&head, &[cookie("session")]), [add("session=new; Path=/")]);
+        let head: Head =
+            [("set-cookie", "a=1"), ("set-cookie", "session=old"), ("Set-Cookie", "session2=x")]
+                .into_iter()
+                .collect();
+        assert_eq!(
+            merge(&head, &[cookie("session")]),
+            [Edit::remove("set-cookie"), add("a=1"), add("session2=x"), add("session=new; Path=/")]
+        );
+        let mut cookies = vec![cookie("a"), cookie("b")];
+        let newer = SetCookie { name: "a".into(), field: "a=3".into() };
+        replace(&mut cookies, vec![newer]);
+        assert_eq!(fields(&cookies), ["b=new; Path=/", "a=3"]);
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, text) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
+            (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+            (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            assert_eq!(http_date(seconds), text);
+        }
+    }
+}
