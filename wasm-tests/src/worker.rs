@@ -187,8 +187,7 @@ impl Inner {
 
     /// Brings a root context to life: context, VM start, configuration.
     pub(crate) fn configure(&self, vm: &Vm, root: u32, first: bool) -> Result<(), String> {
-        let fresh = !vm.is_live();
-        if fresh {
+        if !vm.is_live() {
             vm.start()?;
         }
         vm.update_configurations();
@@ -200,10 +199,10 @@ impl Inner {
             let called = vm.call(Now::root(callback, root), &[root as i32, size as i32]);
             called.trapped || called.result == Some(0)
         };
-        // Kong runs it for each initial root; a root that replaces a trapped one goes without.
-        let kong = self.is_kong();
+        // Both run it for each root, Envoy again for each configuration that the VM gets. On Kong a root that
+        // replaces a trapped one goes without.
         let vm_size = self.node.borrow().profile.vm_configuration.len();
-        if (if kong { first } else { fresh }) && refused(Callback::VmStart, vm_size) {
+        if (first || !self.is_kong()) && refused(Callback::VmStart, vm_size) {
             return failed("on_vm_start failure");
         }
         if refused(Callback::Configure, vm.configuration_size(root)) {

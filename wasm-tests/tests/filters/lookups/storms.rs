@@ -188,3 +188,21 @@ fn the_admin_target_is_one_whatever_filter_asks() {
         assert!((20..=26).contains(&polls), "{}: {polls}", gateway.name);
     }
 }
+
+#[test]
+fn a_vm_that_gets_a_second_configuration_asks_under_it_as_under_the_first() {
+    // Envoy starts the VM again for it, and nobody has told the VM which host it is.
+    for gateway in [Gateway::envoy(), Gateway::envoy_holding(), Gateway::kong()] {
+        let admin = Admin::default();
+        admin.holder("ana", "key-of-ana");
+        let first = gateway.start(&[("key_auth", asking(json!({})))]);
+        admin.serve(&first);
+        first.send(Request::get("/").header("apikey", "key-of-ana")).forwarded();
+        let second = first.route([gateway.filter("key_auth", asking(json!({"realm": "second"})))]);
+        admin.serve(&second);
+        second.send(Request::get("/").header("apikey", "key-of-ana")).forwarded();
+        let stranger = second.send(Request::get("/").header("apikey", "nobodys"));
+        assert_eq!(stranger.refused().status, 401, "{}", gateway.name);
+        first.send(Request::get("/").header("apikey", "nobodys-either")).refused();
+    }
+}
