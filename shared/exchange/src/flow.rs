@@ -201,6 +201,8 @@ pub struct Request {
     pub upstream_query: Option<Vec<u8>>,
     /// Whether the host takes every copy of a request header out. Kong does not.
     pub can_remove: bool,
+    /// Whether a request that has no body can be given one. Envoy's cannot.
+    pub can_make_body: bool,
 }
 
 /// Where the client sent a request: before any proxy in front, if the host trusts that one's word.

@@ -12,6 +12,9 @@ impl Stream {
     pub(super) fn edit(&self, host: Host, edits: &[Edit]) -> Result<(), ()> {
         for edit in edits {
             let done = match edit {
+                Edit::Set(name, value) if name.eq_ignore_ascii_case("host") => {
+                    set_host(host, value)
+                }
                 Edit::Set(name, value) => abi::map_replace(Map::Request, name, value),
                 Edit::Add(name, value) => abi::map_add(Map::Request, name, value),
                 Edit::Remove(name) if host.can_remove() => abi::map_remove(Map::Request, name),
@@ -84,6 +87,14 @@ pub(super) fn edit_response(edits: &[Edit]) {
         if let Err(status) = done {
             refused(edit, status);
         }
+    }
+}
+
+/// The host as the upstream gets it: a pseudo-field on Envoy, and on Kong what its template proxies.
+fn set_host(host: Host, value: &[u8]) -> Result<(), Status> {
+    match host {
+        Host::Envoy => abi::map_replace(Map::Request, ":authority", value),
+        Host::Kong(_) | Host::Unknown => abi::set_property(&["ngx", "upstream_host"], value),
     }
 }
 

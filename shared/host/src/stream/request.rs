@@ -49,6 +49,7 @@ pub(super) fn request(
         body_may_follow,
         upstream_query,
         can_remove: host.can_remove(),
+        can_make_body: host.may_be_kong(),
         head,
     }
 }
