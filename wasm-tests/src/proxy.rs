@@ -180,6 +180,11 @@ impl Proxy {
         self.node.borrow_mut().foreign.insert(name.to_owned(), Box::new(function));
     }
 
+    /// The memory of this worker's largest VM, in octets. It never shrinks.
+    pub fn memory(&self) -> usize {
+        self.worker.vms.borrow().iter().map(|vm| vm.memory()).max().unwrap_or(0)
+    }
+
     /// The gateway's log.
     pub fn log(&self) -> Vec<LogLine> {
         self.node.borrow().log.clone()

@@ -134,6 +134,13 @@ impl Vm {
         called
     }
 
+    /// The size of its memory in octets. It never shrinks.
+    pub(crate) fn memory(&self) -> usize {
+        let mut live = self.live.borrow_mut();
+        let Some(Live { store, instance, .. }) = live.as_mut() else { return 0 };
+        instance.get_memory(&mut *store, "memory").map_or(0, |memory| memory.data_size(&*store))
+    }
+
     /// Forgets the instance, as a trap or the end of a worker does.
     pub(crate) fn drop_instance(&self) {
         *self.live.borrow_mut() = None;

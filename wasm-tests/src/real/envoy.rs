@@ -136,12 +136,14 @@ pub struct Setup {
     pub clusters: Vec<(&'static str, SocketAddr)>,
     /// The number of its worker threads.
     pub concurrency: u32,
+    /// Whether its listeners are in a file of their own, so that [`Envoy::reload`] can change them.
+    pub reloadable: bool,
 }
 
 impl Setup {
     /// One listener named `main` with these filters before the cluster `upstream`, one worker.
     pub fn new(upstream: SocketAddr, filters: Vec<Filter>) -> Self {
-        Self { listeners: Vec::new(), clusters: Vec::new(), concurrency: 1 }
+        Self { listeners: Vec::new(), clusters: Vec::new(), concurrency: 1, reloadable: false }
             .cluster("upstream", upstream)
             .listener("main", filters)
     }
@@ -167,16 +169,44 @@ impl Setup {
         self
     }
 
-    fn json(&self) -> Value {
-        let any = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
-        json!({
-            "admin": {"address": any},
-            "static_resources": {
-                "listeners": self.listeners.iter().map(|l| listener(l, &any)).collect::<Vec<_>>(),
-                "clusters": self.clusters.iter().map(cluster).collect::<Vec<_>>(),
-            },
-        })
+    /// With listeners that [`Envoy::reload`] can change.
+    #[must_use]
+    pub fn reloadable(mut self) -> Self {
+        self.reloadable = true;
+        self
     }
+
+    fn json(&self, listeners_file: &Path) -> Value {
+        let clusters = self.clusters.iter().map(cluster).collect::<Vec<_>>();
+        let mut document =
+            json!({"admin": {"address": any()}, "static_resources": {"clusters": clusters}});
+        if self.reloadable {
+            document["node"] = json!({"id": "test", "cluster": "test"});
+            document["dynamic_resources"] =
+                json!({"lds_config": {"path_config_source": {"path": listeners_file}}});
+        } else {
+            document["static_resources"]["listeners"] = self.listeners_json().into();
+        }
+        document
+    }
+
+    fn listeners_json(&self) -> Vec<Value> {
+        self.listeners.iter().map(|l| listener(l, &any())).collect()
+    }
+
+    /// The listeners as an answer of the discovery service.
+    fn discovery_json(&self) -> Value {
+        let resources = self.listeners_json().into_iter().map(|mut listener| {
+            listener["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener".into();
+            listener
+        });
+        json!({"version_info": "1", "resources": resources.collect::<Vec<_>>()})
+    }
+}
+
+/// Any free port.
+fn any() -> Value {
+    json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}})
 }
 
 fn listener(listener: &Listener, address: &Value) -> Value {
@@ -254,7 +284,7 @@ pub struct Envoy {
     admin: SocketAddr,
     listeners: Vec<(String, SocketAddr)>,
     // After the process: its files go last.
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Envoy {
@@ -267,7 +297,8 @@ impl Envoy {
     /// Starts it; where it refuses its configuration, gives what it logged.
     pub fn try_start(setup: &Setup) -> Result<Self, String> {
         let scratch = Scratch::new("envoy");
-        let config = scratch.file("envoy.json", &format!("{:#}", setup.json()));
+        let listeners = scratch.file("listeners.json", &setup.discovery_json().to_string());
+        let config = scratch.file("envoy.json", &format!("{:#}", setup.json(&listeners)));
         let admin_file = scratch.path().join("admin");
         let arguments = [
             "--config-path".into(),
@@ -277,6 +308,9 @@ impl Envoy {
             "--concurrency".into(),
             setup.concurrency.to_string().into(),
             "--disable-hot-restart".into(),
+            // A listener that is replaced gets this long for its requests; the default is ten minutes.
+            "--drain-time-s".into(),
+            (if setup.reloadable { "1" } else { "600" }).into(),
             "--log-level".into(),
             "warning".into(),
             "--component-log-level".into(),
@@ -300,7 +334,18 @@ impl Envoy {
             let name = status["name"].as_str().expect("a listener's name").to_owned();
             (name, SocketAddr::from(([127, 0, 0, 1], port.expect("a listener's port"))))
         });
-        Ok(Self { process, admin, listeners: listeners.collect(), _scratch: scratch })
+        Ok(Self { process, admin, listeners: listeners.collect(), scratch })
+    }
+
+    /// Replaces its listeners by those of `setup`, which keep their ports, and waits until it has taken them.
+    #[track_caller]
+    pub fn reload(&self, setup: &Setup) {
+        let taken = || self.stat("listener_manager.lds.update_success");
+        let before = taken();
+        // Envoy looks at the moment when a file is moved to the name.
+        let new = self.scratch.file("new.json", &setup.discovery_json().to_string());
+        std::fs::rename(new, self.scratch.path().join("listeners.json")).expect("a new list");
+        eventually("listeners that Envoy has taken", || (taken() > before).then_some(()));
     }
 
     /// The address of a listener.
