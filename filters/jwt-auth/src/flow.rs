@@ -12,10 +12,9 @@
 use crate::bearer::{Carried, carried, hide};
 use crate::claims::{self, Clock, Time};
 use crate::config::Config;
-use crate::credential::{Holder, credential};
-use crate::memory::{Digest, KeySet, Memory};
-use crate::provider::{Keys, Provider};
-use crate::source::{MAX_NAME, by_key, by_name, discovery, key_set};
+use crate::memory::{Digest, Memory};
+use crate::provider::Provider;
+use crate::source::by_name;
 use consumer::{
     Arrival, CLAIMS, Identity, Known, PROPERTY, announce, at_authentication, refuse_duplicate,
     single_owned,
@@ -23,10 +22,12 @@ use consumer::{
 use exchange::{
     Body, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable, same_name,
 };
-use jose::{Backend, Malformed, Refused, SetRefused, Token, VerifyingKey};
+use jose::{Backend, Malformed, Token};
 use serde_json::{Map, Value};
 use std::rc::Rc;
-use uuid::Uuid;
+
+mod credentials;
+mod providers;
 
 /// One request's progress.
 pub(crate) struct JwtFlow {
@@ -162,289 +163,6 @@ impl JwtFlow {
             Some(number) => self.find_keys(work, bearer, number),
             None => self.find_holder(work, bearer),
         }
-    }
-
-    // === A token of a consumer's credential ===
-
-    fn find_holder(&self, work: Box<Work>, bearer: Box<Bearer>) -> (State, Step) {
-        let name = &self.config.key_claim_name;
-        let in_claims = bearer.token.claims().get(name).filter(|value| !is_false(value));
-        let value =
-            in_claims.or_else(|| bearer.token.header().get(name)).filter(|value| !is_false(value));
-        let key = match value {
-            None => {
-                let reply = self.refusal(format!("No mandatory '{name}' in claims"));
-                return self.fail(work, reply);
-            }
-            Some(Value::String(key)) if !key.is_empty() => key,
-            // A number or an object is nobody's key.
-            Some(_) => {
-                let reply = self.refusal(format!("Invalid '{name}' in claims"));
-                return self.fail(work, reply);
-            }
-        };
-        if let Some(holder) = self.config.holders.get(key) {
-            let holder = holder.clone();
-            return self.verify(work, &bearer, holder);
-        }
-        if self.config.common.admin.is_none() || key.len() > MAX_NAME {
-            return self.unknown(work);
-        }
-        let step = Step::Find(by_key(key), Vec::new());
-        (State::AskedForHolder(work, bearer), step)
-    }
-
-    fn hold(
-        &self,
-        work: Box<Work>,
-        bearer: &Bearer,
-        found: Result<Finding, Unavailable>,
-    ) -> (State, Step) {
-        match found {
-            Ok(Finding::Value(value)) => match Holder::decode(&value) {
-                Some(mut holder) => {
-                    holder.material.base64 = self.config.secret_is_base64;
-                    self.verify(work, bearer, holder)
-                }
-                None => decided(unavailable()),
-            },
-            Ok(Finding::Nothing) => self.unknown(work),
-            // Not to be able to ask is not to have failed: nobody becomes anonymous by it.
-            Err(Unavailable) => decided(unavailable()),
-        }
-    }
-
-    fn unknown(&self, work: Box<Work>) -> (State, Step) {
-        let name = &self.config.key_claim_name;
-        let reply = self.refusal(format!("No credentials found for given '{name}'"));
-        self.fail(work, reply)
-    }
-
-    fn verify(&self, work: Box<Work>, bearer: &Bearer, holder: Holder) -> (State, Step) {
-        let config = &self.config;
-        let Holder { identity, material } = holder;
-        if bearer.token.algorithm().name() != material.algorithm {
-            let reply = self.refusal("Invalid algorithm");
-            return self.fail(work, reply);
-        }
-        let Some(usable) = self.memory(|memory| memory.key(&material)) else {
-            return decided(broken());
-        };
-        let Some(key) = &usable.key else {
-            let reply = self.refusal("Invalid key/secret");
-            return self.fail(work, reply);
-        };
-        match self.verifies(bearer, key, &usable.print, seconds(&work.request)) {
-            Ok(()) => {}
-            Err(Refused::HostFailed) => return decided(broken()),
-            Err(Refused::Algorithm | Refused::Signature) => {
-                let reply = self.refusal("Invalid signature");
-                return self.fail(work, reply);
-            }
-        }
-        let rule = |wanted| if wanted { Time::Required } else { Time::Ignored };
-        let clock = Clock { now: seconds(&work.request), skew: 0 };
-        let (exp, nbf) = (rule(config.verify_exp), rule(config.verify_nbf));
-        if let Some(reply) = self.ill_timed(bearer, exp, nbf, clock) {
-            return self.fail(work, reply);
-        }
-        decided(self.admit(*work, identity, Some((bearer, None))))
-    }
-
-    /// Whether the signature is the key's. A token that was verified with this key before is not computed
-    /// again, unless it has ended; a shared secret costs no more than the look-up would.
-    fn verifies(
-        &self,
-        bearer: &Bearer,
-        key: &VerifyingKey,
-        print: &Digest,
-        now: u64,
-    ) -> Result<(), Refused> {
-        let backend = self.backend.as_deref().ok_or(Refused::HostFailed)?;
-        if bearer.token.algorithm().is_symmetric() {
-            return key.verify(&bearer.token, backend);
-        }
-        if self.remembers(bearer, print, now) {
-            return Ok(());
-        }
-        key.verify(&bearer.token, backend)?;
-        self.remember(bearer, print, now);
-        Ok(())
-    }
-
-    // === A token of a provider ===
-
-    fn find_keys(&self, work: Box<Work>, bearer: Box<Bearer>, number: usize) -> (State, Step) {
-        let Some(provider) = self.config.providers.get(number) else { return decided(broken()) };
-        if !provider.algorithms.contains(bearer.token.algorithm()) {
-            let reply = self.refusal("Invalid algorithm");
-            return self.fail(work, reply);
-        }
-        let fresh = self.memory(|memory| memory.fresh_set(number, work.request.now)).flatten();
-        match &provider.keys {
-            Keys::Inline(set) => self.try_keys(work, bearer, number, set, true),
-            Keys::Remote(_) | Keys::Discovered(_) if fresh.is_some() => match fresh {
-                Some(set) => self.try_keys(work, bearer, number, &set, false),
-                None => decided(broken()),
-            },
-            Keys::Remote(place) => {
-                let step = Step::Find(key_set(number, &place.uri.path), Vec::new());
-                (State::AskedForKeys(work, bearer, number, false), step)
-            }
-            Keys::Discovered(_) => {
-                let step = Step::Find(discovery(number), Vec::new());
-                (State::AskedForPath(work, bearer, number), step)
-            }
-        }
-    }
-
-    /// Where the keys are is known, or not to be had.
-    fn go_there(
-        &self,
-        work: Box<Work>,
-        bearer: Box<Bearer>,
-        number: usize,
-        found: Result<Finding, Unavailable>,
-    ) -> (State, Step) {
-        let Ok(Finding::Value(path)) = found else { return decided(unavailable()) };
-        let Ok(path) = String::from_utf8(path) else { return decided(unavailable()) };
-        self.memory(|memory| memory.set_path(number, &path));
-        let step = Step::Find(key_set(number, &path), Vec::new());
-        (State::AskedForKeys(work, bearer, number, false), step)
-    }
-
-    /// The keys are here, or not to be had.
-    fn take_keys(
-        &self,
-        work: Box<Work>,
-        bearer: Box<Bearer>,
-        number: usize,
-        newer: bool,
-        found: Result<Finding, Unavailable>,
-    ) -> (State, Step) {
-        let Ok(Finding::Value(text)) = found else { return decided(unavailable()) };
-        let now = work.request.now;
-        match self.memory(|memory| memory.set(number, text, now)).flatten() {
-            Some(set) => self.try_keys(work, bearer, number, &set, newer),
-            None => decided(unavailable()),
-        }
-    }
-
-    /// Verifies with one of the keys. `newest`: no newer ones are to be asked for.
-    fn try_keys(
-        &self,
-        work: Box<Work>,
-        bearer: Box<Bearer>,
-        number: usize,
-        set: &KeySet,
-        newest: bool,
-    ) -> (State, Step) {
-        let now = seconds(&work.request);
-        let Some(backend) = self.backend.as_deref() else { return decided(broken()) };
-        if self.remembers(&bearer, &set.print, now) {
-            return self.check_claims(work, bearer, number);
-        }
-        let refused = match set.set.verify(&bearer.token, backend) {
-            Ok(_) => {
-                self.remember(&bearer, &set.print, now);
-                return self.check_claims(work, bearer, number);
-            }
-            Err(refused) => refused,
-        };
-        // Where a token does not name its key, a new key looks like a wrong signature.
-        let unknown = match refused {
-            SetRefused::Key(Refused::HostFailed) => return decided(broken()),
-            SetRefused::UnknownKey => true,
-            SetRefused::Key(_) => bearer.token.key_id().is_none(),
-        };
-        let key = self.config.providers.get(number).and_then(|provider| match &provider.keys {
-            Keys::Inline(_) => None,
-            Keys::Remote(place) => Some(key_set(number, &place.uri.path)),
-            Keys::Discovered(_) => {
-                self.memory(|memory| memory.path(number).map(|path| key_set(number, path)))?
-            }
-        });
-        match key.filter(|_| unknown && !newest) {
-            Some(key) => {
-                let than = work.request.now.saturating_sub(self.config.jwks_min_refresh);
-                (State::AskedForKeys(work, bearer, number, true), Step::FindNewer(key, than))
-            }
-            None => {
-                let reply = self.refusal(match refused {
-                    SetRefused::UnknownKey => "No key found for the token",
-                    SetRefused::Key(_) => "Invalid signature",
-                });
-                self.fail(work, reply)
-            }
-        }
-    }
-
-    fn check_claims(&self, work: Box<Work>, bearer: Box<Bearer>, number: usize) -> (State, Step) {
-        let Some(provider) = self.config.providers.get(number) else { return decided(broken()) };
-        let exp = if provider.require_exp { Time::Required } else { Time::Optional };
-        let clock = Clock { now: seconds(&work.request), skew: provider.clock_skew };
-        if let Some(reply) = self.ill_timed(&bearer, exp, Time::Optional, clock) {
-            return self.fail(work, reply);
-        }
-        let audiences = &provider.audiences;
-        if !audiences.is_empty() && !claims::is_for(bearer.token.claims(), audiences) {
-            let reply = self.refusal("Invalid 'aud' in claims");
-            return self.fail(work, reply);
-        }
-        let path = provider.consumer_claim.as_deref().unwrap_or("sub");
-        let name = match claims::claim(bearer.token.claims(), path) {
-            None => {
-                let reply = self.refusal(format!("No mandatory '{path}' in claims"));
-                return self.fail(work, reply);
-            }
-            Some(Value::String(name)) if !name.is_empty() && name.len() <= MAX_NAME => name.clone(),
-            Some(_) => {
-                let reply = self.refusal(format!("Invalid '{path}' in claims"));
-                return self.fail(work, reply);
-            }
-        };
-        if provider.consumer_claim.is_none() {
-            let identity = virtual_consumer(provider, &name);
-            return decided(self.admit(*work, identity, Some((&bearer, Some(provider)))));
-        }
-        if let Some(identity) = self.config.consumers.by_name(&name) {
-            let identity = as_holder(Identity::clone(identity), provider, &name);
-            return decided(self.admit(*work, identity, Some((&bearer, Some(provider)))));
-        }
-        if self.config.common.admin.is_none() {
-            return self.nobody(work, provider, &name);
-        }
-        let step = Step::Find(by_name(&name), Vec::new());
-        (State::AskedForConsumer(work, bearer, number, name), step)
-    }
-
-    /// The consumer that a claim named is known, or not to be had.
-    fn name_consumer(
-        &self,
-        work: Box<Work>,
-        bearer: &Bearer,
-        (number, name): (usize, &str),
-        found: Result<Finding, Unavailable>,
-    ) -> (State, Step) {
-        let Some(provider) = self.config.providers.get(number) else { return decided(broken()) };
-        match found {
-            Ok(Finding::Value(value)) => match Identity::from_json(&value) {
-                Some(identity) => {
-                    let identity = as_holder(identity, provider, name);
-                    decided(self.admit(*work, identity, Some((bearer, Some(provider)))))
-                }
-                None => decided(unavailable()),
-            },
-            Ok(Finding::Nothing) => self.nobody(work, provider, name),
-            Err(Unavailable) => decided(unavailable()),
-        }
-    }
-
-    fn nobody(&self, work: Box<Work>, provider: &Provider, name: &str) -> (State, Step) {
-        let claim = provider.consumer_claim.as_deref().unwrap_or_default();
-        // Kong answers this one without a challenge.
-        let reply = Reply::message(401, format!("Could not find consumer for '{claim}={name}'"));
-        self.fail(work, reply)
     }
 
     // === Decisions ===
@@ -590,30 +308,6 @@ impl Flow for JwtFlow {
         self.state = next;
         step
     }
-}
-
-/// The consumer that stands for a user of a provider. No real one has such a name or id.
-fn virtual_consumer(provider: &Provider, subject: &str) -> Identity {
-    let username = format!("{}:{subject}", provider.name);
-    let id = derived(provider, subject);
-    Identity {
-        credential: Some(credential(&id, &username)),
-        id,
-        username: Some(username),
-        ..Identity::default()
-    }
-}
-
-/// A consumer whom a provider's token names.
-fn as_holder(identity: Identity, provider: &Provider, name: &str) -> Identity {
-    let credential = credential(&derived(provider, name), &format!("{}:{name}", provider.name));
-    Identity { credential: Some(credential), ..identity }
-}
-
-/// `UUIDv5(issuer, name)`: the same on every node.
-fn derived(provider: &Provider, name: &str) -> String {
-    let issuer = Uuid::new_v5(&Uuid::NAMESPACE_URL, provider.issuer.as_bytes());
-    Uuid::new_v5(&issuer, name.as_bytes()).to_string()
 }
 
 /// Kong's words for a token that is none.

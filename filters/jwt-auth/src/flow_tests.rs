@@ -1,10 +1,12 @@
 use super::*;
 use crate::config::tests::config;
-use crate::credential::Material;
+use crate::credential::{Holder, Material, credential};
+use crate::source::{by_key, discovery, key_set};
 use exchange::{Head, Key};
 use jose::{Algorithm, InWasm, SigningKey};
 use serde_json::json;
 use settings::Common;
+use uuid::Uuid;
 
 /// The claims of the requirement document, `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
 const SEED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";

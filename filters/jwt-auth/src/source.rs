@@ -9,7 +9,7 @@
 
 use crate::config::Config;
 use crate::credential::{Holder, Material, credential};
-use crate::kong::KongLists;
+use crate::kong::KongSecrets;
 use crate::provider::{Keys, Place, Provider, Uri, call};
 use admin_api::{Change, Entity, JwtIdentity};
 use consumer::Identity;
@@ -209,7 +209,7 @@ impl Source for Entities {
     fn snapshot(&self, changes: bool) -> Option<Box<dyn Snapshot>> {
         // gatehouse-admin gives secrets one at a time only.
         (!changes && self.config.common.admin.is_some())
-            .then(|| Box::new(KongLists::default()) as Box<dyn Snapshot>)
+            .then(|| Box::new(KongSecrets::default()) as Box<dyn Snapshot>)
     }
 
     fn asks_any_server(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Where credentials come from: gatehouse-admin, one key or one consumer at a time, or page by page.
 
-use crate::kong::KongLists;
+use crate::kong::KongKeys;
 use admin_api::{Change, Entity, Holder, HolderPage};
 use consumer::{Credential, Identity};
 use exchange::{Answer, Call, Finding, Key};
@@ -83,7 +83,7 @@ impl Source for Credentials {
         if changes {
             Some(Box::new(Holders::default()))
         } else {
-            Some(Box::new(KongLists::default()))
+            Some(Box::new(KongKeys::default()))
         }
     }
 

@@ -11,12 +11,14 @@ mod headers;
 mod identity;
 mod inline;
 mod known;
+mod kong_lists;
 
 pub use gate::{Arrival, at_authentication, at_use, refuse_duplicate};
 pub use headers::{Duplicate, IDENTITY_HEADERS, announce, neutralise, single_owned, trusted};
 pub use identity::{Credential, Identity};
 pub use inline::{Directory, JwtSecret, consumers};
 pub use known::{CLAIMS, Known, PROPERTY, refused};
+pub use kong_lists::KongLists;
 
 /// SHA-256 of an API key: what is stored, looked up and compared in its place.
 #[must_use]

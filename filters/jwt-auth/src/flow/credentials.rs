@@ -1,0 +1,118 @@
+//! Tokens that a consumer's own credential verifies, as with Kong's plugin.
+
+use super::{Bearer, JwtFlow, State, Work, broken, decided, is_false, seconds, unavailable};
+use crate::claims::{Clock, Time};
+use crate::credential::Holder;
+use crate::memory::Digest;
+use crate::source::{MAX_NAME, by_key};
+use exchange::{Finding, Step, Unavailable};
+use jose::{Refused, VerifyingKey};
+use serde_json::Value;
+
+impl JwtFlow {
+    pub(super) fn find_holder(&self, work: Box<Work>, bearer: Box<Bearer>) -> (State, Step) {
+        let name = &self.config.key_claim_name;
+        let in_claims = bearer.token.claims().get(name).filter(|value| !is_false(value));
+        let value =
+            in_claims.or_else(|| bearer.token.header().get(name)).filter(|value| !is_false(value));
+        let key = match value {
+            None => {
+                let reply = self.refusal(format!("No mandatory '{name}' in claims"));
+                return self.fail(work, reply);
+            }
+            Some(Value::String(key)) if !key.is_empty() => key,
+            // A number or an object is nobody's key.
+            Some(_) => {
+                let reply = self.refusal(format!("Invalid '{name}' in claims"));
+                return self.fail(work, reply);
+            }
+        };
+        if let Some(holder) = self.config.holders.get(key) {
+            let holder = holder.clone();
+            return self.verify(work, &bearer, holder);
+        }
+        if self.config.common.admin.is_none() || key.len() > MAX_NAME {
+            return self.unknown(work);
+        }
+        let step = Step::Find(by_key(key), Vec::new());
+        (State::AskedForHolder(work, bearer), step)
+    }
+
+    pub(super) fn hold(
+        &self,
+        work: Box<Work>,
+        bearer: &Bearer,
+        found: Result<Finding, Unavailable>,
+    ) -> (State, Step) {
+        match found {
+            Ok(Finding::Value(value)) => match Holder::decode(&value) {
+                Some(mut holder) => {
+                    holder.material.base64 = self.config.secret_is_base64;
+                    self.verify(work, bearer, holder)
+                }
+                None => decided(unavailable()),
+            },
+            Ok(Finding::Nothing) => self.unknown(work),
+            // Not to be able to ask is not to have failed: nobody becomes anonymous by it.
+            Err(Unavailable) => decided(unavailable()),
+        }
+    }
+
+    fn unknown(&self, work: Box<Work>) -> (State, Step) {
+        let name = &self.config.key_claim_name;
+        let reply = self.refusal(format!("No credentials found for given '{name}'"));
+        self.fail(work, reply)
+    }
+
+    fn verify(&self, work: Box<Work>, bearer: &Bearer, holder: Holder) -> (State, Step) {
+        let config = &self.config;
+        let Holder { identity, material } = holder;
+        if bearer.token.algorithm().name() != material.algorithm {
+            let reply = self.refusal("Invalid algorithm");
+            return self.fail(work, reply);
+        }
+        let Some(usable) = self.memory(|memory| memory.key(&material)) else {
+            return decided(broken());
+        };
+        let Some(key) = &usable.key else {
+            let reply = self.refusal("Invalid key/secret");
+            return self.fail(work, reply);
+        };
+        match self.verifies(bearer, key, &usable.print, seconds(&work.request)) {
+            Ok(()) => {}
+            Err(Refused::HostFailed) => return decided(broken()),
+            Err(Refused::Algorithm | Refused::Signature) => {
+                let reply = self.refusal("Invalid signature");
+                return self.fail(work, reply);
+            }
+        }
+        let rule = |wanted| if wanted { Time::Required } else { Time::Ignored };
+        let clock = Clock { now: seconds(&work.request), skew: 0 };
+        let (exp, nbf) = (rule(config.verify_exp), rule(config.verify_nbf));
+        if let Some(reply) = self.ill_timed(bearer, exp, nbf, clock) {
+            return self.fail(work, reply);
+        }
+        decided(self.admit(*work, identity, Some((bearer, None))))
+    }
+
+    /// Whether the signature is the key's. A token that was verified with this key before is not computed
+    /// again, unless it has ended; a shared secret costs no more than the look-up would.
+    fn verifies(
+        &self,
+        bearer: &Bearer,
+        key: &VerifyingKey,
+        print: &Digest,
+        now: u64,
+    ) -> Result<(), Refused> {
+        let backend = self.backend.as_deref().ok_or(Refused::HostFailed)?;
+        if bearer.token.algorithm().is_symmetric() {
+            return key.verify(&bearer.token, backend);
+        }
+        if self.remembers(bearer, print, now) {
+            return Ok(());
+        }
+        key.verify(&bearer.token, backend)?;
+        self.remember(bearer, print, now);
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! A walk through a Kong Admin API. It does not say in one answer whose a credential is, so everything is
+//! fetched: all consumers, all groups, and one list of credentials.
+
+use crate::Identity;
+use exchange::{Answer, Call};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// The walk; `T` is what is kept of a credential.
+pub struct KongLists<T> {
+    credentials: &'static str,
+    read: fn(Value) -> Option<T>,
+    list: List,
+    offset: Option<String>,
+    consumers: HashMap<String, Identity>,
+    /// Each with the id of its consumer.
+    found: Vec<(T, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    Consumers,
+    Groups,
+    Credentials,
+    Done,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    data: Vec<Value>,
+    #[serde(default)]
+    offset: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Consumer {
+    id: String,
+    #[serde(default)]
+    username: Option<String>,
+    #[serde(default)]
+    custom_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Owned {
+    consumer: Reference,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Acl {
+    group: String,
+    consumer: Reference,
+}
+
+impl<T> KongLists<T> {
+    /// A walk that ends with the list `credentials` (`key-auths`). `read` makes of its entries what is to be
+    /// kept of them; what is no such entry is passed over.
+    pub fn ending_with(credentials: &'static str, read: fn(Value) -> Option<T>) -> Self {
+        Self {
+            credentials,
+            read,
+            list: List::Consumers,
+            offset: None,
+            consumers: HashMap::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// The next page to ask for; `None` when all are here.
+    pub fn next_page(&self) -> Option<Call> {
+        let path = match self.list {
+            List::Consumers => "consumers",
+            List::Groups => "acls",
+            List::Credentials => self.credentials,
+            List::Done => return None,
+        };
+        let call = Call::get([path]).with("size", "1000");
+        Some(match &self.offset {
+            Some(offset) => call.with("offset", offset),
+            None => call,
+        })
+    }
+
+    /// Takes a page in. `false` if it is not one.
+    pub fn absorb(&mut self, answer: &Answer) -> bool {
+        let page =
+            (answer.status == 200).then(|| serde_json::from_slice::<Page>(&answer.body).ok());
+        let Some(Page { data, offset }) = page.flatten() else { return false };
+        // A cursor that does not move would never end.
+        if self.list == List::Done || (offset.is_some() && offset == self.offset) {
+            return false;
+        }
+        data.into_iter().for_each(|entry| self.take(entry));
+        if offset.is_none() {
+            self.list = match self.list {
+                List::Consumers => List::Groups,
+                List::Groups => List::Credentials,
+                List::Credentials | List::Done => List::Done,
+            };
+        }
+        self.offset = offset;
+        true
+    }
+
+    /// An entity of another shape is not ours to use, and must not hide the others.
+    fn take(&mut self, entry: Value) {
+        match self.list {
+            List::Consumers => {
+                if let Some(Consumer { id, username, custom_id }) = parsed(entry) {
+                    let known = Identity { username, custom_id, ..Identity::default() };
+                    self.consumers.insert(id.clone(), Identity { id, ..known });
+                }
+            }
+            List::Groups => {
+                let acl: Option<Acl> = parsed(entry);
+                let owner = acl.and_then(|Acl { group, consumer }| {
+                    self.consumers.get_mut(&consumer.id).map(|owner| (owner, group))
+                });
+                if let Some((owner, group)) = owner {
+                    owner.groups.push(group);
+                }
+            }
+            List::Credentials => {
+                let owner = Owned::deserialize(&entry).map(|owned| owned.consumer.id);
+                if let (Ok(owner), Some(kept)) = (owner, (self.read)(entry)) {
+                    self.found.push((kept, owner));
+                }
+            }
+            List::Done => {}
+        }
+    }
+
+    /// Every consumer under its id and its username.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &Identity)> {
+        self.consumers.values().flat_map(|identity| {
+            let names = [Some(identity.id.as_str()), identity.username.as_deref()];
+            names.into_iter().flatten().map(move |name| (name, identity))
+        })
+    }
+
+    /// Every credential with its consumer; those whose consumer is not there are left out.
+    pub fn credentials(&self) -> impl Iterator<Item = (&T, &Identity)> {
+        self.found.iter().filter_map(|(kept, owner)| Some((kept, self.consumers.get(owner)?)))
+    }
+}
+
+fn parsed<T: DeserializeOwned>(entry: Value) -> Option<T> {
+    serde_json::from_value(entry).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lists() -> KongLists<String> {
+        KongLists::ending_with("keys", |entry| Some(entry.get("key")?.as_str()?.to_owned()))
+    }
+
+    fn page(json: &str) -> Answer {
+        Answer::new(200, json)
+    }
+
+    fn path<T>(lists: &KongLists<T>) -> String {
+        String::from_utf8(lists.next_page().unwrap().segments.concat()).unwrap()
+    }
+
+    #[test]
+    fn three_lists_become_consumers_with_credentials() {
+        let mut lists = lists();
+        assert_eq!(path(&lists), "consumers");
+        let first = r#"{"data":[{"id":"1","username":"ana","custom_id":"7"}],"offset":"o"}"#;
+        assert!(lists.absorb(&page(first)));
+        assert_eq!(lists.next_page().unwrap().query.last().unwrap().1, b"o");
+        assert!(lists.absorb(&page(r#"{"data":[{"id":"2"},{"name":"odd"}],"next":null}"#)));
+        assert_eq!(path(&lists), "acls");
+        assert!(lists.absorb(&page(
+            r#"{"data":[{"group":"g","consumer":{"id":"1"}},{"group":"h","consumer":{"id":"9"}}]}"#
+        )));
+        assert_eq!(path(&lists), "keys");
+        assert!(lists.absorb(&page(
+            r#"{"data":[{"key":"a","consumer":{"id":"1"}},{"key":"nobodys"},{"consumer":{"id":"1"}},
+                {"key":"x","consumer":{"id":"9"}}]}"#
+        )));
+        assert_eq!(lists.next_page(), None);
+        assert!(!lists.absorb(&page(r#"{"data":[]}"#)), "nothing was asked for");
+        let mut names: Vec<&str> = lists.names().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["1", "2", "ana"]);
+        let [(key, ana)] = lists.credentials().collect::<Vec<_>>()[..] else { panic!() };
+        assert_eq!((key.as_str(), ana.groups.as_slice()), ("a", &["g".to_owned()][..]));
+        assert_eq!(ana.custom_id.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn what_is_no_page_ends_the_walk() {
+        for (status, body) in [(200, "{}"), (401, r#"{"data":[]}"#), (200, "<html>")] {
+            assert!(!lists().absorb(&Answer::new(status, body)));
+        }
+        let mut circle = lists();
+        assert!(circle.absorb(&page(r#"{"data":[],"offset":"o"}"#)));
+        assert!(!circle.absorb(&page(r#"{"data":[],"offset":"o"}"#)));
+    }
+}
