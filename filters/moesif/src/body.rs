@@ -29,8 +29,8 @@ pub(crate) enum Body {
     LeftOut(LeftOut),
 }
 
-/// An event holds no more.
-const MAX_UNPACKED: usize = 1_000_000;
+/// The collector keeps no more of a body, and a bomb shall not cost more.
+const MAX_UNPACKED: usize = 450_000;
 
 impl Body {
     /// The body `bytes` of a message with this head.

@@ -85,32 +85,59 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| {
-        let index = usize::from(*byte) ^ usize::try_from(crc & 0xff).unwrap_or_default();
-        TABLE.get(index).copied().unwrap_or_default() ^ (crc >> 8)
-    };
-    !bytes.iter().fold(u32::MAX, step)
+    // Eight octets at a time: one look into each table, and no look waits for another.
+    let (blocks, rest) = bytes.as_chunks::<8>();
+    let crc = blocks.iter().fold(u32::MAX, |crc, [a, b, c, d, e, f, g, h]| {
+        let [c0, c1, c2, c3] = crc.to_le_bytes();
+        look(7, a ^ c0)
+            ^ look(6, b ^ c1)
+            ^ look(5, c ^ c2)
+            ^ look(4, d ^ c3)
+            ^ look(3, *e)
+            ^ look(2, *f)
+            ^ look(1, *g)
+            ^ look(0, *h)
+    });
+    !rest.iter().fold(crc, |crc, octet| {
+        let [low, ..] = crc.to_le_bytes();
+        look(0, octet ^ low) ^ (crc >> 8)
+    })
 }
 
-/// The remainders of all octets (polynomial 0x04C11DB7, reflected).
-static TABLE: [u32; 256] = table();
+fn look(table: usize, octet: u8) -> u32 {
+    let table = TABLES.get(table);
+    table.and_then(|table| table.get(usize::from(octet))).copied().unwrap_or_default()
+}
 
-const fn table() -> [u32; 256] {
-    let mut table = [0_u32; 256];
-    let mut rest: &mut [u32] = &mut table;
-    let mut octet = 0_u32;
-    while let Some((first, tail)) = rest.split_first_mut() {
-        let mut crc = octet;
-        let mut bit = 0_u8;
-        while bit < 8 {
-            crc = if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
-            bit = bit.wrapping_add(1);
+/// What an octet with so many zero octets behind it leaves (polynomial 0x04C11DB7, reflected).
+static TABLES: [[u32; 256]; 8] = tables();
+
+const fn tables() -> [[u32; 256]; 8] {
+    let mut tables = [[0_u32; 256]; 8];
+    let mut zeros = 0_u32;
+    let mut rest: &mut [[u32; 256]] = &mut tables;
+    while let Some((table, others)) = rest.split_first_mut() {
+        let mut octet = 0_u32;
+        let mut slots: &mut [u32] = table;
+        while let Some((slot, more)) = slots.split_first_mut() {
+            *slot = remainder(octet, zeros);
+            octet = octet.wrapping_add(1);
+            slots = more;
         }
-        *first = crc;
-        octet = octet.wrapping_add(1);
-        rest = tail;
+        zeros = zeros.wrapping_add(1);
+        rest = others;
     }
-    table
+    tables
+}
+
+const fn remainder(octet: u32, zeros: u32) -> u32 {
+    let mut crc = octet;
+    let mut bits = zeros.wrapping_add(1).wrapping_mul(8);
+    while bits > 0 {
+        crc = if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
+        bits = bits.wrapping_sub(1);
+    }
+    crc
 }
 
 #[cfg(test)]

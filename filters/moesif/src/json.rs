@@ -38,12 +38,6 @@ pub(crate) struct Piece {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Object,
-    List,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Value,
     /// A value or the end of the list.
@@ -60,18 +54,26 @@ enum Expected {
 pub(crate) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
-    nest: Vec<Level>,
+    /// Which of the open containers are objects, the innermost in the lowest bit.
+    objects: u128,
+    depth: usize,
     expected: Expected,
+    /// Where the last token began and ended.
+    start: usize,
+    last: usize,
+    /// Where the last token ended that was no name.
+    end: usize,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text: text.as_bytes(), at: 0, nest: Vec::new(), expected: Expected::Value }
+        let (text, expected) = (text.as_bytes(), Expected::Value);
+        Self { text, at: 0, objects: 0, depth: 0, expected, start: 0, last: 0, end: 0 }
     }
 
-    /// How many containers are open.
-    pub(crate) fn depth(&self) -> usize {
-        self.nest.len()
+    /// Where the last token ended that was no name; 0 before any.
+    pub(crate) fn end(&self) -> usize {
+        self.end
     }
 
     /// The next token; `None` at the end of the text.
@@ -79,43 +81,65 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// Where the text is no JSON.
     pub(crate) fn next(&mut self) -> Result<Option<Piece>, NotJson> {
+        let token = self.advance()?;
+        Ok(self.piece(token))
+    }
+
+    /// The next token that is no scalar; `None` at the end of the text.
+    ///
+    /// # Errors
+    /// Where the text is no JSON.
+    pub(crate) fn next_mark(&mut self) -> Result<Option<Piece>, NotJson> {
         loop {
-            self.skip_space();
-            let start = self.at;
-            let Some(byte) = self.peek() else {
+            match self.advance()? {
+                Some(Token::Text | Token::Number | Token::Word) => {}
+                other => return Ok(self.piece(other)),
+            }
+        }
+    }
+
+    fn piece(&self, token: Option<Token>) -> Option<Piece> {
+        Some(Piece { token: token?, place: self.start..self.last })
+    }
+
+    fn advance(&mut self) -> Result<Option<Token>, NotJson> {
+        loop {
+            let byte = self.skip_space();
+            self.start = self.at;
+            let Some(byte) = byte else {
                 return if self.expected == Expected::Nothing { Ok(None) } else { Err(NotJson) };
             };
-            let token = match (self.expected, byte, self.nest.last()) {
-                (Expected::More, b',', Some(level)) => {
-                    self.expected = match level {
-                        Level::Object => Expected::Name,
-                        Level::List => Expected::Value,
-                    };
+            let in_object = self.objects & 1 == 1;
+            let token = match (self.expected, byte) {
+                (Expected::More, b',') => {
+                    self.expected = if in_object { Expected::Name } else { Expected::Value };
                     self.step();
                     continue;
                 }
-                (Expected::More | Expected::FirstName, b'}', Some(Level::Object))
-                | (Expected::More | Expected::FirstItem, b']', Some(Level::List)) => {
-                    self.step();
-                    self.nest.pop();
-                    self.after_value();
-                    Token::Close
+                (Expected::Value | Expected::FirstItem, b'{') => {
+                    self.open(true, Expected::FirstName)?
                 }
-                (Expected::Name | Expected::FirstName, b'"', _) => {
+                (Expected::Value | Expected::FirstItem, b'[') => {
+                    self.open(false, Expected::FirstItem)?
+                }
+                (Expected::Name | Expected::FirstName, b'"') => {
                     self.string()?;
-                    let end = self.at;
-                    self.skip_space();
-                    if self.peek() != Some(b':') {
+                    self.last = self.at;
+                    if self.skip_space() != Some(b':') {
                         return Err(NotJson);
                     }
                     self.step();
                     self.expected = Expected::Value;
-                    return Ok(Some(Piece { token: Token::Name, place: start..end }));
+                    return Ok(Some(Token::Name));
                 }
-                (Expected::Value | Expected::FirstItem, _, _) => self.value(byte)?,
+                (Expected::More | Expected::FirstName, b'}') if in_object => self.close(),
+                (Expected::More | Expected::FirstItem, b']') if !in_object => self.close(),
+                (Expected::Value | Expected::FirstItem, _) => self.scalar(byte)?,
                 _ => return Err(NotJson),
             };
-            return Ok(Some(Piece { token, place: start..self.at }));
+            self.last = self.at;
+            self.end = self.at;
+            return Ok(Some(token));
         }
     }
 
@@ -124,52 +148,58 @@ impl<'a> Scanner<'a> {
     /// # Errors
     /// Where the text is no JSON.
     pub(crate) fn skip_value(&mut self) -> Result<Range<usize>, NotJson> {
-        let depth = self.depth();
-        let first = self.next()?.ok_or(NotJson)?.place;
-        let mut end = first.end;
-        while self.depth() > depth {
-            end = self.next()?.ok_or(NotJson)?.place.end;
+        let depth = self.depth;
+        self.advance()?.ok_or(NotJson)?;
+        let start = self.start;
+        while self.depth > depth {
+            self.advance()?.ok_or(NotJson)?;
         }
-        Ok(first.start..end)
+        Ok(start..self.end)
     }
 
-    fn value(&mut self, byte: u8) -> Result<Token, NotJson> {
-        match byte {
-            b'{' => self.open(Level::Object, Expected::FirstName),
-            b'[' => self.open(Level::List, Expected::FirstItem),
+    fn scalar(&mut self, byte: u8) -> Result<Token, NotJson> {
+        let token = match byte {
             b'"' => {
                 self.string()?;
-                self.after_value();
-                Ok(Token::Text)
+                Token::Text
             }
             b'-' | b'0'..=b'9' => {
                 self.number()?;
-                self.after_value();
-                Ok(Token::Number)
+                Token::Number
             }
             _ => {
                 let rest = self.text.get(self.at..).unwrap_or_default();
                 let mut words = [&b"true"[..], b"false", b"null"].into_iter();
                 let word = words.find(|word| rest.starts_with(word)).ok_or(NotJson)?;
                 self.at = self.at.saturating_add(word.len());
-                self.after_value();
-                Ok(Token::Word)
+                Token::Word
             }
-        }
+        };
+        self.after_value();
+        Ok(token)
     }
 
-    fn open(&mut self, level: Level, expected: Expected) -> Result<Token, NotJson> {
-        if self.nest.len() >= MAX_DEPTH {
+    fn open(&mut self, object: bool, expected: Expected) -> Result<Token, NotJson> {
+        if self.depth >= MAX_DEPTH {
             return Err(NotJson);
         }
         self.step();
-        self.nest.push(level);
+        self.depth = self.depth.saturating_add(1);
+        self.objects = self.objects << 1 | u128::from(object);
         self.expected = expected;
         Ok(Token::Open)
     }
 
+    fn close(&mut self) -> Token {
+        self.step();
+        self.depth = self.depth.saturating_sub(1);
+        self.objects >>= 1;
+        self.after_value();
+        Token::Close
+    }
+
     fn after_value(&mut self) {
-        self.expected = if self.nest.is_empty() { Expected::Nothing } else { Expected::More };
+        self.expected = if self.depth == 0 { Expected::Nothing } else { Expected::More };
     }
 
     /// A text, from its opening quote to behind its closing one.
@@ -256,15 +286,20 @@ impl<'a> Scanner<'a> {
 
     /// One digit at least.
     fn digits(&mut self) -> Result<(), NotJson> {
-        let rest = self.text.get(self.at..).unwrap_or_default();
-        let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        self.at = self.at.saturating_add(count);
-        if count == 0 { Err(NotJson) } else { Ok(()) }
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.step();
+        }
+        if self.at == start { Err(NotJson) } else { Ok(()) }
     }
 
-    fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.step();
+    /// The next octet that is no white space.
+    fn skip_space(&mut self) -> Option<u8> {
+        loop {
+            match self.peek() {
+                Some(b' ' | b'\t' | b'\n' | b'\r') => self.step(),
+                other => return other,
+            }
         }
     }
 
@@ -283,7 +318,7 @@ impl<'a> Scanner<'a> {
 /// Where it is no JSON.
 pub(crate) fn check(text: &str) -> Result<(), NotJson> {
     let mut scanner = Scanner::new(text);
-    while scanner.next()?.is_some() {}
+    while scanner.next_mark()?.is_some() {}
     Ok(())
 }
 

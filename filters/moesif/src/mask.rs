@@ -14,6 +14,8 @@ const MASKED: &[u8] = b"*****";
 pub(crate) struct Masks {
     /// Lower case, sorted.
     names: Vec<String>,
+    /// Their lengths, a bit for each; the last bit for all that are longer. Most names are told by that.
+    lengths: u128,
 }
 
 impl Masks {
@@ -21,7 +23,8 @@ impl Masks {
         let mut names: Vec<String> = names.into_iter().map(|name| name.to_lowercase()).collect();
         names.sort_unstable();
         names.dedup();
-        Self { names }
+        let lengths = names.iter().fold(0, |lengths, name| lengths | length_bit(name));
+        Self { names, lengths }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -30,7 +33,7 @@ impl Masks {
 
     /// Whether `name` is masked.
     pub(crate) fn cover(&self, name: &str) -> bool {
-        if self.names.is_empty() {
+        if name.is_ascii() && self.lengths & length_bit(name) == 0 {
             return false;
         }
         let lower = if name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
@@ -52,35 +55,32 @@ impl Masks {
     /// # Errors
     /// Where it is no JSON. Then nothing is known of what is in it.
     pub(crate) fn json<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, NotJson> {
-        let mut cut = Cut { text, out: String::new(), taken: 0, end: 0 };
+        let mut cut = Cut { text, out: String::new(), taken: 0 };
         let mut scanner = Scanner::new(text);
         // Of each object that is open: whether a member stayed, and whether one went.
         let mut open: Vec<(bool, bool)> = Vec::new();
-        while let Some(piece) = scanner.next()? {
+        while let Some(piece) = scanner.next_mark()? {
             match piece.token {
                 Token::Open => open.push((false, false)),
                 Token::Close => {
                     open.pop();
                 }
-                Token::Name => {
+                _ => {
                     let quoted = text.get(piece.place.clone()).unwrap_or_default();
                     let (stayed, went) = open.last().copied().unwrap_or_default();
                     if self.cover(&crate::json::unescaped(quoted)) {
                         // With the comma before it; the next to stay loses that where nothing stays before.
-                        cut.up_to(cut.end);
+                        cut.keep_up_to(scanner.end());
                         cut.resume_at(scanner.skip_value()?.end);
                         set_last(&mut open, (stayed, true));
                         continue;
                     }
                     if went && !stayed {
-                        cut.up_to(cut.end);
                         cut.resume_at(piece.place.start);
                     }
                     set_last(&mut open, (true, went));
                 }
-                Token::Text | Token::Number | Token::Word => {}
             }
-            cut.end = piece.place.end;
         }
         Ok(cut.finish())
     }
@@ -126,6 +126,10 @@ impl Masks {
     }
 }
 
+fn length_bit(name: &str) -> u128 {
+    1_u128.checked_shl(u32::try_from(name.len().min(127)).unwrap_or(127)).unwrap_or_default()
+}
+
 fn set_last<T>(list: &mut [T], value: T) {
     if let Some(last) = list.last_mut() {
         *last = value;
@@ -138,27 +142,23 @@ struct Cut<'t> {
     out: String,
     /// So much of the text is in `out` or cut out.
     taken: usize,
-    /// The end of the last token that stays.
-    end: usize,
 }
 
 impl<'t> Cut<'t> {
-    /// Keeps what comes before `to`.
-    fn up_to(&mut self, to: usize) {
+    fn keep_up_to(&mut self, to: usize) {
         self.out.push_str(self.text.get(self.taken..to).unwrap_or_default());
         self.taken = self.taken.max(to);
     }
 
     fn resume_at(&mut self, at: usize) {
         self.taken = at;
-        self.end = at;
     }
 
     fn finish(mut self) -> Cow<'t, str> {
         if self.taken == 0 {
             return Cow::Borrowed(self.text);
         }
-        self.up_to(self.text.len());
+        self.keep_up_to(self.text.len());
         Cow::Owned(self.out)
     }
 }
