@@ -1,0 +1,43 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::{Config, Content};
+use crate::flow::TerminationFlow;
+use exchange::Flow;
+use host::{Feature, Needs};
+use settings::{Common, Fields};
+use std::rc::Rc;
+
+/// The request termination filter.
+#[derive(Debug)]
+pub struct RequestTermination;
+
+impl Feature for RequestTermination {
+    const NAME: &'static str = "request_termination";
+    const ID: u8 = 9;
+    type Config = Config;
+
+    fn settings(fields: &mut Fields<'_>) -> Config {
+        Config::read(fields)
+    }
+
+    fn common(config: &Config) -> &Common {
+        &config.common
+    }
+
+    fn needs(config: &Config) -> Needs {
+        let needs = Needs::of(&config.common);
+        let echo = matches!(config.content, Content::Echo(_));
+        Needs {
+            raw_target: needs.raw_target || echo || config.trigger.is_some(),
+            route: needs.route || echo,
+            service: needs.service || echo,
+            entities: echo,
+            origin: echo,
+            ..needs
+        }
+    }
+
+    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
+        Box::new(TerminationFlow::new(Rc::clone(config)))
+    }
+}

@@ -1,0 +1,113 @@
+//! What to do with one request, from its headers to an answer.
+//!
+//! ```text
+//! Arrived ──not ours, no trigger, answer──▶ Decided
+//!    └──echo of a body──▶ AwaitingBody ───────▲
+//! ```
+
+use crate::config::{Config, Content};
+use crate::echo::document;
+use consumer::{Arrival, at_use};
+use exchange::{
+    Body, BodyAhead, Edit, Event, Flow, Query, Reply, Request, ResponseEvent, ResponseStep, Step,
+    same_name,
+};
+use std::rc::Rc;
+
+/// One request's progress.
+pub(crate) struct TerminationFlow {
+    config: Rc<Config>,
+    state: State,
+}
+
+enum State {
+    Arrived,
+    AwaitingBody(Box<Request>),
+    Decided,
+}
+
+impl TerminationFlow {
+    pub(crate) fn new(config: Rc<Config>) -> Self {
+        Self { config, state: State::Arrived }
+    }
+
+    fn arrive(&self, request: Box<Request>) -> (State, Step) {
+        let config = &self.config;
+        let edits = match at_use(&request, &config.common) {
+            Arrival::Pass(edits) => return decided(Step::Forward(edits)),
+            Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
+            Arrival::Judge(_, edits) => edits,
+        };
+        if config.trigger.as_ref().is_some_and(|trigger| !is_there(&request, trigger)) {
+            return decided(Step::Forward(edits));
+        }
+        if matches!(config.content, Content::Echo(_)) && request.body == BodyAhead::Comes {
+            return (State::AwaitingBody(request), Step::AwaitBody(edits));
+        }
+        decided(self.answer(&request, None))
+    }
+
+    fn answer(&self, request: &Request, body: Option<&[u8]>) -> Step {
+        let config = &self.config;
+        let json = || Some("application/json; charset=utf-8".into());
+        let body = match &config.content {
+            // RFC 9110: these never have content.
+            _ if matches!(config.status, 100..=199 | 204 | 304) => Body::Empty,
+            Content::Raw(body, content_type) => {
+                Body::Raw(content_type.clone().map(Into::into), body.clone().into_bytes())
+            }
+            Content::Echo(_) => Body::Raw(json(), document(request, body, config.message())),
+            Content::Message(_) => {
+                config.message().map_or(Body::Empty, |message| Body::Message(message.into()))
+            }
+        };
+        Step::Reply(Reply { status: config.status, headers: Vec::new(), body })
+    }
+}
+
+/// Whether a header or a query parameter has this name, whatever its value.
+fn is_there(request: &Request, trigger: &str) -> bool {
+    request.head.fields().any(|(name, _)| same_name(name, trigger.as_bytes()))
+        || Query::of_target(&request.target).pairs().any(|(name, _)| name == trigger.as_bytes())
+}
+
+impl Flow for TerminationFlow {
+    fn on(&mut self, event: Event) -> Step {
+        let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
+            (State::Arrived, Event::Request(request)) => self.arrive(request),
+            (State::AwaitingBody(request), Event::Body(body)) => {
+                decided(self.answer(&request, body.ok().as_deref()))
+            }
+            // The host broke the order of events: refuse rather than guess.
+            (State::Arrived, Event::Body(_))
+            | (State::AwaitingBody(_), Event::Request(_))
+            | (_, Event::Found(_) | Event::Chunk(_) | Event::Answered(_))
+            | (State::Decided, _) => {
+                decided(Step::Reply(Reply::error(500, "An unexpected error occurred")))
+            }
+        };
+        self.state = next;
+        step
+    }
+
+    fn wants_response(&self) -> bool {
+        matches!(self.config.content, Content::Raw(_, None))
+    }
+
+    /// Envoy calls a body without a type `text/plain`; Kong sends none.
+    fn on_response(&mut self, event: ResponseEvent) -> ResponseStep {
+        let edits = match event {
+            ResponseEvent::Head(response) if response.ours => vec![Edit::remove("content-type")],
+            ResponseEvent::Head(_) | ResponseEvent::Answered(_) => Vec::new(),
+        };
+        ResponseStep::Forward(edits)
+    }
+}
+
+fn decided(step: Step) -> (State, Step) {
+    (State::Decided, step)
+}
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;
