@@ -1,0 +1,112 @@
+use super::*;
+use crate::config::tests::config;
+use exchange::Body;
+
+const GOOGLEBOT: &str = "Googlebot/2.1 (+http://www.google.com/bot.html)";
+
+fn flow(json: &str) -> BotFlow {
+    BotFlow::new(Rc::new(config(json)), |line| assert!(!line.contains("Googlebot")))
+}
+
+fn request(fields: &[(&str, &str)], can_remove: bool) -> Event {
+    let head = fields.iter().copied().collect::<Head>();
+    let target = b"/".to_vec();
+    Event::Request(Box::new(Request { head, target, can_remove, ..Request::default() }))
+}
+
+fn step(json: &str, fields: &[(&str, &str)]) -> Step {
+    flow(json).on(request(fields, true))
+}
+
+#[track_caller]
+fn refusal(step: &Step) -> (u16, &str) {
+    match step {
+        Step::Reply(Reply { status, body: Body::Error(message), .. }) => (*status, message),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_bot_is_refused_and_others_go_on() {
+    assert_eq!(refusal(&step("{}", &[("user-agent", GOOGLEBOT)])), (403, "Forbidden"));
+    assert_eq!(step("{}", &[("User-Agent", "curl/7.43.0")]), Step::Forward(vec![]));
+    assert_eq!(step("{}", &[("user-agent", "")]), Step::Forward(vec![]));
+}
+
+#[test]
+fn who_does_not_say_what_it_is_goes_on() {
+    assert_eq!(step("{}", &[]), Step::Forward(vec![]));
+}
+
+#[test]
+fn two_user_agents_are_one_too_many() {
+    let twice = [("User-Agent", "curl"), ("user-agent", "curl")];
+    assert_eq!(refusal(&step("{}", &twice)), (400, "Only one User-Agent header allowed"));
+    // Without refusals it counts as a bot's.
+    let tagged = Step::Forward(vec![Edit::set("x-bot-detected", "duplicate")]);
+    assert_eq!(step(r#"{"action":"tag"}"#, &twice), tagged);
+    assert_eq!(step(r#"{"action":"log"}"#, &twice), Step::Forward(vec![]));
+}
+
+#[test]
+fn a_tag_tells_the_upstream_which_rule_it_was() {
+    let json = r#"{"action":"tag","tag_header":"X-Is-Bot","deny":["HELLO"]}"#;
+    let tagged = |rule: &str| Step::Forward(vec![Edit::set("x-is-bot", rule)]);
+    assert_eq!(step(json, &[("user-agent", GOOGLEBOT)]), tagged("known_bot"));
+    assert_eq!(step(json, &[("user-agent", "HELLO")]), tagged("deny_0"));
+    assert_eq!(step(json, &[("user-agent", "curl")]), Step::Forward(vec![]));
+}
+
+#[test]
+fn a_client_cannot_tag_itself() {
+    let json = r#"{"action":"tag"}"#;
+    let forged = [("X-Bot-Detected", "no"), ("x_bot_detected", "no"), ("user-agent", "curl")];
+    let removed = ["x-bot-detected", "x_bot_detected"].map(Edit::remove).to_vec();
+    assert_eq!(step(json, &forged), Step::Forward(removed));
+    let forged = [("X-Bot-Detected", "no"), ("x_bot_detected", "no"), ("user-agent", GOOGLEBOT)];
+    let set = vec![Edit::remove("x_bot_detected"), Edit::set("x-bot-detected", "known_bot")];
+    assert_eq!(step(json, &forged), Step::Forward(set));
+    // Kong would forward the second one.
+    let twice = [("X-Bot-Detected", "no"), ("x-bot-detected", "no")];
+    let on_kong = flow(json).on(request(&twice, false));
+    assert_eq!(refusal(&on_kong), (400, "Header x-bot-detected must not be sent more than once"));
+    // Without tags the header is nobody's.
+    assert_eq!(step("{}", &twice), Step::Forward(vec![]));
+}
+
+#[test]
+fn each_rule_is_counted_by_its_name() {
+    for (json, user_agent, counted) in [
+        ("{}", GOOGLEBOT, Some("matched_known_bot")),
+        (r#"{"action":"log"}"#, GOOGLEBOT, Some("matched_known_bot")),
+        (r#"{"allow":["x","Google"]}"#, GOOGLEBOT, Some("matched_allow_1")),
+        (r#"{"rules":"all"}"#, "GPTBot/1.2", Some("matched_ai_openai")),
+        (r#"{"rules":"ai"}"#, GOOGLEBOT, None),
+        (r#"{"rules":"none"}"#, GOOGLEBOT, None),
+        ("{}", "curl", None),
+    ] {
+        let mut flow = flow(json);
+        flow.on(request(&[("user-agent", user_agent)], true));
+        let expected: Vec<Tally> =
+            counted.map(|name| Tally::Count(name.into(), 1)).into_iter().collect();
+        assert_eq!(flow.tally(), expected, "{json} {user_agent}");
+        assert_eq!(flow.tally(), [], "once");
+    }
+}
+
+#[test]
+fn what_match_does_not_cover_is_not_looked_at() {
+    let json = r#"{"match":{"paths":["/shop"]},"action":"tag"}"#;
+    assert_eq!(
+        step(json, &[("user-agent", GOOGLEBOT), ("x-bot-detected", "x")]),
+        Step::Forward(vec![])
+    );
+}
+
+#[test]
+fn an_event_out_of_order_is_refused() {
+    assert_eq!(refusal(&flow("{}").on(Event::Body(Ok(vec![])))).0, 500);
+    let mut decided = flow("{}");
+    decided.on(request(&[], true));
+    assert_eq!(refusal(&decided.on(request(&[], true))).0, 500);
+}
