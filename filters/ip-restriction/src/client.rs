@@ -1,0 +1,86 @@
+//! Who the client is, behind how many proxies.
+
+use crate::forwarded::hops;
+use crate::networks::Networks;
+use exchange::Head;
+use std::net::IpAddr;
+
+/// The address of whoever came to the outermost proxy that is trusted. What proxies say is read from the
+/// nearest to the farthest, and the first who is not trusted ends it: what is said beyond is anybody's word.
+/// `None` where a trusted proxy does not say it in a form that can be read.
+pub(crate) fn client(
+    peer: IpAddr,
+    head: &Head,
+    trusted: &Networks,
+    header: &str,
+) -> Option<IpAddr> {
+    if !trusted.contain(peer) {
+        return Some(peer);
+    }
+    let mut client = peer;
+    for hop in hops(head, header)? {
+        client = hop?;
+        if !trusted.contain(client) {
+            break;
+        }
+    }
+    Some(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prefix::Prefix;
+
+    fn found(
+        peer: &str,
+        trusted: &[&str],
+        fields: &[(&str, &str)],
+        header: &str,
+    ) -> Option<String> {
+        let head = fields.iter().copied().collect::<Head>();
+        let trusted: Networks = trusted.iter().map(|text| Prefix::parse(text).unwrap()).collect();
+        client(peer.parse().unwrap(), &head, &trusted, header).map(|client| client.to_string())
+    }
+
+    #[test]
+    fn proxies_are_believed_from_the_right_as_far_as_they_are_trusted() {
+        let proxies = &["10.0.0.0/8", "::ffff:192.168.0.1"];
+        for (peer, value, expected) in [
+            ("10.0.0.1", "6.6.6.6, 1.1.1.1, 10.0.0.2", Some("1.1.1.1")),
+            ("10.0.0.1", "1.1.1.1", Some("1.1.1.1")),
+            ("10.0.0.1", "1.1.1.1, 192.168.0.1", Some("1.1.1.1")),
+            // All are trusted: the farthest.
+            ("10.0.0.1", "10.0.0.3, 10.0.0.2", Some("10.0.0.3")),
+            // Not a proxy of ours: whatever it says.
+            ("2.2.2.2", "1.1.1.1", Some("2.2.2.2")),
+            ("2.2.2.2", "nonsense", Some("2.2.2.2")),
+            ("10.0.0.1", "nonsense", None),
+            ("10.0.0.1", "nonsense, 10.0.0.2", None),
+            ("10.0.0.1", "nonsense, 1.1.1.1", Some("1.1.1.1")),
+            ("10.0.0.1", "", Some("10.0.0.1")),
+        ] {
+            let fields = [("X-Forwarded-For", value)];
+            let found = found(peer, proxies, &fields, "x-forwarded-for");
+            assert_eq!(found.as_deref(), expected, "{peer} {value}");
+        }
+    }
+
+    #[test]
+    fn only_the_header_that_is_named_counts() {
+        let fields = [
+            ("X-Forwarded-For", "1.1.1.1"),
+            ("Forwarded", "for=2.2.2.2"),
+            ("X-Real-IP", "3.3.3.3"),
+        ];
+        for (header, expected) in [
+            ("X-Forwarded-For", "1.1.1.1"),
+            ("Forwarded", "2.2.2.2"),
+            ("X-Real-IP", "3.3.3.3"),
+            ("X-Other", "10.0.0.1"),
+        ] {
+            let found = found("10.0.0.1", &["10.0.0.1"], &fields, header);
+            assert_eq!(found.as_deref(), Some(expected), "{header}");
+        }
+    }
+}

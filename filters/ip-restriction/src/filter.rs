@@ -1,0 +1,34 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::Config;
+use crate::flow::RestrictionFlow;
+use exchange::Flow;
+use host::{Feature, Needs};
+use settings::{Common, Fields};
+use std::rc::Rc;
+
+/// The IP restriction filter.
+#[derive(Debug)]
+pub struct IpRestriction;
+
+impl Feature for IpRestriction {
+    const NAME: &'static str = "ip_restriction";
+    const ID: u8 = 10;
+    type Config = Config;
+
+    fn settings(fields: &mut Fields<'_>) -> Config {
+        Config::read(fields)
+    }
+
+    fn common(config: &Config) -> &Common {
+        &config.common
+    }
+
+    fn needs(config: &Config) -> Needs {
+        Needs { peer: true, ..Needs::of(&config.common) }
+    }
+
+    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
+        Box::new(RestrictionFlow::new(Rc::clone(config)))
+    }
+}

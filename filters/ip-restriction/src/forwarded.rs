@@ -1,0 +1,160 @@
+//! What a proxy says of who came to it: `X-Forwarded-For` and its like, and `Forwarded` (RFC 7239).
+
+use crate::prefix::address;
+use exchange::Head;
+use std::net::IpAddr;
+
+/// More than so many proxies are none.
+const MOST: usize = 100;
+
+/// Every hop that the header `name` tells of, the nearest first; `None` for one that is no address. There is
+/// nothing to be believed of a header with more than [`MOST`] of them, or of one that is malformed.
+pub(crate) fn hops(head: &Head, name: &str) -> Option<Vec<Option<IpAddr>>> {
+    let standard = name.eq_ignore_ascii_case("forwarded");
+    let mut found = Vec::new();
+    for value in head.values(name) {
+        let text = std::str::from_utf8(value).ok()?;
+        // An empty element of a list is none (RFC 9110), and on Kong a removed header is an empty one.
+        let is_there = |element: &&str| !element.trim().is_empty();
+        if standard {
+            for element in parts(text, ',')?.into_iter().filter(is_there) {
+                found.push(node(element)?.as_deref().and_then(address));
+            }
+        } else {
+            let elements = text.split(',').filter(is_there).take(MOST.saturating_add(1));
+            found.extend(elements.map(|hop| address(hop.trim())));
+        }
+        if found.len() > MOST {
+            return None;
+        }
+    }
+    found.reverse();
+    Some(found)
+}
+
+/// The `for` of an element. `Some(None)` where there is none.
+fn node(element: &str) -> Option<Option<String>> {
+    let mut found = None;
+    for pair in parts(element, ';')? {
+        if pair.trim().is_empty() {
+            continue;
+        }
+        let (name, value) = pair.split_once('=')?;
+        if name.trim().eq_ignore_ascii_case("for")
+            && found.replace(unquoted(value.trim())?).is_some()
+        {
+            // Each parameter once, says the RFC; which of two would count?
+            return None;
+        }
+    }
+    Some(found)
+}
+
+/// `text` at each `separator` that is not in quotes. `None` if a quote is left open.
+fn parts(text: &str, separator: char) -> Option<Vec<&str>> {
+    let (mut all, mut start) = (Vec::new(), 0_usize);
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            c if c == separator && !quoted => {
+                all.push(text.get(start..at)?);
+                start = at.checked_add(1)?;
+            }
+            _ => {}
+        }
+    }
+    all.push(text.get(start..)?);
+    (!quoted).then_some(all)
+}
+
+/// A token as it is, a quoted string as what it stands for.
+fn unquoted(value: &str) -> Option<String> {
+    let Some(rest) = value.strip_prefix('"') else {
+        return (!value.contains('"')).then(|| value.to_owned());
+    };
+    let inside = rest.strip_suffix('"')?;
+    let (mut out, mut escaped) = (String::new(), false);
+    for c in inside.chars() {
+        match c {
+            '\\' if !escaped => escaped = true,
+            // A second string begins: this is not one value.
+            '"' if !escaped => return None,
+            c => {
+                escaped = false;
+                out.push(c);
+            }
+        }
+    }
+    (!escaped).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn told(name: &str, values: &[&str]) -> Option<Vec<String>> {
+        let head: Head = values.iter().map(|value| (name, *value)).collect();
+        let text = |hop: Option<IpAddr>| hop.map_or("?".to_owned(), |address| address.to_string());
+        hops(&head, name).map(|hops| hops.into_iter().map(text).collect())
+    }
+
+    #[test]
+    fn the_nearest_proxys_word_comes_first() {
+        for (values, expected) in [
+            (&[][..], &[][..]),
+            (&["1.1.1.1"], &["1.1.1.1"]),
+            (&["1.1.1.1, 2.2.2.2", "3.3.3.3"], &["3.3.3.3", "2.2.2.2", "1.1.1.1"]),
+            (&["::4, ::3"], &["::3", "::4"]),
+            (&["1.1.1.1:80 ,[::1]:90"], &["::1", "1.1.1.1"]),
+            (&["unknown, 2.2.2.2"], &["2.2.2.2", "?"]),
+            // An empty list element is none (RFC 9110), and Kong's removed header is empty.
+            (&["", " , ,1.1.1.1,"], &["1.1.1.1"]),
+        ] {
+            assert_eq!(told("X-Forwarded-For", values).unwrap(), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn the_standard_header_is_read_with_its_quotes() {
+        for (value, expected) in [
+            ("for=192.0.2.60;proto=http;by=203.0.113.43", &["192.0.2.60"][..]),
+            ("For=\"[2001:db8:cafe::17]:4711\"", &["2001:db8:cafe::17"]),
+            ("for=192.0.2.43, for=198.51.100.17", &["198.51.100.17", "192.0.2.43"]),
+            ("for=\"192.0.2.43:80\";host=\"a,b;for=1.1.1.1\"", &["192.0.2.43"]),
+            ("for=\"1.1\\.1.1\"", &["1.1.1.1"]),
+            ("for=_hidden, for=unknown, by=1.1.1.1", &["?", "?", "?"]),
+            ("", &[]),
+        ] {
+            assert_eq!(told("Forwarded", &[value]).unwrap(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_is_not_believed_at_all() {
+        for value in [
+            "for=\"1.1.1.1",
+            "for",
+            "for=1.1.1.1;for=2.2.2.2",
+            "for=\"1.1.1.1\"x",
+            "for=\"1.1.1.1\"\"2.2.2.2\"",
+            "for=1.1.1.1\"",
+        ] {
+            assert_eq!(told("Forwarded", &[value]), None, "{value}");
+        }
+        assert_eq!(told("X-Forwarded-For", &[&"1.1.1.1,".repeat(101)]), None);
+        let octets: Head = [("x-forwarded-for", &b"\xff"[..])].into_iter().collect();
+        assert_eq!(hops(&octets, "x-forwarded-for"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_header_is_a_surprise(value in "[a-z0-9=;,.:\"\\\\ \\[\\]]{0,80}") {
+            told("Forwarded", &[&value]);
+            told("X-Forwarded-For", &[&value]);
+        }
+    }
+}
