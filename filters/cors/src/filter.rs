@@ -1,0 +1,34 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::Config;
+use crate::flow::CorsFlow;
+use exchange::Flow;
+use host::{Feature, Needs};
+use settings::{Common, Fields};
+use std::rc::Rc;
+
+/// The CORS filter.
+#[derive(Debug)]
+pub struct Cors;
+
+impl Feature for Cors {
+    const NAME: &'static str = "cors";
+    const ID: u8 = 11;
+    type Config = Config;
+
+    fn settings(fields: &mut Fields<'_>) -> Config {
+        Config::read(fields)
+    }
+
+    fn common(config: &Config) -> &Common {
+        &config.common
+    }
+
+    fn needs(config: &Config) -> Needs {
+        Needs::of(&config.common)
+    }
+
+    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
+        Box::new(CorsFlow::new(Rc::clone(config)))
+    }
+}

@@ -1,0 +1,87 @@
+//! What to do with one request, from its headers to the response.
+//!
+//! ```text
+//! Arrived ──preflight, not ours──▶ Done
+//!    └──▶ Open ──response──▶ Done
+//! ```
+
+use crate::config::Config;
+use crate::origin::Origin;
+use crate::policy::{preflight, response};
+use consumer::{Arrival, at_use};
+use exchange::{Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step};
+use std::rc::Rc;
+
+/// One request's progress.
+pub(crate) struct CorsFlow {
+    config: Rc<Config>,
+    state: State,
+}
+
+enum State {
+    Arrived,
+    /// On its way; its response is told of this origin.
+    Open(Option<Origin>),
+    Done,
+}
+
+impl CorsFlow {
+    pub(crate) fn new(config: Rc<Config>) -> Self {
+        Self { config, state: State::Arrived }
+    }
+
+    fn arrive(&self, request: &Request) -> (State, Step) {
+        let config = &self.config;
+        let edits = match at_use(request, &config.common) {
+            Arrival::Pass(edits) => return (State::Done, Step::Forward(edits)),
+            Arrival::Refuse(reply) => return (State::Done, Step::Reply(reply)),
+            Arrival::Judge(_, edits) => edits,
+        };
+        let origin = request.head.first("origin").and_then(Origin::parse);
+        let asks = request.method == b"OPTIONS"
+            && request.head.first("access-control-request-method").is_some();
+        match origin {
+            // The upstream says all that there is to say.
+            Some(_) if asks && config.preflight_continue => (State::Done, Step::Forward(edits)),
+            Some(origin) if asks => {
+                (State::Done, Step::Reply(preflight(config, &request.head, &origin)))
+            }
+            None if !config.allow_origin_absent => (State::Done, Step::Forward(edits)),
+            origin => (State::Open(origin), Step::Forward(edits)),
+        }
+    }
+}
+
+impl Flow for CorsFlow {
+    fn on(&mut self, event: Event) -> Step {
+        let (next, step) = match (std::mem::replace(&mut self.state, State::Done), event) {
+            (State::Arrived, Event::Request(request)) => self.arrive(&request),
+            // The host broke the order of events: refuse rather than guess.
+            (State::Open(_) | State::Done, Event::Request(_))
+            | (_, Event::Found(_) | Event::Body(_) | Event::Chunk(_) | Event::Answered(_)) => {
+                (State::Done, Step::Reply(Reply::error(500, "An unexpected error occurred")))
+            }
+        };
+        self.state = next;
+        step
+    }
+
+    fn wants_response(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    fn on_response(&mut self, event: ResponseEvent) -> ResponseStep {
+        let edits = match (std::mem::replace(&mut self.state, State::Done), event) {
+            (State::Open(origin), ResponseEvent::Head(found)) => {
+                response(&self.config, &found.head, origin.as_ref())
+            }
+            (State::Arrived | State::Done, ResponseEvent::Head(_))
+            | (_, ResponseEvent::Answered(_)) => Vec::new(),
+        };
+        ResponseStep::Forward(edits)
+    }
+}
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;

@@ -1,0 +1,220 @@
+use super::*;
+use crate::config::tests::config;
+use exchange::{Body, Edit, Head, Response};
+
+const ALL_METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT";
+
+fn flow(json: &str) -> CorsFlow {
+    CorsFlow::new(Rc::new(config(json)))
+}
+
+fn request(method: &str, fields: &[(&str, &str)]) -> Event {
+    Event::Request(Box::new(Request {
+        head: fields.iter().copied().collect::<Head>(),
+        method: method.as_bytes().to_vec(),
+        target: b"/".to_vec(),
+        ..Request::default()
+    }))
+}
+
+/// What a preflight is answered, name by name.
+#[track_caller]
+fn preflight(json: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
+    let asked = [fields, &[("Access-Control-Request-Method", "GET")]].concat();
+    let mut flow = flow(json);
+    let reply = match flow.on(request("OPTIONS", &asked)) {
+        Step::Reply(reply) => reply,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((reply.status, reply.body), (200, Body::Empty));
+    assert!(!flow.wants_response(), "it is complete");
+    let text = |value: Vec<u8>| String::from_utf8(value).unwrap();
+    let short = |name: &str| name.strip_prefix("access-control-").unwrap_or(name).to_owned();
+    reply.headers.into_iter().map(|(name, value)| (short(&name), text(value))).collect()
+}
+
+/// How the response to a request is changed.
+#[track_caller]
+fn changes(json: &str, fields: &[(&str, &str)], upstream: &[(&str, &str)]) -> Vec<Edit> {
+    let mut flow = flow(json);
+    assert_eq!(flow.on(request("GET", fields)), Step::Forward(vec![]));
+    assert!(flow.wants_response());
+    let head = upstream.iter().copied().collect::<Head>();
+    let response = Response { head, status: 200, ..Response::default() };
+    match flow.on_response(ResponseEvent::Head(Box::new(response))) {
+        ResponseStep::Forward(edits) => edits,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn own(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn set(name: &str, value: &str) -> Edit {
+    Edit::set(format!("access-control-{name}"), value)
+}
+
+fn vary() -> Edit {
+    Edit::Add("vary".into(), b"Origin".to_vec())
+}
+
+#[test]
+fn a_preflight_is_answered_with_what_the_settings_allow() {
+    let full = r#"{"origins":["example.test"],"methods":["GET"],"headers":["origin","type","accepts"],
+        "exposed_headers":["x-auth-token"],"max_age":23,"credentials":true}"#;
+    for (json, origin, expected) in [
+        ("{}", "origin1.test", &[("allow-origin", "*"), ("allow-methods", ALL_METHODS)][..]),
+        (r#"{"origins":[]}"#, "a", &[("allow-origin", "*"), ("allow-methods", ALL_METHODS)]),
+        (
+            r#"{"origins":["*"],"credentials":true}"#,
+            "origin5.test",
+            &[
+                ("allow-origin", "origin5.test"),
+                ("allow-credentials", "true"),
+                ("vary", "Origin"),
+                ("allow-methods", ALL_METHODS),
+            ],
+        ),
+        (
+            full,
+            "origin5.test",
+            &[
+                ("allow-origin", "example.test"),
+                ("allow-credentials", "true"),
+                ("vary", "Origin"),
+                ("allow-headers", "origin,type,accepts"),
+                ("allow-methods", "GET"),
+                ("max-age", "23"),
+            ],
+        ),
+        (
+            r#"{"origins":["http://a.test","http://b.test"],"methods":[]}"#,
+            "http://c.test",
+            &[("vary", "Origin")],
+        ),
+    ] {
+        assert_eq!(preflight(json, &[("Origin", origin)]), own(expected), "{json}");
+    }
+}
+
+#[test]
+fn headers_that_a_browser_asks_for_are_allowed_where_the_settings_name_none() {
+    let asked = [("origin", "http://a"), ("Access-Control-Request-Headers", "origin,accepts")];
+    let told = |json: &str| {
+        preflight(json, &asked).into_iter().find(|(name, _)| name == "allow-headers").unwrap().1
+    };
+    assert_eq!(told("{}"), "origin,accepts");
+    assert_eq!(told(r#"{"headers":["x"]}"#), "x");
+    let hostile = [("origin", "http://a"), ("access-control-request-headers", "a\u{7f}")];
+    assert!(!preflight("{}", &hostile).iter().any(|(name, _)| name == "allow-headers"));
+}
+
+#[test]
+fn a_private_network_is_open_to_who_asks_for_it_if_the_settings_say_so() {
+    let said = |json: &str, value: &str| {
+        let fields = [("origin", "http://a"), ("Access-Control-Request-Private-Network", value)];
+        preflight(json, &fields).iter().any(|(name, _)| name == "allow-private-network")
+    };
+    assert!(said(r#"{"private_network":true}"#, "true"));
+    assert!(!said(r#"{"private_network":true}"#, "false"));
+    assert!(!said("{}", "true"));
+}
+
+#[test]
+fn only_a_preflight_is_answered_by_the_gateway() {
+    let method = ("access-control-request-method", "PUT");
+    for (verb, fields) in [
+        ("OPTIONS", &[][..]),
+        ("OPTIONS", &[("origin", "http://a")]),
+        ("OPTIONS", &[method]),
+        ("OPTIONS", &[("origin", ""), method]),
+        ("GET", &[("origin", "http://a"), method]),
+    ] {
+        let mut flow = flow("{}");
+        assert_eq!(flow.on(request(verb, fields)), Step::Forward(vec![]), "{verb} {fields:?}");
+        assert!(flow.wants_response());
+    }
+    let mut flow = flow(r#"{"preflight_continue":true}"#);
+    let asked = request("OPTIONS", &[("origin", "http://a"), method]);
+    assert_eq!(flow.on(asked), Step::Forward(vec![]));
+    assert!(!flow.wants_response(), "the upstream's answer stays as it is");
+}
+
+#[test]
+fn every_other_response_says_which_origins_may_read_it() {
+    let two = r#"{"origins":["http://a.test","http://b.test"]}"#;
+    let one = r#"{"origins":["example.test"],"exposed_headers":["x-auth-token","x-b"],"credentials":true}"#;
+    let a = [("origin", "http://a.test:80")];
+    for (json, fields, expected) in [
+        ("{}", &[][..], vec![set("allow-origin", "*")]),
+        ("{}", &a, vec![set("allow-origin", "*")]),
+        (
+            one,
+            &[],
+            vec![
+                set("allow-origin", "example.test"),
+                set("allow-credentials", "true"),
+                vary(),
+                set("expose-headers", "x-auth-token,x-b"),
+            ],
+        ),
+        (two, &a, vec![set("allow-origin", "http://a.test"), vary()]),
+        (two, &[("origin", "http://c")], vec![Edit::remove("access-control-allow-origin"), vary()]),
+        (two, &[], vec![Edit::remove("access-control-allow-origin"), vary()]),
+        (r#"{"credentials":true}"#, &[], vec![set("allow-origin", "*")]),
+        (
+            r#"{"credentials":true}"#,
+            &[("origin", "http://www.example.net:3000")],
+            vec![
+                set("allow-origin", "http://www.example.net:3000"),
+                set("allow-credentials", "true"),
+                vary(),
+            ],
+        ),
+    ] {
+        assert_eq!(changes(json, fields, &[]), expected, "{json} {fields:?}");
+    }
+}
+
+#[test]
+fn a_cache_is_told_once_that_origins_matter() {
+    let json = r#"{"origins":["example.test"]}"#;
+    let added = |value: &str| changes(json, &[], &[("Vary", value)]).contains(&vary());
+    assert!(added("Accept-Encoding") && added("X-Origin"));
+    assert!(!added("Accept-Encoding, origin") && !added("Origin") && !added("*"));
+}
+
+#[test]
+fn without_an_origin_nothing_is_said_if_the_settings_say_so() {
+    let mut flow = flow(r#"{"allow_origin_absent":false}"#);
+    assert_eq!(flow.on(request("GET", &[])), Step::Forward(vec![]));
+    assert!(!flow.wants_response());
+    assert!(
+        !changes(r#"{"allow_origin_absent":false}"#, &[("origin", "http://a")], &[]).is_empty()
+    );
+}
+
+#[test]
+fn what_match_does_not_cover_stays_as_it_is_and_so_does_what_this_filter_refuses() {
+    for (json, forwarded) in
+        [(r#"{"match":{"paths":["/api"]}}"#, true), (r#"{"match":{"routes":["r"]}}"#, false)]
+    {
+        let mut flow = flow(json);
+        let step = flow.on(request("GET", &[]));
+        assert_eq!(matches!(step, Step::Forward(_)), forwarded);
+        assert!(!flow.wants_response());
+    }
+}
+
+#[test]
+fn an_event_out_of_order_is_refused_and_a_second_response_is_left_alone() {
+    let mut flow = flow("{}");
+    flow.on(request("GET", &[]));
+    let head = || ResponseEvent::Head(Box::default());
+    assert_ne!(flow.on_response(head()), ResponseStep::Forward(vec![]));
+    assert_eq!(flow.on_response(head()), ResponseStep::Forward(vec![]));
+    for event in [Event::Body(Ok(vec![])), request("GET", &[])] {
+        assert!(matches!(flow.on(event), Step::Reply(Reply { status: 500, .. })));
+    }
+}

@@ -1,0 +1,94 @@
+//! The headers that a response gets.
+
+use crate::config::Config;
+use crate::origin::Origin;
+use crate::origins::Answer;
+use exchange::{Edit, Head, Occurrence, Reply};
+
+const ALLOW_ORIGIN: &str = "access-control-allow-origin";
+const ALLOW_CREDENTIALS: &str = "access-control-allow-credentials";
+
+/// What is said of the origin: its name or nobody's, and whether credentials may come along. `true` in the
+/// first place where that depends on who asks.
+fn origin_headers(config: &Config, origin: Option<&Origin>) -> (bool, Answer, bool) {
+    let answer = config.origins.answer(origin);
+    let vary = config.origins.vary();
+    if !config.credentials {
+        return (vary, answer, false);
+    }
+    match (answer, origin) {
+        // Browsers take no `*` together with credentials.
+        (Answer::Any, Some(origin)) => (true, Answer::This(origin.whole.clone()), true),
+        (Answer::Any, None) => (vary, Answer::Any, false),
+        (answer, _) => (vary, answer, true),
+    }
+}
+
+/// The answer to a browser that asks before it sends a request.
+pub(crate) fn preflight(config: &Config, head: &Head, origin: &Origin) -> Reply {
+    let (vary, answer, credentials) = origin_headers(config, Some(origin));
+    let mut reply = Reply { status: 200, headers: Vec::new(), body: exchange::Body::Empty };
+    let mut say = |name: &'static str, value: &str| {
+        reply.headers.push((name.into(), value.as_bytes().to_vec()));
+    };
+    match &answer {
+        Answer::Any => say(ALLOW_ORIGIN, "*"),
+        Answer::This(origin) => say(ALLOW_ORIGIN, origin),
+        Answer::Nobody => {}
+    }
+    if credentials {
+        say(ALLOW_CREDENTIALS, "true");
+    }
+    if vary {
+        say("vary", "Origin");
+    }
+    let asked = head.first("access-control-request-headers").and_then(repeatable);
+    if let Some(headers) = config.headers.as_deref().or(asked) {
+        say("access-control-allow-headers", headers);
+    }
+    if !config.methods.is_empty() {
+        say("access-control-allow-methods", &config.methods);
+    }
+    if let Some(max_age) = config.max_age {
+        say("access-control-max-age", &max_age.to_string());
+    }
+    let private = head.occurrence("access-control-request-private-network");
+    if config.private_network && private == Occurrence::One(b"true") {
+        say("access-control-allow-private-network", "true");
+    }
+    reply
+}
+
+/// What a client's list of header names may have in it to be repeated to it.
+fn repeatable(names: &[u8]) -> Option<&str> {
+    let plain = |b: &u8| b.is_ascii_graphic() || *b == b' ';
+    let fits = !names.is_empty() && names.iter().all(plain);
+    fits.then(|| std::str::from_utf8(names).ok())?
+}
+
+/// The changes to any other response with the header `head`.
+pub(crate) fn response(config: &Config, head: &Head, origin: Option<&Origin>) -> Vec<Edit> {
+    let (vary, answer, credentials) = origin_headers(config, origin);
+    let mut edits = vec![match answer {
+        Answer::Any => Edit::set(ALLOW_ORIGIN, "*"),
+        Answer::This(origin) => Edit::set(ALLOW_ORIGIN, origin),
+        // What the upstream says to everybody is not for this one.
+        Answer::Nobody => Edit::remove(ALLOW_ORIGIN),
+    }];
+    if credentials {
+        edits.push(Edit::set(ALLOW_CREDENTIALS, "true"));
+    }
+    if vary && !names_origin(head) {
+        edits.push(Edit::Add("vary".into(), b"Origin".to_vec()));
+    }
+    if let Some(headers) = &config.exposed_headers {
+        edits.push(Edit::set("access-control-expose-headers", headers.clone()));
+    }
+    edits
+}
+
+/// Whether caches know already that origins get different responses.
+fn names_origin(head: &Head) -> bool {
+    let mut names = head.values("vary").flat_map(|value| value.split(|b| *b == b','));
+    names.any(|name| matches!(name.trim_ascii(), b"*" | b"Origin" | b"origin"))
+}
