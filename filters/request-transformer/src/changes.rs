@@ -1,0 +1,118 @@
+//! The five kinds of change, and their order.
+
+use crate::template::Template;
+use crate::values::Values;
+
+/// Changes to one part of a request, as the settings say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Changes {
+    pub(crate) remove: Vec<String>,
+    pub(crate) rename: Vec<(String, String)>,
+    pub(crate) replace: Vec<(String, Template)>,
+    pub(crate) add: Vec<(String, Template)>,
+    pub(crate) append: Vec<(String, Template)>,
+}
+
+/// The same with the values that they have for one request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Filled {
+    remove: Vec<String>,
+    rename: Vec<(String, String)>,
+    replace: Vec<(String, Vec<u8>)>,
+    add: Vec<(String, Vec<u8>)>,
+    append: Vec<(String, Vec<u8>)>,
+}
+
+/// What can be changed so: header fields, parameters, members of an object.
+pub(crate) trait Fields {
+    fn has(&self, name: &str) -> bool;
+    /// Takes all of this name out.
+    fn remove(&mut self, name: &str);
+    /// Gives all of the name `old`, which are there, the name `new`, in the place of those that have it.
+    fn rename(&mut self, old: &str, new: &str);
+    /// Puts this in the place of all of this name; there are some.
+    fn replace(&mut self, name: &str, value: &[u8]);
+    /// Adds one; there is none.
+    fn add(&mut self, name: &str, value: &[u8]);
+    /// Adds one more.
+    fn append(&mut self, name: &str, value: &[u8]);
+}
+
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.remove.is_empty()
+            && self.rename.is_empty()
+            && self.replace.is_empty()
+            && self.add.is_empty()
+            && self.append.is_empty()
+    }
+
+    pub(crate) fn filled(&self, values: &Values<'_>) -> Filled {
+        let fill = |list: &[(String, Template)]| {
+            list.iter().map(|(name, value)| (name.clone(), value.text(values))).collect()
+        };
+        Filled {
+            remove: self.remove.clone(),
+            rename: self.rename.clone(),
+            replace: fill(&self.replace),
+            add: fill(&self.add),
+            append: fill(&self.append),
+        }
+    }
+}
+
+impl Filled {
+    /// In Kong's order: what is removed can be added again, what is added can be appended to.
+    pub(crate) fn apply(&self, fields: &mut dyn Fields) {
+        for name in &self.remove {
+            fields.remove(name);
+        }
+        for (old, new) in &self.rename {
+            if old != new && fields.has(old) {
+                fields.rename(old, new);
+            }
+        }
+        for (name, value) in &self.replace {
+            if fields.has(name) {
+                fields.replace(name, value);
+            }
+        }
+        for (name, value) in &self.add {
+            if !fields.has(name) {
+                fields.add(name, value);
+            }
+        }
+        for (name, value) in &self.append {
+            fields.append(name, value);
+        }
+    }
+
+    /// Whether there is something that needs nothing to be there before.
+    pub(crate) fn makes_something_of_nothing(&self) -> bool {
+        !self.add.is_empty() || !self.append.is_empty()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Changes without templates: `[remove, rename, replace, add, append]`, each `name:value` or a name.
+    pub(crate) fn filled(lists: [&[&str]; 5]) -> Filled {
+        let pair = |text: &&str| {
+            let (name, value) = text.split_once(':').unwrap();
+            (name.to_owned(), value.to_owned())
+        };
+        let pairs = |list: &[&str]| -> Vec<(String, Vec<u8>)> {
+            list.iter().map(pair).map(|(name, value)| (name, value.into_bytes())).collect()
+        };
+        let [remove, rename, replace, add, append] = lists;
+        Filled {
+            remove: remove.iter().map(|name| (*name).to_owned()).collect(),
+            rename: rename.iter().map(pair).collect(),
+            replace: pairs(replace),
+            add: pairs(add),
+            append: pairs(append),
+        }
+    }
+}

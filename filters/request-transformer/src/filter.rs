@@ -1,0 +1,52 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::Config;
+use crate::flow::TransformerFlow;
+use exchange::Flow;
+use host::{Feature, Host, Needs};
+use settings::{Common, Fields, Invalid};
+use std::rc::Rc;
+
+/// The request transformer filter.
+#[derive(Debug)]
+pub struct RequestTransformer;
+
+impl Feature for RequestTransformer {
+    const NAME: &'static str = "request_transformer";
+    const ID: u8 = 12;
+    type Config = Config;
+
+    fn settings(fields: &mut Fields<'_>) -> Config {
+        Config::read(fields)
+    }
+
+    fn common(config: &Config) -> &Common {
+        &config.common
+    }
+
+    fn needs(config: &Config) -> Needs {
+        Needs {
+            raw_target: true,
+            upstream_query: true,
+            claims: config.uses_claims,
+            ..Needs::of(&config.common)
+        }
+    }
+
+    fn check_host(config: &Config, host: Host) -> Result<(), Invalid> {
+        match host {
+            Host::Envoy if !config.body.is_empty() && !config.common.holds_headers => {
+                Err(Invalid::one(
+                    config.body_setting(),
+                    "found without `allow_on_headers_stop_iteration`, expected that to be true here and in the \
+                 plugin's own configuration: otherwise Envoy gives the body only after the headers have left",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
+        Box::new(TransformerFlow::new(Rc::clone(config)))
+    }
+}

@@ -1,0 +1,242 @@
+//! What to do with one request, from headers and body to edits.
+//!
+//! ```text
+//! Arrived ──▶ Decided
+//!    └──▶ AwaitingBody ─────────body─────────▶ Decided
+//!    └──▶ Collecting ──pieces──▶ Collecting ────▲
+//! ```
+//!
+//! `Collecting` is for Kong, which does not say whether a request without a length has a body.
+
+use crate::body::Kind;
+use crate::changes::Filled;
+use crate::config::Config;
+use crate::headers::Headers;
+use crate::parameters::Parameters;
+use crate::target;
+use crate::values::Values;
+use consumer::{Arrival, Identity, at_use, refuse_duplicate};
+use exchange::{BodyAhead, Edit, Event, Flow, Reply, Request, Step, Unavailable};
+use std::rc::Rc;
+
+/// One request's progress.
+pub(crate) struct TransformerFlow {
+    config: Rc<Config>,
+    state: State,
+}
+
+enum State {
+    Arrived,
+    AwaitingBody(Box<Work>),
+    Collecting(Box<Work>, Vec<u8>),
+    Decided,
+}
+
+/// What is left to do when the body is here.
+struct Work {
+    kind: Kind,
+    changes: Filled,
+    /// The line of the request, if a form in the body becomes a part of it.
+    line: Option<Line>,
+}
+
+/// What is asked for: path and query, as they are changed.
+struct Line {
+    /// A new path.
+    path: Option<Vec<u8>>,
+    query: Vec<u8>,
+    changes: Filled,
+}
+
+/// More is not collected.
+const LONGEST: usize = 16 << 20;
+
+impl TransformerFlow {
+    pub(crate) fn new(config: Rc<Config>) -> Self {
+        Self { config, state: State::Arrived }
+    }
+
+    fn arrive(&self, request: &Request) -> (State, Step) {
+        let config = &self.config;
+        match at_use(request, &config.common) {
+            Arrival::Pass(edits) => decided(Step::Forward(edits)),
+            Arrival::Refuse(reply) => decided(Step::Reply(reply)),
+            Arrival::Judge(identity, edits) => {
+                let changed = self.change(request, identity.as_deref(), edits);
+                changed.unwrap_or_else(|reply| decided(Step::Reply(reply)))
+            }
+        }
+    }
+
+    fn change(
+        &self,
+        request: &Request,
+        identity: Option<&Identity>,
+        mut edits: Vec<Edit>,
+    ) -> Result<(State, Step), Reply> {
+        let config = &self.config;
+        let query = query(request);
+        let values = Values::new(request, query, config.uri_pattern.as_ref(), identity)
+            .map_err(|_| bad_path())?;
+
+        let mut headers = Headers::of(&request.head);
+        config.headers.filled(&values).apply(&mut headers);
+        let kind = headers.first("content-type").and_then(Kind::of);
+        let fields = headers.edits(request.can_remove);
+        edits.extend(fields.map_err(|duplicate| refuse_duplicate(&duplicate))?);
+        if let Some(method) = &config.method {
+            edits.push(Edit::Method(method.clone().into_bytes()));
+        }
+
+        let path = match &config.uri {
+            Some(template) => Some(target::path(template, &values).map_err(|_| bad_path())?),
+            None => None,
+        };
+        let line = Line { path, query: query.to_vec(), changes: config.query.filled(&values) };
+        let moves = config.moves_forms() && kind == Some(Kind::Form);
+        let wanted = moves || !config.body.is_empty();
+        let (Some(kind), true) = (kind, wanted) else {
+            edits.extend(line.edits(b""));
+            return Ok(decided(Step::Forward(edits)));
+        };
+        let mut work = Work { kind, changes: config.body.filled(&values), line: Some(line) };
+        if !moves {
+            edits.extend(work.line.take().into_iter().flat_map(|line| line.edits(b"")));
+        }
+        Ok(self.await_body(request, Box::new(work), edits))
+    }
+
+    /// The headers are done; the body is taken as the host gives it.
+    fn await_body(
+        &self,
+        request: &Request,
+        work: Box<Work>,
+        mut edits: Vec<Edit>,
+    ) -> (State, Step) {
+        if request.body == BodyAhead::Comes {
+            return (State::AwaitingBody(work), Step::AwaitBody(edits));
+        }
+        // What a method like these has no body for, has none.
+        let bare = matches!(
+            request.method.as_slice(),
+            b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"DELETE"
+        ) && request.head.first("transfer-encoding").is_none();
+        if request.body_may_follow && !bare {
+            // Kong: if nothing follows, the request goes on with these edits alone.
+            edits.extend(work.line.iter().flat_map(|line| line.edits(b"")));
+            return (State::Collecting(work, Vec::new()), Step::StreamBodyAfter(edits));
+        }
+        let makes = request.can_make_body && work.changes.makes_something_of_nothing();
+        match if makes { work.finish(b"") } else { Ok(work.without_body()) } {
+            Ok(more) => {
+                edits.extend(more);
+                decided(Step::Forward(edits))
+            }
+            Err(reply) => decided(Step::Reply(reply)),
+        }
+    }
+}
+
+impl Work {
+    /// What the body adds to what is done already.
+    fn finish(&self, body: &[u8]) -> Result<Vec<Edit>, Reply> {
+        let mut edits = Vec::new();
+        if let Some(line) = &self.line {
+            edits.extend(line.edits(body));
+        }
+        match self.kind.changed(body, &self.changes) {
+            Ok(changed) => edits.extend(changed.map(Edit::Body)),
+            Err(_) => return Err(Reply::error(400, "Bad request body")),
+        }
+        Ok(edits)
+    }
+
+    fn without_body(&self) -> Vec<Edit> {
+        self.line.iter().flat_map(|line| line.edits(b"")).collect()
+    }
+
+    fn decide(&self, body: &[u8]) -> Step {
+        match self.finish(body) {
+            Ok(edits) => Step::Forward(edits),
+            Err(reply) => Step::Reply(reply),
+        }
+    }
+}
+
+impl Line {
+    /// What makes the request ask for this, with the parameters of a form after those of the query.
+    fn edits(&self, form: &[u8]) -> Option<Edit> {
+        let mut parameters = Parameters::parse(&self.query);
+        parameters.extend(Parameters::parse(form));
+        self.changes.apply(&mut parameters);
+        let made = parameters.text();
+        let same = made == Parameters::parse(&self.query).text();
+        // What is not changed keeps its spelling, to the last `&`.
+        let query = if same { self.query.clone() } else { made };
+        match &self.path {
+            Some(path) if query.is_empty() => Some(Edit::Target(path.clone())),
+            Some(path) => Some(Edit::Target([path.as_slice(), b"?", &query].concat())),
+            None if same => None,
+            None => Some(Edit::Query(query)),
+        }
+    }
+}
+
+/// The query as the upstream would get it: an earlier filter may have taken a key out.
+fn query(request: &Request) -> &[u8] {
+    let own = || {
+        let at = request.target.iter().position(|byte| *byte == b'?')?.checked_add(1)?;
+        request.target.get(at..)
+    };
+    request.upstream_query.as_deref().or_else(own).unwrap_or_default()
+}
+
+impl Flow for TransformerFlow {
+    fn on(&mut self, event: Event) -> Step {
+        let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
+            (State::Arrived, Event::Request(request)) => self.arrive(&request),
+            (State::AwaitingBody(work), Event::Body(Ok(body))) => decided(work.decide(&body)),
+            (State::Collecting(work, mut body), Event::Chunk(piece)) => {
+                if body.len().saturating_add(piece.len()) > LONGEST {
+                    decided(too_large())
+                } else {
+                    body.extend_from_slice(&piece);
+                    (State::Collecting(work, body), Step::StreamBody)
+                }
+            }
+            (State::Collecting(work, mut body), Event::Body(Ok(rest))) => {
+                body.extend_from_slice(&rest);
+                decided(work.decide(&body))
+            }
+            (State::AwaitingBody(_) | State::Collecting(..), Event::Body(Err(Unavailable))) => {
+                decided(too_large())
+            }
+            // The host broke the order of events: refuse rather than guess.
+            (State::Arrived, Event::Body(_) | Event::Chunk(_))
+            | (State::AwaitingBody(_), Event::Request(_) | Event::Chunk(_))
+            | (State::Collecting(..), Event::Request(_))
+            | (_, Event::Found(_) | Event::Answered(_))
+            | (State::Decided, _) => {
+                decided(Step::Reply(Reply::error(500, "An unexpected error occurred")))
+            }
+        };
+        self.state = next;
+        step
+    }
+}
+
+fn decided(step: Step) -> (State, Step) {
+    (State::Decided, step)
+}
+
+fn bad_path() -> Reply {
+    Reply::error(400, "Bad request path")
+}
+
+fn too_large() -> Step {
+    Step::Reply(Reply::error(413, "Payload too large"))
+}
+
+#[cfg(test)]
+#[path = "flow_tests.rs"]
+mod tests;

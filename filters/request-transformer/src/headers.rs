@@ -1,0 +1,166 @@
+//! Changes to header fields, and the edits that make them.
+
+use crate::changes::Fields;
+use consumer::Duplicate;
+use exchange::{Edit, Head};
+
+/// The fields of a request that can be changed, by name in lower case.
+pub(crate) struct Headers {
+    fields: Vec<Field>,
+}
+
+struct Field {
+    name: String,
+    /// How many came with the request.
+    came: usize,
+    /// What is left of them, and what is new.
+    values: Vec<Value>,
+    changed: bool,
+}
+
+enum Value {
+    Old(Vec<u8>),
+    New(Vec<u8>),
+}
+
+/// Not a field like any other: it is changed by `replace` alone.
+const HOST: &str = "host";
+
+impl Headers {
+    pub(crate) fn of(head: &Head) -> Self {
+        let mut headers = Self { fields: Vec::new() };
+        for (name, value) in head.fields() {
+            // Pseudo-fields are not fields; names that are no text are nobody's to change.
+            let Ok(name) = std::str::from_utf8(name) else { continue };
+            if name.starts_with(':') {
+                continue;
+            }
+            headers.with(&name.to_ascii_lowercase(), |field| {
+                field.came = field.came.saturating_add(1);
+                field.values.push(Value::Old(value.to_vec()));
+            });
+        }
+        headers
+    }
+
+    /// What makes the fields reach the upstream as they are now.
+    ///
+    /// # Errors
+    /// When the host (Kong) would leave a value that the client has sent.
+    pub(crate) fn edits(self, can_remove: bool) -> Result<Vec<Edit>, Duplicate> {
+        let mut edits = Vec::new();
+        for field in self.fields.into_iter().filter(|field| field.changed) {
+            let kept = field.values.iter().filter(|value| matches!(value, Value::Old(_))).count();
+            let only_more = kept == field.came && kept > 0;
+            if !only_more && field.came > 1 && !can_remove {
+                return Err(Duplicate(field.name));
+            }
+            let mut first = !only_more;
+            if field.values.is_empty() && field.came > 0 {
+                edits.push(Edit::remove(field.name.clone()));
+            }
+            for value in field.values {
+                let octets = match value {
+                    Value::Old(_) if only_more => continue,
+                    Value::Old(octets) => octets,
+                    Value::New(octets) => harmless(&octets),
+                };
+                let name = field.name.clone().into();
+                edits.push(match std::mem::replace(&mut first, false) {
+                    true => Edit::Set(name, octets),
+                    false => Edit::Add(name, octets),
+                });
+            }
+        }
+        Ok(edits)
+    }
+
+    /// The first value of a field, as it is now.
+    pub(crate) fn first(&self, name: &str) -> Option<&[u8]> {
+        let field = self.fields.iter().find(|field| field.name == name)?;
+        field.values.first().map(|value| match value {
+            Value::Old(octets) | Value::New(octets) => octets.as_slice(),
+        })
+    }
+
+    /// The field of this name, which may be there without a value.
+    fn with<T>(&mut self, name: &str, change: impl FnOnce(&mut Field) -> T) -> T {
+        if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
+            return change(field);
+        }
+        let mut field =
+            Field { name: name.to_owned(), came: 0, values: Vec::new(), changed: false };
+        let given = change(&mut field);
+        self.fields.push(field);
+        given
+    }
+
+    fn change(&mut self, name: &str, values: impl FnOnce(&mut Vec<Value>)) {
+        self.with(&name.to_ascii_lowercase(), |field| {
+            field.changed = true;
+            values(&mut field.values);
+        });
+    }
+}
+
+impl Fields for Headers {
+    fn has(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        // A request always has one, whatever the gateway calls it.
+        name == HOST || self.fields.iter().any(|f| f.name == name && !f.values.is_empty())
+    }
+
+    fn remove(&mut self, name: &str) {
+        if !is_host(name) && self.has(name) {
+            self.change(name, Vec::clear);
+        }
+    }
+
+    fn rename(&mut self, old: &str, new: &str) {
+        // Upper and lower case are the same name: there is nothing to do.
+        if is_host(old) || is_host(new) || old.eq_ignore_ascii_case(new) {
+            return;
+        }
+        let mut moved = Vec::new();
+        self.change(old, |values| moved.append(values));
+        let octets = |value| match value {
+            Value::Old(octets) | Value::New(octets) => Value::New(octets),
+        };
+        self.change(new, |values| *values = moved.into_iter().map(octets).collect());
+    }
+
+    fn replace(&mut self, name: &str, value: &[u8]) {
+        self.change(name, |values| *values = vec![Value::New(value.to_vec())]);
+    }
+
+    fn add(&mut self, name: &str, value: &[u8]) {
+        if !is_host(name) {
+            self.change(name, |values| values.push(Value::New(value.to_vec())));
+        }
+    }
+
+    fn append(&mut self, name: &str, value: &[u8]) {
+        self.add(name, value);
+    }
+}
+
+fn is_host(name: &str) -> bool {
+    name.eq_ignore_ascii_case(HOST)
+}
+
+/// Without what could end a field: control characters are percent-encoded.
+fn harmless(octets: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(octets.len());
+    for octet in octets {
+        if octet.is_ascii_control() {
+            out.extend_from_slice(exchange::percent_encode(&[*octet]).as_bytes());
+        } else {
+            out.push(*octet);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+#[path = "headers_tests.rs"]
+mod tests;

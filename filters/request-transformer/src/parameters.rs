@@ -1,0 +1,168 @@
+//! Changes to a query string or a form: what is not changed keeps its place and its spelling.
+
+use crate::changes::Fields;
+use exchange::percent_decode;
+
+/// Parameters in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Parameters(Vec<Parameter>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parameter {
+    /// Decoded.
+    name: Vec<u8>,
+    /// As it is written: with its name, and its value if it has one.
+    raw: Vec<u8>,
+}
+
+impl Parameters {
+    pub(crate) fn parse(raw: &[u8]) -> Self {
+        let pieces = raw.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty());
+        let parameter = |piece: &[u8]| {
+            let name = piece.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let spaced: Vec<u8> =
+                name.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+            Parameter { name: percent_decode(&spaced), raw: piece.to_vec() }
+        };
+        Self(pieces.map(parameter).collect())
+    }
+
+    /// As it goes into a query or a body.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let pieces: Vec<&[u8]> = self.0.iter().map(|parameter| parameter.raw.as_slice()).collect();
+        pieces.join(&b'&')
+    }
+
+    /// All of `other` after these.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+}
+
+impl Parameter {
+    fn new(name: &str, value: &[u8]) -> Self {
+        let raw = format!("{}={}", encoded(name.as_bytes()), encoded(value));
+        Self { name: name.as_bytes().to_vec(), raw: raw.into_bytes() }
+    }
+
+    fn renamed(&self, name: &str) -> Self {
+        let value = self.raw.iter().position(|byte| *byte == b'=');
+        let value = value.and_then(|at| self.raw.get(at..)).unwrap_or_default();
+        let raw = [encoded(name.as_bytes()).as_bytes(), value].concat();
+        Self { name: name.as_bytes().to_vec(), raw }
+    }
+}
+
+/// Nothing that could end a parameter, a query or a line: all but RFC 3986's unreserved characters escaped.
+fn encoded(octets: &[u8]) -> String {
+    let mut out = String::with_capacity(octets.len());
+    for octet in octets {
+        match octet {
+            b'.' | b'~' => out.push(char::from(*octet)),
+            other => out.push_str(&exchange::percent_encode(&[*other])),
+        }
+    }
+    out
+}
+
+impl Fields for Parameters {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|parameter| parameter.name == name.as_bytes())
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.0.retain(|parameter| parameter.name != name.as_bytes());
+    }
+
+    fn rename(&mut self, old: &str, new: &str) {
+        self.remove(new);
+        for parameter in self.0.iter_mut().filter(|parameter| parameter.name == old.as_bytes()) {
+            *parameter = parameter.renamed(new);
+        }
+    }
+
+    fn replace(&mut self, name: &str, value: &[u8]) {
+        let mut replaced = false;
+        self.0.retain_mut(|parameter| {
+            if parameter.name != name.as_bytes() {
+                return true;
+            }
+            *parameter = Parameter::new(name, value);
+            !std::mem::replace(&mut replaced, true)
+        });
+    }
+
+    fn add(&mut self, name: &str, value: &[u8]) {
+        self.0.push(Parameter::new(name, value));
+    }
+
+    fn append(&mut self, name: &str, value: &[u8]) {
+        self.0.push(Parameter::new(name, value));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::changes::tests::filled;
+    use exchange::Query;
+    use proptest::prelude::*;
+
+    fn changed(query: &str, lists: [&[&str]; 5]) -> String {
+        let mut parameters = Parameters::parse(query.as_bytes());
+        filled(lists).apply(&mut parameters);
+        String::from_utf8(parameters.text()).unwrap()
+    }
+
+    #[test]
+    fn each_change_does_what_kongs_does() {
+        let none: &[&str] = &[];
+        for (query, lists, expected) in [
+            ("q1=v1&q2=v2&q1=x", [&["q1"][..], none, none, none, none], "q2=v2"),
+            ("a%71=1&b", [&["aq"], none, none, none, none], "b"),
+            ("old=1&new=2&old=3&x", [none, &["old:new"], none, none, none], "new=1&new=3&x"),
+            ("old", [none, &["old:n w"], none, none, none], "n%20w"),
+            ("x=1", [none, &["old:x"], none, none, none], "x=1"),
+            ("same=1", [none, &["same:same"], none, none, none], "same=1"),
+            ("q1=v&q2=v2&q1=w", [none, none, &["q1:v1"], none, none], "q1=v1&q2=v2"),
+            ("q2=v2", [none, none, &["q1:v1"], none, none], "q2=v2"),
+            ("q2=v2", [none, none, none, &["q1:anything:1"], none], "q2=v2&q1=anything%3A1"),
+            ("q1=v2", [none, none, none, &["q1:v1"], none], "q1=v2"),
+            ("", [none, none, none, none, &["q1:v1", "q1:v2", "q2:v1"]], "q1=v1&q1=v2&q2=v1"),
+            ("q1=0", [none, none, none, none, &["q1:v1"]], "q1=0&q1=v1"),
+            ("q=1", [&["q"], none, none, &["q:2"], &["q:3"]], "q=2&q=3"),
+            ("", [none, none, none, &["a[x][1]:b"], none], "a%5Bx%5D%5B1%5D=b"),
+        ] {
+            assert_eq!(changed(query, lists), expected, "{query} {lists:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_changed_keeps_its_spelling() {
+        let query = "expected=$&+,/:;?@&A+b=%7e%7E&&=x&flag&e=";
+        assert_eq!(
+            changed(query, [&[], &[], &[], &["q:1"], &[]]),
+            "expected=$&+,/:;?@&A+b=%7e%7E&=x&flag&e=&q=1"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_adds_one_parameter_whatever_is_in_it(name in "[^:]{1,20}", value: Vec<u8>) {
+            let mut parameters = Parameters::parse(b"first=1");
+            parameters.append(&name, &value);
+            let text = parameters.text();
+            prop_assert!(text.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#'));
+            let pairs: Vec<_> = Query::new(&text).pairs().collect();
+            prop_assert_eq!(pairs.len(), 2);
+            prop_assert_eq!(&pairs[1], &(name.into_bytes(), Some(value)));
+        }
+
+        #[test]
+        fn what_no_change_names_stays(query in "[a-c=&%+0-9]{0,40}") {
+            let left = changed(&query, [&["x"], &["y:z"], &["v:1"], &[], &[]]);
+            let pieces = |text: &str| text.split('&').filter(|p| !p.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+            prop_assert_eq!(pieces(&left), pieces(&query));
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Changes to a multipart form (RFC 7578): what is not changed keeps its place and its octets.
+
+use crate::changes::Fields;
+use memchr::memmem::find;
+use std::borrow::Cow;
+
+/// The parts of a form, between one boundary.
+pub(crate) struct Parts<'a> {
+    boundary: &'a [u8],
+    parts: Vec<Part<'a>>,
+}
+
+struct Part<'a> {
+    name: Option<Vec<u8>>,
+    /// Headers and content.
+    raw: Cow<'a, [u8]>,
+}
+
+impl<'a> Parts<'a> {
+    /// `None` if the body is no such form. Nothing at all is a form without parts.
+    pub(crate) fn parse(body: &'a [u8], boundary: &'a [u8]) -> Option<Self> {
+        let mut all = Self { boundary, parts: Vec::new() };
+        if body.is_empty() {
+            return Some(all);
+        }
+        let delimiter = [b"\r\n--", boundary].concat();
+        let first = delimiter.get(2..)?;
+        // A preamble is allowed, and of no meaning.
+        let start = if body.starts_with(first) {
+            first.len()
+        } else {
+            find(body, &delimiter)?.checked_add(delimiter.len())?
+        };
+        let mut rest = body.get(start..)?;
+        while !rest.starts_with(b"--") {
+            let line = find(rest, b"\r\n")?;
+            // Only white space may follow a delimiter on its line.
+            if !rest.get(..line)?.iter().all(|byte| matches!(byte, b' ' | b'\t')) {
+                return None;
+            }
+            let after = rest.get(line.checked_add(2)?..)?;
+            // A part without headers and content has no line of its own before the next delimiter.
+            let end = find(after, &delimiter)?;
+            let raw = after.get(..end)?;
+            all.parts.push(Part { name: name_of(head(raw)?), raw: raw.into() });
+            rest = after.get(end.checked_add(delimiter.len())?..)?;
+        }
+        Some(all)
+    }
+
+    /// The whole body. `None` if a value has the boundary in it, and would end its part.
+    pub(crate) fn text(&self) -> Option<Vec<u8>> {
+        let delimiter = [b"\r\n--", self.boundary].concat();
+        let mut out = Vec::new();
+        for part in &self.parts {
+            if find(&part.raw, &delimiter).is_some() {
+                return None;
+            }
+            out.extend_from_slice(delimiter.get(2..)?);
+            out.extend_from_slice(b"\r\n");
+            out.extend_from_slice(&part.raw);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(delimiter.get(2..)?);
+        out.extend_from_slice(b"--\r\n");
+        Some(out)
+    }
+}
+
+impl Part<'_> {
+    fn new(name: &str, value: &[u8]) -> Self {
+        let head = format!("Content-Disposition: form-data; name=\"{}\"\r\n\r\n", escaped(name));
+        let raw = [head.as_bytes(), value].concat();
+        Self { name: Some(name.as_bytes().to_vec()), raw: raw.into() }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.name.as_deref() == Some(name.as_bytes())
+    }
+
+    /// The content; of a part without headers, all after the empty line.
+    fn content(&self) -> &[u8] {
+        let head = head(&self.raw).unwrap_or_default();
+        let skipped = if head.is_empty() { 2 } else { head.len().saturating_add(4) };
+        self.raw.get(skipped..).unwrap_or_default()
+    }
+}
+
+/// The headers of a part.
+fn head(raw: &[u8]) -> Option<&[u8]> {
+    if raw.starts_with(b"\r\n") {
+        return Some(b"");
+    }
+    raw.get(..find(raw, b"\r\n\r\n")?)
+}
+
+/// The `name` of a `Content-Disposition: form-data; name="..."`.
+fn name_of(head: &[u8]) -> Option<Vec<u8>> {
+    let head = String::from_utf8_lossy(head);
+    head.split("\r\n").find_map(|line| {
+        let (field, value) = line.split_once(':')?;
+        if !field.trim().eq_ignore_ascii_case("content-disposition") {
+            return None;
+        }
+        value.split(';').find_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            name.trim()
+                .eq_ignore_ascii_case("name")
+                .then(|| value.trim().trim_matches('"').as_bytes().to_vec())
+        })
+    })
+}
+
+/// As HTML forms write a name: nothing that ends the quotes or the line.
+fn escaped(name: &str) -> String {
+    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+impl Fields for Parts<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.parts.iter().any(|part| part.is(name))
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.parts.retain(|part| !part.is(name));
+    }
+
+    /// As in Kong, what had a file name or a type becomes a plain field.
+    fn rename(&mut self, old: &str, new: &str) {
+        self.remove(new);
+        for part in self.parts.iter_mut().filter(|part| part.is(old)) {
+            *part = Part::new(new, part.content());
+        }
+    }
+
+    fn replace(&mut self, name: &str, value: &[u8]) {
+        let mut replaced = false;
+        self.parts.retain_mut(|part| {
+            if !part.is(name) {
+                return true;
+            }
+            *part = Part::new(name, value);
+            !std::mem::replace(&mut replaced, true)
+        });
+    }
+
+    fn add(&mut self, name: &str, value: &[u8]) {
+        self.parts.push(Part::new(name, value));
+    }
+
+    /// Kong has no such change for these bodies.
+    fn append(&mut self, _name: &str, _value: &[u8]) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::changes::tests::filled;
+    use proptest::prelude::*;
+
+    fn form(fields: &[(&str, &str)]) -> String {
+        let part = |(name, value): &(&str, &str)| {
+            format!("--XX\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        format!("{}--XX--\r\n", fields.iter().map(part).collect::<String>())
+    }
+
+    fn changed(body: &str, lists: [&[&str]; 5]) -> Option<String> {
+        let mut parts = Parts::parse(body.as_bytes(), b"XX")?;
+        filled(lists).apply(&mut parts);
+        Some(String::from_utf8(parts.text()?).unwrap())
+    }
+
+    #[test]
+    fn each_change_does_what_kongs_does() {
+        let none: &[&str] = &[];
+        for (before, lists, after) in [
+            (
+                &[("a", "1"), ("b", "2")][..],
+                [&["a"][..], none, none, none, none],
+                &[("b", "2")][..],
+            ),
+            (&[("a", "1"), ("c", "2")], [none, &["a:c"], none, none, none], &[("c", "1")]),
+            (
+                &[("p1", "v"), ("p2", "v1")],
+                [none, none, &["p1:v1", "p3:x"], none, none],
+                &[("p1", "v1"), ("p2", "v1")],
+            ),
+            (
+                &[("p1", "stays")],
+                [none, none, none, &["p1:v1", "p2:a:b"], none],
+                &[("p1", "stays"), ("p2", "a:b")],
+            ),
+            (&[("p1", "stays")], [none, none, none, none, &["p1:v1"]], &[("p1", "stays")]),
+        ] {
+            assert_eq!(changed(&form(before), lists).unwrap(), form(after), "{lists:?}");
+        }
+        assert_eq!(
+            changed("", [none, none, none, &["p1:v1"], none]).unwrap(),
+            form(&[("p1", "v1")])
+        );
+    }
+
+    #[test]
+    fn a_file_that_nobody_names_stays_as_it_is() {
+        let file = "--XX\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a;b\"\r\nContent-Type: x/y\r\n\r\n\0\r\n\r\n1\r\n";
+        let body = format!("{file}--XX--\r\n");
+        let more = changed(&body, [&["other"], &[], &[], &["p:v"], &[]]).unwrap();
+        assert!(more.starts_with(file) && more.contains("name=\"p\""), "{more}");
+    }
+
+    #[test]
+    fn what_is_no_such_form_is_left_alone() {
+        for body in
+            ["a=1", "--XX", "--XX\r\n", "--XX\r\nno head\r\n--XX--", "--XXY\r\n\r\n1\r\n--XX--\r\n"]
+        {
+            assert!(Parts::parse(body.as_bytes(), b"XX").is_none(), "{body:?}");
+        }
+        // A preamble, white space after the boundary, no headers.
+        assert!(Parts::parse(b"hello\r\n--XX \r\n\r\n1\r\n--XX--", b"XX").is_some());
+    }
+
+    #[test]
+    fn a_value_with_the_boundary_in_it_makes_no_form() {
+        let evil = "p:x\r\n--XX\r\nContent-Disposition: form-data; name=\"admin\"\r\n\r\n1";
+        assert_eq!(changed(&form(&[]), [&[], &[], &[], &[evil], &[]]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_is_one_part_whatever_is_in_it(name in "[^:]{1,20}", value in ".{0,60}|(\r\n|--|XX|\"|name=){0,8}") {
+            let mut parts = Parts::parse(b"--XX--\r\n", b"XX").unwrap();
+            parts.add(&name, value.as_bytes());
+            if let Some(text) = parts.text() {
+                let read = Parts::parse(&text, b"XX").unwrap();
+                prop_assert_eq!(read.parts.len(), 1);
+                prop_assert_eq!(read.parts[0].content(), value.as_bytes());
+            }
+        }
+
+        #[test]
+        fn no_octets_are_a_surprise(body in proptest::collection::vec(any::<u8>(), 0..100), boundary in "[a-z]{1,3}") {
+            let body = [b"--", boundary.as_bytes(), b"\r\n", &body[..], b"\r\n--", boundary.as_bytes(), b"--"].concat();
+            if let Some(parts) = Parts::parse(&body, boundary.as_bytes()) {
+                parts.text();
+            }
+        }
+    }
+}
