@@ -1,0 +1,102 @@
+//! Whom a request is counted for.
+
+use crate::config::{Config, LimitBy};
+use consumer::Identity;
+use exchange::Request;
+
+/// An identifier. Different kinds never share one, so that nobody can name another's counter: a header that
+/// holds an address is not that address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) identifier: Vec<u8>,
+    /// Whether what the settings ask for was not there, so that it is the address.
+    pub(crate) fallback: bool,
+}
+
+/// Whom the request is counted for; its client's address where there is nothing better, as in Kong.
+pub(crate) fn caller(config: &Config, request: &Request, identity: Option<&Identity>) -> Caller {
+    let tagged = |kind: u8, text: &[u8]| [&[kind], text].concat();
+    let found = match &config.limit_by {
+        LimitBy::Ip => None,
+        LimitBy::Consumer => identity.map(|identity| tagged(b'c', identity.id.as_bytes())),
+        LimitBy::Credential => identity
+            .and_then(|identity| identity.credential.as_ref())
+            .map(|credential| tagged(b'k', credential.id.as_bytes())),
+        LimitBy::Service => {
+            let service = request.service.id.as_ref().or(request.service.name.as_ref());
+            service.map(|name| tagged(b's', name.as_bytes()))
+        }
+        LimitBy::Header(name) => request.head.first(name).map(|value| tagged(b'h', value)),
+        LimitBy::Path(path) => {
+            let raw = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+            let same = settings::normalise(raw).is_some_and(|found| found == path.as_bytes());
+            same.then(|| tagged(b'p', path.as_bytes()))
+        }
+    };
+    let fallback = found.is_none() && config.limit_by != LimitBy::Ip;
+    let address = || tagged(b'i', request.peer.as_deref().unwrap_or_default().as_bytes());
+    Caller { identifier: found.unwrap_or_else(address), fallback }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::config;
+    use consumer::Credential;
+    use exchange::{Head, Named};
+
+    fn request() -> Request {
+        Request {
+            head: Head::from_iter([("X-Team", "red"), ("X-Team", "blue")]),
+            target: b"/a/./b?c".to_vec(),
+            peer: Some("192.0.2.1".into()),
+            service: Named { id: None, name: Some("orders".into()) },
+            ..Request::default()
+        }
+    }
+
+    fn ana() -> Identity {
+        let credential = Credential { id: "cred".into(), ..Credential::default() };
+        Identity { id: "ana".into(), credential: Some(credential), ..Identity::default() }
+    }
+
+    fn of(by: &str, identity: Option<&Identity>) -> (String, bool) {
+        let config = config(&format!(r#"{{"second":1,{by}}}"#));
+        let caller = caller(&config, &request(), identity);
+        (String::from_utf8(caller.identifier).unwrap(), caller.fallback)
+    }
+
+    #[test]
+    fn each_way_of_counting_has_its_own_identifiers() {
+        let ana = ana();
+        for (by, identifier) in [
+            (r#""limit_by":"ip""#, "i192.0.2.1"),
+            (r#""limit_by":"consumer""#, "cana"),
+            (r#""limit_by":"credential""#, "kcred"),
+            (r#""limit_by":"service""#, "sorders"),
+            (r#""limit_by":"header","header_name":"x-team""#, "hred"),
+            (r#""limit_by":"path","path":"/a/b""#, "p/a/b"),
+        ] {
+            assert_eq!(of(by, Some(&ana)), (identifier.into(), false), "{by}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_the_address() {
+        let unproven = Identity { credential: None, ..ana() };
+        for (by, identity) in [
+            (r#""limit_by":"consumer""#, None),
+            (r#""limit_by":"credential""#, None),
+            (r#""limit_by":"credential""#, Some(&unproven)),
+            (r#""limit_by":"header","header_name":"x-other""#, None),
+            (r#""limit_by":"path","path":"/a/c""#, None),
+        ] {
+            assert_eq!(of(by, identity), ("i192.0.2.1".into(), true), "{by}");
+        }
+    }
+
+    #[test]
+    fn a_consumer_is_the_default() {
+        assert_eq!(of(r#""policy":"local""#, Some(&ana())).0, "cana");
+    }
+}

@@ -1,0 +1,88 @@
+//! What the host has to know of this filter. No decision is made in this file.
+
+use crate::config::{Config, LimitBy, Policy};
+use crate::flow::LimitFlow;
+use crate::syncer::Syncer;
+use crate::table::{Slots, Table};
+use exchange::{Background, Flow};
+use host::{Counters, Feature, Needs, Put};
+use settings::{Common, Fields};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The rate limiting filter.
+#[derive(Debug)]
+pub struct RateLimiting;
+
+impl Feature for RateLimiting {
+    const NAME: &'static str = "rate_limiting";
+    const ID: u8 = 7;
+    type Config = Config;
+
+    fn settings(fields: &mut Fields<'_>) -> Config {
+        Config::read(fields)
+    }
+
+    fn common(config: &Config) -> &Common {
+        &config.common
+    }
+
+    fn needs(config: &Config) -> Needs {
+        let needs = Needs::of(&config.common);
+        Needs {
+            raw_target: needs.raw_target || matches!(config.limit_by, LimitBy::Path(_)),
+            service: needs.service || config.limit_by == LimitBy::Service,
+            peer: true,
+            ..needs
+        }
+    }
+
+    fn background(config: &Rc<Config>) -> Option<Box<dyn Background>> {
+        // As early as can be: on Envoy before there is any traffic.
+        if let Some(table) = open(config) {
+            table.prepare();
+        }
+        let syncer = Syncer::new(config, host::random, host::note);
+        syncer.map(|syncer| Box::new(syncer) as Box<dyn Background>)
+    }
+
+    fn period(config: &Config) -> Duration {
+        match config.policy {
+            Policy::Syncing(every) => every,
+            Policy::Local | Policy::Asking => Duration::from_secs(10),
+        }
+    }
+
+    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
+        open(config);
+        Box::new(LimitFlow::new(Rc::clone(config)))
+    }
+}
+
+/// The node's counters, once it is known which host this is.
+fn open(config: &Config) -> Option<&Table> {
+    config.limiter.open(|| {
+        let counters = host::counters(config.common.shm_zone.as_deref())?;
+        Some(Table::new(Box::new(Node(counters)), config.max_identifiers, host::random))
+    })
+}
+
+struct Node(Counters);
+
+impl Slots for Node {
+    fn get(&self, index: u32) -> Option<(Vec<u8>, u32)> {
+        self.0.get(index)
+    }
+
+    fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put {
+        self.0.put(index, value, seen)
+    }
+
+    fn overwrites(&self) -> bool {
+        self.0.overwrites()
+    }
+
+    fn is_shared(&self) -> bool {
+        self.0.is_shared()
+    }
+}

@@ -1,0 +1,264 @@
+#![allow(clippy::arithmetic_side_effects)]
+
+use super::*;
+use crate::config::tests::config;
+use crate::table::Table;
+use crate::table::tests::{NOW, Shared, octets};
+use exchange::{Body, Call, Head, Response};
+use serde_json::{Value, json};
+
+fn limited(json: &str) -> Rc<Config> {
+    let config = config(json);
+    let shared = Shared::default();
+    config.limiter.open(|| Some(Table::new(Box::new(shared), 1000, octets)));
+    Rc::new(config)
+}
+
+fn request(now: u64) -> Request {
+    Request {
+        head: Head::from_iter([(":path", "/")]),
+        method: b"GET".to_vec(),
+        target: b"/".to_vec(),
+        peer: Some("192.0.2.1".into()),
+        now,
+        ..Request::default()
+    }
+}
+
+/// A request's flow and its first step.
+fn send(config: &Rc<Config>, now: u64) -> (LimitFlow, Step) {
+    let mut flow = LimitFlow::new(Rc::clone(config));
+    let step = flow.on(Event::Request(Box::new(request(now))));
+    (flow, step)
+}
+
+fn shown(fields: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<String> {
+    let text = |(name, value)| format!("{name}: {}", String::from_utf8(value).unwrap());
+    fields.into_iter().map(text).collect()
+}
+
+/// The fields of a response from upstream.
+fn response(flow: &mut LimitFlow) -> Vec<String> {
+    if !flow.wants_response() {
+        return vec![];
+    }
+    let head = Response { status: 200, ..Response::default() };
+    let ResponseStep::Forward(edits) = flow.on_response(ResponseEvent::Head(Box::new(head))) else {
+        panic!("a response does not wait");
+    };
+    shown(edits.into_iter().map(|edit| match edit {
+        Edit::Set(name, value) => (name.into_owned(), value),
+        other => panic!("{other:?}"),
+    }))
+}
+
+fn refusal(step: Step) -> (u16, String, Vec<String>) {
+    let Step::Reply(Reply { status, headers, body: Body::Error(message) }) = step else {
+        panic!("{step:?}");
+    };
+    let fields = headers.into_iter().map(|(name, value)| (name.into_owned(), value));
+    (status, message.into_owned(), shown(fields))
+}
+
+fn counted(flow: &mut LimitFlow) -> Vec<String> {
+    flow.tally()
+        .into_iter()
+        .map(|tally| match tally {
+            Tally::Count(what, 1) => what.into_owned(),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn requests_pass_up_to_the_limit_and_then_are_told_when_to_come_again() {
+    let config = limited(r#"{"second":2,"minute":9,"limit_by":"ip"}"#);
+    for remaining in [1, 0] {
+        let (mut flow, step) = send(&config, NOW + 30_400);
+        assert_eq!(step, Step::Forward(vec![]));
+        let expected = [
+            "X-RateLimit-Limit-Second: 2".into(),
+            format!("X-RateLimit-Remaining-Second: {remaining}"),
+            "X-RateLimit-Limit-Minute: 9".into(),
+            format!("X-RateLimit-Remaining-Minute: {}", remaining + 7),
+            "RateLimit-Limit: 2".into(),
+            format!("RateLimit-Remaining: {remaining}"),
+            "RateLimit-Reset: 1".into(),
+        ];
+        assert_eq!(response(&mut flow), expected);
+        assert!(counted(&mut flow).is_empty());
+    }
+    let (mut flow, step) = send(&config, NOW + 30_900);
+    let (status, message, fields) = refusal(step);
+    assert_eq!((status, message.as_str()), (429, "API rate limit exceeded"));
+    assert_eq!(fields[1], "X-RateLimit-Remaining-Second: 0");
+    assert_eq!(fields[3], "X-RateLimit-Remaining-Minute: 7", "a refusal costs nothing");
+    assert_eq!(fields[7], "Retry-After: 1");
+    assert_eq!(counted(&mut flow), ["limited"]);
+    assert_eq!(send(&config, NOW + 31_000).1, Step::Forward(vec![]));
+}
+
+#[test]
+fn the_response_to_our_own_refusal_is_left_alone() {
+    let config = limited(r#"{"second":1}"#);
+    send(&config, NOW);
+    let (mut flow, _) = send(&config, NOW);
+    assert!(!flow.wants_response());
+    let (mut other, _) = send(&config, NOW + 1000);
+    let ours = ResponseEvent::Head(Box::new(Response { ours: true, ..Response::default() }));
+    assert_eq!(other.on_response(ours.clone()), ResponseStep::Forward(vec![]));
+    assert_eq!(flow.on_response(ours), ResponseStep::Forward(vec![]));
+}
+
+#[test]
+fn status_and_message_are_the_operators() {
+    let config = limited(r#"{"second":1,"error_code":404,"error_message":"Not today"}"#);
+    send(&config, NOW);
+    let (status, message, _) = refusal(send(&config, NOW).1);
+    assert_eq!((status, message.as_str()), (404, "Not today"));
+}
+
+#[test]
+fn what_is_hidden_is_hidden_everywhere() {
+    let config = limited(r#"{"second":1,"hide_client_headers":true}"#);
+    assert!(response(&mut send(&config, NOW).0).is_empty());
+    assert!(refusal(send(&config, NOW).1).2.is_empty());
+}
+
+#[test]
+fn a_dry_run_counts_and_tells_and_refuses_nobody() {
+    let config = limited(r#"{"second":1,"dry_run":true}"#);
+    send(&config, NOW);
+    let (mut flow, step) = send(&config, NOW);
+    assert_eq!(step, Step::Forward(vec![]));
+    let fields = response(&mut flow);
+    assert!(fields.contains(&"RateLimit-Remaining: 0".to_owned()), "{fields:?}");
+    assert!(!fields.iter().any(|field| field.starts_with("Retry-After")));
+    assert_eq!(counted(&mut flow), ["by_ip_instead", "would_be_limited"]);
+}
+
+#[test]
+fn a_caller_without_what_is_counted_by_is_noticed() {
+    let config = limited(r#"{"second":1,"limit_by":"header","header_name":"x"}"#);
+    assert_eq!(counted(&mut send(&config, NOW).0), ["by_ip_instead"]);
+    let config = limited(r#"{"second":1,"limit_by":"ip"}"#);
+    assert!(counted(&mut send(&config, NOW).0).is_empty());
+}
+
+#[test]
+fn requests_of_others_are_not_counted() {
+    let config = limited(r#"{"second":1,"match":{"paths":["/other"]}}"#);
+    for _ in 0..3 {
+        let (mut flow, step) = send(&config, NOW);
+        assert_eq!((step, response(&mut flow)), (Step::Forward(vec![]), vec![]));
+    }
+}
+
+#[test]
+fn without_any_counts_a_request_passes_if_faults_are_tolerated() {
+    for (json, passes) in
+        [(r#"{"second":1}"#, true), (r#"{"second":1,"fault_tolerant":false}"#, false)]
+    {
+        let config = Rc::new(config(json));
+        let (mut flow, step) = send(&config, NOW);
+        match step {
+            Step::Forward(_) => assert!(passes),
+            step => assert_eq!((refusal(step).0, passes), (500, false)),
+        }
+        assert!(counted(&mut flow).contains(&"uncounted".to_owned()));
+    }
+}
+
+// === Asking ===
+
+const ASKING: &str = r#"{"second":2,"policy":"redis","admin":{"upstream":"admin","token":"t"}}"#;
+
+fn asked(config: &Rc<Config>) -> (LimitFlow, Call) {
+    let (flow, step) = send(config, NOW);
+    match step {
+        Step::Ask(target, call) => {
+            assert_eq!(target.upstream, "admin");
+            (flow, call)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn total(total: u64, admitted: bool) -> Event {
+    let body = json!({ "totals": [{ "total": total, "admitted": admitted }] }).to_string();
+    Event::Answered(Ok(Answer::new(200, body)))
+}
+
+#[test]
+fn the_service_decides_when_it_is_asked() {
+    let config = limited(ASKING);
+    let (mut flow, call) = asked(&config);
+    let body: Value = serde_json::from_slice(&call.body).unwrap();
+    assert_eq!(body["increments"][0]["limit"], 2);
+    assert_eq!(flow.on(total(1, true)), Step::Forward(vec![]));
+    assert_eq!(response(&mut flow)[1], "X-RateLimit-Remaining-Second: 1");
+    let (mut flow, _) = asked(&config);
+    let (status, _, fields) = refusal(flow.on(total(2, false)));
+    assert_eq!((status, fields[1].as_str()), (429, "X-RateLimit-Remaining-Second: 0"));
+}
+
+#[test]
+fn a_service_that_is_away_is_replaced_by_counts_of_the_node_or_by_500() {
+    let away = || Event::Answered(Err(Unavailable));
+    let config = limited(ASKING);
+    let mut statuses = vec![];
+    for _ in 0..3 {
+        let (mut flow, _) = asked(&config);
+        statuses.push(match flow.on(away()) {
+            Step::Forward(_) => 200,
+            step => refusal(step).0,
+        });
+        assert!(counted(&mut flow).contains(&"counted_here_instead".to_owned()));
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+    let strict = limited(&ASKING.replace("\"second\"", "\"fault_tolerant\":false,\"second\""));
+    for event in [away(), Event::Answered(Ok(Answer::new(200, "{}")))] {
+        let (mut flow, _) = asked(&strict);
+        assert_eq!(refusal(flow.on(event)).0, 500);
+    }
+}
+
+// === Comparing ===
+
+#[test]
+fn between_two_comparisons_the_node_decides() {
+    let config = limited(
+        r#"{"second":2,"policy":"cluster","sync_rate":1,"admin":{"upstream":"admin"},"limit_by":"ip"}"#,
+    );
+    let passes = |config: &Rc<Config>| matches!(send(config, NOW).1, Step::Forward(_));
+    assert_eq!([passes(&config), passes(&config), passes(&config)], [true, true, false]);
+}
+
+#[test]
+fn while_counts_cannot_be_compared_an_intolerant_filter_refuses() {
+    for (tolerant, status) in [(true, None), (false, Some(500))] {
+        let config = limited(&format!(
+            r#"{{"second":2,"policy":"cluster","sync_rate":1,"admin":{{"upstream":"a"}},"fault_tolerant":{tolerant}}}"#
+        ));
+        send(&config, NOW);
+        config.limiter.ledger(|ledger| {
+            let number = ledger.due(NOW, 1000, false)[0];
+            ledger.answered(number, None, NOW);
+        });
+        let found = match send(&config, NOW).1 {
+            Step::Forward(_) => None,
+            step => Some(refusal(step).0),
+        };
+        assert_eq!(found, status);
+    }
+}
+
+#[test]
+fn events_out_of_order_are_refused() {
+    let config = limited(r#"{"second":9}"#);
+    for event in [total(1, true), Event::Found(Err(Unavailable)), Event::Body(Ok(vec![]))] {
+        assert_eq!(refusal(LimitFlow::new(Rc::clone(&config)).on(event.clone())).0, 500);
+        let (mut flow, _) = send(&config, NOW);
+        assert_eq!(refusal(flow.on(event)).0, 500);
+    }
+}

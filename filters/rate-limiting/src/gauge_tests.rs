@@ -1,0 +1,184 @@
+#![allow(clippy::arithmetic_side_effects)]
+
+use super::*;
+use proptest::prelude::*;
+
+pub(crate) fn limit(algorithm: Algorithm, period: Period, most: u64) -> Limit {
+    Limit { period, most, algorithm, burst: most }
+}
+
+/// 2026-11-22T00:00:00Z.
+const DAY: u64 = 1_795_305_600_000;
+
+#[test]
+fn a_fixed_window_starts_anew_with_the_period() {
+    let minute = limit(Algorithm::FixedWindow, Period::Minute, 3);
+    let mut gauge = Gauge::new(minute, None, DAY + 59_000);
+    assert_eq!((gauge.room(), gauge.reset()), (3, 1));
+    gauge.spend(3);
+    assert_eq!(gauge.room(), 0);
+    assert_eq!(Gauge::new(minute, Some(gauge.record), DAY + 59_999).room(), 0);
+    let next = Gauge::new(minute, Some(gauge.record), DAY + 60_000);
+    assert_eq!((next.room(), next.reset(), next.record.previous), (3, 60, 3));
+}
+
+#[test]
+fn reset_counts_a_month_as_thirty_days_and_is_never_zero() {
+    let month = limit(Algorithm::FixedWindow, Period::Month, 3);
+    // The 22nd at midnight: 21 days have gone.
+    assert_eq!(Gauge::new(month, None, DAY).reset(), 9 * 86_400);
+    // The 31st of a month.
+    assert_eq!(Gauge::new(month, None, DAY + 39 * 86_400_000).reset(), 1);
+}
+
+#[test]
+fn a_worker_that_is_a_moment_behind_counts_where_the_others_do() {
+    let second = limit(Algorithm::FixedWindow, Period::Second, 3);
+    let record = Record { start: DAY / 1000 + 1, count: 3, previous: 0 };
+    assert_eq!(Gauge::new(second, Some(record), DAY + 999).room(), 0);
+    // But not when a record is far ahead: then a clock was put back.
+    let record = Record { start: DAY / 1000 + 10, ..record };
+    assert_eq!(Gauge::new(second, Some(record), DAY + 999).room(), 3);
+}
+
+#[test]
+fn a_window_that_slides_forgets_the_one_before_bit_by_bit() {
+    let minute = limit(Algorithm::SlidingWindow, Period::Minute, 10);
+    let record = Record { start: DAY / 1000, count: 10, previous: 0 };
+    let room = |ms: u64| Gauge::new(minute, Some(record), DAY + ms).room();
+    // At 60 s all of it counts, at 90 s half of it, at 119.9 s nothing.
+    assert_eq!([room(59_999), room(60_000), room(60_001), room(66_000)], [0, 0, 1, 1]);
+    assert_eq!([room(66_001), room(90_000), room(119_900), room(120_000)], [2, 5, 10, 10]);
+}
+
+#[test]
+fn a_bucket_gives_a_burst_and_then_one_token_after_the_other() {
+    let bucket = Limit { burst: 5, ..limit(Algorithm::TokenBucket, Period::Minute, 60) };
+    let mut record = None;
+    let mut take = |ms: u64| {
+        let mut gauge = Gauge::new(bucket, record, DAY + ms);
+        let room = gauge.room();
+        if room > 0 {
+            gauge.spend(1);
+            record = Some(gauge.record);
+        }
+        (room, gauge.reset())
+    };
+    let rooms: Vec<u64> = (0..5).map(|_| take(0).0).collect();
+    assert_eq!(rooms, [5, 4, 3, 2, 1]);
+    assert_eq!(take(0), (0, 1));
+    assert_eq!(take(999), (0, 1));
+    assert_eq!(take(1000).0, 1);
+    assert_eq!(take(1001), (0, 1));
+    // Never more than a burst, however long nobody came.
+    assert_eq!(take(3_600_000).0, 5);
+}
+
+#[test]
+fn a_bucket_survives_a_clock_that_is_put_back() {
+    let bucket = limit(Algorithm::TokenBucket, Period::Second, 2);
+    let mut gauge = Gauge::new(bucket, None, DAY + 86_400_000);
+    gauge.spend(2);
+    assert_eq!(Gauge::new(bucket, Some(gauge.record), DAY).room(), 2);
+}
+
+fn algorithm() -> impl Strategy<Value = Algorithm> {
+    prop_oneof![
+        Just(Algorithm::FixedWindow),
+        Just(Algorithm::SlidingWindow),
+        Just(Algorithm::TokenBucket)
+    ]
+}
+
+fn any_limit() -> impl Strategy<Value = Limit> {
+    (algorithm(), 0..6_usize, 1..200_u64, 1..200_u64).prop_map(
+        |(algorithm, period, most, burst)| {
+            let burst = if algorithm == Algorithm::TokenBucket { burst } else { most };
+            Limit { period: Period::ALL[period], most, algorithm, burst }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn nothing_overflows_whatever_a_record_holds(
+        limit in any_limit(), start: u64, count: u64, previous: u64, now: u64,
+    ) {
+        let mut gauge = Gauge::new(limit, Some(Record { start, count, previous }), now);
+        prop_assert!(gauge.room() <= limit.most.max(limit.burst));
+        prop_assert!(gauge.reset() >= 1);
+        gauge.spend(1);
+        let _ = (gauge.room(), gauge.expires(), gauge.share());
+    }
+
+    /// Requests come at any times; what is admitted stays within what the algorithm promises.
+    #[test]
+    fn no_period_admits_more_than_its_limit(
+        limit in any_limit(), mut gaps in proptest::collection::vec(0..700_u64, 1..400),
+    ) {
+        // In units that make some hundred requests span a few periods.
+        let unit = limit.period.seconds() * 1000 / 20_000;
+        gaps[0] = 0;
+        let (mut now, mut record, mut times) = (DAY, None, vec![]);
+        for gap in gaps {
+            now += gap * unit.max(1);
+            let mut gauge = Gauge::new(limit, record, now);
+            if gauge.room() > 0 {
+                gauge.spend(1);
+                record = Some(gauge.record);
+                times.push(now);
+            }
+        }
+        match limit.algorithm {
+            Algorithm::FixedWindow | Algorithm::SlidingWindow => {
+                let mut counts = std::collections::HashMap::<u64, u64>::new();
+                for time in &times {
+                    *counts.entry(limit.period.at(time / 1000).start).or_default() += 1;
+                }
+                prop_assert!(counts.values().all(|count| *count <= limit.most), "{counts:?}");
+            }
+            Algorithm::TokenBucket => {
+                // Over any stretch of time: a burst and what has dripped in since.
+                let period = limit.period.seconds() * 1000;
+                for (n, first) in times.iter().enumerate() {
+                    for (m, last) in times.iter().enumerate().skip(n) {
+                        let dripped = u128::from(last - first) * u128::from(limit.most) / u128::from(period);
+                        prop_assert!((m - n + 1) as u128 <= u128::from(limit.burst) + dripped);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whoever waits as long as he is told gets in, and not a second more than needed.
+    #[test]
+    fn who_is_told_to_wait_gets_in_afterwards(limit in any_limit(), at in 0..86_400_000_u64, previous in 0..200_u64) {
+        let now = DAY + at;
+        let start = limit.period.at(now / 1000).start;
+        let mut gauge = Gauge::new(limit, Some(Record { start: if limit.algorithm == Algorithm::TokenBucket { 0 } else { start }, count: 0, previous: previous.min(limit.most) }), now);
+        gauge.spend(gauge.room());
+        prop_assert_eq!(gauge.room(), 0);
+        let later = |wait: u64| Gauge::new(limit, Some(gauge.record), now + wait * 1000).room();
+        // A month is thirty days for Kong, and this one too: November.
+        let exact = limit.algorithm != Algorithm::FixedWindow || limit.period != Period::Year;
+        if exact {
+            prop_assert!(later(gauge.reset()) > 0, "{:?}", gauge);
+            // A millionth of a month is longer than a second.
+            if gauge.reset() > 2 && limit.period <= Period::Day {
+                prop_assert_eq!(later(gauge.reset() - 2), 0, "{:?}", gauge);
+            }
+        }
+    }
+
+    /// What a record is kept for: afterwards it makes no difference.
+    #[test]
+    fn a_record_that_has_expired_makes_no_difference(limit in any_limit(), at in 0..86_400_000_u64, later in 0..10_000_u64) {
+        let mut gauge = Gauge::new(limit, None, DAY + at);
+        gauge.spend(gauge.room());
+        let now = gauge.expires() * 1000 + later;
+        let (with, without) = (Gauge::new(limit, Some(gauge.record), now), Gauge::new(limit, None, now));
+        prop_assert_eq!(with.room(), without.room());
+    }
+}

@@ -1,0 +1,62 @@
+//! What a client is told about its limits, in Kong's header fields.
+
+use crate::period::Period;
+use crate::verdict::{Usage, Verdict};
+
+/// The fields for a response, `Retry-After` among them if the request is refused.
+pub(crate) fn headers(verdict: &Verdict, refused: bool) -> Vec<(&'static str, Vec<u8>)> {
+    let text = |number: u64| number.to_string().into_bytes();
+    let mut headers = Vec::with_capacity(verdict.usages.len().saturating_mul(2).saturating_add(4));
+    for Usage { period, limit, remaining, .. } in &verdict.usages {
+        let (limit_name, remaining_name) = names(*period);
+        headers.push((limit_name, text(*limit)));
+        headers.push((remaining_name, text(*remaining)));
+    }
+    if let Some(Usage { limit, remaining, reset, .. }) = verdict.tightest() {
+        headers.push(("RateLimit-Limit", text(*limit)));
+        headers.push(("RateLimit-Remaining", text(*remaining)));
+        headers.push(("RateLimit-Reset", text(*reset)));
+        if refused {
+            headers.push(("Retry-After", text(*reset)));
+        }
+    }
+    headers
+}
+
+const fn names(period: Period) -> (&'static str, &'static str) {
+    match period {
+        Period::Second => ("X-RateLimit-Limit-Second", "X-RateLimit-Remaining-Second"),
+        Period::Minute => ("X-RateLimit-Limit-Minute", "X-RateLimit-Remaining-Minute"),
+        Period::Hour => ("X-RateLimit-Limit-Hour", "X-RateLimit-Remaining-Hour"),
+        Period::Day => ("X-RateLimit-Limit-Day", "X-RateLimit-Remaining-Day"),
+        Period::Month => ("X-RateLimit-Limit-Month", "X-RateLimit-Remaining-Month"),
+        Period::Year => ("X-RateLimit-Limit-Year", "X-RateLimit-Remaining-Year"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_has_its_fields_and_the_tightest_has_three_more() {
+        let usage = |period, limit, remaining, reset| Usage { period, limit, remaining, reset };
+        let usages = vec![usage(Period::Minute, 5, 4, 60), usage(Period::Hour, 20, 2, 3600)];
+        let verdict = Verdict { admitted: true, usages };
+        let shown = |refused| -> Vec<String> {
+            let fields = headers(&verdict, refused).into_iter();
+            fields.map(|(n, v)| format!("{n}: {}", String::from_utf8(v).unwrap())).collect()
+        };
+        let expected = [
+            "X-RateLimit-Limit-Minute: 5",
+            "X-RateLimit-Remaining-Minute: 4",
+            "X-RateLimit-Limit-Hour: 20",
+            "X-RateLimit-Remaining-Hour: 2",
+            "RateLimit-Limit: 20",
+            "RateLimit-Remaining: 2",
+            "RateLimit-Reset: 3600",
+        ];
+        assert_eq!(shown(false), expected);
+        assert_eq!(shown(true)[7], "Retry-After: 3600");
+    }
+}

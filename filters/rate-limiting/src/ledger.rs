@@ -1,0 +1,185 @@
+//! Counting on several nodes without asking for each request: decided here, compared now and then.
+//!
+//! What this worker has admitted is sent in batches; the answer tells what all nodes have admitted together.
+//! Until it is here, this worker knows of the others only what they had sent before.
+
+use crate::ask::increment;
+use crate::bucket::Name;
+use crate::gauge::{Algorithm, Gauge, Limit, Record};
+use crate::period::Period;
+use crate::verdict::Verdict;
+use admin_api::{BATCH_MAX, Increment, Totals};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// One counter: whose, for which period, beginning when.
+type Counter = (Name, Period, u64);
+
+/// What one worker knows of all nodes' counts.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    entries: HashMap<Name, Entry>,
+    unsent: BTreeMap<Counter, (Gauge, u64)>,
+    batches: HashMap<u64, Batch>,
+    /// Counters in batches that are on their way: a second batch would make the first one's answer old.
+    flying: HashSet<Counter>,
+    again: Vec<u64>,
+    /// How many batches there have been.
+    made: u64,
+    next: u64,
+    swept: u64,
+    away: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    records: Vec<(Period, Record)>,
+    /// In seconds since 1970.
+    expires: u64,
+}
+
+/// What was sent, or is to be sent again.
+#[derive(Debug)]
+struct Batch {
+    counters: Vec<Counter>,
+    increments: Vec<Increment>,
+    since: u64,
+}
+
+/// At most so many batches are on their way at once.
+const BATCHES: usize = 8;
+/// The service remembers a batch for a minute; a batch that has failed for longer is given up, in
+/// milliseconds.
+const PATIENCE: u64 = 50_000;
+
+impl Ledger {
+    /// Judges a request of `name`, and counts it if it is admitted. When there are `most` identifiers already,
+    /// new ones share the counter `spare`; the second value says so.
+    pub(crate) fn count(
+        &mut self,
+        name: &Name,
+        spare: &Name,
+        limits: &[Limit],
+        now: u64,
+        most: usize,
+    ) -> (Verdict, bool) {
+        let shared = !self.entries.contains_key(name) && !self.has_place(now, most);
+        let name = if shared { spare } else { name };
+        let kept = self.entries.get(name).map_or(&[][..], |entry| &entry.records);
+        let mut gauges: Vec<(Gauge, u64)> = limits
+            .iter()
+            .map(|limit| {
+                let record = kept.iter().find(|(period, _)| *period == limit.period);
+                (Gauge::new(*limit, record.map(|(_, record)| *record), now), 0)
+            })
+            .collect();
+        let verdict = Verdict::of(&mut gauges, 1);
+        if verdict.admitted {
+            let entry = Entry {
+                expires: gauges.iter().map(|(gauge, _)| gauge.expires()).max().unwrap_or(0),
+                records: gauges.iter().map(|(g, _)| (g.limit.period, g.record)).collect(),
+            };
+            self.entries.insert(*name, entry);
+            for (gauge, _) in gauges {
+                let counter = (*name, gauge.limit.period, gauge.record.start);
+                let (latest, by) = self.unsent.entry(counter).or_insert((gauge, 0));
+                *latest = gauge;
+                *by = by.saturating_add(1);
+            }
+        }
+        (verdict, shared)
+    }
+
+    /// Whether the last comparison failed.
+    pub(crate) const fn is_away(&self) -> bool {
+        self.away
+    }
+
+    /// What is to be sent now, each batch with its number; `every` milliseconds, or at once if `all`.
+    pub(crate) fn due(&mut self, now: u64, every: u64, all: bool) -> Vec<u64> {
+        if now < self.next && !all {
+            return Vec::new();
+        }
+        // A tick may come a little early.
+        self.next = now.saturating_add(every.saturating_sub(every / 10));
+        let mut due = std::mem::take(&mut self.again);
+        while self.batches.len() < BATCHES {
+            let Some(batch) = self.gather(now) else { break };
+            self.made = self.made.wrapping_add(1);
+            self.batches.insert(self.made, batch);
+            due.push(self.made);
+        }
+        due
+    }
+
+    /// The increments of a batch.
+    pub(crate) fn batch(&self, number: u64) -> Option<&[Increment]> {
+        self.batches.get(&number).map(|batch| batch.increments.as_slice())
+    }
+
+    /// Takes what became of a batch. `None`: nobody knows.
+    pub(crate) fn answered(&mut self, number: u64, totals: Option<&Totals>, now: u64) {
+        self.away = totals.is_none();
+        let Some(batch) = self.batches.remove(&number) else { return };
+        let Some(totals) = totals else {
+            if now.saturating_sub(batch.since) < PATIENCE {
+                self.batches.insert(number, batch);
+                self.again.push(number);
+            } else {
+                self.flying.retain(|counter| !batch.counters.contains(counter));
+            }
+            return;
+        };
+        for (counter, total) in batch.counters.iter().zip(&totals.totals) {
+            self.flying.remove(counter);
+            let (name, period, start) = counter;
+            let since = self.unsent.get(counter).map_or(0, |(_, by)| *by);
+            let entry = self.entries.get_mut(name);
+            let record =
+                entry.and_then(|entry| entry.records.iter_mut().find(|(other, _)| other == period));
+            let Some((_, record)) = record else { continue };
+            if record.start == *start {
+                record.count = total.total.saturating_add(since);
+                record.previous = total.previous.unwrap_or(record.previous);
+            }
+        }
+    }
+
+    fn gather(&mut self, now: u64) -> Option<Batch> {
+        // A fixed window that is over is of no interest to anybody.
+        self.unsent.retain(|_, (gauge, _)| {
+            gauge.limit.algorithm != Algorithm::FixedWindow || gauge.expires() > now / 1000
+        });
+        let counters: Vec<Counter> = self
+            .unsent
+            .keys()
+            .filter(|counter| !self.flying.contains(*counter))
+            .take(BATCH_MAX)
+            .copied()
+            .collect();
+        if counters.is_empty() {
+            return None;
+        }
+        let mut increments = Vec::with_capacity(counters.len());
+        for counter in &counters {
+            if let Some((gauge, by)) = self.unsent.remove(counter) {
+                increments.push(increment(&counter.0, &gauge, by, None));
+            }
+            self.flying.insert(*counter);
+        }
+        Some(Batch { counters, increments, since: now })
+    }
+
+    /// Whether there is a place for one more identifier. Only what has expired makes place.
+    fn has_place(&mut self, now: u64, most: usize) -> bool {
+        let seconds = now / 1000;
+        if self.entries.len() >= most && self.swept != seconds {
+            self.swept = seconds;
+            self.entries.retain(|_, entry| entry.expires > seconds);
+        }
+        self.entries.len() < most
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -1,0 +1,127 @@
+#![allow(clippy::arithmetic_side_effects)]
+
+use super::*;
+use admin_api::Total;
+
+const NOW: u64 = 1_795_305_600_000;
+
+fn limits(algorithm: Algorithm) -> Vec<Limit> {
+    vec![Limit { period: Period::Minute, most: 10, algorithm, burst: 10 }]
+}
+
+fn take(ledger: &mut Ledger, name: u8, now: u64) -> (bool, u64) {
+    let limits = limits(Algorithm::FixedWindow);
+    let (verdict, _) = ledger.count(&[name; 16], &[255; 16], &limits, now, 100);
+    (verdict.admitted, verdict.usages[0].remaining)
+}
+
+fn total(total: u64) -> Totals {
+    Totals { totals: vec![Total { total, ..Total::default() }] }
+}
+
+fn by(ledger: &Ledger, number: u64) -> Vec<u64> {
+    ledger.batch(number).unwrap().iter().map(|increment| increment.by).collect()
+}
+
+#[test]
+fn what_others_have_counted_is_known_after_a_comparison() {
+    let mut ledger = Ledger::default();
+    (0..3).for_each(|_| assert!(take(&mut ledger, 1, NOW).0));
+    let due = ledger.due(NOW, 1000, false);
+    assert_eq!(by(&ledger, due[0]), [3]);
+    // One more while the answer is on its way.
+    assert_eq!(take(&mut ledger, 1, NOW), (true, 6));
+    ledger.answered(due[0], Some(&total(8)), NOW);
+    assert_eq!(take(&mut ledger, 1, NOW), (true, 0));
+    assert!(!take(&mut ledger, 1, NOW).0);
+    // Refused requests are not counted.
+    let due = ledger.due(NOW + 1000, 1000, false);
+    assert_eq!(by(&ledger, due[0]), [2]);
+}
+
+#[test]
+fn comparisons_keep_their_distance() {
+    let mut ledger = Ledger::default();
+    take(&mut ledger, 1, NOW);
+    assert_eq!(ledger.due(NOW, 1000, false).len(), 1);
+    take(&mut ledger, 2, NOW);
+    assert_eq!(ledger.due(NOW + 800, 1000, false).len(), 0);
+    assert_eq!(ledger.due(NOW + 950, 1000, false).len(), 1);
+    take(&mut ledger, 3, NOW);
+    assert_eq!(ledger.due(NOW + 951, 1000, true).len(), 1, "the last chance");
+}
+
+#[test]
+fn what_was_not_taken_is_sent_again_as_it_was() {
+    let mut ledger = Ledger::default();
+    take(&mut ledger, 1, NOW);
+    let first = ledger.due(NOW, 1000, false);
+    let sent = ledger.batch(first[0]).unwrap().to_vec();
+    ledger.answered(first[0], None, NOW + 100);
+    assert!(ledger.is_away());
+    // Meanwhile it goes on counting, and does not mix that with what is on its way.
+    (0..2).for_each(|_| assert!(take(&mut ledger, 1, NOW + 500).0));
+    let again = ledger.due(NOW + 1000, 1000, false);
+    assert_eq!((again.clone(), ledger.batch(again[0]).unwrap()), (first, &sent[..]));
+    ledger.answered(again[0], Some(&total(4)), NOW + 1100);
+    assert!(!ledger.is_away());
+    assert_eq!(take(&mut ledger, 1, NOW + 1200), (true, 3), "four, two of ours, and this one");
+    let next = ledger.due(NOW + 2000, 1000, false);
+    assert_eq!(by(&ledger, next[0]), [3]);
+}
+
+#[test]
+fn what_the_service_may_have_forgotten_is_not_sent_again() {
+    let mut ledger = Ledger::default();
+    let hour = vec![Limit { period: Period::Hour, ..limits(Algorithm::FixedWindow)[0] }];
+    ledger.count(&[1; 16], &[255; 16], &hour, NOW, 100);
+    let number = ledger.due(NOW, 1000, false)[0];
+    for second in 1..60 {
+        ledger.answered(number, None, NOW + second * 1000);
+        let due = ledger.due(NOW + second * 1000, 1000, false);
+        assert_eq!(due.contains(&number), second < 50, "{second}");
+    }
+    // The counter itself goes on.
+    ledger.count(&[1; 16], &[255; 16], &hour, NOW + 60_000, 100);
+    assert_eq!(ledger.due(NOW + 61_000, 1000, false).len(), 1);
+}
+
+#[test]
+fn a_window_that_is_over_is_not_sent_unless_the_next_looks_back_at_it() {
+    for (algorithm, sent) in [(Algorithm::FixedWindow, 0), (Algorithm::SlidingWindow, 1)] {
+        let mut ledger = Ledger::default();
+        ledger.count(&[1; 16], &[255; 16], &limits(algorithm), NOW, 100);
+        assert_eq!(ledger.due(NOW + 60_000, 1000, false).len(), sent);
+    }
+}
+
+#[test]
+fn a_batch_has_a_bound_and_so_have_batches() {
+    let mut ledger = Ledger::default();
+    for n in 0..10_000_u128 {
+        let limits = limits(Algorithm::FixedWindow);
+        ledger.count(&n.to_le_bytes(), &[255; 16], &limits, NOW, 100_000);
+    }
+    let due = ledger.due(NOW, 1000, false);
+    let sizes: Vec<usize> = due.iter().map(|n| ledger.batch(*n).unwrap().len()).collect();
+    assert_eq!(sizes, [1000; 8]);
+    assert!(ledger.due(NOW + 1000, 1000, false).is_empty());
+    let totals = Totals { totals: vec![Total::default(); 1000] };
+    ledger.answered(due[0], Some(&totals), NOW);
+    assert_eq!(ledger.due(NOW + 2000, 1000, false).len(), 1);
+}
+
+#[test]
+fn identifiers_have_a_bound_and_the_others_share_a_counter() {
+    let mut ledger = Ledger::default();
+    let mut take = |name: u8, now: u64| {
+        let limits = limits(Algorithm::FixedWindow);
+        let (verdict, shared) = ledger.count(&[name; 16], &[255; 16], &limits, now, 3);
+        (verdict.admitted, shared)
+    };
+    (0..3).for_each(|n| assert_eq!(take(n, NOW), (true, false)));
+    let shared = (10..30).filter(|n| take(*n, NOW) == (true, true)).count();
+    assert_eq!(shared, 10);
+    assert_eq!(take(1, NOW), (true, false));
+    assert_eq!(take(30, NOW + 60_000), (true, false), "those of the minute before are forgotten");
+}

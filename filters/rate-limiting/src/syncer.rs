@@ -1,0 +1,112 @@
+//! Compares a worker's counts with those of all nodes, at the rate that the settings name.
+
+use crate::ask::{send, totals};
+use crate::config::{Config, Policy};
+use crate::table::Random;
+use admin_api::Increments;
+use exchange::{Background, CallResult, Errand, Tally, Target};
+use std::rc::Rc;
+
+/// The background work of a configuration whose counts are compared.
+pub(crate) struct Syncer {
+    config: Rc<Config>,
+    target: Rc<Target>,
+    every: u64,
+    /// No two workers send batches of the same name.
+    prefix: String,
+    /// The name of each batch that is on its way, by its number in the ledger.
+    names: std::collections::HashMap<u64, String>,
+    sent: u64,
+    tally: Vec<Tally>,
+    log: fn(&str),
+}
+
+impl Syncer {
+    /// `None` where there is nothing to compare.
+    pub(crate) fn new(config: &Rc<Config>, random: Random, log: fn(&str)) -> Option<Self> {
+        let Policy::Syncing(every) = config.policy else { return None };
+        let target = Rc::clone(config.admin.as_ref()?);
+        let mut octets = [0; 16];
+        random(&mut octets);
+        Some(Self {
+            config: Rc::clone(config),
+            target,
+            every: u64::try_from(every.as_millis()).unwrap_or(u64::MAX),
+            prefix: format!("{:032x}", u128::from_be_bytes(octets)),
+            names: std::collections::HashMap::new(),
+            sent: 0,
+            tally: Vec::new(),
+            log,
+        })
+    }
+
+    fn send(&mut self, now: u64, all: bool) -> Vec<Errand> {
+        let every = self.every;
+        let due = self.config.limiter.ledger(|ledger| ledger.due(now, every, all));
+        let mut errands = Vec::new();
+        for number in due.unwrap_or_default() {
+            let increments = self
+                .config
+                .limiter
+                .ledger(|ledger| ledger.batch(number).map(<[_]>::to_vec))
+                .flatten();
+            let Some(increments) = increments else { continue };
+            if !self.names.contains_key(&number) {
+                self.sent = self.sent.wrapping_add(1);
+                self.names.insert(number, format!("{}-{}", self.prefix, self.sent));
+            }
+            let id = self.names.get(&number).cloned();
+            let call = send(&Increments { increments, all_or_nothing: false, id });
+            errands.push(Errand { id: number, target: Rc::clone(&self.target), call });
+        }
+        errands
+    }
+}
+
+impl Background for Syncer {
+    fn due(&mut self, now: u64) -> Vec<Errand> {
+        self.send(now, false)
+    }
+
+    fn answered(&mut self, id: u64, result: CallResult, now: u64) -> Vec<Errand> {
+        let count = self
+            .config
+            .limiter
+            .ledger(|ledger| ledger.batch(id).map_or(0, <[_]>::len))
+            .unwrap_or(0);
+        let answer = result.ok().and_then(|answer| totals(&answer, count));
+        let was_away = self.config.limiter.ledger(|ledger| {
+            let was_away = ledger.is_away();
+            ledger.answered(id, answer.as_ref(), now);
+            was_away
+        });
+        let gone = self.config.limiter.ledger(|ledger| ledger.batch(id).is_none());
+        if gone == Some(true) {
+            self.names.remove(&id);
+        }
+        let what = if answer.is_some() { "synced" } else { "sync_failed" };
+        self.tally.push(Tally::Count(what.into(), 1));
+        match (was_away, answer.is_some()) {
+            (Some(false), false) => (self.log)(
+                "rate_limiting: gatehouse-admin does not take the counts; they are kept and sent again",
+            ),
+            (Some(true), true) => {
+                (self.log)("rate_limiting: gatehouse-admin takes the counts again")
+            }
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn leave(&mut self, now: u64) -> Vec<Errand> {
+        self.send(now, true)
+    }
+
+    fn tally(&mut self) -> Vec<Tally> {
+        std::mem::take(&mut self.tally)
+    }
+}
+
+#[cfg(test)]
+#[path = "syncer_tests.rs"]
+mod tests;

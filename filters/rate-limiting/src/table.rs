@@ -1,0 +1,221 @@
+//! The counters of all identifiers: buckets in numbered slots, shared by all workers of a node.
+//!
+//! A slot is created once and from then on only exchanged: compare, and swap. Where creating can write over
+//! what somebody else has just created (Envoy), all slots are created before there is any traffic, while the
+//! gateway tries the configuration out; see [`Table::prepare`].
+
+use crate::bucket::{Bucket, Key, Who};
+use crate::gauge::Limit;
+use crate::lease::Leases;
+use crate::verdict::Verdict;
+use host::Put;
+use std::cell::{Cell, RefCell};
+
+/// Numbered slots. `put` names the version that it replaces, or `None` to create.
+pub(crate) trait Slots {
+    fn get(&self, index: u32) -> Option<(Vec<u8>, u32)>;
+    fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put;
+    /// Whether creating can write over what is there.
+    fn overwrites(&self) -> bool;
+    /// Whether other workers see the slots.
+    fn is_shared(&self) -> bool;
+}
+
+/// Fills with octets that nobody can foretell.
+pub(crate) type Random = fn(&mut [u8]) -> bool;
+
+/// This filter's part of the slots that all filters share: the feature's number in front.
+const REGION: u32 = 7 << 20;
+/// Where the secret key lies, beyond all buckets.
+const MARK: u32 = REGION | 1 << 19;
+/// Identifiers per bucket at which hardly any bucket is full: one of some thousands.
+const LOAD: u64 = 8;
+const MAX_BUCKETS: u64 = 1 << 17;
+/// Each conflict is another worker's success. Workers in lock step have been seen to lose some dozen times in a row.
+const RETRIES: usize = 1000;
+/// How long a worker believes that the key is still the same, in milliseconds.
+const KEY_AGE: u64 = 1000;
+
+/// The counters.
+pub(crate) struct Table {
+    slots: Box<dyn Slots>,
+    buckets: u64,
+    random: Random,
+    key: Cell<Option<(Key, u64)>>,
+    leases: RefCell<Leases>,
+}
+
+/// What was decided on a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) verdict: Verdict,
+    /// Whether the identifier had to share a counter with others.
+    pub(crate) shared: bool,
+}
+
+/// Why nothing was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// Others were always faster.
+    Contended,
+    /// The host does not take it.
+    Refused,
+}
+
+impl Table {
+    /// For about `identifiers` at once.
+    pub(crate) fn new(slots: Box<dyn Slots>, identifiers: u64, random: Random) -> Self {
+        let buckets = identifiers.div_ceil(LOAD).next_power_of_two().clamp(2, MAX_BUCKETS);
+        Self { slots, buckets, random, key: Cell::new(None), leases: RefCell::new(Leases::new()) }
+    }
+
+    /// Creates the slots that are not there yet, where that is not safe later.
+    pub(crate) fn prepare(&self) {
+        if !self.slots.overwrites() || !self.slots.is_shared() {
+            return;
+        }
+        let found = self.slots.get(MARK);
+        let (key, prepared) = match found.as_ref().and_then(|(bytes, _)| read_mark(bytes)) {
+            Some((_, prepared)) if prepared >= self.buckets => return,
+            Some(known) => known,
+            None => (self.new_key(), 0),
+        };
+        let empty = Bucket::default().write(key);
+        for bucket in prepared..self.buckets {
+            let index = index(bucket);
+            if self.slots.get(index).is_none() {
+                self.slots.put(index, &empty, None);
+            }
+        }
+        self.slots.put(MARK, &mark(key, self.buckets), found.map(|(_, seen)| seen));
+    }
+
+    /// Judges a request of `identifier`, and counts it if it is admitted, all in one exchange.
+    pub(crate) fn count(
+        &self,
+        namespace: &[u8],
+        identifier: &[u8],
+        limits: &[Limit],
+        now: u64,
+    ) -> Result<Counted, Failed> {
+        let key = self.key(now);
+        let who = Who { own: key.hash(&[namespace, identifier]), spare: key.hash(&[namespace]) };
+        if let Some(verdict) = self.leased(|leases| leases.spend(&who.own, limits, now)).flatten() {
+            return Ok(Counted { verdict, shared: false });
+        }
+        let index = index(self.bucket_of(&who));
+        for _ in 0..RETRIES {
+            let Some((bytes, seen)) = self.slots.get(index) else {
+                // Empty, so that whoever is written over loses nothing that was counted.
+                if self.slots.put(index, &Bucket::default().write(key), None) == Put::Failed {
+                    return Err(Failed::Refused);
+                }
+                continue;
+            };
+            let mut bucket = Bucket::read(&bytes, key);
+            let size = |room| self.lease_size(&who, limits, now, room);
+            let Some(taken) = bucket.take(&who, limits, now, size) else {
+                return Err(Failed::Contended);
+            };
+            let counted = Counted { verdict: taken.verdict, shared: taken.shared };
+            if taken.count == 0 {
+                return Ok(counted);
+            }
+            match self.slots.put(index, &bucket.write(key), Some(seen)) {
+                Put::Done => {
+                    if !taken.shared && self.slots.is_shared() {
+                        let (count, records) = (taken.count, &taken.records);
+                        self.leased(|leases| leases.taken(&who.own, limits, now, count, records));
+                    }
+                    return Ok(counted);
+                }
+                Put::Conflict => {}
+                Put::Failed => return Err(Failed::Refused),
+            }
+        }
+        Err(Failed::Contended)
+    }
+
+    fn lease_size(&self, who: &Who, limits: &[Limit], now: u64, room: u64) -> u64 {
+        if !self.slots.is_shared() {
+            return 1;
+        }
+        let size = |leases: &mut Leases| match leases.has_place(&who.own, now) {
+            true => leases.size(&who.own, limits, now, room),
+            false => 1,
+        };
+        self.leased(size).unwrap_or(1)
+    }
+
+    fn leased<R>(&self, work: impl FnOnce(&mut Leases) -> R) -> Option<R> {
+        self.leases.try_borrow_mut().ok().map(|mut leases| work(&mut leases))
+    }
+
+    fn bucket_of(&self, who: &Who) -> u64 {
+        let (first, _) = who.own.split_at(8);
+        let number = first.try_into().map_or(0, u64::from_le_bytes);
+        number.checked_rem(self.buckets).unwrap_or(0)
+    }
+
+    // === The key ===
+
+    /// The node's secret key. It is looked at again now and then: where creating can write over, the first
+    /// moments may leave another key than a worker thinks.
+    fn key(&self, now: u64) -> Key {
+        let known = match self.key.get() {
+            Some((key, at)) if now.saturating_sub(at) < KEY_AGE => return key,
+            known => known.map(|(key, _)| key),
+        };
+        let found = self.slots.get(MARK);
+        let key = match found.as_ref().and_then(|(bytes, _)| read_mark(bytes)) {
+            Some((key, _)) => key,
+            None => {
+                let key = known.unwrap_or_else(|| self.new_key());
+                // Only over what was just seen: a mark that came meanwhile is another worker's.
+                self.slots.put(MARK, &mark(key, 0), found.map(|(_, seen)| seen));
+                let found = self.slots.get(MARK).and_then(|(bytes, _)| read_mark(&bytes));
+                found.map_or(key, |(key, _)| key)
+            }
+        };
+        self.key.set(Some((key, now)));
+        key
+    }
+
+    fn new_key(&self) -> Key {
+        let mut octets = [0; 16];
+        (self.random)(&mut octets);
+        Key::new(octets)
+    }
+}
+
+fn index(bucket: u64) -> u32 {
+    REGION | u32::try_from(bucket).unwrap_or(0)
+}
+
+/// Tells a mark of ours from what somebody else may have left there.
+const MARKED: Key = Key::new(*b"gatehouse limits");
+
+fn mark(key: Key, prepared: u64) -> Vec<u8> {
+    let mut out = key.octets().to_vec();
+    out.extend_from_slice(&prepared.to_le_bytes());
+    let seal = MARKED.hash(&[&out]);
+    out.extend_from_slice(&seal);
+    out
+}
+
+fn read_mark(bytes: &[u8]) -> Option<(Key, u64)> {
+    let (key, rest) = bytes.split_first_chunk::<16>()?;
+    let (prepared, seal) = rest.split_first_chunk::<8>()?;
+    (MARKED.hash(&[bytes.get(..24)?]) == seal)
+        .then(|| (Key::new(*key), u64::from_le_bytes(*prepared)))
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table").field("buckets", &self.buckets).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+pub(crate) mod tests;

@@ -1,0 +1,312 @@
+#![allow(clippy::arithmetic_side_effects)]
+
+use super::*;
+use crate::gauge::Algorithm;
+use crate::period::Period;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
+
+/// 2026-11-22T00:00:00Z.
+pub(crate) const NOW: u64 = 1_795_305_600_000;
+
+type Memory = Arc<Mutex<(HashMap<u32, (Vec<u8>, u32)>, u32)>>;
+
+/// Shared data as Envoy has it: one lock, and version 0 writes over.
+#[derive(Clone, Default)]
+pub(crate) struct Shared {
+    memory: Memory,
+    /// As Kong has it: version 0 only creates.
+    creates_once: bool,
+    /// Run between a look and a write, as another worker would.
+    meanwhile: Option<std::rc::Rc<dyn Fn()>>,
+}
+
+impl Slots for Shared {
+    fn get(&self, index: u32) -> Option<(Vec<u8>, u32)> {
+        self.memory.lock().unwrap().0.get(&index).cloned()
+    }
+
+    fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put {
+        if let Some(meanwhile) = &self.meanwhile {
+            meanwhile();
+        }
+        let mut memory = self.memory.lock().unwrap();
+        let (slots, version) = &mut *memory;
+        let now = slots.get(&index).map(|(_, version)| *version);
+        let allowed = match seen {
+            None => !self.creates_once || now.is_none(),
+            Some(seen) => now.is_none_or(|now| now == seen),
+        };
+        if !allowed {
+            return Put::Conflict;
+        }
+        *version += 1;
+        slots.insert(index, (value.to_vec(), *version));
+        Put::Done
+    }
+
+    fn overwrites(&self) -> bool {
+        !self.creates_once
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+pub(crate) fn octets(out: &mut [u8]) -> bool {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+    out.iter_mut().zip(next.iter().cycle()).for_each(|(octet, next)| *octet = *next);
+    true
+}
+
+pub(crate) fn table(shared: &Shared, identifiers: u64) -> Table {
+    Table::new(Box::new(shared.clone()), identifiers, octets)
+}
+
+fn limits(all: &[(Period, u64)]) -> Vec<Limit> {
+    let limit = |(period, most): &(Period, u64)| Limit {
+        period: *period,
+        most: *most,
+        algorithm: Algorithm::FixedWindow,
+        burst: *most,
+    };
+    all.iter().map(limit).collect()
+}
+
+fn admits(table: &Table, identifier: &str, limits: &[Limit], now: u64) -> bool {
+    table.count(b"n", identifier.as_bytes(), limits, now).unwrap().verdict.admitted
+}
+
+/// What four workers admit that send as fast as they can, each with a table of its own.
+fn admitted_by_four(shared: &Shared, most: u64, each: usize, now: u64) -> u64 {
+    let (start, admitted) = (Barrier::new(4), AtomicU64::new(0));
+    let memory = &shared.memory;
+    let creates_once = shared.creates_once;
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (start, admitted) = (&start, &admitted);
+            scope.spawn(move || {
+                let shared = Shared { memory: Arc::clone(memory), creates_once, meanwhile: None };
+                let (table, limits) = (table(&shared, 1000), limits(&[(Period::Second, most)]));
+                start.wait();
+                for _ in 0..each {
+                    if admits(&table, "ana", &limits, now) {
+                        admitted.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    admitted.into_inner()
+}
+
+#[test]
+fn four_workers_admit_exactly_the_limit() {
+    let shared = Shared::default();
+    table(&shared, 1000).prepare();
+    for second in 0..20 {
+        assert_eq!(admitted_by_four(&shared, 100, 200, NOW + second * 1000), 100);
+    }
+}
+
+#[test]
+fn where_creating_cannot_write_over_no_preparation_is_needed() {
+    for _ in 0..50 {
+        let shared = Shared { creates_once: true, ..Shared::default() };
+        assert_eq!(admitted_by_four(&shared, 100, 50, NOW), 100);
+    }
+}
+
+#[test]
+fn leases_save_most_writes_and_never_admit_one_too_many() {
+    let shared = Shared::default();
+    table(&shared, 1000).prepare();
+    let before = shared.memory.lock().unwrap().1;
+    let admitted = admitted_by_four(&shared, 40_000, 20_000, NOW);
+    let writes = shared.memory.lock().unwrap().1 - before;
+    // A worker that gets no more requests keeps what it had set aside.
+    assert!((40_000 - 4 * 64..=40_000).contains(&admitted), "{admitted}");
+    assert!(u64::from(writes) < 40_000 / 4, "{writes}");
+}
+
+#[test]
+fn a_lease_ends_with_its_window() {
+    let shared = Shared::default();
+    let (one, other) = (table(&shared, 1000), table(&shared, 1000));
+    let limits = limits(&[(Period::Second, 10_000)]);
+    (0..500).for_each(|_| assert!(admits(&one, "ana", &limits, NOW)));
+    // A new window has all of its room, and the other worker does not see what the first had set aside.
+    let mut admitted = 0;
+    for n in 0..12_000 {
+        let worker = if n % 2 == 0 { &one } else { &other };
+        admitted += u64::from(admits(worker, "ana", &limits, NOW + 1000));
+    }
+    assert_eq!(admitted, 10_000);
+}
+
+#[test]
+fn what_remains_falls_by_one_with_each_request_of_a_worker() {
+    let shared = Shared::default();
+    let table = table(&shared, 1000);
+    let limits = limits(&[(Period::Minute, 20_000), (Period::Hour, 30_000)]);
+    for n in 1..=20_000 {
+        let verdict = table.count(b"n", b"ana", &limits, NOW).unwrap().verdict;
+        let remaining: Vec<u64> = verdict.usages.iter().map(|usage| usage.remaining).collect();
+        assert_eq!((verdict.admitted, remaining), (true, vec![20_000 - n, 30_000 - n]));
+    }
+    let verdict = table.count(b"n", b"ana", &limits, NOW).unwrap().verdict;
+    assert!(!verdict.admitted && verdict.usages[1].remaining == 10_000);
+}
+
+/// The interleaving that a thread test hardly ever meets: between a worker's look and its write another
+/// worker does all of its own work.
+#[test]
+fn whoever_was_overtaken_looks_again() {
+    let quiet = Shared::default();
+    let limits = limits(&[(Period::Second, 3)]);
+    table(&quiet, 1000).prepare();
+    let admitted = std::rc::Rc::new(std::cell::Cell::new(0));
+    let busy = std::rc::Rc::new(std::cell::Cell::new(0));
+    let meanwhile = {
+        let (admitted, busy, limits) = (admitted.clone(), busy.clone(), limits.clone());
+        let other = table(&quiet, 1000);
+        move || {
+            // Twice in the middle of our two attempts.
+            if busy.get() < 2 {
+                busy.set(busy.get() + 1);
+                let one = u64::from(admits(&other, "ana", &limits, NOW));
+                admitted.set(admitted.get() + one);
+            }
+        }
+    };
+    let shared = Shared { meanwhile: Some(std::rc::Rc::new(meanwhile)), ..quiet };
+    let table = table(&shared, 1000);
+    for _ in 0..4 {
+        let one = u64::from(admits(&table, "ana", &limits, NOW));
+        admitted.set(admitted.get() + one);
+    }
+    assert_eq!((busy.get(), admitted.get()), (2, 3));
+}
+
+/// On Envoy, where a slot that two workers create at once is the later one's.
+#[test]
+fn a_prepared_table_is_never_created_again() {
+    let shared = Shared::default();
+    let limits = limits(&[(Period::Minute, 5)]);
+    let first = table(&shared, 1000);
+    first.prepare();
+    assert!(admits(&first, "ana", &limits, NOW));
+    let before = shared.memory.lock().unwrap().1;
+    let second = table(&shared, 1000);
+    second.prepare();
+    assert_eq!(shared.memory.lock().unwrap().1, before, "nothing was written");
+    // A larger table of another configuration adds what is missing and leaves the rest.
+    table(&shared, 4000).prepare();
+    (0..4).for_each(|_| assert!(admits(&second, "ana", &limits, NOW)));
+    assert!(!admits(&first, "ana", &limits, NOW));
+}
+
+#[test]
+fn a_worker_that_has_another_key_learns_the_right_one() {
+    let shared = Shared::default();
+    let limits = limits(&[(Period::Hour, 3)]);
+    let one = table(&shared, 1000);
+    assert!(admits(&one, "ana", &limits, NOW));
+    // Another worker, which had looked before, wrote its own key over.
+    let other = mark(Key::new([9; 16]), 0);
+    shared.put(MARK, &other, None);
+    let two = table(&shared, 1000);
+    assert!(admits(&two, "ana", &limits, NOW));
+    // From the next second on both count in the same place.
+    let later = NOW + KEY_AGE;
+    let admitted =
+        (0..6).filter(|n| admits(if n % 2 == 0 { &one } else { &two }, "ana", &limits, later));
+    assert_eq!(admitted.count(), 2);
+}
+
+#[test]
+fn a_key_that_was_evicted_is_put_back_and_not_made_anew() {
+    let shared = Shared { creates_once: true, ..Shared::default() };
+    let table = table(&shared, 1000);
+    let limits = limits(&[(Period::Hour, 3)]);
+    assert!(admits(&table, "ana", &limits, NOW));
+    shared.memory.lock().unwrap().0.remove(&MARK);
+    assert_eq!((0..4).filter(|_| admits(&table, "ana", &limits, NOW + 5000)).count(), 2);
+}
+
+#[test]
+fn a_hundred_thousand_identifiers_have_a_place_and_a_bound() {
+    let shared = Shared::default();
+    let table = table(&shared, 100_000);
+    table.prepare();
+    let limits = limits(&[(Period::Minute, 5), (Period::Hour, 100)]);
+    let mut had_to_share = 0;
+    for n in 0..100_000_u32 {
+        let counted = table.count(b"n", &n.to_le_bytes(), &limits, NOW).unwrap();
+        had_to_share += u32::from(counted.shared);
+        assert!(counted.verdict.admitted || counted.shared);
+    }
+    assert!(had_to_share < 500, "{had_to_share}");
+    let size = || -> usize {
+        shared.memory.lock().unwrap().0.values().map(|(value, _)| value.len()).sum()
+    };
+    assert!(size() < 9 << 20, "{}", size());
+    // An hour later all of them are forgotten, and others take their places.
+    let before = size();
+    for n in 100_000..200_000_u32 {
+        table.count(b"n", &n.to_le_bytes(), &limits, NOW + 3_600_000).unwrap();
+    }
+    assert!(size() < before * 2, "{} {before}", size());
+    // However many come, slots do not multiply.
+    assert_eq!(shared.memory.lock().unwrap().0.len(), 16_384 + 1);
+}
+
+#[test]
+fn a_flood_of_identifiers_does_not_lift_a_limit() {
+    let shared = Shared::default();
+    let table = table(&shared, 16);
+    let limits = limits(&[(Period::Hour, 5)]);
+    assert!((0..5).all(|_| admits(&table, "ana", &limits, NOW)));
+    for n in 0..10_000_u32 {
+        let _ = table.count(b"n", &n.to_le_bytes(), &limits, NOW);
+    }
+    assert!(!admits(&table, "ana", &limits, NOW));
+    // And those without a place of their own have a limit together.
+    let admitted = (0..1000_u32).filter(|n| {
+        table.count(b"n", &(n + 50_000).to_le_bytes(), &limits, NOW).unwrap().verdict.admitted
+    });
+    assert_eq!(admitted.count(), 0);
+}
+
+/// A host that takes nothing, or says that somebody else was faster each time.
+struct Stubborn(Put);
+
+impl Slots for Stubborn {
+    fn get(&self, index: u32) -> Option<(Vec<u8>, u32)> {
+        (index != MARK).then(|| (vec![], 1))
+    }
+
+    fn put(&self, _: u32, _: &[u8], _: Option<u32>) -> Put {
+        self.0
+    }
+
+    fn overwrites(&self) -> bool {
+        false
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_host_that_does_not_take_counts_is_no_reason_to_turn_in_circles() {
+    let limits = limits(&[(Period::Second, 3)]);
+    for (put, failed) in [(Put::Failed, Failed::Refused), (Put::Conflict, Failed::Contended)] {
+        let table = Table::new(Box::new(Stubborn(put)), 100, octets);
+        assert_eq!(table.count(b"n", b"ana", &limits, NOW), Err(failed));
+    }
+}
