@@ -93,6 +93,18 @@ TOUR = [
         'curl {gateway}/partners/1 -H "X-APP-ID: arghyam.mobile_app" -H "Authorization: Bearer {token}"',
         200, {"path": "/partners/1", "headers": {"x-consumer-username": "arghyam"}}),
     Step(
+        "Requests change on their way: a debugging header goes, the caller's name comes.",
+        'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app" -H "X-Debug: 1"',
+        200, {"headers": {"x-caller": "arghyam", "x-debug": None}}),
+    Step(
+        "A bot is turned away, whatever it asks for,",
+        'curl {gateway}/orders/1 -A "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)"',
+        403, {"message": "Forbidden"}),
+    Step(
+        "What is no longer served is answered by the gateway, with the operator's words.",
+        "curl {gateway}/retired/1",
+        410, {"message": "This API is retired. Use /orders."}),
+    Step(
         "Which App IDs does the consumer have?",
         "curl -X GET {admin}/consumers/arghyam/appids",
         200, {"total": 1}),

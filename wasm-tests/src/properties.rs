@@ -76,7 +76,9 @@ fn envoy_get(g: &Guest<'_>, envoy: &Envoy, path: &[u8]) -> Option<Vec<u8>> {
         ("xds", "route_name") => envoy.route_name.clone().map(String::into_bytes),
         ("xds", "cluster_name") => envoy.cluster_name.clone().map(String::into_bytes),
         ("source", "address") => {
-            Some(format!("{}:{}", s.given.client.0, s.given.client.1).into_bytes())
+            let (address, port) = &s.given.client;
+            let open = if address.contains(':') { ("[", "]") } else { ("", "") };
+            Some(format!("{}{address}{}:{port}", open.0, open.1).into_bytes())
         }
         ("source", "port") => Some(number(i64::from(s.given.client.1))),
         ("destination", "address") => Some(b"192.0.2.1:8000".to_vec()),

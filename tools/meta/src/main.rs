@@ -11,8 +11,14 @@ fn main() -> ExitCode {
     };
     let all = [
         host::meta::<gatehouse_app_id::AppId>(),
+        host::meta::<gatehouse_bot_detection::BotDetection>(),
+        host::meta::<gatehouse_cors::Cors>(),
+        host::meta::<gatehouse_ip_restriction::IpRestriction>(),
         host::meta::<gatehouse_jwt_auth::JwtAuth>(),
         host::meta::<gatehouse_key_auth::KeyAuth>(),
+        host::meta::<gatehouse_request_termination::RequestTermination>(),
+        host::meta::<gatehouse_request_transformer::RequestTransformer>(),
+        host::meta::<gatehouse_session::Session>(),
         host::meta::<gatehouse_upstream_jwt::UpstreamJwt>(),
     ];
     for (name, meta) in all {

@@ -138,12 +138,15 @@ pub struct Setup {
     pub concurrency: u32,
     /// Whether its listeners are in a file of their own, so that [`Envoy::reload`] can change them.
     pub reloadable: bool,
+    /// Whether it believes nobody's `X-Forwarded-For` (`use_remote_address`).
+    pub at_the_edge: bool,
 }
 
 impl Setup {
     /// One listener named `main` with these filters before the cluster `upstream`, one worker.
     pub fn new(upstream: SocketAddr, filters: Vec<Filter>) -> Self {
-        Self { listeners: Vec::new(), clusters: Vec::new(), concurrency: 1, reloadable: false }
+        let (listeners, clusters) = (Vec::new(), Vec::new());
+        Self { listeners, clusters, concurrency: 1, reloadable: false, at_the_edge: false }
             .cluster("upstream", upstream)
             .listener("main", filters)
     }
@@ -176,6 +179,13 @@ impl Setup {
         self
     }
 
+    /// Which believes nobody's `X-Forwarded-For`.
+    #[must_use]
+    pub fn at_the_edge(mut self) -> Self {
+        self.at_the_edge = true;
+        self
+    }
+
     fn json(&self, listeners_file: &Path) -> Value {
         let clusters = self.clusters.iter().map(cluster).collect::<Vec<_>>();
         let mut document =
@@ -191,7 +201,13 @@ impl Setup {
     }
 
     fn listeners_json(&self) -> Vec<Value> {
-        self.listeners.iter().map(|l| listener(l, &any())).collect()
+        let edge = Value::from(self.at_the_edge);
+        let with = |mut listener: Value| {
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            manager["use_remote_address"] = edge.clone();
+            listener
+        };
+        self.listeners.iter().map(|l| with(listener(l, &any()))).collect()
     }
 
     /// The listeners as an answer of the discovery service.

@@ -19,10 +19,19 @@ fn working(name: &str) -> Value {
         }
         "jwt_auth" => json!({"consumers": [
             {"username": "ado", "jwt_secrets": [{"key": "adokey", "secret": "supersecret"}]}]}),
+        "session" => json!({"secret": "a secret of every node"}),
         "app_id" => json!({"mappings": {"ana": ["portal"]}}),
         "upstream_jwt" => json!({
             "private_key": include_str!("../../../filters/upstream-jwt/test-keys/rsa.pem"),
         }),
+        "bot_detection" => json!({"action": "tag", "rules": "all"}),
+        "ip_restriction" => json!({
+            "deny": ["192.0.2.0/24"], "trusted_proxies": ["203.0.113.0/24"], "real_ip_header": "X-Real-IP"}),
+        "cors" => json!({"origins": ["https://a.test", "https://b.test"], "credentials": true}),
+        "request_transformer" => json!({
+            "remove": {"headers": ["x-app-id"]}, "add": {"headers": ["X-Host:$(headers.host)"]},
+            "append": {"querystring": ["q:$(query_params.a or 'none')"]}}),
+        "request_termination" => json!({"status_code": 410, "trigger": "x-end"}),
         other => panic!("no settings for {other}: add some here"),
     }
 }
@@ -270,6 +279,12 @@ fn a_secret_in_wrong_settings_is_not_in_the_log() {
             let secret = "s3cr3t with a space";
             let (settings, path) = match name.as_str() {
                 "upstream_jwt" => (json!({"private_key": secret, "exp": secret}), "private_key"),
+                // These have no secrets.
+                "request_termination"
+                | "bot_detection"
+                | "ip_restriction"
+                | "cors"
+                | "request_transformer" => continue,
                 _ => {
                     let admin = json!({"upstream": "a:1", "token": secret, "timeout": secret});
                     (asking(json!({"admin": admin})), "admin.token")

@@ -2,11 +2,17 @@
 
 mod admin;
 mod app_id;
+mod bot_detection;
+mod cors;
 mod every_filter;
 mod gateways;
 mod jwt_auth;
 mod key_auth;
+mod ip_restriction;
 mod lookups;
+mod request_termination;
+mod request_transformer;
 mod schemas;
+mod session;
 mod upstream_jwt;
 mod witness;
