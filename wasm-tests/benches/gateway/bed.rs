@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use wasm_tests::real::{Admin, Answer, Scratch, Server};
+use wasm_tests::real::{Admin, Answer, Message, Scratch, Server};
 
 /// A filter that does nothing: what any Wasm filter costs.
 const EMPTY: &str = r#"(module
@@ -37,8 +37,13 @@ impl Bed {
         std::fs::write(scratch.path().join("empty.wasm"), text).expect("a file");
         let admin = Admin::start();
         admin.consumer("ana", API_KEY, &[APP_ID]);
-        let ok = |status| move |_: &_| Answer::json(status, "{}");
-        Self { upstream: Server::start(ok(200)), admin, sink: Server::start(ok(201)), scratch }
+        // What has a body gets it back, so that a line can have bodies each way.
+        let upstream = Server::start(|request: &Message| match request.body.is_empty() {
+            true => Answer::json(200, "{}"),
+            false => Answer::json(200, request.text()),
+        });
+        let sink = Server::start(|_: &Message| Answer::json(201, "{}"));
+        Self { upstream, admin, sink, scratch }
     }
 
     pub(crate) fn upstream(&self) -> SocketAddr {

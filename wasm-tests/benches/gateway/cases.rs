@@ -5,7 +5,7 @@ use crate::case::{Case, EMPTY, NONE, case, plain, varied};
 use crate::tokens::{self, ES256_KEY, RSA_KEY, bearing};
 use jose::Algorithm;
 use serde_json::{Value, json};
-use wasm_tests::real::Filter;
+use wasm_tests::real::{Filter, Request};
 
 pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
     let keyed = || plain().header("apikey", API_KEY);
@@ -46,6 +46,24 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
             bearing(&tokens::token(rs256)),
         ),
     ];
+    // Analytics: everything is captured, and sent in batches of 50.
+    let masked =
+        json!({"request_body_masks": ["password", "card"], "response_body_masks": ["card"]});
+    all.extend([
+        case(
+            "empty filter, 1 KB each way",
+            [Filter::module("empty", &bed.empty_filter())],
+            kilobyte(),
+        ),
+        case("moesif, no bodies", [moesif(json!({}))], plain()),
+        case("moesif, 1 KB each way", [moesif(json!({}))], kilobyte()),
+        case("moesif, 1 KB each way, masks", [moesif(masked)], kilobyte()),
+        case(
+            "moesif, 1 KB each way, compressed batches",
+            [moesif(json!({"enable_compression": true}))],
+            kilobyte(),
+        ),
+    ]);
     for (algorithm, crypto) in [
         (Algorithm::Rs256, "wasm"),
         (Algorithm::Rs256, "host"),
@@ -88,7 +106,28 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
         let name = format!("upstream_jwt, {algorithm}, new token, {crypto}");
         all.push(case(name, [upstream_jwt(algorithm, crypto, true)], plain()));
     }
+    all.extend(crate::traffic::cases());
     all
+}
+
+/// A request with a JSON body of 1 KB, which comes back.
+fn kilobyte() -> Request {
+    let item = json!({"id": 12_345, "name": "A thing of some kind", "price": 19.99, "tags": ["new", "blue"]});
+    let body = json!({"user": "ana", "password": "s3cret", "items": vec![item; 11], "comment": "as usual"});
+    let mut body = body.to_string();
+    body.push_str(&" ".repeat(1024_usize.saturating_sub(body.len())));
+    Request::post("/orders?source=bench", body)
+        .header("content-type", "application/json")
+        .header("accept", "*/*")
+        .header("user-agent", "bench")
+}
+
+fn moesif(more: Value) -> Filter {
+    let mut settings = json!({"application_id": "bench", "collector": {"upstream": "sink"}});
+    if let (Value::Object(all), Value::Object(more)) = (&mut settings, more) {
+        all.extend(more);
+    }
+    Filter::new("moesif", &settings)
 }
 
 fn native_key() -> Filter {

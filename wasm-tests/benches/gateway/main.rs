@@ -1,13 +1,14 @@
 //! What each filter costs: processor time of a real Envoy per request, beside no filter, an empty filter and
 //! Envoy's own equivalents, all in one process and in turn.
 //!
-//! | room        | what is in it                                       |
-//! |-------------|-----------------------------------------------------|
-//! | `cases.rs`  | the table of what is measured: a line is one entry  |
-//! | `case.rs`   | one line: filters, requests and the expected answer |
-//! | `tokens.rs` | tokens for the lines that need some                 |
-//! | `bed.rs`    | the services around Envoy                           |
-//! | `report.rs` | the figures on the screen                           |
+//! | room         | what is in it                                       |
+//! |--------------|-----------------------------------------------------|
+//! | `cases.rs`   | the table of what is measured: a line is one entry  |
+//! | `case.rs`    | one line: filters, requests and the expected answer |
+//! | `tokens.rs`  | tokens for the lines that need some                 |
+//! | `traffic.rs` | the lines of the filters for traffic                |
+//! | `bed.rs`     | the services around Envoy                           |
+//! | `report.rs`  | the figures on the screen                           |
 //!
 //! `make bench` runs it. A figure is the median over rounds; what it says of a machine is a ratio, not a promise.
 //! `scripts/bench jwt` measures only the lines with `jwt` in their name.
@@ -17,6 +18,7 @@ mod case;
 mod cases;
 mod report;
 mod tokens;
+mod traffic;
 
 use bed::Bed;
 use case::Case;

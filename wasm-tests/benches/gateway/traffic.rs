@@ -1,0 +1,71 @@
+//! The lines of the filters for traffic.
+
+use crate::case::{Case, case, plain};
+use serde_json::{Value, json};
+use wasm_tests::real::{Filter, Request};
+
+/// A browser: no rule may find anything in it.
+const BROWSER: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) \
+                       Chrome/131.0.0.0 Safari/537.36";
+
+pub(crate) fn cases() -> Vec<Case> {
+    let by = |user_agent: &str| Request::get("/orders/1").header("user-agent", user_agent);
+    let networks: Vec<String> = (0..10_000_u32)
+        .map(|n| format!("{}.{}.{}.0/24", 11 + n / 4096, n / 16 % 256, n % 16))
+        .collect();
+    let origins =
+        json!({"origins": ["https://a.test", r"https://([^.]+\.)+b\.test"], "credentials": true});
+    let headers = json!({
+        "remove": {"headers": ["x-debug"], "querystring": ["trace"]},
+        "add": {"headers": ["x-caller:$(consumer.username or 'nobody')"], "querystring": ["source:gateway"]},
+    });
+    let body = json!({"allow_on_headers_stop_iteration": true, "remove": {"body": ["card"]}, "add": {"body": ["source:gateway"]}});
+    let document = json!({"card": "1", "items": vec!["some thing of a kilobyte"; 36]}).to_string();
+    vec![
+        case(
+            "bot_detection, 14 rules, a browser",
+            [filter("bot_detection", json!({}))],
+            by(BROWSER),
+        ),
+        case(
+            "bot_detection, 35 rules, a browser",
+            [filter("bot_detection", json!({"rules": "all"}))],
+            by(BROWSER),
+        ),
+        case("bot_detection, a bot", [filter("bot_detection", json!({}))], by("Googlebot/2.1"))
+            .refused(403),
+        case(
+            "ip_restriction, 10,000 networks",
+            [filter("ip_restriction", json!({"deny": networks}))],
+            plain(),
+        ),
+        case(
+            "cors, two origins",
+            [filter("cors", origins.clone())],
+            plain().header("origin", "https://shop.b.test"),
+        ),
+        case(
+            "cors, a preflight",
+            [filter("cors", origins)],
+            Request::new("OPTIONS", "/orders/1")
+                .header("origin", "https://shop.b.test")
+                .header("access-control-request-method", "PUT"),
+        ),
+        case("request_termination", [filter("request_termination", json!({}))], plain())
+            .refused(503),
+        case(
+            "request_transformer, headers and query",
+            [filter("request_transformer", headers)],
+            Request::get("/orders/1?trace=1&page=2").header("x-debug", "1"),
+        ),
+        case(
+            "request_transformer, 1 KB of JSON",
+            [filter("request_transformer", body).holding_headers(true)],
+            Request::post("/orders", document).header("content-type", "application/json"),
+        ),
+    ]
+}
+
+fn filter(feature: &str, settings: Value) -> Filter {
+    Filter::new(feature, &settings)
+}
