@@ -1,16 +1,18 @@
 //! Tokens on a real Envoy: consumers' credentials from the admin service, and providers with keys of their own.
 
+/// Kong's table of answers and what its plugin fails on, as on the pretend gateways.
+#[path = "filters/jwt_auth/rows.rs"]
+mod rows;
+#[path = "filters/jwt_auth/tokens.rs"]
+mod tokens;
+
 use jose::{Algorithm, InWasm, SigningKey};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use tokens::{PRINTED, SEED};
 use wasm_tests::real::{
     Answer, Echo, Envoy, Filter, Front, Gateway, Message, Mode, Request, Setup, eventually,
 };
-
-/// `{"iss":"adokey","name":"ado"}` with `supersecret`, and the same with that secret in base64, as the requirement
-/// document prints it.
-const SEED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
-const PRINTED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.t86wrSIeBCBSRsJhsR6qRNPoiZo_dE5D_ZDMazL-o6M";
 
 const RSA: &str = include_str!("../../filters/jwt-auth/src/keys/rsa3072.pem");
 const EC: &str = include_str!("../../filters/jwt-auth/src/keys/es256.pem");
@@ -181,4 +183,111 @@ fn keys_rotate_and_the_last_good_ones_outlive_every_failure() {
         gateway.provider.set(mode);
         asked_again();
     }
+}
+
+/// One listener for each of these settings, with the consumer `ado` and its credentials.
+fn listening(listeners: &[(&'static str, Value)]) -> (Envoy, Echo) {
+    let echo = Echo::start();
+    let ado = json!({"id": "1", "username": "ado", "jwt_secrets": rows::credentials()});
+    let consumers = json!([ado, {"id": "9", "username": "guest"}]);
+    let mut setup = Setup::new(echo.address(), Vec::new());
+    for (name, more) in listeners {
+        let mut settings = json!({ "consumers": consumers });
+        let more = more.as_object().cloned().unwrap_or_default();
+        settings.as_object_mut().expect("an object").extend(more);
+        setup = setup.listener(name, vec![Filter::new("jwt_auth", &settings)]);
+    }
+    (Envoy::start(&setup), echo)
+}
+
+#[track_caller]
+fn unauthorized(answer: &Message, body: &Value, challenge: Option<&str>, what: &str) {
+    assert_eq!((answer.status(), &answer.json()), (401, body), "{what}");
+    assert_eq!(answer.header("www-authenticate").as_deref(), challenge, "{what}");
+}
+
+#[test]
+fn every_row_of_kongs_table_and_every_fault_of_its_plugin_is_answered() {
+    let error = Some(r#"Bearer error="invalid_token""#);
+    for crypto in ["wasm", "host"] {
+        let times = json!({
+            "claims_to_verify": ["exp", "nbf"], "maximum_expiration": 300, "realm": "r", "crypto": crypto,
+        });
+        let (envoy, echo) = listening(&[
+            ("plain", json!({"crypto": crypto})),
+            ("times", times),
+            ("or", json!({"anonymous": "guest", "crypto": crypto})),
+        ]);
+        let groups = [
+            rows::rows(),
+            rows::wrong_lengths(),
+            rows::no_texts(),
+            rows::no_objects(),
+            rows::ambiguous(),
+            rows::embedded(),
+            rows::no_tokens(),
+        ];
+        for row in groups.iter().flatten() {
+            let request = row.fields.iter().fold(Request::get(&row.target), |request, field| {
+                request.header(field.0, &field.1)
+            });
+            let answer = request.send(envoy.address("plain"));
+            unauthorized(&answer, &json!({ "message": row.message }), error, row.what);
+            // Whoever fails is the guest where there is one.
+            let answer = request.send(envoy.address("or"));
+            assert_eq!(answer.status(), 200, "{}: {}", row.what, answer.text());
+            let guest = echo.last();
+            assert_eq!(guest.header("x-consumer-username").as_deref(), Some("guest"));
+        }
+        let nothing = json!({"message": "Unauthorized"});
+        let none = Request::get("/").send(envoy.address("plain"));
+        unauthorized(&none, &nothing, Some("Bearer"), "row 1");
+        let none = Request::get("/").send(envoy.address("times"));
+        unauthorized(&none, &nothing, Some(r#"Bearer realm="r""#), "row 1");
+        let far = 99_999_999_999_u64;
+        for (claims, body) in [
+            (json!({}), json!({"exp": "must be a number", "nbf": "must be a number"})),
+            (
+                json!({"exp": 1, "nbf": far}),
+                json!({"exp": "token expired", "nbf": "token not valid yet"}),
+            ),
+            (json!({"exp": far, "nbf": 0}), json!({"exp": "exceeds maximum allowed expiration"})),
+        ] {
+            let answer = bearing(&tokens::ado(claims)).send(envoy.address("times"));
+            let realm = Some(r#"Bearer realm="r", error="invalid_token""#);
+            unauthorized(&answer, &body, realm, "rows 14 and 15");
+        }
+        for (algorithm, name) in tokens::PUBLIC {
+            let issuer = json!({"iss": format!("{algorithm} {name}")});
+            let token = tokens::signed(&tokens::key(algorithm, name), &json!({}), &issuer);
+            for (token, status) in [(&token, 200), (&tokens::forged(&token), 401), (&token, 200)] {
+                let answer = bearing(token).send(envoy.address("plain"));
+                assert_eq!(
+                    answer.status(),
+                    status,
+                    "{crypto}: {algorithm} {name}: {}",
+                    answer.text()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_consumer_that_a_claim_names_and_one_that_stands_in_must_exist() {
+    let key = key(EC, "ec");
+    let named = json!({"providers": [{
+        "name": "idp", "issuer": "https://idp/", "jwks": set(&[&key]), "consumer_claim": "sub",
+    }]});
+    let (envoy, _echo) = listening(&[("named", named)]);
+    let answer = bearing(&token(&key)).send(envoy.address("named"));
+    let body = json!({"message": "Could not find consumer for 'sub=u'"});
+    unauthorized(&answer, &body, None, "row 16");
+
+    let gateway = Gateway::start(|admin| {
+        vec![Filter::new("jwt_auth", &json!({"admin": admin, "anonymous": "nobody"}))]
+    });
+    let answer = gateway.send(&Request::get("/"));
+    let expected = "anonymous consumer nobody is configured but doesn't exist";
+    assert_eq!((answer.status(), &answer.json()["message"]), (500, &json!(expected)), "row 17");
 }

@@ -222,3 +222,45 @@ fn a_configuration_without_a_usable_key_is_rejected_with_the_way_out() {
         assert!(log.contains(expected) && !log.contains("MII"), "{log}");
     }
 }
+
+#[test]
+fn every_claim_has_its_own_switch_and_an_absent_entity_is_an_empty_object() {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.expect("a clock after 1970").as_secs();
+    let cases = [
+        ("exp0", json!({"exp": 0}), json!({"kong": {}})),
+        ("iss", json!({"exp": 0, "issuer": "me"}), json!({"iss": "me", "kong": {}})),
+        (
+            "entities",
+            json!({"exp": 0, "consumer": ["*"], "credentials": ["*"], "route": ["paths"]}),
+            json!({"kong": {"consumer": {}, "credentials": {}, "route": {}}}),
+        ),
+        ("iat", json!({"exp": 0, "iat": true}), json!({"iat": true, "kong": {}})),
+        ("nbf", json!({"exp": 0, "nbf": true}), json!({"nbf": true, "kong": {}})),
+        ("long", json!({"exp": 86_400}), json!({"exp": true, "kong": {}})),
+    ];
+    let echo = Echo::start();
+    let mut setup = Setup::new(echo.address(), Vec::new());
+    for (name, settings, _) in &cases {
+        setup = setup.listener(name, vec![filter(settings.clone())]);
+    }
+    let envoy = Envoy::start(&setup);
+    for (name, _, expected) in cases {
+        Request::get("/").send(envoy.address(name));
+        let header = echo.last().header("authorization").expect("a token");
+        let token = header.strip_prefix("Bearer ").expect("a bearer token").to_owned();
+        let mut claims = independently(&token, &file("rsa.crt"))["claims"].clone();
+        // Times are compared with the clock; the rest octet for octet.
+        for (claim, at) in [("iat", now), ("nbf", now), ("exp", now + 86_400)] {
+            if let Some(time) = claims.get(claim).and_then(Value::as_u64) {
+                claims[claim] = json!((at..at + 120).contains(&time));
+            }
+        }
+        assert_eq!(claims, expected, "{name}");
+    }
+    for exp in [json!(-1), json!(86_401)] {
+        let setup = Setup::new(echo.address(), vec![filter(json!({ "exp": exp }))]);
+        let log = Envoy::try_start(&setup).err().expect("a refusal");
+        assert!(log.contains("exp: found"), "{log}");
+    }
+}

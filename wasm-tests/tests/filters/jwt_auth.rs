@@ -7,4 +7,12 @@ mod faults;
 mod idp;
 mod places;
 mod providers;
+mod rows;
 mod tokens;
+
+use wasm_tests::Request;
+
+/// A request with this token.
+fn bearing(token: impl AsRef<[u8]>) -> Request {
+    Request::get("/").header("authorization", [b"Bearer ", token.as_ref()].concat())
+}

@@ -1,7 +1,8 @@
 //! Credentials that the admin service knows: what is asked, what an answer means, and what its absence does.
 
 use super::answers::{From, start, unauthorized};
-use super::tokens::{SEED, ado, bearing, key, public_pem, secret, signed};
+use super::bearing;
+use super::tokens::{SEED, ado, key, public_pem, secret, signed};
 use crate::admin::{Admin, Kind};
 use crate::gateways::{Gateway, asking, of, refusal, settled};
 use serde_json::json;

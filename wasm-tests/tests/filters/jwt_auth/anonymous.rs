@@ -1,7 +1,8 @@
 //! "And" and "or" with another authenticating filter, and the consumer that stands in.
 
 use super::answers::{BOTH, From, start};
-use super::tokens::{SEED, bearing, forged};
+use super::bearing;
+use super::tokens::{SEED, forged};
 use crate::gateways::{Gateway, merged, of, refusal, taken_out};
 use crate::witness::{testimony, witness};
 use serde_json::{Value, json};

@@ -1,9 +1,9 @@
 //! Kong's answers, row by row of its table (reference A.4), with credentials in the settings and from the admin
 //! service.
 
-use super::tokens::{
-    PRINTED, PUBLIC, SEED, ado, bearing, forged, key, public_pem, secret, signed, unsigned,
-};
+use super::bearing;
+use super::rows::{Row, credentials, rows};
+use super::tokens::{PRINTED, PUBLIC, SEED, ado, forged, key, secret, signed};
 use crate::admin::Admin;
 use crate::gateways::{Gateway, asking, merged};
 use serde_json::{Value, json};
@@ -17,20 +17,6 @@ pub enum From {
 }
 
 pub const BOTH: [From; 2] = [From::Settings, From::Service];
-
-/// The credentials of the consumer `ado`.
-fn credentials() -> Vec<Value> {
-    let mut all = vec![json!({"id": "j", "key": "adokey", "secret": "supersecret"})];
-    for algorithm in ["HS384", "HS512"] {
-        all.push(json!({"key": algorithm, "algorithm": algorithm, "secret": "supersecret"}));
-    }
-    for (algorithm, name) in PUBLIC {
-        all.push(json!({
-            "key": format!("{algorithm} {name}"), "algorithm": algorithm, "rsa_public_key": public_pem(name),
-        }));
-    }
-    all
-}
 
 /// A gateway whose consumer `ado` (`custom_id` only in the settings) has credentials of every algorithm.
 pub fn start(gateway: &Gateway, from: From, more: Value) -> (Proxy, Admin) {
@@ -60,6 +46,12 @@ pub fn refusal(stream: &Stream) -> (String, Option<String>) {
     assert_eq!(reply.header("content-type").as_deref(), Some("application/json; charset=utf-8"));
     let body: Value = serde_json::from_slice(&reply.body).expect("JSON");
     (body.to_string(), reply.header("www-authenticate"))
+}
+
+pub fn request(row: &Row) -> Request {
+    row.fields
+        .iter()
+        .fold(Request::get(&row.target), |request, (name, value)| request.header(name, value))
 }
 
 #[track_caller]
@@ -125,105 +117,14 @@ fn row_1_without_a_token_the_challenge_names_no_error() {
     }
 }
 
-/// What is wrong, the request, and what Kong says of it.
-type Row = (&'static str, Request, &'static str);
-
-/// Rows 2 to 13, as far as they need no other settings.
-fn rows() -> Vec<Row> {
-    let good = r#"{"alg":"HS256"}"#;
-    let ours = secret("HS256", b"supersecret");
-    let other = secret("HS256", b"another secret");
-    let token = |what, token: String, message| -> Row { (what, bearing(token), message) };
-    vec![
-        ("2: two", Request::get(&format!("/?jwt={SEED}&jwt=a.b.c")), "Multiple tokens provided"),
-        (
-            "2: in two places",
-            Request::get("/?jwt=a.b.c").header("authorization", format!("Bearer {SEED}")),
-            "Multiple tokens provided",
-        ),
-        ("3: no value", Request::get("/?jwt"), "Unrecognizable token"),
-        token("4: one part", "abc".into(), "Bad token; invalid JSON"),
-        token("4: two parts", "a.b".into(), "Bad token; invalid JSON"),
-        token("4: no base64", "!.!.!".into(), "Bad token; invalid JSON"),
-        token("4: no JSON", unsigned("{", "{}"), "Bad token; invalid JSON"),
-        token("4: claims no JSON", unsigned(good, "{"), "Bad token; invalid JSON"),
-        token("5: no alg", unsigned("{}", "{}"), "Bad token; invalid alg"),
-        token("5: alg no text", unsigned(r#"{"alg":1}"#, "{}"), "Bad token; invalid alg"),
-        token("5: foo", unsigned(r#"{"alg":"foo"}"#, "{}"), "Bad token; invalid alg"),
-        token(
-            "5: none",
-            unsigned(r#"{"alg":"none"}"#, r#"{"iss":"adokey"}"#),
-            "Bad token; invalid alg",
-        ),
-        token("5: None", unsigned(r#"{"alg":"None"}"#, "{}"), "Bad token; invalid alg"),
-        token("5: hs256", unsigned(r#"{"alg":"hs256"}"#, "{}"), "Bad token; invalid alg"),
-        token("6: claims false", unsigned(good, "false"), "Bad token; invalid claims"),
-        token("7: four parts", format!("{SEED}.x"), "Bad token; invalid signature"),
-        token("7: five parts, as a JWE", format!("{SEED}.x.y"), "Bad token; invalid signature"),
-        token("7: padding", format!("{SEED}="), "Bad token; invalid signature"),
-        token(
-            "7: no base64",
-            format!("{}+/", &SEED[..SEED.len() - 2]),
-            "Bad token; invalid signature",
-        ),
-        token("8: no claim", signed(&ours, &json!({}), &json!({})), "No mandatory 'iss' in claims"),
-        token(
-            "8: false",
-            signed(&ours, &json!({}), &json!({"iss": false})),
-            "No mandatory 'iss' in claims",
-        ),
-        token(
-            "9: empty",
-            signed(&ours, &json!({}), &json!({"iss": ""})),
-            "Invalid 'iss' in claims",
-        ),
-        token(
-            "10: nobody's",
-            signed(&ours, &json!({}), &json!({"iss": "nobody"})),
-            "No credentials found for given 'iss'",
-        ),
-        token(
-            "11: not the credential's",
-            signed(&secret("HS384", b"supersecret"), &json!({}), &json!({"iss": "adokey"})),
-            "Invalid algorithm",
-        ),
-        token(
-            "11: the public key as a secret",
-            signed(
-                &secret("HS256", public_pem("rsa2048").as_bytes()),
-                &json!({}),
-                &json!({"iss": "RS256 rsa2048"}),
-            ),
-            "Invalid algorithm",
-        ),
-        token(
-            "11: a public key's token for a secret's credential",
-            signed(&key("RS256", "rsa2048"), &json!({}), &json!({"iss": "adokey"})),
-            "Invalid algorithm",
-        ),
-        token(
-            "13: another secret",
-            signed(&other, &json!({}), &json!({"iss": "adokey"})),
-            "Invalid signature",
-        ),
-        token("13: changed", forged(SEED), "Invalid signature"),
-        token("13: none", SEED[..=SEED.rfind('.').expect("a dot")].to_owned(), "Invalid signature"),
-        token(
-            "13: by another key",
-            signed(&key("RS256", "rsa3072"), &json!({}), &json!({"iss": "RS256 rsa2048"})),
-            "Invalid signature",
-        ),
-    ]
-}
-
 #[test]
 fn rows_2_to_13_what_is_wrong_with_a_token_is_told_in_kongs_words_and_order() {
     for gateway in Gateway::all() {
         for from in BOTH {
             let (proxy, _) = start(&gateway, from, json!({}));
-            for (what, request, message) in rows() {
-                let what = format!("{} {from:?}, row {what}", gateway.name);
-                unauthorized(&proxy.send(request), message, &what);
+            for row in rows() {
+                let what = format!("{} {from:?}, row {}", gateway.name, row.what);
+                unauthorized(&proxy.send(request(&row)), row.message, &what);
             }
             assert!(proxy.faults().is_empty(), "{}", gateway.name);
         }

@@ -1,7 +1,8 @@
 //! Where a request carries its token, and how a token is kept from the upstream.
 
 use super::answers::{From, start, unauthorized};
-use super::tokens::{SEED, ado, bearing};
+use super::bearing;
+use super::tokens::{SEED, ado};
 use crate::gateways::{Gateway, of, refusal, taken_out};
 use serde_json::{Value, json};
 use wasm_tests::Request;

@@ -2,8 +2,9 @@
 //! must say.
 
 use super::answers::{refusal, unauthorized};
+use super::bearing;
 use super::idp::{ISSUER, Idp, issued, named, provider, set};
-use super::tokens::{bearing, forged, key, secret, signed};
+use super::tokens::{forged, key, secret, signed};
 use crate::admin::Admin;
 use crate::gateways::{Gateway, asking, merged, of, taken_out};
 use jose::SigningKey;
