@@ -11,14 +11,13 @@ use crate::store::{Put, Store};
 #[derive(Debug)]
 pub struct Counters {
     store: Store,
-    overwrites: bool,
 }
 
 impl Counters {
     /// Slots of this VM alone.
     #[must_use]
     pub fn own() -> Self {
-        Self { store: Store::own(), overwrites: false }
+        Self { store: Store::own() }
     }
 
     /// Slots on `host`: shared data on Envoy and in a declared `zone` of Kong's, else the VM's own. `None` as
@@ -30,14 +29,13 @@ impl Counters {
             (Host::Kong(_), None) => Store::own(),
             (Host::Unknown, None) => return None,
         };
-        Some(Self { store, overwrites: !matches!(host, Host::Kong(_)) })
+        Some(Self { store })
     }
 
-    /// Whether [`Counters::put`] with `None` also writes over what somebody else has created in the meantime:
-    /// there a slot is created safely only before others work, while Envoy still tries the configuration out.
+    /// Whether [`Counters::put`] with `None` also writes over what somebody else has created in the meantime.
     #[must_use]
     pub fn overwrites(&self) -> bool {
-        self.overwrites
+        false
     }
 
     /// Whether other workers see the slots, too.
@@ -52,8 +50,7 @@ impl Counters {
         self.store.get(Region::Counters.slot(index.into()))
     }
 
-    /// Writes the slot if nobody has since `seen` was read. With `None`, for a slot that was not there, Kong
-    /// creates it only if it still is not, but Envoy writes in any case.
+    /// Writes the slot if nobody has since `seen` was read; with `None`, if it still is not there.
     pub fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put {
         self.store.put(Region::Counters.slot(index.into()), value, seen)
     }

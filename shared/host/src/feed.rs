@@ -169,7 +169,7 @@ impl Feed {
             });
             free.then(|| self.sealed(&json!({"holder": self.me, "until": until}))).flatten()
         });
-        // On Envoy the first write of a slot overwrites without a look, so look who has it now.
+        // What was written is not what counts: look who has it now.
         store.get(slot).and_then(|(bytes, _)| self.open(&bytes)).is_some_and(|lease| mine(&lease))
     }
 

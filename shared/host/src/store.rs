@@ -47,10 +47,10 @@ impl Store {
     pub(crate) fn put(&self, slot: u32, value: &[u8], seen: Option<u32>) -> Put {
         match self {
             Self::Shared(zone) => {
-                match abi::shared_set(&key(zone.as_deref(), slot), value, seen.unwrap_or(0)) {
-                    Ok(()) => Put::Done,
-                    Err(Status::CasMismatch) => Put::Conflict,
-                    Err(_) => Put::Failed,
+                let key = key(zone.as_deref(), slot);
+                match seen {
+                    Some(seen) => put(&key, value, seen),
+                    None => create(&key, value),
                 }
             }
             Self::Own(slots) => {
@@ -88,6 +88,25 @@ impl Store {
             }
         }
         false
+    }
+}
+
+fn put(key: &[u8], value: &[u8], seen: u32) -> Put {
+    match abi::shared_set(key, value, seen) {
+        Ok(()) => Put::Done,
+        Err(Status::CasMismatch) => Put::Conflict,
+        Err(_) => Put::Failed,
+    }
+}
+
+/// Writes what is not there yet, and over nothing.
+///
+/// On Kong number 0 says that; on Envoy it means "whatever is there", while a number that no value has creates
+/// and does not overwrite. Envoy numbers all writes of a process from 1, so the last number is not reached.
+fn create(key: &[u8], value: &[u8]) -> Put {
+    match put(key, value, u32::MAX) {
+        Put::Conflict if abi::shared_get(key).is_err() => put(key, value, 0),
+        done => done,
     }
 }
 

@@ -29,6 +29,22 @@ fn version_0_overwrites_on_envoy_and_only_creates_on_kong() {
 }
 
 #[test]
+fn a_version_that_no_value_has_creates_on_envoy_and_never_overwrites() {
+    // So a slot can be created on both hosts without writing over another worker's.
+    let doing = [
+        Do::SetShared("kv/a", Some("1"), u32::MAX),
+        Do::SetShared("kv/a", Some("2"), u32::MAX),
+        Do::Shared("kv/a"),
+    ];
+    let proxy = run(Profile::envoy(), &doing);
+    assert_eq!(said(&proxy, "set shared"), ["status 0", "status 8"]);
+    assert_eq!(said(&proxy, "kv/a"), ["1"]);
+    let proxy = run(kong(), &doing);
+    assert_eq!(said(&proxy, "set shared"), ["status 8", "status 8"]);
+    assert_eq!(said(&proxy, "kv/a"), ["status 1"]);
+}
+
+#[test]
 fn the_version_that_was_read_swaps_on_both_and_another_does_not() {
     for profile in [Profile::envoy(), kong()] {
         let doing = [
