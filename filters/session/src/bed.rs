@@ -155,15 +155,17 @@ impl Bed {
         let mut passage = Passage::default();
         let mut step = flow.on(Event::Request(Box::new(request)));
         let mut published = arrived;
+        let mut made = Vec::new();
         loop {
             step = match step {
                 Step::Forward(edits) => {
-                    for edit in &edits {
+                    made.extend(edits);
+                    for edit in &made {
                         if let Edit::Publish("gatehouse_consumer", value) = edit {
                             published = Some(value.clone());
                         }
                     }
-                    passage.forwarded = Some(edits);
+                    passage.forwarded = Some(made);
                     break;
                 }
                 Step::Reply(reply) => {
@@ -172,7 +174,8 @@ impl Bed {
                 }
                 Step::Find(key, _) => flow.on(Event::Found(self.find(&key))),
                 Step::Ask(_, call) => flow.on(Event::Answered(self.ask(&call))),
-                Step::AwaitBody(_) => {
+                Step::AwaitBody(edits) => {
+                    made = edits;
                     flow.on(Event::Body(body.map(<[u8]>::to_vec).ok_or(Unavailable)))
                 }
                 other => panic!("{other:?}"),

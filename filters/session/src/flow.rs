@@ -1,13 +1,14 @@
 //! What to do with one request: its session is opened, kept up, ended, or begun with its response.
 //!
 //! ```text
-//! Arrived ─▶ AwaitingBody ─▶ AskedForRow ─▶ AskedForLogin ─▶ AskedForConsumer ─▶ Writing ─┬▶ Forwarded ─▶ Storing ─▶ Over
-//!    └──────────────┴─ any of these may be left out ─┴─────────────┴─────────────────┴────┴▶ Ended ────────────────▶ Over
+//! Arrived ─▶ AskedForRow ─▶ AskedForLogin ─▶ AskedForConsumer ─▶ Writing ─▶ AwaitingBody ─┬▶ Forwarded ─▶ Storing ─▶ Over
+//!    └────────────┴─ any of these may be left out ─┴──────────────────┴──────────┴─────────┴▶ Ended ────────────────▶ Over
 //! ```
 
 use crate::client::Client;
 use crate::config::Phase;
 use crate::contents::Holder;
+use crate::header::Header;
 use crate::jar::{Jar, hide};
 use crate::keeper::{Before, Keeper, Presented, Saved, Session, Unfit};
 use crate::mark::{self, MARK};
@@ -36,11 +37,12 @@ pub(crate) struct SessionFlow {
 
 enum State {
     Arrived,
-    AwaitingBody(Box<Work>),
     AskedForRow(Box<Work>, Presented),
     AskedForLogin(Box<Work>, Session),
     AskedForConsumer(Box<Work>, Session),
     Writing(Box<Work>, Todo, Then),
+    /// Everything is decided, but the body may still ask for the session to end.
+    AwaitingBody(Box<Work>),
     /// The request went on, and its response is to come.
     Forwarded(Box<Work>),
     /// The request was a logout; the answer to it is our own.
@@ -112,7 +114,7 @@ impl SessionFlow {
                 }
             }
         }
-        let mut work = Box::new(Work {
+        let work = Box::new(Work {
             client: Client::of(&request),
             now: request.now / 1000,
             logs_out: config.logout.in_query(&request),
@@ -131,23 +133,7 @@ impl SessionFlow {
             todo: Todo::new(),
             session: None,
         });
-        let asks_in_body = !work.logs_out
-            && work.request.body == BodyAhead::Comes
-            && config.logout.may_be_in_body(&work.request);
-        if asks_in_body && self.may_have_session(&work) {
-            let edits = std::mem::take(&mut work.edits);
-            return (State::AwaitingBody(work), Step::AwaitBody(edits));
-        }
         self.seek(work, Kind::Session)
-    }
-
-    /// Whether a cookie is there that could be ended: nobody else's body is waited for.
-    fn may_have_session(&self, work: &Work) -> bool {
-        let kinds = [Kind::Session, Kind::Remember];
-        let kinds = kinds.iter().take(if self.keeper.config.remember { 2 } else { 1 });
-        kinds
-            .copied()
-            .any(|kind| self.keeper.present(kind, &work.jar, &work.client, work.now).is_ok())
     }
 
     /// Looks for a cookie of this kind.
@@ -431,11 +417,37 @@ impl SessionFlow {
         let mut edits = std::mem::take(&mut work.edits);
         edits.retain(|edit| !set_anyway(edit));
         edits.extend(told);
-        (State::Forwarded(work), Step::Forward(edits))
+        // Nobody else's body is waited for. Kong runs the filters behind this one meanwhile, so that they already have
+        // to know whose session it is.
+        let may_end = work.session.is_some()
+            && work.request.body == BodyAhead::Comes
+            && keeper.config.logout.may_be_in_body(&work.request);
+        match may_end {
+            true => (State::AwaitingBody(work), Step::AwaitBody(edits)),
+            false => (State::Forwarded(work), Step::Forward(edits)),
+        }
+    }
+
+    /// The body is here, or not to be had, and then it asks for nothing.
+    fn body_came(
+        &mut self,
+        mut work: Box<Work>,
+        body: Result<Vec<u8>, Unavailable>,
+    ) -> (State, Step) {
+        let asks = |body: &Vec<u8>| self.keeper.config.logout.in_body(&work.request, body);
+        if !body.is_ok_and(|body| asks(&body)) {
+            return (State::Forwarded(work), Step::Forward(Vec::new()));
+        }
+        let session = work.session.take();
+        let held = session.and_then(|session| Some((self.keeper.holder(&session)?, session)));
+        match held {
+            Some((holder, session)) => self.log_out(work, session, &holder),
+            None => (State::Forwarded(work), Step::Forward(Vec::new())),
+        }
     }
 
     /// The header of what is remembered of the client, whether or not it was needed.
-    fn remembered(&self, work: &Work) -> Option<crate::header::Header> {
+    fn remembered(&self, work: &Work) -> Option<Header> {
         let presented = self.keeper.present(Kind::Remember, &work.jar, &work.client, work.now);
         presented.ok().map(|presented| presented.header)
     }
@@ -447,30 +459,37 @@ impl SessionFlow {
         let keeper = Rc::clone(&self.keeper);
         let config = &keeper.config;
         self.counts.push("logouts");
-        let remembered = if config.remember { self.remembered(&work) } else { None };
+        // What the client has, and what was made of it a moment ago.
+        let now = work.before.remember.clone();
+        let mut remembered = if config.remember { self.remembered(&work) } else { None }
+            .into_iter()
+            .chain(now.filter(|_| config.remember))
+            .collect::<Vec<Header>>();
+        remembered.dedup_by_key(|header| header.id);
         let mut ends: Vec<Write> = keeper.end(&session);
         let mut saved = Vec::new();
         match session.contents.clone().without(&config.audience) {
             Some(contents) if session.kind == Kind::Session => {
                 let before = Before {
                     session: Some(session.header.clone()),
-                    remember: remembered.clone(),
+                    remember: remembered.last().cloned(),
                     contents: contents.clone(),
                     further: work.before.further.clone(),
                 };
                 saved = keeper.save_all(&contents, &before, false, &work.client, work.now);
                 // Nobody is remembered who was not before.
-                saved.retain(|saved| saved.session.kind == Kind::Session || remembered.is_some());
+                saved.retain(|saved| saved.session.kind == Kind::Session || !remembered.is_empty());
             }
             _ => {
+                // Also what was renewed a moment ago.
                 work.cookies = keeper.expire(Kind::Session, &work.jar);
                 if config.remember {
                     work.cookies.extend(keeper.expire(Kind::Remember, &work.jar));
                 }
             }
         }
-        if let Some(header) = remembered.as_ref().filter(|_| config.stored) {
-            ends.push(Write::End(row_of(&header.id)));
+        if config.stored {
+            ends.extend(remembered.iter().map(|header| Write::End(row_of(&header.id))));
         }
         if config.logout.revokes {
             let (created, now) = (session.header.created, work.now);
@@ -481,6 +500,7 @@ impl SessionFlow {
                 let login = keeper.login(created, holder);
                 ends.push(Write::Revoke(login, timeouts.left(created, now)));
             }
+            ends.dedup();
         }
         let mut todo = Todo::new();
         for saved in saved {
@@ -593,12 +613,7 @@ impl Flow for SessionFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Over), event) {
             (State::Arrived, Event::Request(request)) => self.arrive(request),
-            (State::AwaitingBody(mut work), Event::Body(body)) => {
-                // A body that the host does not hand over asks for nothing.
-                let body = body.unwrap_or_default();
-                work.logs_out = self.keeper.config.logout.in_body(&work.request, &body);
-                self.seek(work, Kind::Session)
-            }
+            (State::AwaitingBody(work), Event::Body(body)) => self.body_came(work, body),
             (State::AskedForRow(work, presented), Event::Found(found)) => {
                 self.row_found(work, presented, found)
             }

@@ -472,6 +472,22 @@ fn a_logout_can_lead_somewhere() {
     assert_eq!(logout.cookies().len(), 1);
 }
 
+#[test]
+fn a_logout_in_the_body_ends_what_was_renewed_a_moment_ago() {
+    let config = r#"{"secret":"s","storage":"kong","admin":{"upstream":"a"},"check_consumer":false,"remember":true,
+        "read_body_for_logout":true}"#;
+    let form = "application/x-www-form-urlencoded";
+    let mut bed = logged_in(config);
+    bed.after(5000);
+    let old = bed.cookies.clone();
+    let logout =
+        bed.send_with(bed.post("/", form), Some(b"session_logout=1"), None, Head::default());
+    assert_eq!(logout.status(), Some(200));
+    assert!(bed.cookies.is_empty() && bed.rows.borrow().is_empty(), "{:?}", bed.questions());
+    bed.cookies = old;
+    assert!(bed.send(bed.get("/"), None).consumer().is_none());
+}
+
 // === Remembered sessions ===
 
 #[test]

@@ -147,12 +147,14 @@ impl Profile {
             if self.host.get().may_be_kong() {
                 // Kong's random octets are predictable, and the same in workers that start together. What they
                 // cannot share is a node, a process or a connection.
-                let paths: [&[&str]; 5] = [
+                let paths: [&[&str]; 7] = [
                     &["kong", "node", "id"],
                     &["ngx", "pid"],
                     &["ngx", "hostname"],
                     &["ngx", "request_id"],
                     &["ngx", "connection"],
+                    &["ngx", "remote_addr"],
+                    &["ngx", "remote_port"],
                 ];
                 for path in paths {
                     entropy::mix(&abi::property(path).unwrap_or_default());

@@ -207,6 +207,16 @@ impl Admin {
         state.change("consumers", "delete", consumer, &name);
     }
 
+    /// Something of another kind has changed, which is not kept here.
+    pub fn changed(&self, entity: &str, operation: &str, key: &str) {
+        self.0.borrow_mut().change(entity, operation, "", key);
+    }
+
+    /// The number of the newest change.
+    pub fn seq(&self) -> u64 {
+        self.0.borrow().seq()
+    }
+
     // === What happens to it ===
 
     /// An older database is put back: another epoch.

@@ -1,0 +1,137 @@
+//! A browser with its cookies, and the chain of filters that it meets.
+
+use crate::gateways::{Gateway, asking, merged};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use wasm_tests::{Forwarded, Proxy, Request, Response, Standing};
+
+pub const SECRET: &str = "ultra top secret session";
+
+/// A browser.
+#[derive(Clone, Default)]
+pub struct Browser {
+    pub cookies: BTreeMap<String, String>,
+}
+
+/// What came of a request.
+pub struct Visit {
+    /// What the upstream received, if anything.
+    pub forwarded: Option<Forwarded>,
+    pub reply: Response,
+}
+
+impl Browser {
+    /// Sends the request with the cookies that there are; the upstream, if it is asked, answers `hello`.
+    #[track_caller]
+    pub fn send(&mut self, proxy: &Proxy, request: Request) -> Visit {
+        self.send_to(proxy, request, Response::new(200).with_body("hello"))
+    }
+
+    #[track_caller]
+    pub fn send_to(&mut self, proxy: &Proxy, request: Request, upstream: Response) -> Visit {
+        let request = self.with_cookies(request);
+        let stream = proxy.send(request);
+        let forwarded = (stream.standing() == Standing::Forwarded).then(|| stream.forwarded());
+        if forwarded.is_some() {
+            stream.respond(upstream);
+        }
+        let visit = Visit { forwarded, reply: stream.reply() };
+        self.keep(&visit.reply);
+        visit
+    }
+
+    pub fn with_cookies(&self, request: Request) -> Request {
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
+    }
+
+    /// Does what the response says.
+    pub fn keep(&mut self, reply: &Response) {
+        for field in reply.headers_named("set-cookie") {
+            let (pair, attributes) = field.split_once(';').unwrap_or((&field, ""));
+            let (name, value) = pair.split_once('=').expect("a cookie");
+            if attributes.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+}
+
+impl Visit {
+    /// Who the upstream was told it is.
+    #[track_caller]
+    pub fn username(&self) -> Option<String> {
+        self.forwarded.as_ref().and_then(|forwarded| forwarded.header("x-consumer-username"))
+    }
+
+    pub fn set_cookies(&self) -> Vec<String> {
+        self.reply.headers_named("set-cookie")
+    }
+}
+
+pub fn login() -> Request {
+    Request::get("/").header("apikey", "open_sesame")
+}
+
+pub fn browse() -> Request {
+    Request::get("/")
+}
+
+pub fn log_out() -> Request {
+    Request::new("DELETE", "/?session_logout=true")
+}
+
+/// Settings of a session filter.
+pub fn session(more: Value) -> Value {
+    merged(json!({"secret": SECRET}), more)
+}
+
+/// A session that the admin service keeps.
+pub fn stored(more: Value) -> Value {
+    asking(merged(json!({"secret": SECRET, "storage": "kong", "check_consumer": false}), more))
+}
+
+/// Ana has a key, and who has none becomes nobody.
+pub fn keys() -> Value {
+    json!({"anonymous": "nobody", "consumers": [
+        {"id": "1", "username": "ana", "keyauth_credentials": [{"id": "credential-1", "key": "open_sesame"}]},
+        {"id": "2", "username": "bob", "keyauth_credentials": [{"id": "credential-2", "key": "other"}]},
+        {"id": "9", "username": "nobody"},
+    ]})
+}
+
+/// Nobody gets no further.
+pub fn no_strangers() -> Value {
+    json!({"match": {"consumers": ["nobody"]}, "status_code": 403, "message": "So long and thanks for all the fish!"})
+}
+
+/// A gateway with one instance of the filter, which opens and saves.
+pub fn one_instance(gateway: &Gateway, settings: Value) -> Proxy {
+    gateway.start(&[
+        ("session", settings),
+        ("key_auth", keys()),
+        ("request_termination", no_strangers()),
+    ])
+}
+
+/// A gateway with one that opens and one that saves.
+pub fn two_instances(gateway: &Gateway, settings: Value) -> Proxy {
+    let phase = |phase: &str| merged(settings.clone(), json!({"phase": phase}));
+    gateway.start(&[
+        ("session", phase("open")),
+        ("key_auth", keys()),
+        ("session", phase("save")),
+        ("request_termination", no_strangers()),
+    ])
+}
+
+/// The chain that stored sessions need here.
+pub fn storing(gateway: &Gateway, settings: Value) -> Proxy {
+    match gateway.is_kong() {
+        true => two_instances(gateway, settings),
+        false => one_instance(gateway, settings),
+    }
+}
