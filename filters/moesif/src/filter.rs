@@ -34,7 +34,7 @@ impl Feature for Moesif {
             raw_target: true,
             route: true,
             service: true,
-            entities: true,
+            kong_entities: true,
             claims: true,
             peer: true,
             origin: true,

@@ -85,6 +85,8 @@ pub struct Needs {
     pub at_response: bool,
     /// Route and service as objects.
     pub entities: bool,
+    /// The same on Kong only: Envoy writes its metadata out for that, which costs much and says little.
+    pub kong_entities: bool,
     /// The query as the upstream will get it: an earlier filter may have taken something out.
     pub upstream_query: bool,
 }

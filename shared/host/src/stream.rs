@@ -48,6 +48,8 @@ pub(crate) struct Stream {
     flow: Option<Box<dyn Flow>>,
     head: Head,
     progress: Progress,
+    /// The response's, once it was seen.
+    status: Option<u16>,
     watch: Watch,
     /// Whether the flow wants the identity once more with the response.
     at_response: bool,
@@ -103,6 +105,7 @@ impl Stream {
             flow: None,
             head: Head::default(),
             progress: Progress::Unseen,
+            status: None,
             watch: Watch::default(),
             at_response: false,
         }

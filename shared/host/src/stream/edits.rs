@@ -67,9 +67,12 @@ impl Stream {
 }
 
 /// Makes `edits` to the response. What fails stays as the upstream made it: the response goes on in any case.
-pub(super) fn edit_response(edits: &[Edit]) {
+pub(super) fn edit_response(host: Host, edits: &[Edit]) {
     for edit in edits {
         let done = match edit {
+            Edit::Set(name, value) if host == Host::Envoy => {
+                abi::map_replace(Map::Response, name, value)
+            }
             // Setting a field that is there twice takes both away on Kong; removing and adding does not.
             Edit::Set(name, value) => {
                 let _ = abi::map_remove(Map::Response, name);

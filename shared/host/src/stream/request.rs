@@ -42,7 +42,10 @@ pub(super) fn request(
         mark: needs.mark.and_then(|name| property(host, name)),
         origin: if needs.origin { origin(host, &head) } else { Origin::default() },
         peer: if needs.peer { peer() } else { None },
-        entities: if needs.entities { entities(host) } else { Entities::default() },
+        entities: match needs.entities || (needs.kong_entities && host.may_be_kong()) {
+            true => entities(host),
+            false => Entities::default(),
+        },
         route: if needs.route { named(host, "route") } else { Named::default() },
         service: if needs.service { named(host, "service") } else { Named::default() },
         body,

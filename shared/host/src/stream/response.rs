@@ -27,8 +27,9 @@ impl Stream {
         self.progress = Progress::Gone;
         let Some(mut flow) = self.flow.take() else { return go_on() };
         let outcome = if flow.wants_response() {
-            let event = ResponseEvent::Head(Box::new(self.response(count, end)));
-            self.tell_of_response(flow.as_mut(), event)
+            let response = self.response(count, end);
+            self.status = Some(response.status).filter(|status| *status > 0);
+            self.tell_of_response(flow.as_mut(), ResponseEvent::Head(Box::new(response)))
         } else {
             go_on()
         };
@@ -40,10 +41,15 @@ impl Stream {
         let host = self.root.host();
         let readable = !host.may_be_kong() || count <= MAX_KONG_HEADERS;
         let head = if readable { callout::head(Map::Response) } else { None };
+        let head = head.unwrap_or_default();
         let wanted = |name| if self.at_response { property(host, name) } else { None };
         Response {
-            head: head.unwrap_or_default(),
-            status: status().unwrap_or(0),
+            status: head
+                .text(":status")
+                .and_then(|text| text.parse().ok())
+                .or_else(status)
+                .unwrap_or(0),
+            head,
             now: now(),
             ours: self.state == State::Refused,
             ends: end,
@@ -54,11 +60,12 @@ impl Stream {
     }
 
     fn tell_of_response(&mut self, flow: &mut dyn Flow, event: ResponseEvent) -> (Action, Asked) {
+        let host = self.root.host();
         let mut step = flow.on_response(event);
         let outcome = loop {
             step = match step {
                 ResponseStep::Forward(edits) => {
-                    edit_response(&edits);
+                    edit_response(host, &edits);
                     self.progress = Progress::Gone;
                     break go_on();
                 }
@@ -128,7 +135,8 @@ impl Stream {
         let shown = self.progress == Progress::Gone;
         let readable = !shown && !self.root.host().may_be_kong();
         let head = if readable { callout::head(Map::Response) } else { None };
-        self.done(Done { now: now(), status: status(), head: head.unwrap_or_default() })
+        let status = self.status.or_else(status);
+        self.done(Done { now: now(), status, head: head.unwrap_or_default() })
     }
 
     /// The request is gone without having been logged. Nothing of it can be read any more.
