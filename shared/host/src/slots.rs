@@ -1,7 +1,7 @@
 //! A bounded table of entries in numbered slots.
 //!
 //! Shared data is written by everybody who shares the `vm_id` or the zone, keys may alias, and a value may be
-//! torn. So an entry carries its whole key and a seal over everything: SipHash-2-4-128 keyed with a
+//! torn. So an entry carries its whole key (of a long one the SHA-256) and a seal over everything: SipHash-2-4-128 keyed with a
 //! fingerprint of what decisions depend on besides the key (admin target and token, settings). Whatever does
 //! not carry this seal is not there.
 
