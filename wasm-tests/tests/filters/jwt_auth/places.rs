@@ -51,7 +51,8 @@ fn query_cookie_and_header_carry_tokens_as_kong_reads_them() {
 #[test]
 fn two_different_tokens_are_refused_wherever_they_are() {
     let other = ado(json!({"n": 1}));
-    let places: [&dyn Fn(Request, &str) -> Request; 3] = [
+    type Place<'a> = &'a dyn Fn(Request, &str) -> Request;
+    let places: [Place<'_>; 3] = [
         &|request, token| request.header("cookie", format!("silly={token}")),
         &|request, token| request.header("authorization", format!("Bearer {token}")),
         &|request, token| request.header("x-token", format!("Bearer {token}")),
