@@ -94,9 +94,12 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".:/-".contains(&b))
 }
 
+/// Octets of a compiled expression.
+const SIZE: usize = 256 << 10;
+
 /// From the first letter to the last, all alternatives of it.
 fn expression(text: &str) -> Result<Regex, regex::Error> {
-    RegexBuilder::new(&format!(r"\A(?:{text})\z")).unicode(false).size_limit(1 << 20).build()
+    RegexBuilder::new(&format!(r"\A(?:{text})\z")).unicode(false).size_limit(SIZE).build()
 }
 
 /// What is wrong with an entry of the list, in one line.
@@ -109,7 +112,7 @@ pub(crate) fn mistake(text: &str) -> Option<String> {
         return Some(r"`*.` is no wildcard; write `https://([^.]+\.)+example\.com`".to_owned());
     }
     // Alone first, so that it cannot close the group that is put around it.
-    let alone = RegexBuilder::new(text).unicode(false).size_limit(1 << 20).build();
+    let alone = RegexBuilder::new(text).unicode(false).size_limit(SIZE).build();
     let error = alone.and_then(|_| expression(text)).err()?.to_string();
     let last = error.lines().last().unwrap_or_default();
     Some(last.strip_prefix("error: ").unwrap_or(last).to_owned())

@@ -203,7 +203,7 @@ fn has(pattern: &Regex, capture: &Capture) -> bool {
 
 /// From the beginning of the path, as Kong's routes match.
 fn pattern(f: &mut Fields<'_>, text: &str) -> Option<Regex> {
-    let build = |text: &str| RegexBuilder::new(text).unicode(false).size_limit(1 << 20).build();
+    let build = |text: &str| RegexBuilder::new(text).unicode(false).size_limit(256 << 10).build();
     // Alone first, so that it cannot close the group that is put around it.
     match build(text).and_then(|_| build(&format!(r"\A(?:{text})"))) {
         Ok(pattern) => Some(pattern),
