@@ -2,7 +2,7 @@
 //! request_transformer.
 
 use serde_json::{Value, json};
-use wasm_tests::real::{Echo, Envoy, Filter, Message, Request, Setup};
+use wasm_tests::real::{Admin, Echo, Envoy, Filter, Message, Request, Setup};
 
 struct Gateway {
     envoy: Envoy,
@@ -149,6 +149,65 @@ fn the_anonymous_consumer_is_turned_away_and_fiona_comes_in() {
     assert_eq!(gateway.refused(&forged), farewell);
     let known = gateway.passed(&Request::get("/sessions-test?apikey=open_sesame"));
     assert_eq!(known.header("x-consumer-username").as_deref(), Some("fiona"));
+}
+
+/// The document of Kong's session plugin from its first step to its last, with the names that it uses.
+#[test]
+fn the_session_document_is_walked_through() {
+    let (echo, admin) = (Echo::start(), Admin::start());
+    let form = |path: &str, data: &str| {
+        let kind = "application/x-www-form-urlencoded";
+        let answer = admin.send(Request::post(path, data).header("content-type", kind));
+        assert_eq!(answer.status(), 201, "{path}: {}", answer.text());
+    };
+    form("/consumers/", "username=anonymous_users");
+    form("/consumers/", "username=fiona");
+    form("/consumers/fiona/key-auth/", "key=open_sesame");
+
+    let service = json!({"upstream": "admin", "authority": admin.address().to_string()});
+    let key_auth = |more: Value| {
+        let mut settings = json!({"admin": service});
+        settings.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+        Filter::new("key_auth", &settings)
+    };
+    let session = json!({"admin": service, "storage": "kong", "cookie_secure": false, "secret": "of all nodes"});
+    let termination = json!({"status_code": 403, "message": "So long and thanks for all the fish!",
+        "match": {"consumers": ["anonymous_users"]}});
+    let all = vec![
+        Filter::new("session", &session),
+        key_auth(json!({"anonymous": "anonymous_users"})),
+        Filter::new("request_termination", &termination),
+    ];
+    let setup = Setup::new(echo.address(), all)
+        .listener("only_keys", vec![key_auth(json!({}))])
+        .cluster("admin", admin.address());
+    let envoy = Envoy::start(&setup);
+
+    // "Verify that the key-auth plugin is properly configured"
+    let stranger = Request::get("/sessions-test");
+    assert_eq!(stranger.send(envoy.address("only_keys")).status(), 401);
+
+    // "Anonymous requests now will return status 403."
+    let refused = envoy.send(&stranger);
+    let farewell = of(403, "So long and thanks for all the fish!");
+    let message = refused.json()["message"].as_str().unwrap_or_default().to_owned();
+    assert_eq!((refused.status(), message), farewell, "{}", envoy.log());
+    assert!(refused.all("set-cookie").is_empty(), "nobody has no session");
+
+    // "The response should now have the Set-Cookie header."
+    let entered = envoy.send(&Request::get("/sessions-test?apikey=open_sesame"));
+    assert_eq!(entered.status(), 200, "{}\n{}", entered.text(), envoy.log());
+    let cookie = entered.header("set-cookie").expect("a cookie");
+    assert!(cookie.starts_with("session=") && !cookie.contains("Secure"), "{cookie}");
+
+    // "This request should succeed, and Set-Cookie response header will not appear"
+    let pair = cookie.split(';').next().unwrap_or_default();
+    let again = envoy.send(&Request::get("/sessions-test").header("cookie", pair));
+    assert_eq!((again.status(), again.all("set-cookie").len()), (200, 0), "{}", envoy.log());
+    assert_eq!(echo.last().header("x-consumer-username").as_deref(), Some("fiona"));
+
+    let forged = pair.replace("session=", "session=x");
+    assert_eq!(envoy.send(&Request::get("/sessions-test").header("cookie", forged)).status(), 403);
 }
 
 // === bot_detection ===

@@ -158,6 +158,21 @@ fn method_and_path_change() {
 }
 
 #[test]
+fn the_host_is_changed_by_replace_alone() {
+    for gateway in Gateway::all() {
+        let sent = |settings: Value| {
+            let stream = start(&gateway, settings).send(Request::get("/").host("came.test"));
+            let got = stream.forwarded();
+            got.header("host").or(got.header(":authority"))
+        };
+        let other = json!({"remove": {"headers": ["host"]}, "add": {"headers": ["Host:mark"]}, "append": {"headers": ["host:mark"]}});
+        assert_eq!(sent(other), sent(json!({})), "{}", gateway.name);
+        let replaced = sent(json!({"replace": {"headers": ["Host:other.$(headers.host)"]}}));
+        assert_eq!(replaced.as_deref(), Some("other.came.test"), "{}", gateway.name);
+    }
+}
+
+#[test]
 fn templates_see_the_request_as_it_came() {
     let settings = json!({
         "remove": {"headers": ["x-remove-header"]},
