@@ -53,6 +53,8 @@ pub(crate) struct Stream {
     watch: Watch,
     /// Whether the flow wants the identity once more with the response.
     at_response: bool,
+    /// Envoy: the body came to its end while the request was parked, and is so long.
+    whole: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,6 +110,7 @@ impl Stream {
             status: None,
             watch: Watch::default(),
             at_response: false,
+            whole: None,
         }
     }
 
@@ -156,7 +159,12 @@ impl Stream {
                 }
                 (Action::Continue, Asked::Nothing)
             }
-            State::Refused | State::Parked(_) => (Action::Pause, Asked::Nothing),
+            State::Refused => (Action::Pause, Asked::Nothing),
+            State::Parked(_) => {
+                // It does not come a second time, to a flow that asks for it only then.
+                self.whole = end.then_some(size);
+                (Action::Pause, Asked::Nothing)
+            }
             State::AwaitingBody if !end => (Action::Pause, Asked::Nothing),
             State::AwaitingBody => {
                 self.tell(Event::Body(body(Buffer::RequestBody, size)), Phase::Body)
@@ -170,7 +178,7 @@ impl Stream {
     /// Trailers end the body.
     pub(crate) fn request_trailers(&mut self) -> (Action, Asked) {
         let size = match self.state {
-            State::AwaitingBody | State::Streaming(_) => {
+            State::AwaitingBody | State::Streaming(_) | State::Parked(_) => {
                 abi::buffer(Buffer::RequestBody).map_or(0, |body| body.len())
             }
             _ => 0,
@@ -258,7 +266,10 @@ impl Stream {
                 },
                 Step::Reply(reply) => return self.refuse(reply, phase),
                 Step::AwaitBody(edits) => match self.edit(host, &edits) {
-                    Ok(()) => return self.hold(host, State::AwaitingBody),
+                    Ok(()) => match self.whole.take() {
+                        Some(size) => flow.on(Event::Body(body(Buffer::RequestBody, size))),
+                        None => return self.hold(host, State::AwaitingBody),
+                    },
                     Err(()) => Step::Reply(failed()),
                 },
                 Step::StreamBody => return self.hold(host, State::Streaming(0)),

@@ -1,9 +1,9 @@
 //! Every way to end a session.
 
 use super::browser::{Browser, browse, log_out, login, one_instance, session};
-use crate::gateways::Gateway;
+use crate::gateways::{Gateway, asking};
 use serde_json::json;
-use wasm_tests::Request;
+use wasm_tests::{Request, Response};
 
 #[test]
 fn a_logout_may_stand_in_the_body() {
@@ -22,6 +22,37 @@ fn a_logout_may_stand_in_the_body() {
         assert_eq!((out.reply.status, out.reply.text()), (200, String::new()), "{}", gateway.name);
         assert!(browser.cookies.is_empty());
         assert_eq!(browser.send(&proxy, form("session_logout=1")).reply.status, 403);
+    }
+}
+
+#[test]
+fn a_body_that_comes_while_the_session_is_looked_up_is_read_all_the_same() {
+    for gateway in Gateway::giving_bodies() {
+        let settings = asking(session(json!({
+            "read_body_for_logout": true, "allow_on_headers_stop_iteration": true, "check_consumer": true,
+        })));
+        let proxy = one_instance(&gateway, settings);
+        let mut browser = Browser::default();
+        browser.send(&proxy, login());
+        let consumer = r#"{"consumer":{"id":"1","username":"ana"},"groups":[],"seq":1}"#;
+        for (body, status) in [("a=b", 200), ("session_logout=1", 200)] {
+            let request = Request::post("/", body)
+                .header("content-type", "application/x-www-form-urlencoded");
+            let stream = proxy.send(browser.with_cookies(request));
+            let lookup =
+                proxy.calls().into_iter().find(|call| call.path().contains("/consumers/1"));
+            if let Some(call) = lookup {
+                call.json(200, consumer);
+            }
+            if body == "a=b" {
+                assert_eq!(stream.forwarded().text(), body, "{}", gateway.name);
+                stream.respond(Response::new(200));
+            }
+            let reply = stream.reply();
+            assert_eq!(reply.status, status, "{}", gateway.name);
+            let cookies = reply.headers_named("set-cookie").len();
+            assert_eq!(cookies, usize::from(body != "a=b"), "{}", gateway.name);
+        }
     }
 }
 
