@@ -33,6 +33,8 @@ mod config;
 mod contents;
 mod filter;
 mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod header;
 mod jar;
 mod keeper;
