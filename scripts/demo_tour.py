@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 
@@ -93,9 +94,33 @@ TOUR = [
         'curl {gateway}/partners/1 -H "X-APP-ID: arghyam.mobile_app" -H "Authorization: Bearer {token}"',
         200, {"path": "/partners/1", "headers": {"x-consumer-username": "arghyam"}}),
     Step(
+        "A browser is another matter. Below /portal, who has neither key nor session is let in nowhere;",
+        'curl {gateway}/portal -H "X-APP-ID: arghyam.mobile_app"',
+        403, {"message": "Consumer and X-APP-ID mapping doesn't exist"}),
+    Step(
+        "but who logs in with a key gets a session with the answer,",
+        'curl {gateway}/portal -c {jar} -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app"',
+        200, {"headers": {"x-consumer-username": "arghyam"}}),
+    Step(
+        "and from then on the cookie alone tells who it is. The upstream sees nothing of it.",
+        'curl {gateway}/portal/1 -b {jar} -H "X-APP-ID: arghyam.mobile_app"',
+        200, {"headers": {"x-consumer-username": "arghyam", "x-consumer-id": "{consumer}", "cookie": None}}),
+    Step(
+        "A logout ends the session: in the browser,",
+        'curl -X POST "{gateway}/portal?session_logout" -b {jar} -c {jar}.after',
+        200),
+    Step(
+        "and at the admin service, so that a copy of the cookie is worth nothing.",
+        'curl {gateway}/portal/1 -b {jar} -H "X-APP-ID: arghyam.mobile_app"',
+        403, {"message": "Consumer and X-APP-ID mapping doesn't exist"}, within=POLL_INTERVAL),
+    Step(
         "Requests change on their way: a debugging header goes, the caller's name comes.",
         'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app" -H "X-Debug: 1"',
         200, {"headers": {"x-caller": "arghyam", "x-debug": None}}),
+    Step(
+        "Reports are limited to three a minute for each consumer: whoever asks for more is told to wait.",
+        'curl {gateway}/orders/reports -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app"',
+        429, {"message": "API rate limit exceeded"}, within=POLL_INTERVAL),
     Step(
         "A bot is turned away, whatever it asks for,",
         'curl {gateway}/orders/1 -A "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)"',
@@ -154,6 +179,9 @@ class Tour:
         self.known = {"gateway": f"http://localhost:{gateway}", "admin": f"http://localhost:{admin}"}
         self.known["token"] = signed({"iss": "adokey", "exp": int(time.time()) + 3600}, "supersecret")
         self.colour = sys.stdout.isatty()
+        # Where curl keeps its cookies.
+        self.scratch = tempfile.TemporaryDirectory(prefix="gatehouse-tour-")
+        self.known["jar"] = f"{self.scratch.name}/cookies"
 
     def take(self, steps):
         differed = 0

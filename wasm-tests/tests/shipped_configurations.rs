@@ -57,6 +57,7 @@ fn accepted_on_envoy((feature, settings): &(String, Value)) {
             .allow_on_headers_stop_iteration(holds_headers)
             .environment("GATEHOUSE_TOKEN", "a-token")
             .environment("GATEHOUSE_UPSTREAM_KEY", KEY)
+            .environment("GATEHOUSE_SESSION_SECRET", "a-secret")
             .vm_configuration(r#"{"host":"envoy"}"#);
         let proxy = Proxy::new(profile, [Filter::built(feature).config(settings.to_string())]);
         assert_eq!(proxy.rejected(), None, "{feature} {settings}");
@@ -119,6 +120,7 @@ fn kongs() {
             let profile =
                 Profile::kong(version).zone("gatehouse").environment("GATEHOUSE_TOKEN", "a-token");
             let profile = profile.environment("GATEHOUSE_UPSTREAM_KEY", KEY);
+            let profile = profile.environment("GATEHOUSE_SESSION_SECRET", "a-secret");
             let proxy = Proxy::new(profile, [Filter::built(feature).config(settings.to_string())]);
             // Kong would take any configuration: the filter answers 500 and logs why.
             let outcome = proxy.send(Request::get("/")).outcome();
@@ -143,8 +145,10 @@ fn what_kongs_filters_name_is_declared() {
         for zone in find(&document, &|part| part["shm_zone"].as_str().map(str::to_owned)) {
             assert!(set(&format!("nginx_wasm_shm_kv_{zone} =")), "the zone {zone}");
         }
-        for variable in find(&document, &|part| part["token_env"].as_str().map(str::to_owned)) {
-            assert!(declares("nginx_main_env", &variable), "the variable {variable}");
+        for name in ["token_env", "secret_env"] {
+            for variable in find(&document, &|part| part[name].as_str().map(str::to_owned)) {
+                assert!(declares("nginx_main_env", &variable), "the variable {variable}");
+            }
         }
         let location = |part: &Value| {
             Some(part["private_key_location"].as_str()?.strip_prefix("env://")?.to_owned())
