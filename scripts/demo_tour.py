@@ -94,9 +94,9 @@ TOUR = [
         'curl {gateway}/partners/1 -H "X-APP-ID: arghyam.mobile_app" -H "Authorization: Bearer {token}"',
         200, {"path": "/partners/1", "headers": {"x-consumer-username": "arghyam"}}),
     Step(
-        "A browser is another matter. Below /portal, who has neither key nor session is let in nowhere;",
-        'curl {gateway}/portal -H "X-APP-ID: arghyam.mobile_app"',
-        403, {"message": "Consumer and X-APP-ID mapping doesn't exist"}),
+        "A browser is another matter. Below /portal, who has neither key nor session is turned away;",
+        "curl {gateway}/portal",
+        403, {"message": "So long and thanks for all the fish!"}),
     Step(
         "but who logs in with a key gets a session with the answer,",
         'curl {gateway}/portal -c {jar} -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app"',
@@ -112,7 +112,7 @@ TOUR = [
     Step(
         "and at the admin service, so that a copy of the cookie is worth nothing.",
         'curl {gateway}/portal/1 -b {jar} -H "X-APP-ID: arghyam.mobile_app"',
-        403, {"message": "Consumer and X-APP-ID mapping doesn't exist"}, within=POLL_INTERVAL),
+        403, {"message": "So long and thanks for all the fish!"}, within=POLL_INTERVAL),
     Step(
         "Requests change on their way: a debugging header goes, the caller's name comes.",
         'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app" -H "X-Debug: 1"',
