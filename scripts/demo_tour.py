@@ -122,6 +122,11 @@ TOUR = [
         'curl {gateway}/orders/reports -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app"',
         429, {"message": "API rate limit exceeded"}, within=POLL_INTERVAL),
     Step(
+        "Every request is an event for Moesif (here, a collector of the demo's own): who called, what and how it went.",
+        "curl {collector}/users/arghyam",
+        200, {"user_id": "arghyam", "request": {"verb": "GET", "headers": {"apikey": None}},
+              "metadata": {"envoy": {"cluster_name": "orders"}}, "weight": 1}, within=POLL_INTERVAL),
+    Step(
         "A bot is turned away, whatever it asks for,",
         'curl {gateway}/orders/1 -A "Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)"',
         403, {"message": "Forbidden"}),
@@ -175,8 +180,8 @@ def segment(octets):
 class Tour:
     """Takes the steps one by one, prints commands and answers, and counts what differed."""
 
-    def __init__(self, gateway, admin):
-        self.known = {"gateway": f"http://localhost:{gateway}", "admin": f"http://localhost:{admin}"}
+    def __init__(self, **ports):
+        self.known = {name: f"http://localhost:{port}" for name, port in ports.items()}
         self.known["token"] = signed({"iss": "adokey", "exp": int(time.time()) + 3600}, "supersecret")
         self.colour = sys.stdout.isatty()
         # Where curl keeps its cookies.

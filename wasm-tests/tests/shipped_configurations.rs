@@ -58,6 +58,7 @@ fn accepted_on_envoy((feature, settings): &(String, Value)) {
             .environment("GATEHOUSE_TOKEN", "a-token")
             .environment("GATEHOUSE_UPSTREAM_KEY", KEY)
             .environment("GATEHOUSE_SESSION_SECRET", "a-secret")
+            .environment("GATEHOUSE_MOESIF_APPLICATION_ID", "an-id")
             .vm_configuration(r#"{"host":"envoy"}"#);
         let proxy = Proxy::new(profile, [Filter::built(feature).config(settings.to_string())]);
         assert_eq!(proxy.rejected(), None, "{feature} {settings}");
@@ -121,6 +122,7 @@ fn kongs() {
                 Profile::kong(version).zone("gatehouse").environment("GATEHOUSE_TOKEN", "a-token");
             let profile = profile.environment("GATEHOUSE_UPSTREAM_KEY", KEY);
             let profile = profile.environment("GATEHOUSE_SESSION_SECRET", "a-secret");
+            let profile = profile.environment("GATEHOUSE_MOESIF_APPLICATION_ID", "an-id");
             let proxy = Proxy::new(profile, [Filter::built(feature).config(settings.to_string())]);
             // Kong would take any configuration: the filter answers 500 and logs why.
             let outcome = proxy.send(Request::get("/")).outcome();
@@ -145,7 +147,7 @@ fn what_kongs_filters_name_is_declared() {
         for zone in find(&document, &|part| part["shm_zone"].as_str().map(str::to_owned)) {
             assert!(set(&format!("nginx_wasm_shm_kv_{zone} =")), "the zone {zone}");
         }
-        for name in ["token_env", "secret_env"] {
+        for name in ["token_env", "secret_env", "application_id_env"] {
             for variable in find(&document, &|part| part[name].as_str().map(str::to_owned)) {
                 assert!(declares("nginx_main_env", &variable), "the variable {variable}");
             }

@@ -46,16 +46,16 @@ pub(crate) struct Direction {
 }
 
 /// Settings of older versions and of plugins that sent one batch at a time from a timer.
-const IGNORED_NUMBERS: [&str; 6] = [
+const UNUSED: [&str; 8] = [
     "timeout",
     "keepalive",
     "max_callback_time_spent",
     "max_events_sent_per_callback",
     "sampling_percentage",
     "max_body_size_limit",
+    "enable_reading_send_event_response",
+    "disable_moesif_payload_compression",
 ];
-const IGNORED_FLAGS: [&str; 2] =
-    ["enable_reading_send_event_response", "disable_moesif_payload_compression"];
 
 const API_ENDPOINT: &str = "https://api.moesif.net";
 
@@ -233,15 +233,8 @@ fn sources(f: &mut Fields<'_>) -> Sources {
 
 /// Takes note of what has no effect here, so that a configuration can be copied as it is.
 fn ignored(f: &mut Fields<'_>) -> Vec<&'static str> {
-    let mut ignored = Vec::new();
-    for name in IGNORED_NUMBERS {
-        f.optional_number(name, 0.0..=1e15);
-    }
-    for name in IGNORED_FLAGS {
-        f.optional_flag(name);
-    }
-    ignored.extend(IGNORED_NUMBERS.iter().chain(&IGNORED_FLAGS).filter(|name| f.is_given(name)));
-    ignored
+    UNUSED.iter().for_each(|name| f.unused(name));
+    UNUSED.into_iter().filter(|name| f.is_given(name)).collect()
 }
 
 #[cfg(test)]
