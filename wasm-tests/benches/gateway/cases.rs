@@ -7,6 +7,13 @@ use jose::Algorithm;
 use serde_json::{Value, json};
 use wasm_tests::real::{Filter, Request};
 
+/// Written by lua-resty-session.
+const SESSION: &str = concat!(
+    "AQAAAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8A8VNlAAAAAACGAACKe5hawcoeJ6S9CMIfRx4xAAAAH0qNvuyd6HZd",
+    "KpYon7xcVAtUkU-xBfPlC3EBOSDMURuwkGQitvo0AGPcDh2O9qOtQQ7ydcruxKFGj9wtG8xfvQUqJXunHw_9Nx7_iQxPuMqwMcsV",
+    "C8NHvPkHT7tjhWjStXMwO07KGu3pRiULSY32JZxBba2w",
+);
+
 pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
     let keyed = || plain().header("apikey", API_KEY);
     let admin = json!({"admin": bed.admin()});
@@ -46,6 +53,15 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
             bearing(&tokens::token(rs256)),
         ),
     ];
+    // A session that never ends; its keys are remembered from one request to the next.
+    let session = json!({
+        "secret": "ultra top secret session", "idling_timeout": 0, "rolling_timeout": 0, "absolute_timeout": 0,
+    });
+    let browser = || plain().header("cookie", format!("theme=dark; session={SESSION}"));
+    all.extend([
+        case("session, no cookie", [Filter::new("session", &session)], plain()),
+        case("session, a cookie", [Filter::new("session", &session)], browser()),
+    ]);
     // Analytics: everything is captured, and sent in batches of 50.
     let masked =
         json!({"request_body_masks": ["password", "card"], "response_body_masks": ["card"]});
