@@ -12,8 +12,10 @@ pub(crate) struct Syncer {
     config: Rc<Config>,
     target: Rc<Target>,
     every: u64,
-    /// No two workers send batches of the same name.
-    prefix: String,
+    random: Random,
+    /// No two workers send batches of the same name. Made when the first is sent: before there was a request,
+    /// two workers of Kong may draw the same random numbers.
+    prefix: Option<String>,
     /// The name of each batch that is on its way, by its number in the ledger.
     names: std::collections::HashMap<u64, String>,
     sent: u64,
@@ -26,13 +28,12 @@ impl Syncer {
     pub(crate) fn new(config: &Rc<Config>, random: Random, log: fn(&str)) -> Option<Self> {
         let Policy::Syncing(every) = config.policy else { return None };
         let target = Rc::clone(config.admin.as_ref()?);
-        let mut octets = [0; 16];
-        random(&mut octets);
         Some(Self {
             config: Rc::clone(config),
             target,
             every: u64::try_from(every.as_millis()).unwrap_or(u64::MAX),
-            prefix: format!("{:032x}", u128::from_be_bytes(octets)),
+            random,
+            prefix: None,
             names: std::collections::HashMap::new(),
             sent: 0,
             tally: Vec::new(),
@@ -53,7 +54,13 @@ impl Syncer {
             let Some(increments) = increments else { continue };
             if !self.names.contains_key(&number) {
                 self.sent = self.sent.wrapping_add(1);
-                self.names.insert(number, format!("{}-{}", self.prefix, self.sent));
+                let random = self.random;
+                let prefix = self.prefix.get_or_insert_with(|| {
+                    let mut octets = [0; 16];
+                    random(&mut octets);
+                    format!("{:032x}", u128::from_be_bytes(octets))
+                });
+                self.names.insert(number, format!("{prefix}-{}", self.sent));
             }
             let id = self.names.get(&number).cloned();
             let call = send(&Increments { increments, all_or_nothing: false, id });

@@ -16,6 +16,8 @@ fn main() -> ExitCode {
         host::meta::<gatehouse_ip_restriction::IpRestriction>(),
         host::meta::<gatehouse_jwt_auth::JwtAuth>(),
         host::meta::<gatehouse_key_auth::KeyAuth>(),
+        host::meta::<gatehouse_moesif::Moesif>(),
+        host::meta::<gatehouse_rate_limiting::RateLimiting>(),
         host::meta::<gatehouse_request_termination::RequestTermination>(),
         host::meta::<gatehouse_request_transformer::RequestTransformer>(),
         host::meta::<gatehouse_session::Session>(),

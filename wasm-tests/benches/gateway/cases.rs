@@ -62,6 +62,20 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
         case("session, no cookie", [Filter::new("session", &session)], plain()),
         case("session, a cookie", [Filter::new("session", &session)], browser()),
     ]);
+    // Limits that nobody reaches: an identifier that comes all the time, and one after the other.
+    let limit = json!({"second": 1_000_000_000, "limit_by": "ip"});
+    let mut callers = (0..10_000).cycle();
+    let mut caller = move || plain().header("x-caller", callers.next().unwrap_or(0).to_string());
+    let each = json!({"minute": 1_000_000, "limit_by": "header", "header_name": "x-caller"});
+    all.extend([
+        case("Envoy's local_ratelimit", [native_limit()], plain()),
+        case("rate_limiting, one address", [Filter::new("rate_limiting", &limit)], plain()),
+        varied(
+            "rate_limiting, 10,000 callers",
+            [Filter::new("rate_limiting", &each)],
+            move || caller(),
+        ),
+    ]);
     // Analytics: everything is captured, and sent in batches of 50.
     let masked =
         json!({"request_body_masks": ["password", "card"], "response_body_masks": ["card"]});
@@ -151,6 +165,17 @@ fn native_key() -> Filter {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
         "credentials": [{"key": API_KEY, "client": "ana"}],
         "key_sources": [{"header": "apikey"}],
+    }))
+}
+
+fn native_limit() -> Filter {
+    Filter::native(json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "bench",
+        "token_bucket": {"max_tokens": 1_000_000_000, "tokens_per_fill": 1_000_000_000, "fill_interval": "1s"},
+        "filter_enabled": {"default_value": {"numerator": 100}},
+        "filter_enforced": {"default_value": {"numerator": 100}},
+        "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
     }))
 }
 

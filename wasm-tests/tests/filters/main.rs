@@ -10,6 +10,8 @@ mod jwt_auth;
 mod key_auth;
 mod ip_restriction;
 mod lookups;
+mod moesif;
+mod rate_limiting;
 mod request_termination;
 mod request_transformer;
 mod schemas;

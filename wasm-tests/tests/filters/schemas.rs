@@ -147,6 +147,59 @@ fn session(consumers: &Value) -> Value {
     crate::gateways::merged(settings, logout)
 }
 
+fn rate_limiting() -> Vec<Value> {
+    let limits = json!([
+        {"consumers": ["ana"], "second": 2, "year": 9}, {"groups": ["g"], "minute": 5, "hour": 6, "day": 7, "month": 8},
+    ]);
+    let with = |more| {
+        let all = json!({
+            "second": 1, "minute": 2, "hour": 3, "day": 4, "month": 5, "year": 6, "limits": limits, "fault_tolerant": false,
+            "hide_client_headers": true, "error_code": 430, "error_message": "m", "dry_run": true, "max_identifiers": 16,
+            "namespace": "n", "shm_zone": "z", "redis": {"host": "r"}, "redis_host": "r", "redis_port": 6379,
+            "redis_timeout": 2000, "redis_username": "u", "redis_password": "p", "redis_database": 0,
+            "redis_ssl": false, "redis_ssl_verify": false, "redis_server_name": "n",
+        });
+        common_of_uses(crate::gateways::merged(all, more))
+    };
+    let admin = common(json!({}))["admin"].clone();
+    vec![
+        with(json!({
+            "algorithm": "sliding_window", "limit_by": "header", "header_name": "X-A", "policy": "redis",
+            "sync_rate": 0.5, "admin": admin,
+        })),
+        with(json!({
+            "algorithm": "token_bucket", "burst": 7, "limit_by": "path", "path": "/a", "policy": "local", "sync_rate": -1,
+            "limits": [{"consumers": ["ana"], "second": 2, "burst": 9}],
+        })),
+    ]
+}
+
+fn moesif() -> Vec<Value> {
+    let target = json!({
+        "upstream": "collector:443", "authority": "c", "scheme": "https", "path_prefix": "/c", "timeout": 500, "token": "t",
+    });
+    let all = common_of_uses(json!({
+        "application_id": "app", "connect_timeout": 1000, "send_timeout": 5000, "api_version": "1.0",
+        "disable_capture_request_body": true, "disable_capture_response_body": true, "request_header_masks": ["a"],
+        "request_body_masks": ["b.$ c"], "response_header_masks": ["c"], "response_body_masks": ["d"],
+        "request_masks": ["e"], "response_masks": ["f"], "request_query_masks": ["g"], "batch_size": 50,
+        "batch_max_wait": 2000, "user_id_header": "X-User", "company_id_header": "X-Company",
+        "authorization_header_name": "X-Api-Key, authorization", "authorization_user_id_field": "sub",
+        "authorization_company_id_field": "org.id", "disable_gzip_payload_decompression": true,
+        "request_max_body_size_limit": 100_000, "response_max_body_size_limit": 0, "event_queue_size": 100_000,
+        "max_queue_bytes": 65_536, "debug": true, "enable_compression": true, "disable_transaction_id": true,
+        "trust_client_ip_headers": false, "timeout": 1000, "keepalive": 5000, "max_callback_time_spent": 750,
+        "max_events_sent_per_callback": 1, "sampling_percentage": 1.5, "max_body_size_limit": 1,
+        "enable_reading_send_event_response": true, "disable_moesif_payload_compression": false,
+    }));
+    let with = |more| crate::gateways::merged(all.clone(), more);
+    vec![
+        with(json!({"collector": target})),
+        with(json!({"upstream": "outbound|443||api.moesif.net", "base_uri": "api.moesif.net"})),
+        with(json!({"api_endpoint": "http://localhost:9500/collector"})),
+    ]
+}
+
 fn subjects() -> Vec<Subject> {
     let consumers = json!([
         {"id": "1", "username": "ana", "custom_id": "c", "groups": ["g"], "acls": [{"group": "h"}],
@@ -194,7 +247,9 @@ fn subjects() -> Vec<Subject> {
         subject::<gatehouse_jwt_auth::JwtAuth>(jwt_auth(&consumers)),
         subject::<gatehouse_session::Session>(vec![session(&consumers)]),
         subject::<gatehouse_app_id::AppId>(vec![common(app_id)]),
+        subject::<gatehouse_moesif::Moesif>(moesif()),
         subject::<gatehouse_upstream_jwt::UpstreamJwt>(upstream_jwt()),
+        subject::<gatehouse_rate_limiting::RateLimiting>(rate_limiting()),
         subject::<gatehouse_request_termination::RequestTermination>(request_termination()),
         subject::<gatehouse_bot_detection::BotDetection>(vec![bot_detection]),
         subject::<gatehouse_ip_restriction::IpRestriction>(vec![ip_restriction]),
@@ -502,6 +557,16 @@ fn put(document: &Value, path: &[String], new: Option<Value>) -> Value {
 const BEYOND: &[&str] = &[
     // Relations between settings.
     "found neither `admin` nor",
+    "found no limit",
+    "expected at least the limit for",
+    "found neither `consumers` nor",
+    "found without `algorithm`",
+    "found `token_bucket` with",
+    "expected the header to count by",
+    "expected the path to count",
+    "found something between",
+    "found with `policy` `local`",
+    "found without `admin`",
     "found \"full\" without `admin`",
     "found a name that is not in `consumers`",
     "found the same value in an earlier consumer",
@@ -559,6 +624,8 @@ const BEYOND: &[&str] = &[
     // Addresses, of which a pattern says only what they are made of.
     "expected an IP address",
     "found neither `allow` nor",
+    // moesif: a place to send to, and an id to send with.
+    "found nothing, expected the application id",
     // The gateway's environment.
     "found no environment variable",
     "found an unusable value in",

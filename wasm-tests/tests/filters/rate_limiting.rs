@@ -1,0 +1,525 @@
+//! rate_limiting: who is let through how often, what clients are told, and where it is counted.
+
+use crate::gateways::{ADMIN, Gateway, identified, merged, of, refusal};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+use wasm_tests::{Answer, Callout, Filter, KongVersion, Profile, Proxy, Request, Response, Stream};
+
+const LIMITED: &str = "API rate limit exceeded";
+
+fn start(gateway: &Gateway, settings: Value) -> Proxy {
+    let settings = match gateway.zone {
+        Some(zone) => merged(settings, json!({"shm_zone": zone})),
+        None => settings,
+    };
+    let proxy = Proxy::new(
+        gateway.profile.clone(),
+        [Filter::built("rate_limiting").config(settings.to_string())],
+    );
+    // A round minute, so that a test decides when a window ends.
+    let into = proxy.now_ms() % 60_000;
+    proxy.advance(Duration::from_millis(60_000 - into));
+    proxy
+}
+
+fn from(address: &str) -> Request {
+    Request::get("/").client(address, 4000)
+}
+
+/// 200 or the status of the refusal, after the upstream has answered.
+fn status(proxy: &Proxy, request: Request) -> u16 {
+    let stream = proxy.send(request);
+    if stream.outcome().forwarded.is_some() { 200 } else { stream.refused().status }
+}
+
+fn statuses(proxy: &Proxy, request: &Request, count: usize) -> Vec<u16> {
+    (0..count).map(|_| status(proxy, request.clone())).collect()
+}
+
+/// The limiter's fields of a response, in lower case and in order.
+fn told(response: &Response) -> Vec<String> {
+    let mut fields: Vec<String> = response
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_lowercase(), value))
+        .filter(|(name, _)| name.contains("ratelimit") || name == "retry-after")
+        .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value)))
+        .collect();
+    fields.sort();
+    fields
+}
+
+/// What the client gets of an upstream that answers.
+fn answered(stream: &Stream) -> Response {
+    stream.respond(Response::json(200, "{}"));
+    stream.reply()
+}
+
+#[test]
+fn requests_pass_up_to_the_limit_and_again_when_the_window_is_over() {
+    for gateway in Gateway::all() {
+        let proxy = start(&gateway, json!({"minute": 3, "limit_by": "ip"}));
+        let request = from("192.0.2.1");
+        assert_eq!(statuses(&proxy, &request, 4), [200, 200, 200, 429], "{}", gateway.name);
+        assert_eq!(refusal(&proxy.send(request.clone())), of(429, LIMITED), "{}", gateway.name);
+        assert_eq!(status(&proxy, from("192.0.2.2")), 200, "{}", gateway.name);
+        proxy.advance(Duration::from_millis(59_999));
+        assert_eq!(status(&proxy, request.clone()), 429, "{}", gateway.name);
+        proxy.advance(Duration::from_millis(1));
+        assert_eq!(statuses(&proxy, &request, 4), [200, 200, 200, 429], "{}", gateway.name);
+    }
+}
+
+#[test]
+fn clients_are_told_with_every_kind_of_response() {
+    for gateway in Gateway::all() {
+        let settings = json!({"minute": 3, "hour": 5, "limit_by": "ip"});
+        let proxy = start(&gateway, settings);
+        let hour = (proxy.now_ms() / 1000) % 3600;
+        // By the upstream.
+        let told_by_upstream = told(&answered(&proxy.send(from("192.0.2.1"))));
+        let expected = [
+            "ratelimit-limit: 3",
+            "ratelimit-remaining: 2",
+            "ratelimit-reset: 60",
+            "x-ratelimit-limit-hour: 5",
+            "x-ratelimit-limit-minute: 3",
+            "x-ratelimit-remaining-hour: 4",
+            "x-ratelimit-remaining-minute: 2",
+        ];
+        assert_eq!(told_by_upstream, expected, "{}", gateway.name);
+        proxy.advance(Duration::from_secs(20));
+        statuses(&proxy, &from("192.0.2.1"), 2);
+        // By the filter itself.
+        let refused = proxy.send(from("192.0.2.1")).refused();
+        let expected = [
+            "ratelimit-limit: 3",
+            "ratelimit-remaining: 0",
+            "ratelimit-reset: 40",
+            "retry-after: 40",
+            "x-ratelimit-limit-hour: 5",
+            "x-ratelimit-limit-minute: 3",
+            "x-ratelimit-remaining-hour: 2",
+            "x-ratelimit-remaining-minute: 0",
+        ];
+        assert_eq!(told(&refused), expected, "{}", gateway.name);
+        // Of two that are exhausted the longer one says how long there is to wait.
+        proxy.advance(Duration::from_secs(40));
+        statuses(&proxy, &from("192.0.2.1"), 2);
+        let refused = proxy.send(from("192.0.2.1")).refused();
+        let wait = format!("retry-after: {}", 3600 - hour - 60);
+        if hour + 60 < 3600 {
+            assert!(told(&refused).contains(&wait), "{} {:?}", gateway.name, told(&refused));
+        }
+    }
+}
+
+#[test]
+fn clients_are_told_when_a_later_filter_answers() {
+    for gateway in Gateway::both() {
+        let chain = [
+            ("rate_limiting", json!({"minute": 3, "limit_by": "ip"})),
+            ("request_termination", json!({"status_code": 404})),
+        ];
+        let reply = gateway.start(&chain).send(from("192.0.2.1")).refused();
+        assert_eq!(reply.status, 404, "{}", gateway.name);
+        assert!(told(&reply).contains(&"ratelimit-remaining: 2".to_owned()), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn what_is_hidden_is_not_told() {
+    for gateway in Gateway::both() {
+        let settings = json!({"minute": 1, "limit_by": "ip", "hide_client_headers": true});
+        let proxy = start(&gateway, settings);
+        assert!(told(&answered(&proxy.send(from("192.0.2.1")))).is_empty(), "{}", gateway.name);
+        assert!(told(&proxy.send(from("192.0.2.1")).refused()).is_empty(), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn workers_of_a_node_count_together_where_they_share_data() {
+    for gateway in Gateway::all() {
+        let proxy = start(&gateway, json!({"minute": 4, "limit_by": "ip"}));
+        let other = proxy.worker();
+        let request = from("192.0.2.1");
+        let mut passed = 0;
+        for _ in 0..6 {
+            for worker in [&proxy, &other] {
+                passed += usize::from(status(worker, request.clone()) == 200);
+            }
+        }
+        let expected = if gateway.is_kong() && gateway.zone.is_none() { 8 } else { 4 };
+        assert_eq!(passed, expected, "{}", gateway.name);
+    }
+}
+
+#[test]
+fn each_way_of_counting_tells_callers_apart() {
+    for gateway in Gateway::both() {
+        for (settings, one, other) in [
+            (json!({"limit_by": "ip"}), from("192.0.2.1"), from("2001:db8::1")),
+            (json!({}), identified(&gateway, "ana"), identified(&gateway, "bob")),
+            (
+                json!({"limit_by": "header", "header_name": "X-Team"}),
+                from("192.0.2.1").header("x-team", "red"),
+                from("192.0.2.1").header("x-team", b"\xff\0blue"),
+            ),
+            (
+                json!({"limit_by": "path", "path": "/a"}),
+                Request::get("/a?b").client("192.0.2.1", 1),
+                Request::get("/b").client("192.0.2.1", 1),
+            ),
+        ] {
+            let proxy = start(&gateway, merged(json!({"hour": 2}), settings.clone()));
+            let found = [statuses(&proxy, &one, 3), statuses(&proxy, &other, 3)];
+            let expected = [[200, 200, 429], [200, 200, 429]];
+            assert_eq!(found, expected, "{} {settings}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn whoever_lacks_what_is_counted_by_is_counted_by_address() {
+    for gateway in Gateway::both() {
+        for settings in [
+            json!({"limit_by": "consumer"}),
+            json!({"limit_by": "credential"}),
+            json!({"limit_by": "header", "header_name": "X-Team"}),
+        ] {
+            let settings = merged(json!({"hour": 1, "metrics": true}), settings);
+            let proxy = start(&gateway, settings);
+            assert_eq!(statuses(&proxy, &from("192.0.2.1"), 2), [200, 429], "{}", gateway.name);
+            assert_eq!(status(&proxy, from("192.0.2.2")), 200, "{}", gateway.name);
+            assert_eq!(proxy.metric("gatehouse_rate_limiting_by_ip_instead"), Some(3));
+            assert_eq!(proxy.metric("gatehouse_rate_limiting_limited"), Some(1));
+        }
+    }
+}
+
+#[test]
+fn consumers_and_groups_can_have_limits_of_their_own() {
+    for gateway in Gateway::both() {
+        let limits = json!([{"consumers": ["ana"], "hour": 3}, {"groups": ["gold"], "hour": 2}]);
+        let proxy = start(&gateway, json!({"hour": 1, "limits": limits}));
+        let member = |id: &str| {
+            let identity = json!({"id": id, "groups": ["gold"]});
+            Request::get("/").property(gateway.identity(), identity.to_string())
+        };
+        assert_eq!(statuses(&proxy, &member("ana"), 4), [200, 200, 200, 429]);
+        assert_eq!(statuses(&proxy, &member("eve"), 3), [200, 200, 429]);
+        assert_eq!(statuses(&proxy, &identified(&gateway, "bob"), 2), [200, 429]);
+    }
+}
+
+#[test]
+fn a_dry_run_refuses_nobody() {
+    for gateway in Gateway::both() {
+        let settings = json!({"hour": 1, "limit_by": "ip", "dry_run": true, "metrics": true});
+        let proxy = start(&gateway, settings);
+        assert_eq!(statuses(&proxy, &from("192.0.2.1"), 3), [200, 200, 200], "{}", gateway.name);
+        let told = told(&answered(&proxy.send(from("192.0.2.1"))));
+        assert!(told.contains(&"ratelimit-remaining: 0".to_owned()), "{told:?}");
+        assert_eq!(proxy.metric("gatehouse_rate_limiting_would_be_limited"), Some(3));
+    }
+}
+
+#[test]
+fn a_bucket_fills_again_token_by_token() {
+    for gateway in Gateway::both() {
+        let settings =
+            json!({"minute": 60, "burst": 3, "algorithm": "token_bucket", "limit_by": "ip"});
+        let proxy = start(&gateway, settings);
+        let request = from("192.0.2.1");
+        assert_eq!(statuses(&proxy, &request, 4), [200, 200, 200, 429], "{}", gateway.name);
+        proxy.advance(Duration::from_secs(2));
+        assert_eq!(statuses(&proxy, &request, 3), [200, 200, 429], "{}", gateway.name);
+    }
+}
+
+#[test]
+fn a_window_that_slides_lets_nobody_spend_two_limits_at_its_edge() {
+    for gateway in Gateway::both() {
+        let settings = json!({"minute": 10, "algorithm": "sliding_window", "limit_by": "ip"});
+        let proxy = start(&gateway, settings);
+        let passed = |count| {
+            statuses(&proxy, &from("192.0.2.1"), count).iter().filter(|s| **s == 200).count()
+        };
+        proxy.advance(Duration::from_secs(59));
+        assert_eq!(passed(20), 10, "{}", gateway.name);
+        proxy.advance(Duration::from_secs(1));
+        assert_eq!(passed(20), 0, "{}", gateway.name);
+        proxy.advance(Duration::from_secs(30));
+        assert_eq!(passed(20), 5, "{}", gateway.name);
+    }
+}
+
+#[test]
+fn a_flood_of_addresses_leaves_memory_and_limits_as_they_are() {
+    for gateway in Gateway::sharing() {
+        let settings = json!({"hour": 2, "limit_by": "ip", "max_identifiers": 64, "metrics": true});
+        let proxy = start(&gateway, settings);
+        assert_eq!(statuses(&proxy, &from("192.0.2.1"), 3), [200, 200, 429]);
+        for n in 0..2000 {
+            proxy.send(from(&format!("10.0.{}.{}", n / 250, n % 250)));
+        }
+        // 64 / 8 buckets, and the key.
+        assert!(proxy.shared_entries() <= 9, "{}: {}", gateway.name, proxy.shared_entries());
+        assert_eq!(status(&proxy, from("192.0.2.1")), 429, "{}", gateway.name);
+        assert!(proxy.metric("gatehouse_rate_limiting_shared_counters") > Some(100));
+    }
+}
+
+#[test]
+fn shared_data_that_was_tampered_with_or_lost_never_traps() {
+    for gateway in Gateway::sharing() {
+        let proxy = start(&gateway, json!({"hour": 2, "limit_by": "ip"}));
+        let request = from("192.0.2.1");
+        statuses(&proxy, &request, 3);
+        proxy.tamper_shared(|value| value.iter().map(|octet| octet ^ 0x55).collect());
+        proxy.advance(Duration::from_secs(2));
+        // What cannot be believed is gone, and counting starts anew.
+        assert_eq!(statuses(&proxy, &request, 3), [200, 200, 429], "{}", gateway.name);
+        for cut in [0, 1, 17, 40] {
+            proxy.tamper_shared(|value| value[..value.len().min(cut)].to_vec());
+            proxy.advance(Duration::from_secs(2));
+            assert_eq!(statuses(&proxy, &request, 3), [200, 200, 429], "{}", gateway.name);
+        }
+    }
+}
+
+// === Together with other nodes ===
+
+/// A pretend gatehouse-admin that counts: the part of `/counters` that the filter uses.
+#[derive(Clone, Default)]
+struct Counters(Rc<RefCell<State>>);
+
+#[derive(Default)]
+struct State {
+    totals: BTreeMap<String, u64>,
+    batches: BTreeMap<String, Value>,
+    asked: usize,
+    away: bool,
+}
+
+impl Counters {
+    fn serve(&self, proxy: &Proxy) {
+        let counters = self.clone();
+        proxy.on_call(move |call| Some(counters.answer(call)));
+    }
+
+    fn answer(&self, call: &Callout) -> Answer {
+        let state = &mut *self.0.borrow_mut();
+        state.asked += 1;
+        if state.away {
+            return Answer::Refused;
+        }
+        assert_eq!((call.method().as_str(), call.path().as_str()), ("POST", "/counters"));
+        let batch: Value = serde_json::from_str(&call.text()).unwrap();
+        let id = batch["id"].as_str().map(str::to_owned);
+        if let Some(answer) = id.as_ref().and_then(|id| state.batches.get(id)) {
+            return Response::json(200, answer.to_string()).into();
+        }
+        let name =
+            |of: &Value, key: &Value| format!("{key} {} {}", of["window_start"], of["window"]);
+        let mut totals = vec![];
+        let mut after = state.totals.clone();
+        for increment in batch["increments"].as_array().unwrap() {
+            let key = &increment["key"];
+            let mut total = json!({});
+            let mut held = 0;
+            if let Some(previous) = increment.get("previous") {
+                let count = after.get(&name(previous, key)).copied().unwrap_or(0);
+                held = count * previous["share"].as_u64().unwrap() / 1_000_000;
+                total["previous"] = json!(count);
+            }
+            let count = after.entry(name(increment, key)).or_default();
+            let sum = *count + increment["by"].as_u64().unwrap();
+            let admitted = increment["limit"].as_u64().map(|limit| sum + held <= limit);
+            if admitted != Some(false) {
+                *count = sum;
+            }
+            total["total"] = json!(*count);
+            if let Some(admitted) = admitted {
+                total["admitted"] = json!(admitted);
+            }
+            totals.push(total);
+        }
+        let refused = totals.iter().any(|total| total["admitted"] == false);
+        if !(refused && batch["all_or_nothing"] == true) {
+            state.totals = after;
+        }
+        let answer = json!({ "totals": totals });
+        if let Some(id) = id {
+            state.batches.insert(id, answer.clone());
+        }
+        Response::json(200, answer.to_string()).into()
+    }
+}
+
+fn together(more: Value) -> Value {
+    let settings = json!({
+        "minute": 4, "limit_by": "ip", "policy": "cluster", "metrics": true, "admin": {"upstream": ADMIN},
+    });
+    merged(settings, more)
+}
+
+#[test]
+fn nodes_that_ask_admit_exactly_the_limit_together() {
+    for gateway in Gateway::all() {
+        for more in [json!({}), json!({"policy": "redis"}), json!({"algorithm": "sliding_window"})]
+        {
+            let counters = Counters::default();
+            let nodes = [0, 1].map(|_| start(&gateway, together(more.clone())));
+            let mut passed = 0;
+            nodes.iter().for_each(|node| counters.serve(node));
+            for _ in 0..4 {
+                for node in &nodes {
+                    passed += usize::from(status(node, from("192.0.2.1")) == 200);
+                }
+            }
+            assert_eq!(passed, 4, "{} {more}", gateway.name);
+            assert_eq!(counters.0.borrow().asked, 8);
+        }
+    }
+}
+
+#[test]
+fn a_service_that_is_away_is_replaced_by_the_node_or_by_500() {
+    for gateway in Gateway::all() {
+        let counters = Counters::default();
+        counters.0.borrow_mut().away = true;
+        let proxy = start(&gateway, together(json!({})));
+        counters.serve(&proxy);
+        let found = statuses(&proxy, &from("192.0.2.1"), 5);
+        assert_eq!(found, [200, 200, 200, 200, 429], "{}", gateway.name);
+        assert_eq!(proxy.metric("gatehouse_rate_limiting_counted_here_instead"), Some(5));
+        let proxy = start(&gateway, together(json!({"fault_tolerant": false})));
+        counters.serve(&proxy);
+        let stream = proxy.send(from("192.0.2.1"));
+        assert_eq!(refusal(&stream), of(500, "An unexpected error occurred"), "{}", gateway.name);
+    }
+}
+
+#[test]
+fn a_kong_on_which_no_request_may_wait_counts_for_itself() {
+    for version in [KongVersion::V3_4, KongVersion::V3_8] {
+        let gateway = Gateway::kong_of(version);
+        let proxy = start(&gateway, together(json!({"metrics": false})));
+        let found = statuses(&proxy, &from("192.0.2.1"), 5);
+        assert_eq!(found, [200, 200, 200, 200, 429], "{}", gateway.name);
+        assert_eq!(proxy.callouts_made(), 0);
+    }
+}
+
+#[test]
+fn nodes_that_compare_know_of_each_other_after_a_while() {
+    for gateway in Gateway::all() {
+        let counters = Counters::default();
+        // Two workers of Kong that draw the same random numbers would name their batches alike.
+        let nodes = [100, 200].map(|pid| {
+            let kong = gateway.is_kong();
+            let gateway =
+                gateway.clone().with(|profile| if kong { profile.pid(pid) } else { profile });
+            start(&gateway, together(json!({"sync_rate": 1})))
+        });
+        nodes.iter().for_each(|node| counters.serve(node));
+        let request = from("192.0.2.1");
+        // No request waits for anybody.
+        let before = counters.0.borrow().asked;
+        assert_eq!(statuses(&nodes[0], &request, 3), [200; 3], "{}", gateway.name);
+        assert_eq!(counters.0.borrow().asked, before);
+        nodes[0].advance(Duration::from_secs(2));
+        assert_eq!(status(&nodes[1], request.clone()), 200, "{}", gateway.name);
+        nodes[1].advance(Duration::from_secs(2));
+        assert_eq!(status(&nodes[1], request.clone()), 429, "{}", gateway.name);
+        let told = told(&nodes[1].send(request).refused());
+        assert!(told.contains(&"x-ratelimit-remaining-minute: 0".to_owned()), "{told:?}");
+    }
+}
+
+#[test]
+fn what_could_not_be_compared_is_sent_again_and_counted_once() {
+    for gateway in Gateway::both() {
+        let counters = Counters::default();
+        counters.0.borrow_mut().away = true;
+        let proxy = start(&gateway, together(json!({"sync_rate": 1, "minute": 50})));
+        counters.serve(&proxy);
+        statuses(&proxy, &from("192.0.2.1"), 3);
+        proxy.advance(Duration::from_secs(3));
+        assert!(counters.0.borrow().asked >= 2, "{}", gateway.name);
+        assert!(counters.0.borrow().totals.is_empty());
+        // Decisions go on meanwhile.
+        statuses(&proxy, &from("192.0.2.1"), 2);
+        counters.0.borrow_mut().away = false;
+        proxy.advance(Duration::from_secs(5));
+        let totals: Vec<u64> = counters.0.borrow().totals.values().copied().collect();
+        assert_eq!(totals, [5], "{}", gateway.name);
+        assert!(proxy.metric("gatehouse_rate_limiting_sync_failed") >= Some(2));
+    }
+}
+
+#[test]
+fn an_intolerant_filter_answers_500_while_it_cannot_compare() {
+    for gateway in Gateway::both() {
+        let counters = Counters::default();
+        let settings = together(json!({"sync_rate": 1, "fault_tolerant": false, "minute": 50}));
+        let proxy = start(&gateway, settings);
+        counters.serve(&proxy);
+        let request = from("192.0.2.1");
+        assert_eq!(status(&proxy, request.clone()), 200, "{}", gateway.name);
+        counters.0.borrow_mut().away = true;
+        proxy.advance(Duration::from_secs(3));
+        assert_eq!(status(&proxy, request.clone()), 500, "{}", gateway.name);
+        counters.0.borrow_mut().away = false;
+        proxy.advance(Duration::from_secs(3));
+        assert_eq!(status(&proxy, request), 200, "{}", gateway.name);
+    }
+}
+
+#[test]
+fn the_last_counts_are_sent_before_a_configuration_goes() {
+    let gateway = Gateway::envoy();
+    let counters = Counters::default();
+    let proxy = start(&gateway, together(json!({"sync_rate": 60})));
+    counters.serve(&proxy);
+    // The first comparison is due at once.
+    statuses(&proxy, &from("192.0.2.1"), 1);
+    proxy.advance(Duration::from_secs(11));
+    statuses(&proxy, &from("192.0.2.1"), 2);
+    proxy.drain();
+    let totals: Vec<u64> = counters.0.borrow().totals.values().copied().collect();
+    assert_eq!(totals, [3]);
+}
+
+// === What it costs ===
+
+#[test]
+fn a_request_costs_a_handful_of_host_calls() {
+    let envoy =
+        Gateway::envoy().with(|profile: Profile| profile.vm_configuration(r#"{"host":"envoy"}"#));
+    for gateway in [envoy, Gateway::kong_sharing()] {
+        let proxy = start(&gateway, json!({"minute": 1000, "limit_by": "ip"}));
+        statuses(&proxy, &from("192.0.2.1"), 3);
+        let stream = proxy.send(from("192.0.2.1"));
+        stream.respond(Response::json(200, "{}"));
+        let calls = stream.outcome().host_calls;
+        // One look and one write.
+        assert_eq!(calls.named("proxy_get_shared_data"), 1, "{}", gateway.name);
+        assert_eq!(calls.named("proxy_set_shared_data"), 1, "{}", gateway.name);
+        assert!(calls.total() <= 24, "{}: {}", gateway.name, calls.total());
+    }
+}
+
+#[test]
+fn an_identifier_that_comes_often_costs_no_shared_data_most_of_the_time() {
+    for gateway in Gateway::sharing() {
+        let proxy = start(&gateway, json!({"minute": 100_000, "limit_by": "ip"}));
+        let writes = |stream: &Stream| stream.outcome().host_calls.named("proxy_set_shared_data");
+        let total: u32 = (0..1000).map(|_| writes(&proxy.send(from("192.0.2.1")))).sum();
+        assert!(total < 150, "{}: {total}", gateway.name);
+    }
+}
