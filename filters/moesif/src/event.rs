@@ -11,6 +11,7 @@ use crate::uri;
 use crate::writer::{Object, text};
 use exchange::{Entity, Head, Request};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The collector takes no larger event.
 pub(crate) const MAX_EVENT: usize = 1_000_000;
@@ -65,7 +66,9 @@ impl Event<'_> {
 
     fn json(&self) -> Vec<u8> {
         let config = self.config;
-        let mut out = Vec::with_capacity(4096);
+        let bodies = self.response.as_ref().map_or(0, |response| response.body.weight());
+        let bodies = bodies.saturating_add(self.request_body.weight());
+        let mut out = Vec::with_capacity(bodies.saturating_add(2048));
         let mut event = Object::open(&mut out);
         self.write_request(event.object("request"));
         if let Some(response) = &self.response {
@@ -85,6 +88,8 @@ impl Event<'_> {
         event.optional("blocked_by", self.blocked_by);
         event.text("transaction_id", self.id);
         event.close();
+        // It may wait for long: what is counted is what it takes.
+        out.shrink_to_fit();
         out
     }
 
@@ -111,7 +116,7 @@ impl Event<'_> {
             object.text("host", host);
         }
         for (n, (name, value)) in head.fields().enumerate() {
-            let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+            let name = lower(name);
             let earlier = || {
                 head.fields().take(n).any(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
             };
@@ -164,6 +169,14 @@ impl Event<'_> {
             left_out.close();
         }
         object.close();
+    }
+}
+
+/// A field's name in lower case, as Envoy has it already.
+fn lower(name: &[u8]) -> Cow<'_, str> {
+    match String::from_utf8_lossy(name) {
+        Cow::Borrowed(text) if !text.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Borrowed(text),
+        text => Cow::Owned(text.to_ascii_lowercase()),
     }
 }
 

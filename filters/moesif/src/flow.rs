@@ -143,7 +143,8 @@ impl Notes {
             skipped: false,
         };
         if notes.app.is_known_early() {
-            let rate = notes.with_facts(hub, None, |facts| notes.app.rate(&Who::default(), facts));
+            let ask = |first: &dyn Fn(&Facts<'_>) -> Option<u8>| notes.with_facts(hub, None, first);
+            let rate = notes.app.rate(&Who::default(), ask);
             notes.skipped = notes.draw >= rate;
         }
         notes
@@ -273,7 +274,7 @@ impl Notes {
         let seen = self.response.as_deref();
         let who = self.who(hub, seen.map(|seen| &seen.response));
         let text = self.body.as_ref().map(Capture::bytes);
-        let rate = self.with_facts(hub, text, |facts| self.app.rate(&who, facts));
+        let rate = self.app.rate(&who, |first| self.with_facts(hub, text, first));
         if self.draw >= rate {
             hub.tallies.count("sampled_out", 1);
             return None;

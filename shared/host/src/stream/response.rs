@@ -43,6 +43,7 @@ impl Stream {
         let head = if readable { callout::head(Map::Response) } else { None };
         let head = head.unwrap_or_default();
         let wanted = |name| if self.at_response { property(host, name) } else { None };
+        let consumer = wanted(PROPERTY);
         Response {
             status: head
                 .text(":status")
@@ -54,8 +55,9 @@ impl Stream {
             ours: self.state == State::Refused,
             ends: end,
             can_ask: self.root.can_hold_responses(),
-            consumer: wanted(PROPERTY),
-            claims: wanted(CLAIMS),
+            // Claims come with an identity only.
+            claims: consumer.as_ref().and_then(|_| wanted(CLAIMS)),
+            consumer,
         }
     }
 
@@ -141,7 +143,7 @@ impl Stream {
 
     /// The request is gone without having been logged. Nothing of it can be read any more.
     pub(super) fn vanished(&mut self) {
-        if self.watch.done {
+        if self.watch.done && self.flow.is_some() {
             self.done(Done { now: now(), ..Done::default() });
         }
     }
