@@ -70,11 +70,9 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
     all.extend([
         case("Envoy's local_ratelimit", [native_limit()], plain()),
         case("rate_limiting, one address", [Filter::new("rate_limiting", &limit)], plain()),
-        varied(
-            "rate_limiting, 10,000 callers",
-            [Filter::new("rate_limiting", &each)],
-            move || caller(),
-        ),
+        varied("rate_limiting, 10,000 callers", [Filter::new("rate_limiting", &each)], move || {
+            caller()
+        }),
     ]);
     // Analytics: everything is captured, and sent in batches of 50.
     let masked =

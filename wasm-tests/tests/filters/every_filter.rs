@@ -33,7 +33,9 @@ fn working(name: &str) -> Value {
             "append": {"querystring": ["q:$(query_params.a or 'none')"]}}),
         "rate_limiting" => json!({"minute": 1_000_000, "limit_by": "ip"}),
         "request_termination" => json!({"status_code": 410, "trigger": "x-end"}),
-        "moesif" => json!({"application_id": "app", "collector": {"upstream": "collector.test:9500"}}),
+        "moesif" => {
+            json!({"application_id": "app", "collector": {"upstream": "collector.test:9500"}})
+        }
         other => panic!("no settings for {other}: add some here"),
     }
 }

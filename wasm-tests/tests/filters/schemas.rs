@@ -127,7 +127,15 @@ fn request_termination() -> Vec<Value> {
 }
 
 fn session(consumers: &Value) -> Value {
-    let told = json!(["id", "audience", "subject", "timeout", "idling-timeout", "rolling-timeout", "absolute-timeout"]);
+    let told = json!([
+        "id",
+        "audience",
+        "subject",
+        "timeout",
+        "idling-timeout",
+        "rolling-timeout",
+        "absolute-timeout"
+    ]);
     let settings = common(json!({
         "match": matching(), "consumers": consumers, "check_consumer": false, "secret": "s",
         "secret_fallbacks": ["older", "oldest"], "secret_fallbacks_env": ["SET"], "phase": "open", "storage": "kong",
