@@ -3,8 +3,8 @@
 use crate::config::{Config, Content};
 use crate::flow::TerminationFlow;
 use exchange::Flow;
-use host::{Feature, Needs};
-use settings::{Common, Fields};
+use host::{Feature, Host, Needs};
+use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 
 /// The request termination filter.
@@ -34,6 +34,18 @@ impl Feature for RequestTermination {
             entities: echo,
             origin: echo,
             ..needs
+        }
+    }
+
+    fn check_host(config: &Config, host: Host) -> Result<(), Invalid> {
+        match host {
+            // Measured: no answer at all reaches the client, which waits for one.
+            Host::Envoy if config.status < 200 => Err(Invalid::one(
+                "status_code",
+                "found an interim status, expected one from 200 on: with Envoy, the client would wait for another \
+                 answer",
+            )),
+            _ => Ok(()),
         }
     }
 

@@ -182,3 +182,15 @@ fn consumers_that_cannot_be_known_are_not_let_through() {
         assert_eq!(ended(&gateway, settings, forged).status, 500);
     }
 }
+
+#[test]
+fn a_status_that_is_no_answer_is_refused_on_envoy() {
+    let said = Gateway::envoy().with(|profile| profile.environment("GATEHOUSE_HOST", "envoy"));
+    let proxy = start(&said, json!({"status_code": 199}));
+    assert!(
+        proxy.rejected().is_some_and(|log| log.contains("status_code: found an interim status")),
+        "{:?}",
+        proxy.rejected()
+    );
+    assert_eq!(start(&said, json!({"status_code": 200})).rejected(), None);
+}
