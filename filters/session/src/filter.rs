@@ -57,11 +57,6 @@ impl Feature for Session {
                      left",
                 ))
             }
-            Host::Kong(Some(version)) if version < (3, 6) => Err(Invalid::one(
-                "",
-                "found a Kong before 3.6, on which filters cannot tell one another who is calling, expected a \
-                 later one",
-            )),
             Host::Kong(_) if config.stored && config.phase == Phase::Both => Err(Invalid::one(
                 "phase",
                 "found nothing with a storage outside the cookie, expected \"open\" here, and another \

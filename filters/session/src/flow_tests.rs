@@ -1,5 +1,7 @@
 use super::*;
 use crate::bed::{ANA, BOB, Bed, NOBODY, REPORTS, START};
+use consumer::PROPERTY;
+use exchange::Body;
 use exchange::Head;
 
 const PLAIN: &str = r#"{"secret":"s"}"#;

@@ -3,7 +3,7 @@
 //! | room             | what is in it                                                    | proxy? |
 //! |------------------|------------------------------------------------------------------|--------|
 //! | `config.rs`      | the settings, read once and checked                              | no     |
-//! | `flow.rs`        | what to do, from a request's headers to its response             | no     |
+//! | `flow.rs`, `flow/` | what to do, from a request's headers to its response: a session opened, kept, ended, begun | no |
 //! | `save_flow.rs`   | the same for an instance that only saves                         | no     |
 //! | `keeper.rs`      | sessions opened, saved, touched and ended                        | no     |
 //! | `header.rs`      | the 82 octets that a cookie begins with                          | no     |
@@ -20,6 +20,7 @@
 //! | `source.rs`      | what is looked up at the admin service                           | no     |
 //! | `mark.rs`        | what the opening instance tells the saving one                   | no     |
 //! | `base64url.rs`, `bounded.rs` | strict base64url; a table with a bound               | no     |
+//! | `fuzzing.rs`     | what a fuzzer is let at                                          | no     |
 //! | `filter.rs`      | what the host has to know of this filter                         | yes    |
 
 #![warn(missing_docs)]

@@ -1,0 +1,91 @@
+//! A logout: the session ends in the browser, in the storage, and wherever else there is a copy of it.
+
+use super::{SessionFlow, State, Then, Todo, Work};
+use crate::contents::Holder;
+use crate::header::Header;
+use crate::keeper::{Before, Session};
+use crate::rows::{Write, row_of};
+use crate::secret::Kind;
+use exchange::{Body, Reply, Step};
+use std::rc::Rc;
+
+impl SessionFlow {
+    /// Ends the session, or what it holds for our audience.
+    pub(super) fn log_out(
+        &mut self,
+        mut work: Box<Work>,
+        session: Session,
+        holder: &Holder,
+    ) -> (State, Step) {
+        let keeper = Rc::clone(&self.keeper);
+        let config = &keeper.config;
+        self.counts.push("logouts");
+        // What the client has, and what was made of it a moment ago.
+        let now = work.before.remember.clone();
+        let mut remembered = if config.remember { self.remembered(&work) } else { None }
+            .into_iter()
+            .chain(now.filter(|_| config.remember))
+            .collect::<Vec<Header>>();
+        remembered.dedup_by_key(|header| header.id);
+        let mut ends: Vec<Write> = keeper.end(&session);
+        let mut saved = Vec::new();
+        match session.contents.clone().without(&config.audience) {
+            Some(contents) if session.kind == Kind::Session => {
+                let before = Before {
+                    session: Some(session.header.clone()),
+                    remember: remembered.last().cloned(),
+                    contents: contents.clone(),
+                    further: work.before.further.clone(),
+                };
+                saved = keeper.save_all(&contents, &before, false, &work.client, work.now);
+                // Nobody is remembered who was not before.
+                saved.retain(|saved| saved.session.kind == Kind::Session || !remembered.is_empty());
+            }
+            _ => {
+                // Also what was renewed a moment ago.
+                work.cookies = keeper.expire(Kind::Session, &work.jar);
+                if config.remember {
+                    work.cookies.extend(keeper.expire(Kind::Remember, &work.jar));
+                }
+            }
+        }
+        if config.stored {
+            ends.extend(remembered.iter().map(|header| Write::End(row_of(&header.id))));
+        }
+        if config.logout.revokes {
+            let (created, now) = (session.header.created, work.now);
+            let kinds = [(created, config.timeouts_of(session.kind))];
+            let remembered =
+                remembered.iter().map(|header| (header.created, config.remember_timeouts));
+            for (created, timeouts) in kinds.into_iter().chain(remembered) {
+                let login = keeper.login(created, holder);
+                ends.push(Write::Revoke(login, timeouts.left(created, now)));
+            }
+            ends.dedup();
+        }
+        let mut todo = Todo::new();
+        for saved in saved {
+            match saved.write.clone() {
+                Some(write) => todo.push_back((write, Some(saved))),
+                None => self.give_out(&mut work, saved),
+            }
+        }
+        todo.extend(ends.into_iter().map(|write| (write, None)));
+        self.write(work, todo, Then::Answer(true))
+    }
+
+    /// The answer to a logout. Its cookies come with the response: some hosts give out only one of several
+    /// fields of a name in an answer of our own.
+    pub(super) fn answer(&mut self, work: Box<Work>, done: bool) -> (State, Step) {
+        let reply = match (&self.keeper.config.logout.redirect_uri, done) {
+            // The browser forgets the session in any case, but somebody who has stolen it may use it still.
+            (_, false) => Reply::error(503, "Service unavailable"),
+            (Some(uri), true) => {
+                let reply = Reply { status: 302, headers: Vec::new(), body: Body::Empty };
+                reply.with("location", uri.clone())
+            }
+            (None, true) => Reply { status: 200, headers: Vec::new(), body: Body::Empty },
+        };
+        (State::Ended(work.cookies), Step::Reply(reply))
+    }
+}

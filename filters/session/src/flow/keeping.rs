@@ -1,0 +1,228 @@
+//! A session that holds: it is announced, renewed or touched, and what is to be written is written.
+
+use super::{SessionFlow, State, Then, Todo, Work};
+use crate::config::Phase;
+use crate::contents::Holder;
+use crate::header::Header;
+use crate::keeper::{Saved, Session};
+use crate::mark::{self, MARK};
+use crate::rows::Write;
+use crate::secret::Kind;
+use crate::set_cookie::replace;
+use crate::times::Refresh;
+use consumer::{Credential, Identity, PROPERTY, announce};
+use exchange::{Answer, BodyAhead, Edit, Request, Step, Unavailable};
+use std::rc::Rc;
+
+impl SessionFlow {
+    /// The session holds: whoever it is for is announced, and it is renewed or touched where that is due.
+    pub(super) fn keep(
+        &mut self,
+        mut work: Box<Work>,
+        mut session: Session,
+        holder: &Holder,
+        looked_up: Option<&Identity>,
+    ) -> (State, Step) {
+        let keeper = Rc::clone(&self.keeper);
+        let now = work.now;
+        let due = match session.kind {
+            Kind::Remember => None,
+            Kind::Session if keeper.is_superseded(&session, now) => Some(Refresh::Keep),
+            Kind::Session if keeper.is_of_before(&session) => Some(Refresh::Renew),
+            Kind::Session => Some(keeper.config.timeouts.refresh(&session.header, now)),
+        };
+        let saved: Vec<Saved> = match due {
+            Some(Refresh::Keep) => Vec::new(),
+            Some(Refresh::Touch) => {
+                self.counts.push("touched");
+                work.cookies.extend(keeper.touch(&mut session, &work.client, now));
+                Vec::new()
+            }
+            Some(Refresh::Renew) => {
+                keeper.renew(&session, &work.before, &work.client, now).into_iter().collect()
+            }
+            None => keeper.restore(&session, &work.before, &work.client, now),
+        };
+        if work.identity.is_none() {
+            let identity = identity(holder, looked_up);
+            work.told = announce(&work.request.head, &identity);
+            work.told.extend(groups(&work.request, &identity));
+            work.told.push(Edit::Publish(PROPERTY, identity.to_json()));
+        }
+        work.before.contents = session.contents.clone();
+        match session.kind {
+            Kind::Session => work.before.session = Some(session.header.clone()),
+            Kind::Remember => work.before.remember = Some(session.header.clone()),
+        }
+        work.session = Some(session);
+        for saved in saved {
+            match saved.write.clone() {
+                Some(write) => work.todo.push_back((write, Some(saved))),
+                None => self.give_out(&mut work, saved),
+            }
+        }
+        self.go_on(work)
+    }
+
+    /// A session that was saved takes the place of the one before.
+    pub(super) fn give_out(&mut self, work: &mut Work, saved: Saved) {
+        let Saved { session, cookies, .. } = saved;
+        replace(&mut work.cookies, cookies);
+        match session.kind {
+            Kind::Session => {
+                self.counts.push("saved");
+                work.before.session = Some(session.header.clone());
+                work.before.contents = session.contents.clone();
+                work.session = Some(session);
+            }
+            Kind::Remember => work.before.remember = Some(session.header),
+        }
+    }
+
+    /// What is to be written is written; then the request goes on.
+    pub(super) fn go_on(&mut self, mut work: Box<Work>) -> (State, Step) {
+        let todo = std::mem::take(&mut work.todo);
+        self.write(work, todo, Then::GoOn)
+    }
+
+    pub(super) fn write(&mut self, work: Box<Work>, todo: Todo, then: Then) -> (State, Step) {
+        let call = todo.front().map(|(write, _)| write.call());
+        match (call, self.keeper.config.admin.clone()) {
+            (Some(call), Some(admin)) => (State::Writing(work, todo, then), Step::Ask(admin, call)),
+            (_, _) => match then {
+                Then::GoOn => self.forward(work),
+                Then::Answer(done) => self.answer(work, done),
+            },
+        }
+    }
+
+    pub(super) fn written(
+        &mut self,
+        mut work: Box<Work>,
+        mut todo: Todo,
+        then: Then,
+        answer: &Result<Answer, Unavailable>,
+    ) -> (State, Step) {
+        let done = match todo.pop_front() {
+            Some((write, saved)) => self.settle(&mut work, &write, saved, answer),
+            None => true,
+        };
+        let then = match then {
+            Then::GoOn => Then::GoOn,
+            Then::Answer(so_far) => Then::Answer(so_far && done),
+        };
+        self.write(work, todo, then)
+    }
+
+    /// Takes in what became of a wish.
+    pub(super) fn settle(
+        &mut self,
+        work: &mut Work,
+        write: &Write,
+        saved: Option<Saved>,
+        answer: &Result<Answer, Unavailable>,
+    ) -> bool {
+        let done = write.done(answer);
+        if done {
+            self.keeper.note_end(write);
+            if let Some(saved) = saved {
+                self.give_out(work, saved);
+            }
+        } else {
+            // What was not stored is not given out: its cookie would be of no use.
+            self.counts.push("not_stored");
+            self.keeper.unsettle(write);
+            self.keeper.report("the admin service did not take a change of a session");
+        }
+        done
+    }
+
+    pub(super) fn forward(&mut self, mut work: Box<Work>) -> (State, Step) {
+        let keeper = Rc::clone(&self.keeper);
+        if keeper.config.phase == Phase::Open {
+            if work.before.remember.is_none() && keeper.config.remember {
+                work.before.remember = self.remembered(&work);
+            }
+            work.told.push(Edit::Publish(MARK, mark::write(&work.before)));
+        }
+        if let Some(session) = &work.session {
+            let told = keeper.tell(&keeper.config.request_headers, session, work.now);
+            work.told.extend(told);
+        }
+        // What is set anyway need not be taken out first.
+        let told = std::mem::take(&mut work.told);
+        let set_anyway = |edit: &Edit| match edit {
+            Edit::Remove(name) => told
+                .iter()
+                .any(|other| matches!(other, Edit::Set(set, _) | Edit::Remove(set) if set == name)),
+            _ => false,
+        };
+        let mut edits = std::mem::take(&mut work.edits);
+        edits.retain(|edit| !set_anyway(edit));
+        edits.extend(told);
+        // Nobody else's body is waited for. Kong runs the filters behind this one meanwhile, so that they already have
+        // to know whose session it is.
+        let may_end = work.session.is_some()
+            && work.request.body == BodyAhead::Comes
+            && keeper.config.logout.may_be_in_body(&work.request);
+        match may_end {
+            true => (State::AwaitingBody(work), Step::AwaitBody(edits)),
+            false => (State::Forwarded(work), Step::Forward(edits)),
+        }
+    }
+
+    /// The body is here, or not to be had, and then it asks for nothing.
+    pub(super) fn body_came(
+        &mut self,
+        mut work: Box<Work>,
+        body: Result<Vec<u8>, Unavailable>,
+    ) -> (State, Step) {
+        let asks = |body: &Vec<u8>| self.keeper.config.logout.in_body(&work.request, body);
+        if !body.is_ok_and(|body| asks(&body)) {
+            return (State::Forwarded(work), Step::Forward(Vec::new()));
+        }
+        let session = work.session.take();
+        let held = session.and_then(|session| Some((self.keeper.holder(&session)?, session)));
+        match held {
+            Some((holder, session)) => self.log_out(work, session, &holder),
+            None => (State::Forwarded(work), Step::Forward(Vec::new())),
+        }
+    }
+
+    /// The header of what is remembered of the client, whether or not it was needed.
+    pub(super) fn remembered(&self, work: &Work) -> Option<Header> {
+        let presented = self.keeper.present(Kind::Remember, &work.jar, &work.client, work.now);
+        presented.ok().map(|presented| presented.header)
+    }
+}
+
+/// The identity that a session is.
+fn identity(holder: &Holder, looked_up: Option<&Identity>) -> Identity {
+    let credential = holder.credential.as_ref().map(|id| Credential {
+        id: id.clone(),
+        kind: "session".to_owned(),
+        identifier: Some(id.clone()),
+        key: None,
+    });
+    match looked_up {
+        // Groups are what they are now: leaving one ends what it allowed.
+        Some(found) => Identity { credential, anonymous: false, ..found.clone() },
+        None => Identity {
+            id: holder.consumer.clone(),
+            username: holder.subject.clone().filter(|subject| *subject != holder.consumer),
+            groups: holder.groups.clone(),
+            credential,
+            ..Identity::default()
+        },
+    }
+}
+
+/// Kong's header for the groups that come from a session.
+fn groups(request: &Request, identity: &Identity) -> Option<Edit> {
+    const NAME: &str = "x-authenticated-groups";
+    let joined = identity.groups.join(", ");
+    if joined.is_empty() || joined.bytes().any(|byte| byte.is_ascii_control()) {
+        return request.head.first(NAME).map(|_| Edit::remove(NAME));
+    }
+    Some(Edit::set(NAME, joined))
+}

@@ -1,0 +1,93 @@
+//! The response: whoever was authenticated meanwhile gets a session, and the browser its cookies.
+
+use super::{SessionFlow, State, Todo, Work};
+use crate::config::Phase;
+use crate::contents::Holder;
+use crate::set_cookie::{SetCookie, merge};
+use consumer::Known;
+use exchange::{Answer, Response, ResponseStep, Unavailable};
+use std::rc::Rc;
+
+impl SessionFlow {
+    pub(super) fn respond(
+        &mut self,
+        mut work: Box<Work>,
+        response: Box<Response>,
+    ) -> (State, ResponseStep) {
+        let keeper = Rc::clone(&self.keeper);
+        let config = &keeper.config;
+        if config.expire_invalid {
+            for kind in std::mem::take(&mut work.unfit) {
+                let expired = keeper.expire(kind, &work.jar);
+                let set =
+                    |cookie: &SetCookie| work.cookies.iter().any(|set| set.name == cookie.name);
+                let expired: Vec<SetCookie> = expired.into_iter().filter(|c| !set(c)).collect();
+                work.cookies.extend(expired);
+            }
+        }
+        let known = Known::from_property(response.consumer.as_deref());
+        let holder = match config.phase {
+            Phase::Both => known.identity().and_then(Holder::of),
+            Phase::Open | Phase::Save => None,
+        };
+        let mut todo = Todo::new();
+        if let Some(holder) = holder.filter(|holder| !self.holds(&work, holder)) {
+            let now = response.now / 1000;
+            if work.before.remember.is_none() && config.remember {
+                work.before.remember = self.remembered(&work);
+            }
+            for saved in keeper.start(&holder, &work.before, &work.client, now) {
+                match saved.write.clone() {
+                    Some(write) => todo.push_back((write, Some(saved))),
+                    None => self.give_out(&mut work, saved),
+                }
+            }
+        }
+        self.store(work, response, todo)
+    }
+
+    /// Whether the request's session is for `holder` as it is.
+    pub(super) fn holds(&self, work: &Work, holder: &Holder) -> bool {
+        let held = work.session.as_ref().and_then(|session| self.keeper.holder(session));
+        held.is_some_and(|held| held.is(holder))
+    }
+
+    pub(super) fn store(
+        &mut self,
+        work: Box<Work>,
+        response: Box<Response>,
+        todo: Todo,
+    ) -> (State, ResponseStep) {
+        let call = todo.front().map(|(write, _)| write.call());
+        match (call, self.keeper.config.admin.clone()) {
+            (Some(call), Some(admin)) => {
+                (State::Storing(work, response, todo), ResponseStep::Ask(admin, call))
+            }
+            (_, _) => {
+                let mut edits = merge(&response.head, &work.cookies);
+                if let Some(session) = &work.session {
+                    let now = response.now / 1000;
+                    edits.extend(self.keeper.tell(
+                        &self.keeper.config.response_headers,
+                        session,
+                        now,
+                    ));
+                }
+                (State::Over, ResponseStep::Forward(edits))
+            }
+        }
+    }
+
+    pub(super) fn stored(
+        &mut self,
+        mut work: Box<Work>,
+        response: Box<Response>,
+        mut todo: Todo,
+        answer: &Result<Answer, Unavailable>,
+    ) -> (State, ResponseStep) {
+        if let Some((write, saved)) = todo.pop_front() {
+            self.settle(&mut work, &write, saved, answer);
+        }
+        self.store(work, response, todo)
+    }
+}
