@@ -114,6 +114,22 @@ TOUR = [
         'curl {gateway}/portal/1 -b {jar} -H "X-APP-ID: arghyam.mobile_app"',
         403, {"message": "So long and thanks for all the fish!"}, within=POLL_INTERVAL),
     Step(
+        "Below /account the cookie itself holds the session. The login,",
+        'curl {gateway}/account -c {jar} -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app"',
+        200, {"headers": {"x-consumer-username": "arghyam"}}),
+    Step(
+        "the cookie alone,",
+        'curl {gateway}/account/1 -b {jar} -H "X-APP-ID: arghyam.mobile_app"',
+        200, {"headers": {"x-consumer-username": "arghyam", "cookie": None}}),
+    Step(
+        "the logout,",
+        'curl -X POST "{gateway}/account?session_logout" -b {jar} -c {jar}.after',
+        200),
+    Step(
+        "and a copy of the cookie is worth nothing here either: the login is revoked.",
+        'curl {gateway}/account/1 -b {jar} -H "X-APP-ID: arghyam.mobile_app"',
+        403, {"message": "So long and thanks for all the fish!"}, within=POLL_INTERVAL),
+    Step(
         "Requests change on their way: a debugging header goes, the caller's name comes.",
         'curl {gateway}/orders/1 -H "apikey: {key}" -H "X-APP-ID: arghyam.mobile_app" -H "X-Debug: 1"',
         200, {"headers": {"x-caller": "arghyam", "x-debug": None}}),
