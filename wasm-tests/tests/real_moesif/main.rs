@@ -317,7 +317,8 @@ fn what_is_hostile_costs_little_and_does_no_harm() {
         ("octets", (0..=255).cycle().take(90_000).collect(), Some("not_maskable")),
         ("text", b"{\"secret_7\":\"hidden\"".to_vec(), Some("not_maskable")),
     ];
-    let rounds = 20;
+    // All events of a case fit into the queue, however slow the collector is today.
+    let rounds = 8;
     for (name, body, expected) in &cases {
         let path = format!("/{}", name.replace(' ', "-"));
         let request = Request::post(&path, body)
@@ -335,6 +336,8 @@ fn what_is_hostile_costs_little_and_does_no_harm() {
         }
         let cost = (world.envoy.processor_time() - before) / rounds as f64;
         println!("{name}: {cost:.0} us of processor time for each request with its response");
+        // Some milliseconds on a machine that does nothing else; the old plugin needed seconds.
+        assert!(cost < 100_000.0, "{name}: {cost} us");
         let of_case = |event: &&Value| {
             event["request"]["uri"].as_str().is_some_and(|uri| uri.ends_with(&path))
         };
