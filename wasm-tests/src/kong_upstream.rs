@@ -2,6 +2,7 @@
 
 use crate::headers::{HeaderMap, Headers, Rules};
 use crate::message::{Forwarded, Response};
+use crate::profile::KongVersion;
 use crate::stream::{Fate, Stream};
 use crate::worker::Inner;
 
@@ -23,8 +24,10 @@ const OVERRIDDEN: [&str; 9] = [
 
 impl Inner {
     pub(crate) fn kong_forward(&self, stream: u64) {
+        let settings = self.node.borrow().profile.kong_settings().map(|kong| kong.version);
+        let version = settings.unwrap_or(KongVersion::V3_9);
         self.with_stream(stream, |s| {
-            s.forwarded = Some(forwarded(s));
+            s.forwarded = Some(forwarded(s, version));
             s.fate = Fate::Forwarded;
         });
     }
@@ -135,7 +138,7 @@ fn has_field(headers: &Headers, name: &str) -> bool {
     headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
 }
 
-fn forwarded(s: &Stream) -> Forwarded {
+fn forwarded(s: &Stream, version: KongVersion) -> Forwarded {
     let shown = s.request.pairs();
     let mut headers: Headers = Vec::new();
     let mut host = s.properties.get(&b"ngx.upstream_host"[..]).cloned();
@@ -157,7 +160,10 @@ fn forwarded(s: &Stream) -> Forwarded {
     }
     Forwarded {
         method: s.line.method.clone(),
-        path: s.line.upstream.clone(),
+        path: match version.adds_the_query_later() {
+            true => s.line.with_args(),
+            false => s.line.upstream.clone(),
+        },
         headers,
         body: s.body.clone(),
         complete: true,

@@ -47,6 +47,11 @@ impl KongVersion {
         self >= Self::V3_7
     }
 
+    /// Whether filters run before Kong puts `$args` behind `$upstream_uri`.
+    pub(crate) fn adds_the_query_later(self) -> bool {
+        self < Self::V3_8
+    }
+
     pub(crate) fn keys_by_checksum(self) -> bool {
         self >= Self::V3_8
     }

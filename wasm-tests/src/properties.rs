@@ -301,6 +301,7 @@ fn kong_set(g: &Guest<'_>, kong: &Kong, path: &str, value: Vec<u8>) -> Got {
         return Got::Value(Vec::new());
     }
     match path.strip_prefix("ngx.") {
+        Some("args") => s.line.args = String::from_utf8_lossy(&value).into_owned(),
         Some("upstream_uri") => s.line.upstream = String::from_utf8_lossy(&value).into_owned(),
         Some(name) if name.starts_with("upstream_") => {
             s.properties.insert(path.as_bytes().to_vec(), value);

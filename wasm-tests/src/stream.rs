@@ -91,6 +91,12 @@ impl Line {
         }
     }
 
+    /// What goes upstream where Kong puts `args` behind `upstream_uri` only after the filters.
+    pub(crate) fn with_args(&self) -> String {
+        let path = self.upstream.split('?').next().unwrap_or_default();
+        if self.args.is_empty() { path.to_owned() } else { format!("{path}?{}", self.args) }
+    }
+
     /// `:path` as a filter reads it.
     pub(crate) fn path(&self) -> String {
         if self.args.is_empty() { self.uri.clone() } else { format!("{}?{}", self.uri, self.args) }

@@ -38,10 +38,6 @@ impl Feature for RateLimiting {
     }
 
     fn background(config: &Rc<Config>) -> Option<Box<dyn Background>> {
-        // As early as can be: on Envoy before there is any traffic.
-        if let Some(table) = open(config) {
-            table.prepare();
-        }
         let syncer = Syncer::new(config, host::random, host::note);
         syncer.map(|syncer| Box::new(syncer) as Box<dyn Background>)
     }
@@ -76,10 +72,6 @@ impl Slots for Node {
 
     fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put {
         self.0.put(index, value, seen)
-    }
-
-    fn overwrites(&self) -> bool {
-        self.0.overwrites()
     }
 
     fn is_shared(&self) -> bool {

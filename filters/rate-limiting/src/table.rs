@@ -1,8 +1,6 @@
 //! The counters of all identifiers: buckets in numbered slots, shared by all workers of a node.
 //!
-//! A slot is created once and from then on only exchanged: compare, and swap. Where creating can write over
-//! what somebody else has just created (Envoy), all slots are created before there is any traffic, while the
-//! gateway tries the configuration out; see [`Table::prepare`].
+//! A slot is created once, by whoever is first, and from then on only exchanged: compare, and swap.
 
 use crate::bucket::{Bucket, Key, Who};
 use crate::gauge::Limit;
@@ -11,12 +9,10 @@ use crate::verdict::Verdict;
 use host::Put;
 use std::cell::{Cell, RefCell};
 
-/// Numbered slots. `put` names the version that it replaces, or `None` to create.
+/// Numbered slots. `put` names the version that it replaces, or `None` to create what is not there.
 pub(crate) trait Slots {
     fn get(&self, index: u32) -> Option<(Vec<u8>, u32)>;
     fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put;
-    /// Whether creating can write over what is there.
-    fn overwrites(&self) -> bool;
     /// Whether other workers see the slots.
     fn is_shared(&self) -> bool;
 }
@@ -69,27 +65,6 @@ impl Table {
         Self { slots, buckets, random, key: Cell::new(None), leases: RefCell::new(Leases::new()) }
     }
 
-    /// Creates the slots that are not there yet, where that is not safe later.
-    pub(crate) fn prepare(&self) {
-        if !self.slots.overwrites() || !self.slots.is_shared() {
-            return;
-        }
-        let found = self.slots.get(MARK);
-        let (key, prepared) = match found.as_ref().and_then(|(bytes, _)| read_mark(bytes)) {
-            Some((_, prepared)) if prepared >= self.buckets => return,
-            Some(known) => known,
-            None => (self.new_key(), 0),
-        };
-        let empty = Bucket::default().write(key);
-        for bucket in prepared..self.buckets {
-            let index = index(bucket);
-            if self.slots.get(index).is_none() {
-                self.slots.put(index, &empty, None);
-            }
-        }
-        self.slots.put(MARK, &mark(key, self.buckets), found.map(|(_, seen)| seen));
-    }
-
     /// Judges a request of `identifier`, and counts it if it is admitted, all in one exchange.
     pub(crate) fn count(
         &self,
@@ -105,14 +80,10 @@ impl Table {
         }
         let index = index(self.bucket_of(&who));
         for _ in 0..RETRIES {
-            let Some((bytes, seen)) = self.slots.get(index) else {
-                // Empty, so that whoever is written over loses nothing that was counted.
-                if self.slots.put(index, &Bucket::default().write(key), None) == Put::Failed {
-                    return Err(Failed::Refused);
-                }
-                continue;
-            };
-            let mut bucket = Bucket::read(&bytes, key);
+            let found = self.slots.get(index);
+            let seen = found.as_ref().map(|(_, seen)| *seen);
+            let mut bucket =
+                found.map_or_else(Bucket::default, |(bytes, _)| Bucket::read(&bytes, key));
             let size = |room| self.lease_size(&who, limits, now, room);
             let Some(taken) = bucket.take(&who, limits, now, size) else {
                 return Err(Failed::Contended);
@@ -121,7 +92,7 @@ impl Table {
             if taken.count == 0 {
                 return Ok(counted);
             }
-            match self.slots.put(index, &bucket.write(key), Some(seen)) {
+            match self.slots.put(index, &bucket.write(key), seen) {
                 Put::Done => {
                     if !taken.shared && self.slots.is_shared() {
                         let (count, records) = (taken.count, &taken.records);
@@ -159,8 +130,8 @@ impl Table {
 
     // === The key ===
 
-    /// The node's secret key. It is looked at again now and then: where creating can write over, the first
-    /// moments may leave another key than a worker thinks.
+    /// The node's secret key. It is looked at again now and then: Kong may have evicted it, and a new worker
+    /// then makes another one.
     fn key(&self, now: u64) -> Key {
         let known = match self.key.get() {
             Some((key, at)) if now.saturating_sub(at) < KEY_AGE => return key,
@@ -168,13 +139,13 @@ impl Table {
         };
         let found = self.slots.get(MARK);
         let key = match found.as_ref().and_then(|(bytes, _)| read_mark(bytes)) {
-            Some((key, _)) => key,
+            Some(key) => key,
             None => {
                 let key = known.unwrap_or_else(|| self.new_key());
                 // Only over what was just seen: a mark that came meanwhile is another worker's.
-                self.slots.put(MARK, &mark(key, 0), found.map(|(_, seen)| seen));
+                self.slots.put(MARK, &mark(key), found.map(|(_, seen)| seen));
                 let found = self.slots.get(MARK).and_then(|(bytes, _)| read_mark(&bytes));
-                found.map_or(key, |(key, _)| key)
+                found.unwrap_or(key)
             }
         };
         self.key.set(Some((key, now)));
@@ -195,19 +166,14 @@ fn index(bucket: u64) -> u32 {
 /// Tells a mark of ours from what somebody else may have left there.
 const MARKED: Key = Key::new(*b"gatehouse limits");
 
-fn mark(key: Key, prepared: u64) -> Vec<u8> {
-    let mut out = key.octets().to_vec();
-    out.extend_from_slice(&prepared.to_le_bytes());
-    let seal = MARKED.hash(&[&out]);
-    out.extend_from_slice(&seal);
-    out
+fn mark(key: Key) -> Vec<u8> {
+    let octets = key.octets();
+    [octets, MARKED.hash(&[&octets])].concat()
 }
 
-fn read_mark(bytes: &[u8]) -> Option<(Key, u64)> {
-    let (key, rest) = bytes.split_first_chunk::<16>()?;
-    let (prepared, seal) = rest.split_first_chunk::<8>()?;
-    (MARKED.hash(&[bytes.get(..24)?]) == seal)
-        .then(|| (Key::new(*key), u64::from_le_bytes(*prepared)))
+fn read_mark(bytes: &[u8]) -> Option<Key> {
+    let (key, seal) = bytes.split_first_chunk::<16>()?;
+    (MARKED.hash(&[key]) == seal).then(|| Key::new(*key))
 }
 
 impl std::fmt::Debug for Table {

@@ -12,12 +12,10 @@ pub(crate) const NOW: u64 = 1_795_305_600_000;
 
 type Memory = Arc<Mutex<(HashMap<u32, (Vec<u8>, u32)>, u32)>>;
 
-/// Shared data as Envoy has it: one lock, and version 0 writes over.
+/// Shared data: one lock for all workers.
 #[derive(Clone, Default)]
 pub(crate) struct Shared {
     memory: Memory,
-    /// As Kong has it: version 0 only creates.
-    creates_once: bool,
     /// Run between a look and a write, as another worker would.
     meanwhile: Option<std::rc::Rc<dyn Fn()>>,
 }
@@ -35,7 +33,8 @@ impl Slots for Shared {
         let (slots, version) = &mut *memory;
         let now = slots.get(&index).map(|(_, version)| *version);
         let allowed = match seen {
-            None => !self.creates_once || now.is_none(),
+            None => now.is_none(),
+            // Envoy creates what is not there under any number.
             Some(seen) => now.is_none_or(|now| now == seen),
         };
         if !allowed {
@@ -44,10 +43,6 @@ impl Slots for Shared {
         *version += 1;
         slots.insert(index, (value.to_vec(), *version));
         Put::Done
-    }
-
-    fn overwrites(&self) -> bool {
-        !self.creates_once
     }
 
     fn is_shared(&self) -> bool {
@@ -84,12 +79,11 @@ fn admits(table: &Table, identifier: &str, limits: &[Limit], now: u64) -> bool {
 fn admitted_by_four(shared: &Shared, most: u64, each: usize, now: u64) -> u64 {
     let (start, admitted) = (Barrier::new(4), AtomicU64::new(0));
     let memory = &shared.memory;
-    let creates_once = shared.creates_once;
     std::thread::scope(|scope| {
         for _ in 0..4 {
             let (start, admitted) = (&start, &admitted);
             scope.spawn(move || {
-                let shared = Shared { memory: Arc::clone(memory), creates_once, meanwhile: None };
+                let shared = Shared { memory: Arc::clone(memory), meanwhile: None };
                 let (table, limits) = (table(&shared, 1000), limits(&[(Period::Second, most)]));
                 start.wait();
                 for _ in 0..each {
@@ -106,16 +100,15 @@ fn admitted_by_four(shared: &Shared, most: u64, each: usize, now: u64) -> u64 {
 #[test]
 fn four_workers_admit_exactly_the_limit() {
     let shared = Shared::default();
-    table(&shared, 1000).prepare();
     for second in 0..20 {
         assert_eq!(admitted_by_four(&shared, 100, 200, NOW + second * 1000), 100);
     }
 }
 
 #[test]
-fn where_creating_cannot_write_over_no_preparation_is_needed() {
+fn nothing_is_lost_while_slots_and_key_are_being_created() {
     for _ in 0..50 {
-        let shared = Shared { creates_once: true, ..Shared::default() };
+        let shared = Shared::default();
         assert_eq!(admitted_by_four(&shared, 100, 50, NOW), 100);
     }
 }
@@ -123,7 +116,6 @@ fn where_creating_cannot_write_over_no_preparation_is_needed() {
 #[test]
 fn leases_save_most_writes_and_never_admit_one_too_many() {
     let shared = Shared::default();
-    table(&shared, 1000).prepare();
     let before = shared.memory.lock().unwrap().1;
     let admitted = admitted_by_four(&shared, 40_000, 20_000, NOW);
     let writes = shared.memory.lock().unwrap().1 - before;
@@ -167,7 +159,6 @@ fn what_remains_falls_by_one_with_each_request_of_a_worker() {
 fn whoever_was_overtaken_looks_again() {
     let quiet = Shared::default();
     let limits = limits(&[(Period::Second, 3)]);
-    table(&quiet, 1000).prepare();
     let admitted = std::rc::Rc::new(std::cell::Cell::new(0));
     let busy = std::rc::Rc::new(std::cell::Cell::new(0));
     let meanwhile = {
@@ -191,33 +182,15 @@ fn whoever_was_overtaken_looks_again() {
     assert_eq!((busy.get(), admitted.get()), (2, 3));
 }
 
-/// On Envoy, where a slot that two workers create at once is the later one's.
-#[test]
-fn a_prepared_table_is_never_created_again() {
-    let shared = Shared::default();
-    let limits = limits(&[(Period::Minute, 5)]);
-    let first = table(&shared, 1000);
-    first.prepare();
-    assert!(admits(&first, "ana", &limits, NOW));
-    let before = shared.memory.lock().unwrap().1;
-    let second = table(&shared, 1000);
-    second.prepare();
-    assert_eq!(shared.memory.lock().unwrap().1, before, "nothing was written");
-    // A larger table of another configuration adds what is missing and leaves the rest.
-    table(&shared, 4000).prepare();
-    (0..4).for_each(|_| assert!(admits(&second, "ana", &limits, NOW)));
-    assert!(!admits(&first, "ana", &limits, NOW));
-}
-
 #[test]
 fn a_worker_that_has_another_key_learns_the_right_one() {
     let shared = Shared::default();
     let limits = limits(&[(Period::Hour, 3)]);
     let one = table(&shared, 1000);
     assert!(admits(&one, "ana", &limits, NOW));
-    // Another worker, which had looked before, wrote its own key over.
-    let other = mark(Key::new([9; 16]), 0);
-    shared.put(MARK, &other, None);
+    // It was evicted, and another worker made one of its own.
+    shared.memory.lock().unwrap().0.remove(&MARK);
+    shared.put(MARK, &mark(Key::new([9; 16])), None);
     let two = table(&shared, 1000);
     assert!(admits(&two, "ana", &limits, NOW));
     // From the next second on both count in the same place.
@@ -229,7 +202,7 @@ fn a_worker_that_has_another_key_learns_the_right_one() {
 
 #[test]
 fn a_key_that_was_evicted_is_put_back_and_not_made_anew() {
-    let shared = Shared { creates_once: true, ..Shared::default() };
+    let shared = Shared::default();
     let table = table(&shared, 1000);
     let limits = limits(&[(Period::Hour, 3)]);
     assert!(admits(&table, "ana", &limits, NOW));
@@ -241,7 +214,6 @@ fn a_key_that_was_evicted_is_put_back_and_not_made_anew() {
 fn a_hundred_thousand_identifiers_have_a_place_and_a_bound() {
     let shared = Shared::default();
     let table = table(&shared, 100_000);
-    table.prepare();
     let limits = limits(&[(Period::Minute, 5), (Period::Hour, 100)]);
     let mut had_to_share = 0;
     for n in 0..100_000_u32 {
@@ -291,10 +263,6 @@ impl Slots for Stubborn {
 
     fn put(&self, _: u32, _: &[u8], _: Option<u32>) -> Put {
         self.0
-    }
-
-    fn overwrites(&self) -> bool {
-        false
     }
 
     fn is_shared(&self) -> bool {

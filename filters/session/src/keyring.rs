@@ -99,7 +99,9 @@ impl Keyring {
         random: &[u8; 32],
     ) -> Option<(Header, Vec<u8>)> {
         let secret = self.secrets.first()?;
-        let id = secret.new_id(random, contents)?;
+        let (flags, rolling) = (draft.flags.to_le_bytes(), draft.rolling.to_le_bytes());
+        let said = [flags.as_slice(), &draft.created.to_le_bytes(), &rolling].concat();
+        let id = secret.new_id(random, &said, contents)?;
         self.seal_as(kind, draft, contents, client, id)
     }
 

@@ -136,6 +136,15 @@ fn ids_differ_with_the_contents_even_if_the_random_octets_come_twice() {
     assert_eq!(id(b"a", [1; 32]), id(b"a", [1; 32]));
     assert_ne!(id(b"a", [1; 32]), id(b"b", [1; 32]));
     assert_ne!(id(b"a", [1; 32]), id(b"a", [2; 32]));
+    // The header is authenticated under the same key: with one nonce, two headers would give the key away.
+    for other in [
+        Draft { flags: STORED, ..draft },
+        Draft { created: 2, ..draft },
+        Draft { rolling: 1, ..draft },
+    ] {
+        let sealed = ring.seal(Kind::Session, other, b"a", &nobody(), &[1; 32]).unwrap();
+        assert_ne!(sealed.0.id, id(b"a", [1; 32]));
+    }
 }
 
 #[test]

@@ -51,11 +51,13 @@ impl Secret {
         Some(Keys { mac, cipher: OnceCell::new() })
     }
 
-    /// The id of a session with these contents. Even random octets that come twice do not give two different
-    /// contents the same id, and so not the same key.
-    pub(crate) fn new_id(&self, random: &[u8; 32], contents: &[u8]) -> Option<Id> {
+    /// The id of a session with these contents, of which its header says `said` (of one length always). Even
+    /// random octets that come twice do not give two different sessions the same id, and so not the same key
+    /// and nonce.
+    pub(crate) fn new_id(&self, random: &[u8; 32], said: &[u8], contents: &[u8]) -> Option<Id> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.id_key).ok()?;
         mac.update(random);
+        mac.update(said);
         mac.update(contents);
         Some(mac.finalize().into_bytes().into())
     }

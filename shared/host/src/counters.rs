@@ -32,12 +32,6 @@ impl Counters {
         Some(Self { store })
     }
 
-    /// Whether [`Counters::put`] with `None` also writes over what somebody else has created in the meantime.
-    #[must_use]
-    pub fn overwrites(&self) -> bool {
-        false
-    }
-
     /// Whether other workers see the slots, too.
     #[must_use]
     pub fn is_shared(&self) -> bool {

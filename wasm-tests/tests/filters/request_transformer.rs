@@ -80,7 +80,7 @@ fn the_query_changes_in_kongs_order_and_the_rest_of_it_stays() {
     });
     let sent = "/request?toremovequery=yes&nottoremove=%7e&toreplacequery=yes&q1=20&originalparam=true&x=$+,/:;";
     let kongs = KongVersion::ALL.map(Gateway::kong_of);
-    for gateway in Gateway::all().into_iter().chain(kongs.into_iter().skip(4)) {
+    for gateway in Gateway::all().into_iter().chain(kongs) {
         let expected = "/request?nottoremove=%7e&toreplacequery=no&q1=20&renamedparam=true&x=$+,/:;\
                         &query-added=newvalue&p1=anything%3A1&p1=a2&q1=30";
         let arrived = arrives(&gateway, settings.clone(), Request::get(sent));
