@@ -88,6 +88,20 @@ fn four_workers_and_sixty_four_connections_admit_exactly_the_limit_in_each_windo
 }
 
 #[test]
+fn workers_that_have_just_started_admit_exactly_the_limit_whether_or_not_they_know_the_host() {
+    for named in [true, false] {
+        let echo = Echo::start();
+        let filter = Filter::new("rate_limiting", &json!({"hour": 300, "limit_by": "ip"}));
+        let filter = if named { filter } else { filter.without_host_name() };
+        within_an_hour();
+        let envoy = Envoy::start(&Setup::new(echo.address(), vec![filter]).concurrency(4));
+        let Rush { admitted, refused, other } = rush(&[&envoy], 64, now() + Duration::from_secs(2));
+        assert_eq!((admitted, other), (300, 0), "{refused} refused");
+        assert!(refused > 0, "nobody wanted more");
+    }
+}
+
+#[test]
 fn clients_are_told_by_the_upstream_by_later_filters_and_by_the_limiter() {
     let ended = json!({"trigger": "x-end", "status_code": 410});
     let gateway = Gateway::start(|_| {
