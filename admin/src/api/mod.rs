@@ -9,7 +9,8 @@
 //! | `draft.rs`      | what a request says about one of these                     |
 //! | `changes.rs`    | `/changes`                                                 |
 //! | `identities.rs` | `/identities`                                              |
-//! | `sessions.rs`   | `/sessions`, `/revocations`                                |
+//! | `sessions.rs`   | `/sessions/{id}`, `/revocations`                           |
+//! | `subjects.rs`   | `/sessions?subject=`                                       |
 //! | `counters.rs`   | `/counters`                                                |
 //! | `status.rs`     | `/status`, `/metrics`                                      |
 //! | `body.rs`       | reading JSON, forms and multipart                          |
@@ -33,6 +34,7 @@ mod jwts;
 mod query;
 mod sessions;
 mod status;
+mod subjects;
 mod text;
 mod typed;
 
@@ -105,6 +107,7 @@ pub(crate) fn router(app: App) -> Router {
         .merge(changes::routes())
         .merge(identities::routes())
         .merge(sessions::routes())
+        .merge(subjects::routes())
         .merge(counters::routes())
         .merge(status::routes());
     for path in ELSEWHERE {

@@ -1,6 +1,9 @@
-//! `/sessions` and `/revocations`: what gateways keep here for their session filter.
+//! `/sessions/{id}` and `/revocations`: what gateways keep here for their session filter.
 
-use admin_api::{NewSession, Revocation, Session, Stale, TTL_MAX, Ttl, is_digest};
+use admin_api::{
+    METADATA_MAX, METADATA_MAX_CHARS, Metadata, NewSession, Revocation, Session, Stale, TTL_MAX,
+    Ttl, is_digest, is_metadata,
+};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{Router, get};
@@ -33,7 +36,7 @@ async fn keep(
     Typed(new): Typed<NewSession>,
 ) -> Answer {
     checked(&id)?;
-    let NewSession { data, ttl, stale } = new;
+    let NewSession { data, ttl, stale, metadata } = new;
     within("ttl", ttl)?;
     sealed(&data, app.rules.session_data_max)?;
     if let Some(Stale { id: older, ttl }) = &stale {
@@ -45,9 +48,10 @@ async fn keep(
             within("stale.ttl", *ttl)?;
         }
     }
+    legible(&metadata)?;
     let (mut tx, now) = (app.store.write().await?, now());
     let session = store::Session { data, expires_at: end_of(ttl, now) };
-    tx.put_session(&id, &session, now).await?;
+    tx.put_session(&id, &session, &metadata, now).await?;
     if let Some(Stale { id, ttl }) = stale {
         tx.shorten_session(&id, end_of(ttl, now), now).await?;
     }
@@ -140,11 +144,26 @@ fn sealed(data: &str, max: usize) -> Result<(), Refusal> {
     }
 }
 
+fn legible(metadata: &[Metadata]) -> Result<(), Refusal> {
+    if metadata.len() > METADATA_MAX {
+        return Err(Refusal::field("metadata", format!("expected at most {METADATA_MAX} entries")));
+    }
+    for (n, Metadata { audience, subject }) in metadata.iter().enumerate() {
+        for (name, text) in [("audience", audience), ("subject", subject)] {
+            if !is_metadata(text) {
+                let problem = format!("expected 1 to {METADATA_MAX_CHARS} characters without NUL");
+                return Err(Refusal::field(&format!("metadata[{n}].{name}"), problem));
+            }
+        }
+    }
+    Ok(())
+}
+
 fn end_of(ttl: u64, now: i64) -> i64 {
     now.saturating_add_unsigned(ttl.saturating_mul(1000))
 }
 
 /// Seconds, rounded up: what is there lasts at least one.
-fn left(expires_at: i64, now: i64) -> u64 {
+pub(super) fn left(expires_at: i64, now: i64) -> u64 {
     u64::try_from(expires_at.saturating_sub(now)).unwrap_or(0).div_ceil(1000)
 }

@@ -251,7 +251,7 @@ const ENTITIES: [(Entity, &str); 7] = [
 const OPERATIONS: [(Operation, &str); 3] =
     [(Operation::Create, "create"), (Operation::Update, "update"), (Operation::Delete, "delete")];
 
-fn entity_name(entity: Entity) -> &'static str {
+pub(super) fn entity_name(entity: Entity) -> &'static str {
     ENTITIES.iter().find(|(known, _)| *known == entity).map_or("", |(_, name)| name)
 }
 
@@ -259,7 +259,7 @@ fn entity(name: &str) -> Entity {
     ENTITIES.iter().find(|(_, known)| *known == name).map_or(Entity::Unknown, |(entity, _)| *entity)
 }
 
-fn operation_name(operation: Operation) -> &'static str {
+pub(super) fn operation_name(operation: Operation) -> &'static str {
     OPERATIONS.iter().find(|(known, _)| *known == operation).map_or("", |(_, name)| name)
 }
 

@@ -4,10 +4,11 @@ use super::database::OpenError;
 use super::{Engine, Store};
 
 /// Never change a step that was released; add one.
-const STEPS: [(i64, &str); 3] = [
+const STEPS: [(i64, &str); 4] = [
     (1, include_str!("../../migrations/0001_consumers_and_what_belongs_to_them.sql")),
     (2, include_str!("../../migrations/0002_jwt_credentials.sql")),
     (3, include_str!("../../migrations/0003_sessions_and_counters.sql")),
+    (4, include_str!("../../migrations/0004_session_metadata.sql")),
 ];
 
 /// Any number that nobody else uses as an advisory lock.

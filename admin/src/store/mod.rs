@@ -11,6 +11,7 @@
 //! | `jwt_secrets.rs`| JWT credentials                                             |
 //! | `identities.rs` | who an API key or a name belongs to                         |
 //! | `sessions.rs`   | sessions and revocations, for the gateways                  |
+//! | `subjects.rs`   | whom sessions are for, for an operator                      |
 //! | `counters.rs`   | counting, where there is no Redis                           |
 //! | `expiry.rs`     | removing what has expired                                   |
 //!
@@ -26,6 +27,7 @@ mod jwt_secrets;
 mod ledger;
 mod migrations;
 mod sessions;
+mod subjects;
 mod transaction;
 
 pub(crate) use belongings::{Belonging, Filter, Kind};
@@ -33,6 +35,7 @@ pub(crate) use consumers::Consumer;
 pub(crate) use jwt_secrets::JwtSecret;
 pub(crate) use ledger::Fetched;
 pub(crate) use sessions::Session;
+pub(crate) use subjects::{Noted, Who};
 pub(crate) use transaction::Tx;
 
 use std::sync::Mutex;

@@ -1,6 +1,6 @@
 //! Sessions that the gateways keep here, and revocations of those that they do not.
 
-use admin_api::{Entity, Operation};
+use admin_api::{Entity, Metadata, Operation};
 use sqlx::Row;
 use sqlx::any::AnyRow;
 
@@ -19,11 +19,13 @@ impl Tx {
         Ok(self.stored_session(id).await?.filter(|session| session.expires_at > now))
     }
 
-    /// Keeps a session. One that gateways may have in their caches is in the history if they must forget it.
+    /// Keeps a session, and whom it is for. One that gateways may have in their caches is in the history if they
+    /// must forget it.
     pub(crate) async fn put_session(
         &mut self,
         id: &str,
         new: &Session,
+        metadata: &[Metadata],
         now: i64,
     ) -> sqlx::Result<()> {
         let old = self.stored_session(id).await?;
@@ -37,6 +39,10 @@ impl Tx {
             .bind(id.to_owned())
             .execute(self.connection())
             .await?;
+        if old.is_some() {
+            self.delete_metadata(id).await?;
+        }
+        self.put_metadata(id, metadata).await?;
         let outdated = old.is_some_and(|old| {
             old.expires_at > now && (old.data != new.data || old.expires_at > new.expires_at)
         });

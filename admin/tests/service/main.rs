@@ -32,6 +32,7 @@ mod nodes;
 mod operations;
 mod security;
 mod sessions;
+mod sessions_of_subjects;
 
 /// Makes each rule a test on each database.
 macro_rules! on_both_databases {

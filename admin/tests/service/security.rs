@@ -106,6 +106,7 @@ fn the_gateways_token_reads_what_a_gateway_needs_and_nothing_else() {
         "/key-auths",
         "/key-auths/open_sesame",
         "/acls",
+        "/sessions?subject=fiona",
         "/appids/1b8e6843-7ecd-4b52-8349-a8159f22f8eb/consumer",
     ] {
         program.get(target).expect(403);
@@ -118,6 +119,7 @@ fn the_gateways_token_reads_what_a_gateway_needs_and_nothing_else() {
             assert!([403, 405].contains(&status), "{method} {target}: {status}");
         }
     }
+    program.delete("/sessions?subject=fiona").expect(403);
     let program = program.with_token(ADMIN);
     assert_eq!(program.get("/key-auths").expect(200)["data"].as_array().unwrap().len(), 1);
 }

@@ -45,6 +45,8 @@ pub(crate) struct Bed {
     /// Sessions with the seconds at which they end, and logins that have ended.
     pub(crate) rows: RefCell<BTreeMap<String, (String, u64)>>,
     pub(crate) revoked: RefCell<BTreeMap<String, u64>>,
+    /// What was noted of each session that was put, in order: `audience:subject`, ...
+    pub(crate) noted: RefCell<Vec<String>>,
     /// Consumers by id, as the admin service prints them.
     pub(crate) consumers: BTreeMap<String, String>,
     /// Whether the admin service answers.
@@ -74,6 +76,7 @@ impl Bed {
             cookies: BTreeMap::new(),
             rows: RefCell::default(),
             revoked: RefCell::default(),
+            noted: RefCell::default(),
             consumers: BTreeMap::new(),
             reachable: Cell::new(true),
             asked: RefCell::default(),
@@ -252,6 +255,9 @@ impl Bed {
             },
             ("PUT", ["sessions", id]) => {
                 let new: NewSession = serde_json::from_slice(&call.body).unwrap();
+                let metadata = new.metadata.iter();
+                let noted = metadata.map(|entry| format!("{}:{}", entry.audience, entry.subject));
+                self.noted.borrow_mut().push(noted.collect::<Vec<_>>().join(","));
                 rows.insert((*id).to_owned(), (new.data, now + new.ttl));
                 Answer::new(200, "{}")
             }

@@ -5,6 +5,7 @@ use crate::properties::Property;
 use crate::secret::{Kind, Secret};
 use crate::set_cookie::Attributes;
 use crate::times::{MAX_TTL, Timeouts};
+use admin_api::is_metadata;
 use consumer::{Directory, consumers};
 use exchange::Target;
 use settings::{Common, Fields, Mode, Rule};
@@ -20,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) phase: Phase,
     /// Whether the admin service keeps what sessions hold; otherwise the cookies do.
     pub(crate) stored: bool,
+    /// What the admin service is told, in words that it can read, of whom a stored session is for.
+    pub(crate) noted: Noted,
     /// The admin service.
     pub(crate) admin: Option<Rc<Target>>,
     pub(crate) audience: String,
@@ -61,6 +64,15 @@ pub(crate) enum Phase {
     Open,
     /// It saves the sessions of those whom earlier filters have authenticated, with the request.
     Save,
+}
+
+/// How much of whom a session is for leaves the seal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noted {
+    Nothing,
+    Subjects,
+    /// Who knows a name finds its sessions, but no list of sessions tells names.
+    Hashes,
 }
 
 /// A cookie's name (RFC 6265, section 4.1.1).
@@ -149,13 +161,18 @@ impl Config {
         };
         let response_headers = f.choices("response_headers", &Property::NAMES).unwrap_or_default();
         let request_headers = f.choices("request_headers", &Property::NAMES).unwrap_or_default();
-        // It is about the metadata only.
-        f.flag("hash_subject", false);
-        let store_metadata = f.flag("store_metadata", false);
+        let (hash_subject, store_metadata) =
+            (f.flag("hash_subject", false), f.flag("store_metadata", false));
+        // As for Kong, what a cookie holds is nowhere else.
+        let noted = match (stored && store_metadata, hash_subject) {
+            (false, _) => Noted::Nothing,
+            (true, false) => Noted::Subjects,
+            (true, true) => Noted::Hashes,
+        };
         f.check(
-            !store_metadata,
-            "store_metadata",
-            "found true, expected false: the admin service keeps nothing of a session that it could read",
+            noted == Noted::Nothing || is_metadata(&audience),
+            "audience",
+            "found more than 256 characters or a NUL beside `store_metadata`, expected what can be listed",
         );
         let binds =
             [("ip", BOUND_TO_IP), ("scheme", BOUND_TO_SCHEME), ("user-agent", BOUND_TO_USER_AGENT)];
@@ -169,6 +186,7 @@ impl Config {
             consumers,
             phase,
             stored,
+            noted,
             admin,
             audience,
             timeouts,

@@ -26,6 +26,7 @@ fn what_is_left_out_gets_kongs_default() {
     );
     assert_eq!(attributes(r#"{"secret":"s"}"#), "s=; Path=/; SameSite=Strict; Secure; HttpOnly");
     assert_eq!((config.audience.as_str(), config.stale_ttl, config.bind), ("default", 10, 0));
+    assert_eq!(config.noted, Noted::Nothing);
     assert!(!config.stored && config.phase == Phase::Both && !config.check_consumer);
     assert!(!config.hide_cookie && !config.expire_invalid);
     assert!(config.response_headers.is_empty() && config.request_headers.is_empty());
@@ -74,7 +75,6 @@ fn settings_that_cannot_work_are_refused_by_path() {
         (r#"{"secret":"s","secret_fallbacks":"hush"}"#, "secret_fallbacks"),
         (r#"{"secret":"s","storage":"kong"}"#, "storage"),
         (r#"{"secret":"s","storage":"redis"}"#, "storage"),
-        (r#"{"secret":"s","store_metadata":true}"#, "store_metadata"),
         (r#"{"secret":"s","logout_revokes":true}"#, "logout_revokes"),
         (r#"{"secret":"s","logout_methods":["PATCH"]}"#, "logout_methods[0]"),
         (r#"{"secret":"s","cookie_name":"a b"}"#, "cookie_name"),
@@ -92,6 +92,25 @@ fn settings_that_cannot_work_are_refused_by_path() {
         assert_eq!(error.problems()[0].path, path, "{error}");
         assert!(!error.to_string().contains("hush"));
     }
+}
+
+#[test]
+fn what_is_noted_of_a_session_needs_both_a_storage_and_the_wish() {
+    let noted = |more: &str, storage: &str| {
+        let common = r#""secret":"s","admin":{"upstream":"a"}"#;
+        read(&format!(r#"{{{common},"storage":"{storage}",{more}}}"#)).noted
+    };
+    for storage in ["kong", "admin"] {
+        assert_eq!(noted(r#""store_metadata":true"#, storage), Noted::Subjects);
+        let both = r#""store_metadata":true,"hash_subject":true"#;
+        assert_eq!((noted(both, storage), noted(both, "cookie")), (Noted::Hashes, Noted::Nothing));
+        assert_eq!(noted(r#""hash_subject":true"#, storage), Noted::Nothing);
+    }
+    // A long audience cannot be listed, but where nothing is listed it may be.
+    let long = format!(r#""store_metadata":true,"audience":"{}""#, "a".repeat(257));
+    assert_eq!(noted(&long, "cookie"), Noted::Nothing);
+    let stored = format!(r#"{{"secret":"s","admin":{{"upstream":"a"}},"storage":"kong",{long}}}"#);
+    assert_eq!(problem(&stored).problems()[0].path, "audience");
 }
 
 #[test]

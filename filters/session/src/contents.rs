@@ -8,6 +8,7 @@
 //! What other audiences hold is theirs, and is kept as it is written.
 
 use consumer::Identity;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -78,6 +79,17 @@ impl Contents {
             groups: groups.filter_map(|group| group.as_str().map(str::to_owned)).collect(),
             subject,
         })
+    }
+
+    /// Whom the session is for, audience by audience, as far as that is said.
+    pub(crate) fn subjects(&self) -> Vec<(&str, String)> {
+        let subject = |entry: &Entry| {
+            let (_, _, subject): (IgnoredAny, IgnoredAny, Option<String>) =
+                serde_json::from_str(&entry.text).ok()?;
+            subject.filter(|subject| !subject.is_empty())
+        };
+        let named = self.0.iter().filter(|entry| !entry.audience.is_empty());
+        named.filter_map(|entry| Some((entry.audience.as_str(), subject(entry)?))).collect()
     }
 
     /// How many audiences there are.
@@ -201,6 +213,15 @@ mod tests {
         assert_eq!(other.json(), r#"[[{"a":[1.50,{"b":null}]},"other"]]"#);
         assert_eq!((other.audiences(), other.holder("other")), (1, None));
         assert!(other.without("other").is_none());
+    }
+
+    #[test]
+    fn each_audience_has_a_subject_or_none() {
+        let json = r#"[[["1","c"],"default","coop"],[{"a":1},"other"],[1,"third","a\/b"],[[],"",
+            "x"],[[],"empty",""],[[],"odd",7],[[],"nobodys",null]]"#;
+        let contents = Contents::read(json.as_bytes()).unwrap();
+        let expected = [("default", "coop".to_owned()), ("third", "a/b".to_owned())];
+        assert_eq!(contents.subjects(), expected);
     }
 
     #[test]

@@ -722,6 +722,78 @@ fn a_stored_session_of_who_is_remembered_has_two_rows() {
     assert!(bed.send(bed.get("/"), None).consumer().is_none());
 }
 
+// === Metadata ===
+
+/// A filter with stored sessions and these further settings.
+fn noting(more: &str) -> String {
+    let stored = r#""secret":"s","storage":"kong","admin":{"upstream":"a"},"check_consumer":false"#;
+    format!("{{{stored},{more}}}")
+}
+
+fn get(mut bed: Bed) -> crate::bed::Passage {
+    bed.send(bed.get("/"), None)
+}
+
+#[test]
+fn whom_a_session_is_for_is_told_only_where_that_is_wanted() {
+    for (more, noted) in [
+        (r#""store_metadata":false"#, ""),
+        (r#""hash_subject":true"#, ""),
+        (r#""store_metadata":true"#, "default:ana"),
+        (r#""store_metadata":true,"hash_subject":true"#, "default:JNS5b1jabUqFEjE7vQKijg"),
+    ] {
+        let bed = logged_in(&noting(more));
+        assert_eq!(bed.noted.take(), [noted], "{more}");
+        // The same either way: it is not part of the session.
+        assert_eq!(get(bed.with(STORED)).consumer().as_deref(), Some("1"));
+    }
+    let cookie = r#"{"secret":"s","store_metadata":true,"hash_subject":true}"#;
+    let mut bed = Bed::new(cookie);
+    bed.send(bed.get("/"), Some(ANA));
+    assert_eq!((bed.cookies.len(), bed.questions()), (1, vec![]));
+    assert_eq!(get(bed.with(PLAIN)).consumer().as_deref(), Some("1"));
+}
+
+#[test]
+fn whoever_renews_a_session_tells_again_whom_it_is_for() {
+    let mut bed = logged_in(&noting(r#""store_metadata":true,"idling_timeout":0,"remember":true"#));
+    assert_eq!(bed.noted.take(), ["default:ana", "default:ana"], "what is remembered can be ended");
+    bed.after(2701);
+    assert_eq!(bed.send(bed.get("/"), None).consumer().as_deref(), Some("1"));
+    assert_eq!(bed.noted.take(), ["default:ana"]);
+    bed.after(5000);
+    assert_eq!(bed.send(bed.get("/"), None).consumer().as_deref(), Some("1"));
+    assert_eq!(bed.noted.take(), ["default:ana", "default:ana"], "restored");
+    bed.send(bed.get("/"), Some(BOB));
+    assert_eq!(bed.noted.take(), ["default:bob", "default:bob"]);
+}
+
+#[test]
+fn every_audience_of_a_session_is_told() {
+    let shop = noting(r#""store_metadata":true,"audience":"shop""#);
+    let mut bed = logged_in(STORED).with(&shop);
+    bed.noted.take();
+    bed.send(bed.get("/"), Some(BOB));
+    assert_eq!(bed.noted.take(), ["default:ana,shop:bob"]);
+    // Of what is left after a logout, only that.
+    let mut logout = bed.get("/?session_logout");
+    logout.method = b"DELETE".to_vec();
+    assert_eq!(bed.send(logout, None).status(), Some(200));
+    assert_eq!(bed.noted.take(), ["default:ana"]);
+}
+
+#[test]
+fn a_session_that_could_not_be_found_again_is_not_begun() {
+    let long =
+        format!(r#"{{"id":"1","username":"{}","credential":{{"id":"c"}}}}"#, "a".repeat(257));
+    let mut bed = Bed::new(&noting(r#""store_metadata":true"#));
+    let passage = bed.send(bed.get("/"), Some(&long));
+    assert!(passage.forwarded.is_some() && passage.cookies().is_empty());
+    assert_eq!((bed.questions(), REPORTS.take().len()), (vec![], 1));
+    let mut bed = Bed::new(&noting(r#""store_metadata":true,"hash_subject":true"#));
+    assert_eq!(bed.send(bed.get("/"), Some(&long)).cookies().len(), 1);
+}
+
 // === Revoked logins ===
 
 const REVOKES: &str =

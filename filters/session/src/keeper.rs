@@ -8,6 +8,7 @@ use crate::contents::{Contents, Holder};
 use crate::header::{FORGET, Header, STORED};
 use crate::jar::Jar;
 use crate::keyring::{Draft, Keyring, Proof};
+use crate::metadata::metadata;
 use crate::properties::{Property, Told, headers};
 use crate::rows::{Name, Row, Write, login_of, row_of};
 use crate::secret::{Kind, Secret};
@@ -282,6 +283,12 @@ impl Keeper {
         now: u64,
     ) -> Option<Saved> {
         let config = &self.config;
+        let Some(metadata) = metadata(config.noted, contents) else {
+            self.report(
+                "a session is not saved: its audiences are too many, or a subject too long, for the admin service's list",
+            );
+            return None;
+        };
         let mut random = [0; 32];
         if !(self.tools.random)(&mut random) {
             self.report("a session is not saved: the proxy gives no random octets");
@@ -308,7 +315,8 @@ impl Keeper {
         if config.stored {
             let replaces: Vec<Name> = replaces.iter().map(|header| row_of(&header.id)).collect();
             let ttl = timeouts.stored(draft.created, now);
-            write = Some(Write::Keep(row_of(&header.id), Row::octets(&sealed, &replaces), ttl));
+            let octets = Row::octets(&sealed, &replaces);
+            write = Some(Write::Keep(row_of(&header.id), octets, ttl, metadata));
             row = Some((now.saturating_add(ttl).saturating_mul(1000), replaces));
         }
         let proof = self.keyring.prove(kind, &header, client)?;

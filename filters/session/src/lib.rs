@@ -17,6 +17,7 @@
 //! | `logout.rs`      | whether a request asks for its session to end                    | no     |
 //! | `properties.rs`  | what upstream and client are told of a session                   | no     |
 //! | `rows.rs`        | what the admin service keeps                                     | no     |
+//! | `metadata.rs`    | what it may read of a session: for whom it is                    | no     |
 //! | `source.rs`      | what is looked up at the admin service                           | no     |
 //! | `mark.rs`        | what the opening instance tells the saving one                   | no     |
 //! | `base64url.rs`, `bounded.rs` | strict base64url; a table with a bound               | no     |
@@ -42,6 +43,7 @@ mod keeper;
 mod keyring;
 mod logout;
 mod mark;
+mod metadata;
 mod properties;
 mod rows;
 mod save_flow;

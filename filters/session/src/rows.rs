@@ -4,7 +4,7 @@
 //! a cookie of what the service has, logs or answers: an id cannot be had from its digest.
 
 use crate::header::Id;
-use admin_api::{NewSession, Ttl};
+use admin_api::{Metadata, NewSession, Ttl};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use exchange::{Answer, Call, Unavailable};
@@ -29,8 +29,8 @@ pub(crate) struct Row {
 /// Something that the admin service is to do.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Write {
-    /// Keep this for so many seconds.
-    Keep(Name, Vec<u8>, u64),
+    /// Keep this for so many seconds, and note whom it is for.
+    Keep(Name, Vec<u8>, u64, Vec<Metadata>),
     /// Let the row end within so many seconds.
     Shorten(Name, u64),
     /// Forget the row.
@@ -90,8 +90,10 @@ impl Write {
     pub(crate) fn call(&self) -> Call {
         let json = |value: Result<Vec<u8>, serde_json::Error>| value.unwrap_or_default();
         match self {
-            Self::Keep(name, octets, ttl) => {
-                let new = NewSession { data: STANDARD.encode(octets), ttl: *ttl, stale: None };
+            Self::Keep(name, octets, ttl, metadata) => {
+                let data = STANDARD.encode(octets);
+                let metadata = metadata.clone();
+                let new = NewSession { data, ttl: *ttl, stale: None, metadata };
                 session(name).sending("PUT", json(serde_json::to_vec(&new)))
             }
             Self::Shorten(name, ttl) => {
@@ -171,11 +173,15 @@ mod tests {
         let name = [0xab; 32];
         let id = "ab".repeat(32);
         let text = |call: &Call| String::from_utf8(call.body.clone()).unwrap();
-        let keep = Write::Keep(name, vec![1, 2], 60).call();
+        let keep = Write::Keep(name, vec![1, 2], 60, vec![]).call();
         assert_eq!(
             (path(&keep), text(&keep)),
             (format!("PUT /sessions/{id}"), r#"{"data":"AQI=","ttl":60}"#.into())
         );
+        let metadata = vec![Metadata { audience: "shop".into(), subject: "ana".into() }];
+        let noted = Write::Keep(name, vec![1, 2], 60, metadata).call();
+        let metadata = r#"[{"audience":"shop","subject":"ana"}]"#;
+        assert_eq!(text(&noted), format!(r#"{{"data":"AQI=","ttl":60,"metadata":{metadata}}}"#));
         let shorten = Write::Shorten(name, 10).call();
         assert_eq!(
             (path(&shorten), text(&shorten)),
@@ -195,10 +201,10 @@ mod tests {
         let answer = |status| Ok(Answer::new(status, ""));
         let name = [0; 32];
         for status in [0, 302, 401, 404, 500, 503] {
-            assert!(!Write::Keep(name, vec![], 1).done(&answer(status)), "{status}");
+            assert!(!Write::Keep(name, vec![], 1, vec![]).done(&answer(status)), "{status}");
             assert!(!Write::Revoke(name, 1).done(&answer(status)), "{status}");
         }
-        assert!(Write::Keep(name, vec![], 1).done(&answer(200)));
+        assert!(Write::Keep(name, vec![], 1, vec![]).done(&answer(200)));
         assert!(Write::End(name).done(&answer(404)) && !Write::End(name).done(&Err(Unavailable)));
         assert!(
             Write::Shorten(name, 1).done(&answer(404))

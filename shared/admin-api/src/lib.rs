@@ -31,14 +31,15 @@ pub use identity::{
 };
 pub use limits::{
     APP_ID_MAX_CHARS, BATCH_ID_MAX, BATCH_MAX, BATCH_MEMORY, COUNTER_KEY_MAX, DIGEST_CHARS,
-    GROUP_MAX_CHARS, INCREMENT_MAX, KEY_MAX_CHARS, NAME_MAX_CHARS, PAGE_DEFAULT, PAGE_MAX,
-    SESSION_DATA_MAX, SHARE_WHOLE, TTL_MAX, WINDOW_MAX, is_app_id, is_digest, is_strict_app_id,
+    GROUP_MAX_CHARS, INCREMENT_MAX, KEY_MAX_CHARS, METADATA_MAX, METADATA_MAX_CHARS,
+    NAME_MAX_CHARS, PAGE_DEFAULT, PAGE_MAX, SESSION_DATA_MAX, SHARE_WHOLE, TTL_MAX, WINDOW_MAX,
+    is_app_id, is_digest, is_metadata, is_strict_app_id,
 };
 pub use path::{
     app_ids, changes, consumer_app_ids, consumer_identity, counters, key_identities, key_identity,
     revocation, session,
 };
-pub use session::{NewSession, Revocation, Session, Stale, Ttl};
+pub use session::{Metadata, NewSession, Revocation, Session, Stale, Ttl};
 
 use serde::{Deserialize, Serialize};
 

@@ -12,6 +12,10 @@ pub const KEY_MAX_CHARS: usize = 512;
 pub const DIGEST_CHARS: usize = 64;
 /// Octets of a session's data, before base64, unless the service was told otherwise.
 pub const SESSION_DATA_MAX: usize = 65_536;
+/// Entries in a session's metadata.
+pub const METADATA_MAX: usize = 16;
+/// Characters in the subject or the audience of a session: as many as a name may have, and one.
+pub const METADATA_MAX_CHARS: usize = 256;
 /// Seconds that a session or a revocation may last: ten years.
 pub const TTL_MAX: u64 = 315_360_000;
 /// Increments in one batch.
@@ -57,6 +61,12 @@ pub fn is_digest(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
+/// Whether `text` can be the subject or the audience of a session: 1 to 256 characters, none of them NUL.
+#[must_use]
+pub fn is_metadata(text: &str) -> bool {
+    !text.is_empty() && text.chars().count() <= METADATA_MAX_CHARS && !text.contains('\0')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +93,16 @@ mod tests {
         }
         for text in ["portal", "Sunbird.portal", ".portal", "sunbird.", "a..b", "a-b.c", "."] {
             assert!(!is_strict_app_id(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_counted_in_characters_and_holds_no_nul() {
+        for text in ["ana", " ", "a\nb", &"\u{915}".repeat(256)] {
+            assert!(is_metadata(text), "{text:?}");
+        }
+        for text in ["", "a\0", &"a".repeat(257)] {
+            assert!(!is_metadata(text), "{text:?}");
         }
     }
 

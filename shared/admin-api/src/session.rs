@@ -13,6 +13,19 @@ pub struct NewSession {
     /// The session that this one takes the place of, shortened in the same transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Stale>,
+    /// Whom the session is for, where an operator is to find it by that; at most [`crate::METADATA_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<Metadata>,
+}
+
+/// For whom a session is, and where. Unlike the session itself, the service can read this.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metadata {
+    /// The applications that the session is good for; see [`crate::is_metadata`].
+    pub audience: String,
+    /// The name of whoever has logged in, or a digest of it; see [`crate::is_metadata`].
+    pub subject: String,
 }
 
 /// An older session and how long it may still last. Its time is never made longer.
@@ -56,12 +69,18 @@ pub struct Revocation {
     pub seq: Option<u64>,
 }
 
-// === Debug, without what is sealed ===
+// === Debug, without what is sealed, and without names ===
 
 impl std::fmt::Debug for NewSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { data: _, ttl, stale } = self;
+        let Self { data: _, ttl, stale, metadata: _ } = self;
         f.debug_struct("NewSession").field("ttl", ttl).field("stale", stale).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metadata").finish_non_exhaustive()
     }
 }
 
@@ -79,19 +98,25 @@ mod tests {
     #[test]
     fn names_on_the_wire_are_those_of_the_contract() {
         let stale = Some(Stale { id: "ab".into(), ttl: 10 });
-        let new = NewSession { data: "AA==".into(), ttl: 60, stale };
+        let new = NewSession { data: "AA==".into(), ttl: 60, stale, metadata: vec![] };
         let json = r#"{"data":"AA==","ttl":60,"stale":{"id":"ab","ttl":10}}"#;
         assert_eq!(serde_json::to_string(&new).unwrap(), json);
         let plain = NewSession { stale: None, ..new };
         assert_eq!(serde_json::to_string(&plain).unwrap(), r#"{"data":"AA==","ttl":60}"#);
+        let metadata = vec![Metadata { audience: "shop".into(), subject: "ana".into() }];
+        let noted = NewSession { metadata, ..plain };
+        let json = r#"{"data":"AA==","ttl":60,"metadata":[{"audience":"shop","subject":"ana"}]}"#;
+        assert_eq!(serde_json::to_string(&noted).unwrap(), json);
         let session: Session = serde_json::from_str(r#"{"data":"AA==","ttl":1,"mood":2}"#).unwrap();
         assert_eq!((session.ttl, session.seq), (1, None));
     }
 
     #[test]
-    fn sealed_data_are_shown_on_the_wire_only() {
+    fn sealed_data_and_names_are_shown_on_the_wire_only() {
         let session = Session { data: "hush".into(), ttl: 1, seq: None };
-        let new = NewSession { data: "hush".into(), ttl: 1, stale: None };
-        assert!(!format!("{session:?} {new:?}").contains("hush"));
+        let metadata = vec![Metadata { audience: "hush".into(), subject: "hush".into() }];
+        let shown = format!("{session:?} {metadata:?}");
+        let new = NewSession { data: "hush".into(), ttl: 1, stale: None, metadata };
+        assert!(!format!("{shown} {new:?}").contains("hush"));
     }
 }

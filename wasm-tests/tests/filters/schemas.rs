@@ -145,7 +145,7 @@ fn session(consumers: &Value) -> Value {
         "cookie_http_only": true, "cookie_httponly": true, "cookie_secure": false, "remember": true,
         "cookie_persistent": true, "remember_cookie_name": "r", "remember_rolling_timeout": 9,
         "remember_absolute_timeout": 10, "response_headers": told, "request_headers": told, "hash_subject": true,
-        "store_metadata": false, "bind": ["ip", "scheme", "user-agent"], "hide_cookie": true, "expire_invalid": true,
+        "store_metadata": true, "bind": ["ip", "scheme", "user-agent"], "hide_cookie": true, "expire_invalid": true,
     }));
     let logout = json!({
         "logout_methods": ["GET", "POST", "DELETE"], "logout_query_arg": "q", "logout_post_arg": "p",
@@ -609,13 +609,13 @@ const BEYOND: &[&str] = &[
     "found a registered claim",
     "found another name, expected a header name",
     "expected a header of the token's own",
-    // session: what goes together, and what its admin service does not do.
+    // session: what goes together, and what its admin service can list.
     "found nothing to use",
     "without `admin`, expected an admin service",
     "sessions are looked up one by one",
     "found a name that the session's own cookies have",
     "found another value than under the setting's name of today",
-    "found true, expected false: the admin service keeps",
+    "expected what can be listed",
     "found no usable value in",
     // request_termination: a body has no message.
     "found without `body`",

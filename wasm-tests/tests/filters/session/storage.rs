@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
-use wasm_tests::{Answer, Callout, KongVersion, Proxy, Response, Standing};
+use wasm_tests::{Answer, Callout, KongVersion, Proxy, Request, Response, Standing};
 
 /// The admin service with a place for sessions.
 #[derive(Clone, Default)]
@@ -24,6 +24,8 @@ struct State {
     /// Data and the seconds that each still lasts; nothing runs out in these tests but what was shortened.
     rows: BTreeMap<String, (String, u64)>,
     revoked: BTreeMap<String, u64>,
+    /// What was said of whom each is for.
+    noted: BTreeMap<String, Value>,
     asked: Vec<String>,
     broken: bool,
     /// Changes are left to the test.
@@ -65,6 +67,7 @@ impl Vault {
                 let data = body["data"].as_str().expect("data").to_owned();
                 let kept = (data, body["ttl"].as_u64().expect("a time"));
                 let answer = row(&kept);
+                state.noted.insert(id.clone(), body["metadata"].clone());
                 state.rows.insert(id, kept);
                 answer
             }
@@ -99,6 +102,21 @@ impl Vault {
 
     fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.state.borrow_mut().asked)
+    }
+
+    /// The sessions that are for this subject end, as an operator wants it; how many there were.
+    fn end_all_of(&self, subject: &str, audience: &str) -> usize {
+        let metadata = json!([{"audience": audience, "subject": subject}]);
+        let mut state = self.state.borrow_mut();
+        let noted = std::mem::take(&mut state.noted);
+        let (ended, kept): (BTreeMap<_, _>, _) =
+            noted.into_iter().partition(|(_, noted)| *noted == metadata);
+        state.noted = kept;
+        for id in ended.keys() {
+            state.rows.remove(id).expect("a row");
+            self.admin.changed("sessions", "delete", id);
+        }
+        ended.len()
     }
 
     fn breaks(&self, broken: bool) {
@@ -233,6 +251,43 @@ fn a_session_that_ended_in_one_worker_ends_in_all_of_them_within_the_interval() 
             assert_eq!(stolen.clone().send(worker, browse()).reply.status, 403, "{}", gateway.name);
         }
     }
+}
+
+#[test]
+fn an_operator_ends_the_sessions_of_somebody_by_name_or_by_its_hash() {
+    let hashed = "JNS5b1jabUqFEjE7vQKijg";
+    for (settings, ana) in [
+        (json!({"store_metadata": true}), "ana"),
+        (json!({"store_metadata": true, "hash_subject": true}), hashed),
+    ] {
+        for gateway in Gateway::all() {
+            let proxy = storing(&gateway, stored(settings.clone()));
+            let vault = Vault::default();
+            vault.serve(&proxy);
+            settled(&[&proxy]);
+            let (mut ana_at_work, mut ana_at_home, mut bob) =
+                (Browser::default(), Browser::default(), Browser::default());
+            ana_at_work.send(&proxy, login());
+            ana_at_home.send(&proxy, login());
+            bob.send(&proxy, Request::get("/").header("apikey", "other"));
+            for browser in [&mut ana_at_work, &mut ana_at_home, &mut bob] {
+                assert_eq!(browser.send(&proxy, browse()).reply.status, 200, "{}", gateway.name);
+            }
+            assert_eq!(vault.end_all_of(ana, "other"), 0);
+            assert_eq!(vault.end_all_of(ana, "default"), 2, "{}", gateway.name);
+            proxy.advance(Duration::from_secs(11));
+            for browser in [&mut ana_at_work, &mut ana_at_home] {
+                assert_eq!(browser.send(&proxy, browse()).reply.status, 403, "{}", gateway.name);
+            }
+            assert_eq!(bob.send(&proxy, browse()).username().as_deref(), Some("bob"));
+        }
+    }
+    // Nobody is named where nobody asked for it.
+    let proxy = storing(&Gateway::envoy(), stored(json!({"hash_subject": true})));
+    let vault = Vault::default();
+    vault.serve(&proxy);
+    Browser::default().send(&proxy, login());
+    assert_eq!(vault.state.borrow().noted.values().collect::<Vec<_>>(), [&Value::Null]);
 }
 
 #[test]

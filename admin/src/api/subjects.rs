@@ -1,0 +1,57 @@
+//! `/sessions?subject=`: whose sessions there are, and ending them all. For an operator, not for gateways.
+
+use admin_api::{METADATA_MAX_CHARS, is_metadata};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{Router, get};
+use serde_json::{Value, json};
+
+use super::App;
+use super::answer::{Answer, json, no_content};
+use super::query::Query;
+use super::sessions::left;
+use crate::store::{Cursor, Noted, Who, now};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/sessions", get(list).delete(end))
+}
+
+async fn list(State(app): State<App>, mut query: Query) -> Answer {
+    let who = who(&mut query);
+    let window = query.window()?;
+    let (mut tx, now) = (app.store.read().await?, now());
+    let mut page = tx.sessions_of(&who, now, &window.after, window.probe()).await?;
+    let next = window.cut(&mut page, |it| Cursor { created_at: it.created_at, id: it.id.clone() });
+    let data = page.into_iter().map(|noted| shown(noted, now)).collect();
+    Ok(json(StatusCode::OK, &super::page(data, next)))
+}
+
+async fn end(State(app): State<App>, mut query: Query) -> Answer {
+    let who = who(&mut query);
+    query.finish()?;
+    let mut tx = app.store.write().await?;
+    tx.end_sessions_of(&who).await?;
+    tx.commit().await?;
+    Ok(no_content())
+}
+
+/// Somebody must be named: a script with an empty variable ends nobody's sessions rather than everybody's.
+fn who(query: &mut Query) -> Who {
+    let mut named = |name| {
+        let text = query.text(name);
+        if text.as_deref().is_some_and(|text| !is_metadata(text)) {
+            query.problem(name, format!("expected 1 to {METADATA_MAX_CHARS} characters"));
+        }
+        text
+    };
+    let (subject, audience) = (named("subject"), named("audience"));
+    if subject.is_none() {
+        query.problem("subject", "required field missing");
+    }
+    Who { subject: subject.unwrap_or_default(), audience }
+}
+
+fn shown(Noted { session_id, audience, subject, expires_at, .. }: Noted, now: i64) -> Value {
+    let ttl = left(expires_at, now);
+    json!({ "id": session_id, "audience": audience, "subject": subject, "ttl": ttl })
+}

@@ -1,0 +1,145 @@
+//! Whom sessions are for, as far as the gateways tell.
+
+use admin_api::{Entity, Metadata, Operation};
+use sqlx::any::AnyRow;
+use sqlx::{Any, AssertSqlSafe, Row};
+use uuid::Uuid;
+
+use super::ledger::{entity_name, operation_name};
+use super::{Cursor, Tx, stamp};
+
+/// Whose sessions are meant.
+pub(crate) struct Who {
+    pub(crate) subject: String,
+    /// Only those that are good there.
+    pub(crate) audience: Option<String>,
+}
+
+/// What is known of a session.
+pub(crate) struct Noted {
+    /// Of this entry; a session has one for each audience.
+    pub(crate) id: String,
+    pub(crate) session_id: String,
+    pub(crate) audience: String,
+    pub(crate) subject: String,
+    pub(crate) created_at: i64,
+    pub(crate) expires_at: i64,
+}
+
+impl Who {
+    /// What has to be true of an entry, and the values for it, numbered from `first`.
+    fn condition(&self, first: u8) -> (String, Vec<String>) {
+        let subject = format!("subject = ${first}");
+        match &self.audience {
+            None => (subject, vec![self.subject.clone()]),
+            Some(audience) => (
+                format!("{subject} AND audience = ${}", first.saturating_add(1)),
+                vec![self.subject.clone(), audience.clone()],
+            ),
+        }
+    }
+}
+
+impl Tx {
+    /// Notes whom a new session is for.
+    pub(super) async fn put_metadata(
+        &mut self,
+        session: &str,
+        metadata: &[Metadata],
+    ) -> sqlx::Result<()> {
+        for Metadata { audience, subject } in metadata {
+            sqlx::query(
+                "INSERT INTO session_metadata (id, session_id, audience, subject, created_at) \
+                 VALUES ($1, $2, $3, $4, $5)",
+            )
+            .bind(Uuid::new_v4().to_string())
+            .bind(session.to_owned())
+            .bind(audience.clone())
+            .bind(subject.clone())
+            .bind(stamp())
+            .execute(self.connection())
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets whom a session is for.
+    pub(super) async fn delete_metadata(&mut self, session: &str) -> sqlx::Result<()> {
+        sqlx::query("DELETE FROM session_metadata WHERE session_id = $1")
+            .bind(session.to_owned())
+            .execute(self.connection())
+            .await
+            .map(drop)
+    }
+
+    /// A page of the sessions that have not expired at `now`.
+    pub(crate) async fn sessions_of(
+        &mut self,
+        who: &Who,
+        now: i64,
+        after: &Cursor,
+        size: i64,
+    ) -> sqlx::Result<Vec<Noted>> {
+        let (condition, values) = who.condition(5);
+        let statement = format!(
+            "SELECT m.id, m.session_id, m.audience, m.subject, m.created_at, s.expires_at \
+             FROM session_metadata m JOIN sessions s ON s.id = m.session_id \
+             WHERE s.expires_at > $1 AND (m.created_at, m.id) > ($2, $3) AND {condition} \
+             ORDER BY m.created_at, m.id LIMIT $4"
+        );
+        let mut query = sqlx::query::<Any>(AssertSqlSafe(statement))
+            .bind(now)
+            .bind(after.created_at)
+            .bind(after.id.clone())
+            .bind(size);
+        for value in values {
+            query = query.bind(value);
+        }
+        let rows = query.fetch_all(self.connection()).await?;
+        rows.iter().map(Noted::from_row).collect()
+    }
+
+    /// Ends them all; each is in the history, as if it had been ended alone.
+    pub(crate) async fn end_sessions_of(&mut self, who: &Who) -> sqlx::Result<()> {
+        let (condition, values) = who.condition(5);
+        let statement = format!(
+            "INSERT INTO changes (seq, mark, entity, operation, consumer_id, name) \
+             SELECT $1 + row_number() OVER (ORDER BY id), $2, $3, $4, '', id FROM sessions \
+             WHERE id IN (SELECT session_id FROM session_metadata WHERE {condition})"
+        );
+        let mut query = sqlx::query::<Any>(AssertSqlSafe(statement))
+            .bind(self.seq)
+            .bind(self.mark.clone())
+            .bind(entity_name(Entity::Sessions))
+            .bind(operation_name(Operation::Delete));
+        for value in values {
+            query = query.bind(value);
+        }
+        let noted = query.execute(self.connection()).await?.rows_affected();
+        self.seq = self.seq.saturating_add_unsigned(noted);
+
+        let (condition, values) = who.condition(1);
+        let statement = format!(
+            "DELETE FROM sessions \
+             WHERE id IN (SELECT session_id FROM session_metadata WHERE {condition})"
+        );
+        let mut query = sqlx::query::<Any>(AssertSqlSafe(statement));
+        for value in values {
+            query = query.bind(value);
+        }
+        query.execute(self.connection()).await.map(drop)
+    }
+}
+
+impl Noted {
+    fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            session_id: row.try_get("session_id")?,
+            audience: row.try_get("audience")?,
+            subject: row.try_get("subject")?,
+            created_at: row.try_get("created_at")?,
+            expires_at: row.try_get("expires_at")?,
+        })
+    }
+}
