@@ -1,7 +1,7 @@
 //! A key in a form, a JSON object or a multipart body; and the body without it.
 
 use exchange::Query;
-use memchr::memmem::find;
+use exchange::multipart::parts;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -144,69 +144,6 @@ fn members(body: &[u8]) -> Option<Vec<(String, Box<RawValue>)>> {
     }
 
     serde_json::from_slice::<Members>(body).ok().map(|Members(members)| members)
-}
-
-/// One part of a multipart body.
-struct Part<'a> {
-    name: Option<Vec<u8>>,
-    content: &'a [u8],
-    /// Headers and content.
-    raw: &'a [u8],
-}
-
-/// The parts of a multipart body (RFC 7578). `None` if it is malformed.
-fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> Option<Vec<Part<'a>>> {
-    let delimiter = [b"\r\n--", boundary].concat();
-    let first = delimiter.get(2..)?;
-    // A preamble is allowed, and of no meaning.
-    let start = if body.starts_with(first) {
-        first.len()
-    } else {
-        find(body, &delimiter)?.checked_add(delimiter.len())?
-    };
-    let mut rest = body.get(start..)?;
-    let mut parts = Vec::new();
-    while !rest.starts_with(b"--") {
-        let line = find(rest, b"\r\n")?;
-        // Only white space may follow a delimiter on its line.
-        if !rest.get(..line)?.iter().all(|byte| matches!(byte, b' ' | b'\t')) {
-            return None;
-        }
-        let after = rest.get(line.checked_add(2)?..)?;
-        let end = find(after, &delimiter)?;
-        parts.push(part(after.get(..end)?)?);
-        rest = after.get(end.checked_add(delimiter.len())?..)?;
-    }
-    Some(parts)
-}
-
-fn part(raw: &[u8]) -> Option<Part<'_>> {
-    // A part without headers begins with the empty line.
-    let (head, content) = match raw.strip_prefix(b"\r\n") {
-        Some(content) => (&b""[..], content),
-        None => {
-            let end = find(raw, b"\r\n\r\n")?;
-            (raw.get(..end)?, raw.get(end.checked_add(4)?..)?)
-        }
-    };
-    Some(Part { name: field_name(head), content, raw })
-}
-
-/// The `name` of a `Content-Disposition: form-data; name="..."`.
-fn field_name(head: &[u8]) -> Option<Vec<u8>> {
-    let head = String::from_utf8_lossy(head);
-    head.split("\r\n").find_map(|line| {
-        let (field, value) = line.split_once(':')?;
-        if !field.trim().eq_ignore_ascii_case("content-disposition") {
-            return None;
-        }
-        value.split(';').find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            name.trim()
-                .eq_ignore_ascii_case("name")
-                .then(|| value.trim().trim_matches('"').as_bytes().to_vec())
-        })
-    })
 }
 
 #[cfg(test)]

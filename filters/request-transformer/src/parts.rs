@@ -1,6 +1,7 @@
 //! Changes to a multipart form (RFC 7578): what is not changed keeps its place and its octets.
 
 use crate::changes::Fields;
+use exchange::multipart::{self, parts};
 use memchr::memmem::find;
 use std::borrow::Cow;
 
@@ -23,28 +24,10 @@ impl<'a> Parts<'a> {
         if body.is_empty() {
             return Some(all);
         }
-        let delimiter = [b"\r\n--", boundary].concat();
-        let first = delimiter.get(2..)?;
-        // A preamble is allowed, and of no meaning.
-        let start = if body.starts_with(first) {
-            first.len()
-        } else {
-            find(body, &delimiter)?.checked_add(delimiter.len())?
-        };
-        let mut rest = body.get(start..)?;
-        while !rest.starts_with(b"--") {
-            let line = find(rest, b"\r\n")?;
-            // Only white space may follow a delimiter on its line.
-            if !rest.get(..line)?.iter().all(|byte| matches!(byte, b' ' | b'\t')) {
-                return None;
-            }
-            let after = rest.get(line.checked_add(2)?..)?;
-            // A part without headers and content has no line of its own before the next delimiter.
-            let end = find(after, &delimiter)?;
-            let raw = after.get(..end)?;
-            all.parts.push(Part { name: name_of(head(raw)?), raw: raw.into() });
-            rest = after.get(end.checked_add(delimiter.len())?..)?;
-        }
+        all.parts = parts(body, boundary)?
+            .into_iter()
+            .map(|multipart::Part { name, raw, .. }| Part { name, raw: raw.into() })
+            .collect();
         Some(all)
     }
 
@@ -92,23 +75,6 @@ fn head(raw: &[u8]) -> Option<&[u8]> {
         return Some(b"");
     }
     raw.get(..find(raw, b"\r\n\r\n")?)
-}
-
-/// The `name` of a `Content-Disposition: form-data; name="..."`.
-fn name_of(head: &[u8]) -> Option<Vec<u8>> {
-    let head = String::from_utf8_lossy(head);
-    head.split("\r\n").find_map(|line| {
-        let (field, value) = line.split_once(':')?;
-        if !field.trim().eq_ignore_ascii_case("content-disposition") {
-            return None;
-        }
-        value.split(';').find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            name.trim()
-                .eq_ignore_ascii_case("name")
-                .then(|| value.trim().trim_matches('"').as_bytes().to_vec())
-        })
-    })
 }
 
 /// As HTML forms write a name: nothing that ends the quotes or the line.

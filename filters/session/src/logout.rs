@@ -1,6 +1,7 @@
 //! Whether a request asks for its session to end.
 
 use crate::config::Logout;
+use exchange::multipart::field_name;
 use exchange::{Query, Request};
 use memchr::memmem::{find, find_iter};
 use serde_json::Value;
@@ -65,22 +66,6 @@ fn in_multipart(body: &[u8], boundary: &str, argument: &[u8]) -> bool {
     starts.any(|part| {
         let head = find(part, b"\r\n\r\n").and_then(|end| part.get(..end)).unwrap_or_default();
         field_name(head).is_some_and(|name| name == argument)
-    })
-}
-
-/// The `name` of a `Content-Disposition: form-data; name="..."`.
-fn field_name(head: &[u8]) -> Option<Vec<u8>> {
-    let head = String::from_utf8_lossy(head);
-    head.split("\r\n").find_map(|line| {
-        let (field, value) = line.split_once(':')?;
-        if !field.trim().eq_ignore_ascii_case("content-disposition") {
-            return None;
-        }
-        value.split(';').find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            let named = name.trim().eq_ignore_ascii_case("name");
-            named.then(|| value.trim().trim_matches('"').as_bytes().to_vec())
-        })
     })
 }
 

@@ -11,6 +11,7 @@ mod call;
 mod edit;
 mod flow;
 mod head;
+pub mod multipart;
 mod query;
 mod reply;
 
