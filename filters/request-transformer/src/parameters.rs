@@ -160,7 +160,8 @@ mod tests {
 
         #[test]
         fn what_no_change_names_stays(query in "[a-c=&%+0-9]{0,40}") {
-            let left = changed(&query, [&["x"], &["y:z"], &["v:1"], &[], &[]]);
+            // Escaped, these names need digits that no such query has.
+            let left = changed(&query, [&["m"], &["n:z"], &["o:1"], &[], &[]]);
             let pieces = |text: &str| text.split('&').filter(|p| !p.is_empty()).map(str::to_owned).collect::<Vec<_>>();
             prop_assert_eq!(pieces(&left), pieces(&query));
         }
