@@ -192,7 +192,6 @@ impl Bed {
             status: 200,
             now: NOW.get() * 1000,
             ours: passage.reply.is_some(),
-            can_ask: true,
             consumer: later.map(|text| text.as_bytes().to_vec()).or(published),
             ..Response::default()
         };

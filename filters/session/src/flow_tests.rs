@@ -665,7 +665,7 @@ fn a_renewal_that_cannot_be_stored_leaves_the_session_as_it_is() {
         edits.iter().any(|edit| matches!(edit, Edit::Publish(PROPERTY, _))),
         "the session still holds"
     );
-    let response = Response { consumer: None, can_ask: true, ..Response::default() };
+    let response = Response { consumer: None, ..Response::default() };
     let step = flow.on_response(ResponseEvent::Head(Box::new(response)));
     assert_eq!(step, ResponseStep::Forward(vec![]), "and no cookie is given out");
 }

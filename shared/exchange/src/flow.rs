@@ -94,8 +94,8 @@ pub enum ResponseEvent {
 pub enum ResponseStep {
     /// Let it go on, after these edits.
     Forward(Vec<Edit>),
-    /// Hold the response and ask this service; its answer is the next event. Where [`Response::can_ask`] is
-    /// false, that event says at once that there is none. The filter says `host::filter!(..., response_body)`.
+    /// Hold the response and ask this service; its answer is the next event. Where a response cannot wait (on
+    /// Kong), that event says at once that there is none. The filter says `host::filter!(..., response_body)`.
     Ask(Rc<Target>, Call),
 }
 
@@ -158,8 +158,6 @@ pub struct Response {
     pub ours: bool,
     /// Whether no body follows. Kong never says so.
     pub ends: bool,
-    /// Whether the response can wait for an answer. Kong's cannot.
-    pub can_ask: bool,
     /// The identity as it is now, where the filter asks for it.
     pub consumer: Option<Vec<u8>>,
     /// The verified claims as they are now, where the filter asks for it.

@@ -9,43 +9,28 @@ use crate::store::{Put, Store};
 /// Shared data is written by everybody who shares the `vm_id` (Envoy) or the zone (Kong), and may be torn or,
 /// on Kong, evicted: a slot's content has to say itself whose it is, and that it is whole.
 #[derive(Debug)]
-pub struct Counters {
-    store: Store,
-}
+pub struct Counters(Store);
 
 impl Counters {
-    /// Slots of this VM alone.
-    #[must_use]
-    pub fn own() -> Self {
-        Self { store: Store::own() }
-    }
-
-    /// Slots on `host`: shared data on Envoy and in a declared `zone` of Kong's, else the VM's own. `None` as
-    /// long as the host is not known: Kong traps without a zone.
+    /// Slots on `host`, as [`Store::on`] chooses.
     pub(crate) fn on(host: Host, zone: Option<&str>) -> Option<Self> {
-        let store = match (host, zone) {
-            (_, Some(zone)) => Store::Shared(Some(zone.to_owned())),
-            (Host::Envoy, None) => Store::Shared(None),
-            (Host::Kong(_), None) => Store::own(),
-            (Host::Unknown, None) => return None,
-        };
-        Some(Self { store })
+        Store::on(host, zone).map(Self)
     }
 
     /// Whether other workers see the slots, too.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.store.is_shared()
+        self.0.is_shared()
     }
 
     /// What lies in slot `index` (28 bits), and the number that a write has to name.
     #[must_use]
     pub fn get(&self, index: u32) -> Option<(Vec<u8>, u32)> {
-        self.store.get(Region::Counters.slot(index.into()))
+        self.0.get(Region::Counters.slot(index.into()))
     }
 
     /// Writes the slot if nobody has since `seen` was read; with `None`, if it still is not there.
     pub fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put {
-        self.store.put(Region::Counters.slot(index.into()), value, seen)
+        self.0.put(Region::Counters.slot(index.into()), value, seen)
     }
 }

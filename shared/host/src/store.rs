@@ -1,6 +1,7 @@
 //! Numbered slots that hold octets: in shared data, or in the VM where there is none.
 
 use crate::abi::{self, Status};
+use crate::profile::Host;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -27,6 +28,17 @@ pub(crate) enum Store {
 }
 
 impl Store {
+    /// The store on `host`: shared data on Envoy and in a declared `zone` of Kong's, else the VM's own. `None` as
+    /// long as the host is not known: Kong traps without a zone.
+    pub(crate) fn on(host: Host, zone: Option<&str>) -> Option<Self> {
+        match (host, zone) {
+            (_, Some(zone)) => Some(Self::Shared(Some(zone.to_owned()))),
+            (Host::Envoy, None) => Some(Self::Shared(None)),
+            (Host::Kong(_), None) => Some(Self::own()),
+            (Host::Unknown, None) => None,
+        }
+    }
+
     pub(crate) fn own() -> Self {
         Self::Own(RefCell::default())
     }

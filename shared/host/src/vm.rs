@@ -159,7 +159,11 @@ fn with_response(id: u32, event: impl FnOnce(&mut Stream) -> (Action, Asked)) ->
 
 /// A request is over, and may be read once more.
 fn logged(id: u32) {
-    let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else { return };
+    let awaited = |vm: &mut Vm| {
+        let awaited = vm.streams.get(&id)?.awaits_end();
+        if awaited { vm.streams.remove(&id) } else { None }
+    };
+    let Some(mut stream) = vm(awaited).flatten() else { return };
     let hurry = stream.logged();
     let root = root(stream.root_id());
     put_back(id, stream, Asked::Nothing);

@@ -5,7 +5,6 @@ use crate::callout;
 use crate::entropy;
 use crate::feed::{Feed, News};
 use crate::lookup::{Lookup, Lookups, Moment, Snapshot};
-use crate::profile::Host;
 use crate::store::Store;
 use crate::stream::now;
 use exchange::{Answer, Call, CallError, CallResult, Finding, Key, Request, Target, Unavailable};
@@ -46,13 +45,7 @@ impl Root {
             State::Checked(ready) | State::Unchecked(ready) => Rc::clone(ready),
             State::Empty | State::Bad => return None,
         };
-        let store = match (self.host(), &ready.common.shm_zone) {
-            (_, Some(zone)) => Store::Shared(Some(zone.clone())),
-            (Host::Envoy, None) => Store::Shared(None),
-            // Without a declared zone Kong traps.
-            (Host::Kong(_), None) => Store::own(),
-            (Host::Unknown, None) => return None,
-        };
+        let store = Store::on(self.host(), ready.common.shm_zone.as_deref())?;
         let source = ready.source.try_borrow_mut().ok()?.take()?;
         let now = now();
         let admin = ready.common.admin.as_ref();

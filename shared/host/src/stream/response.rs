@@ -54,7 +54,6 @@ impl Stream {
             now: now(),
             ours: self.state == State::Refused,
             ends: end,
-            can_ask: self.root.can_hold_responses(),
             // Claims come with an identity only.
             claims: consumer.as_ref().and_then(|_| wanted(CLAIMS)),
             consumer,
@@ -129,11 +128,13 @@ impl Stream {
         self.root.tally(flow.tally());
     }
 
+    /// Whether the flow wants to hear of the request's end.
+    pub(crate) fn awaits_end(&self) -> bool {
+        self.watch.done && self.flow.is_some()
+    }
+
     /// The request is over, and the host lets its messages be read once more.
     pub(crate) fn logged(&mut self) -> bool {
-        if !self.watch.done || self.flow.is_none() {
-            return false;
-        }
         let shown = self.progress == Progress::Gone;
         let readable = !shown && !self.root.host().may_be_kong();
         let head = if readable { callout::head(Map::Response) } else { None };
@@ -143,7 +144,7 @@ impl Stream {
 
     /// The request is gone without having been logged. Nothing of it can be read any more.
     pub(super) fn vanished(&mut self) {
-        if self.watch.done && self.flow.is_some() {
+        if self.awaits_end() {
             self.done(Done { now: now(), ..Done::default() });
         }
     }
