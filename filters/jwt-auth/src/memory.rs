@@ -4,9 +4,9 @@
 //! judged on each request. Every table has a hard bound.
 
 use crate::credential::{Material, VerifyingMaterial};
+use exchange::Bounded;
 use jose::JwkSet;
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::rc::Rc;
 
 /// Tokens whose signature was verified.
@@ -28,7 +28,7 @@ pub(crate) struct KeySet {
 }
 
 /// The memory of one configuration in one VM.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Memory {
     tokens: Bounded<Digest, Digest>,
     keys: Bounded<Material, Rc<VerifyingMaterial>>,
@@ -38,26 +38,37 @@ pub(crate) struct Memory {
     paths: HashMap<usize, String>,
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            tokens: Bounded::new(TOKENS),
+            keys: Bounded::new(KEYS),
+            sets: HashMap::new(),
+            paths: HashMap::new(),
+        }
+    }
+}
+
 impl Memory {
     /// Whether the token was verified with the key of this print.
     pub(crate) fn knows(&mut self, token: &Digest, print: &Digest) -> bool {
-        self.tokens.get(token).as_ref() == Some(print)
+        self.tokens.get(token) == Some(print)
     }
 
     /// The token was verified with the key of this print.
     pub(crate) fn learn(&mut self, token: Digest, print: Digest) {
-        self.tokens.put(token, print, TOKENS);
+        self.tokens.put(token, print);
     }
 
     /// The usable form of a credential's key.
     pub(crate) fn key(&mut self, material: &Material) -> Rc<VerifyingMaterial> {
         if let Some(key) = self.keys.get(material) {
-            return key;
+            return Rc::clone(key);
         }
         let key = Rc::new(material.usable());
         // A shared secret is usable as it is, and is not kept.
         if material.is_public() {
-            self.keys.put(material.clone(), Rc::clone(&key), KEYS);
+            self.keys.put(material.clone(), Rc::clone(&key));
         }
         key
     }
@@ -94,38 +105,6 @@ impl Memory {
     }
 }
 
-/// A table that forgets what was not used for long: two generations, each at most half as large as the bound.
-#[derive(Debug)]
-struct Bounded<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
-}
-
-impl<K, V> Default for Bounded<K, V> {
-    fn default() -> Self {
-        Self { young: HashMap::new(), old: HashMap::new() }
-    }
-}
-
-impl<K: Hash + Eq + Clone, V: Clone> Bounded<K, V> {
-    fn get(&mut self, key: &K) -> Option<V> {
-        if let Some(value) = self.young.get(key) {
-            return Some(value.clone());
-        }
-        let (key, value) = self.old.remove_entry(key)?;
-        self.young.insert(key, value.clone());
-        Some(value)
-    }
-
-    fn put(&mut self, key: K, value: V, bound: usize) {
-        if self.young.len() >= bound / 2 {
-            self.old = std::mem::take(&mut self.young);
-        }
-        self.old.remove(&key);
-        self.young.insert(key, value);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,18 +116,6 @@ mod tests {
         assert!(memory.knows(&[1; 32], &[2; 32]));
         assert!(!memory.knows(&[1; 32], &[3; 32]));
         assert!(!memory.knows(&[4; 32], &[2; 32]));
-    }
-
-    #[test]
-    fn a_table_keeps_what_is_used_and_stays_within_its_bound() {
-        let mut table = Bounded::default();
-        for n in 0..1000_u32 {
-            table.put(n, n, 10);
-            assert_eq!(table.get(&0), Some(0), "used all the time");
-            assert!(table.young.len().saturating_add(table.old.len()) <= 11);
-        }
-        assert_eq!(table.get(&1), None);
-        assert_eq!(table.get(&999), Some(999));
     }
 
     #[test]

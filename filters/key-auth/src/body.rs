@@ -1,9 +1,8 @@
 //! A key in a form, a JSON object or a multipart body; and the body without it.
 
 use exchange::Query;
-use exchange::multipart::parts;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use exchange::json::{members, object};
+use exchange::multipart::{boundary, join, parts};
 use std::collections::HashMap;
 
 /// The kinds of body that can carry a key.
@@ -26,11 +25,7 @@ impl Kind {
             "application/x-www-form-urlencoded" => Some(Self::Form),
             "application/json" => Some(Self::Json),
             "multipart/form-data" => {
-                let boundary = parts.find_map(|part| {
-                    let (name, value) = part.split_once('=')?;
-                    name.eq_ignore_ascii_case("boundary").then(|| value.trim_matches('"'))
-                })?;
-                (1..=70).contains(&boundary.len()).then(|| Self::Multipart(boundary.into()))
+                boundary(parts).map(|boundary| Self::Multipart(boundary.into()))
             }
             _ => None,
         }
@@ -76,30 +71,13 @@ impl Kind {
             Self::Form => Query::new(body).without(|field| field == name.as_bytes()),
             Self::Json => {
                 let Some(members) = members(body) else { return body.to_vec() };
-                let kept = members.iter().filter(|(field, _)| field != name);
-                let text: Vec<String> = kept
-                    .map(|(field, value)| {
-                        format!("{}:{}", serde_json::Value::from(field.as_str()), value.get())
-                    })
-                    .collect();
-                format!("{{{}}}", text.join(",")).into_bytes()
+                object(members.iter().filter(|(field, _)| field != name))
             }
             Self::Multipart(boundary) => {
                 let Some(parts) = parts(body, boundary) else { return body.to_vec() };
-                let mut out = Vec::with_capacity(body.len());
-                for part in
-                    parts.iter().filter(|part| part.name.as_deref() != Some(name.as_bytes()))
-                {
-                    out.extend_from_slice(b"--");
-                    out.extend_from_slice(boundary);
-                    out.extend_from_slice(b"\r\n");
-                    out.extend_from_slice(part.raw);
-                    out.extend_from_slice(b"\r\n");
-                }
-                out.extend_from_slice(b"--");
-                out.extend_from_slice(boundary);
-                out.extend_from_slice(b"--\r\n");
-                out
+                let kept =
+                    parts.iter().filter(|part| part.name.as_deref() != Some(name.as_bytes()));
+                join(kept.map(|part| part.raw), boundary)
             }
         }
     }
@@ -114,36 +92,6 @@ impl Fields {
     fn push(&mut self, name: Vec<u8>, value: Option<Vec<u8>>) {
         self.0.entry(name).or_default().push(value);
     }
-}
-
-/// The members of a JSON object, duplicates included, with their text. `None` if it is not one.
-fn members(body: &[u8]) -> Option<Vec<(String, Box<RawValue>)>> {
-    struct Members(Vec<(String, Box<RawValue>)>);
-    struct Collect;
-
-    impl<'de> Deserialize<'de> for Members {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(Collect)
-        }
-    }
-
-    impl<'de> Visitor<'de> for Collect {
-        type Value = Members;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
-            let mut members = Vec::new();
-            while let Some(member) = map.next_entry()? {
-                members.push(member);
-            }
-            Ok(Members(members))
-        }
-    }
-
-    serde_json::from_slice::<Members>(body).ok().map(|Members(members)| members)
 }
 
 #[cfg(test)]

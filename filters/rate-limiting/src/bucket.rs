@@ -3,7 +3,7 @@
 //! All of an identifier's limits lie in one slot, so that one compare-and-swap judges and counts. A bucket is
 //! sealed: slots are open to everybody who shares the VM's id or the zone.
 
-use crate::gauge::{Gauge, Limit, Record};
+use crate::gauge::{self, Limit, Record, gauges};
 use crate::period::Period;
 use crate::verdict::Verdict;
 use siphasher::sip128::{Hasher128, SipHasher24};
@@ -121,23 +121,14 @@ impl Bucket {
         // A newcomer may have been counted where there was no place for him.
         let from = found.or(spare).and_then(|at| self.entries.get(at));
         let kept = from.map_or(&[][..], |entry| &entry.records);
-        let mut gauges: Vec<(Gauge, u64)> = limits
-            .iter()
-            .map(|limit| {
-                let record = kept.iter().find(|(period, _)| *period == limit.period);
-                (Gauge::new(*limit, record.map(|(_, record)| *record), now), 0)
-            })
-            .collect();
+        let mut gauges = gauges(limits, kept, now);
         let room = gauges.iter().map(|(gauge, _)| gauge.room()).min().unwrap_or(0);
         let count = if room == 0 { 0 } else { count(room).clamp(1, room) };
         let verdict = Verdict::of(&mut gauges, count);
         let records = gauges.iter().map(|(gauge, _)| gauge.record).collect();
         if verdict.admitted {
-            let entry = Entry {
-                name,
-                expires: gauges.iter().map(|(gauge, _)| gauge.expires()).max().unwrap_or(0),
-                records: gauges.iter().map(|(g, _)| (g.limit.period, g.record)).collect(),
-            };
+            let (expires, records) = gauge::kept(&gauges);
+            let entry = Entry { name, expires, records };
             match found.and_then(|at| self.entries.get_mut(at)) {
                 Some(place) => *place = entry,
                 None => self.entries.push(entry),

@@ -204,6 +204,21 @@ impl Gauge {
     }
 }
 
+/// Gauges for all `limits`, each from the record of its period, with nothing set aside.
+pub(crate) fn gauges(limits: &[Limit], kept: &[(Period, Record)], now: u64) -> Vec<(Gauge, u64)> {
+    let gauge = |limit: &Limit| {
+        let record = kept.iter().find(|(period, _)| *period == limit.period);
+        (Gauge::new(*limit, record.map(|(_, record)| *record), now), 0)
+    };
+    limits.iter().map(gauge).collect()
+}
+
+/// What is to be kept of gauges: when nothing of it counts any more (in seconds since 1970), and the records.
+pub(crate) fn kept(gauges: &[(Gauge, u64)]) -> (u64, Vec<(Period, Record)>) {
+    let expires = gauges.iter().map(|(gauge, _)| gauge.expires()).max().unwrap_or(0);
+    (expires, gauges.iter().map(|(gauge, _)| (gauge.limit.period, gauge.record)).collect())
+}
+
 /// That many millionths of a count, rounded down.
 pub(crate) fn share_of(count: u64, share: u64) -> u64 {
     let product = u128::from(count).saturating_mul(share.into());

@@ -5,7 +5,7 @@
 
 use crate::ask::increment;
 use crate::bucket::Name;
-use crate::gauge::{Algorithm, Gauge, Limit, Record};
+use crate::gauge::{self, Algorithm, Gauge, Limit, Record, gauges};
 use crate::period::Period;
 use crate::verdict::Verdict;
 use admin_api::{BATCH_MAX, Increment, Totals};
@@ -65,20 +65,11 @@ impl Ledger {
         let shared = !self.entries.contains_key(name) && !self.has_place(now, most);
         let name = if shared { spare } else { name };
         let kept = self.entries.get(name).map_or(&[][..], |entry| &entry.records);
-        let mut gauges: Vec<(Gauge, u64)> = limits
-            .iter()
-            .map(|limit| {
-                let record = kept.iter().find(|(period, _)| *period == limit.period);
-                (Gauge::new(*limit, record.map(|(_, record)| *record), now), 0)
-            })
-            .collect();
+        let mut gauges = gauges(limits, kept, now);
         let verdict = Verdict::of(&mut gauges, 1);
         if verdict.admitted {
-            let entry = Entry {
-                expires: gauges.iter().map(|(gauge, _)| gauge.expires()).max().unwrap_or(0),
-                records: gauges.iter().map(|(g, _)| (g.limit.period, g.record)).collect(),
-            };
-            self.entries.insert(*name, entry);
+            let (expires, records) = gauge::kept(&gauges);
+            self.entries.insert(*name, Entry { expires, records });
             for (gauge, _) in gauges {
                 let counter = (*name, gauge.limit.period, gauge.record.start);
                 let (latest, by) = self.unsent.entry(counter).or_insert((gauge, 0));

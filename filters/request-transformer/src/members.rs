@@ -1,26 +1,32 @@
 //! Changes to a JSON object: what is not changed keeps its place and its text.
 
 use crate::changes::Fields;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use exchange::json::{Member, members, object};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::collections::HashMap;
 
 /// The members of an object in their order, each name once.
 #[derive(Debug, Default)]
-pub(crate) struct Members(Vec<(String, Box<RawValue>)>);
+pub(crate) struct Members(Vec<Member>);
 
 impl Members {
     /// `None` for anything but an object.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok()
+        let all = members(body)?;
+        // Of two members of one name the last counts, for us as for most readers: so that no other reader sees
+        // another one behind us, it is the only one that goes on.
+        let mut last = HashMap::new();
+        for (n, (name, _)) in all.iter().enumerate() {
+            last.insert(name.clone(), n);
+        }
+        let counts = |n: usize, name: &str| last.get(name) == Some(&n);
+        let kept = all.into_iter().enumerate().filter(|(n, (name, _))| counts(*n, name));
+        Some(Self(kept.map(|(_, member)| member).collect()))
     }
 
     pub(crate) fn text(&self) -> Vec<u8> {
-        let member = |(name, value): &(String, Box<RawValue>)| {
-            format!("{}:{}", Value::from(name.as_str()), value.get())
-        };
-        let members: Vec<String> = self.0.iter().map(member).collect();
-        format!("{{{}}}", members.join(",")).into_bytes()
+        object(&self.0)
     }
 
     fn put(&mut self, name: &str, value: &Value) {
@@ -34,38 +40,6 @@ impl Members {
 
     fn value(&self, name: &str) -> Option<&RawValue> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_ref())
-    }
-}
-
-impl<'de> Deserialize<'de> for Members {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
-                let mut all: Vec<(String, Box<RawValue>)> = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    all.push(member);
-                }
-                // Of two members of one name the last counts, for us as for most readers: so that no other
-                // reader sees another one behind us, it is the only one that goes on.
-                let mut last = std::collections::HashMap::new();
-                for (n, (name, _)) in all.iter().enumerate() {
-                    last.insert(name.clone(), n);
-                }
-                let counts = |n: usize, name: &str| last.get(name) == Some(&n);
-                let kept = all.into_iter().enumerate().filter(|(n, (name, _))| counts(*n, name));
-                Ok(Members(kept.map(|(_, member)| member).collect()))
-            }
-        }
-
-        deserializer.deserialize_map(Collect)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Changes to a multipart form (RFC 7578): what is not changed keeps its place and its octets.
 
 use crate::changes::Fields;
-use exchange::multipart::{self, parts};
+use exchange::multipart::{self, join, parts};
 use memchr::memmem::find;
 use std::borrow::Cow;
 
@@ -34,19 +34,8 @@ impl<'a> Parts<'a> {
     /// The whole body. `None` if a value has the boundary in it, and would end its part.
     pub(crate) fn text(&self) -> Option<Vec<u8>> {
         let delimiter = [b"\r\n--", self.boundary].concat();
-        let mut out = Vec::new();
-        for part in &self.parts {
-            if find(&part.raw, &delimiter).is_some() {
-                return None;
-            }
-            out.extend_from_slice(delimiter.get(2..)?);
-            out.extend_from_slice(b"\r\n");
-            out.extend_from_slice(&part.raw);
-            out.extend_from_slice(b"\r\n");
-        }
-        out.extend_from_slice(delimiter.get(2..)?);
-        out.extend_from_slice(b"--\r\n");
-        Some(out)
+        let breaks_out = self.parts.iter().any(|part| find(&part.raw, &delimiter).is_some());
+        (!breaks_out).then(|| join(self.parts.iter().map(|part| &*part.raw), self.boundary))
     }
 }
 

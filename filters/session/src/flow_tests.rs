@@ -299,7 +299,7 @@ fn a_session_of_many_cookies_needs_all_of_them() {
 
 fn jumble(n: u32) -> String {
     use sha2::Digest as _;
-    crate::base64url::encode(&sha2::Sha256::digest(n.to_le_bytes()))
+    jose::base64url::encode(sha2::Sha256::digest(n.to_le_bytes()))
 }
 
 #[test]
@@ -555,7 +555,7 @@ fn who_does_not_want_to_be_remembered_is_not() {
     let json = br#"[[["1","c"],"default","ana"]]"#;
     let (header, sealed) =
         ring.seal(Kind::Session, draft, json, &Client::default(), &[1; 32]).unwrap();
-    bed.cookies.insert("session".into(), header.text() + &crate::base64url::encode(&sealed));
+    bed.cookies.insert("session".into(), header.text() + &jose::base64url::encode(&sealed));
     let mut bed = bed.with(REMEMBER);
     let other = bed.send(bed.get("/"), Some(BOB));
     assert_eq!(other.cookies().len(), 1);

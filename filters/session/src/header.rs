@@ -9,7 +9,7 @@
 //! Numbers are little endian. The MAC covers the tag and the idling offset, so a session can be touched without
 //! being encrypted again.
 
-use crate::base64url;
+use jose::base64url;
 
 /// A session's name: random, and another one each time it is saved.
 pub(crate) type Id = [u8; 32];
@@ -22,6 +22,11 @@ pub(crate) const ENCODED: usize = 110;
 const BEFORE_TAG: usize = 47;
 /// Octets of a header that the MAC authenticates.
 const BEFORE_MAC: usize = 66;
+
+/// How many characters so many octets of contents are in a cookie.
+pub(crate) fn encoded_length(octets: usize) -> usize {
+    octets.saturating_mul(4).div_ceil(3)
+}
 
 /// The type of cookie that this format is.
 const TYPE: u8 = 1;
@@ -113,7 +118,7 @@ impl Header {
 
     /// The header as it stands in a cookie.
     pub(crate) fn text(&self) -> String {
-        base64url::encode(&self.octets())
+        base64url::encode(self.octets())
     }
 
     pub(crate) fn has(&self, flag: u16) -> bool {
@@ -185,6 +190,13 @@ mod tests {
         #[test]
         fn no_octets_make_it_stumble(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Header::read(&octets);
+        }
+    }
+
+    #[test]
+    fn an_encoding_is_as_long_as_is_said() {
+        for n in 0..50 {
+            assert_eq!(base64url::encode(vec![7; n]).len(), encoded_length(n));
         }
     }
 

@@ -1,11 +1,9 @@
 //! The settings, and what is done with them: sessions are opened, saved, touched and ended.
 
-use crate::base64url;
-use crate::bounded::Bounded;
 use crate::client::Client;
 use crate::config::Config;
 use crate::contents::{Contents, Holder};
-use crate::header::{FORGET, Header, STORED};
+use crate::header::{self, FORGET, Header, STORED};
 use crate::jar::Jar;
 use crate::keyring::{Draft, Keyring, Proof};
 use crate::metadata::metadata;
@@ -14,7 +12,8 @@ use crate::rows::{Name, Row, Write, login_of, row_of};
 use crate::secret::{Kind, Secret};
 use crate::set_cookie::SetCookie;
 use crate::times::Timeouts;
-use exchange::Edit;
+use exchange::{Bounded, Edit};
+use jose::base64url;
 use std::cell::RefCell;
 
 /// Rows and logins that this VM has ended, and rows that it has shortened.
@@ -134,7 +133,7 @@ impl Keeper {
         now: u64,
     ) -> Result<Session, Unfit> {
         let row = Row::read(value).filter(|row| row.expires_at > now).ok_or(Unfit::Invalid)?;
-        if base64url::length(row.sealed.len()) != presented.header.size {
+        if header::encoded_length(row.sealed.len()) != presented.header.size {
             return Err(Unfit::Invalid);
         }
         let meta = Some((row.expires_at, row.replaces));

@@ -1,11 +1,10 @@
 //! Sealing and opening: with the current secret, and with those before it.
 
-use crate::base64url;
-use crate::bounded::Bounded;
 use crate::client::Client;
-use crate::header::{DEFLATED, Header, Id};
+use crate::header::{self, DEFLATED, Header, Id};
 use crate::secret::{Keys, Kind, Secret};
 use aes_gcm::aead::AeadInOut as _;
+use exchange::Bounded;
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 use std::cell::RefCell;
@@ -128,7 +127,7 @@ impl Keyring {
             id,
             created: draft.created,
             rolling: draft.rolling,
-            size: base64url::length(text.len()),
+            size: header::encoded_length(text.len()),
             tag: [0; 16],
             idling: 0,
             mac: [0; 16],

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::header::{BOUND_TO_IP, BOUND_TO_SCHEME, BOUND_TO_USER_AGENT, ENCODED, STORED};
+use jose::base64url;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -177,7 +178,8 @@ fn what_inflates_to_too_much_is_not_opened() {
     let bomb = compress_to_vec(&more, LEVEL);
     let id = [3; 32];
     let keys = Secret::new("secret").keys(&id).unwrap();
-    let mut header = Header { flags: DEFLATED, id, size: base64url::length(bomb.len()), ..header };
+    let mut header =
+        Header { flags: DEFLATED, id, size: crate::header::encoded_length(bomb.len()), ..header };
     let secret = Secret::new("secret");
     let (cipher, nonce) = keys.cipher(&secret, Kind::Session, &id);
     let mut text = bomb;

@@ -20,16 +20,13 @@
 //! | `metadata.rs`    | what it may read of a session: for whom it is                    | no     |
 //! | `source.rs`      | what is looked up at the admin service                           | no     |
 //! | `mark.rs`        | what the opening instance tells the saving one                   | no     |
-//! | `base64url.rs`, `bounded.rs` | strict base64url; a table with a bound               | no     |
 //! | `fuzzing.rs`     | what a fuzzer is let at                                          | no     |
 //! | `filter.rs`      | what the host has to know of this filter                         | yes    |
 
 #![warn(missing_docs)]
 
-mod base64url;
 #[cfg(test)]
 mod bed;
-mod bounded;
 mod client;
 mod config;
 mod contents;

@@ -1,7 +1,7 @@
 //! Whether a request asks for its session to end.
 
 use crate::config::Logout;
-use exchange::multipart::field_name;
+use exchange::multipart::{boundary, field_name};
 use exchange::{Query, Request};
 use memchr::memmem::{find, find_iter};
 use serde_json::Value;
@@ -41,11 +41,7 @@ impl Logout {
                 _ => false,
             },
             "multipart/form-data" => {
-                let boundary = parts.find_map(|part| {
-                    let (name, value) = part.split_once('=')?;
-                    name.eq_ignore_ascii_case("boundary").then(|| value.trim_matches('"'))
-                });
-                boundary.is_some_and(|boundary| in_multipart(body, boundary, argument))
+                boundary(parts).is_some_and(|boundary| in_multipart(body, boundary, argument))
             }
             _ => false,
         }
@@ -54,9 +50,6 @@ impl Logout {
 
 /// Whether a part of this name is in a multipart body (RFC 7578).
 fn in_multipart(body: &[u8], boundary: &str, argument: &[u8]) -> bool {
-    if !(1..=70).contains(&boundary.len()) {
-        return false;
-    }
     let delimiter = format!("--{boundary}\r\n");
     let mut starts = find_iter(body, delimiter.as_bytes()).filter_map(|at| {
         // A delimiter begins a line.

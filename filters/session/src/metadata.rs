@@ -1,9 +1,9 @@
 //! What the admin service may read of a session: for whom it is, so that an operator can find and end it.
 
-use crate::base64url;
 use crate::config::Noted;
 use crate::contents::Contents;
 use admin_api::{METADATA_MAX, Metadata, is_metadata};
+use jose::base64url;
 use sha2::{Digest as _, Sha256};
 
 /// The metadata of a session. `None` if the admin service would not take them: a session that is to be found, and

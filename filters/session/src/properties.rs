@@ -1,9 +1,9 @@
 //! What the upstream and the client can be told of a session, in `Session-*` headers.
 
-use crate::base64url;
 use crate::header::Header;
 use crate::times::Timeouts;
 use exchange::Edit;
+use jose::base64url;
 
 /// One of the things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Property {
     fn value(self, told: &Told<'_>) -> Option<String> {
         let [idling, rolling, absolute] = told.timeouts.remaining(told.header, told.now);
         match self {
-            Self::Id => Some(base64url::encode(&told.header.id)),
+            Self::Id => Some(base64url::encode(told.header.id)),
             Self::Audience => Some(told.audience.to_owned()),
             Self::Subject => told.subject.map(str::to_owned),
             Self::Timeout => {

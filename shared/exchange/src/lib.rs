@@ -7,15 +7,18 @@
 #![warn(missing_docs)]
 
 mod background;
+mod bounded;
 mod call;
 mod edit;
 mod flow;
 mod head;
+pub mod json;
 pub mod multipart;
 mod query;
 mod reply;
 
 pub use background::{Background, Errand};
+pub use bounded::Bounded;
 pub use call::{Answer, Call, CallError, CallResult, Target};
 pub use edit::Edit;
 pub use flow::{

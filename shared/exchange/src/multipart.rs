@@ -41,6 +41,29 @@ pub fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> Option<Vec<Part<'a>>> {
     Some(parts)
 }
 
+/// The body that `raw` parts make.
+pub fn join<'a>(raw: impl IntoIterator<Item = &'a [u8]>, boundary: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for part in raw {
+        for piece in [b"--", boundary, b"\r\n", part, b"\r\n"] {
+            out.extend_from_slice(piece);
+        }
+    }
+    for piece in [b"--", boundary, b"--\r\n"] {
+        out.extend_from_slice(piece);
+    }
+    out
+}
+
+/// The boundary among the parameters of a `content-type`.
+pub fn boundary<'a>(mut parameters: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let boundary = parameters.find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.eq_ignore_ascii_case("boundary").then(|| value.trim_matches('"'))
+    })?;
+    (1..=70).contains(&boundary.len()).then_some(boundary)
+}
+
 fn part(raw: &[u8]) -> Option<Part<'_>> {
     // A part without headers begins with the empty line.
     let (head, content) = match raw.strip_prefix(b"\r\n") {
@@ -83,6 +106,26 @@ mod tests {
         assert_eq!(told, [(Some(&b"a"[..]), &b"1"[..]), (None, &b"2"[..])]);
         assert!(parts[0].raw.ends_with(b"\"a\"\r\n\r\n1"));
         assert_eq!(super::parts(b"--x--", b"x"), Some(vec![]));
+    }
+
+    #[test]
+    fn what_was_taken_apart_is_put_together_again() {
+        let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x\r\n\r\n2\r\n--x--\r\n";
+        let parts = parts(body, b"x").unwrap();
+        assert_eq!(join(parts.iter().map(|part| part.raw), b"x"), body);
+        assert_eq!(join([], b"x"), b"--x--\r\n");
+    }
+
+    #[test]
+    fn a_boundary_has_from_1_to_70_characters() {
+        let said = |text: &'static str| boundary(text.split(';'));
+        assert_eq!(said("charset=x;Boundary=\"a b\""), Some("a b"));
+        assert_eq!((said("charset=x"), said("boundary="), said("boundary")), (None, None, None));
+        for (len, is_one) in [(1, true), (70, true), (71, false)] {
+            let (value, parameter) = ("x".repeat(len), format!("boundary={}", "x".repeat(len)));
+            let found = boundary(std::iter::once(parameter.as_str()));
+            assert_eq!(found, is_one.then_some(value.as_str()), "{len}");
+        }
     }
 
     #[test]

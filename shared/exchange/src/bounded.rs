@@ -5,18 +5,21 @@ use std::hash::Hash;
 
 /// Two generations, each at most half as large as the bound.
 #[derive(Debug)]
-pub(crate) struct Bounded<K, V> {
+pub struct Bounded<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     bound: usize,
 }
 
 impl<K: Hash + Eq, V> Bounded<K, V> {
-    pub(crate) fn new(bound: usize) -> Self {
+    /// An empty table for `bound` entries at the most.
+    #[must_use]
+    pub fn new(bound: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), bound }
     }
 
-    pub(crate) fn get(&mut self, key: &K) -> Option<&V> {
+    /// What lies under `key`, which is in use again.
+    pub fn get(&mut self, key: &K) -> Option<&V> {
         if !self.young.contains_key(key) {
             let (key, value) = self.old.remove_entry(key)?;
             self.young.insert(key, value);
@@ -24,7 +27,8 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
         self.young.get(key)
     }
 
-    pub(crate) fn put(&mut self, key: K, value: V) {
+    /// Puts `value` under `key`.
+    pub fn put(&mut self, key: K, value: V) {
         if self.young.len() >= self.bound / 2 {
             self.old = std::mem::take(&mut self.young);
         }
@@ -32,7 +36,8 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
         self.young.insert(key, value);
     }
 
-    pub(crate) fn remove(&mut self, key: &K) {
+    /// Takes out what lies under `key`.
+    pub fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);
     }

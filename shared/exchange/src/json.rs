@@ -1,0 +1,62 @@
+//! A JSON object as its members, each with its own text: what is not touched stays as it was written.
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A member: its name, and the text of its value.
+pub type Member = (String, Box<RawValue>);
+
+/// The members of a JSON object, duplicates included. `None` if it is not one.
+#[must_use]
+pub fn members(body: &[u8]) -> Option<Vec<Member>> {
+    struct Members(Vec<Member>);
+    struct Collect;
+
+    impl<'de> Deserialize<'de> for Members {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(Collect)
+        }
+    }
+
+    impl<'de> Visitor<'de> for Collect {
+        type Value = Members;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
+            let mut members = Vec::new();
+            while let Some(member) = map.next_entry()? {
+                members.push(member);
+            }
+            Ok(Members(members))
+        }
+    }
+
+    serde_json::from_slice::<Members>(body).ok().map(|Members(members)| members)
+}
+
+/// The object of these members.
+pub fn object<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<u8> {
+    let member = |(name, value): &Member| {
+        format!("{}:{}", serde_json::Value::from(name.as_str()), value.get())
+    };
+    let members: Vec<String> = members.into_iter().map(member).collect();
+    format!("{{{}}}", members.join(",")).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_keep_their_text_and_their_duplicates() {
+        let all = members(br#" {"a": 1.50, "b":[ 1 ], "a":"\u00e4"} "#).unwrap();
+        assert_eq!(object(&all), br#"{"a":1.50,"b":[ 1 ],"a":"\u00e4"}"#);
+        assert_eq!(object(&[]), b"{}");
+        for body in ["", "[]", "1", "{", r#"{"a":1}x"#] {
+            assert!(members(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+}
