@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::flow::AppIdFlow;
 use crate::source::AppIdSource;
+use consumer::Owned;
 use exchange::Flow;
 use host::{Feature, Needs, Source};
 use settings::{Common, Fields};
@@ -23,6 +24,10 @@ impl Feature for AppId {
 
     fn common(config: &Config) -> &Common {
         &config.common
+    }
+
+    fn owned(_: &Config) -> Owned {
+        Owned::nothing()
     }
 
     fn needs(config: &Config) -> Needs {

@@ -9,7 +9,7 @@
 use crate::app_ids::{AppIds, contains};
 use crate::config::Config;
 use crate::source::{of_consumer, one};
-use consumer::{Arrival, at_use, refuse_duplicate, single_owned};
+use consumer::{Arrival, arrival};
 use exchange::{Edit, Event, Finding, Flow, Reply, Request, Step, Unavailable};
 use std::rc::Rc;
 
@@ -43,28 +43,23 @@ impl AppIdFlow {
 
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = &self.config;
-        let (identity, mut edits) = match at_use(request, &config.common) {
-            Arrival::Pass(edits) => return decided(Step::Forward(edits)),
+        let identity = match arrival(request, &config.common) {
+            Arrival::Pass => return decided(Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
-            Arrival::Judge(None, _) => return decided(refuse(401, "Unauthorized")),
-            Arrival::Judge(Some(identity), edits) => (identity, edits),
+            Arrival::Judge(None) => return decided(refuse(401, "Unauthorized")),
+            Arrival::Judge(Some(identity)) => identity,
         };
-        let mut values = request.head.values(&config.header_name).map(<[u8]>::trim_ascii);
-        let app_id = values.next().unwrap_or_default();
-        if values.any(|other| other != app_id) {
+        // In every spelling: the upstream may read any of them.
+        let mut values = request.head.spellings(&config.header_name).map(|(_, value)| value);
+        let app_id = values.next().unwrap_or_default().trim_ascii();
+        if values.any(|other| other.trim_ascii() != app_id) {
             return decided(self.invalid());
         }
         if app_id.is_empty() {
             return decided(refuse(403, format!("{} can't be blank", config.header_name)));
         }
-        if config.hide_app_id {
-            if let Err(duplicate) =
-                single_owned(&request.head, &config.header_name, request.can_remove)
-            {
-                return decided(Step::Reply(refuse_duplicate(&duplicate)));
-            }
-            edits.push(Edit::remove(config.header_name.clone()));
-        }
+        let hidden = config.hide_app_id.then(|| Edit::remove(config.header_name.clone()));
+        let edits: Vec<Edit> = hidden.into_iter().collect();
         let mut mapped = config.mapped(&identity.id, identity.username.as_deref()).peekable();
         let is_mapped = mapped.peek().is_some();
         if mapped.any(|id| id.as_bytes() == app_id) {

@@ -1,7 +1,8 @@
 //! What the host has to know of this filter. No decision is made in this file.
 
-use crate::config::Config;
+use crate::config::{Action, Config};
 use crate::flow::BotFlow;
+use consumer::Owned;
 use exchange::Flow;
 use host::{Feature, Needs};
 use settings::{Common, Fields};
@@ -22,6 +23,13 @@ impl Feature for BotDetection {
 
     fn common(config: &Config) -> &Common {
         &config.common
+    }
+
+    fn owned(config: &Config) -> Owned {
+        match config.action {
+            Action::Tag => Owned::headers([&config.tag_header]),
+            Action::Deny | Action::Log => Owned::nothing(),
+        }
     }
 
     fn needs(config: &Config) -> Needs {

@@ -6,8 +6,8 @@
 
 use crate::agents::Verdict;
 use crate::config::{Action, Config};
-use consumer::{Arrival, Duplicate, at_use, refuse_duplicate, single_owned};
-use exchange::{Edit, Event, Flow, Head, Occurrence, Reply, Request, Step, Tally, same_name};
+use consumer::{Arrival, arrival};
+use exchange::{Edit, Event, Flow, Occurrence, Reply, Request, Step, Tally};
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -32,19 +32,12 @@ impl BotFlow {
 
     fn judge(&mut self, request: &Request) -> Step {
         let config = Rc::clone(&self.config);
-        let mut edits = match at_use(request, &config.common) {
-            Arrival::Pass(edits) => return Step::Forward(edits),
+        match arrival(request, &config.common) {
+            Arrival::Pass => return Step::Forward(Vec::new()),
             Arrival::Refuse(reply) => return Step::Reply(reply),
-            Arrival::Judge(_, edits) => edits,
-        };
-        let Some(agents) = &config.agents else { return unexpected() };
-        if config.action == Action::Tag {
-            // What the upstream is to believe is never the client's.
-            match claimed(&request.head, &config.tag_header, request.can_remove) {
-                Ok(removed) => edits.extend(removed),
-                Err(duplicate) => return Step::Reply(refuse_duplicate(&duplicate)),
-            }
+            Arrival::Judge(_) => {}
         }
+        let Some(agents) = &config.agents else { return unexpected() };
         let verdict = match request.head.occurrence("user-agent") {
             Occurrence::None => Verdict::Unknown,
             Occurrence::One(user_agent) => agents.verdict(user_agent),
@@ -57,47 +50,31 @@ impl BotFlow {
             }
         };
         match verdict {
-            Verdict::Unknown => Step::Forward(edits),
+            Verdict::Unknown => Step::Forward(Vec::new()),
             Verdict::Allowed(rule) => {
                 self.counted = Some(rule);
-                Step::Forward(edits)
+                Step::Forward(Vec::new())
             }
             Verdict::Bot(rule) => {
                 self.counted = Some(rule.clone());
-                self.act(&rule, edits)
+                self.act(&rule)
             }
         }
     }
 
-    fn act(&self, rule: &str, mut edits: Vec<Edit>) -> Step {
-        match self.config.action {
+    fn act(&self, rule: &str) -> Step {
+        Step::Forward(match self.config.action {
             Action::Deny => return Step::Reply(Reply::error(403, "Forbidden")),
             Action::Tag => {
-                let name = self.config.tag_header.to_ascii_lowercase();
-                edits.retain(|edit| *edit != Edit::remove(name.clone()));
-                edits.push(Edit::set(name, rule));
+                vec![Edit::set(self.config.tag_header.to_ascii_lowercase(), rule)]
             }
             // The rule only: what a client sent is in no log.
             Action::Log => {
-                (self.note)(&format!("gatehouse_bot_detection: a bot by the rule {rule}"))
+                (self.note)(&format!("gatehouse_bot_detection: a bot by the rule {rule}"));
+                Vec::new()
             }
-        }
-        Step::Forward(edits)
+        })
     }
-}
-
-/// Takes out what a client sent under the tag's name, in every spelling that an upstream may fold together.
-fn claimed(head: &Head, tag: &str, can_remove: bool) -> Result<Vec<Edit>, Duplicate> {
-    let mut edits = Vec::new();
-    for (name, _) in head.fields().filter(|(name, _)| same_name(name, tag.as_bytes())) {
-        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-        single_owned(head, &name, can_remove)?;
-        let edit = Edit::remove(name);
-        if !edits.contains(&edit) {
-            edits.push(edit);
-        }
-    }
-    Ok(edits)
 }
 
 impl Flow for BotFlow {

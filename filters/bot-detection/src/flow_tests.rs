@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::Body;
+use exchange::{Body, Head};
 
 const GOOGLEBOT: &str = "Googlebot/2.1 (+http://www.google.com/bot.html)";
 
@@ -55,23 +55,6 @@ fn a_tag_tells_the_upstream_which_rule_it_was() {
     assert_eq!(step(json, &[("user-agent", GOOGLEBOT)]), tagged("known_bot"));
     assert_eq!(step(json, &[("user-agent", "HELLO")]), tagged("deny_0"));
     assert_eq!(step(json, &[("user-agent", "curl")]), Step::Forward(vec![]));
-}
-
-#[test]
-fn a_client_cannot_tag_itself() {
-    let json = r#"{"action":"tag"}"#;
-    let forged = [("X-Bot-Detected", "no"), ("x_bot_detected", "no"), ("user-agent", "curl")];
-    let removed = ["x-bot-detected", "x_bot_detected"].map(Edit::remove).to_vec();
-    assert_eq!(step(json, &forged), Step::Forward(removed));
-    let forged = [("X-Bot-Detected", "no"), ("x_bot_detected", "no"), ("user-agent", GOOGLEBOT)];
-    let set = vec![Edit::remove("x_bot_detected"), Edit::set("x-bot-detected", "known_bot")];
-    assert_eq!(step(json, &forged), Step::Forward(set));
-    // Kong would forward the second one.
-    let twice = [("X-Bot-Detected", "no"), ("x-bot-detected", "no")];
-    let on_kong = flow(json).on(request(&twice, false));
-    assert_eq!(refusal(&on_kong), (400, "Header x-bot-detected must not be sent more than once"));
-    // Without tags the header is nobody's.
-    assert_eq!(step("{}", &twice), Step::Forward(vec![]));
 }
 
 #[test]

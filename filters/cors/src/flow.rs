@@ -8,7 +8,7 @@
 use crate::config::Config;
 use crate::origin::Origin;
 use crate::policy::{preflight, response};
-use consumer::{Arrival, at_use};
+use consumer::{Arrival, arrival};
 use exchange::{Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step};
 use std::rc::Rc;
 
@@ -32,22 +32,24 @@ impl CorsFlow {
 
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = &self.config;
-        let edits = match at_use(request, &config.common) {
-            Arrival::Pass(edits) => return (State::Done, Step::Forward(edits)),
+        match arrival(request, &config.common) {
+            Arrival::Pass => return (State::Done, Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return (State::Done, Step::Reply(reply)),
-            Arrival::Judge(_, edits) => edits,
-        };
+            Arrival::Judge(_) => {}
+        }
         let origin = request.head.first("origin").and_then(Origin::parse);
         let asks = request.method == b"OPTIONS"
             && request.head.first("access-control-request-method").is_some();
         match origin {
             // The upstream says all that there is to say.
-            Some(_) if asks && config.preflight_continue => (State::Done, Step::Forward(edits)),
+            Some(_) if asks && config.preflight_continue => {
+                (State::Done, Step::Forward(Vec::new()))
+            }
             Some(origin) if asks => {
                 (State::Done, Step::Reply(preflight(config, &request.head, &origin)))
             }
-            None if !config.allow_origin_absent => (State::Done, Step::Forward(edits)),
-            origin => (State::Open(origin), Step::Forward(edits)),
+            None if !config.allow_origin_absent => (State::Done, Step::Forward(Vec::new())),
+            origin => (State::Open(origin), Step::Forward(Vec::new())),
         }
     }
 }

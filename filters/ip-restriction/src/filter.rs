@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::flow::RestrictionFlow;
+use consumer::Owned;
 use exchange::Flow;
 use host::{Feature, Needs};
 use settings::{Common, Fields};
@@ -22,6 +23,10 @@ impl Feature for IpRestriction {
 
     fn common(config: &Config) -> &Common {
         &config.common
+    }
+
+    fn owned(_: &Config) -> Owned {
+        Owned::nothing()
     }
 
     fn needs(config: &Config) -> Needs {

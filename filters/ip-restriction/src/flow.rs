@@ -7,7 +7,7 @@
 use crate::client::client;
 use crate::config::Config;
 use crate::prefix::{address, plain};
-use consumer::{Arrival, at_use};
+use consumer::{Arrival, arrival};
 use exchange::{Event, Flow, Reply, Request, Step};
 use std::rc::Rc;
 
@@ -29,11 +29,11 @@ impl RestrictionFlow {
 
     fn judge(&self, request: &Request) -> Step {
         let config = &self.config;
-        let edits = match at_use(request, &config.common) {
-            Arrival::Pass(edits) => return Step::Forward(edits),
+        match arrival(request, &config.common) {
+            Arrival::Pass => return Step::Forward(Vec::new()),
             Arrival::Refuse(reply) => return Step::Reply(reply),
-            Arrival::Judge(_, edits) => edits,
-        };
+            Arrival::Judge(_) => {}
+        }
         let Some(peer) = request.peer.as_deref().and_then(address) else {
             return refuse(
                 403,
@@ -52,7 +52,7 @@ impl RestrictionFlow {
                 message.unwrap_or_else(|| format!("IP address not allowed: {client}")),
             );
         }
-        Step::Forward(edits)
+        Step::Forward(Vec::new())
     }
 }
 

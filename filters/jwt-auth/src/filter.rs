@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::flow::JwtFlow;
 use crate::source::Entities;
+use consumer::Owned;
 use exchange::Flow;
 use host::{Feature, Host, Needs, Source, is_address};
 use jose::{Backend, Crypto, ForeignFailed};
@@ -35,14 +36,14 @@ impl Feature for JwtAuth {
         &settings.config.common
     }
 
+    fn owned(settings: &Settings) -> Owned {
+        Owned::identity().and(&settings.config.owned)
+    }
+
     fn needs(settings: &Settings) -> Needs {
         let config = &settings.config;
         let needs = Needs::of(&config.common);
-        Needs {
-            raw_target: needs.raw_target || !config.uri_param_names.is_empty(),
-            claims: !config.owned.is_empty(),
-            ..needs
-        }
+        Needs { raw_target: needs.raw_target || !config.uri_param_names.is_empty(), ..needs }
     }
 
     fn check_host(settings: &Settings, host: Host) -> Result<(), Invalid> {

@@ -15,13 +15,8 @@ use crate::config::Config;
 use crate::memory::{Digest, Memory};
 use crate::provider::Provider;
 use crate::source::by_name;
-use consumer::{
-    Arrival, CLAIMS, Identity, Known, PROPERTY, announce, at_authentication, refuse_duplicate,
-    single_owned,
-};
-use exchange::{
-    Body, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable, same_name,
-};
+use consumer::{Arrival, CLAIMS, Identity, PROPERTY, arrival, refuse_duplicate, single_owned};
+use exchange::{Body, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable};
 use jose::{Backend, Malformed, Token};
 use serde_json::{Map, Value};
 use std::rc::Rc;
@@ -70,51 +65,19 @@ impl JwtFlow {
 
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
         let config = &self.config;
-        let owned: Vec<&str> = config.owned.iter().map(String::as_str).collect();
-        let (identity, edits) = match at_authentication(&request, &config.common, &owned) {
-            Arrival::Pass(mut edits) => {
-                return match self.forged(&request, &mut edits) {
-                    Ok(()) => decided(Step::Forward(edits)),
-                    Err(reply) => decided(Step::Reply(reply)),
-                };
-            }
+        let identity = match arrival(&request, &config.common) {
+            Arrival::Pass => return decided(Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
-            Arrival::Judge(identity, edits) => (identity, edits),
+            Arrival::Judge(identity) => identity,
         };
-        let mut edits = edits;
-        if let Err(reply) = self.forged(&request, &mut edits) {
-            return decided(Step::Reply(reply));
-        }
         let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
         // With `anonymous` any earlier authentication will do.
         let done = config.anonymous.is_some()
             && identity.is_some_and(|identity| identity.is_authenticated());
         if preflight || done {
-            return decided(Step::Forward(edits));
+            return decided(Step::Forward(Vec::new()));
         }
-        self.look(Box::new(Work { request, edits }))
-    }
-
-    /// Takes out what a client sent under a header of this filter, also where the identity is known from
-    /// elsewhere: only verified claims may stand there.
-    fn forged(&self, request: &Request, edits: &mut Vec<Edit>) -> Result<(), Reply> {
-        let known = Known::from_property(request.consumer.as_deref());
-        if matches!(known, Known::Refused | Known::Malformed) || request.claims.is_some() {
-            return Ok(());
-        }
-        for (name, _) in request.head.fields() {
-            if !self.config.owned.iter().any(|own| same_name(name, own.as_bytes())) {
-                continue;
-            }
-            let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-            single_owned(&request.head, &name, request.can_remove)
-                .map_err(|duplicate| refuse_duplicate(&duplicate))?;
-            let edit = Edit::remove(name);
-            if !edits.contains(&edit) {
-                edits.push(edit);
-            }
-        }
-        Ok(())
+        self.look(Box::new(Work { request, edits: Vec::new() }))
     }
 
     fn look(&self, mut work: Box<Work>) -> (State, Step) {
@@ -224,28 +187,18 @@ impl JwtFlow {
         identity: Identity,
         proof: Option<(&Bearer, Option<&Provider>)>,
     ) -> Step {
-        let mut set = announce(&work.request.head, &identity);
+        let mut edits = work.edits;
         if let Some((bearer, Some(provider))) = proof {
             let claims = bearer.token.claims();
             for (path, header) in &provider.claims_to_headers {
                 let value = claims::claim(claims, path).and_then(claims::header);
-                set.extend(value.map(|value| Edit::set(header.clone(), value)));
+                edits.extend(value.map(|value| Edit::set(header.clone(), value)));
             }
             if let Some(header) = &provider.forward_payload_header {
                 let payload = jose::base64url::encode(bearer.token.payload());
-                set.push(Edit::set(header.clone(), payload));
+                edits.push(Edit::set(header.clone(), payload));
             }
         }
-        // What is set anyway need not be taken out first.
-        let set_anyway = |edit: &Edit| match edit {
-            Edit::Remove(name) => set
-                .iter()
-                .any(|other| matches!(other, Edit::Set(set, _) | Edit::Remove(set) if set == name)),
-            _ => false,
-        };
-        let mut edits: Vec<Edit> =
-            work.edits.into_iter().filter(|edit| !set_anyway(edit)).collect();
-        edits.extend(set);
         edits.push(Edit::Publish(PROPERTY, identity.to_json()));
         if let Some((bearer, _)) = proof {
             edits.push(Edit::Publish(CLAIMS, bearer.token.payload().to_vec()));

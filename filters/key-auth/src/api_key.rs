@@ -2,7 +2,7 @@
 
 use crate::body::Fields;
 use crate::config::Config;
-use exchange::{Edit, Head, Query, same_name};
+use exchange::{Edit, Head, Query};
 
 /// What a request says of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) fn carried(
 
 /// `_` and `-` are the same in a header's name, as in OpenResty.
 fn in_header(head: &Head, name: &str) -> Place {
-    let mut values = head.fields().filter(|(field, _)| same_name(field, name.as_bytes()));
+    let mut values = head.spellings(name);
     match (values.next(), values.next()) {
         (None, _) => Place::Absent,
         (Some((_, value)), None) => Place::One(value.to_vec()),
@@ -78,16 +78,14 @@ fn in_body(fields: &Fields, name: &str) -> Place {
     }
 }
 
-/// The edits that take a key out of header and query, wherever it was found.
-pub(crate) fn hide(head: &Head, query: Query<'_>, name: &str) -> Vec<Edit> {
+/// The edits that take a key out of header and query, as far as it is looked for there: what has its name elsewhere
+/// is no key.
+pub(crate) fn hide(config: &Config, query: Query<'_>, name: &str) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
-    for (field, _) in head.fields().filter(|(field, _)| same_name(field, name.as_bytes())) {
-        let edit = Edit::remove(String::from_utf8_lossy(field).to_ascii_lowercase());
-        if !edits.contains(&edit) {
-            edits.push(edit);
-        }
+    if config.key_in_header {
+        edits.push(Edit::remove(name.to_owned()));
     }
-    if query.pairs().any(|(field, _)| field == name.as_bytes()) {
+    if config.key_in_query && query.pairs().any(|(field, _)| field == name.as_bytes()) {
         edits.push(Edit::Query(query.without(|field| field == name.as_bytes())));
     }
     edits
@@ -156,9 +154,9 @@ mod tests {
 
     #[test]
     fn a_hidden_key_leaves_header_and_query_and_nothing_else() {
-        let head = Head::from_iter([("Api_Key", "a"), ("x", "y")]);
-        let edits = hide(&head, Query::new(b"b=1&api-key=a&%61=2"), "api-key");
-        assert_eq!(edits, [Edit::remove("api_key"), Edit::Query(b"b=1&%61=2".to_vec())]);
-        assert!(hide(&Head::default(), Query::new(b"b=1"), "api-key").is_empty());
+        let config = config(r#"{"admin":{"upstream":"a"}}"#);
+        let edits = hide(&config, Query::new(b"b=1&api-key=a&%61=2"), "api-key");
+        assert_eq!(edits, [Edit::remove("api-key"), Edit::Query(b"b=1&%61=2".to_vec())]);
+        assert_eq!(hide(&config, Query::new(b"b=1"), "api-key"), [Edit::remove("api-key")]);
     }
 }

@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::flow::KeyAuthFlow;
 use crate::source::Credentials;
+use consumer::Owned;
 use exchange::Flow;
 use host::{Feature, Host, Needs, Source};
 use settings::{Common, Fields, Invalid};
@@ -23,6 +24,10 @@ impl Feature for KeyAuth {
 
     fn common(config: &Config) -> &Common {
         &config.common
+    }
+
+    fn owned(_: &Config) -> Owned {
+        Owned::identity()
     }
 
     fn needs(config: &Config) -> Needs {

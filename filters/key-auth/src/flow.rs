@@ -10,10 +10,7 @@ use crate::api_key::{Carried, carried, hide};
 use crate::body::Kind;
 use crate::config::Config;
 use crate::source::{by_key, by_name, decode};
-use consumer::{
-    Arrival, Identity, PROPERTY, announce, at_authentication, key_digest, refuse_duplicate,
-    single_owned,
-};
+use consumer::{Arrival, Identity, PROPERTY, arrival, key_digest};
 use exchange::{BodyAhead, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable};
 use std::rc::Rc;
 
@@ -52,25 +49,24 @@ impl KeyAuthFlow {
 
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
         let config = &self.config;
-        let (identity, edits) = match at_authentication(&request, &config.common, &[]) {
-            Arrival::Pass(edits) => return decided(Step::Forward(edits)),
+        let identity = match arrival(&request, &config.common) {
+            Arrival::Pass => return decided(Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
-            Arrival::Judge(identity, edits) => (identity, edits),
+            Arrival::Judge(identity) => identity,
         };
         let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
         // With `anonymous` any earlier authentication will do.
         let done = config.anonymous.is_some()
             && identity.is_some_and(|identity| identity.is_authenticated());
         if preflight || done {
-            return decided(Step::Forward(edits));
+            return decided(Step::Forward(Vec::new()));
         }
         match self.body_kind(&request) {
             Some(kind) => {
-                // Later filters must not take a client's word for who it is meanwhile.
                 let work = Work { request, edits: Vec::new() };
-                (State::AwaitingBody(work, kind), Step::AwaitBody(edits))
+                (State::AwaitingBody(work, kind), Step::AwaitBody(Vec::new()))
             }
-            None => self.look(Work { request, edits }, None),
+            None => self.look(Work { request, edits: Vec::new() }, None),
         }
     }
 
@@ -93,19 +89,7 @@ impl KeyAuthFlow {
         };
         let mut now = Vec::new();
         if config.hide_credentials {
-            let hidden = hide(&work.request.head, query, &name);
-            let names = hidden.iter().filter_map(|edit| match edit {
-                Edit::Remove(name) => Some(name),
-                _ => None,
-            });
-            for name in names {
-                if let Err(duplicate) =
-                    single_owned(&work.request.head, name, work.request.can_remove)
-                {
-                    return decided(Step::Reply(refuse_duplicate(&duplicate)));
-                }
-            }
-            work.edits.extend(hidden);
+            work.edits.extend(hide(config, query, &name));
             if let Some((kind, body)) = &body {
                 let left = kind.without(body, &name);
                 if left != *body {
@@ -173,26 +157,15 @@ impl KeyAuthFlow {
         }
     }
 
-    fn admit(&self, work: Work, mut identity: Identity, key: Option<Vec<u8>>) -> Step {
-        let announced = announce(&work.request.head, &identity);
+    fn admit(&self, mut work: Work, mut identity: Identity, key: Option<Vec<u8>>) -> Step {
         if self.config.expose_key {
             let key = key.and_then(|key| String::from_utf8(key).ok());
             if let Some(credential) = &mut identity.credential {
                 credential.key = key;
             }
         }
-        // What is set anyway need not be taken out first.
-        let set_anyway = |edit: &Edit| match edit {
-            Edit::Remove(name) => announced
-                .iter()
-                .any(|other| matches!(other, Edit::Set(set, _) | Edit::Remove(set) if set == name)),
-            _ => false,
-        };
-        let mut edits: Vec<Edit> =
-            work.edits.into_iter().filter(|edit| !set_anyway(edit)).collect();
-        edits.extend(announced);
-        edits.push(Edit::Publish(PROPERTY, identity.to_json()));
-        Step::Forward(edits)
+        work.edits.push(Edit::Publish(PROPERTY, identity.to_json()));
+        Step::Forward(work.edits)
     }
 
     fn challenge(&self, failure: Failure) -> Step {

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::flow::{MARK, MoesifFlow};
 use crate::hub::{Hub, Tools};
 use crate::sender::Sender;
+use consumer::Owned;
 use exchange::{Background, Flow};
 use host::{Feature, Host, Needs};
 use settings::{Common, Fields, Invalid};
@@ -27,6 +28,11 @@ impl Feature for Moesif {
 
     fn common(hub: &Hub) -> &Common {
         &hub.config.common
+    }
+
+    /// The transaction header is the client's to set: its value is taken over.
+    fn owned(_: &Hub) -> Owned {
+        Owned::nothing()
     }
 
     fn needs(_: &Hub) -> Needs {

@@ -15,7 +15,7 @@ use crate::identify::{Known, Who, session_token};
 use crate::rules::{Block, Rules};
 use crate::sampling::{AppConfig, weight};
 use crate::uri;
-use consumer::{Arrival, at_use};
+use consumer::{Arrival, arrival};
 use exchange::{
     Body as ReplyBody, BodyAhead, Done, Edit, Event, Flow, Head, Occurrence, Piece, Reply, Request,
     Response, ResponseEvent, ResponseStep, Step, Watch,
@@ -80,17 +80,17 @@ impl MoesifFlow {
         if request.mark.is_some() {
             return over(Step::Forward(Vec::new()));
         }
-        let (identity, mut edits) = match at_use(&request, &self.hub.config.common) {
-            Arrival::Pass(edits) => return over(Step::Forward(edits)),
+        let identity = match arrival(&request, &self.hub.config.common) {
+            Arrival::Pass => return over(Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return over(Step::Reply(reply)),
-            Arrival::Judge(identity, edits) => (identity, edits),
+            Arrival::Judge(identity) => identity,
         };
         let mut random = [0; 18];
         if !(self.tools.random)(&mut random) {
             self.hub.tallies.count("dropped_no_randomness", 1);
-            return over(Step::Forward(edits));
+            return over(Step::Forward(Vec::new()));
         }
-        edits.push(Edit::Publish(MARK, b"1".to_vec()));
+        let mut edits = vec![Edit::Publish(MARK, b"1".to_vec())];
         let mut notes = Notes::new(&self.hub, request, identity, random);
         notes.mark_request(&self.hub, &mut edits);
         notes.begin_body(&self.hub);

@@ -4,6 +4,7 @@ use crate::config::{Config, LimitBy, Policy};
 use crate::flow::LimitFlow;
 use crate::syncer::Syncer;
 use crate::table::{Slots, Table};
+use consumer::Owned;
 use exchange::{Background, Flow};
 use host::{Counters, Feature, Needs, Put};
 use settings::{Common, Fields};
@@ -25,6 +26,10 @@ impl Feature for RateLimiting {
 
     fn common(config: &Config) -> &Common {
         &config.common
+    }
+
+    fn owned(_: &Config) -> Owned {
+        Owned::nothing()
     }
 
     fn needs(config: &Config) -> Needs {

@@ -12,7 +12,7 @@ use crate::gauge::Limit;
 use crate::headers::headers;
 use crate::table::Failed;
 use crate::verdict::Verdict;
-use consumer::{Arrival, Identity, at_use};
+use consumer::{Arrival, Identity, arrival};
 use exchange::{
     Answer, Edit, Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step, Tally,
     Unavailable,
@@ -39,7 +39,6 @@ struct Asked {
     identifier: Vec<u8>,
     limits: Vec<Limit>,
     now: u64,
-    edits: Vec<Edit>,
 }
 
 impl LimitFlow {
@@ -49,10 +48,10 @@ impl LimitFlow {
 
     fn arrive(&mut self, request: &Request) -> (State, Step) {
         let config = Rc::clone(&self.config);
-        let (identity, edits) = match at_use(request, &config.common) {
-            Arrival::Pass(edits) => return decided(Step::Forward(edits)),
+        let identity = match arrival(request, &config.common) {
+            Arrival::Pass => return decided(Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
-            Arrival::Judge(identity, edits) => (identity, edits),
+            Arrival::Judge(identity) => identity,
         };
         let identity: Option<&Identity> = identity.as_deref();
         let Caller { identifier, fallback } = caller(&config, request, identity);
@@ -61,47 +60,41 @@ impl LimitFlow {
         }
         let (limits, now) = (config.limits_of(identity), request.now);
         match config.policy {
-            Policy::Local => decided(self.here(&identifier, limits, now, edits)),
-            Policy::Syncing(_) => decided(self.compared(&identifier, limits, now, edits)),
+            Policy::Local => decided(self.here(&identifier, limits, now)),
+            Policy::Syncing(_) => decided(self.compared(&identifier, limits, now)),
             Policy::Asking => {
                 let Some(admin) = &config.admin else { return decided(failed()) };
                 let namespace = config.namespace.as_bytes();
                 let name = ask::shared_name(admin.token.as_deref(), namespace, &identifier);
                 let call = ask::question(&name, limits, now);
-                let asked = Asked { identifier, limits: limits.to_vec(), now, edits };
+                let asked = Asked { identifier, limits: limits.to_vec(), now };
                 (State::Asking(Box::new(asked)), Step::Ask(Rc::clone(admin), call))
             }
         }
     }
 
     /// Counted on this node.
-    fn here(&mut self, identifier: &[u8], limits: &[Limit], now: u64, edits: Vec<Edit>) -> Step {
+    fn here(&mut self, identifier: &[u8], limits: &[Limit], now: u64) -> Step {
         let config = Rc::clone(&self.config);
-        let Some(table) = config.limiter.table() else { return self.uncounted(edits) };
+        let Some(table) = config.limiter.table() else { return self.uncounted() };
         match table.count(config.namespace.as_bytes(), identifier, limits, now) {
             Ok(counted) => {
                 if counted.shared {
                     self.count("shared_counters");
                 }
-                self.judged(counted.verdict, edits)
+                self.judged(counted.verdict)
             }
             // Whoever cannot be counted for want of time or room might be one too many.
             Err(Failed::Contended) => {
                 self.count("contended");
-                if config.dry_run { Step::Forward(edits) } else { self.refuse(1) }
+                if config.dry_run { Step::Forward(Vec::new()) } else { self.refuse(1) }
             }
-            Err(Failed::Refused) => self.uncounted(edits),
+            Err(Failed::Refused) => self.uncounted(),
         }
     }
 
     /// Counted by this worker, which compares itself with the others.
-    fn compared(
-        &mut self,
-        identifier: &[u8],
-        limits: &[Limit],
-        now: u64,
-        edits: Vec<Edit>,
-    ) -> Step {
+    fn compared(&mut self, identifier: &[u8], limits: &[Limit], now: u64) -> Step {
         let config = Rc::clone(&self.config);
         let token = config.admin.as_ref().and_then(|admin| admin.token.as_deref());
         let namespace = config.namespace.as_bytes();
@@ -117,27 +110,27 @@ impl LimitFlow {
                 if shared {
                     self.count("shared_counters");
                 }
-                self.judged(verdict, edits)
+                self.judged(verdict)
             }
-            None => self.uncounted(edits),
+            None => self.uncounted(),
         }
     }
 
     /// The service has counted, or has not.
     fn answered(&mut self, asked: Asked, answer: Result<Answer, Unavailable>) -> Step {
-        let Asked { identifier, limits, now, edits } = asked;
+        let Asked { identifier, limits, now } = asked;
         let verdict = answer.ok().and_then(|answer| ask::verdict(&answer, &limits, now));
         match verdict {
-            Some(verdict) => self.judged(verdict, edits),
+            Some(verdict) => self.judged(verdict),
             None if self.config.fault_tolerant => {
                 self.count("counted_here_instead");
-                self.here(&identifier, &limits, now, edits)
+                self.here(&identifier, &limits, now)
             }
-            None => self.uncounted(edits),
+            None => self.uncounted(),
         }
     }
 
-    fn judged(&mut self, verdict: Verdict, edits: Vec<Edit>) -> Step {
+    fn judged(&mut self, verdict: Verdict) -> Step {
         let config = &self.config;
         let refused = !verdict.admitted && !config.dry_run;
         let fields =
@@ -147,7 +140,7 @@ impl LimitFlow {
         }
         if !refused {
             self.fields = fields;
-            return Step::Forward(edits);
+            return Step::Forward(Vec::new());
         }
         let mut reply = self.refusal();
         for (name, value) in fields {
@@ -157,9 +150,9 @@ impl LimitFlow {
     }
 
     /// There are no counts to go by.
-    fn uncounted(&mut self, edits: Vec<Edit>) -> Step {
+    fn uncounted(&mut self) -> Step {
         self.count("uncounted");
-        if self.config.fault_tolerant { Step::Forward(edits) } else { failed() }
+        if self.config.fault_tolerant { Step::Forward(Vec::new()) } else { failed() }
     }
 
     fn refuse(&self, wait: u64) -> Step {

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Content};
 use crate::flow::TerminationFlow;
+use consumer::Owned;
 use exchange::Flow;
 use host::{Feature, Host, Needs};
 use settings::{Common, Fields, Invalid};
@@ -22,6 +23,10 @@ impl Feature for RequestTermination {
 
     fn common(config: &Config) -> &Common {
         &config.common
+    }
+
+    fn owned(_: &Config) -> Owned {
+        Owned::nothing()
     }
 
     fn needs(config: &Config) -> Needs {

@@ -7,7 +7,7 @@
 
 use crate::config::{Config, Content};
 use crate::echo::document;
-use consumer::{Arrival, at_use};
+use consumer::{Arrival, arrival};
 use exchange::{
     Body, BodyAhead, Edit, Event, Flow, Query, Reply, Request, ResponseEvent, ResponseStep, Step,
     same_name,
@@ -33,16 +33,16 @@ impl TerminationFlow {
 
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
         let config = &self.config;
-        let edits = match at_use(&request, &config.common) {
-            Arrival::Pass(edits) => return decided(Step::Forward(edits)),
+        match arrival(&request, &config.common) {
+            Arrival::Pass => return decided(Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
-            Arrival::Judge(_, edits) => edits,
-        };
+            Arrival::Judge(_) => {}
+        }
         if config.trigger.as_ref().is_some_and(|trigger| !is_there(&request, trigger)) {
-            return decided(Step::Forward(edits));
+            return decided(Step::Forward(Vec::new()));
         }
         if matches!(config.content, Content::Echo(_)) && request.body == BodyAhead::Comes {
-            return (State::AwaitingBody(request), Step::AwaitBody(edits));
+            return (State::AwaitingBody(request), Step::AwaitBody(Vec::new()));
         }
         decided(self.answer(&request, None))
     }

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::flow::TransformerFlow;
+use consumer::Owned;
 use exchange::Flow;
 use host::{Feature, Host, Needs};
 use settings::{Common, Fields, Invalid};
@@ -22,6 +23,11 @@ impl Feature for RequestTransformer {
 
     fn common(config: &Config) -> &Common {
         &config.common
+    }
+
+    /// What it sets is the operator's word about a header of the client's or the upstream's.
+    fn owned(_: &Config) -> Owned {
+        Owned::nothing()
     }
 
     fn needs(config: &Config) -> Needs {

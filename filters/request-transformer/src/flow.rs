@@ -15,7 +15,7 @@ use crate::headers::Headers;
 use crate::parameters::Parameters;
 use crate::target;
 use crate::values::Values;
-use consumer::{Arrival, Identity, at_use, refuse_duplicate};
+use consumer::{Arrival, Identity, arrival, refuse_duplicate};
 use exchange::{BodyAhead, Edit, Event, Flow, Reply, Request, Step, Unavailable};
 use std::rc::Rc;
 
@@ -58,11 +58,11 @@ impl TransformerFlow {
 
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = &self.config;
-        match at_use(request, &config.common) {
-            Arrival::Pass(edits) => decided(Step::Forward(edits)),
+        match arrival(request, &config.common) {
+            Arrival::Pass => decided(Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => decided(Step::Reply(reply)),
-            Arrival::Judge(identity, edits) => {
-                let changed = self.change(request, identity.as_deref(), edits);
+            Arrival::Judge(identity) => {
+                let changed = self.change(request, identity.as_deref());
                 changed.unwrap_or_else(|reply| decided(Step::Reply(reply)))
             }
         }
@@ -72,7 +72,6 @@ impl TransformerFlow {
         &self,
         request: &Request,
         identity: Option<&Identity>,
-        mut edits: Vec<Edit>,
     ) -> Result<(State, Step), Reply> {
         let config = &self.config;
         let query = query(request);
@@ -83,7 +82,7 @@ impl TransformerFlow {
         config.headers.filled(&values).apply(&mut headers);
         let kind = headers.first("content-type").and_then(Kind::of);
         let fields = headers.edits(request.can_remove);
-        edits.extend(fields.map_err(|duplicate| refuse_duplicate(&duplicate))?);
+        let mut edits = fields.map_err(|duplicate| refuse_duplicate(&duplicate))?;
         if let Some(method) = &config.method {
             edits.push(Edit::Method(method.clone().into_bytes()));
         }

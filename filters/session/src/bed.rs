@@ -3,16 +3,18 @@
 #![allow(clippy::arithmetic_side_effects, reason = "seconds that the tests themselves chose")]
 
 use crate::config::Config;
+use crate::filter::Session;
 use crate::flow::SessionFlow;
 use crate::keeper::{Keeper, Tools};
 use crate::save_flow::SaveFlow;
 use crate::source::Service;
 use admin_api::{NewSession, Ttl};
+use consumer::{Guard, Known};
 use exchange::{
     Answer, BodyAhead, Call, Edit, Event, Finding, Flow, Head, Key, Reply, Request, Response,
     ResponseEvent, ResponseStep, Step, Unavailable,
 };
-use host::Source;
+use host::{Feature, Source};
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -156,13 +158,23 @@ impl Bed {
     ) -> Passage {
         let arrived = request.consumer.clone();
         let mut passage = Passage::default();
+        let fields = request.head.clone();
+        let owned = Rc::new(Session::owned(&self.keeper));
+        let known = Known::from_property(arrived.as_deref());
+        let refused = known == Known::Refused;
+        let common = Session::common(&self.keeper);
+        let mut guard = Guard::new(owned, common, &fields, known, request.can_remove).unwrap();
+        let mut settle = |edits| match refused {
+            true => edits,
+            false => guard.settle(&fields, edits).unwrap(),
+        };
         let mut step = flow.on(Event::Request(Box::new(request)));
         let mut published = arrived;
         let mut made = Vec::new();
         loop {
             step = match step {
                 Step::Forward(edits) => {
-                    made.extend(edits);
+                    made.extend(settle(edits));
                     for edit in &made {
                         if let Edit::Publish("gatehouse_consumer", value) = edit {
                             published = Some(value.clone());
@@ -178,7 +190,7 @@ impl Bed {
                 Step::Find(key, _) => flow.on(Event::Found(self.find(&key))),
                 Step::Ask(_, call) => flow.on(Event::Answered(self.ask(&call))),
                 Step::AwaitBody(edits) => {
-                    made = edits;
+                    made = settle(edits);
                     flow.on(Event::Body(body.map(<[u8]>::to_vec).ok_or(Unavailable)))
                 }
                 other => panic!("{other:?}"),

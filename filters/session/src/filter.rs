@@ -7,6 +7,7 @@ use crate::keeper::{Keeper, Tools};
 use crate::mark::MARK;
 use crate::save_flow::SaveFlow;
 use crate::source::Service;
+use consumer::Owned;
 use exchange::Flow;
 use host::{Feature, Host, Needs, Source};
 use settings::{Common, Fields, Invalid};
@@ -30,6 +31,17 @@ impl Feature for Session {
 
     fn common(keeper: &Keeper) -> &Common {
         &keeper.config.common
+    }
+
+    /// The instance that only saves tells the upstream nothing.
+    fn owned(keeper: &Keeper) -> Owned {
+        match keeper.config.phase {
+            Phase::Save => Owned::nothing(),
+            Phase::Both | Phase::Open => {
+                let told = keeper.config.request_headers.iter();
+                Owned::identity().and(told.map(|property| property.header()))
+            }
+        }
     }
 
     fn needs(keeper: &Keeper) -> Needs {

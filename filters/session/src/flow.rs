@@ -18,7 +18,7 @@ use crate::rows::{Write, row_of};
 use crate::secret::Kind;
 use crate::set_cookie::{SetCookie, merge};
 use crate::source::{self, ENDED};
-use consumer::{Arrival, Duplicate, Identity, at_authentication, refuse_duplicate};
+use consumer::{Arrival, Duplicate, Identity, arrival, refuse_duplicate};
 use exchange::{
     Edit, Event, Finding, Flow, Reply, Request, Response, ResponseEvent, ResponseStep, Step, Tally,
     Unavailable,
@@ -93,13 +93,12 @@ impl SessionFlow {
     fn arrive(&mut self, request: Box<Request>) -> (State, Step) {
         let keeper = Rc::clone(&self.keeper);
         let config = &keeper.config;
-        let owned: Vec<&str> =
-            config.request_headers.iter().map(|property| property.header()).collect();
-        let (identity, mut edits) = match at_authentication(&request, &config.common, &owned) {
-            Arrival::Pass(edits) => return over(Step::Forward(edits)),
+        let identity = match arrival(&request, &config.common) {
+            Arrival::Pass => return over(Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return over(Step::Reply(reply)),
-            Arrival::Judge(identity, edits) => (identity, edits),
+            Arrival::Judge(identity) => identity,
         };
+        let mut edits = Vec::new();
         let names = config.names();
         let jar = Jar::of(&request.head, &names);
         if config.hide_cookie {

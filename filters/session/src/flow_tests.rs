@@ -131,11 +131,30 @@ fn whom_an_earlier_filter_has_authenticated_stays_who_it_is() {
     let mut bed = logged_in(PLAIN);
     let request = Request { consumer: Some(BOB.into()), ..bed.get("/") };
     let passage = bed.send(request, None);
-    assert_eq!((passage.consumer(), passage.published("gatehouse_consumer")), (None, None));
+    assert_eq!(passage.consumer().as_deref(), Some("2"), "also for the upstream");
+    assert_eq!(passage.published("gatehouse_consumer"), None);
     assert_eq!(passage.cookies().len(), 1, "and the session is for that one now");
     // An anonymous stand-in gives way to the session.
     let request = Request { consumer: Some(NOBODY.into()), ..bed.get("/") };
     assert_eq!(bed.send(request, None).consumer().as_deref(), Some("2"));
+}
+
+#[test]
+fn a_session_of_somebody_else_than_the_identity_is_not_told_of() {
+    let mut bed = logged_in(r#"{"secret":"s","request_headers":["subject"]}"#);
+    let forged = |bed: &Bed, consumer: &str| {
+        let get = bed.get("/");
+        let fields = get.head.fields().map(|(name, value)| (name.to_vec(), value.to_vec()));
+        let root = (b"session_subject".to_vec(), b"root".to_vec());
+        let head = fields.chain([root]).collect();
+        Request { head, consumer: Some(consumer.into()), ..get }
+    };
+    let own = bed.send(forged(&bed, ANA), None);
+    assert_eq!(own.header("session-subject").as_deref(), Some("ana"));
+    assert!(own.removes("session_subject"));
+    let other = bed.send(forged(&bed, BOB), None);
+    assert_eq!(other.header("session-subject"), None);
+    assert!(other.removes("session_subject"));
 }
 
 #[test]

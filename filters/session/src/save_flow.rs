@@ -12,10 +12,9 @@ use crate::keeper::{Keeper, Saved, Session};
 use crate::mark;
 use crate::rows::Write;
 use crate::set_cookie::{SetCookie, merge, replace};
-use consumer::{Arrival, Known, at_use};
+use consumer::{Arrival, Known, arrival};
 use exchange::{
-    Answer, Edit, Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step, Tally,
-    Unavailable,
+    Answer, Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step, Tally, Unavailable,
 };
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -26,7 +25,6 @@ pub(crate) struct SaveFlow {
     state: State,
     session: Option<Session>,
     cookies: Vec<SetCookie>,
-    edits: Vec<Edit>,
     counts: Vec<&'static str>,
 }
 
@@ -44,17 +42,16 @@ impl SaveFlow {
             state: State::Arrived,
             session: None,
             cookies: Vec::new(),
-            edits: Vec::new(),
             counts: Vec::new(),
         }
     }
 
     fn arrive(&mut self, request: &Request) -> (State, Step) {
         let keeper = Rc::clone(&self.keeper);
-        match at_use(request, &keeper.config.common) {
-            Arrival::Pass(edits) => return (State::Over, Step::Forward(edits)),
+        match arrival(request, &keeper.config.common) {
+            Arrival::Pass => return (State::Over, Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return (State::Over, Step::Reply(reply)),
-            Arrival::Judge(_, edits) => self.edits = edits,
+            Arrival::Judge(_) => {}
         }
         // Only what a filter published counts: what headers say never starts a session.
         let known = Known::from_property(request.consumer.as_deref());
@@ -112,7 +109,7 @@ impl SaveFlow {
     }
 
     fn forward(&mut self) -> (State, Step) {
-        (State::Forwarded, Step::Forward(std::mem::take(&mut self.edits)))
+        (State::Forwarded, Step::Forward(Vec::new()))
     }
 }
 

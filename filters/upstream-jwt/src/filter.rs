@@ -3,7 +3,8 @@
 use crate::config::Config;
 use crate::flow::{Tools, UpstreamJwtFlow};
 use crate::mint::Mint;
-use exchange::Flow;
+use consumer::Owned;
+use exchange::{Flow, same_name};
 use host::{Feature, Host, Needs};
 use jose::{Backend, Crypto, ForeignFailed};
 use settings::{Common, Fields, Invalid};
@@ -26,6 +27,15 @@ impl Feature for UpstreamJwt {
 
     fn common(mint: &Mint) -> &Common {
         &mint.config().common
+    }
+
+    /// `Authorization` is the client's until a token takes its place; any other header is the filter's alone.
+    fn owned(mint: &Mint) -> Owned {
+        let header = &mint.config().header;
+        match same_name(header.as_bytes(), b"authorization") {
+            true => Owned::nothing(),
+            false => Owned::headers([header]),
+        }
     }
 
     fn needs(mint: &Mint) -> Needs {

@@ -10,8 +10,7 @@
 
 use crate::claims::{Claims, NoClaims};
 use crate::mint::Mint;
-use crate::own::claimed;
-use consumer::{Arrival, at_use, refuse_duplicate};
+use consumer::{Arrival, arrival};
 use exchange::{Body, BodyAhead, Edit, Event, Flow, Head, Reply, Request, Step, Unavailable};
 use jose::hash::Hasher;
 use std::rc::Rc;
@@ -57,16 +56,11 @@ impl UpstreamJwtFlow {
         if let Some(reply) = self.key_set(request) {
             return decided(Step::Reply(reply));
         }
-        let (identity, mut edits) = match at_use(request, &config.common) {
-            Arrival::Pass(edits) => return decided(Step::Forward(edits)),
+        let identity = match arrival(request, &config.common) {
+            Arrival::Pass => return decided(Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
-            Arrival::Judge(identity, edits) => (identity, edits),
+            Arrival::Judge(identity) => identity,
         };
-        let claimed = match claimed(&request.head, &config.header, request.can_remove) {
-            Ok(claimed) => claimed,
-            Err(duplicate) => return decided(Step::Reply(refuse_duplicate(&duplicate))),
-        };
-        edits.extend(claimed.others);
         let claims = Claims::of(config, request, identity.as_deref(), self.tools.random);
         let mut claims = match claims {
             Ok(claims) => claims,
@@ -74,25 +68,23 @@ impl UpstreamJwtFlow {
             Err(why) => return decided(self.fail(&why)),
         };
         if !config.body_hash {
-            return decided(self.forward(&claims, request.now, edits, Step::Forward));
+            return decided(self.forward(&claims, request.now, Step::Forward));
         }
         let work = |claims| Box::new(Work { claims, hasher: Hasher::default(), is_empty: true });
         if request.body == BodyAhead::Comes && !is_upgrade(&request.head) {
             // Whatever happens to the body, what the client said does not go on.
-            if claimed.same {
-                edits.push(Edit::remove(config.header.clone()));
-            }
+            let edits = vec![Edit::remove(config.header.clone())];
             return (State::Hashing(work(claims)), Step::StreamBodyAfter(edits));
         }
         claims.hash_body(String::new());
         if request.body_may_follow {
-            let step = self.forward(&claims, request.now, edits, Step::StreamBodyAfter);
+            let step = self.forward(&claims, request.now, Step::StreamBodyAfter);
             return match step {
                 Step::StreamBodyAfter(_) => (State::Hashing(work(claims)), step),
                 failed => decided(failed),
             };
         }
-        decided(self.forward(&claims, request.now, edits, Step::Forward))
+        decided(self.forward(&claims, request.now, Step::Forward))
     }
 
     /// The answer to a question for the public keys, which needs nobody's credentials.
@@ -123,23 +115,16 @@ impl UpstreamJwtFlow {
         let hash = if work.is_empty { String::new() } else { work.hasher.hex() };
         work.claims.hash_body(hash);
         // A body may take longer than a token lives.
-        self.forward(&work.claims, (self.tools.now)(), Vec::new(), Step::Forward)
+        self.forward(&work.claims, (self.tools.now)(), Step::Forward)
     }
 
     /// Sets the token, and goes on as `step` says.
-    fn forward(
-        &self,
-        claims: &Claims,
-        now: u64,
-        mut edits: Vec<Edit>,
-        step: fn(Vec<Edit>) -> Step,
-    ) -> Step {
+    fn forward(&self, claims: &Claims, now: u64, step: fn(Vec<Edit>) -> Step) -> Step {
         let config = self.mint.config();
         match self.mint.token(claims, now / 1000, self.tools.random) {
             Ok(token) => {
                 let bearer = if config.include_bearer { "Bearer " } else { "" };
-                edits.push(Edit::set(config.header.clone(), format!("{bearer}{token}")));
-                step(edits)
+                step(vec![Edit::set(config.header.clone(), format!("{bearer}{token}"))])
             }
             Err(why) => self.fail(&why),
         }

@@ -22,7 +22,6 @@ mod flow;
 mod keys;
 mod members;
 mod mint;
-mod own;
 
 pub use filter::UpstreamJwt;
 

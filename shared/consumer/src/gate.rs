@@ -1,65 +1,36 @@
 //! What every filter does with a request before its own work: who is it, and is it ours to look at?
 
-use crate::headers::{Duplicate, neutralise, trusted};
+use crate::headers::{Duplicate, trusted};
 use crate::identity::Identity;
 use crate::known::Known;
-use exchange::{Edit, Reply, Request};
+use exchange::{Reply, Request};
 use settings::{Common, Facts, Unmatched};
 
 /// How a request arrives at a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Arrival {
-    /// It was refused by an earlier filter, or this filter does not look at it: it goes on, after these edits.
-    Pass(Vec<Edit>),
+    /// It was refused by an earlier filter, or this filter does not look at it: it goes on.
+    Pass,
     /// It cannot be judged.
     Refuse(Reply),
-    /// It is for the filter to judge. The edits go with it if it goes on.
-    Judge(Option<Box<Identity>>, Vec<Edit>),
+    /// It is for the filter to judge. This is its identity so far.
+    Judge(Option<Box<Identity>>),
 }
 
-/// The arrival at a filter that establishes the identity. It takes the client's own identity headers out of
-/// every request that carries no identity yet, also of those that it does not otherwise look at. `owned` are
-/// further headers that the filter is configured to set.
+/// How this request arrives at a filter with these settings. No filter's work begins before that is known; what
+/// arrived under the headers that it owns is the business of [`crate::Guard`].
 #[must_use]
-pub fn at_authentication(request: &Request, common: &Common, owned: &[&str]) -> Arrival {
-    let (identity, edits) = match Known::from_property(request.consumer.as_deref()) {
-        Known::Refused => return Arrival::Pass(Vec::new()),
-        Known::Malformed => return Arrival::Refuse(malformed()),
-        Known::Identity(identity) => (Some(identity), Vec::new()),
-        Known::Nobody if common.trust_consumer_headers => match trusted(&request.head) {
-            Ok(identity) => (identity.map(Box::new), Vec::new()),
-            Err(duplicate) => return Arrival::Refuse(refuse_duplicate(&duplicate)),
-        },
-        Known::Nobody => match neutralise(&request.head, owned, request.can_remove) {
-            Ok(edits) => (None, edits),
-            Err(duplicate) => return Arrival::Refuse(refuse_duplicate(&duplicate)),
-        },
-    };
-    judge(request, common, identity, edits)
-}
-
-/// The arrival at a filter that uses the identity.
-#[must_use]
-pub fn at_use(request: &Request, common: &Common) -> Arrival {
+pub fn arrival(request: &Request, common: &Common) -> Arrival {
     let identity = match Known::from_property(request.consumer.as_deref()) {
-        Known::Refused => return Arrival::Pass(Vec::new()),
+        Known::Refused => return Arrival::Pass,
         Known::Malformed => return Arrival::Refuse(malformed()),
         Known::Identity(identity) => Some(identity),
-        Known::Nobody if common.trust_consumer_headers => match trusted(&request.head) {
+        Known::Nobody if common.trust_consumer_headers => match trusted(&request.head, common) {
             Ok(identity) => identity.map(Box::new),
             Err(duplicate) => return Arrival::Refuse(refuse_duplicate(&duplicate)),
         },
         Known::Nobody => None,
     };
-    judge(request, common, identity, Vec::new())
-}
-
-fn judge(
-    request: &Request,
-    common: &Common,
-    identity: Option<Box<Identity>>,
-    edits: Vec<Edit>,
-) -> Arrival {
     let facts = Facts {
         host: request.head.host(),
         target: &request.target,
@@ -69,8 +40,8 @@ fn judge(
         consumer: identity.as_ref().filter(|_| common.matching.needs_consumer()).map(|i| i.names()),
     };
     match common.matching.covers(&facts) {
-        Ok(true) => Arrival::Judge(identity, edits),
-        Ok(false) => Arrival::Pass(edits),
+        Ok(true) => Arrival::Judge(identity),
+        Ok(false) => Arrival::Pass,
         Err(Unmatched::AmbiguousPath) => Arrival::Refuse(Reply::error(400, "Bad request path")),
         // The operator's mistake: the log of the host says which, the client need not know.
         Err(Unmatched::Unknown(_)) => {
@@ -118,53 +89,41 @@ mod tests {
     #[test]
     fn what_a_client_says_of_itself_is_no_identity() {
         let forged = request(None, &[("X-Consumer-ID", "1"), ("X_Consumer_Username", "root")]);
-        let edits = vec![Edit::remove("x-consumer-id"), Edit::remove("x_consumer_username")];
-        assert_eq!(
-            at_authentication(&forged, &common("{}"), &[]),
-            Arrival::Judge(None, edits.clone())
-        );
+        assert_eq!(arrival(&forged, &common("{}")), Arrival::Judge(None));
         let elsewhere = common(r#"{"match":{"paths":["/other"]}}"#);
-        assert_eq!(at_authentication(&forged, &elsewhere, &[]), Arrival::Pass(edits));
-        assert_eq!(at_use(&forged, &common("{}")), Arrival::Judge(None, vec![]));
+        assert_eq!(arrival(&forged, &elsewhere), Arrival::Pass);
     }
 
     #[test]
-    fn the_property_is_the_identity_and_its_headers_stay() {
-        let known = request(Some(r#"{"id":"1"}"#), &[("x-consumer-id", "1")]);
-        for arrival in
-            [at_authentication(&known, &common("{}"), &[]), at_use(&known, &common("{}"))]
-        {
-            let Arrival::Judge(Some(identity), edits) = arrival else { panic!("{arrival:?}") };
-            assert_eq!((identity.id.as_str(), edits.len()), ("1", 0));
-        }
+    fn the_property_is_the_identity() {
+        let known = request(Some(r#"{"id":"1"}"#), &[("x-consumer-id", "2")]);
+        let Arrival::Judge(Some(identity)) = arrival(&known, &common("{}")) else { panic!() };
+        assert_eq!(identity.id, "1");
     }
 
     #[test]
     fn a_refused_request_is_left_alone() {
         let refused =
             request(Some(r#"{"refused":true}"#), &[("x-consumer-id", "1"), ("x-consumer-id", "2")]);
-        assert_eq!(at_authentication(&refused, &common("{}"), &[]), Arrival::Pass(vec![]));
-        assert_eq!(at_use(&refused, &common("{}")), Arrival::Pass(vec![]));
+        assert_eq!(arrival(&refused, &common("{}")), Arrival::Pass);
     }
 
     #[test]
     fn trusted_headers_count_only_where_the_operator_says_so() {
         let announced = request(None, &[("X-Consumer-ID", "1")]);
         let trusting = common(r#"{"trust_consumer_headers":true}"#);
-        assert!(matches!(at_use(&announced, &trusting), Arrival::Judge(Some(_), _)));
+        assert!(matches!(arrival(&announced, &trusting), Arrival::Judge(Some(_))));
         let twice = request(None, &[("X-Consumer-ID", "1"), ("x-consumer-id", "2")]);
-        assert_eq!(status(&at_use(&twice, &trusting)), Some(400));
-        assert_eq!(status(&at_authentication(&twice, &trusting, &[])), Some(400));
-        assert_eq!(status(&at_authentication(&twice, &common("{}"), &[])), Some(400));
+        assert_eq!(status(&arrival(&twice, &trusting)), Some(400));
     }
 
     #[test]
     fn what_cannot_be_judged_is_refused() {
-        assert_eq!(status(&at_use(&request(Some("{"), &[]), &common("{}"))), Some(500));
+        assert_eq!(status(&arrival(&request(Some("{"), &[]), &common("{}"))), Some(500));
         let listed = common(r#"{"match":{"consumers":["ana"]}}"#);
-        assert_eq!(status(&at_use(&request(None, &[]), &listed)), Some(500));
+        assert_eq!(status(&arrival(&request(None, &[]), &listed)), Some(500));
         let paths = common(r#"{"match":{"paths":["/a"]}}"#);
         let odd = Request { target: b"/%2f".to_vec(), ..request(None, &[]) };
-        assert_eq!(status(&at_use(&odd, &paths)), Some(400));
+        assert_eq!(status(&arrival(&odd, &paths)), Some(400));
     }
 }

@@ -1,7 +1,8 @@
 //! The request headers that tell the upstream who is calling.
 
 use crate::identity::{Credential, Identity};
-use exchange::{Edit, Head, Occurrence, same_name};
+use exchange::{Head, Occurrence};
+use settings::Common;
 
 /// The headers that Kong's authentication plugins set. A client's own copies never reach the upstream.
 pub const IDENTITY_HEADERS: [&str; 7] = [
@@ -9,40 +10,20 @@ pub const IDENTITY_HEADERS: [&str; 7] = [
     "x-consumer-username",
     "x-consumer-custom-id",
     "x-credential-identifier",
-    "x-authenticated-groups",
-    "x-consumer-groups",
+    AUTHENTICATED_GROUPS,
+    CONSUMER_GROUPS,
     "x-anonymous-consumer",
 ];
+
+const AUTHENTICATED_GROUPS: &str = "x-authenticated-groups";
+const CONSUMER_GROUPS: &str = "x-consumer-groups";
+
+/// The kind of the credential that a session is.
+pub const SESSION: &str = "session";
 
 /// A header that belongs to the gateway came more than once, on a host that cannot remove the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicate(pub String);
-
-/// Takes out what a client sent under the gateway's own header names, in every spelling that an upstream may
-/// fold together. `owned` are the names that the filter sets besides [`IDENTITY_HEADERS`].
-///
-/// # Errors
-/// When `can_remove` is false (Kong) and one of them came twice: setting it would leave the second value.
-pub fn neutralise(head: &Head, owned: &[&str], can_remove: bool) -> Result<Vec<Edit>, Duplicate> {
-    let mut edits: Vec<Edit> = Vec::new();
-    let mut names: Vec<String> = Vec::new();
-    for (name, _) in head.fields() {
-        let mut all = IDENTITY_HEADERS.iter().chain(owned);
-        if !all.any(|own| same_name(name, own.as_bytes())) {
-            continue;
-        }
-        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-        match (names.contains(&name), can_remove) {
-            (true, true) => {}
-            (true, false) => return Err(Duplicate(name)),
-            (false, _) => {
-                edits.push(Edit::remove(name.clone()));
-                names.push(name);
-            }
-        }
-    }
-    Ok(edits)
-}
 
 /// Refuses a header that this filter removes or sets if the host could not do so to all of its copies.
 ///
@@ -55,13 +36,18 @@ pub fn single_owned(head: &Head, name: &str, can_remove: bool) -> Result<(), Dup
     }
 }
 
-/// The headers for `identity`, each set, or taken out of `head` if it is there, as Kong does.
-#[must_use]
-pub fn announce(head: &Head, identity: &Identity) -> Vec<Edit> {
+/// The identity headers of a request whose identity is `who`: all that is to be there. `current` gives a field's
+/// value as it is now.
+pub(crate) fn identity_headers<'a>(
+    who: Option<&Identity>,
+    current: &impl Fn(&'static str) -> Option<&'a [u8]>,
+) -> Vec<(&'static str, Vec<u8>)> {
+    let Some(identity) = who else { return Vec::new() };
     let credential = identity.credential.as_ref().filter(|_| !identity.anonymous);
     let identifier = credential.and_then(|credential| credential.identifier.as_deref());
     let anonymous = credential.is_none().then_some("true");
-    [
+    let value = |text: &str| escaped(text, false).into_bytes();
+    let mut headers: Vec<(&'static str, Vec<u8>)> = [
         ("x-consumer-id", Some(identity.id.as_str())),
         ("x-consumer-username", identity.username.as_deref()),
         ("x-consumer-custom-id", identity.custom_id.as_deref()),
@@ -69,19 +55,40 @@ pub fn announce(head: &Head, identity: &Identity) -> Vec<Edit> {
         ("x-anonymous-consumer", anonymous),
     ]
     .into_iter()
-    .filter_map(|(name, value)| match value {
-        Some(value) => Some(Edit::set(name, header_value(value))),
-        None => head.first(name).map(|_| Edit::remove(name)),
-    })
-    .collect()
+    .filter_map(|(name, text)| Some((name, value(text?))))
+    .collect();
+    // Kong announces groups for a session only. A Lua plugin's list stays if it says the same as the identity.
+    let of_session = credential.is_some_and(|credential| credential.kind == SESSION);
+    for name in [AUTHENTICATED_GROUPS, CONSUMER_GROUPS] {
+        let said = current(name).filter(|said| says(said, &identity.groups));
+        let told = (of_session && name == AUTHENTICATED_GROUPS && !identity.groups.is_empty())
+            .then(|| joined(&identity.groups));
+        headers.extend(told.or_else(|| said.map(<[u8]>::to_vec)).map(|value| (name, value)));
+    }
+    headers
+}
+
+fn joined(groups: &[String]) -> Vec<u8> {
+    let all: Vec<String> = groups.iter().map(|group| escaped(group, true)).collect();
+    all.join(", ").into_bytes()
+}
+
+/// Whether a header's list names exactly these groups, and at least one.
+fn says(list: &[u8], groups: &[String]) -> bool {
+    let mut said: Vec<&[u8]> = list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
+    let mut held: Vec<&[u8]> = groups.iter().map(|group| group.as_bytes()).collect();
+    said.sort_unstable();
+    held.sort_unstable();
+    !held.is_empty() && said == held
 }
 
 /// The identity that Kong's own Lua plugins announced. Only for an operator who says that they did
-/// (`trust_consumer_headers`).
+/// (`trust_consumer_headers`). Most of these plugins leave the headers for groups as a client sent them, so that
+/// these count only with a setting of their own (`trust_group_headers`).
 ///
 /// # Errors
 /// When one of the headers came twice: Kong sets each once, so a client had a hand in it.
-pub fn trusted(head: &Head) -> Result<Option<Identity>, Duplicate> {
+pub(crate) fn trusted(head: &Head, common: &Common) -> Result<Option<Identity>, Duplicate> {
     for name in IDENTITY_HEADERS {
         single_owned(head, name, false)?;
     }
@@ -89,8 +96,8 @@ pub fn trusted(head: &Head) -> Result<Option<Identity>, Duplicate> {
     let Some(id) = text("x-consumer-id") else { return Ok(None) };
     let anonymous = text("x-anonymous-consumer").is_some();
     let identifier = text("x-credential-identifier");
-    let groups = text("x-consumer-groups").or_else(|| text("x-authenticated-groups"));
-    let groups = groups.unwrap_or_default();
+    let groups = || text(CONSUMER_GROUPS).or_else(|| text(AUTHENTICATED_GROUPS));
+    let groups = common.trust_group_headers.then(groups).flatten().unwrap_or_default();
     let groups = groups.split(',').map(str::trim).filter(|group| !group.is_empty());
     Ok(Some(Identity {
         username: text("x-consumer-username"),
@@ -107,11 +114,16 @@ pub fn trusted(head: &Head) -> Result<Option<Identity>, Duplicate> {
     }))
 }
 
-/// `text` as a header value: a control character, which could end the header, is percent-encoded.
-fn header_value(text: &str) -> String {
+/// `text` as the value of a field, or as an element of a list: what could end it is percent-encoded, and then
+/// `%` is, too.
+fn escaped(text: &str, in_list: bool) -> String {
+    let ends = |c: char| c.is_ascii_control() || in_list && c == ',';
+    if !text.contains(ends) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_ascii_control() {
+        if ends(c) || c == '%' {
             out.push_str(&exchange::percent_encode(c.to_string().as_bytes()));
         } else {
             out.push(c);
@@ -128,75 +140,70 @@ mod tests {
         Identity {
             id: "1".into(),
             username: Some("ana".into()),
+            groups: vec!["a".into(), "b".into()],
             credential: Some(Credential {
                 id: "c".into(),
+                kind: "key-auth".into(),
                 identifier: Some("c".into()),
-                ..Credential::default()
+                key: None,
             }),
             ..Identity::default()
         }
     }
 
-    #[test]
-    fn every_spelling_of_an_identity_header_is_taken_out() {
-        let head = Head::from_iter([
-            ("X-Consumer-ID", "evil"),
-            ("x_consumer_username", "root"),
-            ("X-Consumer_Custom-ID", "7"),
-            ("x-mine", "1"),
-            ("accept", "*/*"),
-        ]);
-        let edits = neutralise(&head, &["X-Mine"], false).unwrap();
-        assert_eq!(
-            edits,
-            ["x-consumer-id", "x_consumer_username", "x-consumer_custom-id", "x-mine"]
-                .map(Edit::remove)
-        );
+    fn of(identity: &Identity, head: &Head) -> Vec<(&'static str, String)> {
+        let headers = identity_headers(Some(identity), &|name| head.first(name));
+        let text = |value| String::from_utf8(value).unwrap();
+        headers.into_iter().map(|(name, value)| (name, text(value))).collect()
+    }
+
+    fn common(json: &str) -> Common {
+        settings::read(json.as_bytes(), &|_| None, Common::identified).unwrap()
     }
 
     #[test]
-    fn a_copy_that_cannot_be_removed_is_refused() {
-        let head = Head::from_iter([("X-Consumer-ID", "a"), ("x-consumer-id", "b")]);
-        assert_eq!(neutralise(&head, &[], false), Err(Duplicate("x-consumer-id".into())));
-        assert_eq!(neutralise(&head, &[], true), Ok(vec![Edit::remove("x-consumer-id")]));
-        assert!(single_owned(&head, "X-Consumer-Id", false).is_err());
-        assert!(single_owned(&head, "x-consumer-id", true).is_ok());
+    fn an_identity_has_the_headers_that_kong_sets() {
+        let id = ("x-consumer-id", "1".to_owned());
+        let username = ("x-consumer-username", "ana".to_owned());
+        assert_eq!(
+            of(&ana(), &Head::default()),
+            [id.clone(), username.clone(), ("x-credential-identifier", "c".to_owned())]
+        );
+        assert_eq!(
+            of(&ana().into_anonymous(), &Head::default()),
+            [id, username, ("x-anonymous-consumer", "true".to_owned())]
+        );
+        assert_eq!(identity_headers(None, &|_| None), []);
     }
 
     #[test]
-    fn an_identity_sets_what_it_has_and_takes_out_what_it_has_not() {
-        let head =
-            Head::from_iter([("x-consumer-custom-id", "7"), ("x-anonymous-consumer", "true")]);
+    fn groups_are_announced_for_a_session_and_stay_where_they_are_the_identitys_own() {
+        let groups =
+            |identity: &Identity, fields: &[(&str, &str)]| -> Vec<(&'static str, String)> {
+                let all = of(identity, &fields.iter().copied().collect());
+                all.into_iter().filter(|(name, _)| name.ends_with("groups")).collect()
+            };
+        let mut session = ana();
+        session.credential.as_mut().unwrap().kind = SESSION.into();
+        assert_eq!(groups(&session, &[]), [(AUTHENTICATED_GROUPS, "a, b".to_owned())]);
+        session.groups = vec!["a,b".into(), "%".into(), "c%\n".into()];
+        assert_eq!(groups(&session, &[]), [(AUTHENTICATED_GROUPS, "a%2Cb, %, c%25%0A".to_owned())]);
         assert_eq!(
-            announce(&head, &ana()),
-            [
-                Edit::set("x-consumer-id", "1"),
-                Edit::set("x-consumer-username", "ana"),
-                Edit::remove("x-consumer-custom-id"),
-                Edit::set("x-credential-identifier", "c"),
-                Edit::remove("x-anonymous-consumer"),
-            ]
+            groups(&ana(), &[("X-Consumer-Groups", "b,a")]),
+            [(CONSUMER_GROUPS, "b,a".to_owned())]
         );
-    }
-
-    #[test]
-    fn an_anonymous_consumer_is_announced_as_such() {
-        let edits = announce(&Head::default(), &ana().into_anonymous());
-        assert_eq!(
-            edits,
-            [
-                Edit::set("x-consumer-id", "1"),
-                Edit::set("x-consumer-username", "ana"),
-                Edit::set("x-anonymous-consumer", "true"),
-            ]
-        );
+        for other in ["a", "a,b,c", "", "a, b, b"] {
+            assert_eq!(groups(&ana(), &[("x-consumer-groups", other)]), [], "{other}");
+        }
+        let nobody = Identity { groups: vec![], ..ana() };
+        assert_eq!(groups(&nobody, &[("x-consumer-groups", "")]), []);
     }
 
     #[test]
     fn a_name_cannot_end_its_header() {
-        let identity = Identity { username: Some("a\r\nX-Admin: 1\0é".into()), ..ana() };
-        let edits = announce(&Head::default(), &identity);
-        assert!(edits.contains(&Edit::set("x-consumer-username", "a%0D%0AX-Admin: 1%00é")));
+        let identity = Identity { username: Some("a%\r\nX-Admin: 1\0é".into()), ..ana() };
+        let name = ("x-consumer-username", "a%25%0D%0AX-Admin: 1%00é".to_owned());
+        assert!(of(&identity, &Head::default()).contains(&name));
     }
 
     #[test]
@@ -207,15 +214,25 @@ mod tests {
             ("X-Consumer-Groups", "a, b"),
             ("X-Credential-Identifier", "c"),
         ];
-        let identity = trusted(&fields.iter().copied().collect()).unwrap().unwrap();
-        assert_eq!(
-            (identity.groups.as_slice(), identity.is_authenticated()),
-            (&["a".to_owned(), "b".to_owned()][..], true)
-        );
+        let trusting = common(r#"{"trust_consumer_headers":true}"#);
+        let identity = trusted(&fields.iter().copied().collect(), &trusting).unwrap().unwrap();
+        assert_eq!((identity.id.as_str(), identity.is_authenticated()), ("1", true));
         fields.push(("X-Anonymous-Consumer", "true"));
-        assert!(!trusted(&fields.iter().copied().collect()).unwrap().unwrap().is_authenticated());
+        let anonymous = trusted(&fields.iter().copied().collect(), &trusting).unwrap().unwrap();
+        assert!(!anonymous.is_authenticated());
         fields.push(("x-consumer-id", "2"));
-        assert!(trusted(&fields.iter().copied().collect()).is_err());
-        assert_eq!(trusted(&Head::default()), Ok(None));
+        assert!(trusted(&fields.iter().copied().collect(), &trusting).is_err());
+        assert_eq!(trusted(&Head::default(), &trusting), Ok(None));
+    }
+
+    #[test]
+    fn groups_in_headers_count_only_where_the_operator_trusts_these_too() {
+        let head = |name: &'static str| Head::from_iter([("X-Consumer-ID", "1"), (name, "a, b")]);
+        let trusting = r#"{"trust_consumer_headers":true,"trust_group_headers":true}"#;
+        for name in ["X-Consumer-Groups", "X-Authenticated-Groups"] {
+            let groups = |json| trusted(&head(name), &common(json)).unwrap().unwrap().groups;
+            assert!(groups(r#"{"trust_consumer_headers":true}"#).is_empty(), "{name}");
+            assert_eq!(groups(trusting), ["a", "b"], "{name}");
+        }
     }
 }

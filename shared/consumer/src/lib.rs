@@ -7,18 +7,22 @@
 #![warn(missing_docs)]
 
 mod gate;
+mod guard;
 mod headers;
 mod identity;
 mod inline;
 mod known;
 mod kong_lists;
+mod owned;
 
-pub use gate::{Arrival, at_authentication, at_use, refuse_duplicate};
-pub use headers::{Duplicate, IDENTITY_HEADERS, announce, neutralise, single_owned, trusted};
+pub use gate::{Arrival, arrival, refuse_duplicate};
+pub use guard::Guard;
+pub use headers::{Duplicate, IDENTITY_HEADERS, SESSION, single_owned};
 pub use identity::{Credential, Identity};
 pub use inline::{Directory, JwtSecret, consumers};
 pub use known::{CLAIMS, Known, PROPERTY, refused};
 pub use kong_lists::KongLists;
+pub use owned::Owned;
 
 /// SHA-256 of an API key: what is stored, looked up and compared in its place.
 #[must_use]

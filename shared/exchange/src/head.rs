@@ -92,6 +92,11 @@ impl Head {
         self.values(name).next()
     }
 
+    /// Every field that an upstream may read as `name`, in order: see [`same_name`].
+    pub fn spellings<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.fields().filter(move |(field, _)| same_name(field, name.as_bytes()))
+    }
+
     /// How often `name` occurs.
     #[must_use]
     pub fn occurrence<'a>(&'a self, name: &'a str) -> Occurrence<'a> {
@@ -124,8 +129,9 @@ impl Head {
     }
 }
 
-/// Whether two field names are the same to an upstream that folds `_` and `-`, as CGI and nginx
-/// (`underscores_in_headers on`) do. Case does not matter.
+/// Whether an upstream may take two field names for the same: case does not matter, and CGI, WSGI, Rack and PHP
+/// read `_` and `-` as one character. Every filter that looks for a header, removes or replaces one, or masks
+/// one, goes by this rule.
 #[must_use]
 pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
@@ -210,6 +216,13 @@ mod tests {
     fn names_that_an_upstream_folds_together_are_the_same() {
         assert!(same_name(b"X_Consumer-ID", b"x-consumer-id"));
         assert!(!same_name(b"x-consumer-i", b"x-consumer-id"));
+    }
+
+    #[test]
+    fn every_spelling_of_a_name_is_found_in_order() {
+        let head = Head::from_iter([("X_A", "1"), ("x-a", "2"), ("x-ab", "3"), ("X-A", "4")]);
+        let found: Vec<&[u8]> = head.spellings("x-a").map(|(_, value)| value).collect();
+        assert_eq!(found, [b"1", b"2", b"4"]);
     }
 
     #[test]

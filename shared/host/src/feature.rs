@@ -2,6 +2,7 @@
 
 use crate::lookup::Source;
 use crate::profile::Host;
+use consumer::Owned;
 use exchange::{Background, Flow};
 use serde_json::{Value, json};
 use settings::{Common, Fields, Invalid};
@@ -24,6 +25,10 @@ pub trait Feature: 'static {
 
     /// The settings that every filter has.
     fn common(config: &Self::Config) -> &Common;
+
+    /// The request headers that are the filter's own: what a client sends under their names never reaches the
+    /// upstream. It has no default, so that no filter leaves it out.
+    fn owned(config: &Self::Config) -> Owned;
 
     /// What the filter wants to know of each request.
     fn needs(_config: &Self::Config) -> Needs {

@@ -21,9 +21,10 @@ use crate::lookup::{Lookup, Moment};
 use crate::profile::Host;
 use crate::reply;
 use crate::root::Root;
-use consumer::{Known, PROPERTY, refused};
+use consumer::{Guard, Known, PROPERTY, refuse_duplicate, refused};
 use exchange::{
-    Call, CallResult, Event, Finding, Flow, Head, Key, Reply, Step, Target, Unavailable, Watch,
+    Call, CallResult, Edit, Event, Finding, Flow, Head, Key, Reply, Step, Target, Unavailable,
+    Watch,
 };
 use properties::{property, publish};
 use response::Progress;
@@ -47,6 +48,8 @@ pub(crate) struct Stream {
     /// The request's own state machine, once its headers are here.
     flow: Option<Box<dyn Flow>>,
     head: Head,
+    /// Keeps what a client sends under the filter's own headers from the upstream.
+    guard: Option<Guard>,
     progress: Progress,
     /// The response's, once it was seen.
     status: Option<u16>,
@@ -106,6 +109,7 @@ impl Stream {
             state: State::Fresh,
             flow: None,
             head: Head::default(),
+            guard: None,
             progress: Progress::Unseen,
             status: None,
             watch: Watch::default(),
@@ -128,7 +132,8 @@ impl Stream {
         // First of all: after a refusal from a callout's answer Kong still runs the next filter, and a second
         // answer would trap.
         let consumer = property(host, PROPERTY);
-        if Known::from_property(consumer.as_deref()) == Known::Refused {
+        let known = Known::from_property(consumer.as_deref());
+        if known == Known::Refused {
             self.state = State::Passed;
             return (Action::Continue, Asked::Nothing);
         }
@@ -147,6 +152,10 @@ impl Stream {
         self.at_response = ready.needs().at_response;
         self.head = request.head.clone();
         self.root.seen(request.now, &request);
+        match Guard::new(ready.owned(), ready.common(), &self.head, known, host.can_remove()) {
+            Ok(guard) => self.guard = Some(guard),
+            Err(duplicate) => return self.refuse(refuse_duplicate(&duplicate), Phase::Headers),
+        }
         self.flow = Some(ready.flow());
         self.tell(Event::Request(Box::new(request)), Phase::Headers)
     }
@@ -256,26 +265,30 @@ impl Stream {
         let host = self.root.host();
         loop {
             step = match step {
-                Step::Forward(edits) => match self.edit(host, &edits) {
+                Step::Forward(edits) => match self.release(host, edits) {
                     Ok(()) => {
                         self.root.count("passed");
                         self.state = State::Forwarded;
                         return (Action::Continue, Asked::Nothing);
                     }
-                    Err(()) => Step::Reply(failed()),
+                    Err(reply) => Step::Reply(reply),
                 },
                 Step::Reply(reply) => return self.refuse(reply, phase),
-                Step::AwaitBody(edits) => match self.edit(host, &edits) {
+                Step::AwaitBody(edits) => match self.release(host, edits) {
                     Ok(()) => match self.whole.take() {
                         Some(size) => flow.on(Event::Body(body(Buffer::RequestBody, size))),
                         None => return self.hold(host, State::AwaitingBody),
                     },
-                    Err(()) => Step::Reply(failed()),
+                    Err(reply) => Step::Reply(reply),
                 },
-                Step::StreamBody => return self.hold(host, State::Streaming(0)),
-                Step::StreamBodyAfter(edits) => match self.edit(host, &edits) {
+                // The flow takes one piece after the other, and changes nothing in between.
+                Step::StreamBody if phase == Phase::Body => {
+                    return self.hold(host, State::Streaming(0));
+                }
+                Step::StreamBody => Step::StreamBodyAfter(Vec::new()),
+                Step::StreamBodyAfter(edits) => match self.release(host, edits) {
                     Ok(()) => return self.hold(host, State::Streaming(0)),
-                    Err(()) => Step::Reply(failed()),
+                    Err(reply) => Step::Reply(reply),
                 },
                 Step::Find(_, edits) if self.edit(host, &edits).is_err() => Step::Reply(failed()),
                 Step::Find(key, _) => match self.find(host, key, 0) {
@@ -295,6 +308,14 @@ impl Stream {
                 },
             };
         }
+    }
+
+    /// Makes a filter's edits to a request that goes on, or that later filters see from now on, with all that
+    /// follows from them.
+    fn release(&mut self, host: Host, edits: Vec<Edit>) -> Result<(), Reply> {
+        let Some(guard) = self.guard.as_mut() else { return Err(failed()) };
+        let edits = guard.settle(&self.head, edits).map_err(|twice| refuse_duplicate(&twice))?;
+        self.edit(host, &edits).map_err(|()| failed())
     }
 
     fn hold(&mut self, host: Host, state: State) -> (Action, Asked) {

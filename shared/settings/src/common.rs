@@ -19,6 +19,8 @@ pub struct Common {
     pub cache: Cache,
     /// Kong: take `X-Consumer-*` request headers for the identity.
     pub trust_consumer_headers: bool,
+    /// Kong: with these, take `X-Consumer-Groups` and `X-Authenticated-Groups` for the groups.
+    pub trust_group_headers: bool,
     /// Whether to count; unset means what is safe on the host.
     pub metrics: Option<bool>,
     /// Envoy: the operator asserts that `allow_on_headers_stop_iteration` is set.
@@ -76,12 +78,20 @@ impl Common {
     }
 
     fn rest(f: &mut Fields<'_>) -> Self {
+        let trust_consumer_headers = f.flag("trust_consumer_headers", false);
+        let trust_group_headers = f.flag("trust_group_headers", false);
+        f.check(
+            trust_consumer_headers || !trust_group_headers,
+            "trust_group_headers",
+            "found true without `trust_consumer_headers`, expected both: groups belong to a consumer",
+        );
         Self {
             matching: Match::default(),
             admin: None,
             shm_zone: None,
             cache: Cache::default(),
-            trust_consumer_headers: f.flag("trust_consumer_headers", false),
+            trust_consumer_headers,
+            trust_group_headers,
             metrics: f.optional_flag("metrics"),
             holds_headers: f.flag("allow_on_headers_stop_iteration", false),
         }

@@ -10,8 +10,8 @@ use crate::rows::Write;
 use crate::secret::Kind;
 use crate::set_cookie::replace;
 use crate::times::Refresh;
-use consumer::{Credential, Identity, PROPERTY, announce};
-use exchange::{Answer, BodyAhead, Edit, Request, Step, Unavailable};
+use consumer::{Credential, Identity, PROPERTY};
+use exchange::{Answer, BodyAhead, Edit, Step, Unavailable};
 use std::rc::Rc;
 
 impl SessionFlow {
@@ -45,8 +45,6 @@ impl SessionFlow {
         };
         if work.identity.is_none() {
             let identity = identity(holder, looked_up);
-            work.told = announce(&work.request.head, &identity);
-            work.told.extend(groups(&work.request, &identity));
             work.told.push(Edit::Publish(PROPERTY, identity.to_json()));
         }
         work.before.contents = session.contents.clone();
@@ -145,21 +143,14 @@ impl SessionFlow {
             }
             work.told.push(Edit::Publish(MARK, mark::write(&work.before)));
         }
-        if let Some(session) = &work.session {
+        // A session of somebody else than the request's identity is none of the upstream's business.
+        if let Some(session) = work.session.as_ref().filter(|session| self.is_known(&work, session))
+        {
             let told = keeper.tell(&keeper.config.request_headers, session, work.now);
             work.told.extend(told);
         }
-        // What is set anyway need not be taken out first.
-        let told = std::mem::take(&mut work.told);
-        let set_anyway = |edit: &Edit| match edit {
-            Edit::Remove(name) => told
-                .iter()
-                .any(|other| matches!(other, Edit::Set(set, _) | Edit::Remove(set) if set == name)),
-            _ => false,
-        };
         let mut edits = std::mem::take(&mut work.edits);
-        edits.retain(|edit| !set_anyway(edit));
-        edits.extend(told);
+        edits.append(&mut work.told);
         // Nobody else's body is waited for. Kong runs the filters behind this one meanwhile, so that they already have
         // to know whose session it is.
         let may_end = work.session.is_some()
@@ -169,6 +160,12 @@ impl SessionFlow {
             true => (State::AwaitingBody(work), Step::AwaitBody(edits)),
             false => (State::Forwarded(work), Step::Forward(edits)),
         }
+    }
+
+    /// Whether the session is for whoever an earlier filter has authenticated, if one has.
+    fn is_known(&self, work: &Work, session: &Session) -> bool {
+        let consumer = self.keeper.holder(session).map(|holder| holder.consumer);
+        work.identity.as_ref().is_none_or(|identity| Some(&identity.id) == consumer.as_ref())
     }
 
     /// The body is here, or not to be had, and then it asks for nothing.
@@ -215,14 +212,4 @@ fn identity(holder: &Holder, looked_up: Option<&Identity>) -> Identity {
             ..Identity::default()
         },
     }
-}
-
-/// Kong's header for the groups that come from a session.
-fn groups(request: &Request, identity: &Identity) -> Option<Edit> {
-    const NAME: &str = "x-authenticated-groups";
-    let joined = identity.groups.join(", ");
-    if joined.is_empty() || joined.bytes().any(|byte| byte.is_ascii_control()) {
-        return request.head.first(NAME).map(|_| Edit::remove(NAME));
-    }
-    Some(Edit::set(NAME, joined))
 }

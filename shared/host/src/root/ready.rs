@@ -3,6 +3,7 @@
 use crate::feature::{Feature, Needs, check_common};
 use crate::lookup::Source;
 use crate::profile::Host;
+use consumer::Owned;
 use exchange::{Background, Flow};
 use settings::{Common, Invalid};
 use std::cell::RefCell;
@@ -22,6 +23,7 @@ pub(crate) struct Blueprint {
 /// A filter whose settings are read and checked.
 pub(crate) struct Ready {
     pub(super) common: Common,
+    owned: Rc<Owned>,
     needs: Needs,
     flow: Box<dyn Fn() -> Box<dyn Flow>>,
     pub(super) check: Box<dyn Fn(Host) -> Result<(), Invalid>>,
@@ -46,6 +48,7 @@ impl Ready {
         let source = F::source(&config);
         let checked = Rc::clone(&config);
         Ok(Self {
+            owned: Rc::new(F::owned(&config)),
             needs: F::needs(&config),
             source: RefCell::new(source),
             background: RefCell::new(F::background(&config)),
@@ -61,6 +64,10 @@ impl Ready {
 
     pub(crate) fn flow(&self) -> Box<dyn Flow> {
         (self.flow)()
+    }
+
+    pub(crate) fn owned(&self) -> Rc<Owned> {
+        Rc::clone(&self.owned)
     }
 
     pub(crate) fn needs(&self) -> Needs {

@@ -1,11 +1,10 @@
 //! What the host tells of a request at its headers.
 
 use super::now;
-use super::properties::property;
+use super::properties::{claims, property};
 use crate::abi;
 use crate::profile::Host;
 use crate::root::Ready;
-use consumer::CLAIMS;
 use exchange::{BodyAhead, Entities, Entity, Head, Named, Origin, Request};
 
 /// The request, with `consumer` as its identity so far; `end` as the host gave it.
@@ -38,7 +37,7 @@ pub(super) fn request(
         target,
         now: now(),
         consumer,
-        claims: if needs.claims { property(host, CLAIMS) } else { None },
+        claims: if needs.claims { claims(host) } else { None },
         mark: needs.mark.and_then(|name| property(host, name)),
         origin: if needs.origin { origin(host, &head) } else { Origin::default() },
         peer: if needs.peer { peer() } else { None },

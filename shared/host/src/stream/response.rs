@@ -1,11 +1,11 @@
 //! The response, the bodies that pass by, and the end of a request.
 
 use super::edits::edit_response;
-use super::properties::property;
+use super::properties::{claims, property};
 use super::{Action, Asked, MAX_KONG_HEADERS, State, Stream, now};
 use crate::abi::{self, Buffer, Map};
 use crate::callout;
-use consumer::{CLAIMS, PROPERTY};
+use consumer::PROPERTY;
 use exchange::{CallResult, Done, Flow, Piece, Response, ResponseEvent, ResponseStep, Unavailable};
 
 /// How far the response is.
@@ -42,8 +42,7 @@ impl Stream {
         let readable = !host.may_be_kong() || count <= MAX_KONG_HEADERS;
         let head = if readable { callout::head(Map::Response) } else { None };
         let head = head.unwrap_or_default();
-        let wanted = |name| if self.at_response { property(host, name) } else { None };
-        let consumer = wanted(PROPERTY);
+        let consumer = if self.at_response { property(host, PROPERTY) } else { None };
         Response {
             status: head
                 .text(":status")
@@ -55,7 +54,7 @@ impl Stream {
             ours: self.state == State::Refused,
             ends: end,
             // Claims come with an identity only.
-            claims: consumer.as_ref().and_then(|_| wanted(CLAIMS)),
+            claims: consumer.as_ref().and_then(|_| claims(host)),
             consumer,
         }
     }
