@@ -186,3 +186,10 @@ pub fn imports_not_everywhere(wasm: &[u8]) -> Vec<(String, String)> {
     };
     imports(wasm).into_iter().filter(|import| !allowed(import)).collect()
 }
+
+/// The functions that a module exports.
+pub fn exports(wasm: &[u8]) -> Vec<String> {
+    let (_, module) = compiled(wasm);
+    let functions = module.exports().filter(|export| export.ty().func().is_some());
+    functions.map(|export| export.name().to_owned()).collect()
+}

@@ -11,6 +11,10 @@ use crate::worker::Inner;
 impl Inner {
     /// A request has arrived; every filter gets its context first.
     pub(crate) fn kong_open(&self, stream: u64) {
+        if self.state.borrow().dead {
+            self.with_stream(stream, |s| (s.fate, s.finished) = (Fate::Closed, true));
+            return;
+        }
         for place in 0..self.chain_length(stream) {
             if !self.kong_context_ready(stream, place) {
                 return self.kong_error(stream, 500);
@@ -224,6 +228,9 @@ impl Inner {
     /// nginx answers by itself: the request's module contexts are gone, and with them every hook
     /// but the deletion.
     pub(crate) fn kong_error(&self, stream: u64, status: u16) {
+        if self.state.borrow().dead {
+            return;
+        }
         self.kong_cancel(stream, None);
         self.with_stream(stream, |s| {
             s.hooks_lost = true;
@@ -235,6 +242,9 @@ impl Inner {
 
     /// Log and deletion.
     pub(crate) fn kong_finish(&self, stream: u64, fate: Fate) {
+        if self.state.borrow().dead {
+            return;
+        }
         self.kong_cancel(stream, None);
         let first = self.with_stream(stream, |s| {
             s.fate = fate;

@@ -37,7 +37,9 @@ mod wasi;
 mod worker;
 
 pub use abi::{Callback, Level};
-pub use artifact::{Filter, built_filters, filters_directory, imports, imports_not_everywhere};
+pub use artifact::{
+    Filter, built_filters, exports, filters_directory, imports, imports_not_everywhere,
+};
 pub use callouts::{Answer, Callout};
 pub use headers::Headers;
 pub use message::{Forwarded, Request, Response};

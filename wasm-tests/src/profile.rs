@@ -75,6 +75,8 @@ pub(crate) struct Kong {
     pub(crate) version: KongVersion,
     /// The zones that the operator declared.
     pub(crate) zones: BTreeSet<String>,
+    /// Variables of nginx that the operator declared (`nginx_proxy_set`).
+    pub(crate) variables: BTreeSet<String>,
     /// `client_body_buffer_size`.
     pub(crate) body_buffer: usize,
     /// A Lua plugin buffers responses: request hooks do not run.
@@ -115,6 +117,7 @@ impl Profile {
         Self::of(Host::Kong(Kong {
             version,
             zones: BTreeSet::new(),
+            variables: BTreeSet::new(),
             body_buffer: 8 << 10,
             lua_buffering: false,
             pid: 100,
@@ -170,6 +173,12 @@ impl Profile {
         self.with_kong(|kong| {
             kong.zones.insert(name);
         })
+    }
+
+    /// Kong: declares variables of nginx, as `nginx_proxy_set = $name ""` in kong.conf does.
+    pub fn variables(self, names: &[&str]) -> Self {
+        let names = names.iter().map(|name| (*name).to_owned());
+        self.with_kong(|kong| kong.variables.extend(names))
     }
 
     /// Kong: `client_body_buffer_size`. A body of known length may be a quarter larger.

@@ -173,8 +173,21 @@ fn kong_get(g: &Guest<'_>, kong: &Kong, path: &str) -> Got {
     let filter = g.data().filter.clone();
     let mut worker = g.worker_mut();
     let Some(s) = worker.stream(stream) else { return Got::Status(Status::NotFound) };
+    if path.starts_with("kong.") && callback != Callback::RequestHeaders {
+        drop(worker);
+        g.violation(behind_lua(path));
+        return Got::Status(Status::InternalFailure);
+    }
     if path.starts_with("kong.") {
-        return kong_namespace(s, kong, callback, path);
+        return kong_namespace(s, kong, path);
+    }
+    if path.strip_prefix("ngx.").is_some_and(|name| kong.variables.contains(name)) {
+        // `set` runs before any filter: a declared variable is empty until somebody sets it.
+        let value = s.properties.get(path.as_bytes()).cloned().unwrap_or_default();
+        return Got::Value(value);
+    }
+    if path.starts_with("ngx.gatehouse_") {
+        return Got::Status(Status::NotFound);
     }
     if let Some(value) = s.properties.get(path.as_bytes()) {
         return Got::Value(value.clone());
@@ -188,7 +201,14 @@ fn kong_get(g: &Guest<'_>, kong: &Kong, path: &str) -> Got {
     kong_attribute(s, path).map(String::into_bytes).into()
 }
 
-fn kong_namespace(s: &Stream, kong: &Kong, callback: Callback, path: &str) -> Got {
+/// Lua answers properties of `kong.` on a thread that is there for certain only while the headers of the
+/// request are handled. Elsewhere the real worker went down a second or two later, at another place.
+fn behind_lua(path: &str) -> String {
+    format!("property `{path}` outside of the request headers: Kong's worker dies of it")
+}
+
+/// In the request-headers callback alone.
+fn kong_namespace(s: &Stream, kong: &Kong, path: &str) -> Got {
     let ids = matches!(path, "kong.route_id" | "kong.service_id");
     let names = matches!(path, "kong.route_name" | "kong.service_name");
     let since = ids || kong.version.has_properties();
@@ -197,18 +217,6 @@ fn kong_namespace(s: &Stream, kong: &Kong, callback: Callback, path: &str) -> Go
         .any(|k| if k.ends_with('.') { path.starts_with(k) } else { path == *k });
     if !since || !known || (names && kong.version < crate::profile::KongVersion::V3_9) {
         return Got::Status(Status::NotFound);
-    }
-    let shared = path.starts_with("kong.ctx.shared.");
-    let in_phase = match callback {
-        Callback::RequestHeaders => true,
-        Callback::RequestBody | Callback::CallResponse | Callback::ResponseHeaders => shared,
-        _ => false,
-    };
-    if !in_phase && callback == Callback::Log && (ids || names) {
-        return Got::Status(Status::NotFound);
-    }
-    if !in_phase {
-        return Got::Trap(format!("could not get \"{path}\": no phase in kong.ctx"));
     }
     if path == "kong.response.source" {
         return Got::Trap("attempt to call field 'get_source' (a nil value)".to_owned());
@@ -287,14 +295,13 @@ fn kong_set(g: &Guest<'_>, kong: &Kong, path: &str, value: Vec<u8>) -> Got {
     let mut worker = g.worker_mut();
     let Some(s) = worker.stream(stream) else { return Got::Status(Status::NotFound) };
     if path.starts_with("kong.") {
+        if callback != Callback::RequestHeaders {
+            drop(worker);
+            g.violation(behind_lua(path));
+            return Got::Status(Status::InternalFailure);
+        }
         let shared = path.starts_with("kong.ctx.shared.");
-        let known = kong.version.has_properties() && (shared || KONG_WRITABLE.contains(&path));
-        let in_phase = match callback {
-            Callback::RequestHeaders => true,
-            Callback::RequestBody | Callback::CallResponse | Callback::ResponseHeaders => shared,
-            _ => false,
-        };
-        if !known || !in_phase {
+        if !kong.version.has_properties() || !(shared || KONG_WRITABLE.contains(&path)) {
             return Got::Trap(format!("could not set \"{path}\": unknown error"));
         }
         s.properties.insert(path.as_bytes().to_vec(), value);
@@ -303,10 +310,15 @@ fn kong_set(g: &Guest<'_>, kong: &Kong, path: &str, value: Vec<u8>) -> Got {
     match path.strip_prefix("ngx.") {
         Some("args") => s.line.args = String::from_utf8_lossy(&value).into_owned(),
         Some("upstream_uri") => s.line.upstream = String::from_utf8_lossy(&value).into_owned(),
-        Some(name) if name.starts_with("upstream_") => {
+        Some(name) if name.starts_with("upstream_") || kong.variables.contains(name) => {
             s.properties.insert(path.as_bytes().to_vec(), value);
         }
-        Some(_) => return Got::Status(Status::InternalFailure),
+        // nginx's own, which cannot be changed.
+        Some(name) if ngx_variable(s, name).is_some() => {
+            return Got::Status(Status::InternalFailure);
+        }
+        // Nobody has declared it.
+        Some(_) => return Got::Status(Status::NotFound),
         None => return Got::Status(Status::NotFound),
     }
     Got::Value(Vec::new())

@@ -158,7 +158,9 @@ impl Vm {
             return Called { trapped: true, ..Called::default() };
         };
         let Some(function) = instance.get_func(&mut *store, export) else {
-            return Called::default();
+            // Envoy looks whether a callback is there; Kong calls it through a null pointer.
+            let kong = self.node.borrow().profile.is_kong();
+            return if kong { self.worker_dies(&now, export) } else { Called::default() };
         };
         let data = store.data_mut();
         data.effective = now.context;
@@ -179,6 +181,17 @@ impl Vm {
         }
         let result = results.first().and_then(Val::i32);
         Called { result, trapped: outcome.is_err(), after, stopped }
+    }
+
+    /// The worker ends, and with it every connection that it has.
+    fn worker_dies(&self, now: &Now, export: &str) -> Called {
+        let text = format!(
+            "{export} is not exported: Kong calls it through a null pointer, and the worker exits on signal 11"
+        );
+        self.node.borrow_mut().log_line(crate::abi::Level::Critical, text.clone());
+        self.note_trap(now.callback, now.stream, &text);
+        self.worker.borrow_mut().die();
+        Called { trapped: true, ..Called::default() }
     }
 
     fn note_trap(&self, callback: Callback, stream: Option<(u64, usize)>, text: &str) {

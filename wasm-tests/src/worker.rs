@@ -9,7 +9,7 @@ use crate::guest::Now;
 use crate::node::SharedNode;
 use crate::profile::Host;
 use crate::random::Random;
-use crate::stream::Stream;
+use crate::stream::{Fate, Stream};
 use crate::vm::Vm;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) lingering: Vec<(usize, u32)>,
     /// Those of them that have since said that they are done.
     pub(crate) done: Vec<(usize, u32)>,
+    /// Kong: the process is no more.
+    pub(crate) dead: bool,
 }
 
 pub(crate) type SharedState = Rc<RefCell<State>>;
@@ -68,6 +70,18 @@ impl State {
 
     pub(crate) fn stream(&mut self, stream: u64) -> Option<&mut Stream> {
         self.streams.get_mut(&stream)
+    }
+
+    /// Ends the process: every connection closes, and no callback runs any more.
+    pub(crate) fn die(&mut self) {
+        self.dead = true;
+        self.calls.clear();
+        self.timers.clear();
+        for stream in self.streams.values_mut() {
+            let over = matches!(stream.fate, Fate::Answered | Fate::Closed);
+            stream.fate = if over { stream.fate } else { Fate::Closed };
+            stream.finished = true;
+        }
     }
 
     pub(crate) fn count(
@@ -119,6 +133,7 @@ impl Inner {
             queue_ready: Vec::new(),
             lingering: Vec::new(),
             done: Vec::new(),
+            dead: false,
         };
         let state = Rc::new(RefCell::new(state));
         let worker = Rc::new(Self { node: node.clone(), state, vms: RefCell::default() });

@@ -1,6 +1,8 @@
-//! Every built filter loads on every gateway that we support.
+//! Every built filter loads on every gateway that we support, and has every callback that one of them calls.
 
-use wasm_tests::{Filter, KongVersion, Profile, Proxy, built_filters, imports_not_everywhere};
+use wasm_tests::{
+    Filter, KongVersion, Profile, Proxy, built_filters, exports, imports_not_everywhere,
+};
 
 #[test]
 fn a_filter_imports_only_what_every_gateway_has() {
@@ -24,4 +26,46 @@ fn a_filter_that_was_not_built_says_what_to_do() {
     let outcome = std::panic::catch_unwind(|| Filter::built("no_such_feature"));
     let message = outcome.err().and_then(|e| e.downcast_ref::<String>().cloned());
     assert!(message.is_some_and(|text| text.contains("make build")));
+}
+
+/// What the Rust SDK exports for ABI 0.2.1, and the name under which that version is known.
+const CALLBACKS: [&str; 28] = [
+    "_initialize",
+    "proxy_abi_version_0_2_1",
+    "proxy_on_memory_allocate",
+    "proxy_on_context_create",
+    "proxy_on_vm_start",
+    "proxy_on_configure",
+    "proxy_on_tick",
+    "proxy_on_queue_ready",
+    "proxy_on_foreign_function",
+    "proxy_on_request_headers",
+    "proxy_on_request_body",
+    "proxy_on_request_trailers",
+    "proxy_on_response_headers",
+    "proxy_on_response_body",
+    "proxy_on_response_trailers",
+    "proxy_on_http_call_response",
+    "proxy_on_grpc_receive_initial_metadata",
+    "proxy_on_grpc_receive",
+    "proxy_on_grpc_receive_trailing_metadata",
+    "proxy_on_grpc_close",
+    "proxy_on_new_connection",
+    "proxy_on_downstream_data",
+    "proxy_on_downstream_connection_close",
+    "proxy_on_upstream_data",
+    "proxy_on_upstream_connection_close",
+    "proxy_on_done",
+    "proxy_on_log",
+    "proxy_on_delete",
+];
+
+#[test]
+fn a_filter_exports_every_callback_since_kong_dies_of_a_missing_one() {
+    for (feature, wasm) in built_filters() {
+        let exports = exports(&wasm);
+        let missing: Vec<_> =
+            CALLBACKS.iter().filter(|name| !exports.iter().any(|e| e == *name)).collect();
+        assert!(missing.is_empty(), "{feature} does not export {missing:?}");
+    }
 }

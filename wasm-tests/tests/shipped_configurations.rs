@@ -15,7 +15,12 @@ fn text(path: &str) -> String {
 fn documents(path: &str) -> Vec<Value> {
     let text = text(path);
     let documents = serde_norway::Deserializer::from_str(&text);
-    let read = |document| Value::deserialize(document).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let read = |document| {
+        let mut yaml = serde_norway::Value::deserialize(document)
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        yaml.apply_merge().unwrap_or_else(|error| panic!("{path}: {error}"));
+        serde_json::to_value(yaml).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
     documents.map(read).collect()
 }
 
@@ -116,10 +121,12 @@ fn kongs() {
             })
         })
         .collect();
+    let conf = text("kong-config/kong.conf");
+    let declared = declared_variables(&conf);
     for version in KongVersion::ALL {
         for (feature, settings) in &found {
-            let profile =
-                Profile::kong(version).zone("gatehouse").environment("GATEHOUSE_TOKEN", "a-token");
+            let profile = Profile::kong(version).zone("gatehouse").variables(&declared);
+            let profile = profile.environment("GATEHOUSE_TOKEN", "a-token");
             let profile = profile.environment("GATEHOUSE_UPSTREAM_KEY", KEY);
             let profile = profile.environment("GATEHOUSE_SESSION_SECRET", "a-secret");
             let profile = profile.environment("GATEHOUSE_MOESIF_APPLICATION_ID", "an-id");
@@ -133,6 +140,46 @@ fn kongs() {
         }
     }
     assert_all_features(&found, path);
+}
+
+/// The variables of nginx that `nginx_proxy_set` in kong.conf declares.
+fn declared_variables(conf: &str) -> Vec<&str> {
+    let line = conf.lines().find_map(|line| line.strip_prefix("nginx_proxy_set = "));
+    let line = line.expect("kong.conf declares variables with nginx_proxy_set");
+    line.split(';')
+        .map(|item| {
+            let item = item.trim();
+            let item = item.strip_prefix("set ").unwrap_or(item);
+            let name = item.strip_prefix('$').and_then(|item| item.strip_suffix(" \"\""));
+            name.unwrap_or_else(|| panic!("expected `$name \"\"`, found `{item}`"))
+        })
+        .collect()
+}
+
+#[test]
+fn the_log_names_the_line_that_kong_conf_has() {
+    let conf = text("kong-config/kong.conf");
+    let line = conf.lines().find(|line| line.starts_with("nginx_proxy_set = ")).unwrap_or("none");
+    let settings = r#"{"consumers":[{"username":"ana","keyauth_credentials":[{"key":"k"}]}]}"#;
+    let filter = Filter::built("key_auth").config(settings);
+    let proxy = Proxy::new(Profile::kong(KongVersion::V3_9), [filter]);
+    assert_eq!(proxy.send(Request::get("/")).refused().status, 500);
+    let log = proxy.log_text(Level::Error);
+    assert!(log.contains(&format!("`{line}`")), "{log}");
+}
+
+#[test]
+fn the_variant_for_one_machine_differs_from_kong_yml_in_its_addresses_only() {
+    let addresses = ["upstream:", "authority:", "scheme:", "token_env:", "collector:", "url:"];
+    let rest = |path: &str| {
+        let text = text(path);
+        let lines = text.lines().skip_while(|line| line.starts_with('#'));
+        let other = |line: &&str| !addresses.iter().any(|key| line.trim_start().starts_with(key));
+        lines.filter(other).map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(rest("kong-config/kong-local.yml"), rest("kong-config/kong.yml"));
+    let local = text("kong-config/kong-local.yml");
+    assert!(!local.contains(".internal"), "a name that one machine does not have");
 }
 
 #[test]
@@ -159,6 +206,11 @@ fn what_kongs_filters_name_is_declared() {
             assert!(declares("nginx_main_env", &variable), "the variable {variable}");
         }
         for source in find(&document, &|part| part["access"][0].as_str().map(str::to_owned)) {
+            let variables = declared_variables(&conf);
+            for name in source.split("ngx.var.").skip(1).filter_map(|s| s.split([' ', '=']).next())
+            {
+                assert!(variables.contains(&name), "the variable {name}");
+            }
             for module in source.split("require \"").skip(1).filter_map(|s| s.split('"').next()) {
                 assert!(declares("untrusted_lua_sandbox_requires", module), "the module {module}");
             }

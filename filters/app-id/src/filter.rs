@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::flow::AppIdFlow;
 use crate::source::AppIdSource;
-use consumer::Owned;
+use consumer::{Owned, PROPERTY};
 use exchange::Flow;
 use host::{Feature, Needs, Source};
 use settings::{Common, Fields};
@@ -28,6 +28,10 @@ impl Feature for AppId {
 
     fn owned(_: &Config) -> Owned {
         Owned::nothing()
+    }
+
+    fn leaves(_: &Config) -> Vec<&'static str> {
+        vec![PROPERTY]
     }
 
     fn needs(config: &Config) -> Needs {

@@ -32,6 +32,10 @@ impl Feature for BotDetection {
         }
     }
 
+    fn leaves(_: &Config) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn needs(config: &Config) -> Needs {
         Needs::of(&config.common)
     }

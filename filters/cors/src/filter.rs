@@ -29,6 +29,10 @@ impl Feature for Cors {
         Owned::nothing()
     }
 
+    fn leaves(_: &Config) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn needs(config: &Config) -> Needs {
         Needs::of(&config.common)
     }

@@ -29,6 +29,10 @@ impl Feature for IpRestriction {
         Owned::nothing()
     }
 
+    fn leaves(_: &Config) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn needs(config: &Config) -> Needs {
         Needs { peer: true, ..Needs::of(&config.common) }
     }

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::flow::JwtFlow;
 use crate::source::Entities;
-use consumer::Owned;
+use consumer::{CLAIMS, Owned, PROPERTY};
 use exchange::Flow;
 use host::{Feature, Host, Needs, Source, is_address};
 use jose::{Backend, Crypto, ForeignFailed};
@@ -38,6 +38,10 @@ impl Feature for JwtAuth {
 
     fn owned(settings: &Settings) -> Owned {
         Owned::identity().and(&settings.config.owned)
+    }
+
+    fn leaves(_: &Settings) -> Vec<&'static str> {
+        vec![PROPERTY, CLAIMS]
     }
 
     fn needs(settings: &Settings) -> Needs {

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::flow::KeyAuthFlow;
 use crate::source::Credentials;
-use consumer::Owned;
+use consumer::{Owned, PROPERTY};
 use exchange::Flow;
 use host::{Feature, Host, Needs, Source};
 use settings::{Common, Fields, Invalid};
@@ -28,6 +28,10 @@ impl Feature for KeyAuth {
 
     fn owned(_: &Config) -> Owned {
         Owned::identity()
+    }
+
+    fn leaves(_: &Config) -> Vec<&'static str> {
+        vec![PROPERTY]
     }
 
     fn needs(config: &Config) -> Needs {

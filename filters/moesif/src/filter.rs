@@ -35,6 +35,12 @@ impl Feature for Moesif {
         Owned::nothing()
     }
 
+    /// Where the mark of a recorded request cannot be left, a second instance records it again: that is no reason
+    /// to refuse it.
+    fn leaves(_: &Hub) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn needs(_: &Hub) -> Needs {
         Needs {
             raw_target: true,

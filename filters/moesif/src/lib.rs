@@ -60,4 +60,4 @@ mod writer;
 
 pub use filter::Moesif;
 
-host::filter!(filter::Moesif, response_body);
+host::filter!(filter::Moesif);

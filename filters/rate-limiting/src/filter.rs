@@ -4,7 +4,7 @@ use crate::config::{Config, LimitBy, Policy};
 use crate::flow::LimitFlow;
 use crate::syncer::Syncer;
 use crate::table::{Slots, Table};
-use consumer::Owned;
+use consumer::{Owned, PROPERTY};
 use exchange::{Background, Flow};
 use host::{Counters, Feature, Needs, Put};
 use settings::{Common, Fields};
@@ -30,6 +30,13 @@ impl Feature for RateLimiting {
 
     fn owned(_: &Config) -> Owned {
         Owned::nothing()
+    }
+
+    fn leaves(config: &Config) -> Vec<&'static str> {
+        match config.policy {
+            Policy::Asking => vec![PROPERTY],
+            Policy::Local | Policy::Syncing(_) => Vec::new(),
+        }
     }
 
     fn needs(config: &Config) -> Needs {

@@ -29,6 +29,10 @@ impl Feature for RequestTermination {
         Owned::nothing()
     }
 
+    fn leaves(_: &Config) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn needs(config: &Config) -> Needs {
         let needs = Needs::of(&config.common);
         let echo = matches!(config.content, Content::Echo(_));

@@ -30,6 +30,10 @@ impl Feature for RequestTransformer {
         Owned::nothing()
     }
 
+    fn leaves(_: &Config) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn needs(config: &Config) -> Needs {
         Needs {
             raw_target: true,

@@ -7,7 +7,7 @@ use crate::keeper::{Keeper, Tools};
 use crate::mark::MARK;
 use crate::save_flow::SaveFlow;
 use crate::source::Service;
-use consumer::Owned;
+use consumer::{Owned, PROPERTY};
 use exchange::Flow;
 use host::{Feature, Host, Needs, Source};
 use settings::{Common, Fields, Invalid};
@@ -41,6 +41,13 @@ impl Feature for Session {
                 let told = keeper.config.request_headers.iter();
                 Owned::identity().and(told.map(|property| property.header()))
             }
+        }
+    }
+
+    fn leaves(keeper: &Keeper) -> Vec<&'static str> {
+        match keeper.config.phase {
+            Phase::Both => vec![PROPERTY],
+            Phase::Open | Phase::Save => vec![PROPERTY, MARK],
         }
     }
 

@@ -51,4 +51,4 @@ mod times;
 
 pub use filter::Session;
 
-host::filter!(filter::Session, response_body);
+host::filter!(filter::Session);

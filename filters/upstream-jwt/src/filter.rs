@@ -38,6 +38,10 @@ impl Feature for UpstreamJwt {
         }
     }
 
+    fn leaves(_: &Mint) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn needs(mint: &Mint) -> Needs {
         let config = mint.config();
         let needs = Needs::of(&config.common);

@@ -2,7 +2,7 @@
 
 use crate::identity::Identity;
 
-/// The property that carries the identity: this one segment on Envoy, below `kong.ctx.shared` on Kong.
+/// The property that carries the identity: this one segment on Envoy, a variable of nginx of this name on Kong.
 pub const PROPERTY: &str = "gatehouse_consumer";
 
 /// The property that carries the verified claims of a token, as JSON.

@@ -95,7 +95,7 @@ pub enum ResponseStep {
     /// Let it go on, after these edits.
     Forward(Vec<Edit>),
     /// Hold the response and ask this service; its answer is the next event. Where a response cannot wait (on
-    /// Kong), that event says at once that there is none. The filter says `host::filter!(..., response_body)`.
+    /// Kong), that event says at once that there is none.
     Ask(Rc<Target>, Call),
 }
 
@@ -104,7 +104,7 @@ pub enum ResponseStep {
 pub struct Watch {
     /// The request's.
     pub request_body: bool,
-    /// The response's. The filter says `host::filter!(..., response_body)`.
+    /// The response's.
     pub response_body: bool,
     /// Whether [`Flow::on_done`] is to be called.
     pub done: bool,

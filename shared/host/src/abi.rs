@@ -18,6 +18,16 @@ mod memory;
 
 pub(crate) use memory::allocate;
 
+/// Proof that the host is in a request's headers callback. It is lent for the length of that callback and
+/// cannot be kept.
+pub(crate) struct RequestHeaders(());
+
+/// Runs the work of the request-headers callback. The exported callback itself is the only caller, which
+/// `make lint` checks.
+pub(crate) fn in_request_headers<R>(work: impl FnOnce(&RequestHeaders) -> R) -> R {
+    work(&RequestHeaders(()))
+}
+
 /// What a host function answers when it does not answer OK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
@@ -138,7 +148,37 @@ pub(crate) fn map_remove(map: Map, name: &str) -> Result<(), Status> {
     Status::check(unsafe { imports::proxy_remove_header_map_value(map as i32, name, len) })
 }
 
+/// Reads a property of the current context, in any callback.
+///
+/// # Errors
+/// [`Status::NotFound`] when the host has no such property. A path below `kong` is refused here, and the
+/// host is not called: see [`kong_property`].
 pub(crate) fn property(path: &[&str]) -> Result<Vec<u8>, Status> {
+    if is_behind_lua(path) {
+        return Err(Status::BadArgument);
+    }
+    get_property(path)
+}
+
+/// Reads the property `kong.<path>`. Kong answers it from Lua, on a thread that exists for certain only
+/// while the request's headers are handled: in every other callback the worker may die of it (measured on
+/// Kong 3.9.3). The token makes a call from another callback impossible to compile.
+///
+/// # Errors
+/// When this version of Kong has no such property, and on every other host.
+pub(crate) fn kong_property(_: &RequestHeaders, path: &[&str]) -> Result<Vec<u8>, Status> {
+    let mut whole = vec!["kong"];
+    whole.extend_from_slice(path);
+    get_property(&whole)
+}
+
+/// Whether Kong would ask Lua for this property. The first segment may hold more than one name.
+fn is_behind_lua(path: &[&str]) -> bool {
+    let first = path.first().copied().unwrap_or_default();
+    first.split(['.', '\0']).next() == Some("kong")
+}
+
+fn get_property(path: &[&str]) -> Result<Vec<u8>, Status> {
     let path = path.join("\0");
     let (path, path_len) = lend(path.as_bytes());
     memory::receive(|at, len| {
@@ -147,7 +187,15 @@ pub(crate) fn property(path: &[&str]) -> Result<Vec<u8>, Status> {
     })
 }
 
+/// Sets a property of the current context.
+///
+/// # Errors
+/// [`Status::NotFound`] for a variable of nginx that the operator has not declared. A path below `kong` is
+/// refused here, and the host is not called: filters leave nothing behind Lua.
 pub(crate) fn set_property(path: &[&str], value: &[u8]) -> Result<(), Status> {
+    if is_behind_lua(path) {
+        return Err(Status::BadArgument);
+    }
     let path = path.join("\0");
     let ((path, path_len), (value, len)) = (lend(path.as_bytes()), lend(value));
     // SAFETY: the host reads both.
@@ -293,4 +341,27 @@ pub(crate) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Status> {
 /// Octets from the host's generator: strong on Envoy, predictable on Kong.
 pub(crate) fn random(out: &mut [u8]) {
     imports::random(out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_property_behind_lua_is_asked_for_outside_of_the_request_headers() {
+        for path in [
+            &["kong"][..],
+            &["kong", "version"],
+            &["kong.version"],
+            &["kong\0version"],
+            &["kong", "ctx", "shared", "x"],
+        ] {
+            assert_eq!(property(path), Err(Status::BadArgument), "{path:?}");
+            assert_eq!(set_property(path, b"x"), Err(Status::BadArgument), "{path:?}");
+        }
+        // Natively there is no host, whose own answer this is.
+        for path in [&["ngx", "kong_request_id"][..], &["gatehouse_consumer"], &["kongs"]] {
+            assert_ne!(property(path), Err(Status::BadArgument), "{path:?}");
+        }
+    }
 }

@@ -35,6 +35,15 @@ pub trait Feature: 'static {
         Needs::default()
     }
 
+    /// The properties that the filter leaves for later filters or for its own later callbacks, and cannot do
+    /// without. A filter that may
+    /// refuse a request from the answer to a callout leaves [`consumer::PROPERTY`]: it carries the mark of a
+    /// refusal, by which later filters on Kong know that they have to stand down.
+    ///
+    /// On Kong each is a variable of nginx of the same name, which the operator declares in kong.conf. The filter
+    /// refuses every request with 500 while one of them is not declared.
+    fn leaves(config: &Self::Config) -> Vec<&'static str>;
+
     /// What of the settings does not work on this host.
     ///
     /// # Errors

@@ -50,28 +50,17 @@ pub use profile::Host;
 pub use store::Put;
 
 pub use stream::now;
-pub use vm::{counters, foreign, note, report};
 #[doc(hidden)]
-pub use vm::{install, response_body};
+pub use vm::install;
+pub use vm::{counters, foreign, note, report};
 
-/// Makes a crate a filter: `host::filter!(filter::KeyAuth);`. One that looks at response bodies, or lets a
-/// response wait, says `host::filter!(filter::Moesif, response_body);`: the callback costs something per
-/// request even where it does nothing.
+/// Makes a crate a filter: `host::filter!(filter::KeyAuth);`.
+///
+/// Every callback of the ABI is exported from `vm.rs`, whichever filter it is; this adds the function that the
+/// host calls first, which says what filter the module is.
 #[macro_export]
 macro_rules! filter {
-    ($feature:ty, response_body) => {
-        #[cfg(target_arch = "wasm32")]
-        #[unsafe(no_mangle)]
-        extern "C" fn proxy_on_response_body(id: u32, size: usize, end: i32) -> i32 {
-            $crate::response_body(id, size, end != 0)
-        }
-
-        $crate::filter!(@entry $feature, true);
-    };
     ($feature:ty) => {
-        $crate::filter!(@entry $feature, false);
-    };
-    (@entry $feature:ty, $sees_bodies:literal) => {
         #[cfg(target_arch = "wasm32")]
         #[unsafe(no_mangle)]
         extern "C" fn _initialize() {
@@ -80,7 +69,7 @@ macro_rules! filter {
             }
             // SAFETY: the host calls this once, before anything else.
             unsafe { __wasm_call_ctors() };
-            $crate::install::<$feature>($sees_bodies);
+            $crate::install::<$feature>();
         }
     };
 }

@@ -1,6 +1,6 @@
 //! Which host this is, and what follows from it.
 
-use crate::abi;
+use crate::abi::{self, RequestHeaders};
 use crate::entropy;
 use std::cell::Cell;
 
@@ -26,12 +26,13 @@ impl Host {
         }
     }
 
-    /// Asks the host itself. Only from a request context: on Kong a root context must not read properties.
-    fn asked(self) -> Self {
+    /// Asks the host itself. Only in the request-headers callback: on Kong a root context must not read
+    /// properties, and the version is behind Lua.
+    fn asked(self, phase: &RequestHeaders) -> Self {
         match self {
             Self::Envoy => self,
-            Self::Kong(_) => Self::Kong(kong_version()),
-            Self::Unknown => match kong_version() {
+            Self::Kong(_) => Self::Kong(kong_version(phase)),
+            Self::Unknown => match kong_version(phase) {
                 Some(version) => Self::Kong(Some(version)),
                 None if abi::property(&["ngx", "nginx_version"]).is_ok_and(|v| !v.is_empty()) => {
                     Self::Kong(None)
@@ -71,16 +72,6 @@ impl Host {
         self == Self::Envoy
     }
 
-    /// Whether filters can tell one another something.
-    #[must_use]
-    pub fn has_properties(self) -> bool {
-        match self {
-            Self::Envoy => true,
-            Self::Kong(version) => version >= Some((3, 6)),
-            Self::Unknown => false,
-        }
-    }
-
     /// Whether metrics exist; they trap where they do not.
     #[must_use]
     pub fn has_metrics(self) -> bool {
@@ -99,12 +90,12 @@ impl Host {
 }
 
 /// `3.9.1` and `3.9.0.1-enterprise-edition` are both (3, 9).
-fn kong_version() -> Option<(u16, u16)> {
-    version(&abi::property(&["kong", "version"]).ok()?)
+fn kong_version(phase: &RequestHeaders) -> Option<(u16, u16)> {
+    version(&abi::kong_property(phase, &["version"]).ok()?)
 }
 
 /// Major and minor number.
-pub(crate) fn version(text: &[u8]) -> Option<(u16, u16)> {
+fn version(text: &[u8]) -> Option<(u16, u16)> {
     let text = std::str::from_utf8(text).ok()?;
     let mut numbers = text.split('.').map(str::parse::<u16>);
     match (numbers.next()?, numbers.next()?) {
@@ -141,14 +132,15 @@ impl Profile {
     }
 
     /// The host, asked on the first request.
-    pub(crate) fn at_request(&self) -> Host {
+    pub(crate) fn at_request(&self, phase: &RequestHeaders) -> Host {
         if !self.asked.replace(true) {
-            self.host.set(self.host.get().asked());
+            self.host.set(self.host.get().asked(phase));
             if self.host.get().may_be_kong() {
-                // Kong's random octets are predictable, and the same in workers that start together. What they
+                // Kong's random bytes are predictable, and the same in workers that start together. What they
                 // cannot share is a node, a process or a connection.
-                let paths: [&[&str]; 7] = [
-                    &["kong", "node", "id"],
+                let node = abi::kong_property(phase, &["node", "id"]);
+                entropy::mix(&node.unwrap_or_default());
+                let paths: [&[&str]; 6] = [
                     &["ngx", "pid"],
                     &["ngx", "hostname"],
                     &["ngx", "request_id"],
@@ -212,10 +204,6 @@ mod tests {
     #[test]
     fn nothing_is_used_that_would_trap() {
         assert!(!Host::Kong(Some((3, 7))).has_metrics() && Host::Kong(Some((3, 8))).has_metrics());
-        assert!(
-            !Host::Kong(Some((3, 5))).has_properties() && Host::Kong(Some((3, 6))).has_properties()
-        );
-        assert!(!Host::Kong(None).has_metrics() && !Host::Kong(None).has_properties());
-        assert!(!Host::Unknown.has_metrics() && !Host::Unknown.has_properties());
+        assert!(!Host::Kong(None).has_metrics() && !Host::Unknown.has_metrics());
     }
 }

@@ -4,12 +4,12 @@ mod errands;
 mod lookups;
 mod ready;
 
-use crate::abi::{self, Buffer, Level};
+use crate::abi::{self, Buffer, Level, RequestHeaders};
 use crate::entropy;
 use crate::errands::Errands;
 use crate::metrics::Metrics;
 use crate::profile::{Host, Profile};
-use crate::stream::now;
+use crate::stream::{now, properties};
 use exchange::{CallResult, Finding, Key, Tally, Unavailable};
 use lookups::Services;
 pub(crate) use ready::{Blueprint, Ready};
@@ -25,6 +25,8 @@ pub(crate) struct Root {
     profile: Rc<Profile>,
     state: RefCell<State>,
     ticking: Cell<bool>,
+    /// Kong: whether every variable of nginx that the filter leaves something in was seen to be declared.
+    variables_seen: Cell<bool>,
     last_request: Cell<u64>,
     metrics: OnceCell<Metrics>,
     services: OnceCell<Services>,
@@ -61,6 +63,7 @@ impl Root {
             profile,
             state: RefCell::new(State::Empty),
             ticking: Cell::new(false),
+            variables_seen: Cell::new(false),
             last_request: Cell::new(now()),
             metrics: OnceCell::new(),
             services: OnceCell::new(),
@@ -78,11 +81,6 @@ impl Root {
 
     pub(crate) fn host(&self) -> Host {
         self.profile.host()
-    }
-
-    /// Whether a response may wait: its body has to wait, too, and only its callback can see to that.
-    pub(crate) fn can_hold_responses(&self) -> bool {
-        self.blueprint.sees_bodies && self.host().can_hold_responses()
     }
 
     // === Configuration ===
@@ -146,12 +144,35 @@ impl Root {
     // === Requests ===
 
     /// Which host this is; asked on a VM's first request.
-    pub(crate) fn at_request(&self) -> Host {
-        self.profile.at_request()
+    pub(crate) fn at_request(&self, phase: &RequestHeaders) -> Host {
+        self.profile.at_request(phase)
     }
 
-    /// The settings, if they can be used on this host.
+    /// The settings, if they can be used on this host. Only from a request's context.
     pub(crate) fn ready(&self, host: Host) -> Option<Rc<Ready>> {
+        let ready = self.checked(host)?;
+        // What is declared is part of nginx's configuration, which stays as it is as long as this VM lives.
+        if host.may_be_kong() && !self.variables_seen.get() {
+            let missing = |name: &&&str| properties::is_undeclared(host, name);
+            if let Some(name) = ready.leaves.iter().find(missing) {
+                let text = format!("gatehouse_{}: {}", self.blueprint.name, undeclared(name));
+                abi::log(Level::Error, &text);
+                return None;
+            }
+            self.variables_seen.set(true);
+        }
+        Some(ready)
+    }
+
+    /// Whether the filter cannot do without the property `name`.
+    pub(crate) fn has_to_leave(&self, name: &str) -> bool {
+        match self.state.try_borrow().as_deref() {
+            Ok(State::Checked(ready) | State::Unchecked(ready)) => ready.leaves.contains(&name),
+            _ => true,
+        }
+    }
+
+    fn checked(&self, host: Host) -> Option<Rc<Ready>> {
         let unchecked = match &*self.state.try_borrow().ok()? {
             State::Checked(ready) => return Some(Rc::clone(ready)),
             State::Unchecked(ready) => Rc::clone(ready),
@@ -226,6 +247,18 @@ impl Root {
         }
     }
 }
+
+/// What is wrong when nginx has no variable `name`, and what mends it.
+fn undeclared(name: &str) -> String {
+    format!(
+        "nginx has no variable ${name}, in which filters leave what they know of a request: add the line \
+         `{KONG_CONF_LINE}` to kong.conf (environment: KONG_NGINX_PROXY_SET) and start Kong again"
+    )
+}
+
+/// The line of kong.conf that declares every variable that a filter of Gatehouse leaves something in.
+const KONG_CONF_LINE: &str = "nginx_proxy_set = $gatehouse_consumer \"\"; set $gatehouse_claims \"\"; \
+                              set $gatehouse_session \"\"; set $gatehouse_moesif \"\"";
 
 /// A borrow that cannot panic: nothing here is re-entered, and if it were, the answer would be "no".
 fn with<T, R>(cell: &RefCell<T>, work: impl FnOnce(&mut T) -> R) -> Option<R> {

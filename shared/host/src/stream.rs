@@ -10,11 +10,11 @@
 //! Only `Forwarded` and `Passed` let anything through. Whatever comes out of order is refused.
 
 mod edits;
-mod properties;
+pub(crate) mod properties;
 mod request;
 mod response;
 
-use crate::abi::{self, Buffer, Map};
+use crate::abi::{self, Buffer, Map, RequestHeaders};
 use crate::callout;
 use crate::entropy;
 use crate::lookup::{Lookup, Moment};
@@ -124,11 +124,16 @@ impl Stream {
 
     // === Events ===
 
-    pub(crate) fn request_headers(&mut self, count: usize, end: bool) -> (Action, Asked) {
+    pub(crate) fn request_headers(
+        &mut self,
+        phase: &RequestHeaders,
+        count: usize,
+        end: bool,
+    ) -> (Action, Asked) {
         if self.state != State::Fresh {
             return self.refuse(out_of_order(), Phase::Headers);
         }
-        let host = self.root.at_request();
+        let host = self.root.at_request(phase);
         // First of all: after a refusal from a callout's answer Kong still runs the next filter, and a second
         // answer would trap.
         let consumer = property(host, PROPERTY);
@@ -148,7 +153,7 @@ impl Stream {
         let Some(head) = callout::head(Map::Request) else {
             return self.refuse(Reply::error(400, "Bad request"), Phase::Headers);
         };
-        let request = request::request(&ready, host, head, consumer, end);
+        let request = request::request(phase, &ready, host, head, consumer, end);
         self.at_response = ready.needs().at_response;
         self.head = request.head.clone();
         self.root.seen(request.now, &request);
@@ -371,12 +376,12 @@ impl Stream {
         }
     }
 
-    /// Answers the client. On Kong the answer to a refusal from a callout's answer is known to later filters
-    /// by the property only.
+    /// Answers the client. Kong runs later filters even after a refusal from a callout response: the identity's
+    /// variable tells them to stand down.
     fn refuse(&mut self, reply: Reply, phase: Phase) -> (Action, Asked) {
         let host = self.root.host();
         self.state = State::Refused;
-        if phase == Phase::Answer && host.may_be_kong() && host.has_properties() {
+        if phase == Phase::Answer && host.may_be_kong() {
             let _ = publish(host, PROPERTY, refused());
         }
         self.root.count(&format!("refused_{}", reply.status));

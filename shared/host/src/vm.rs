@@ -64,14 +64,9 @@ fn vm<R>(work: impl FnOnce(&mut Vm) -> R) -> Option<R> {
     VM.try_with(|vm| vm.try_borrow_mut().ok().map(|mut vm| work(&mut vm))).ok().flatten()
 }
 
-/// Says which filter this module is, and whether it has a callback for response bodies.
-pub fn install<F: Feature>(sees_bodies: bool) {
-    vm(|vm| vm.blueprint = Some(Blueprint::of::<F>(sees_bodies)));
-}
-
-/// A piece of a response's body.
-pub fn response_body(id: u32, size: usize, end: bool) -> i32 {
-    with_response(id, |stream| (stream.response_body(size, end), Asked::Nothing)) as i32
+/// Says which filter this module is.
+pub fn install<F: Feature>() {
+    vm(|vm| vm.blueprint = Some(Blueprint::of::<F>()));
 }
 
 /// The one profile of the VM. The first root context may be created before the VM is started.
@@ -194,13 +189,9 @@ fn let_go(root: &Root) {
 
 /// The current request belongs to nobody: this VM has lost what it knew.
 fn refuse_unknown() -> Action {
-    // Later filters on Kong must know. The property exists from 3.6 on; before, no answer of a callout can be
-    // refused at all. Kong's own version can be read at the request's headers only, and a trap here would let
-    // the request through: nginx's can be read anywhere, and 3.6 was the first with 1.25.
-    let nginx = abi::property(&["ngx", "nginx_version"]).unwrap_or_default();
-    if crate::profile::version(&nginx).is_some_and(|version| version >= (1, 25)) {
-        let _ = abi::set_property(&["kong", "ctx", "shared", PROPERTY], refused());
-    }
+    // Kong runs later filters even after a refusal from a callout response: the identity's variable tells them
+    // to stand down. Where there is no such variable (on Envoy), nothing comes of it.
+    let _ = abi::set_property(&["ngx", PROPERTY], refused());
     let reply = Reply::error(500, "An unexpected error occurred");
     let _ = crate::reply::send(&reply, &Head::default(), || "unknown".to_owned());
     Action::Pause
@@ -282,103 +273,4 @@ fn gone(id: u32) {
 }
 
 #[cfg(target_arch = "wasm32")]
-mod exports {
-    use super::*;
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_abi_version_0_2_1() {}
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-        abi::allocate(size)
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_context_create(id: u32, parent: u32) {
-        match (parent, root(parent)) {
-            (0, _) => create_root(id),
-            (_, Some(root)) => {
-                vm(|vm| vm.streams.insert(id, Stream::new(root, id)));
-            }
-            // A stream without a root is not known, so it refuses.
-            (_, None) => {}
-        }
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_vm_start(_root: u32, size: usize) -> i32 {
-        let configuration = match size {
-            0 => Vec::new(),
-            _ => abi::buffer(Buffer::VmConfiguration).unwrap_or_default(),
-        };
-        start(&configuration);
-        1
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_configure(id: u32, _size: usize) -> i32 {
-        // After a trap Kong configures without having started the VM.
-        if profile().is_some_and(|profile| profile.host() == Host::Unknown) {
-            start(&[]);
-        }
-        if root(id).is_none() {
-            create_root(id);
-        }
-        root(id).map_or(0, |root| i32::from(root.configure()))
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_tick(id: u32) {
-        let Some(root) = root(id) else { return };
-        let (sent, woken) = root.tick();
-        remember(id, sent);
-        wake(id, woken);
-        let_go(&root);
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_request_headers(id: u32, count: usize, end: i32) -> i32 {
-        with_stream(id, |stream| stream.request_headers(count, end != 0)) as i32
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_request_body(id: u32, size: usize, end: i32) -> i32 {
-        with_stream(id, |stream| stream.request_body(size, end != 0)) as i32
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_request_trailers(id: u32, _count: usize) -> i32 {
-        with_stream(id, Stream::request_trailers) as i32
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_response_headers(id: u32, count: usize, end: i32) -> i32 {
-        with_response(id, |stream| stream.response_headers(count, end != 0)) as i32
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_http_call_response(
-        id: u32,
-        token: u32,
-        headers: usize,
-        body: usize,
-        _trailers: usize,
-    ) {
-        call_answered(id, token, headers, body);
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_done(id: u32) -> i32 {
-        i32::from(done(id))
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_log(id: u32) {
-        logged(id);
-    }
-
-    #[unsafe(no_mangle)]
-    extern "C" fn proxy_on_delete(id: u32) {
-        gone(id);
-    }
-}
+mod exports;

@@ -12,7 +12,7 @@ use wasm_tests::{
 const ADOS_TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
 
 /// Settings with which a filter works; its name without `gatehouse_`.
-fn working(name: &str) -> Value {
+pub(crate) fn working(name: &str) -> Value {
     match name {
         "key_auth" => {
             json!({"consumers": [{"username": "ana", "keyauth_credentials": [{"key": "right"}]}]})
@@ -45,7 +45,7 @@ fn is_guard(name: &str) -> bool {
     ["key_auth", "app_id", "jwt_auth"].contains(&name)
 }
 
-fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     built_filters().into_iter().map(|(name, _)| name).collect()
 }
 

@@ -42,14 +42,14 @@ impl Gateway {
             KongVersion::V3_8 => "Kong 3.8",
             KongVersion::V3_9 => "Kong 3.9",
         };
-        Self { name, profile: Profile::kong(version), zone: None }
+        Self { name, profile: declaring(version), zone: None }
     }
 
     /// Kong with shared data.
     pub fn kong_sharing() -> Self {
         Self {
             name: "Kong 3.9 with shared data",
-            profile: Profile::kong(KongVersion::V3_9).zone(ZONE),
+            profile: declaring(KongVersion::V3_9).zone(ZONE),
             zone: Some(ZONE),
         }
     }
@@ -80,7 +80,7 @@ impl Gateway {
 
     /// The path of the property that carries the identity.
     pub fn identity(&self) -> &'static str {
-        if self.is_kong() { "kong.ctx.shared.gatehouse_consumer" } else { "gatehouse_consumer" }
+        if self.is_kong() { "ngx.gatehouse_consumer" } else { "gatehouse_consumer" }
     }
 
     /// The same gateway set up differently.
@@ -106,6 +106,16 @@ impl Gateway {
             filters.iter().map(|(feature, settings)| self.filter(feature, settings.clone()));
         Proxy::new(self.profile.clone(), filters.collect::<Vec<_>>())
     }
+}
+
+/// A Kong whose operator has added our line to kong.conf.
+fn declaring(version: KongVersion) -> Profile {
+    Profile::kong(version).variables(&[
+        "gatehouse_consumer",
+        "gatehouse_claims",
+        "gatehouse_session",
+        "gatehouse_moesif",
+    ])
 }
 
 /// Settings and more settings.

@@ -17,4 +17,5 @@ mod request_transformer;
 mod schemas;
 mod session;
 mod upstream_jwt;
+mod variables;
 mod witness;

@@ -6,11 +6,7 @@ use wasm_tests::{Filter, Level, Proxy};
 
 /// Logs the property `gatehouse_consumer` of each request.
 pub fn witness(gateway: &Gateway) -> Filter {
-    let path = if gateway.is_kong() {
-        r"kong\00ctx\00shared\00gatehouse_consumer"
-    } else {
-        "gatehouse_consumer"
-    };
+    let path = if gateway.is_kong() { r"ngx\00gatehouse_consumer" } else { "gatehouse_consumer" };
     let len = path.replace(r"\00", "0").len();
     Filter::wat(
         "witness",
@@ -31,7 +27,13 @@ pub fn witness(gateway: &Gateway) -> Filter {
             (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
                 (if (i32.eqz (call $get (i32.const 1024) (i32.const {len}) (i32.const 16) (i32.const 20)))
                     (then (drop (call $log (i32.const 2) (i32.load (i32.const 16)) (i32.load (i32.const 20))))))
-                (i32.const 0)))"#
+                (i32.const 0))
+            (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))
+            (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) (i32.const 0))
+            (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
+            (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
+            (func (export "proxy_on_log") (param i32))
+            (func (export "proxy_on_delete") (param i32)))"#
         ),
     )
 }

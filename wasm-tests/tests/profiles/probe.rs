@@ -80,6 +80,7 @@ pub struct Probe {
     memory: Vec<u8>,
     places: BTreeMap<Vec<u8>, usize>,
     extra_imports: String,
+    lacks: Option<Callback>,
 }
 
 impl Probe {
@@ -89,6 +90,12 @@ impl Probe {
 
     pub fn and(mut self, callback: Callback, doing: &[Do]) -> Self {
         self.callbacks.push((callback, doing.to_vec()));
+        self
+    }
+
+    /// Leaves a callback out of its exports. All others are exported, as the SDK does.
+    pub fn without(mut self, callback: Callback) -> Self {
+        self.lacks = Some(callback);
         self
     }
 
@@ -108,8 +115,10 @@ impl Probe {
     fn text(mut self) -> String {
         let mut callbacks = std::mem::take(&mut self.callbacks);
         // It always remembers the last request's context.
-        if !callbacks.iter().any(|(callback, _)| *callback == Callback::ContextCreate) {
-            callbacks.push((Callback::ContextCreate, Vec::new()));
+        for callback in EXPORTED.into_iter().filter(|callback| self.lacks != Some(*callback)) {
+            if !callbacks.iter().any(|(known, _)| *known == callback) {
+                callbacks.push((callback, Vec::new()));
+            }
         }
         let mut bodies = String::new();
         for (nth, (callback, doing)) in callbacks.iter().enumerate() {
@@ -324,6 +333,23 @@ impl Probe {
         format!("(call $log_status {label} {call})")
     }
 }
+
+/// The callbacks that a probe has even where it does nothing in them.
+const EXPORTED: [Callback; 13] = [
+    Callback::ContextCreate,
+    Callback::VmStart,
+    Callback::Configure,
+    Callback::Tick,
+    Callback::QueueReady,
+    Callback::RequestHeaders,
+    Callback::RequestBody,
+    Callback::ResponseHeaders,
+    Callback::ResponseBody,
+    Callback::CallResponse,
+    Callback::Done,
+    Callback::Log,
+    Callback::Delete,
+];
 
 /// Export, number of parameters, whether it returns something.
 fn signature(callback: Callback) -> (&'static str, usize, bool) {

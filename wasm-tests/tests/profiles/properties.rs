@@ -3,6 +3,11 @@
 use crate::probe::{Do, Probe, said};
 use wasm_tests::{Callback, KongVersion, Profile, Proxy, Request, Response};
 
+/// With the variable that carries the identity.
+fn declaring() -> Profile {
+    kong().variables(&["gatehouse_consumer"])
+}
+
 fn kong() -> Profile {
     Profile::kong(KongVersion::V3_9)
 }
@@ -17,7 +22,7 @@ fn read(profile: Profile, request: Request, path: &'static str) -> String {
 #[test]
 fn a_property_passes_to_a_later_filter_in_another_vm() {
     for (profile, path) in
-        [(Profile::envoy(), "gatehouse_consumer"), (kong(), "kong/ctx/shared/gatehouse_consumer")]
+        [(Profile::envoy(), "gatehouse_consumer"), (declaring(), "ngx/gatehouse_consumer")]
     {
         let set = Probe::on(Callback::RequestHeaders, &[Do::SetProperty(path, "ana")]);
         let get = Probe::on(Callback::ResponseHeaders, &[Do::Property(path)])
@@ -31,7 +36,8 @@ fn a_property_passes_to_a_later_filter_in_another_vm() {
         let other = Probe::on(Callback::RequestHeaders, &[Do::Property(path)]);
         let proxy = proxy.route([other.named("other")]);
         proxy.send(Request::get("/"));
-        assert_eq!(said(&proxy, path).last().map(String::as_str), Some("status 1"));
+        let unset = if path.starts_with("ngx") { "" } else { "status 1" };
+        assert_eq!(said(&proxy, path).last().map(String::as_str), Some(unset));
     }
 }
 
@@ -46,24 +52,80 @@ fn several_segments_cannot_be_read_back_on_envoy() {
 }
 
 #[test]
-fn kongs_shared_context_traps_before_3_6_and_outside_its_hooks() {
-    let path = "kong/ctx/shared/x";
-    let set = |version, callback| {
-        let probe = Probe::on(callback, &[Do::SetProperty(path, "1")]);
-        let proxy = Proxy::new(Profile::kong(version), [probe.filter()]);
-        let stream = proxy.send(Request::post("/", "abc"));
-        if stream.outcome().forwarded.is_some() {
+fn a_property_behind_lua_is_a_fault_outside_of_the_request_headers() {
+    for doing in [
+        Do::SetProperty("kong/ctx/shared/x", "1"),
+        Do::Property("kong/ctx/shared/x"),
+        Do::Property("kong/version"),
+        Do::Property("kong.route_name"),
+    ] {
+        let faults = |callback| {
+            let probe = Probe::on(callback, std::slice::from_ref(&doing));
+            let proxy = Proxy::new(kong(), [probe.filter()]);
+            let stream = proxy.send(Request::post("/", "abc"));
             stream.respond(Response::new(200).with_body("x"));
+            proxy.faults().len()
+        };
+        assert_eq!(faults(Callback::RequestHeaders), 0);
+        for callback in [
+            Callback::RequestBody,
+            Callback::ResponseHeaders,
+            Callback::ResponseBody,
+            Callback::Done,
+            Callback::Log,
+        ] {
+            assert_eq!(faults(callback), 1, "{callback:?}");
         }
-        proxy.faults().len()
-    };
-    assert_eq!(set(KongVersion::V3_5, Callback::RequestHeaders), 1);
-    for callback in [Callback::RequestHeaders, Callback::RequestBody, Callback::ResponseHeaders] {
-        assert_eq!(set(KongVersion::V3_6, callback), 0, "{callback:?}");
+        let asks =
+            Probe::on(Callback::RequestHeaders, &[Do::Call("127.0.0.1:1", "/", 1000), Do::Pause]);
+        let proxy =
+            Proxy::new(kong(), [asks.and(Callback::CallResponse, &[doing.clone()]).filter()]);
+        proxy.send(Request::get("/")).call().answer(Response::new(200));
+        assert_eq!(proxy.faults().len(), 1);
     }
-    for callback in [Callback::ResponseBody, Callback::Log] {
-        assert_eq!(set(KongVersion::V3_9, callback), 1, "{callback:?}");
+}
+
+#[test]
+fn kongs_shared_context_cannot_be_set_before_3_6() {
+    let probe = Probe::on(Callback::RequestHeaders, &[Do::SetProperty("kong/ctx/shared/x", "1")]);
+    let proxy = Proxy::new(Profile::kong(KongVersion::V3_5), [probe.filter()]);
+    proxy.send(Request::get("/"));
+    assert_eq!(proxy.faults().len(), 1);
+}
+
+#[test]
+fn a_declared_variable_of_nginx_is_read_and_set_in_every_callback_of_a_request() {
+    for version in KongVersion::ALL {
+        let path = "ngx/gatehouse_consumer";
+        let append = [Do::Property(path), Do::SetProperty(path, "x"), Do::Property(path)];
+        let callbacks = [
+            Callback::RequestHeaders,
+            Callback::RequestBody,
+            Callback::ResponseHeaders,
+            Callback::ResponseBody,
+            Callback::Log,
+        ];
+        let probe = callbacks
+            .into_iter()
+            .fold(Probe::default(), |probe, callback| probe.and(callback, &append));
+        let profile = Profile::kong(version).variables(&["gatehouse_consumer"]);
+        let proxy = Proxy::new(profile, [probe.filter()]);
+        let stream = proxy.send(Request::post("/", "abc"));
+        stream.respond(Response::new(200).with_body("x"));
+        let read = said(&proxy, path);
+        assert_eq!(read[..2], ["", "x"], "{version:?}");
+        assert!(read.len() == 10 && read[2..].iter().all(|value| value == "x"), "{read:?}");
     }
+}
+
+#[test]
+fn an_undeclared_variable_of_nginx_is_not_found_and_cannot_be_set() {
+    let path = "ngx/gatehouse_consumer";
+    let doing = [Do::Property(path), Do::SetProperty(path, "x"), Do::Property(path)];
+    let proxy = Proxy::new(kong(), [Probe::on(Callback::RequestHeaders, &doing).filter()]);
+    proxy.send(Request::get("/"));
+    assert_eq!(said(&proxy, path), ["status 1", "status 1"]);
+    assert_eq!(said(&proxy, "set ngx/gatehouse_consumer"), ["status 1"]);
 }
 
 #[test]
@@ -91,7 +153,7 @@ fn segments_and_dots_are_the_same_on_kong() {
 }
 
 #[test]
-fn kong_properties_trap_in_the_wrong_place() {
+fn kong_properties_fault_in_the_wrong_place() {
     let faults = |callback, doing: Do| {
         let proxy = Proxy::new(kong(), [Probe::on(callback, &[doing]).filter()]);
         let stream = proxy.send(Request::get("/"));
@@ -103,7 +165,7 @@ fn kong_properties_trap_in_the_wrong_place() {
     assert_eq!(faults(Callback::RequestHeaders, Do::SetProperty("kong/nosuch", "1")), 1);
     assert_eq!(faults(Callback::RequestHeaders, Do::Property("kong/response/source")), 1);
     assert_eq!(faults(Callback::Log, Do::Property("kong/router/route")), 1);
-    assert_eq!(faults(Callback::Log, Do::Property("kong/route_name")), 0);
+    assert_eq!(faults(Callback::Log, Do::Property("kong/route_name")), 1);
     assert_eq!(faults(Callback::Log, Do::Property("response/code")), 0);
 }
 

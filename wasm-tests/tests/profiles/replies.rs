@@ -109,16 +109,15 @@ fn a_second_refusal_traps_on_kong_and_the_client_gets_the_first() {
 
 #[test]
 fn a_property_set_before_the_refusal_tells_the_next_filter() {
-    let late = Probe::on(
-        Callback::RequestHeaders,
-        &[Do::Call("127.0.0.1:80", "/", 500), Do::Pause],
-    )
-    .and(Callback::CallResponse, &[Do::SetProperty("kong/ctx/shared/c", "refused"), REFUSE]);
-    let next = Probe::on(Callback::RequestHeaders, &[Do::Property("kong/ctx/shared/c")]);
-    let proxy = Proxy::new(kong(), [late.named("late"), next.named("next")]);
+    let late =
+        Probe::on(Callback::RequestHeaders, &[Do::Call("127.0.0.1:80", "/", 500), Do::Pause])
+            .and(Callback::CallResponse, &[Do::SetProperty("ngx/refused", "refused"), REFUSE]);
+    let next = Probe::on(Callback::RequestHeaders, &[Do::Property("ngx/refused")]);
+    let profile = kong().variables(&["refused"]);
+    let proxy = Proxy::new(profile, [late.named("late"), next.named("next")]);
     let stream = proxy.send(Request::get("/"));
     stream.call().answer(Response::new(200));
-    assert_eq!(said(&proxy, "kong/ctx/shared/c"), ["refused"]);
+    assert_eq!(said(&proxy, "ngx/refused"), ["refused"]);
     assert_eq!(stream.refused().status, 403);
 }
 

@@ -147,3 +147,27 @@ fn an_answer_to_a_trapped_request_fails_the_test() {
         proxy.faults();
     }
 }
+
+#[test]
+fn a_callback_that_is_not_exported_ends_the_worker_on_kong_and_is_skipped_on_envoy() {
+    for callback in [
+        Callback::RequestHeaders,
+        Callback::RequestBody,
+        Callback::ResponseHeaders,
+        Callback::ResponseBody,
+        Callback::Log,
+    ] {
+        let probe = Probe::default().without(callback);
+        let answered = |profile| {
+            let proxy = Proxy::new(profile, [probe.filter()]);
+            let stream = proxy.send(Request::post("/", "abc"));
+            if stream.outcome().forwarded.is_some() {
+                stream.respond(Response::new(200).with_body("x"));
+            }
+            let next = proxy.send(Request::get("/")).outcome();
+            (next.standing, proxy.faults().len())
+        };
+        assert_eq!(answered(Profile::envoy()), (Standing::Forwarded, 0), "{callback:?}");
+        assert_eq!(answered(kong()), (Standing::Closed, 1), "{callback:?}");
+    }
+}

@@ -15,8 +15,6 @@ use std::time::Duration;
 pub(crate) struct Blueprint {
     pub(super) name: &'static str,
     pub(super) id: u8,
-    /// Whether the module has a callback for response bodies.
-    pub(super) sees_bodies: bool,
     pub(super) configure: fn(&[u8]) -> Result<Ready, Invalid>,
 }
 
@@ -25,6 +23,8 @@ pub(crate) struct Ready {
     pub(super) common: Common,
     owned: Rc<Owned>,
     needs: Needs,
+    /// Properties that must be there for the filter to work.
+    pub(super) leaves: Vec<&'static str>,
     flow: Box<dyn Fn() -> Box<dyn Flow>>,
     pub(super) check: Box<dyn Fn(Host) -> Result<(), Invalid>>,
     pub(super) source: RefCell<Option<Box<dyn Source>>>,
@@ -35,8 +35,8 @@ pub(crate) struct Ready {
 }
 
 impl Blueprint {
-    pub(crate) fn of<F: Feature>(sees_bodies: bool) -> Self {
-        Self { name: F::NAME, id: F::ID, sees_bodies, configure: Ready::read::<F> }
+    pub(crate) fn of<F: Feature>() -> Self {
+        Self { name: F::NAME, id: F::ID, configure: Ready::read::<F> }
     }
 }
 
@@ -47,8 +47,14 @@ impl Ready {
         let common = F::common(&config).clone();
         let source = F::source(&config);
         let checked = Rc::clone(&config);
+        let mut leaves = F::leaves(&config);
+        // A list of consumers cannot be compared where no filter can say who is calling.
+        if common.matching.needs_consumer() && !leaves.contains(&consumer::PROPERTY) {
+            leaves.push(consumer::PROPERTY);
+        }
         Ok(Self {
             owned: Rc::new(F::owned(&config)),
+            leaves,
             needs: F::needs(&config),
             source: RefCell::new(source),
             background: RefCell::new(F::background(&config)),

@@ -24,8 +24,11 @@ impl Stream {
                 Edit::Target(target) => set_target(host, target),
                 Edit::Query(query) => self.set_query(host, query),
                 Edit::Body(body) => self.set_body(host, body),
-                Edit::Publish(name, value) if host.has_properties() => publish(host, name, value),
-                Edit::Publish(..) => Ok(()),
+                Edit::Publish(name, value) => match publish(host, name, value) {
+                    // What the filter can do without, it leaves where there is a place for it.
+                    Err(Status::NotFound) if !self.root.has_to_leave(name) => Ok(()),
+                    done => done,
+                },
             };
             done.map_err(|status| refused(edit, status))?;
         }

@@ -2,13 +2,14 @@
 
 use super::now;
 use super::properties::{claims, property};
-use crate::abi;
+use crate::abi::{self, RequestHeaders};
 use crate::profile::Host;
 use crate::root::Ready;
 use exchange::{BodyAhead, Entities, Entity, Head, Named, Origin, Request};
 
 /// The request, with `consumer` as its identity so far; `end` as the host gave it.
 pub(super) fn request(
+    phase: &RequestHeaders,
     ready: &Ready,
     host: Host,
     head: Head,
@@ -39,14 +40,14 @@ pub(super) fn request(
         consumer,
         claims: if needs.claims { claims(host) } else { None },
         mark: needs.mark.and_then(|name| property(host, name)),
-        origin: if needs.origin { origin(host, &head) } else { Origin::default() },
+        origin: if needs.origin { origin(phase, host, &head) } else { Origin::default() },
         peer: if needs.peer { peer() } else { None },
         entities: match needs.entities || (needs.kong_entities && host.may_be_kong()) {
-            true => entities(host),
+            true => entities(phase, host),
             false => Entities::default(),
         },
-        route: if needs.route { named(host, "route") } else { Named::default() },
-        service: if needs.service { named(host, "service") } else { Named::default() },
+        route: if needs.route { named(phase, host, "route") } else { Named::default() },
+        service: if needs.service { named(phase, host, "service") } else { Named::default() },
         body,
         body_may_follow,
         upstream_query,
@@ -84,7 +85,7 @@ fn peer() -> Option<String> {
     text.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
 }
 
-fn entities(host: Host) -> Entities {
+fn entities(phase: &RequestHeaders, host: Host) -> Entities {
     let read = |path: &[&str]| abi::property(path).ok().filter(|value| !value.is_empty());
     match host {
         Host::Envoy => {
@@ -95,7 +96,10 @@ fn entities(host: Host) -> Entities {
             }
         }
         Host::Kong(version) if version >= Some((3, 6)) => {
-            let json = |what| read(&["kong", "router", what]).map_or(Entity::Unknown, Entity::Json);
+            let json = |what| {
+                let entity = abi::kong_property(phase, &["router", what]).ok();
+                entity.filter(|json| !json.is_empty()).map_or(Entity::Unknown, Entity::Json)
+            };
             Entities { route: json("route"), service: json("service") }
         }
         Host::Kong(_) | Host::Unknown => Entities::default(),
@@ -103,26 +107,23 @@ fn entities(host: Host) -> Entities {
 }
 
 /// Id and name of the route or service (on Envoy: the cluster).
-fn named(host: Host, what: &str) -> Named {
-    let text = |path: &[&str]| {
-        let value = abi::property(path).ok().filter(|value| !value.is_empty())?;
-        String::from_utf8(value).ok()
+fn named(phase: &RequestHeaders, host: Host, what: &str) -> Named {
+    let text = |value: Result<Vec<u8>, abi::Status>| {
+        String::from_utf8(value.ok().filter(|value| !value.is_empty())?).ok()
     };
+    let kong = |path: &[&str]| text(abi::kong_property(phase, path));
     match host {
         Host::Envoy => {
             let name = if what == "route" { "route_name" } else { "cluster_name" };
-            Named { id: None, name: text(&["xds", name]) }
+            Named { id: None, name: text(abi::property(&["xds", name])) }
         }
         Host::Kong(version) => {
-            let id = text(&["kong", &format!("{what}_id")]);
-            let name = if version >= Some((3, 9)) {
-                text(&["kong", &format!("{what}_name")])
-            } else {
-                None
-            };
+            let id = kong(&[&format!("{what}_id")]);
+            let name =
+                if version >= Some((3, 9)) { kong(&[&format!("{what}_name")]) } else { None };
             // Before 3.9 the name is in the entity itself.
             let entity = || {
-                let json = text(&["kong", "router", what])?;
+                let json = kong(&["router", what])?;
                 let entity: serde_json::Value = serde_json::from_str(&json).ok()?;
                 entity.get("name")?.as_str().map(str::to_owned)
             };
@@ -134,15 +135,14 @@ fn named(host: Host, what: &str) -> Named {
 }
 
 /// Where the client sent the request.
-fn origin(host: Host, head: &Head) -> Origin {
-    let text = |path: &[&str]| {
-        let value = abi::property(path).ok().filter(|value| !value.is_empty())?;
-        String::from_utf8(value).ok()
+fn origin(phase: &RequestHeaders, host: Host, head: &Head) -> Origin {
+    let text = |value: Result<Vec<u8>, abi::Status>| {
+        String::from_utf8(value.ok().filter(|value| !value.is_empty())?).ok()
     };
     if let Host::Kong(version) = host
         && version >= Some((3, 6))
     {
-        let forwarded = |what| text(&["kong", "request", what]);
+        let forwarded = |what| text(abi::kong_property(phase, &["request", what]));
         return Origin {
             scheme: forwarded("forwarded_scheme"),
             host: forwarded("forwarded_host"),
@@ -156,7 +156,9 @@ fn origin(host: Host, head: &Head) -> Origin {
             let scheme = head.text("x-forwarded-proto").or_else(|| head.text(":scheme"));
             (scheme.map(str::to_owned), head.text(":authority"))
         }
-        Host::Kong(_) | Host::Unknown => (text(&["request", "scheme"]), head.text("host")),
+        Host::Kong(_) | Host::Unknown => {
+            (text(abi::property(&["request", "scheme"])), head.text("host"))
+        }
     };
     let (name, port) = authority.map_or((None, None), host_and_port);
     Origin { scheme, host: name, port }

@@ -70,7 +70,7 @@ impl Stream {
                     break go_on();
                 }
                 ResponseStep::Ask(target, call) => {
-                    let sent = match self.root.can_hold_responses() {
+                    let sent = match host.can_hold_responses() {
                         true => callout::send(&target, &call).ok(),
                         false => None,
                     };

@@ -198,22 +198,15 @@ fn trusted_consumer_headers_count_on_kong_only() {
 }
 
 #[test]
-fn what_lua_publishes_is_an_identity_from_kong_3_6() {
+fn what_lua_publishes_is_an_identity_on_every_kong() {
     for version in KongVersion::ALL {
         let gateway = Gateway::kong_of(version);
         let proxy = gateway.start(&[("key_auth", inline(json!({"anonymous": "ana"})))]);
-        let published = Request::get("/").header("X-Consumer-ID", "42").property(
-            "kong.ctx.shared.gatehouse_consumer",
-            r#"{"id":"42","groups":{},"credential":{"id":"x"}}"#,
-        );
+        let published = Request::get("/")
+            .header("X-Consumer-ID", "42")
+            .property(gateway.identity(), r#"{"id":"42","groups":{},"credential":{"id":"x"}}"#);
         let forwarded = proxy.send(published).forwarded();
-        let expected = if version >= KongVersion::V3_6 { "42" } else { "1" };
-        assert_eq!(
-            forwarded.header("x-consumer-id").as_deref(),
-            Some(expected),
-            "{}",
-            gateway.name
-        );
+        assert_eq!(forwarded.header("x-consumer-id").as_deref(), Some("42"), "{}", gateway.name);
     }
 }
 

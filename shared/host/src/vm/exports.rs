@@ -1,0 +1,176 @@
+//! Every callback of ABI 0.2.1, exported whether a filter has a use for it or not.
+//!
+//! Kong (ngx_wasm_module) calls a callback that a module does not export through a null pointer, which ends the
+//! worker. Its check when it loads a module looks for `context_create`, `vm_start` and `configure` alone. So
+//! the list here is the whole set that the Rust SDK exports; where Gatehouse has nothing to say, the answer is
+//! "go on". A test compares the exports of each built filter with that list.
+
+use super::*;
+use crate::abi::in_request_headers;
+
+/// What a callback for a message answers where no filter looks: the message goes on.
+const GO_ON: i32 = Action::Continue as i32;
+
+// === Start ===
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_abi_version_0_2_1() {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+    abi::allocate(size)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(id: u32, parent: u32) {
+    match (parent, root(parent)) {
+        (0, _) => create_root(id),
+        (_, Some(root)) => {
+            vm(|vm| vm.streams.insert(id, Stream::new(root, id)));
+        }
+        // A stream without a root is not known, so it refuses.
+        (_, None) => {}
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_vm_start(_root: u32, size: usize) -> i32 {
+    let configuration = match size {
+        0 => Vec::new(),
+        _ => abi::buffer(Buffer::VmConfiguration).unwrap_or_default(),
+    };
+    start(&configuration);
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(id: u32, _size: usize) -> i32 {
+    // After a trap Kong configures without having started the VM.
+    if profile().is_some_and(|profile| profile.host() == Host::Unknown) {
+        start(&[]);
+    }
+    if root(id).is_none() {
+        create_root(id);
+    }
+    root(id).map_or(0, |root| i32::from(root.configure()))
+}
+
+// === Root contexts ===
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_tick(id: u32) {
+    let Some(root) = root(id) else { return };
+    let (sent, woken) = root.tick();
+    remember(id, sent);
+    wake(id, woken);
+    let_go(&root);
+}
+
+/// No filter registers a queue.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_queue_ready(_id: u32, _queue: u32) {}
+
+/// No filter asks the host for a function that calls back.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_foreign_function(_id: u32, _function: u32, _size: usize) {}
+
+// === Requests ===
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(id: u32, count: usize, end: i32) -> i32 {
+    in_request_headers(|phase| {
+        with_stream(id, |stream| stream.request_headers(phase, count, end != 0))
+    }) as i32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_body(id: u32, size: usize, end: i32) -> i32 {
+    with_stream(id, |stream| stream.request_body(size, end != 0)) as i32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_trailers(id: u32, _count: usize) -> i32 {
+    with_stream(id, Stream::request_trailers) as i32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_http_call_response(
+    id: u32,
+    token: u32,
+    headers: usize,
+    body: usize,
+    _trailers: usize,
+) {
+    call_answered(id, token, headers, body);
+}
+
+// === Responses ===
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(id: u32, count: usize, end: i32) -> i32 {
+    with_response(id, |stream| stream.response_headers(count, end != 0)) as i32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_body(id: u32, size: usize, end: i32) -> i32 {
+    with_response(id, |stream| (stream.response_body(size, end != 0), Asked::Nothing)) as i32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_trailers(_id: u32, _count: usize) -> i32 {
+    GO_ON
+}
+
+// === The end ===
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_done(id: u32) -> i32 {
+    i32::from(done(id))
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_log(id: u32) {
+    logged(id);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_delete(id: u32) {
+    gone(id);
+}
+
+// === gRPC callouts, of which no filter makes any ===
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_grpc_receive_initial_metadata(_id: u32, _token: u32, _headers: u32) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_grpc_receive(_id: u32, _token: u32, _size: usize) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_grpc_receive_trailing_metadata(_id: u32, _token: u32, _trailers: u32) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_grpc_close(_id: u32, _token: u32, _status: u32) {}
+
+// === TCP connections, in whose filter chains no filter stands ===
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_new_connection(_id: u32) -> i32 {
+    GO_ON
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_downstream_data(_id: u32, _size: usize, _end: i32) -> i32 {
+    GO_ON
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_downstream_connection_close(_id: u32, _peer: u32) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_upstream_data(_id: u32, _size: usize, _end: i32) -> i32 {
+    GO_ON
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_upstream_connection_close(_id: u32, _peer: u32) {}
