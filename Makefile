@@ -12,6 +12,10 @@ TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 # The programs (gatehouse-admin, the test host) are compiled once, for dist and for their tests alike.
 PROGRAMS := --profile tool --locked
 
+# The build itself; a target that goes on after it counts its own step as well.
+STEPS := 4
+demo: STEPS := 5
+
 .PHONY: help
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,9 +26,13 @@ setup: ## install all that the other targets need (they do it themselves, too)
 
 .PHONY: build
 build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, and gatehouse-admin
+	@scripts/step 1 of $(STEPS) toolchain
 	@scripts/setup rust wasm
+	@scripts/step 2 of $(STEPS) filters
 	@scripts/wasm-build
-	@if [ -d tools/meta ]; then $(CARGO) run -q --locked -p gatehouse-meta -- dist/filters; fi
+	@scripts/step 3 of $(STEPS) descriptions
+	@$(CARGO) run -q --locked -p gatehouse-meta -- dist/filters
+	@scripts/step 4 of $(STEPS) gatehouse-admin
 	@$(CARGO) build $(PROGRAMS) -p gatehouse-admin
 	@cmp -s $(TARGET_DIR)/tool/gatehouse-admin dist/gatehouse-admin || install $(TARGET_DIR)/tool/gatehouse-admin dist/gatehouse-admin
 	@du -bh dist/gatehouse-admin dist/filters/*.wasm
@@ -36,6 +44,7 @@ test: build ## run every test: native, admin service (SQLite and PostgreSQL), fi
 
 .PHONY: demo
 demo: build ## a real Envoy with the filters on 127.0.0.1:8000, the admin service on 8001, and a tour (ONCE=1 ends after it)
+	@scripts/step 5 of 5 demo
 	@scripts/setup envoy curl
 	@ONCE=$(ONCE) scripts/demo
 
@@ -54,8 +63,10 @@ lint: ## formatting, clippy without a warning, and the boundaries between the la
 	@echo "lint: nothing to complain about"
 
 .PHONY: package
-package: build ## dist/ with configurations, documents and checksums as one archive
-	@scripts/package
+package: ## dist/, configurations, documents and checksums as one archive (FILTERS="key_auth cors" packs only these)
+	@scripts/package --check $(FILTERS)
+	@$(MAKE) build
+	@scripts/package $(FILTERS)
 
 .PHONY: clean
 clean: ## remove what was built, keep what was installed

@@ -251,7 +251,6 @@ fn the_upstreams_cookies_and_its_body_survive_a_response_that_waits() {
 #[test]
 fn while_the_service_is_away_nobody_is_called_a_stranger_and_no_session_begins() {
     let gateway = Gateway::start(|admin| {
-        let admin = merged(admin.clone(), &json!({"timeout": 500}));
         let cache = json!({"ttl": 1, "negative_ttl": 0, "stale_ttl": 1});
         let session =
             json!({"admin": admin, "storage": "admin", "check_consumer": false, "cache": cache});

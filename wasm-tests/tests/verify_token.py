@@ -25,6 +25,8 @@ def key_for(header, keys):
 question = json.load(sys.stdin)
 header = jwt.get_unverified_header(question["token"])
 # The audience is for the test to look at. Everything else that PyJWT checks, it checks: exp, nbf, iat, jti, iss.
+# On a slow machine a token of a minute may be looked at late; the test itself holds its times against the clock.
 claims = jwt.decode(
-    question["token"], key_for(header, question["keys"]), algorithms=[header["alg"]], options={"verify_aud": False})
+    question["token"], key_for(header, question["keys"]), algorithms=[header["alg"]], leeway=3600,
+    options={"verify_aud": False})
 json.dump({"header": header, "claims": claims}, sys.stdout)

@@ -1,9 +1,9 @@
 //! A client that checks how each answer is framed.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::SocketAddr;
 
+use patience::Patient;
 use serde_json::Value;
 
 /// A complete answer.
@@ -65,8 +65,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// One request on its own connection. `None` when the connection ended without an answer.
 pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Option<Answer> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut stream = Patient::connect(address).ok()?;
     // The service may answer before it has read everything.
     let _ = stream.write_all(request);
     let mut bytes = Vec::new();

@@ -1,15 +1,14 @@
 //! Slow clients, many clients, large heads.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
+
+use patience::{Patient, eventually};
 
 use crate::client::{Answer, exchange, request};
 use crate::program::Program;
 
 /// Everything until the service closes the connection.
-fn rest(stream: &mut TcpStream) -> Vec<u8> {
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+fn rest(stream: &mut Patient) -> Vec<u8> {
     let mut bytes = vec![];
     match stream.read_to_end(&mut bytes) {
         Ok(_) => {}
@@ -22,7 +21,7 @@ fn rest(stream: &mut TcpStream) -> Vec<u8> {
 fn a_client_that_says_nothing_or_half_a_head_is_let_go() {
     let program = Program::on_sqlite_with(&["--client-timeout", "1"]);
     for said in ["", "GET /sta", "GET /status HTTP/1.1\r\nhost: localhost\r\nx-slow: "] {
-        let mut stream = TcpStream::connect(program.address).unwrap();
+        let mut stream = Patient::connect(program.address).unwrap();
         stream.write_all(said.as_bytes()).unwrap();
         assert!(!rest(&mut stream).starts_with(b"HTTP/1.1 200"), "{said}");
     }
@@ -31,7 +30,7 @@ fn a_client_that_says_nothing_or_half_a_head_is_let_go() {
 #[test]
 fn a_connection_that_idles_after_an_answer_is_let_go() {
     let program = Program::on_sqlite_with(&["--client-timeout", "1"]);
-    let mut stream = TcpStream::connect(program.address).unwrap();
+    let mut stream = Patient::connect(program.address).unwrap();
     stream.write_all(b"GET /status HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     Answer::parse(&rest(&mut stream), false).unwrap().expect(200);
 }
@@ -41,7 +40,7 @@ fn a_body_that_does_not_arrive_is_408() {
     let program = Program::on_sqlite_with(&["--client-timeout", "1"]);
     let json = ("content-type", "application/json");
     let sent = request("POST", "/consumers", &[json], b"{\"username\":\"fiona\"}");
-    let mut stream = TcpStream::connect(program.address).unwrap();
+    let mut stream = Patient::connect(program.address).unwrap();
     stream.write_all(&sent[..sent.len() - 1]).unwrap();
     Answer::parse(&rest(&mut stream), false).unwrap().expect(408);
     program.get("/consumers/fiona").expect(404);
@@ -50,7 +49,7 @@ fn a_body_that_does_not_arrive_is_408() {
 #[test]
 fn one_connection_serves_one_request_after_another() {
     let program = Program::on_sqlite();
-    let mut stream = TcpStream::connect(program.address).unwrap();
+    let mut stream = Patient::connect(program.address).unwrap();
     let one = "GET /consumers/x HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let last = "GET /status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     stream.write_all(format!("{one}{one}{last}").as_bytes()).unwrap();
@@ -62,9 +61,9 @@ fn one_connection_serves_one_request_after_another() {
 #[test]
 fn too_many_connections_are_told_so() {
     let program = Program::on_sqlite_with(&["--max-connections", "2"]);
-    let mut held: Vec<TcpStream> = (0..2)
+    let mut held: Vec<Patient> = (0..2)
         .map(|_| {
-            let mut stream = TcpStream::connect(program.address).unwrap();
+            let mut stream = Patient::connect(program.address).unwrap();
             stream.write_all(b"GET /status HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
             let mut byte = [0];
             stream.read_exact(&mut byte).unwrap();
@@ -77,12 +76,9 @@ fn too_many_connections_are_told_so() {
     assert_eq!(answer.expect(503)["message"], "too many connections");
     held.pop();
     // The place becomes free as soon as the service notices.
-    let mut tries = 0;
-    while exchange(program.address, &sent).unwrap().status == 503 {
-        tries += 1;
-        assert!(tries < 1000, "the place stays taken");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    eventually("place that is free", || {
+        (exchange(program.address, &sent).unwrap().status != 503).then_some(())
+    });
     let metrics = program.get("/metrics").text();
     assert!(metrics.contains("\ngatehouse_admin_connections 2\n"), "{metrics}");
     assert!(!metrics.contains("turned_away_total 0\n"), "{metrics}");

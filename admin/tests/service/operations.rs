@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use patience::eventually;
 use serde_json::json;
 
 use crate::client::{Answer, request};
@@ -84,9 +85,9 @@ fn a_request_that_is_under_way_is_finished_before_the_end(program: &Program) {
     stream.read_exact(&mut proceed).unwrap();
     assert_eq!(&proceed, b"HTTP/1.1 100 Continue\r\n\r\n");
     program.terminate();
-    while TcpStream::connect(program.address).is_ok() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    eventually("service that takes no connection any more", || {
+        TcpStream::connect(program.address).is_err().then_some(())
+    });
     stream.write_all(&sent[sent.len() - 20..]).unwrap();
     let mut bytes = vec![];
     stream.read_to_end(&mut bytes).unwrap();

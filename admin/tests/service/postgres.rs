@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+
+use patience::{Patience, eventually};
 
 pub(crate) struct Postgres {
     programs: PathBuf,
@@ -89,11 +90,7 @@ impl Postgres {
     /// Stops the server; it stays away until [`Postgres::come_back`].
     pub(crate) fn go_away(&mut self) {
         self.order("restart");
-        let begun = Instant::now();
-        while self.is_ready() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "PostgreSQL does not stop");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually("PostgreSQL that has stopped", || (!self.is_ready()).then_some(()));
     }
 
     pub(crate) fn come_back(&mut self) {
@@ -118,13 +115,13 @@ impl Postgres {
     }
 
     fn wait_until_ready(&self) {
-        let begun = Instant::now();
+        let mut patience = Patience::new();
         while !self.is_ready() {
-            if begun.elapsed() > Duration::from_secs(120) {
+            if patience.is_over() {
                 let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
                 panic!("PostgreSQL does not start: {log}");
             }
-            std::thread::sleep(Duration::from_millis(50));
+            patience.pause();
         }
     }
 }

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
+use patience::eventually;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -120,14 +120,7 @@ impl Program {
 
     /// Waits for its end.
     pub(crate) fn wait(&self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(60), "it does not end");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        eventually("end of the program", || self.child.lock().unwrap().try_wait().unwrap())
     }
 
     // === Requests ===

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+
+use patience::{Patience, eventually};
 
 pub(crate) struct Redis {
     directory: PathBuf,
@@ -68,11 +69,7 @@ impl Redis {
     /// Kills the server; it stays away until [`Redis::come_back`], and has forgotten everything then.
     pub(crate) fn go_away(&mut self) {
         self.order("restart");
-        let begun = Instant::now();
-        while self.is_ready() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "Redis does not stop");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        eventually("Redis that has stopped", || (!self.is_ready()).then_some(()));
     }
 
     pub(crate) fn come_back(&mut self) {
@@ -89,13 +86,13 @@ impl Redis {
     }
 
     fn wait_until_ready(&self) {
-        let begun = Instant::now();
+        let mut patience = Patience::new();
         while !self.is_ready() {
-            if begun.elapsed() > Duration::from_secs(60) {
+            if patience.is_over() {
                 let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
                 panic!("Redis does not start: {log}");
             }
-            std::thread::sleep(Duration::from_millis(10));
+            patience.pause();
         }
     }
 }

@@ -93,7 +93,7 @@ fn a_list_of_ten_thousand_has_no_more_than_two_nodes_for_each() {
 /// A look into 10,000 networks, half of them IPv6: `cargo test --release -p gatehouse-ip-restriction -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement, of use with optimisation only"]
-fn a_look_into_ten_thousand_networks_takes_less_than_a_microsecond() {
+fn how_long_a_look_into_ten_thousand_networks_takes() {
     let list: Networks = ten_thousand().into_iter().collect();
     let mut random = random();
     let looks: Vec<IpAddr> = (0..1_000_000)
@@ -106,7 +106,7 @@ fn a_look_into_ten_thousand_networks_takes_less_than_a_microsecond() {
     let hits = looks.iter().filter(|address| list.contain(**address)).count();
     let each = start.elapsed().as_secs_f64() * 1e9 / looks.len() as f64;
     println!("{each:.0} ns a look, {hits} of {} in the list", looks.len());
-    assert!(hits > 0 && each < 1000.0, "{each} ns");
+    assert!(hits > 0);
 }
 
 fn ten_thousand() -> Vec<Prefix> {

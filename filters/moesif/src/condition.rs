@@ -205,12 +205,13 @@ mod tests {
 
     #[test]
     fn no_expression_takes_more_than_linear_time() {
-        let request = Request { method: vec![b'a'; 20_000], ..request() };
-        let facts = Facts { request: &request, uri: b"", ip: None, body: None, response: None };
         let groups =
             json!([{"conditions": [{"path": "request.verb", "value": "^(a+)+$|(a|aa)+b"}]}]);
-        let started = std::time::Instant::now();
-        Conditions::read(Some(&groups)).hold(&facts);
-        assert!(started.elapsed().as_secs() < 20);
+        let conditions = Conditions::read(Some(&groups));
+        patience::assert_linear("an expression", 5000, |length| {
+            let request = Request { method: vec![b'a'; length], ..request() };
+            let facts = Facts { request: &request, uri: b"", ip: None, body: None, response: None };
+            conditions.hold(&facts);
+        });
     }
 }

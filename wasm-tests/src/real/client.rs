@@ -1,9 +1,9 @@
 //! An HTTP/1.1 client that sends any bytes, in any pieces.
 
-use super::PATIENCE;
 use super::wire::Message;
+use patience::Patient;
 use std::io::{BufReader, Result, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 /// A request in the making.
 #[derive(Debug, Clone)]
@@ -107,16 +107,12 @@ impl Request {
 }
 
 /// A connection that is kept for several requests, or fed piece by piece.
-pub struct Connection(BufReader<TcpStream>);
+pub struct Connection(BufReader<Patient>);
 
 impl Connection {
     /// Connects.
     pub fn open(to: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        stream.set_nodelay(true)?;
-        Ok(Self(BufReader::new(stream)))
+        Patient::connect(to).map(|stream| Self(BufReader::new(stream)))
     }
 
     /// Sends a request and reads the response.

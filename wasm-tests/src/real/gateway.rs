@@ -43,7 +43,8 @@ impl Gateway {
             "upstream": "admin",
             // Without tokens the service answers to its own name only.
             "authority": admin.address().to_string(),
-            "timeout": 5000,
+            // A busy machine is no reason for a 503.
+            "timeout": 60_000,
             "poll_interval": 1,
         });
         let setup = Setup::new(echo.address(), filters(&settings))

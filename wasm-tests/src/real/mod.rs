@@ -13,7 +13,8 @@
 //! | `process.rs` | a child process, ended by its own pid, with its log                  |
 //! | `scratch.rs` | a directory that is gone after the test                              |
 //!
-//! Nothing has a fixed port, and nothing sleeps and hopes: [`eventually`] asks until it is so.
+//! Nothing has a fixed port, and nothing sleeps and hopes: [`eventually`] asks until it is so, and gives
+//! up when nothing moves any more, however long that takes on a busy machine.
 
 mod admin;
 mod client;
@@ -36,24 +37,9 @@ pub use scratch::Scratch;
 pub use server::{Answer, Server};
 pub use wire::Message;
 
+pub use patience::{Patience, eventually};
+
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-/// How long something may take before a test gives up on it; generous, for a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Asks until `answer` is there, and says what was missing if it never comes.
-#[track_caller]
-pub fn eventually<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = answer() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "within {PATIENCE:?} there was no: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
 
 /// What `make build` left.
 fn dist() -> PathBuf {

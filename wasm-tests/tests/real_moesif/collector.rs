@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wasm_tests::real::{Answer, Message, Server, eventually};
 
 pub const APPLICATION: &str = "eyJhcHAiOiJ0ZXN0In0-a-secret-of-the-operators";
@@ -22,7 +22,7 @@ pub enum Mood {
     TakesAndBreaksOff,
     /// The connection is closed without an answer.
     Closes,
-    /// There is no answer, and the connection stays.
+    /// There is no answer, and the connection stays until the mood changes.
     Silent,
     /// Batches of more events than this are answered 413.
     TakesAtMost(usize),
@@ -38,6 +38,13 @@ struct Memory {
     rules: (String, Value),
     questions: BTreeMap<String, usize>,
     faults: Vec<String>,
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        // Whoever waits for an answer goes home.
+        self.is(Mood::Closes);
+    }
 }
 
 /// The collector.
@@ -130,9 +137,6 @@ impl Collector {
     }
 }
 
-/// No longer than this does a silent collector stay so.
-const SILENCE: Duration = Duration::from_secs(20);
-
 fn answer(request: &Message, memory: &Mutex<Memory>) -> Answer {
     if request.header("x-moesif-application-id").as_deref() != Some(APPLICATION) {
         return Answer::json(401, "{}");
@@ -168,8 +172,7 @@ fn batch(request: &Message, memory: &Mutex<Memory>) -> Answer {
         Mood::Refuses(status) => return Answer::json(status, "{}"),
         Mood::Closes => return Answer::Bytes(Vec::new()),
         Mood::Silent => {
-            let started = Instant::now();
-            while lock(memory).mood == Mood::Silent && started.elapsed() < SILENCE {
+            while lock(memory).mood == Mood::Silent {
                 std::thread::sleep(Duration::from_millis(20));
             }
             return Answer::Bytes(Vec::new());
