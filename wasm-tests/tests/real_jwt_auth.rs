@@ -48,6 +48,77 @@ fn the_requirement_documents_token_passes_while_its_credential_exists() {
     eventually("a refusal", || (gateway.send(&bearing(SEED)).status() == 401).then_some(()));
 }
 
+#[test]
+fn what_the_real_admin_service_revokes_ends_under_every_name_that_a_token_may_use() {
+    let signer = key(EC, "ec");
+    let issuer = |by: &str| format!("https://{by}/");
+    let provider = |by: &str| {
+        json!({
+            "name": by, "issuer": issuer(by), "jwks": set(&[&signer]), "consumer_claim": "who",
+            "consumer_by": by,
+        })
+    };
+    let providers: Vec<Value> = ["id", "username", "custom_id"].map(provider).into();
+    let gateway = Gateway::start(|admin| {
+        let groups = json!({"add": {"headers": ["X-Groups:$(consumer.groups or 'none')"]}});
+        vec![
+            Filter::new("jwt_auth", &json!({"admin": admin, "providers": providers})),
+            Filter::new("request_transformer", &groups),
+        ]
+    });
+    let request = |by: &str, name: &str| {
+        let claims = json!({"iss": issuer(by), "sub": "u", "exp": 99_999_999_999_u64, "who": name});
+        bearing(&signed(&signer, &claims))
+    };
+    let body = json!({"username": "ana", "custom_id": "c9"});
+    let ana = gateway.admin.create("/consumers", &body)["id"].as_str().expect("an id").to_owned();
+    let upper = ana.to_uppercase();
+    gateway.admin.create("/consumers/ana/acls", &json!({"group": "gold"}));
+    let names = [("id", ana.as_str()), ("id", &upper), ("username", "ana"), ("custom_id", "c9")];
+    let all: Vec<Request> = names.map(|(by, name)| request(by, name)).into();
+    gateway.settle(&all);
+    let groups = |request: &Request| {
+        let received = gateway.passed(request);
+        assert_eq!(received.header("x-consumer-id").as_deref(), Some(ana.as_str()));
+        received.header("x-groups").expect("a header")
+    };
+    for request in &all {
+        assert_eq!(groups(request), "gold");
+    }
+    gateway.admin.delete("/consumers/ana/acls/gold");
+    for request in &all {
+        eventually("the end of the group", || (groups(request) == "none").then_some(()));
+    }
+    // Another name, and the old one for somebody else.
+    let body = json!({"username": "bea", "custom_id": "c10"}).to_string();
+    let renamed = Request::new("PATCH", "/consumers/ana")
+        .header("content-type", "application/json")
+        .body(body);
+    assert_eq!(gateway.admin.send(renamed).status(), 200);
+    for (by, name) in [("username", "ana"), ("custom_id", "c9")] {
+        eventually("the end of the name", || {
+            (gateway.send(&request(by, name)).status() == 401).then_some(())
+        });
+    }
+    let heir = gateway.admin.create("/consumers", &json!({"username": "ana", "custom_id": "c9"}));
+    for (by, name) in [("username", "ana"), ("custom_id", "c9")] {
+        eventually("the heir of the name", || {
+            let answer = gateway.send(&request(by, name));
+            (answer.status() == 200).then_some(())
+        });
+        let received = gateway.passed(&request(by, name));
+        assert_eq!(received.header("x-consumer-id").as_deref(), heir["id"].as_str());
+    }
+    gateway.admin.delete(&format!("/consumers/{ana}"));
+    for (by, name) in
+        [("id", ana.as_str()), ("id", &upper), ("username", "bea"), ("custom_id", "c10")]
+    {
+        eventually("the end of the consumer", || {
+            (gateway.send(&request(by, name)).status() == 401).then_some(())
+        });
+    }
+}
+
 /// An identity provider, and a gateway that trusts it.
 struct Provided {
     keys: Arc<Mutex<String>>,
@@ -69,8 +140,11 @@ fn set(keys: &[&SigningKey]) -> String {
 }
 
 fn token(key: &SigningKey) -> String {
+    signed(key, &json!({"iss": "https://idp/", "sub": "u", "exp": 99_999_999_999_u64}))
+}
+
+fn signed(key: &SigningKey, claims: &Value) -> String {
     let header = json!({"alg": key.algorithm().name(), "kid": key.key_id()}).to_string();
-    let claims = json!({"iss": "https://idp/", "sub": "u", "exp": 99_999_999_999_u64}).to_string();
     let header = key.header(&header).expect("a header");
     let mut next = 1_u8;
     // Blinding in a test need not be random.
@@ -80,7 +154,7 @@ fn token(key: &SigningKey) -> String {
             *byte = next;
         }
     };
-    key.sign(&header, &claims, &InWasm, &mut random).expect("a signature")
+    key.sign(&header, &claims.to_string(), &InWasm, &mut random).expect("a signature")
 }
 
 impl Provided {

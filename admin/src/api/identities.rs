@@ -53,8 +53,28 @@ async fn by_jwt_key(State(app): State<App>, Path(key): Path<String>) -> Answer {
     Ok(json(StatusCode::OK, &JwtIdentity { consumer, groups, credential, jwt, seq }))
 }
 
-async fn by_name(State(app): State<App>, Path(name): Path<String>) -> Answer {
+/// `by` says which of a consumer's names it is. Without it each is tried, as in `/consumers/{consumer}`: that is for
+/// people, since what a client calls itself must not turn into a name of another kind.
+async fn by_name(State(app): State<App>, Path(name): Path<String>, mut query: Query) -> Answer {
+    let by = query.text("by");
+    let column = match by.as_deref() {
+        None => None,
+        Some("id") => Some("id"),
+        Some("username") => Some("username"),
+        Some("custom_id") => Some("custom_id"),
+        Some(_) => {
+            query.problem("by", "expected one of: id, username, custom_id");
+            None
+        }
+    };
+    query.finish()?;
     let mut tx = app.store.read().await?;
-    let consumer = consumers::find(&mut tx, &name).await?;
+    let consumer = match column {
+        None => consumers::find(&mut tx, &name).await?,
+        Some(column) => match tx.consumer_called(column, &name).await? {
+            Some(consumer) => consumer,
+            None => return Err(Refusal::NotFound(Some(tx.seq()))),
+        },
+    };
     Ok(json(StatusCode::OK, &tx.consumer_identity(consumer).await?))
 }

@@ -44,19 +44,27 @@ impl Consumer {
 impl Tx {
     /// The consumer that is called this.
     pub(crate) async fn consumer(&mut self, name: &str) -> sqlx::Result<Option<Consumer>> {
-        if !storable(name) {
-            return Ok(None);
-        }
-        for (column, value) in [
-            ("id", name.to_ascii_lowercase()),
-            ("username", name.into()),
-            ("custom_id", name.into()),
-        ] {
-            if let Some(found) = self.consumer_by(column, &value).await? {
+        for column in ["id", "username", "custom_id"] {
+            if let Some(found) = self.consumer_called(column, name).await? {
                 return Ok(Some(found));
             }
         }
         Ok(None)
+    }
+
+    /// The consumer whose `column` (`id` in any case, `username` or `custom_id`) is what somebody wrote.
+    pub(crate) async fn consumer_called(
+        &mut self,
+        column: &'static str,
+        name: &str,
+    ) -> sqlx::Result<Option<Consumer>> {
+        if !storable(name) {
+            return Ok(None);
+        }
+        match column {
+            "id" => self.consumer_by(column, &name.to_ascii_lowercase()).await,
+            _ => self.consumer_by(column, name).await,
+        }
     }
 
     /// The consumer whose `column` (`id`, `username` or `custom_id`) is exactly this.

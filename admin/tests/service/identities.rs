@@ -55,6 +55,41 @@ fn a_consumer_is_told_by_each_of_its_names(program: &Program) {
     }
 }
 
+fn a_name_of_one_kind_is_never_taken_for_one_of_another(program: &Program) {
+    let ana = program.consumer("ana");
+    let bob = program.consumer("bob");
+    // Each is called what another one is called otherwise.
+    program.form("PATCH", "/consumers/ana", "custom_id=bob").expect(200);
+    program.form("PATCH", &format!("/consumers/{bob}"), &format!("custom_id={ana}")).expect(200);
+    let upper = ana.to_uppercase();
+    for (by, name, expected) in [
+        ("id", ana.as_str(), Some(&ana)),
+        ("id", &upper, Some(&ana)),
+        ("id", "ana", None),
+        ("id", "bob", None),
+        ("username", "ana", Some(&ana)),
+        ("username", "bob", Some(&bob)),
+        ("username", "Ana", None),
+        ("username", &ana, None),
+        ("custom_id", "bob", Some(&ana)),
+        ("custom_id", &ana, Some(&bob)),
+        ("custom_id", &upper, None),
+        ("custom_id", "ana", None),
+    ] {
+        let answer = program.get(&format!("/identities/consumers/{name}?by={by}"));
+        match expected {
+            Some(id) => assert_eq!(answer.expect(200)["consumer"]["id"], json!(id), "{by} {name}"),
+            None => {
+                let expected = json!({ "message": "Not found", "seq": program.seq() });
+                assert_eq!(answer.expect(404), expected, "{by} {name}");
+            }
+        }
+    }
+    let refused = program.get("/identities/consumers/ana?by=name").expect(400);
+    assert!(refused["fields"]["by"].is_string(), "{refused}");
+    program.get("/identities/consumers/ana?form=id").expect(400);
+}
+
 fn what_was_changed_is_told_at_once_with_a_greater_number(program: &Program) {
     program.consumer("fiona");
     program.key("fiona", "open_sesame");
@@ -119,6 +154,7 @@ on_both_databases!(
     an_unknown_key_is_our_own_404,
     a_key_in_place_of_its_digest_is_refused,
     a_consumer_is_told_by_each_of_its_names,
+    a_name_of_one_kind_is_never_taken_for_one_of_another,
     what_was_changed_is_told_at_once_with_a_greater_number,
     all_keys_come_page_by_page,
     a_key_that_ends_says_when,

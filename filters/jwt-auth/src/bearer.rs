@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use exchange::{Edit, Head, Query, same_name};
+use std::collections::BTreeMap;
 
 /// What a request says of its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,33 +17,33 @@ pub(crate) enum Carried {
     Unrecognizable,
 }
 
-/// Collects the token from query, cookies and headers. The same token twice is one token.
+/// Collects the token from query, cookies and headers. The same token twice is one token. Nothing is looked at
+/// after a second one: a request can hold thousands.
 pub(crate) fn carried(config: &Config, head: &Head, query: Query<'_>) -> Carried {
-    let mut found: Vec<Option<Vec<u8>>> = Vec::new();
-    let mut add = |token: Option<Vec<u8>>| {
-        if token.as_ref().is_none_or(|token| !token.is_empty()) && !found.contains(&token) {
-            found.push(token);
+    let mut found: Option<Option<Vec<u8>>> = None;
+    let ours = |name: &[u8]| config.uri_param_names.iter().any(|n| n.as_bytes() == name);
+    let parameters = query.pairs().filter(|(name, _)| ours(name)).map(|(_, value)| value);
+    let cookies = config.cookie_names.iter().filter_map(|name| {
+        let value = cookies(head).find_map(|line| cookie(line, name.as_bytes()))?;
+        Some(Some(value.to_vec()))
+    });
+    let headers = config.header_names.iter().flat_map(|name| {
+        parts(head, name).filter_map(|(_, part)| Some(Some(bearer(part)?.to_vec())))
+    });
+    for token in parameters.chain(cookies).chain(headers) {
+        if token.as_ref().is_some_and(Vec::is_empty) {
+            continue;
         }
-    };
-    if !config.uri_param_names.is_empty() {
-        let ours = |name: &[u8]| config.uri_param_names.iter().any(|n| n.as_bytes() == name);
-        query.pairs().filter(|(name, _)| ours(name)).for_each(|(_, value)| add(value));
-    }
-    for name in &config.cookie_names {
-        if let Some(value) = cookies(head).find_map(|line| cookie(line, name.as_bytes())) {
-            add(Some(value.to_vec()));
+        match &found {
+            Some(other) if *other != token => return Carried::Several,
+            Some(_) => {}
+            None => found = Some(token),
         }
     }
-    for name in &config.header_names {
-        if let Some(token) = first(head, name).and_then(bearer) {
-            add(Some(token.to_vec()));
-        }
-    }
-    match (found.len(), found.pop()) {
-        (0, _) | (_, None) => Carried::Nothing,
-        (1, Some(Some(token))) => Carried::Token(token),
-        (1, Some(None)) => Carried::Unrecognizable,
-        (_, Some(_)) => Carried::Several,
+    match found {
+        None => Carried::Nothing,
+        Some(Some(token)) => Carried::Token(token),
+        Some(None) => Carried::Unrecognizable,
     }
 }
 
@@ -68,34 +69,45 @@ pub(crate) fn hide(config: &Config, head: &Head, query: Query<'_>) -> Vec<Edit> 
         });
     }
     for name in &config.header_names {
-        // Another scheme in the same header is somebody else's.
-        let mut values =
-            head.fields().filter(|(field, _)| same_name(field, name.as_bytes())).peekable();
-        if values.peek().and_then(|(_, value)| bearer(value)).is_none() {
-            continue;
-        }
-        for (field, _) in values {
-            let edit = Edit::remove(String::from_utf8_lossy(field).to_ascii_lowercase());
-            if !edits.contains(&edit) {
-                edits.push(edit);
+        // By the name as it is spelt: whether a token is in it, and what else is.
+        let mut fields: BTreeMap<String, (bool, Vec<&[u8]>)> = BTreeMap::new();
+        for (field, part) in parts(head, name) {
+            let field = String::from_utf8_lossy(field).to_ascii_lowercase();
+            let (carries, others) = fields.entry(field).or_default();
+            match bearer(part) {
+                Some(_) => *carries = true,
+                // Another scheme in the same header is somebody else's.
+                None => others.push(part),
             }
         }
+        let fields = fields.into_iter().filter(|(_, (carries, _))| *carries);
+        edits.extend(fields.map(|(field, (_, others))| match others.is_empty() {
+            true => Edit::remove(field),
+            false => Edit::set(field, others.join(&b", "[..])),
+        }));
     }
     edits
 }
 
-/// Only the first value of a header counts. `_` and `-` are the same, as in OpenResty.
-fn first<'a>(head: &'a Head, name: &str) -> Option<&'a [u8]> {
-    head.fields().find(|(field, _)| same_name(field, name.as_bytes())).map(|(_, value)| value)
+/// What each value of a header says, with the name as it is spelt. `_` and `-` are the same, as in OpenResty.
+///
+/// Envoy makes one value of several, with commas between them, and Kong leaves them apart. Neither a token nor
+/// a Basic credential has a comma in it, so each piece between commas is a value on both.
+fn parts<'a>(head: &'a Head, name: &str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    let ours = move |field: &[u8]| same_name(field, name.as_bytes());
+    head.fields().filter(move |(field, _)| ours(field)).flat_map(|(field, value)| {
+        let parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        parts.filter(|part| !part.is_empty()).map(move |part| (field, part))
+    })
 }
 
 /// What Kong's `\s*[Bb]earer\s+(.+)` captures: the rest of the value after the first "Bearer" that white space
-/// follows, wherever it is.
+/// follows, wherever it is. Schemes have no case (RFC 9110 section 11.1), which Kong's expression does not know.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let space = |byte: &u8| matches!(byte, b' ' | b'\t' | 0x0a..=0x0d);
     (0..value.len()).find_map(|at| {
-        let rest = value.get(at..)?;
-        let rest = rest.strip_prefix(b"Bearer").or_else(|| rest.strip_prefix(b"bearer"))?;
+        let (scheme, rest) = value.get(at..)?.split_at_checked(b"bearer".len())?;
+        let rest = scheme.eq_ignore_ascii_case(b"bearer").then_some(rest)?;
         let spaces = rest.iter().take_while(|byte| space(byte)).count();
         let token = rest.get(spaces..).filter(|_| spaces > 0)?;
         let line = token.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -187,11 +199,33 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_value_of_a_header_counts() {
-        let fields = [("authorization", "Bearer a"), ("authorization", "Bearer b")];
-        assert_eq!(look("", &fields, ""), token("a"));
-        let fields = [("authorization", "Basic x"), ("authorization", "Bearer b")];
-        assert_eq!(look("", &fields, ""), Carried::Nothing);
+    fn each_value_of_a_header_is_judged_in_any_order_and_joined_or_not() {
+        for (values, expected) in [
+            (&["Bearer a", "Bearer a"][..], token("a")),
+            (&["Bearer a", "bearer  a"], token("a")),
+            (&["Bearer a", "Bearer b"], Carried::Several),
+            (&["Basic x", "Bearer b"], token("b")),
+            (&["Bearer b", "Basic x"], token("b")),
+            (&["Basic x", "Digest a=1, b=2"], Carried::Nothing),
+            (&["Bearer b", ""], token("b")),
+        ] {
+            let fields: Vec<_> = values.iter().map(|value| ("authorization", *value)).collect();
+            assert_eq!(look("", &fields, ""), expected, "{values:?}");
+            // As Envoy hands them over.
+            for comma in [",", ", ", " ,"] {
+                let joined = values.join(comma);
+                let fields = [("Authorization", joined.as_str())];
+                assert_eq!(look("", &fields, ""), expected, "{joined}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_looked_at_after_a_second_token() {
+        let query: String = (0..100_000).map(|n| format!("jwt={n}&")).collect();
+        assert_eq!(look("", &[], &query), Carried::Several);
+        let same = "jwt=a&".repeat(10_000);
+        assert_eq!(look("", &[], &same), token("a"));
     }
 
     #[test]
@@ -203,7 +237,8 @@ mod tests {
             ("xBearer a", Some("a")),
             ("Basic x, Bearer a", Some("a")),
             ("BearerBearer a", Some("a")),
-            ("BEARER a", None),
+            ("BEARER a", Some("a")),
+            ("bEaReR a", Some("a")),
             ("Bearer", None),
             ("Bearer ", None),
             ("Bearera", None),
@@ -237,6 +272,7 @@ mod tests {
         let head = Head::from_iter([
             ("a", "Bearer t"),
             ("b", "Basic x"),
+            ("Authorization", "Bearer t"),
             ("cookie", "x=1; C=t ;y=\"2;"),
             ("cookie", "c=t"),
         ]);
@@ -245,6 +281,12 @@ mod tests {
             edits,
             [Edit::Query(b"k=1".to_vec()), Edit::set("cookie", "x=1; y=\"2"), Edit::remove("a"),]
         );
+        // Another scheme beside the token stays.
+        for values in [&["Basic x", "Bearer t"][..], &["BEARER t,Basic x"]] {
+            let head = values.iter().map(|value| ("A", *value)).collect::<Head>();
+            let hidden = hide(&config, &head, Query::new(b""));
+            assert_eq!(hidden, [Edit::set("a", "Basic x")], "{values:?}");
+        }
         let only = Head::from_iter([("cookie", "c=t")]);
         assert_eq!(hide(&config, &only, Query::new(b"")), [Edit::remove("cookie")]);
         assert!(hide(&config, &Head::default(), Query::new(b"k=1")).is_empty());

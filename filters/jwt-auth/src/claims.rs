@@ -75,17 +75,42 @@ pub(crate) fn is_for(claims: &Claims, audiences: &[String]) -> bool {
     }
 }
 
-/// The claim of this name, or else along this path: `realm_access.roles`.
+/// The claim of this name, or else along this path: `realm_access.roles`. What begins with `/` is a JSON Pointer
+/// (RFC 6901), for claims whose own names have dots: `/kubernetes.io/namespace`.
 pub(crate) fn claim<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(path) {
         return Some(value);
+    }
+    if let Some(pointer) = path.strip_prefix('/') {
+        return pointed(claims, pointer);
     }
     let (first, rest) = path.split_once('.')?;
     claims.get(first)?.as_object().and_then(|inner| claim(inner, rest))
 }
 
+/// What a JSON Pointer without its first `/` points at. It does not go into lists: which place in a list a role
+/// has says nothing.
+fn pointed<'a>(claims: &'a Claims, pointer: &str) -> Option<&'a Value> {
+    let (first, rest) = match pointer.split_once('/') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (pointer, None),
+    };
+    let value = claims.get(&first.replace("~1", "/").replace("~0", "~"))?;
+    match rest {
+        Some(rest) => pointed(value.as_object()?, rest),
+        None => Some(value),
+    }
+}
+
+/// Whether a text can name a claim: an escape in a JSON Pointer is `~0` or `~1`.
+pub(crate) fn can_name(path: &str) -> bool {
+    let mut escapes = path.split('~').skip(1);
+    !path.starts_with('/') || escapes.all(|rest| rest.starts_with(['0', '1']))
+}
+
 /// A claim as the value of a header: a text, a number, a boolean, or a list of these with commas. `None` for
-/// anything else, and for what is empty.
+/// anything else, and for what is empty. Whoever splits the value at its commas and resolves the percent escapes
+/// in each piece has what the token said: no text can become two, or another one.
 pub(crate) fn header(value: &Value) -> Option<String> {
     let one = |value: &Value| match value {
         Value::String(text) => Some(printable(text)),
@@ -100,11 +125,14 @@ pub(crate) fn header(value: &Value) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// `text` with its control characters, which could end a header, percent-encoded.
+/// `text` with percent escapes for what could end a header, for commas, for `%` itself, and for white space at the
+/// ends, which servers cut off.
 fn printable(text: &str) -> String {
+    let (first, last) = (text.len().saturating_sub(text.trim_start().len()), text.trim_end().len());
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_ascii_control() {
+    for (at, c) in text.char_indices() {
+        let at_an_end = c.is_whitespace() && (at < first || at >= last);
+        match c.is_ascii_control() || matches!(c, '%' | ',') || at_an_end {
             true => out.push_str(&exchange::percent_encode(c.to_string().as_bytes())),
             false => out.push(c),
         }
@@ -191,11 +219,38 @@ mod tests {
         assert_eq!(claim(&claims, "x.y.z"), None);
     }
 
+    /// google/jwt_verify_lib#104: Kubernetes puts what it says into a claim `kubernetes.io`.
     #[test]
-    fn no_claim_can_end_its_header() {
+    fn a_json_pointer_finds_a_claim_whose_name_has_dots() {
+        let claims = claims(json!({
+            "kubernetes.io": {"namespace": "dev", "pod.name": {"a/b~": 1}}, "/odd": 2, "list": [1], "": {"": 3},
+        }));
+        for (path, expected) in [
+            ("/kubernetes.io/namespace", Some(json!("dev"))),
+            ("/kubernetes.io/pod.name/a~1b~0", Some(json!(1))),
+            ("/odd", Some(json!(2))),
+            ("//", Some(json!(3))),
+            ("kubernetes.io.namespace", None),
+            ("/kubernetes/io/namespace", None),
+            ("/kubernetes.io/namespace/x", None),
+            ("/list/0", None),
+            ("/", Some(json!({"": 3}))),
+        ] {
+            assert_eq!(claim(&claims, path), expected.as_ref(), "{path}");
+        }
+        assert!(can_name("/a~0~1/b") && can_name("a~b"));
+        assert!(!can_name("/a~") && !can_name("/a~2"));
+    }
+
+    #[test]
+    fn no_claim_can_end_its_header_or_become_two_or_another_one() {
         for (value, expected) in [
             (json!("a\r\nX-Admin: 1"), Some("a%0D%0AX-Admin: 1")),
             (json!(["a", 1, true]), Some("a,1,true")),
+            (json!(["a,b", "c"]), Some("a%2Cb,c")),
+            (json!("a,admin"), Some("a%2Cadmin")),
+            (json!(["%0D", "100%", "\r"]), Some("%250D,100%25,%0D")),
+            (json!([" a b ", "\u{a0}"]), Some("%20a b%20,%C2%A0")),
             (json!(1.5), Some("1.5")),
             (json!(""), None),
             (json!([]), None),

@@ -21,6 +21,10 @@ pub(crate) struct Config {
     pub(crate) header_names: Vec<String>,
     pub(crate) key_claim_name: String,
     pub(crate) secret_is_base64: bool,
+    /// Whether an HMAC secret shorter than its hash is no key.
+    pub(crate) require_strong_secrets: bool,
+    /// Whether the parts of a token may have padding.
+    pub(crate) accept_padding: bool,
     pub(crate) verify_exp: bool,
     pub(crate) verify_nbf: bool,
     /// Seconds; 0 for no limit.
@@ -67,6 +71,8 @@ impl Config {
         let header_names = f.texts("header_names", Rule::HEADER_NAME);
         let key_claim_name = f.text("key_claim_name", Rule::TEXT);
         let secret_is_base64 = f.flag("secret_is_base64", false);
+        let require_strong_secrets = f.flag("require_strong_secrets", false);
+        let accept_padding = f.flag("accept_padding", false);
         let times = f.choices("claims_to_verify", &[("exp", Time::Exp), ("nbf", Time::Nbf)]);
         let times = times.unwrap_or_default();
         let maximum_expiration = f.integer("maximum_expiration", 0..=31_536_000, 0);
@@ -94,11 +100,20 @@ impl Config {
         );
         f.check(
             common.admin.is_some()
-                || anonymous.as_ref().is_none_or(|name| consumers.by_name(name).is_some()),
+                || anonymous
+                    .as_ref()
+                    .is_none_or(|name| consumers.by_id_or_username(name).is_some()),
             "anonymous",
             "found a name that is not in `consumers`, expected the id or username of a consumer",
         );
         let holders = holders(f, &consumers, secret_is_base64);
+        for (key, holder) in holders.iter().filter(|_| require_strong_secrets) {
+            f.check(
+                !holder.material.is_short(),
+                "consumers",
+                format!("JWT credential `{key}`: found a secret that is shorter than its hash (RFC 7518 section 3.2), expected a longer one"),
+            );
+        }
         let owned = check_providers(f, &providers, &header_names);
         let challenge = match &realm {
             Some(realm) => format!("Bearer realm=\"{realm}\""),
@@ -113,6 +128,8 @@ impl Config {
             header_names,
             key_claim_name: key_claim_name.unwrap_or_else(|| "iss".to_owned()),
             secret_is_base64,
+            require_strong_secrets,
+            accept_padding,
             verify_exp,
             verify_nbf: times.contains(&Time::Nbf),
             maximum_expiration,
@@ -130,6 +147,19 @@ impl Config {
             owned,
             memory: RefCell::default(),
         }
+    }
+
+    /// What an operator should know of settings that work.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let short = self.holders.iter().filter(|(_, holder)| holder.material.is_short());
+        let mut keys: Vec<&String> = short.map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        let warning = |key: &String| {
+            format!(
+                "the secret of the JWT credential `{key}` is shorter than its hash (RFC 7518 section 3.2)"
+            )
+        };
+        keys.into_iter().map(warning).collect()
     }
 
     /// What kept answers depend on besides the admin service: where each provider's keys come from.
@@ -313,6 +343,26 @@ pub(crate) mod tests {
             r#"{{"providers":[{{"name":"p","issuer":"i"{remote}}},{{"name":"p","issuer":"i"{remote}}}]}}"#
         );
         assert_eq!(problems(&twice), ["providers[1].name", "providers[1].issuer"]);
+    }
+
+    #[test]
+    fn a_secret_shorter_than_its_hash_is_warned_of_and_refused_where_that_is_asked_for() {
+        let strong = "s".repeat(48);
+        let weak = "s".repeat(47);
+        let with = |secret: &str, more: &str| {
+            format!(
+                r#"{{"consumers":[{{"username":"a","jwt_secrets":[{{"key":"k","secret":"{secret}","algorithm":"HS384"}}]}}]{more}}}"#
+            )
+        };
+        assert_eq!(config(&with(&strong, "")).warnings().len(), 0);
+        let warnings = config(&with(&weak, "")).warnings();
+        assert!(warnings[0].contains("`k`") && !warnings[0].contains(&weak), "{warnings:?}");
+        let strict = r#","require_strong_secrets":true"#;
+        config(&with(&strong, strict));
+        assert_eq!(problems(&with(&weak, strict)), ["consumers"]);
+        // What counts is what the text stands for: 48 characters of base64 are 36 bytes.
+        let base64 = r#","secret_is_base64":true"#;
+        assert_eq!(config(&with(&strong, base64)).warnings().len(), 1);
     }
 
     #[test]

@@ -76,14 +76,30 @@ impl Material {
         VerifyingMaterial { key: self.key(), print }
     }
 
+    /// Whether it is a shared secret that is shorter than its hash (RFC 7518 section 3.2).
+    pub(crate) fn is_short(&self) -> bool {
+        let least = match Algorithm::parse(&self.algorithm) {
+            Some(Algorithm::Hs256) => 32,
+            Some(Algorithm::Hs384) => 48,
+            Some(Algorithm::Hs512) => 64,
+            _ => return false,
+        };
+        self.secret().is_some_and(|secret| secret.len() < least)
+    }
+
+    /// The secret that the text stands for.
+    fn secret(&self) -> Option<Vec<u8>> {
+        let secret = self.secret.as_ref()?;
+        match self.base64 {
+            true => any_base64(secret),
+            false => Some(secret.clone().into_bytes()),
+        }
+    }
+
     fn key(&self) -> Option<VerifyingKey> {
         let algorithm = Algorithm::parse(&self.algorithm)?;
         if algorithm.is_symmetric() {
-            let secret = self.secret.as_ref()?;
-            let secret = match self.base64 {
-                true => any_base64(secret)?,
-                false => secret.clone().into_bytes(),
-            };
+            let secret = self.secret()?;
             return VerifyingKey::from_secret(&secret, algorithm).ok();
         }
         let pem = self.public_key.as_ref()?;

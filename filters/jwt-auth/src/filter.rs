@@ -70,6 +70,10 @@ impl Feature for JwtAuth {
         Ok(())
     }
 
+    fn warnings(settings: &Settings) -> Vec<String> {
+        settings.config.warnings()
+    }
+
     fn source(settings: &Rc<Settings>) -> Option<Box<dyn Source>> {
         let config = &settings.config;
         let remote = config.providers.iter().any(|provider| provider.place().is_some());

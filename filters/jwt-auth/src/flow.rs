@@ -14,7 +14,7 @@ use crate::claims::{self, Clock, Time};
 use crate::config::Config;
 use crate::memory::{Digest, Memory};
 use crate::provider::Provider;
-use crate::source::by_name;
+use consumer::lookup::{Progress, Search};
 use consumer::{Arrival, CLAIMS, Identity, PROPERTY, arrival, refuse_duplicate, single_owned};
 use exchange::{Body, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable};
 use jose::{Backend, Malformed, Token};
@@ -38,9 +38,9 @@ enum State {
     AskedForPath(Box<Work>, Box<Bearer>, usize),
     /// With `true`, for keys that are newer than those that did not do.
     AskedForKeys(Box<Work>, Box<Bearer>, usize, bool),
-    /// With the name that the token gave, and the claim that it stood in.
-    AskedForConsumer(Box<Work>, Box<Bearer>, usize, String),
-    AskedForAnonymous(Box<Work>),
+    /// With the name that the token gave.
+    AskedForConsumer(Box<Work>, Box<Bearer>, usize, String, Search),
+    AskedForAnonymous(Box<Work>, Search),
     Decided,
 }
 
@@ -111,7 +111,11 @@ impl JwtFlow {
             }
             work.edits.extend(hidden);
         }
-        let token = match Token::parse(&text) {
+        let parsed = match config.accept_padding {
+            true => Token::parse_padded(&text),
+            false => Token::parse(&text),
+        };
+        let token = match parsed {
             Ok(token) => token,
             Err(malformed) => {
                 let reply = self.refusal(words(malformed, &text));
@@ -158,26 +162,32 @@ impl JwtFlow {
         let Some(name) = &self.config.anonymous else {
             return decided(Step::Reply(reply));
         };
-        if let Some(identity) = self.config.consumers.by_name(name) {
+        if let Some(identity) = self.config.consumers.by_id_or_username(name) {
             let identity = Identity::clone(identity).into_anonymous();
             return decided(self.admit(*work, identity, None));
         }
         if self.config.common.admin.is_none() {
             return decided(no_anonymous(name));
         }
-        (State::AskedForAnonymous(work), Step::Find(by_name(name), Vec::new()))
+        let (search, step) = Search::id_or_username(name, work.request.now);
+        (State::AskedForAnonymous(work, search), step)
     }
 
     /// Who the anonymous consumer is is known, or not to be had.
-    fn stand_in(&self, work: Work, found: Result<Finding, Unavailable>) -> Step {
+    fn stand_in(
+        &self,
+        work: Box<Work>,
+        search: Search,
+        found: Result<Finding, Unavailable>,
+    ) -> (State, Step) {
         let name = self.config.anonymous.as_deref().unwrap_or_default();
-        match found {
-            Ok(Finding::Value(value)) => match Identity::from_json(&value) {
-                Some(identity) => self.admit(work, identity.into_anonymous(), None),
-                None => unavailable(),
-            },
-            Ok(Finding::Nothing) => no_anonymous(name),
-            Err(Unavailable) => unavailable(),
+        match search.on(found) {
+            Progress::Ask(search, step) => (State::AskedForAnonymous(work, search), step),
+            Progress::Found(identity) => {
+                decided(self.admit(*work, identity.into_anonymous(), None))
+            }
+            Progress::Nobody => decided(no_anonymous(name)),
+            Progress::Unavailable => decided(unavailable()),
         }
     }
 
@@ -239,11 +249,11 @@ impl Flow for JwtFlow {
             (State::AskedForKeys(work, bearer, number, newer), Event::Found(found)) => {
                 self.take_keys(work, bearer, number, newer, found)
             }
-            (State::AskedForConsumer(work, bearer, number, name), Event::Found(found)) => {
-                self.name_consumer(work, &bearer, (number, &name), found)
+            (State::AskedForConsumer(work, bearer, number, name, search), Event::Found(found)) => {
+                self.name_consumer(work, bearer, (number, name), search, found)
             }
-            (State::AskedForAnonymous(work), Event::Found(found)) => {
-                decided(self.stand_in(*work, found))
+            (State::AskedForAnonymous(work, search), Event::Found(found)) => {
+                self.stand_in(work, search, found)
             }
             // The host broke the order of events: refuse rather than guess.
             (State::Arrived, Event::Found(_))
@@ -252,7 +262,7 @@ impl Flow for JwtFlow {
                 | State::AskedForPath(..)
                 | State::AskedForKeys(..)
                 | State::AskedForConsumer(..)
-                | State::AskedForAnonymous(_),
+                | State::AskedForAnonymous(..),
                 Event::Request(_),
             )
             | (_, Event::Body(_) | Event::Chunk(_) | Event::Answered(_))

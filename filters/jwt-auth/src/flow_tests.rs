@@ -2,6 +2,7 @@ use super::*;
 use crate::config::tests::config;
 use crate::credential::{Holder, Material, credential};
 use crate::source::{by_key, discovery, key_set};
+use consumer::lookup::{self, By};
 use consumer::{Guard, Known, Owned};
 use exchange::{Head, Key};
 use jose::{Algorithm, InWasm, SigningKey};
@@ -295,7 +296,8 @@ fn row_14_times_are_checked_when_asked_for_and_all_faults_are_told() {
 #[test]
 fn row_17_an_anonymous_consumer_that_does_not_exist_is_an_error() {
     let mut flow = asking(r#","anonymous":"nobody""#);
-    assert_eq!(on(&mut flow, request("/", &[])), Step::Find(by_name("nobody"), vec![]));
+    let username = lookup::key(By::Username, "nobody");
+    assert_eq!(on(&mut flow, request("/", &[])), Step::Find(username, vec![]));
     let Refusal { status, body, .. } = refusal(&flow.on(Event::Found(Ok(Finding::Nothing))));
     let expected = "anonymous consumer nobody is configured but doesn't exist";
     assert_eq!((status, body.as_str()), (500, expected));
@@ -420,6 +422,76 @@ fn what_cannot_be_asked_is_not_a_failure_to_authenticate() {
     bearing(&mut flow, SEED);
     let nothing = flow.on(Event::Found(Ok(Finding::Nothing)));
     refused(&nothing, "No credentials found for given 'iss'");
+}
+
+/// RFC 9864 names what RFC 8037 left to the key.
+#[test]
+fn both_names_of_ed25519_are_one_algorithm_in_tokens_credentials_and_providers() {
+    let key = pem("ed25519", Algorithm::EdDsa);
+    for in_token in ["EdDSA", "Ed25519"] {
+        let token = signed(&key, &json!({"alg": in_token}), &json!({"iss": "k"}));
+        for in_credential in ["EdDSA", "Ed25519"] {
+            forwarded(&bearing(&mut credentialed("ed25519", in_credential), &token));
+        }
+        let claims = json!({"iss": "https://idp/", "sub": "u", "exp": NOW + 60});
+        let token = signed(&key, &json!({"alg": in_token, "kid": KID}), &claims);
+        for listed in ["", r#","algorithms":["Ed25519"]"#, r#","algorithms":["EdDSA"]"#] {
+            let mut flow = provided(listed);
+            bearing(&mut flow, &token);
+            forwarded(&found(&mut flow, jwks(&[("ed25519", KID)])));
+        }
+    }
+}
+
+/// Kong/kong#13356: Kong 3.9 takes them.
+#[test]
+fn a_token_with_padding_passes_only_where_that_is_asked_for() {
+    let header = jose::base64url::encode(r#"{"alg":"HS256"}"#);
+    let claims = jose::base64url::encode(r#"{"iss":"adokey","a":11}"#);
+    let padding = "=".repeat((4 - claims.len() % 4) % 4);
+    assert_ne!(padding, "");
+    let input = format!("{header}.{claims}{padding}");
+    // Signed as it is sent, padding and all.
+    let parts: Vec<u8> = input.clone().into_bytes();
+    let tag = hmac_sha256(b"supersecret", &parts);
+    let signature = jose::base64url::encode(tag);
+    let lenient = r#","accept_padding":true"#;
+    for end in ["", "="] {
+        let token = format!("{input}.{signature}{end}");
+        refused(&bearing(&mut inline(""), &token), "Bad token; invalid JSON");
+        forwarded(&bearing(&mut inline(lenient), &token));
+    }
+    let without = format!("{header}.{claims}.{signature}");
+    refused(&bearing(&mut inline(lenient), &without), "Invalid signature");
+    forwarded(&bearing(&mut inline(lenient), SEED));
+    refused(
+        &bearing(&mut inline(lenient), &format!("{input}=.{signature}")),
+        "Bad token; invalid JSON",
+    );
+}
+
+fn hmac_sha256(secret: &[u8], message: &[u8]) -> [u8; 32] {
+    let block = |byte: u8| {
+        let mut block = [byte; 64];
+        block.iter_mut().zip(secret).for_each(|(out, byte)| *out ^= byte);
+        block.to_vec()
+    };
+    let inner = jose::hash::sha256(&[block(0x36), message.to_vec()].concat());
+    jose::hash::sha256(&[block(0x5c), inner.to_vec()].concat())
+}
+
+#[test]
+fn a_short_secret_of_the_admin_service_is_no_key_where_strong_ones_are_asked_for() {
+    let strict = r#","require_strong_secrets":true"#;
+    for (more, passes) in [("", true), (strict, false)] {
+        let mut flow = asking(more);
+        bearing(&mut flow, SEED);
+        let step = found(&mut flow, holder("HS256", Some("supersecret"), None));
+        match passes {
+            true => drop(forwarded(&step)),
+            false => refused(&step, "Invalid key/secret"),
+        }
+    }
 }
 
 #[test]
@@ -637,8 +709,92 @@ fn only_the_providers_algorithms_will_do() {
     refused(&bearing(&mut flow, &hs256), "Invalid algorithm");
 }
 
+/// A provider whose tokens name a consumer, with consumers in the settings or at the admin service.
+fn naming(consumers: &str, by: &str) -> JwtFlow {
+    flow(&format!(
+        r#"{consumers},"providers":[{{"name":"idp","issuer":"https://idp/","jwks_uri":"https://idp/jwks",
+            "upstream":{{"upstream":"idp"}},"consumer_claim":"azp"{by}}}]"#
+    ))
+}
+
+/// What follows a good token whose `azp` is `name`.
+fn named(flow: &mut JwtFlow, name: &str) -> Step {
+    bearing(flow, &issued("es256", Some(KID), json!({ "azp": name })));
+    found(flow, jwks(&[("es256", KID)]))
+}
+
+const BY: [(&str, By); 3] = [
+    (r#","consumer_by":"id""#, By::Id),
+    (r#","consumer_by":"username""#, By::Username),
+    ("", By::CustomId),
+];
+
 #[test]
-fn a_claim_may_name_a_real_consumer() {
+fn a_claim_names_a_consumer_by_one_kind_of_name_only_and_by_its_custom_id_unless_said_otherwise() {
+    const ANA: &str = "0aa00000-0000-4000-8000-00000000000f";
+    let consumers = format!(
+        r#""consumers":[{{"id":"{ANA}","username":"ana","custom_id":"c9"}},
+            {{"id":"2","username":"c9","custom_id":"{ANA}"}},{{"id":"3","username":"{ANA}","custom_id":"ana"}}]"#
+    );
+    let upper = ANA.to_uppercase();
+    for (by, name, expected) in [
+        (BY[0].0, ANA, Some(ANA)),
+        (BY[0].0, &upper, Some(ANA)),
+        (BY[0].0, "ana", None),
+        (BY[0].0, "c9", None),
+        (BY[1].0, "ana", Some(ANA)),
+        (BY[1].0, "c9", Some("2")),
+        (BY[1].0, ANA, Some("3")),
+        (BY[1].0, "2", None),
+        ("", "c9", Some(ANA)),
+        ("", ANA, Some("2")),
+        ("", "ana", Some("3")),
+        ("", "3", None),
+    ] {
+        let step = named(&mut naming(&consumers, by), name);
+        match expected {
+            Some(id) => assert_eq!(header(&step, "x-consumer-id"), Some(id), "{by} {name}"),
+            None => assert_eq!(refusal(&step).status, 401, "{by} {name}"),
+        }
+    }
+}
+
+#[test]
+fn a_consumer_at_the_admin_service_is_kept_by_id_whatever_the_token_calls_it() {
+    let admin = r#""admin":{"upstream":"admin"}"#;
+    let ado = Identity {
+        id: "1".into(),
+        username: Some("ado".into()),
+        custom_id: Some("ado".into()),
+        ..Identity::default()
+    };
+    for (by, kind) in BY {
+        let mut flow = naming(admin, by);
+        let name = if kind == By::Id { "1" } else { "ado" };
+        let mut step = named(&mut flow, name);
+        if kind != By::Id {
+            assert_eq!(step, Step::Find(lookup::key(kind, "ado"), vec![]));
+            step = found(&mut flow, "1");
+        }
+        assert_eq!(step, Step::Find(lookup::key(By::Id, "1"), vec![]));
+        let step = found(&mut flow, ado.to_json());
+        assert_eq!(header(&step, "x-consumer-id"), Some("1"));
+        assert_eq!(header(&step, "x-credential-identifier"), Some(&*format!("idp:{name}")));
+    }
+    // It has another name by now.
+    let mut flow = naming(admin, "");
+    named(&mut flow, "old");
+    found(&mut flow, "1");
+    let step = found(&mut flow, ado.to_json());
+    assert_eq!(step, Step::FindNewer(lookup::key(By::Id, "1"), NOW * 1000));
+    assert_eq!(refusal(&found(&mut flow, ado.to_json())).status, 401);
+    let mut flow = naming(admin, "");
+    named(&mut flow, "ado");
+    assert_eq!(refusal(&flow.on(Event::Found(Err(Unavailable)))).status, 503);
+}
+
+#[test]
+fn a_claim_that_names_nobody_is_refused_without_a_challenge() {
     let consumer = r#","consumer_claim":"azp""#;
     let mut flow = provided(consumer);
     bearing(&mut flow, &issued("es256", Some(KID), json!({"azp": "ado"})));
@@ -646,24 +802,6 @@ fn a_claim_may_name_a_real_consumer() {
     let Refusal { status, body, challenge } = refusal(&step);
     let expected = r#"{"message":"Could not find consumer for 'azp=ado'"}"#;
     assert_eq!((status, body.as_str(), challenge), (401, expected, None));
-
-    let json = |more: &str| {
-        format!(
-            r#"{more},"providers":[{{"name":"idp","issuer":"https://idp/","jwks_uri":"https://idp/jwks","upstream":{{"upstream":"idp"}}{consumer}}}]"#
-        )
-    };
-    let mut flow = self::flow(&json(INLINE));
-    bearing(&mut flow, &issued("es256", Some(KID), json!({"azp": "ado"})));
-    let step = found(&mut flow, jwks(&[("es256", KID)]));
-    assert_eq!(header(&step, "x-consumer-id"), Some("1"));
-    assert_eq!(header(&step, "x-credential-identifier"), Some("idp:ado"));
-
-    let mut flow = self::flow(&json(r#""admin":{"upstream":"admin"}"#));
-    bearing(&mut flow, &issued("es256", Some(KID), json!({"azp": "ado"})));
-    let step = found(&mut flow, jwks(&[("es256", KID)]));
-    assert_eq!(step, Step::Find(by_name("ado"), vec![]));
-    let ado = Identity { id: "1".into(), ..Identity::default() };
-    assert_eq!(header(&found(&mut flow, ado.to_json()), "x-consumer-id"), Some("1"));
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! fetched.
 
 use crate::credential::{Holder, Material, credential};
-use crate::source::{by_key, by_name};
-use consumer::{Identity, KongLists};
+use crate::source::by_key;
+use consumer::{Identity, KongLists, lookup};
 use exchange::{Answer, Call, Finding, Key};
 use host::Snapshot;
 use serde::Deserialize;
@@ -50,10 +50,8 @@ impl Snapshot for KongSecrets {
             };
             (by_key(&secret.key), Finding::Value(Holder { identity, material }.encode()))
         });
-        let names = self.0.names();
-        let names =
-            names.map(|(name, identity)| (by_name(name), Finding::Value(identity.to_json())));
-        (secrets.chain(names).collect(), None)
+        let consumers = self.0.consumers().flat_map(lookup::entries);
+        (secrets.chain(consumers).collect(), None)
     }
 }
 
@@ -75,7 +73,7 @@ mod tests {
         }
         assert_eq!(secrets.next(), None);
         let (all, _) = secrets.finish();
-        assert_eq!(all.len(), 4, "two credentials, and two names of one consumer");
+        assert_eq!(all.len(), 4, "two credentials, and a consumer with one name");
         let found = |key: Key| {
             let (_, finding) = all.iter().find(|(name, _)| *name == key)?;
             let Finding::Value(value) = finding else { panic!() };
@@ -90,6 +88,7 @@ mod tests {
         );
         let rs = Holder::decode(&found(by_key("rs")).unwrap()).unwrap().material;
         assert_eq!((rs.algorithm.as_str(), rs.public_key.as_deref()), ("RS256", Some("PEM")));
-        assert!(found(by_name("ado")).is_some() && found(by_name("1")).is_some());
+        assert_eq!(found(lookup::key(lookup::By::Username, "ado")).unwrap(), b"1");
+        assert!(found(lookup::key(lookup::By::Id, "1")).is_some());
     }
 }

@@ -1,7 +1,9 @@
 //! One issuer: its settings, and where its keys are.
 
+use crate::claims;
 use crate::memory::KeySet;
 use consumer::IDENTITY_HEADERS;
+use consumer::lookup::By;
 use exchange::{Call, Query, Target, percent_decode, same_name};
 use jose::{Algorithm, Algorithms, JwkSet, Policy};
 use settings::{Fields, Rule};
@@ -20,6 +22,8 @@ pub(crate) struct Provider {
     pub(crate) require_exp: bool,
     pub(crate) jwks_ttl: Duration,
     pub(crate) consumer_claim: Option<String>,
+    /// Which of a consumer's names the claim holds.
+    pub(crate) consumer_by: By,
     /// Claims and the headers that they go into.
     pub(crate) claims_to_headers: Vec<(String, String)>,
     pub(crate) forward_payload_header: Option<String>,
@@ -70,6 +74,14 @@ const URI: Rule = Rule {
     check: |text| Uri::parse(text).is_some(),
 };
 
+/// The name of a claim, a path with dots, or a JSON Pointer.
+const CLAIM: Rule = Rule {
+    what: "the name of a claim, a path to it with dots, or a JSON Pointer that begins with `/`",
+    pattern: Some("^($|[^/]|/([^~]|~[01])*$)"),
+    check: |text| (Rule::TEXT.check)(text) && claims::can_name(text),
+    ..Rule::TEXT
+};
+
 /// Headers that the gateway or the protocol owns.
 const NOT_FOR_CLAIMS: [&str; 5] =
     ["host", "content-length", "transfer-encoding", "connection", "te"];
@@ -88,9 +100,16 @@ fn provider(f: &mut Fields<'_>) -> Provider {
     let clock_skew = f.integer("clock_skew", 0..=3600, 60);
     let require_exp = f.flag("require_exp", true);
     let jwks_ttl = Duration::from_secs(f.integer("jwks_ttl", 10..=604_800, 300));
-    let consumer_claim = f.text("consumer_claim", Rule::TEXT);
+    let consumer_claim = f.text("consumer_claim", CLAIM);
+    let names = [By::CustomId, By::Username, By::Id].map(|by| (by.word(), by));
+    let consumer_by = f.choice("consumer_by", &names);
+    f.check(
+        consumer_by.is_none() || consumer_claim.is_some(),
+        "consumer_by",
+        "found without `consumer_claim`, expected both",
+    );
     let claims_to_headers = f.objects("claims_to_headers", |f| {
-        let claim = f.required_text("claim", Rule::TEXT);
+        let claim = f.required_text("claim", CLAIM);
         let header = f.required_text("header", Rule::HEADER_NAME).to_ascii_lowercase();
         f.check(is_free(&header), "header", TAKEN);
         (claim, header)
@@ -108,6 +127,9 @@ fn provider(f: &mut Fields<'_>) -> Provider {
         require_exp,
         jwks_ttl,
         consumer_claim,
+        // A custom id is given to a consumer for the very purpose of being another system's name for it. What
+        // users of that system call themselves must not reach a consumer that was never connected with it.
+        consumer_by: consumer_by.unwrap_or(By::CustomId),
         claims_to_headers,
         forward_payload_header,
     }
@@ -123,6 +145,7 @@ fn is_free(header: &str) -> bool {
 /// What is not named is everything that does not need a shared secret.
 fn algorithms(f: &mut Fields<'_>) -> Algorithms {
     let names = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
+    let names: Vec<_> = names.into_iter().chain([("Ed25519", Algorithm::EdDsa)]).collect();
     match f.choices("algorithms", &names) {
         Some(list) if !list.is_empty() => Algorithms::of(&list),
         _ => Algorithm::ALL

@@ -3,7 +3,7 @@
 //! | table       | named by                      | asked                      | value                    |
 //! |-------------|-------------------------------|----------------------------|--------------------------|
 //! | `BY_KEY`    | the key claim of a token      | the admin service          | consumer, credential, key |
-//! | `BY_NAME`   | a consumer's id or name       | the admin service          | consumer                 |
+//! | [`lookup`]  | a consumer's id or name       | the admin service          | consumer, or its id      |
 //! | `DISCOVERY` | a provider                    | the provider               | the path of its key set  |
 //! | `JWKS`      | a provider and a path         | the provider               | the usable keys of the set |
 
@@ -12,7 +12,7 @@ use crate::credential::{Holder, Material, credential};
 use crate::kong::KongSecrets;
 use crate::provider::{Keys, Place, Provider, Uri, call};
 use admin_api::{Change, Entity, JwtIdentity};
-use consumer::Identity;
+use consumer::{Identity, folded, lookup};
 use exchange::{Answer, Call, Finding, Key, Target};
 use host::{Snapshot, Source};
 use jose::{JwkSet, Policy};
@@ -21,24 +21,16 @@ use std::time::Duration;
 
 /// Consumers with a JWT credential, by its key.
 pub(crate) const BY_KEY: u8 = 1;
-/// Consumers without a credential, by id, username or custom id.
-pub(crate) const BY_NAME: u8 = 2;
 /// Where a provider's key set is.
 pub(crate) const DISCOVERY: u8 = 3;
 /// A provider's key set.
 pub(crate) const JWKS: u8 = 4;
 
-/// A longer name is nobody's: the admin service takes none.
-pub(crate) const MAX_NAME: usize = 2048;
 /// A longer key set is not taken.
 const MAX_SET: usize = 128 << 10;
 
 pub(crate) fn by_key(key: &str) -> Key {
     Key::new(BY_KEY, key)
-}
-
-pub(crate) fn by_name(name: &str) -> Key {
-    Key::new(BY_NAME, name)
 }
 
 pub(crate) fn discovery(provider: usize) -> Key {
@@ -77,13 +69,6 @@ impl Entities {
         }
         if answer.status != 200 {
             return None;
-        }
-        if key.table == BY_NAME {
-            let found: admin_api::Identity = serde_json::from_slice(&answer.body).ok()?;
-            // The answer to a name names no credential.
-            let identity = identity(found.consumer, found.groups)?;
-            let value = found.credential.is_none().then(|| identity.to_json())?;
-            return Some((Finding::Value(value), found.seq));
         }
         let found: JwtIdentity = serde_json::from_slice(&answer.body).ok()?;
         // An answer about another key would let its owner in under this one.
@@ -149,7 +134,7 @@ impl Source for Entities {
                 call(path.unwrap_or("/"))
             }
             JWKS => call(self.set_path(key).as_deref().unwrap_or("/")),
-            _ => Call::get([b"identities".as_slice(), b"consumers", &key.name]),
+            _ => lookup::call(key).unwrap_or_else(|| call("/")),
         }
     }
 
@@ -158,7 +143,8 @@ impl Source for Entities {
             DISCOVERY | JWKS if answer.status != 200 => None,
             DISCOVERY => self.discovered(key, answer),
             JWKS => usable_keys(&answer.body),
-            _ => return Self::told(key, answer),
+            BY_KEY => return Self::told(key, answer),
+            _ => return lookup::read(key, answer),
         };
         value.map(|value| (Finding::Value(value), None))
     }
@@ -197,12 +183,7 @@ impl Source for Entities {
     fn touched(&self, change: &Change) -> Vec<Key> {
         match change.entity {
             Entity::JwtSecrets => vec![by_key(&change.key)],
-            Entity::Consumers | Entity::Acls => {
-                let anonymous = self.config.anonymous.as_ref();
-                let names = [Some(&change.consumer_id), Some(&change.key), anonymous];
-                names.into_iter().flatten().map(|name| by_name(name)).collect()
-            }
-            _ => Vec::new(),
+            _ => lookup::touched(change),
         }
     }
 
@@ -232,6 +213,7 @@ fn usable_keys(body: &[u8]) -> Option<Vec<u8>> {
 
 fn identity(consumer: admin_api::Consumer, groups: Vec<String>) -> Option<Identity> {
     let admin_api::Consumer { id, username, custom_id } = consumer;
+    let id = folded(&id);
     let named = !id.is_empty();
     named.then_some(Identity { id, username, custom_id, groups, ..Identity::default() })
 }

@@ -18,6 +18,10 @@ fn path(call: &Call) -> String {
     call.segments.iter().map(|s| format!("/{}", String::from_utf8_lossy(s))).collect()
 }
 
+fn username(name: &str) -> Key {
+    lookup::key(lookup::By::Username, name)
+}
+
 const ADO: &str = r#"{"consumer":{"id":"1","username":"ado"},"groups":["g"],
     "credential":{"id":"j","type":"jwt","identifier":"adokey"},"jwt":{"algorithm":"HS256","secret":"supersecret"},"seq":7}"#;
 
@@ -25,7 +29,9 @@ const ADO: &str = r#"{"consumer":{"id":"1","username":"ado"},"groups":["g"],
 fn each_table_has_its_question() {
     let entities = entities(PROVIDERS);
     assert_eq!(path(&entities.call(&by_key("https://x/"))), "/identities/jwt/https://x/");
-    assert_eq!(path(&entities.call(&by_name("ado"))), "/identities/consumers/ado");
+    let ado = entities.call(&username("ado"));
+    assert_eq!(path(&ado), "/identities/consumers/ado");
+    assert_eq!(ado.query, [("by".into(), b"username".to_vec())]);
     assert_eq!(path(&entities.call(&key_set(0, "/x/jwks.json"))), "/x/jwks.json");
     assert_eq!(path(&entities.call(&discovery(1))), "/.well-known/openid-configuration");
     assert!(entities.target(&by_key("x")).is_none());
@@ -69,9 +75,10 @@ fn only_the_services_own_404_means_that_there_is_none() {
 #[test]
 fn a_name_is_answered_without_a_credential() {
     let entities = entities(PROVIDERS);
-    let found = entities.read(&by_name("ado"), &answer(200, r#"{"consumer":{"id":"1"},"seq":1}"#));
-    assert!(matches!(found, Some((Finding::Value(_), Some(1)))));
-    assert_eq!(entities.read(&by_name("ado"), &answer(200, ADO)), None);
+    let found = answer(200, r#"{"consumer":{"id":"1","username":"ado"},"seq":1}"#);
+    let expected = Some((Finding::Value(b"1".to_vec()), Some(1)));
+    assert_eq!(entities.read(&username("ado"), &found), expected);
+    assert_eq!(entities.read(&username("ado"), &answer(200, ADO)), None);
 }
 
 #[test]
@@ -147,9 +154,9 @@ fn a_change_touches_what_it_names() {
     };
     let entities = entities(PROVIDERS);
     assert_eq!(entities.touched(&change(Entity::JwtSecrets)), [by_key("adokey")]);
-    let names = [by_name("1"), by_name("adokey"), by_name("guests")];
-    assert_eq!(entities.touched(&change(Entity::Consumers)), names);
-    assert_eq!(entities.touched(&change(Entity::Acls)), names);
+    for entity in [Entity::Consumers, Entity::Acls] {
+        assert_eq!(entities.touched(&change(entity)), lookup::touched(&change(entity)));
+    }
     assert!(entities.touched(&change(Entity::Appids)).is_empty());
 }
 

@@ -41,7 +41,9 @@ impl Config {
         );
         f.check(
             common.admin.is_some()
-                || anonymous.as_ref().is_none_or(|name| consumers.by_name(name).is_some()),
+                || anonymous
+                    .as_ref()
+                    .is_none_or(|name| consumers.by_id_or_username(name).is_some()),
             "anonymous",
             "found a name that is not in `consumers`, expected the id or username of a consumer",
         );

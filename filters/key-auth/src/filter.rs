@@ -54,7 +54,7 @@ impl Feature for KeyAuth {
     }
 
     fn source(config: &Rc<Config>) -> Option<Box<dyn Source>> {
-        let credentials = || Box::new(Credentials { anonymous: config.anonymous.clone() });
+        let credentials = || Box::new(Credentials);
         config.common.admin.as_ref().map(|_| credentials() as Box<dyn Source>)
     }
 

@@ -9,7 +9,8 @@
 use crate::api_key::{Carried, carried, hide};
 use crate::body::Kind;
 use crate::config::Config;
-use crate::source::{by_key, by_name, decode};
+use crate::source::{by_key, decode};
+use consumer::lookup::{Progress, Search};
 use consumer::{Arrival, Identity, PROPERTY, arrival, key_digest};
 use exchange::{BodyAhead, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable};
 use std::rc::Rc;
@@ -24,7 +25,7 @@ enum State {
     Arrived,
     AwaitingBody(Work, Kind),
     AskedForKey(Work, Vec<u8>),
-    AskedForAnonymous(Work),
+    AskedForAnonymous(Work, Search),
     Decided,
 }
 
@@ -134,26 +135,30 @@ impl KeyAuthFlow {
         let Some(name) = &self.config.anonymous else {
             return decided(self.challenge(failure));
         };
-        if let Some(identity) = self.config.consumers.by_name(name) {
+        if let Some(identity) = self.config.consumers.by_id_or_username(name) {
             let identity = Identity::clone(identity);
             return decided(self.admit(work, identity.into_anonymous(), None));
         }
         if self.config.common.admin.is_none() {
             return decided(self.no_anonymous(name));
         }
-        (State::AskedForAnonymous(work), Step::Find(by_name(name), Vec::new()))
+        let (search, step) = Search::id_or_username(name, work.request.now);
+        (State::AskedForAnonymous(work, search), step)
     }
 
     /// Who the anonymous consumer is is known, or not to be had.
-    fn stand_in(&self, work: Work, found: Result<Finding, Unavailable>) -> Step {
+    fn stand_in(
+        &self,
+        work: Work,
+        search: Search,
+        found: Result<Finding, Unavailable>,
+    ) -> (State, Step) {
         let name = self.config.anonymous.as_deref().unwrap_or_default();
-        match found {
-            Ok(Finding::Value(value)) => match decode(&value, work.request.now) {
-                Some(identity) => self.admit(work, identity.into_anonymous(), None),
-                None => unavailable(),
-            },
-            Ok(Finding::Nothing) => self.no_anonymous(name),
-            Err(Unavailable) => unavailable(),
+        match search.on(found) {
+            Progress::Ask(search, step) => (State::AskedForAnonymous(work, search), step),
+            Progress::Found(identity) => decided(self.admit(work, identity.into_anonymous(), None)),
+            Progress::Nobody => decided(self.no_anonymous(name)),
+            Progress::Unavailable => decided(unavailable()),
         }
     }
 
@@ -197,14 +202,14 @@ impl Flow for KeyAuthFlow {
             // A body that the host does not hand over holds no key that could be read.
             (State::AwaitingBody(work, _), Event::Body(Err(Unavailable))) => self.look(work, None),
             (State::AskedForKey(work, key), Event::Found(found)) => self.judge(work, key, found),
-            (State::AskedForAnonymous(work), Event::Found(found)) => {
-                decided(self.stand_in(work, found))
+            (State::AskedForAnonymous(work, search), Event::Found(found)) => {
+                self.stand_in(work, search, found)
             }
             // The host broke the order of events: refuse rather than guess.
             (State::Arrived, Event::Found(_) | Event::Body(_))
             | (State::AwaitingBody(..), Event::Request(_) | Event::Found(_))
             | (
-                State::AskedForKey(..) | State::AskedForAnonymous(_),
+                State::AskedForKey(..) | State::AskedForAnonymous(..),
                 Event::Request(_) | Event::Body(_),
             )
             | (_, Event::Chunk(_) | Event::Answered(_))

@@ -2,6 +2,7 @@ use super::*;
 use crate::config::tests::config;
 use crate::source::encode;
 use consumer::Credential;
+use consumer::lookup::{self, By};
 use exchange::{Body, Head};
 
 const INLINE: &str = r#""consumers":[{"id":"1","username":"fiona","keyauth_credentials":[{"id":"k","key":"open_sesame"}]},{"id":"9","username":"guests"}]"#;
@@ -138,8 +139,11 @@ fn the_anonymous_consumer_stands_in_for_every_failure() {
         }
     }
     let mut flow = asking(r#","anonymous":"guests""#);
-    assert_eq!(on(&mut flow, request("/", &[])), Step::Find(by_name("guests"), vec![]));
-    let found = Finding::Value(encode(&Identity { anonymous: false, ..guests.clone() }, None));
+    let username = lookup::key(By::Username, "guests");
+    assert_eq!(on(&mut flow, request("/", &[])), Step::Find(username, vec![]));
+    let step = flow.on(Event::Found(Ok(Finding::Value(b"9".to_vec()))));
+    assert_eq!(step, Step::Find(lookup::key(By::Id, "9"), vec![]));
+    let found = Finding::Value(Identity { anonymous: false, ..guests.clone() }.to_json());
     assert_eq!(flow.on(Event::Found(Ok(found))), admitted(&guests));
 }
 

@@ -2,23 +2,16 @@
 
 use crate::kong::KongKeys;
 use admin_api::{Change, Entity, Holder, HolderPage};
-use consumer::{Credential, Identity};
+use consumer::{Credential, Identity, lookup};
 use exchange::{Answer, Call, Finding, Key};
 use host::{Snapshot, Source};
 
 /// Identities by API key; the name is the SHA-256 digest of the key.
 pub(crate) const BY_KEY: u8 = 1;
-/// Identities without a credential; the name is a consumer's id or username.
-pub(crate) const BY_NAME: u8 = 2;
 
 /// The key for the owner of an API key.
 pub(crate) fn by_key(digest: &[u8; 32]) -> Key {
     Key::new(BY_KEY, *digest)
-}
-
-/// The key for a consumer by id or username.
-pub(crate) fn by_name(name: &str) -> Key {
-    Key::new(BY_NAME, name)
 }
 
 /// An identity and the moment at which it ends, as a value to keep.
@@ -35,21 +28,20 @@ pub(crate) fn decode(value: &[u8], now: u64) -> Option<Identity> {
     (now < u64::from_le_bytes(*expires_at)).then(|| Identity::from_json(json))?
 }
 
-/// The admin service's credentials.
-pub(crate) struct Credentials {
-    /// The consumer whose groups matter under a name of its own.
-    pub(crate) anonymous: Option<String>,
-}
+/// The admin service's credentials, and its consumers.
+pub(crate) struct Credentials;
 
 impl Source for Credentials {
     fn call(&self, key: &Key) -> Call {
-        match key.table {
-            BY_KEY => Call::get([b"identities".as_slice(), b"key-auth", hex(&key.name).as_bytes()]),
-            _ => Call::get([b"identities".as_slice(), b"consumers", &key.name]),
-        }
+        lookup::call(key).unwrap_or_else(|| {
+            Call::get([b"identities".as_slice(), b"key-auth", hex(&key.name).as_bytes()])
+        })
     }
 
     fn read(&self, key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
+        if key.table != BY_KEY {
+            return lookup::read(key, answer);
+        }
         if answer.status == 404 {
             return absent(&answer.body).map(|seq| (Finding::Nothing, Some(seq)));
         }
@@ -57,13 +49,9 @@ impl Source for Credentials {
             return None;
         }
         let found: admin_api::Identity = serde_json::from_slice(&answer.body).ok()?;
-        let identity = identity(found.consumer, found.groups, found.credential)?;
-        // The answer to a key names its credential, and the answer to a name names none.
-        if (key.table == BY_KEY) != identity.credential.is_some() {
-            return None;
-        }
-        let expires_at = found.expires_at.filter(|_| key.table == BY_KEY);
-        Some((Finding::Value(encode(&identity, expires_at)), found.seq))
+        // The answer to a key names its credential.
+        let identity = identity(found.consumer, found.groups, Some(found.credential?))?;
+        Some((Finding::Value(encode(&identity, found.expires_at)), found.seq))
     }
 
     fn touched(&self, change: &Change) -> Vec<Key> {
@@ -71,11 +59,7 @@ impl Source for Credentials {
             Entity::KeyauthCredentials => {
                 unhex(&change.key).map(|digest| Key::new(BY_KEY, digest)).into_iter().collect()
             }
-            Entity::Consumers | Entity::Acls => {
-                let names = [Some(&change.consumer_id), Some(&change.key), self.anonymous.as_ref()];
-                names.into_iter().flatten().map(|name| by_name(name)).collect()
-            }
-            _ => Vec::new(),
+            _ => lookup::touched(change),
         }
     }
 

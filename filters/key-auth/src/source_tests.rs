@@ -6,7 +6,7 @@ const FIONA: &str = r#"{"consumer":{"id":"1","username":"fiona","custom_id":null
     "credential":{"id":"k","type":"key-auth","identifier":"k"},"seq":7}"#;
 
 fn source() -> Credentials {
-    Credentials { anonymous: Some("guests".into()) }
+    Credentials
 }
 
 fn read(key: &Key, status: u16, body: &str) -> Option<(Finding, Option<u64>)> {
@@ -26,7 +26,8 @@ fn a_key_is_asked_for_by_its_digest_only() {
         path,
         "identities/key-auth/e85135e0bbd21cb76bbd8504d4f0d31dac39e392d03ef50acd588421c2a5d37f"
     );
-    assert_eq!(source().call(&by_name("../x")).segments.last().unwrap(), b"../x");
+    let guests = lookup::key(lookup::By::Username, "../x");
+    assert_eq!(source().call(&guests).segments.last().unwrap(), b"../x");
 }
 
 #[test]
@@ -59,8 +60,9 @@ fn only_gatehouse_says_that_there_is_none() {
 fn an_answer_without_a_credential_proves_no_key() {
     let bare = r#"{"consumer":{"id":"1"},"seq":7}"#;
     assert_eq!(read(&key(), 200, bare), None);
-    assert!(read(&by_name("1"), 200, bare).is_some());
-    assert_eq!(read(&by_name("1"), 200, FIONA), None);
+    let consumer = lookup::key(lookup::By::Id, "1");
+    assert!(read(&consumer, 200, bare).is_some());
+    assert_eq!(read(&consumer, 200, FIONA), None);
 }
 
 #[test]
@@ -72,7 +74,7 @@ fn a_credential_ends_when_it_says() {
 }
 
 #[test]
-fn changes_touch_keys_by_digest_and_consumers_by_every_name() {
+fn changes_touch_keys_by_digest_and_consumers_by_id_and_every_name() {
     let change = |entity, key: &str| Change {
         seq: 1,
         entity,
@@ -83,10 +85,11 @@ fn changes_touch_keys_by_digest_and_consumers_by_every_name() {
     let digest = hex(&key_digest(b"open_sesame"));
     assert_eq!(source().touched(&change(Entity::KeyauthCredentials, &digest)), [key()]);
     assert!(source().touched(&change(Entity::KeyauthCredentials, "odd")).is_empty());
-    assert_eq!(
-        source().touched(&change(Entity::Consumers, "fiona")),
-        ["1", "fiona", "guests"].map(by_name)
-    );
+    for entity in [Entity::Consumers, Entity::Acls] {
+        let renamed = change(entity, "fiona");
+        assert_eq!(source().touched(&renamed), lookup::touched(&renamed));
+        assert!(!lookup::touched(&renamed).is_empty());
+    }
     assert!(source().touched(&change(Entity::Appids, "x")).is_empty());
 }
 

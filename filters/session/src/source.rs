@@ -2,13 +2,12 @@
 
 use crate::rows::{Name, Row, revocation, session, unhex};
 use admin_api::{Change, Entity, Revocation};
-use consumer::Identity;
+use consumer::lookup::{self, By};
 use exchange::{Answer, Call, Finding, Key};
 use host::Source;
 
 const ROWS: u8 = 1;
 const LOGINS: u8 = 2;
-const CONSUMERS: u8 = 3;
 
 /// The row of a session.
 pub(crate) fn row(name: Name) -> Key {
@@ -22,7 +21,7 @@ pub(crate) fn login(name: Name) -> Key {
 
 /// A consumer, by id.
 pub(crate) fn consumer(id: &str) -> Key {
-    Key::new(CONSUMERS, id)
+    lookup::key(By::Id, id)
 }
 
 /// What is known of a login that has ended, and of one that has not. That one has not is an answer like any
@@ -41,11 +40,14 @@ impl Source for Service {
         match key.table {
             ROWS => session(&key.name),
             LOGINS => revocation(&key.name),
-            _ => Call::get([b"identities".as_slice(), b"consumers", &key.name]),
+            _ => lookup::call(key).unwrap_or_else(|| revocation(&key.name)),
         }
     }
 
     fn read(&self, key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
+        if !matches!(key.table, ROWS | LOGINS) {
+            return lookup::read(key, answer);
+        }
         if answer.status == 404 {
             let seq = Some(absent(&answer.body)?);
             let lasts = Finding::Value(LASTS.to_vec());
@@ -59,25 +61,9 @@ impl Source for Service {
                 let found: admin_api::Session = serde_json::from_slice(&answer.body).ok()?;
                 (Row::kept(&found, (self.now)())?, found.seq)
             }
-            LOGINS => {
+            _ => {
                 let found: Revocation = serde_json::from_slice(&answer.body).ok()?;
                 (ENDED.to_vec(), found.seq)
-            }
-            _ => {
-                let found: admin_api::Identity = serde_json::from_slice(&answer.body).ok()?;
-                let admin_api::Consumer { id, username, custom_id } = found.consumer;
-                let identity = Identity {
-                    id,
-                    username,
-                    custom_id,
-                    groups: found.groups,
-                    ..Identity::default()
-                };
-                // The service also finds a name; a session holds an id.
-                if identity.id.as_bytes() != key.name {
-                    return Some((Finding::Nothing, found.seq));
-                }
-                (identity.to_json(), found.seq)
             }
         };
         Some((Finding::Value(value), seq))
@@ -88,8 +74,7 @@ impl Source for Service {
         match change.entity {
             Entity::Sessions => named(ROWS).into_iter().collect(),
             Entity::Revocations => named(LOGINS).into_iter().collect(),
-            Entity::Consumers | Entity::Acls => vec![consumer(&change.consumer_id)],
-            _ => Vec::new(),
+            _ => lookup::touched(change),
         }
     }
 }
@@ -126,10 +111,10 @@ mod tests {
         let key = consumer("1");
         let body = r#"{"consumer":{"id":"1","username":"ana"},"groups":["g"],"seq":4}"#;
         let Some((Finding::Value(value), Some(4))) = read(&key, 200, body) else { panic!() };
-        let ana = Identity::from_json(&value).unwrap();
+        let ana = consumer::Identity::from_json(&value).unwrap();
         assert_eq!((ana.username.as_deref(), ana.groups.len()), (Some("ana"), 1));
         let other = r#"{"consumer":{"id":"2","username":"1"},"seq":4}"#;
-        assert_eq!(read(&key, 200, other), Some((Finding::Nothing, Some(4))));
+        assert_eq!(read(&key, 200, other), None, "an answer about somebody else");
     }
 
     #[test]
@@ -177,7 +162,8 @@ mod tests {
         assert_eq!(SERVICE.touched(&change(Entity::Sessions, "", &id)), [row([0xab; 32])]);
         assert_eq!(SERVICE.touched(&change(Entity::Revocations, "", &id)), [login([0xab; 32])]);
         assert_eq!(SERVICE.touched(&change(Entity::Acls, "1", "g")), [consumer("1")]);
-        assert_eq!(SERVICE.touched(&change(Entity::Consumers, "1", "ana")), [consumer("1")]);
+        let renamed = SERVICE.touched(&change(Entity::Consumers, "1", "ana"));
+        assert!(renamed.contains(&consumer("1")));
         assert_eq!(SERVICE.touched(&change(Entity::Appids, "1", "x")), []);
         assert_eq!(SERVICE.touched(&change(Entity::Sessions, "", "odd")), []);
     }

@@ -5,7 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// Who is calling. Its JSON form is the contract between filters (and with Kong's `post-function`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The consumer's id.
+    /// The consumer's id, as [`folded`] gives it.
+    #[serde(deserialize_with = "id")]
     pub id: String,
     /// The consumer's username.
     #[serde(default)]
@@ -84,6 +85,21 @@ impl std::fmt::Debug for Credential {
     }
 }
 
+/// An id as it is kept, compared and shown: a UUID is the same in any case (RFC 9562 section 4).
+#[must_use]
+pub fn folded(id: &str) -> String {
+    if is_uuid(id) { id.to_ascii_lowercase() } else { id.to_owned() }
+}
+
+/// Whether a text is a UUID in the usual form.
+pub(crate) fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
+}
+
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(|id| folded(&id))
+}
+
 /// A list of texts; Lua's cjson writes an empty one as `{}`.
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
@@ -123,6 +139,16 @@ mod tests {
             r#"{"id":"1","username":"ana","custom_id":null,"groups":["g"],"credential":{"id":"c","type":"key-auth","identifier":"c"},"anonymous":false}"#
         );
         assert_eq!(Identity::from_json(&json), Some(identity));
+    }
+
+    #[test]
+    fn an_id_is_the_same_in_any_case_and_other_texts_are_not() {
+        let upper = "0AA00000-0000-4000-8000-00000000000F";
+        let json = format!(r#"{{"id":"{upper}"}}"#);
+        assert_eq!(Identity::from_json(json.as_bytes()).unwrap().id, upper.to_lowercase());
+        for other in ["Ana", "0AA00000000040008000-00000000000F", "0AA0"] {
+            assert_eq!(folded(other), other);
+        }
     }
 
     #[test]

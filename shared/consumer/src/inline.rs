@@ -1,7 +1,8 @@
 //! Consumers that are written in the configuration itself, in the shape of Kong's declarative file.
 
-use crate::identity::{Credential, Identity};
+use crate::identity::{Credential, Identity, folded};
 use crate::key_digest;
+use crate::lookup::By;
 use settings::{Fields, Rule};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -55,18 +56,25 @@ impl Directory {
         self.by_name.is_empty()
     }
 
-    /// The consumer with this id, username or custom id (in this order), without a credential.
+    /// The consumer that is called this, without a credential.
     #[must_use]
-    pub fn by_name(&self, name: &str) -> Option<&Rc<Identity>> {
-        ["id", "username", "custom_id"]
-            .iter()
-            .find_map(|kind| self.by_name.get(&format!("{kind}:{name}")))
+    pub fn by(&self, by: By, name: &str) -> Option<&Rc<Identity>> {
+        match by {
+            By::Id => self.by_id(name),
+            By::Username | By::CustomId => self.by_name.get(&format!("{}:{name}", by.word())),
+        }
+    }
+
+    /// The consumer with this id or, if there is none, this username, without a credential.
+    #[must_use]
+    pub fn by_id_or_username(&self, name: &str) -> Option<&Rc<Identity>> {
+        self.by_id(name).or_else(|| self.by(By::Username, name))
     }
 
     /// The consumer with this id, without a credential.
     #[must_use]
     pub fn by_id(&self, id: &str) -> Option<&Rc<Identity>> {
-        self.by_name.get(&format!("id:{id}"))
+        self.by_name.get(&format!("id:{}", folded(id)))
     }
 
     /// The consumer with the API key of this digest, with its credential.
@@ -148,7 +156,7 @@ fn consumer(f: &mut Fields<'_>) -> (Identity, Keys, Vec<JwtSecret>) {
         (id, key.unwrap_or_default())
     });
     let secrets = f.objects("jwt_secrets", jwt_secret);
-    let id = id.unwrap_or_else(|| {
+    let id = id.map(|id| folded(&id)).unwrap_or_else(|| {
         derived("consumer", username.as_deref().or(custom_id.as_deref()).unwrap_or_default())
     });
     let identity = Identity { id, username, custom_id, groups, credential: None, anonymous: false };
@@ -195,10 +203,19 @@ mod tests {
             "k2"
         );
         assert!(directory.by_key(&key_digest(b"nope")).is_none());
-        for name in ["fiona", "7", found.id.as_str()] {
-            assert_eq!(directory.by_name(name).unwrap().id, found.id);
+        let by = |by, name| directory.by(by, name).map(|found| found.id.as_str());
+        let upper = found.id.to_uppercase();
+        for (kind, name) in
+            [(By::Username, "fiona"), (By::CustomId, "7"), (By::Id, &found.id), (By::Id, &upper)]
+        {
+            assert_eq!(by(kind, name), Some(found.id.as_str()), "{name}");
         }
-        assert!(directory.by_name("fiona").unwrap().credential.is_none());
+        for (kind, name) in [(By::Username, "7"), (By::CustomId, "fiona"), (By::Id, "fiona")] {
+            assert_eq!(by(kind, name), None, "{name}");
+        }
+        assert!(directory.by_id_or_username("fiona").unwrap().credential.is_none());
+        assert!(directory.by_id_or_username(&found.id).is_some());
+        assert!(directory.by_id_or_username("7").is_none());
     }
 
     #[test]
@@ -206,7 +223,7 @@ mod tests {
         let id = || {
             parse(r#"{"consumers":[{"username":"fiona"}]}"#)
                 .unwrap()
-                .by_name("fiona")
+                .by(By::Username, "fiona")
                 .unwrap()
                 .id
                 .clone()

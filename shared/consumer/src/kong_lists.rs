@@ -1,7 +1,7 @@
 //! A walk through a Kong Admin API. It does not say in one answer whose a credential is, so everything is
 //! fetched: all consumers, all groups, and one list of credentials.
 
-use crate::Identity;
+use crate::{Identity, folded};
 use exchange::{Answer, Call};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -115,20 +115,21 @@ impl<T> KongLists<T> {
             List::Consumers => {
                 if let Some(Consumer { id, username, custom_id }) = parsed(entry) {
                     let known = Identity { username, custom_id, ..Identity::default() };
+                    let id = folded(&id);
                     self.consumers.insert(id.clone(), Identity { id, ..known });
                 }
             }
             List::Groups => {
                 let acl: Option<Acl> = parsed(entry);
                 let owner = acl.and_then(|Acl { group, consumer }| {
-                    self.consumers.get_mut(&consumer.id).map(|owner| (owner, group))
+                    self.consumers.get_mut(&folded(&consumer.id)).map(|owner| (owner, group))
                 });
                 if let Some((owner, group)) = owner {
                     owner.groups.push(group);
                 }
             }
             List::Credentials => {
-                let owner = Owned::deserialize(&entry).map(|owned| owned.consumer.id);
+                let owner = Owned::deserialize(&entry).map(|owned| folded(&owned.consumer.id));
                 if let (Ok(owner), Some(kept)) = (owner, (self.read)(entry)) {
                     self.found.push((kept, owner));
                 }
@@ -137,12 +138,9 @@ impl<T> KongLists<T> {
         }
     }
 
-    /// Every consumer under its id and its username.
-    pub fn names(&self) -> impl Iterator<Item = (&str, &Identity)> {
-        self.consumers.values().flat_map(|identity| {
-            let names = [Some(identity.id.as_str()), identity.username.as_deref()];
-            names.into_iter().flatten().map(move |name| (name, identity))
-        })
+    /// Every consumer.
+    pub fn consumers(&self) -> impl Iterator<Item = &Identity> {
+        self.consumers.values()
     }
 
     /// Every credential with its consumer; those whose consumer is not there are left out.
@@ -190,9 +188,9 @@ mod tests {
         )));
         assert_eq!(lists.next_page(), None);
         assert!(!lists.absorb(&page(r#"{"data":[]}"#)), "nothing was asked for");
-        let mut names: Vec<&str> = lists.names().map(|(name, _)| name).collect();
-        names.sort_unstable();
-        assert_eq!(names, ["1", "2", "ana"]);
+        let mut ids: Vec<&str> = lists.consumers().map(|found| found.id.as_str()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, ["1", "2"]);
         let [(key, ana)] = lists.credentials().collect::<Vec<_>>()[..] else { panic!() };
         assert_eq!((key.as_str(), ana.groups.as_slice()), ("a", &["g".to_owned()][..]));
         assert_eq!(ana.custom_id.as_deref(), Some("7"));

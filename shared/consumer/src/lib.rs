@@ -13,12 +13,13 @@ mod identity;
 mod inline;
 mod known;
 mod kong_lists;
+pub mod lookup;
 mod owned;
 
 pub use gate::{Arrival, arrival, refuse_duplicate};
 pub use guard::Guard;
 pub use headers::{Duplicate, IDENTITY_HEADERS, SESSION, single_owned};
-pub use identity::{Credential, Identity};
+pub use identity::{Credential, Identity, folded};
 pub use inline::{Directory, JwtSecret, consumers};
 pub use known::{CLAIMS, Known, PROPERTY, refused};
 pub use kong_lists::KongLists;

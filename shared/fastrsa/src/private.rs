@@ -11,9 +11,10 @@ use crate::digits::{
 };
 use crate::public::PublicKey;
 use crate::rows::add_product;
-use crate::scheme::{Scheme, pkcs1_encode, pss_encode};
+use crate::scheme::{Hash, Scheme, pkcs1_encode, pss_encode};
 use crate::{BadKey, CannotSign};
 use core::fmt;
+use sha2::{Digest, Sha256};
 
 /// Signing makes its blinding pair anew from fresh randomness after this many uses; in between both
 /// halves are squared.
@@ -74,8 +75,8 @@ impl PrivateKey {
     ///
     /// # Errors
     ///
-    /// [`BadKey`] unless the primes have the same number of bits and multiply to the modulus, and the
-    /// exponents are those of the key.
+    /// [`BadKey`] unless the primes have the same number of bits and multiply to the modulus, the exponents are
+    /// those of the key, and a trial signature with them is right.
     pub fn new(parts: &Parts<'_>) -> Result<Self, BadKey> {
         let public = PublicKey::new(parts.modulus, parts.public_exponent)?;
         Self::build(parts, public).ok_or(BadKey::Private)
@@ -98,20 +99,30 @@ impl PrivateKey {
         let crt = Crt::new(p, q, &number(parts.coefficient)?)?;
         let exponents = crt.windows(&number(parts.exponent1)?, &number(parts.exponent2)?)?;
         let inverting = crt.inverting()?;
-        let key = PrivateKey { public, crt, exponents, inverting, blinding: None };
-        key.agrees().then_some(key)
+        let mut key = PrivateKey { public, crt, exponents, inverting, blinding: None };
+        key.signs(parts).then_some(key)
     }
 
-    /// Whether the private numbers undo the public ones, shown on one number.
-    fn agrees(&self) -> bool {
-        let n = self.public.field().modulus();
-        // Longer than the primes, so that joining the halves is tried too.
-        let mut x = zero(n.len());
-        for (x, n) in x.iter_mut().zip(n.iter().skip(1)) {
-            *x = *n;
+    /// Whether the private numbers undo the public ones, shown on one signature with all that it takes: the inverse
+    /// of the blinding is wrong where a prime is none.
+    fn signs(&mut self, parts: &Parts<'_>) -> bool {
+        // There is no source of randomness here, and nobody but the owner of the key knows this one.
+        let mut secret = Sha256::new();
+        for part in [b"a trial signature".as_slice(), parts.prime1, parts.prime2] {
+            secret.update(part);
         }
-        let undone = self.public.power(&x).and_then(|y| self.crt.pow(&y, &self.exponents, n.len()));
-        undone.is_some_and(|undone| undone == x)
+        let secret = zeroize::Zeroizing::new(secret.finalize().to_vec());
+        let mut count = 0_u64;
+        let mut random = |out: &mut [u8]| {
+            for block in out.chunks_mut(32) {
+                count = count.wrapping_add(1);
+                let digest = Sha256::new().chain_update(&secret).chain_update(count.to_be_bytes());
+                block.iter_mut().zip(digest.finalize()).for_each(|(out, byte)| *out = byte);
+            }
+        };
+        let signed = self.sign(Scheme::Pkcs1(Hash::Sha256), b"a trial", &mut random);
+        self.blinding = None;
+        signed.is_ok()
     }
 
     /// The public half.

@@ -11,7 +11,7 @@
 
 mod support;
 
-use fastrsa::{BadKey, BadSignature, CannotSign, Hash, PrivateKey, PublicKey, Scheme};
+use fastrsa::{BadKey, BadSignature, CannotSign, Hash, Parts, PrivateKey, PublicKey, Scheme};
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
@@ -267,6 +267,33 @@ fn wrong_private_values_are_no_key() {
         assert_eq!(PrivateKey::new(&bad.parts()).err(), Some(BadKey::Private), "{i}");
     }
     PrivateKey::new(&owned.parts()).unwrap();
+}
+
+/// Its exponents fit, so that one number is undone; no signature could be, since the blinding is inverted as modulo
+/// a prime.
+#[test]
+fn a_key_with_a_prime_that_is_none_is_refused_when_it_is_loaded() {
+    // n, p (the product of two primes), q, dp, dq, 1/q mod p
+    let numbers = [
+        "a8d63a68509256439e6578cf763824d943bedf6a8b20a5048b054db51e616242fc979575ef84a499c0ce747760e633cf48d87ab97c6f03f9a9f11c3a2baed91dbf1f9233fc4512a8b83c8dd204c45996a9214092716420709dea0766ddb63b23e962bb8be87a5c18ead268f667bea229cdc18c23f27b34a39cd23ffc844771f6d3ae61fcd58082d5ad8ddcb4d4676257485156ad2d58bca391d80d8f0608259066c35584727b24f82021ba9ecae149cff51b403d5d84bbc460bbffd376499fae16c7684aafd61e9658320fa4033fd319731939ee10702c252a999bbe8db74b1a0b5e339ff400092f4a0b009eca8b3f3a4718f5cf47c36d7a2104f6079990b935",
+        "b548911f6d10619cb2bcd7d1d18b63715b2783fe7fed0e8481a8ad7e22bafdf1c67e66272901a5d4adbe700b1c58abf7790374bd86be3cb6a5ed4088c8f18a7b397bde889b086c53329132590a8bca3804e72539730edd9f9fda3f4816ced6fd8d94119189900309bad83ab1d37a6a8ccbff5164b4f83d1bae9a8330fd2e41ef",
+        "ee6c66e8f35c09a7d83b1c8f97180db3bbd5e14e703e40ffe794f21245cd559c6c73554fa36c24e67de3a0702a2e65be3407b729b2b1d763586a9ef75bad2987e58bf09cb172143ce23f7d2410145a0b761d40733471fbfd80f25d8522d7230e639abda9de748dbc577bda0dc205f882269f82fbaa9f9b785ad2438b3d4d8b1b",
+        "3d7a7e28d3b26e0017c79e437c5652a3a33fbbee47d10b8ed96fec626e01cf543ab62c0b94c707c7a02288d9e3c39892451a6c7147ec6527a60ed7476c2a2a057cd408b357bd16747b367e691491b3e15d18a25212538a691604e827213566df135eb03b50dea5a60dc5a3aafe059285743684a354ad2ae02a5d0f1e8c33f995",
+        "a9998cfeea962efc2971ab186d779bcf9daf400d4704d1c1f7df58ef2c9e2ae711b25d1e4076de2ce3a2376f7261fcd7f73501d2f49d534505111b31841242b7bbcef702cfab01c0698496254016ea12bb1b85cc2da3638869e07e2c05a399f9535b30cd9443becb1a442cd19a921abba273d77de45a93026340acf1705327bf",
+        "571dc857aa3d1b91525c1ee629bae6683f406e1b129bc809450653cb5670b0d7747b09248511fe718dcde9c06fce2d4c65c92264e6a7de19db544d5a09de2732ba12e436b0b1ae915a1de4382a8063ce8f98608c9957fc30b11fe7d6977a57b908c34bd7b9ab93c0b69614022ac8f4a63d5433c0ec85b8c2559d8695496673f",
+    ]
+    .map(|hex| BigUint::parse_bytes(hex.as_bytes(), 16).unwrap().to_bytes_be());
+    let [n, p, q, dp, dq, qinv] = &numbers;
+    let parts = Parts {
+        modulus: n,
+        public_exponent: &[1, 0, 1],
+        prime1: p,
+        prime2: q,
+        exponent1: dp,
+        exponent2: dq,
+        coefficient: qinv,
+    };
+    assert_eq!(PrivateKey::new(&parts).err(), Some(BadKey::Private));
 }
 
 #[test]

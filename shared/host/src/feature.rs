@@ -52,6 +52,11 @@ pub trait Feature: 'static {
         Ok(())
     }
 
+    /// What an operator should know of settings that work. It is logged when they are loaded, and holds no secret.
+    fn warnings(_config: &Self::Config) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Where the filter's entities come from, if it looks any up.
     fn source(_config: &Rc<Self::Config>) -> Option<Box<dyn Source>> {
         None

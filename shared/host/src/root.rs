@@ -98,6 +98,7 @@ impl Root {
         });
         match read {
             Ok(ready) => {
+                ready.warnings.iter().for_each(|warning| self.warn(warning));
                 self.start(ready, host);
                 true
             }

@@ -49,8 +49,12 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of exactly this name.
+    /// The algorithm of exactly this name. `Ed25519` is the name that RFC 9864 gives to the one kind of EdDSA that
+    /// there is here: both name the same signatures of the same keys.
     pub fn parse(name: &str) -> Option<Self> {
+        if name == "Ed25519" {
+            return Some(Algorithm::EdDsa);
+        }
         Self::ALL.into_iter().find(|a| a.name() == name)
     }
 
@@ -141,9 +145,16 @@ mod tests {
             assert_eq!(Algorithm::parse(a.name()), Some(a));
             assert_eq!(Algorithm::parse(&a.name().to_lowercase()), None);
         }
-        for name in ["none", "None", "NONE", "", "HS256 ", "ES256K", "RS1", "Ed25519"] {
+        let others =
+            ["none", "None", "NONE", "", "HS256 ", "ES256K", "RS1", "ed25519", "Ed448", "ESP256"];
+        for name in others {
             assert_eq!(Algorithm::parse(name), None);
         }
+    }
+
+    #[test]
+    fn both_names_of_ed25519_are_one_algorithm() {
+        assert_eq!(Algorithm::parse("Ed25519"), Algorithm::parse("EdDSA"));
     }
 
     #[test]

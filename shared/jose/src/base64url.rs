@@ -28,9 +28,34 @@ pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     STRICT.decode(text).ok()
 }
 
+/// The same, for texts that may have all of the padding that RFC 4648 wants.
+pub fn decode_padded(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+    let text = text.as_ref();
+    let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
+    if padding == 0 {
+        return decode(text);
+    }
+    let (plain, _) = text.split_at_checked(text.len().checked_sub(padding)?)?;
+    (padding <= 2 && text.len().is_multiple_of(4)).then(|| decode(plain))?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn padding_is_read_where_it_may_be_and_only_all_of_it() {
+        for (text, bytes) in
+            [("AQI=", &[1, 2][..]), ("AQ==", &[1]), ("AQID", &[1, 2, 3]), ("AQI", &[1, 2])]
+        {
+            assert_eq!(decode_padded(text).as_deref(), Some(bytes), "{text}");
+        }
+        for bad in
+            ["AQ=", "AQI==", "AQID=", "AQID====", "=", "==", "====", "A===", "AR==", "AQ=I", "A=Q="]
+        {
+            assert_eq!(decode_padded(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn only_the_canonical_form_is_read() {

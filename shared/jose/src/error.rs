@@ -117,6 +117,8 @@ pub enum BadKey {
     TooShort,
     /// An RSA modulus or exponent that cannot be used, or a private key that does not fit together.
     Rsa,
+    /// An RSA modulus with the mark of a generator whose primes can be found (CVE-2017-15361).
+    Marked,
     /// A point that is not on its curve, or a private key outside of its range.
     Point,
     /// An empty secret.
@@ -138,6 +140,9 @@ impl fmt::Display for BadKey {
             BadKey::TooShort => "the RSA modulus is too short",
             BadKey::Rsa => {
                 "the RSA key must have an odd modulus of at most 8192 bits and numbers that fit together"
+            }
+            BadKey::Marked => {
+                "the RSA key was made by a generator whose primes can be found (ROCA, CVE-2017-15361)"
             }
             BadKey::Point => "the key is not on its curve",
             BadKey::Empty => "the secret is empty",

@@ -4,7 +4,8 @@
 //! is known to have such functions: on Kong the call itself is a trap.
 //!
 //! A function is used for an algorithm only after it has signed or verified a known message right, and has
-//! refused a tampered one. Everything that the host cannot do (PS*, EdDSA, HMAC) is done in Wasm.
+//! refused a tampered one. Everything that the host cannot do (PS*, EdDSA, HMAC, RSA exponents above 33 bits) is done
+//! in Wasm.
 
 mod self_test;
 
@@ -213,7 +214,7 @@ impl Backend for OnHost {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), Refused> {
-        if !self.verifies.contains(algorithm) {
+        if !self.verifies.contains(algorithm) || !key.suits_hosts() {
             return InWasm.verify(key, algorithm, message, signature);
         }
         if !key.algorithms().contains(algorithm) {
@@ -235,7 +236,8 @@ impl Backend for OnHost {
         random: &mut dyn Random,
     ) -> Result<Vec<u8>, CannotSign> {
         // A key that came as a JWK is not in a form that the host takes.
-        if !self.signs.contains(key.algorithm()) || key.der().is_none() {
+        let suits = key.der().is_some() && key.verifying().suits_hosts();
+        if !self.signs.contains(key.algorithm()) || !suits {
             return InWasm.sign(key, message, random);
         }
         match self.sign_on_host(key, message) {

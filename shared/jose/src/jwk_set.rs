@@ -28,7 +28,7 @@ pub struct JwkSet {
 pub enum BadSet {
     /// More than 256 KiB.
     TooLong,
-    /// Not a JSON object without duplicate members that has an array `keys` of objects.
+    /// Not a JSON object without duplicate members that has an array `keys`.
     Json,
     /// More than 100 keys.
     TooManyKeys,
@@ -84,8 +84,8 @@ impl JwkSet {
         }
         let (mut keys, mut unusable) = (Vec::new(), Vec::new());
         for (index, jwk) in list.iter().enumerate() {
-            let jwk = jwk.as_object().ok_or(BadSet::Json)?;
-            match VerifyingKey::from_jwk(jwk, policy) {
+            let jwk = jwk.as_object().ok_or(BadKey::Jwk);
+            match jwk.and_then(|jwk| VerifyingKey::from_jwk(jwk, policy)) {
                 Ok(key) => keys.push(key),
                 Err(why) => unusable.push((index, why)),
             }
@@ -103,19 +103,24 @@ impl JwkSet {
         &self.unusable
     }
 
-    /// Verifies a token with the key that it names; a token without a key id with up to eight keys that have
-    /// its algorithm.
+    /// Verifies a token with the key that it names, and with keys that have its algorithm where the token names
+    /// none or they have no name: the named one first, eight in all.
     ///
     /// # Errors
     ///
-    /// [`SetRefused`].
+    /// [`SetRefused`]. Where only keys without a name were tried for a token that names one, its key is unknown.
     pub fn verify(&self, token: &Jws, backend: &dyn Backend) -> Result<&VerifyingKey, SetRefused> {
+        let fits = |key: &&VerifyingKey| key.algorithms().contains(token.algorithm());
         let named = |key: &&VerifyingKey| match token.key_id() {
             Some(kid) => key.key_id() == Some(kid),
-            None => key.algorithms().contains(token.algorithm()),
+            None => fits(key),
         };
+        let nameless =
+            |key: &&VerifyingKey| token.key_id().is_some() && key.key_id().is_none() && fits(key);
+        let some_named = self.keys.iter().any(|key| named(&key));
         let mut answer = SetRefused::UnknownKey;
-        for key in self.keys.iter().filter(named).take(MAX_TRIES) {
+        let candidates = self.keys.iter().filter(named).chain(self.keys.iter().filter(nameless));
+        for key in candidates.take(MAX_TRIES) {
             match key.verify(token, backend) {
                 Ok(()) => return Ok(key),
                 // Keys of different kinds may share a name: say what the fitting one says.
@@ -123,6 +128,10 @@ impl JwkSet {
                 Err(refused) => answer = SetRefused::Key(refused),
             }
         }
-        Err(answer)
+        match answer {
+            SetRefused::Key(Refused::HostFailed) => Err(answer),
+            _ if !some_named => Err(SetRefused::UnknownKey),
+            _ => Err(answer),
+        }
     }
 }

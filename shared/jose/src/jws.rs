@@ -35,12 +35,13 @@ impl Jws {
     /// [`Malformed`], the first in its order.
     pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
         let any = |_: &[u8]| Ok(Value::Object(Map::new()));
-        Self::parse_with(text, any).map(|(jws, _)| jws)
+        Self::parse_with(text, |text| base64url::decode(text), any).map(|(jws, _)| jws)
     }
 
-    /// The same, for a payload that `read` turns into an object.
+    /// The same, for segments that `decode` reads and a payload that `read` turns into an object.
     pub(crate) fn parse_with(
         text: &[u8],
+        decode: impl Fn(&[u8]) -> Option<Vec<u8>>,
         read: impl FnOnce(&[u8]) -> Result<Value, Malformed>,
     ) -> Result<(Self, Map<String, Value>), Malformed> {
         if text.len() > MAX_TOKEN {
@@ -58,9 +59,9 @@ impl Jws {
             _ => return Err(Malformed::Segments),
         };
 
-        let header = base64url::decode(header).ok_or(Malformed::Header)?;
+        let header = decode(header).ok_or(Malformed::Header)?;
         let header = json::parse_object(&header).ok_or(Malformed::Header)?;
-        let payload = base64url::decode(payload).ok_or(Malformed::Payload)?;
+        let payload = decode(payload).ok_or(Malformed::Payload)?;
         let claims = read(&payload)?;
         let algorithm = header
             .get("alg")
@@ -76,7 +77,7 @@ impl Jws {
             return Err(Malformed::KeyId);
         }
         let Value::Object(claims) = claims else { return Err(Malformed::Claims) };
-        let signature = base64url::decode(signature).ok_or(Malformed::Signature)?;
+        let signature = decode(signature).ok_or(Malformed::Signature)?;
         let signing_input = signing_input.to_vec();
         Ok((Jws { header, algorithm, signing_input, payload, signature }, claims))
     }

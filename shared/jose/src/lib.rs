@@ -26,11 +26,12 @@
 //! | `jwk`, `jwk_set`| JSON keys                                                                  |
 //! | `pem`, `certificate`, `spki_der`, `curve`, `comb`, `ecdsa_der`, `keyed_hash` | what keys and signatures are made of                      |
 //! | `backend`, `host_crypto` | who computes: this module, or the proxy's own cryptography        |
+//! | `roca`          | the mark of RSA keys that a faulty generator made                          |
 //! | `hash`          | SHA-256 as hex, comparison in constant time                                |
 //!
 //! Rules that hold everywhere (RFC 8725): the algorithm comes from the key and the token's must be one of
-//! the key's; `none` does not exist; `crit`, duplicate members, padding and non-canonical base64url are
-//! refused; keys in a token's header (`jwk`, `jku`, `x5c`, `x5u`) are never looked at. No error and no
+//! the key's; `none` does not exist; `crit`, duplicate members, padding (but for `Token::parse_padded`) and non-canonical
+//! base64url are refused; keys in a token's header (`jwk`, `jku`, `x5c`, `x5u`) are never looked at. No error and no
 //! `Debug` contains a secret or a token.
 
 #![forbid(unsafe_code)]
@@ -74,6 +75,8 @@ mod pem;
 mod policy;
 mod protobuf;
 mod random;
+#[cfg(feature = "rsa")]
+mod roca;
 #[cfg(feature = "sign")]
 mod signing_key;
 mod spki_der;

@@ -257,7 +257,8 @@ impl SigningKey {
     /// [`CannotSign::Header`].
     pub fn header(&self, json: &str) -> Result<SigningHeader, CannotSign> {
         let header = json::parse_object(json.as_bytes()).ok_or(CannotSign::Header)?;
-        if header.get("alg").and_then(Value::as_str) != Some(self.algorithm.name()) {
+        let named = header.get("alg").and_then(Value::as_str).and_then(Algorithm::parse);
+        if named != Some(self.algorithm) {
             return Err(CannotSign::Header);
         }
         Ok(SigningHeader { encoded: base64url::encode(json), algorithm: self.algorithm })

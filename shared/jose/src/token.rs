@@ -2,8 +2,8 @@
 
 use crate::algorithm::Algorithm;
 use crate::error::Malformed;
-use crate::json;
 use crate::jws::Jws;
+use crate::{base64url, json};
 use core::fmt;
 use core::ops::Deref;
 use serde_json::{Map, Value};
@@ -36,8 +36,22 @@ impl Token {
     ///
     /// [`Malformed`], the first in its order.
     pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
+        Self::parse_with(text, |text| base64url::decode(text))
+    }
+
+    /// The same, where each segment may also have its padding (`=`), against RFC 7515 section 2. What was signed is
+    /// the text as it came.
+    ///
+    /// # Errors
+    ///
+    /// As [`Token::parse`].
+    pub fn parse_padded(text: &[u8]) -> Result<Self, Malformed> {
+        Self::parse_with(text, |text| base64url::decode_padded(text))
+    }
+
+    fn parse_with(text: &[u8], decode: fn(&[u8]) -> Option<Vec<u8>>) -> Result<Self, Malformed> {
         let read = |payload: &[u8]| json::parse(payload).ok_or(Malformed::Payload);
-        Jws::parse_with(text, read).map(|(jws, claims)| Token { jws, claims })
+        Jws::parse_with(text, decode, read).map(|(jws, claims)| Token { jws, claims })
     }
 
     /// The claims. They are the sender's word until the signature is verified.
@@ -122,6 +136,20 @@ mod tests {
             assert_eq!(parse(&text), Err(expected), "{text:.80}");
         }
         assert_eq!(Token::parse(b"\xff\xfe.\0.\x80"), Err(Malformed::Header));
+    }
+
+    #[test]
+    fn padding_is_part_of_what_was_signed() {
+        let (header, claims) = (encode(r#"{"alg":"HS256"}"#), encode(r#"{"a":1}"#));
+        let padded = format!("{header}.{claims}==.AQ==");
+        assert_eq!(header.len() % 4, 0);
+        assert_eq!(parse(&padded), Err(Malformed::Payload));
+        let token = Token::parse_padded(padded.as_bytes()).unwrap();
+        assert_eq!(token.signing_input(), format!("{header}.{claims}==").as_bytes());
+        assert_eq!((token.claims_json(), token.signature()), (r#"{"a":1}"#, &[1][..]));
+        for bad in ["=", "===", "=="].map(|end| format!("{header}{end}.{claims}.AQ")) {
+            assert_eq!(Token::parse_padded(bad.as_bytes()), Err(Malformed::Header), "{bad}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use crate::backend::Backend;
 use crate::error::{BadKey, Refused};
 use crate::jws::Jws;
 use crate::policy::Policy;
+#[cfg(feature = "rsa")]
+use crate::roca;
 use crate::spki_der::Contents;
 use crate::{base64url, certificate, keyed_hash, pem, spki_der};
 use core::fmt;
@@ -75,6 +77,9 @@ impl Material {
         let key = fastrsa::PublicKey::new(modulus, exponent).map_err(|_| BadKey::Rsa)?;
         if key.bits() < policy.min_rsa_bits {
             return Err(BadKey::TooShort);
+        }
+        if roca::is_marked(&key.modulus()) {
+            return Err(BadKey::Marked);
         }
         Ok(Material::Rsa(Box::new(key)))
     }
@@ -230,6 +235,16 @@ impl VerifyingKey {
                     key.verify_strict(message, &signature).is_ok()
                 }),
             }
+    }
+
+    /// Whether every host takes the key. BoringSSL takes no RSA exponent above 33 bits, and says of such a key only
+    /// that the signature is wrong.
+    pub(crate) fn suits_hosts(&self) -> bool {
+        match &self.material {
+            #[cfg(feature = "rsa")]
+            Material::Rsa(key) => key.exponent() >> 33 == 0,
+            _ => true,
+        }
     }
 
     /// The public key as a SubjectPublicKeyInfo in DER; None for a shared secret.

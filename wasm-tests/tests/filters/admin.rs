@@ -44,7 +44,23 @@ pub enum Kind {
 struct Consumer {
     id: String,
     username: String,
+    custom_id: Option<String>,
     groups: Vec<String>,
+}
+
+impl Consumer {
+    /// As the answers show it.
+    fn shown(&self) -> Value {
+        json!({"id": self.id, "username": self.username, "custom_id": self.custom_id})
+    }
+
+    fn is_called(&self, by: &str, name: &str) -> bool {
+        match by {
+            "id" => self.id == name.to_ascii_lowercase(),
+            "username" => self.username == name,
+            _ => self.custom_id.as_deref() == Some(name),
+        }
+    }
 }
 
 struct Key {
@@ -86,8 +102,13 @@ impl Admin {
     /// Creates a consumer; its id.
     pub fn consumer(&self, username: &str) -> String {
         let mut state = self.0.borrow_mut();
-        let id = format!("00000000-0000-4000-8000-{:012}", state.consumers.len() + 1);
-        let consumer = Consumer { id: id.clone(), username: username.into(), groups: Vec::new() };
+        let id = format!("0000000a-0000-4000-8000-{:012}", state.consumers.len() + 1);
+        let consumer = Consumer {
+            id: id.clone(),
+            username: username.into(),
+            custom_id: None,
+            groups: Vec::new(),
+        };
         state.consumers.push(consumer);
         state.change("consumers", "create", &id, username);
         id
@@ -156,13 +177,34 @@ impl Admin {
         state.change_of_keys("update", consumer);
     }
 
+    pub fn remove_group(&self, consumer: &str, group: &str) {
+        let mut state = self.0.borrow_mut();
+        let found = state.consumers.iter_mut().find(|c| c.id == consumer);
+        found.expect("a consumer that is there").groups.retain(|other| other != group);
+        state.change("acls", "delete", consumer, group);
+        state.change_of_keys("update", consumer);
+    }
+
     pub fn rename(&self, consumer: &str, username: &str) {
+        self.call(consumer, |found| found.username = username.into());
+    }
+
+    /// Gives the consumer another custom id, or none.
+    pub fn custom_id(&self, consumer: &str, custom_id: Option<&str>) {
+        self.call(consumer, |found| found.custom_id = custom_id.map(str::to_owned));
+    }
+
+    fn call(&self, consumer: &str, change: impl FnOnce(&mut Consumer)) {
         let mut state = self.0.borrow_mut();
         let found = state.consumers.iter_mut().find(|c| c.id == consumer);
         let found = found.expect("a consumer that is there");
-        let old = std::mem::replace(&mut found.username, username.into());
-        state.change("consumers", "update", consumer, &old);
-        state.change("consumers", "update", consumer, username);
+        let names = |c: &Consumer| [Some(c.username.clone()), c.custom_id.clone()];
+        let old = names(found);
+        change(found);
+        let names: std::collections::BTreeSet<_> = old.into_iter().chain(names(found)).collect();
+        for name in names.into_iter().flatten() {
+            state.change("consumers", "update", consumer, &name);
+        }
         state.change_of_keys("update", consumer);
     }
 
@@ -203,8 +245,10 @@ impl Admin {
             state.change("appids", "delete", consumer, &app_id);
         }
         let at = state.consumers.iter().position(|c| c.id == consumer);
-        let name = state.consumers.remove(at.expect("a consumer that is there")).username;
-        state.change("consumers", "delete", consumer, &name);
+        let gone = state.consumers.remove(at.expect("a consumer that is there"));
+        for name in [Some(gone.username), gone.custom_id].into_iter().flatten() {
+            state.change("consumers", "delete", consumer, &name);
+        }
     }
 
     /// Something of another kind has changed, which is not kept here.
@@ -336,8 +380,11 @@ impl State {
     }
 
     fn find(&self, name: &str) -> Option<&Consumer> {
-        let by_id = self.consumers.iter().find(|c| c.id == name);
-        by_id.or_else(|| self.consumers.iter().find(|c| c.username == name))
+        ["id", "username", "custom_id"].iter().find_map(|by| self.called(by, name))
+    }
+
+    fn called(&self, by: &str, name: &str) -> Option<&Consumer> {
+        self.consumers.iter().find(|c| c.is_called(by, name))
     }
 
     fn respond(&self, path: &[&str], query: &[(String, String)]) -> (u16, Value) {
@@ -366,8 +413,12 @@ impl State {
                 jwt.and_then(|jwt| self.jwt_holder(jwt))
             }
             ["identities", "consumers", name] => {
-                let named = |c: &Consumer| json!({"consumer": {"id": c.id, "username": c.username}, "groups": c.groups});
-                self.find(name).map(named)
+                let named = |c: &Consumer| json!({"consumer": c.shown(), "groups": c.groups});
+                let found = match query.iter().find(|(name, _)| name == "by") {
+                    Some((_, by)) => self.called(by, name),
+                    None => self.find(name),
+                };
+                found.map(named)
             }
             _ => None,
         };
@@ -400,7 +451,7 @@ impl State {
         let consumer = self.find(&key.consumer)?;
         let mut holder = json!({
             "digest": digest(&key.key),
-            "consumer": {"id": consumer.id, "username": consumer.username, "custom_id": null},
+            "consumer": consumer.shown(),
             "groups": consumer.groups,
             "credential": {"id": key.id, "type": "key-auth", "identifier": key.id},
         });
@@ -413,7 +464,7 @@ impl State {
     fn jwt_holder(&self, jwt: &Jwt) -> Option<Value> {
         let consumer = self.find(&jwt.consumer)?;
         Some(json!({
-            "consumer": {"id": consumer.id, "username": consumer.username, "custom_id": null},
+            "consumer": consumer.shown(),
             "groups": consumer.groups,
             "credential": {"id": jwt.id, "type": "jwt", "identifier": jwt.key},
             "jwt": jwt.material,
@@ -436,9 +487,7 @@ impl State {
     /// What a Kong Admin API has: lists, without numbers.
     fn as_kong(&self, path: &[&str]) -> (u16, Value) {
         let data: Vec<Value> = match path {
-            ["consumers"] => {
-                self.consumers.iter().map(|c| json!({"id": c.id, "username": c.username})).collect()
-            }
+            ["consumers"] => self.consumers.iter().map(Consumer::shown).collect(),
             ["acls"] => {
                 let groups = self.consumers.iter().flat_map(|c| {
                     c.groups.iter().map(move |g| json!({"group": g, "consumer": {"id": c.id}}))

@@ -5,6 +5,7 @@ mod anonymous;
 mod answers;
 mod faults;
 mod idp;
+mod names;
 mod places;
 mod providers;
 mod rows;

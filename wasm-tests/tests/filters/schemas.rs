@@ -79,7 +79,7 @@ fn jwt_auth(consumers: &Value) -> Vec<Value> {
     let provider = |keys: Value| {
         let provider = json!({
             "name": "p", "issuer": "https://p/", "audiences": ["a"], "algorithms": ["RS256", "EdDSA"],
-            "clock_skew": 5, "require_exp": false, "jwks_ttl": 10, "consumer_claim": "azp",
+            "clock_skew": 5, "require_exp": false, "jwks_ttl": 10, "consumer_claim": "azp", "consumer_by": "username",
             "claims_to_headers": [{"claim": "a.b", "header": "X-B"}], "forward_payload_header": "X-Payload",
         });
         crate::gateways::merged(provider, keys)
@@ -87,7 +87,7 @@ fn jwt_auth(consumers: &Value) -> Vec<Value> {
     let more = |providers: Value| {
         common(json!({
             "match": matching(), "consumers": consumers, "uri_param_names": ["jwt"], "cookie_names": ["c"],
-            "header_names": ["authorization"], "key_claim_name": "iss", "secret_is_base64": false,
+            "header_names": ["authorization"], "key_claim_name": "iss", "secret_is_base64": false, "require_strong_secrets": false, "accept_padding": true,
             "claims_to_verify": ["exp", "nbf"], "anonymous": "ana", "run_on_preflight": false,
             "maximum_expiration": 300, "realm": "r", "hide_credentials": true, "crypto": "wasm",
             "jwks_min_refresh": 5, "providers": [providers],

@@ -4,9 +4,10 @@ use super::{Bearer, JwtFlow, State, Work, broken, decided, is_false, seconds, un
 use crate::claims::{Clock, Time};
 use crate::credential::Holder;
 use crate::memory::Digest;
-use crate::source::{MAX_NAME, by_key};
+use crate::source::by_key;
+use consumer::lookup::MAX_NAME;
 use exchange::{Finding, Step, Unavailable};
-use jose::{Refused, VerifyingKey};
+use jose::{Algorithm, Refused, VerifyingKey};
 use serde_json::Value;
 
 impl JwtFlow {
@@ -67,14 +68,15 @@ impl JwtFlow {
     fn verify(&self, work: Box<Work>, bearer: &Bearer, holder: Holder) -> (State, Step) {
         let config = &self.config;
         let Holder { identity, material } = holder;
-        if bearer.token.algorithm().name() != material.algorithm {
+        if Algorithm::parse(&material.algorithm) != Some(bearer.token.algorithm()) {
             let reply = self.refusal("Invalid algorithm");
             return self.fail(work, reply);
         }
         let Some(usable) = self.memory(|memory| memory.key(&material)) else {
             return decided(broken());
         };
-        let Some(key) = &usable.key else {
+        let short = config.require_strong_secrets && material.is_short();
+        let Some(key) = usable.key.as_ref().filter(|_| !short) else {
             let reply = self.refusal("Invalid key/secret");
             return self.fail(work, reply);
         };

@@ -5,8 +5,9 @@ use crate::claims::{self, Clock, Time};
 use crate::credential::credential;
 use crate::memory::KeySet;
 use crate::provider::{Keys, Provider};
-use crate::source::{MAX_NAME, by_name, discovery, key_set};
+use crate::source::{discovery, key_set};
 use consumer::Identity;
+use consumer::lookup::{MAX_NAME, Progress, Search};
 use exchange::{Finding, Reply, Step, Unavailable};
 use jose::{Refused, SetRefused};
 use serde_json::Value;
@@ -151,36 +152,38 @@ impl JwtFlow {
             let identity = virtual_consumer(provider, &name);
             return decided(self.admit(*work, identity, Some((&bearer, Some(provider)))));
         }
-        if let Some(identity) = self.config.consumers.by_name(&name) {
+        let by = provider.consumer_by;
+        if let Some(identity) = self.config.consumers.by(by, &name) {
             let identity = as_holder(Identity::clone(identity), provider, &name);
             return decided(self.admit(*work, identity, Some((&bearer, Some(provider)))));
         }
         if self.config.common.admin.is_none() {
             return self.nobody(work, provider, &name);
         }
-        let step = Step::Find(by_name(&name), Vec::new());
-        (State::AskedForConsumer(work, bearer, number, name), step)
+        let (search, step) = Search::begin(by, &name, work.request.now);
+        (State::AskedForConsumer(work, bearer, number, name, search), step)
     }
 
     /// The consumer that a claim named is known, or not to be had.
     pub(super) fn name_consumer(
         &self,
         work: Box<Work>,
-        bearer: &Bearer,
-        (number, name): (usize, &str),
+        bearer: Box<Bearer>,
+        (number, name): (usize, String),
+        search: Search,
         found: Result<Finding, Unavailable>,
     ) -> (State, Step) {
         let Some(provider) = self.config.providers.get(number) else { return decided(broken()) };
-        match found {
-            Ok(Finding::Value(value)) => match Identity::from_json(&value) {
-                Some(identity) => {
-                    let identity = as_holder(identity, provider, name);
-                    decided(self.admit(*work, identity, Some((bearer, Some(provider)))))
-                }
-                None => decided(unavailable()),
-            },
-            Ok(Finding::Nothing) => self.nobody(work, provider, name),
-            Err(Unavailable) => decided(unavailable()),
+        match search.on(found) {
+            Progress::Ask(search, step) => {
+                (State::AskedForConsumer(work, bearer, number, name, search), step)
+            }
+            Progress::Found(identity) => {
+                let identity = as_holder(identity, provider, &name);
+                decided(self.admit(*work, identity, Some((&bearer, Some(provider)))))
+            }
+            Progress::Nobody => self.nobody(work, provider, &name),
+            Progress::Unavailable => decided(unavailable()),
         }
     }
 

@@ -25,6 +25,7 @@ pub(crate) struct Ready {
     needs: Needs,
     /// Properties that must be there for the filter to work.
     pub(super) leaves: Vec<&'static str>,
+    pub(super) warnings: Vec<String>,
     flow: Box<dyn Fn() -> Box<dyn Flow>>,
     pub(super) check: Box<dyn Fn(Host) -> Result<(), Invalid>>,
     pub(super) source: RefCell<Option<Box<dyn Source>>>,
@@ -56,6 +57,7 @@ impl Ready {
             owned: Rc::new(F::owned(&config)),
             leaves,
             needs: F::needs(&config),
+            warnings: F::warnings(&config),
             source: RefCell::new(source),
             background: RefCell::new(F::background(&config)),
             period: F::period(&config).clamp(Duration::from_millis(100), Duration::from_secs(10)),

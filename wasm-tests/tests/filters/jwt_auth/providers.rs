@@ -334,7 +334,8 @@ fn row_16_a_claim_may_name_a_consumer_who_must_exist() {
         for more in [inline, asking(json!({}))] {
             let (idp, admin) = (Idp::with(&[&key]), Admin::default());
             admin.consumer("ana");
-            let settings = merged(provider(json!({"consumer_claim": "azp"})), more);
+            let settings =
+                merged(provider(json!({"consumer_claim": "azp", "consumer_by": "username"})), more);
             let proxy = gateway.start(&[("jwt_auth", settings)]);
             idp.serve_beside(&proxy, &admin);
             let token = |azp: Value| bearing(issued(&key, json!({ "azp": azp })));

@@ -94,7 +94,11 @@ fn the_name_of_the_anonymous_consumer_stays_one_path_segment() {
             admin.serve(&proxy);
             let forwarded = proxy.send(Request::get("/")).forwarded();
             assert_eq!(forwarded.header("x-consumer-id"), Some(id), "{}: {name:?}", gateway.name);
-            assert_eq!(admin.lookups(), [format!("/identities/consumers/{encoded}")]);
+            let asked = [
+                format!("/identities/consumers/{encoded}?by=username"),
+                "/identities/consumers/0000000a-0000-4000-8000-000000000001?by=id".to_owned(),
+            ];
+            assert_eq!(admin.lookups(), asked);
         }
     }
 }
