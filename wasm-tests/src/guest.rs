@@ -165,6 +165,16 @@ impl<'a> Guest<'a> {
         self.write(at, &number.to_le_bytes())
     }
 
+    /// The same for a property or a header. Kong asks for memory even where the value is empty, and a guest that
+    /// gives it none learns of a failure; Envoy does not ask.
+    pub(crate) fn hand_over_value(&mut self, bytes: &[u8], at: i32, len: i32) -> Result<i32> {
+        let kong = matches!(self.host(), crate::profile::Host::Kong(_));
+        if kong && bytes.is_empty() && self.place(0)? == 0 {
+            return Ok(Status::InternalFailure as i32);
+        }
+        self.hand_over(bytes, at, len)
+    }
+
     /// Gives the guest `bytes` in memory that it allocated itself.
     pub(crate) fn hand_over(&mut self, bytes: &[u8], at: i32, len: i32) -> Result<i32> {
         let place = if bytes.is_empty() { 0 } else { self.allocate(bytes.len())? };
@@ -177,16 +187,20 @@ impl<'a> Guest<'a> {
     }
 
     fn allocate(&mut self, len: usize) -> Result<i32> {
+        match self.place(len)? {
+            0 => Err(Error::msg("the filter could not allocate")),
+            place => Ok(place),
+        }
+    }
+
+    /// What the guest's allocator says: 0 where it has nothing.
+    fn place(&mut self, len: usize) -> Result<i32> {
         let allocator = ["proxy_on_memory_allocate", "malloc"]
             .into_iter()
             .find_map(|name| self.caller.get_export(name).and_then(Extern::into_func))
             .ok_or_else(|| Error::msg("the filter exports no allocator"))?;
         let allocate = allocator.typed::<i32, i32>(&self.caller)?;
-        let place = allocate.call(&mut self.caller, len as i32)?;
-        if place == 0 {
-            return Err(Error::msg("the filter could not allocate"));
-        }
-        Ok(place)
+        allocate.call(&mut self.caller, len as i32)
     }
 }
 

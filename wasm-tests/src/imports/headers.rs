@@ -50,7 +50,7 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
                 return Ok(Status::BadArgument as i32);
             };
             match value_of(&g, kind, &name)? {
-                Ok(Some(value)) => g.hand_over(&value, at, len),
+                Ok(Some(value)) => g.hand_over_value(&value, at, len),
                 Ok(None) => Ok(Status::NotFound as i32),
                 Err(status) => Ok(status as i32),
             }

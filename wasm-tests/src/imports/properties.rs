@@ -14,7 +14,7 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
             let mut g = Guest::enter(c, "proxy_get_property");
             let path = g.read(path, path_len)?;
             match properties::get(&g, &path) {
-                Got::Value(value) => g.hand_over(&value, at, len),
+                Got::Value(value) => g.hand_over_value(&value, at, len),
                 Got::Status(status) => Ok(status as i32),
                 Got::Trap(text) => trap(text),
             }

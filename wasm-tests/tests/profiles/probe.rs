@@ -81,6 +81,7 @@ pub struct Probe {
     places: BTreeMap<Vec<u8>, usize>,
     extra_imports: String,
     lacks: Option<Callback>,
+    no_memory_for_nothing: bool,
 }
 
 impl Probe {
@@ -96,6 +97,12 @@ impl Probe {
     /// Leaves a callback out of its exports. All others are exported, as the SDK does.
     pub fn without(mut self, callback: Callback) -> Self {
         self.lacks = Some(callback);
+        self
+    }
+
+    /// Its allocator answers null where it is asked for no bytes.
+    pub fn without_memory_for_nothing(mut self) -> Self {
+        self.no_memory_for_nothing = true;
         self
     }
 
@@ -124,12 +131,18 @@ impl Probe {
         for (nth, (callback, doing)) in callbacks.iter().enumerate() {
             bodies.push_str(&self.callback(nth, *callback, doing));
         }
+        let nothing = if self.no_memory_for_nothing {
+            "(if (i32.eqz (local.get $len)) (then (return (i32.const 0))))"
+        } else {
+            ""
+        };
+        let library = LIBRARY.replacen(";; nothing", nothing, 1);
         let data: String = self.memory.iter().map(|byte| format!("\\{byte:02x}")).collect();
         let (imports, heap) = (&self.extra_imports, 4096 + self.memory.len());
         format!(
             "(module {IMPORTS} {imports} (memory (export \"memory\") 64)
              (global $heap (mut i32) (i32.const {heap}))
-             (data (i32.const 4096) \"{data}\") {LIBRARY} {bodies})"
+             (data (i32.const 4096) \"{data}\") {library} {bodies})"
         )
     }
 
@@ -431,6 +444,7 @@ const LIBRARY: &str = r#"
 (global $context (mut i32) (i32.const 0))
 (func (export "proxy_abi_version_0_2_1"))
 (func $allocate (export "proxy_on_memory_allocate") (param $len i32) (result i32)
+  ;; nothing
   (global.get $heap)
   (global.set $heap (i32.and (i32.const -8)
     (i32.add (i32.const 8) (i32.add (global.get $heap) (local.get $len))))))

@@ -1,6 +1,6 @@
 //! Properties: names, values, phases, and what passes from filter to filter.
 
-use crate::probe::{Do, Probe, said};
+use crate::probe::{Do, Map, Probe, said};
 use wasm_tests::{Callback, KongVersion, Profile, Proxy, Request, Response};
 
 /// With the variable that carries the identity.
@@ -228,4 +228,20 @@ fn only_some_nginx_variables_can_be_set() {
     assert_eq!(said(&proxy, "set ngx/remote_addr"), ["status 10"]);
     assert_eq!(said(&proxy, "set gatehouse_consumer"), ["status 1"]);
     assert_eq!(said(&proxy, "ngx/kong_proxy_mode"), ["http"]);
+}
+
+#[test]
+fn an_empty_value_needs_memory_on_kong_and_none_on_envoy() {
+    let read = |profile: Profile, probe: Probe| {
+        let proxy = Proxy::new(profile, [probe.filter()]);
+        proxy.send(Request::get("/").header("x-empty", ""));
+        (said(&proxy, "x-empty"), said(&proxy, "ngx/gatehouse_consumer"))
+    };
+    let doing = [Do::Get(Map::Request, "x-empty"), Do::Property("ngx/gatehouse_consumer")];
+    let probe = Probe::on(Callback::RequestHeaders, &doing);
+    let stingy = probe.clone().without_memory_for_nothing();
+    assert_eq!(read(Profile::envoy(), stingy.clone()).0, [""]);
+    assert_eq!(read(declaring(), probe), (vec![String::new()], vec![String::new()]));
+    let failed = || vec!["status 10".to_owned()];
+    assert_eq!(read(declaring(), stingy), (failed(), failed()));
 }
