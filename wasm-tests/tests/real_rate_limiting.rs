@@ -171,6 +171,22 @@ fn clients_are_told_by_the_upstream_by_later_filters_and_by_the_limiter() {
 }
 
 #[test]
+fn a_grpc_client_that_comes_too_often_is_told_resource_exhausted() {
+    let call = Request::post("/hello.HelloService/SayHello", "")
+        .header("content-type", "application/grpc");
+    let refused = within_an_hour(|| {
+        let echo = Echo::start();
+        let filters = limits(json!({"hour": 1, "limit_by": "ip"}));
+        let envoy = Envoy::start(&Setup::new(echo.address(), filters));
+        envoy.send(&call);
+        envoy.send(&call)
+    });
+    assert_eq!((refused.status(), refused.header("grpc-status").as_deref()), (200, Some("8")));
+    assert_eq!(refused.header("grpc-message").as_deref(), Some("API rate limit exceeded"));
+    assert!(refused.header("retry-after").is_some());
+}
+
+#[test]
 fn consumers_have_their_own_counts_and_a_group_its_own_limit() {
     let prepare = |admin: &Admin| {
         for name in ["ana", "eve"] {

@@ -129,6 +129,9 @@ fn a_client_that_speaks_grpc_gets_a_grpc_status() {
         (200, Some("14")),
         "UNAVAILABLE"
     );
+    assert_eq!(answer.header("content-type").as_deref(), Some("application/grpc"));
+    assert_eq!(answer.header("grpc-message").as_deref(), Some("Service unavailable"));
+    assert_eq!(answer.text(), "");
 }
 
 #[test]
@@ -338,6 +341,25 @@ fn behind_trusted_proxies_their_header_says_who_it_is() {
         let answer = Request::get("/").header(header, value).send(envoy.address(listener));
         assert_eq!(answer.status(), status, "{listener} {header}: {value}: {}", answer.text());
     }
+}
+
+/// envoyproxy/envoy#9127: of a connection over loopback, Envoy writes its own address into the header.
+#[test]
+fn behind_a_proxy_on_the_same_machine_the_client_is_who_came_to_that_proxy() {
+    let echo = Echo::start();
+    let settings = json!({"deny": ["203.0.113.0/24"], "trusted_proxies": ["127.0.0.1"]});
+    let filters = vec![Filter::new("ip_restriction", &settings)];
+    let envoy = Envoy::start(&Setup::new(echo.address(), filters).at_the_edge());
+    for (value, status) in [
+        ("203.0.113.9", 403),
+        ("198.51.100.1, 203.0.113.9", 403),
+        ("203.0.113.9, 198.51.100.1", 200),
+        ("nobody", 403),
+    ] {
+        let answer = envoy.send(&Request::get("/").header("x-forwarded-for", value));
+        assert_eq!(answer.status(), status, "{value}: {}", answer.text());
+    }
+    assert_eq!(envoy.send(&Request::get("/")).status(), 200);
 }
 
 /// Not what anybody wants: the README tells operators to set `use_remote_address`.

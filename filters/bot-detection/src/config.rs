@@ -62,7 +62,7 @@ const NOT_OURS: [&str; 7] = [
 
 impl Config {
     pub(crate) fn read(f: &mut Fields<'_>) -> Self {
-        let common = Common::identified(f);
+        let common = Common::identified(f).alone(f);
         let allow = expressions(f, "allow");
         let deny = expressions(f, "deny");
         let own =

@@ -24,7 +24,7 @@ const METHODS: [&str; 9] =
 
 impl Config {
     pub(crate) fn read(f: &mut Fields<'_>) -> Self {
-        let common = Common::identified(f);
+        let common = Common::identified(f).alone(f);
         let origins = f.texts("origins", Rule::TEXT).unwrap_or_default();
         let mut usable = Vec::with_capacity(origins.len());
         for (n, origin) in origins.into_iter().enumerate() {

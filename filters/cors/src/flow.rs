@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! Arrived ──preflight, not ours──▶ Done
-//!    └──▶ Open ──response──▶ Done
+//!    ├──▶ Open ──response──▶ Done
+//!    └──no origin, which shall hear nothing──▶ Silent ──response──▶ Done
 //! ```
 
 use crate::config::Config;
 use crate::origin::Origin;
-use crate::policy::{preflight, response};
+use crate::policy::{preflight, response, silent};
 use consumer::{Arrival, arrival};
 use exchange::{Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step};
 use std::rc::Rc;
@@ -22,6 +23,8 @@ enum State {
     Arrived,
     /// On its way; its response is told of this origin.
     Open(Option<Origin>),
+    /// On its way; its response says nothing of origins, and caches are told that another's would.
+    Silent,
     Done,
 }
 
@@ -48,7 +51,7 @@ impl CorsFlow {
             Some(origin) if asks => {
                 (State::Done, Step::Reply(preflight(config, &request.head, &origin)))
             }
-            None if !config.allow_origin_absent => (State::Done, Step::Forward(Vec::new())),
+            None if !config.allow_origin_absent => (State::Silent, Step::Forward(Vec::new())),
             origin => (State::Open(origin), Step::Forward(Vec::new())),
         }
     }
@@ -59,7 +62,7 @@ impl Flow for CorsFlow {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Done), event) {
             (State::Arrived, Event::Request(request)) => self.arrive(&request),
             // The host broke the order of events: refuse rather than guess.
-            (State::Open(_) | State::Done, Event::Request(_))
+            (State::Open(_) | State::Silent | State::Done, Event::Request(_))
             | (_, Event::Found(_) | Event::Body(_) | Event::Chunk(_) | Event::Answered(_)) => {
                 (State::Done, Step::Reply(Reply::error(500, "An unexpected error occurred")))
             }
@@ -69,7 +72,7 @@ impl Flow for CorsFlow {
     }
 
     fn wants_response(&self) -> bool {
-        matches!(self.state, State::Open(_))
+        matches!(self.state, State::Open(_) | State::Silent)
     }
 
     fn on_response(&mut self, event: ResponseEvent) -> ResponseStep {
@@ -77,6 +80,7 @@ impl Flow for CorsFlow {
             (State::Open(origin), ResponseEvent::Head(found)) => {
                 response(&self.config, &found.head, origin.as_ref())
             }
+            (State::Silent, ResponseEvent::Head(found)) => silent(&found.head),
             (State::Arrived | State::Done, ResponseEvent::Head(_))
             | (_, ResponseEvent::Answered(_)) => Vec::new(),
         };

@@ -162,7 +162,7 @@ fn every_other_response_says_which_origins_may_read_it() {
         (two, &a, vec![set("allow-origin", "http://a.test"), vary()]),
         (two, &[("origin", "http://c")], vec![Edit::remove("access-control-allow-origin"), vary()]),
         (two, &[], vec![Edit::remove("access-control-allow-origin"), vary()]),
-        (r#"{"credentials":true}"#, &[], vec![set("allow-origin", "*")]),
+        (r#"{"credentials":true}"#, &[], vec![set("allow-origin", "*"), vary()]),
         (
             r#"{"credentials":true}"#,
             &[("origin", "http://www.example.net:3000")],
@@ -177,6 +177,27 @@ fn every_other_response_says_which_origins_may_read_it() {
     }
 }
 
+/// Kong/kong#3765: the answer without an origin was kept, and served to one that needs its own name in it.
+#[test]
+fn a_cache_is_told_that_origins_matter_of_every_answer_that_another_origin_would_not_get() {
+    let told = |json: &str, fields: &[(&str, &str)]| changes(json, fields, &[]).contains(&vary());
+    let a = [("origin", "http://a.test")];
+    for json in [
+        r#"{"credentials":true}"#,
+        r#"{"credentials":true,"origins":["*"]}"#,
+        r#"{"origins":["http://a.test","*"]}"#,
+        r#"{"origins":["http://a.test","http://b.test"]}"#,
+        r#"{"allow_origin_absent":false}"#,
+        r#"{"allow_origin_absent":false,"credentials":true}"#,
+    ] {
+        assert!(told(json, &[]) && told(json, &a), "{json}");
+    }
+    // One answer for all.
+    assert!(!told("{}", &[]) && !told("{}", &a));
+    let silent = changes(r#"{"allow_origin_absent":false}"#, &[], &[]);
+    assert_eq!(silent, [vary()], "and nothing else is said");
+}
+
 #[test]
 fn a_cache_is_told_once_that_origins_matter() {
     let json = r#"{"origins":["example.test"]}"#;
@@ -189,7 +210,7 @@ fn a_cache_is_told_once_that_origins_matter() {
 fn without_an_origin_nothing_is_said_if_the_settings_say_so() {
     let mut flow = flow(r#"{"allow_origin_absent":false}"#);
     assert_eq!(flow.on(request("GET", &[])), Step::Forward(vec![]));
-    assert!(!flow.wants_response());
+    assert!(flow.wants_response());
     assert!(
         !changes(r#"{"allow_origin_absent":false}"#, &[("origin", "http://a")], &[]).is_empty()
     );

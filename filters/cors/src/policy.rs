@@ -8,17 +8,23 @@ use exchange::{Edit, Head, Occurrence, Reply};
 const ALLOW_ORIGIN: &str = "access-control-allow-origin";
 const ALLOW_CREDENTIALS: &str = "access-control-allow-credentials";
 
+/// Whether a request from another origin, or from none, may get another answer. Caches have to know it of
+/// every answer, also of one that says nothing of origins: it must not be served to those who differ.
+fn varies(config: &Config) -> bool {
+    config.origins.vary() || config.credentials || !config.allow_origin_absent
+}
+
 /// What is said of the origin: its name or nobody's, and whether credentials may come along. `true` in the
 /// first place where that depends on who asks.
 fn origin_headers(config: &Config, origin: Option<&Origin>) -> (bool, Answer, bool) {
     let answer = config.origins.answer(origin);
-    let vary = config.origins.vary();
+    let vary = varies(config);
     if !config.credentials {
         return (vary, answer, false);
     }
     match (answer, origin) {
         // Browsers take no `*` together with credentials.
-        (Answer::Any, Some(origin)) => (true, Answer::This(origin.whole.clone()), true),
+        (Answer::Any, Some(origin)) => (vary, Answer::This(origin.whole.clone()), true),
         (Answer::Any, None) => (vary, Answer::Any, false),
         (answer, _) => (vary, answer, true),
     }
@@ -78,8 +84,8 @@ pub(crate) fn response(config: &Config, head: &Head, origin: Option<&Origin>) ->
     if credentials {
         edits.push(Edit::set(ALLOW_CREDENTIALS, "true"));
     }
-    if vary && !names_origin(head) {
-        edits.push(Edit::Add("vary".into(), b"Origin".to_vec()));
+    if vary {
+        edits.extend(told_caches(head));
     }
     if let Some(headers) = &config.exposed_headers {
         edits.push(Edit::set("access-control-expose-headers", headers.clone()));
@@ -87,8 +93,20 @@ pub(crate) fn response(config: &Config, head: &Head, origin: Option<&Origin>) ->
     edits
 }
 
+/// The change to a response of which nothing is said, since its request names no origin.
+pub(crate) fn silent(head: &Head) -> Vec<Edit> {
+    told_caches(head).into_iter().collect()
+}
+
+fn told_caches(head: &Head) -> Option<Edit> {
+    (!names_origin(head)).then(|| Edit::Add("vary".into(), b"Origin".to_vec()))
+}
+
 /// Whether caches know already that origins get different responses.
 fn names_origin(head: &Head) -> bool {
     let mut names = head.values("vary").flat_map(|value| value.split(|b| *b == b','));
-    names.any(|name| matches!(name.trim_ascii(), b"*" | b"Origin" | b"origin"))
+    names.any(|name| {
+        let name = name.trim_ascii();
+        name == b"*" || name.eq_ignore_ascii_case(b"origin")
+    })
 }

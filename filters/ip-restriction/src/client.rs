@@ -13,12 +13,22 @@ pub(crate) fn client(
     head: &Head,
     trusted: &Networks,
     header: &str,
+    own_hop: bool,
 ) -> Option<IpAddr> {
     if !trusted.contain(peer) {
         return Some(peer);
     }
     let mut client = peer;
-    for hop in hops(head, header)? {
+    let mut hops = hops(head, header)?;
+    // Envoy writes the peer to the end of this header, but for a peer on its own machine an address of that
+    // machine (envoyproxy/envoy#9127): that is nobody who came to a proxy. It is of IPv4 and not of loopback.
+    let own = |hop: &Option<IpAddr>| {
+        hop.map(|ip| ip.to_canonical()).is_some_and(|ip| ip.is_ipv4() && !ip.is_loopback())
+    };
+    if own_hop && header.eq_ignore_ascii_case("x-forwarded-for") && hops.first().is_some_and(own) {
+        hops.remove(0);
+    }
+    for hop in hops {
         client = hop?;
         if !trusted.contain(client) {
             break;
@@ -40,7 +50,38 @@ mod tests {
     ) -> Option<String> {
         let head = fields.iter().copied().collect::<Head>();
         let trusted: Networks = trusted.iter().map(|text| Prefix::parse(text).unwrap()).collect();
-        client(peer.parse().unwrap(), &head, &trusted, header).map(|client| client.to_string())
+        client(peer.parse().unwrap(), &head, &trusted, header, false)
+            .map(|client| client.to_string())
+    }
+
+    /// envoyproxy/envoy#9127
+    #[test]
+    fn what_envoy_writes_of_itself_for_a_peer_on_its_machine_is_nobody() {
+        let found = |value: &str, header: &str| {
+            let head = Head::from_iter([(header, value)]);
+            let trusted: Networks = ["127.0.0.1", "10.0.0.0/8"]
+                .map(|text| Prefix::parse(text).unwrap())
+                .into_iter()
+                .collect();
+            let client = client([127, 0, 0, 1].into(), &head, &trusted, header, true);
+            client.map(|client| client.to_string())
+        };
+        for (value, expected) in [
+            ("203.0.113.9, 192.0.2.15", Some("203.0.113.9")),
+            ("6.6.6.6, 203.0.113.9, 10.0.0.4, 10.0.2.15", Some("203.0.113.9")),
+            ("2001:db8::4, ::ffff:192.0.2.15", Some("2001:db8::4")),
+            // Nobody came through the proxy: it asks itself.
+            ("192.0.2.15", Some("127.0.0.1")),
+            // Another proxy of the machine has written the peer already.
+            ("203.0.113.9, 127.0.0.1", Some("203.0.113.9")),
+            // Not what Envoy writes.
+            ("203.0.113.9, 2001:db8::4", Some("2001:db8::4")),
+            ("203.0.113.9, nonsense", None),
+            ("nonsense, 192.0.2.15", None),
+        ] {
+            assert_eq!(found(value, "X-Forwarded-For").as_deref(), expected, "{value}");
+        }
+        assert_eq!(found("203.0.113.9, 192.0.2.15", "X-Real-IP").as_deref(), Some("192.0.2.15"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub struct Config {
 
 impl Config {
     pub(crate) fn read(f: &mut Fields<'_>) -> Self {
-        let common = Common::identified(f);
+        let common = Common::identified(f).alone(f);
         let allow = networks(f, "allow");
         let deny = networks(f, "deny");
         f.check(

@@ -40,7 +40,8 @@ impl RestrictionFlow {
                 "Cannot identify the client IP address, unix domain sockets are not supported.",
             );
         };
-        let found = client(peer, &request.head, &config.trusted_proxies, &config.real_ip_header);
+        let (trusted, header) = (&config.trusted_proxies, &config.real_ip_header);
+        let found = client(peer, &request.head, trusted, header, request.own_hop);
         let Some(client) = found.map(plain) else {
             return refuse(403, "Cannot identify the client IP address");
         };

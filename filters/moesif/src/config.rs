@@ -78,7 +78,7 @@ const HEADER_NAMES: Rule = Rule {
 
 impl Config {
     pub(crate) fn read(f: &mut Fields<'_>) -> Self {
-        let common = Common::identified(f);
+        let common = Common::identified(f).alone(f);
         let application_id = f.secret("application_id", "application_id_env", Rule::WORD);
         let given = f.is_given("application_id") || f.is_given("application_id_env");
         f.check(

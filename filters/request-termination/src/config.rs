@@ -25,7 +25,7 @@ pub(crate) enum Content {
 
 impl Config {
     pub(crate) fn read(f: &mut Fields<'_>) -> Self {
-        let common = Common::identified(f);
+        let common = Common::identified(f).alone(f);
         let status = f.integer("status_code", 100..=599, 503);
         let message = f.text("message", Rule::TEXT);
         let content_type = f.text("content_type", CONTENT_TYPE);

@@ -33,7 +33,7 @@ type Valued = (String, Template);
 
 impl Config {
     pub(crate) fn read(f: &mut Fields<'_>) -> Self {
-        let common = Common::identified(f);
+        let common = Common::identified(f).alone(f);
         let method = f.text("http_method", Rule::METHOD);
         f.check(
             method.as_deref() != Some("CONNECT"),

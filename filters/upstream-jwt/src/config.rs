@@ -68,7 +68,7 @@ const JWKS_PATH: Rule = Rule {
 
 impl Config {
     pub(crate) fn read(f: &mut Fields<'_>) -> Self {
-        let common = Common::identified(f);
+        let common = Common::identified(f).alone(f);
         let keys = Keys::read(f);
         let issuer = f.text("issuer", Rule::TEXT);
         let header =

@@ -53,14 +53,14 @@ impl UpstreamJwtFlow {
 
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = self.mint.config();
-        if let Some(reply) = self.key_set(request) {
-            return decided(Step::Reply(reply));
-        }
         let identity = match arrival(request, &config.common) {
             Arrival::Pass => return decided(Step::Forward(Vec::new())),
             Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
             Arrival::Judge(identity) => identity,
         };
+        if let Some(reply) = self.key_set(request) {
+            return decided(Step::Reply(reply));
+        }
         let claims = Claims::of(config, request, identity.as_deref(), self.tools.random);
         let mut claims = match claims {
             Ok(claims) => claims,

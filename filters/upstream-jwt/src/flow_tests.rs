@@ -375,8 +375,7 @@ fn two_configurations_have_their_own_keys() {
 
 #[test]
 fn the_public_keys_are_served_to_anybody_who_reads() {
-    let settings =
-        json!({"jwks_path": "/.well-known/jwks.json", "key_id": "k", "match": {"paths": ["/api"]}});
+    let settings = json!({"jwks_path": "/.well-known/jwks.json", "key_id": "k", "match": {"paths": ["/api", "/.well-known"]}});
     let ask = |method: &str, target: &str| {
         let request = Request { method: method.into(), target: target.into(), ..request(&[]) };
         on(&mut flow(settings.clone()), request)
@@ -395,8 +394,23 @@ fn the_public_keys_are_served_to_anybody_who_reads() {
         );
     }
     assert_eq!(refused(&ask("POST", "/.well-known/jwks.json")), 405);
-    assert_eq!(ask("GET", "/.well-known/jwks.json/"), Step::Forward(vec![]));
+    assert!(matches!(ask("GET", "/.well-known/jwks.json/"), Step::Forward(_)));
     assert!(matches!(ask("GET", "/api"), Step::Forward(edits) if edits.len() == 1));
+}
+
+#[test]
+fn what_match_leaves_out_has_no_key_set_either() {
+    let settings =
+        json!({"jwks_path": "/keys", "match": {"hosts": ["api.example.com"], "methods": ["GET"]}});
+    let ask = |method: &str, host: &str| {
+        let fields = [(":authority", host)];
+        let request = Request { method: method.into(), target: "/keys".into(), ..request(&fields) };
+        on(&mut flow(settings.clone()), request)
+    };
+    assert!(matches!(ask("GET", "api.example.com"), Step::Reply(reply) if reply.status == 200));
+    for (method, host) in [("GET", "other.example.com"), ("POST", "api.example.com")] {
+        assert_eq!(ask(method, host), Step::Forward(vec![]), "{method} {host}");
+    }
 }
 
 #[test]

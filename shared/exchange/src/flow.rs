@@ -181,6 +181,9 @@ pub struct Request {
     pub claims: Option<Vec<u8>>,
     /// The address of the client's connection, without port, where the filter asks for it.
     pub peer: Option<String>,
+    /// Envoy, for a connection from the machine itself: the last entry of `X-Forwarded-For` is the gateway's own
+    /// address, which Envoy has written there, unless it is an address of loopback.
+    pub own_hop: bool,
     /// What an earlier filter published under the name that the filter asks for.
     pub mark: Option<Vec<u8>>,
     /// Where the client sent the request, where the filter asks for it.

@@ -254,12 +254,13 @@ pub(crate) fn local_response(
     status: u16,
     headers: &[(&str, &[u8])],
     body: &[u8],
+    grpc_status: Option<u8>,
 ) -> Result<(), Status> {
     let headers = memory::block(headers);
     let ((headers, headers_len), (body, body_len)) = (lend(&headers), lend(body));
     let details: &[u8] = &[];
     let (details, details_len) = lend(details);
-    // SAFETY: the host reads what is lent. -1 means: not gRPC.
+    // SAFETY: the host reads what is lent. -1 means: no gRPC status. Kong never looks at it.
     Status::check(unsafe {
         imports::proxy_send_local_response(
             status.into(),
@@ -269,7 +270,7 @@ pub(crate) fn local_response(
             body_len,
             headers,
             headers_len,
-            -1,
+            grpc_status.map_or(-1, i32::from),
         )
     })
 }

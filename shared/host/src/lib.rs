@@ -16,6 +16,7 @@
 //! | `profile.rs`  | which host this is, and what follows from it                       |
 //! | `callout.rs`  | sending a call, reading its answer                                 |
 //! | `reply.rs`    | local answers in Kong's forms                                      |
+//! | `grpc.rs`     | the same for clients that speak gRPC                               |
 //! | `entropy.rs`  | randomness that does not depend on the host's alone                |
 //! | `metrics.rs`  | metrics, where counting does not trap                               |
 //! | `abi.rs`      | the raw host functions, each as a `Result`; the only unsafe code   |
@@ -31,6 +32,7 @@ mod entropy;
 mod errands;
 mod feature;
 mod feed;
+mod grpc;
 mod lookup;
 mod metrics;
 mod profile;

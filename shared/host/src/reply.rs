@@ -1,6 +1,7 @@
-//! Local answers in Kong's forms.
+//! Local answers in Kong's forms, and for clients that speak gRPC in theirs.
 
 use crate::abi::{self, Status};
+use crate::grpc;
 use exchange::{Body, Head, Reply};
 
 /// Sends `reply`. `request_id` is asked for only where the form has one.
@@ -9,6 +10,12 @@ pub(crate) fn send(
     head: &Head,
     request_id: impl FnOnce() -> String,
 ) -> Result<(), Status> {
+    if grpc::is_spoken(head) {
+        let (status, fields) = grpc::answer(reply);
+        let fields: Vec<(&str, &[u8])> =
+            fields.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
+        return abi::local_response(200, &fields, &[], Some(status));
+    }
     let (content_type, body) = match &reply.body {
         Body::Error(message) => {
             let form = Form::preferred(head.values("accept"));
@@ -23,7 +30,7 @@ pub(crate) fn send(
         headers.push(("content-type", content_type.as_bytes()));
     }
     headers.extend(reply.headers.iter().map(|(name, value)| (name.as_ref(), value.as_slice())));
-    abi::local_response(reply.status, &headers, &body)
+    abi::local_response(reply.status, &headers, &body, None)
 }
 
 fn message_document(message: &str) -> Vec<u8> {

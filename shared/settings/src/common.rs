@@ -97,18 +97,26 @@ impl Common {
         }
     }
 
+    /// For a filter that asks and keeps nothing: it takes `admin`, `shm_zone` and `cache` as every filter does,
+    /// so that an operator can write them once for all, and does nothing with them.
+    #[must_use]
+    pub fn alone(self, f: &mut Fields<'_>) -> Self {
+        let _ = self.clone().with_lookups(f);
+        self
+    }
+
     /// Adds what a filter has that shares something with other workers and other nodes: `admin`, `shm_zone`.
+    /// It keeps no answers: `cache` has no effect.
     #[must_use]
     pub fn with_shared(self, f: &mut Fields<'_>) -> Self {
-        let admin = admin(f);
-        let shm_zone = f.text("shm_zone", ZONE);
+        let Self { admin, shm_zone, .. } = self.clone().with_lookups(f);
         Self { admin, shm_zone, ..self }
     }
 
     /// Adds what a filter with lookups has: `admin`, `shm_zone`, `cache`.
     #[must_use]
     pub fn with_lookups(self, f: &mut Fields<'_>) -> Self {
-        let common = self.with_shared(f);
+        let common = Self { admin: admin(f), shm_zone: f.text("shm_zone", ZONE), ..self };
         let cache = f.object("cache", Cache::read).unwrap_or_default();
         f.check(
             cache.mode == Mode::Lazy || common.admin.is_some(),

@@ -136,7 +136,7 @@ fn every_other_response_says_which_origins_may_read_it() {
                     ("vary", "Origin"),
                 ],
             ),
-            (json!({"allow_origin_absent": false}), None, &[]),
+            (json!({"allow_origin_absent": false}), None, &[("vary", "Origin")]),
         ] {
             let mut request = Request::get("/");
             if let Some(origin) = origin {

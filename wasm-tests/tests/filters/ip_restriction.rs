@@ -85,6 +85,24 @@ fn behind_trusted_proxies_their_header_says_who_it_is() {
     }
 }
 
+/// envoyproxy/envoy#9127: Envoy ends the header with its own address, nginx with nothing.
+#[test]
+fn behind_a_proxy_on_the_same_machine_the_client_is_who_came_to_that_proxy() {
+    for gateway in Gateway::both() {
+        let settings = json!({"deny": ["203.0.113.0/24"], "trusted_proxies": ["127.0.0.1"]});
+        let proxy = start(&gateway, settings);
+        let own = if gateway.is_kong() { "" } else { ", 192.0.2.15" };
+        for (value, passes) in [
+            ("203.0.113.9", false),
+            ("198.51.100.1, 203.0.113.9", false),
+            ("203.0.113.9, 198.51.100.1", true),
+        ] {
+            let request = from("127.0.0.1").header("X-Forwarded-For", format!("{value}{own}"));
+            assert_passes(&gateway, &proxy, request, passes);
+        }
+    }
+}
+
 #[test]
 fn what_a_client_says_of_its_own_address_is_not_believed() {
     for gateway in Gateway::both() {

@@ -52,6 +52,21 @@ fn told(response: &Response) -> Vec<String> {
     fields
 }
 
+/// envoyproxy/envoy#4735: upon UNAVAILABLE, clients try again at once.
+#[test]
+fn a_grpc_client_that_comes_too_often_is_told_resource_exhausted_and_when_to_come_back() {
+    for gateway in Gateway::both() {
+        let proxy = start(&gateway, json!({"minute": 1, "limit_by": "ip"}));
+        let call = || from("192.0.2.1").header("content-type", "application/grpc");
+        assert_eq!(status(&proxy, call()), 200, "{}", gateway.name);
+        let refused = proxy.send(call()).refused();
+        assert_eq!((refused.status, refused.text().as_str()), (200, ""), "{}", gateway.name);
+        assert_eq!(refused.header("grpc-status").as_deref(), Some("8"), "{}", gateway.name);
+        assert_eq!(refused.header("grpc-message").as_deref(), Some(LIMITED), "{}", gateway.name);
+        assert_eq!(refused.header("retry-after").as_deref(), Some("60"), "{}", gateway.name);
+    }
+}
+
 /// What the client gets of an upstream that answers.
 fn answered(stream: &Stream) -> Response {
     stream.respond(Response::json(200, "{}"));

@@ -48,6 +48,46 @@ fn a_status_has_kongs_message_or_the_operators() {
 }
 
 #[test]
+fn a_client_that_speaks_grpc_gets_its_status_by_kongs_table_and_no_body() {
+    for gateway in Gateway::all() {
+        for (status, expected) in [
+            (200, "0"),
+            (400, "3"),
+            (401, "16"),
+            (403, "7"),
+            (404, "5"),
+            (409, "6"),
+            (410, "3"),
+            (429, "8"),
+            (499, "1"),
+            (500, "13"),
+            (501, "12"),
+            (502, "13"),
+            (503, "14"),
+            (504, "4"),
+        ] {
+            let settings = json!({"status_code": status, "message": "Go 50 % away"});
+            let call = || Request::new("POST", "/hello.HelloService/SayHello");
+            let call = |kind: &str| call().header("content-type", kind);
+            for kind in ["application/grpc", "application/grpc+proto"] {
+                let reply = ended(&gateway, settings.clone(), call(kind));
+                let fields = ["content-type", "grpc-status", "grpc-message"];
+                let found = fields.map(|name| reply.headers_named(name).join("|"));
+                assert_eq!(
+                    found,
+                    ["application/grpc", expected, "Go 50 %25 away"],
+                    "{}",
+                    gateway.name
+                );
+                assert_eq!((reply.status, reply.text().as_str()), (200, ""), "{}", gateway.name);
+            }
+            let web = ended(&gateway, settings.clone(), call("application/grpc-web"));
+            assert_eq!((web.status, web.header("grpc-status")), (status, None), "{}", gateway.name);
+        }
+    }
+}
+
+#[test]
 fn a_body_goes_out_as_it_is_with_its_type_or_without_one() {
     let html = "<html><body><h1>Service is down for maintenance</h1></body></html>";
     let code = r#"{"code": 1, "message": "Service unavailable"}"#;

@@ -39,7 +39,7 @@ fn admin() -> Value {
 
 fn common(more: Value) -> Value {
     let settings = json!({
-        "admin": admin(), "shm_zone": "zone_1", "trust_consumer_headers": false, "metrics": true,
+        "admin": admin(), "shm_zone": "zone_1", "trust_consumer_headers": false, "trust_group_headers": false, "metrics": true,
         "allow_on_headers_stop_iteration": true,
         "cache": {"mode": "full", "ttl": 5, "negative_ttl": 0, "stale_ttl": 9, "max_entries": 16, "max_lookups": 3},
     });
@@ -59,8 +59,7 @@ fn upstream_jwt() -> Vec<Value> {
     let pem = |file| std::fs::read_to_string(keys(file)).unwrap();
     let consumers = json!({"consumers": ["ana"], "not_consumers": ["bob"]});
     let more = json!({
-        "match": crate::gateways::merged(matching(), consumers), "trust_consumer_headers": false, "metrics": true,
-        "allow_on_headers_stop_iteration": true, "issuer": "i", "header": "X-Token", "include_bearer": false,
+        "match": crate::gateways::merged(matching(), consumers), "issuer": "i", "header": "X-Token", "include_bearer": false,
         "exp": 5, "consumer": ["*"], "credentials": ["key"], "route": ["id"], "service": ["name"],
         "route_entity": {"id": 1}, "service_entity": {"name": "s"}, "x5c": true, "x5c_legacy": true, "aud": true,
         "iat": true, "nbf": true, "jti": true, "body_hash": true, "query_hash": true, "claims": {"a": [1]},
@@ -72,6 +71,7 @@ fn upstream_jwt() -> Vec<Value> {
         {"key_id": "k", "algorithm": "ES256", "active": true, "private_key": pem("ec.pem"), "public_key": pem("ec.crt")},
         {"key_id": "old", "algorithm": "EdDSA", "private_key": pem("ed25519.pem")},
     ]});
+    let more = common(more);
     vec![merged(more.clone(), one), merged(more, list)]
 }
 
@@ -105,14 +105,11 @@ fn jwt_auth(consumers: &Value) -> Vec<Value> {
     ]
 }
 
-/// What a filter has that uses the identity and asks nobody.
+/// What a filter has that uses the identity.
 fn common_of_uses(more: Value) -> Value {
     let consumers = json!({"consumers": ["ana"], "not_consumers": ["bob"]});
-    let settings = json!({
-        "match": crate::gateways::merged(matching(), consumers), "trust_consumer_headers": false, "metrics": true,
-        "allow_on_headers_stop_iteration": true,
-    });
-    crate::gateways::merged(settings, more)
+    let settings = json!({"match": crate::gateways::merged(matching(), consumers)});
+    common(crate::gateways::merged(settings, more))
 }
 
 fn request_termination() -> Vec<Value> {
@@ -353,6 +350,27 @@ fn later_keywords(schema: &Value) -> BTreeSet<String> {
         }
     }
     unknown
+}
+
+/// So that an operator writes them once and anchors them in YAML, whatever the chain consists of.
+#[test]
+fn every_filter_takes_the_common_keys_whether_or_not_they_have_an_effect_there() {
+    let shared = common(json!({"match": matching()}));
+    let keys = shared.as_object().unwrap();
+    assert_eq!(subjects().len(), 12);
+    for subject in subjects() {
+        let name = subject.name;
+        let own = crate::every_filter::working(name);
+        let document = crate::gateways::merged(shared.clone(), own);
+        assert_eq!((subject.read)(&document.to_string()), Ok(()), "{name}");
+        assert!(validator(&subject).is_valid(&document), "{name}");
+        for key in keys.keys() {
+            let mut document = document.clone();
+            document[key] = json!(["of another type"]);
+            assert!((subject.read)(&document.to_string()).is_err(), "{name}: {key}");
+            assert!(!validator(&subject).is_valid(&document), "{name}: {key}");
+        }
+    }
 }
 
 #[test]

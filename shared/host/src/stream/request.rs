@@ -32,6 +32,7 @@ pub(super) fn request(
     };
     // Nginx counts a body without a length itself, over HTTP/2 without a header that would say so.
     let body_may_follow = host.may_be_kong() && head.first("content-length").is_none();
+    let peer = if needs.peer { peer() } else { None };
     let upstream_query = if needs.upstream_query { upstream_query(host, &target) } else { None };
     Request {
         method: head.first(":method").unwrap_or_default().to_vec(),
@@ -41,7 +42,8 @@ pub(super) fn request(
         claims: if needs.claims { claims(host) } else { None },
         mark: needs.mark.and_then(|name| property(host, name)),
         origin: if needs.origin { origin(phase, host, &head) } else { Origin::default() },
-        peer: if needs.peer { peer() } else { None },
+        own_hop: host == Host::Envoy && peer.as_deref().is_some_and(is_loopback),
+        peer,
         entities: match needs.entities || (needs.kong_entities && host.may_be_kong()) {
             true => entities(phase, host),
             false => Entities::default(),
@@ -55,6 +57,11 @@ pub(super) fn request(
         can_make_body: host.may_be_kong(),
         head,
     }
+}
+
+/// Whether an address is of the machine itself.
+fn is_loopback(peer: &str) -> bool {
+    peer.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback())
 }
 
 /// The query as it goes upstream. `None` where the host does not say.
