@@ -127,6 +127,8 @@ pub enum Callback {
     RequestHeaders,
     /// `proxy_on_request_body`.
     RequestBody,
+    /// `proxy_on_request_trailers`.
+    RequestTrailers,
     /// `proxy_on_response_headers`.
     ResponseHeaders,
     /// `proxy_on_response_body`.
@@ -152,6 +154,7 @@ impl Callback {
             Self::QueueReady => "proxy_on_queue_ready",
             Self::RequestHeaders => "proxy_on_request_headers",
             Self::RequestBody => "proxy_on_request_body",
+            Self::RequestTrailers => "proxy_on_request_trailers",
             Self::ResponseHeaders => "proxy_on_response_headers",
             Self::ResponseBody => "proxy_on_response_body",
             Self::CallResponse => "proxy_on_http_call_response",

@@ -193,6 +193,47 @@ impl Inner {
         self.data_left(stream, side, &chunk, end);
     }
 
+    /// The request's trailers go to the filters from `from` on. A filter that answers Continue lets go of all
+    /// that it holds.
+    pub(crate) fn envoy_trailers(&self, stream: u64, from: usize) {
+        if !self.is_open(stream, Side::Request) {
+            return;
+        }
+        for place in from..self.chain_length(stream) {
+            if !self.seen(stream, Side::Request, place) {
+                continue;
+            }
+            let mut shown = false;
+            self.with_half(stream, place, Side::Request, |half| {
+                shown = half.hold != Hold::Everything;
+                (half.trailers, half.trailers_queued) = (shown, !shown);
+            });
+            if !shown {
+                return;
+            }
+            let count = self.with_stream(stream, |s| s.trailers.len() as i32).unwrap_or(0);
+            let called = self.envoy_call(stream, place, Callback::RequestTrailers, &[count]);
+            if called.trapped {
+                return self.envoy_trapped(stream, place);
+            }
+            let pause = called.stopped || Action::from_result(called.result) == Action::Pause;
+            if !pause {
+                self.with_half(stream, place, Side::Request, |half| half.trailers = false);
+                self.envoy_let_go(stream, Side::Request, place);
+            }
+            self.run_after(called.after);
+            if pause {
+                return;
+            }
+        }
+        self.with_stream(stream, |s| {
+            let trailers = s.trailers.sent();
+            if let Some(forwarded) = &mut s.forwarded {
+                (forwarded.trailers, forwarded.complete) = (trailers, true);
+            }
+        });
+    }
+
     /// Puts data before this filter. `None` when it is not asked: it holds everything back, or it
     /// never saw the message.
     pub(crate) fn enter_data(
@@ -225,6 +266,22 @@ impl Inner {
         if !self.is_open(stream, side) {
             return;
         }
+        self.envoy_let_go(stream, side, place);
+        let mut from = None;
+        self.with_half(stream, place, side, |half| {
+            if std::mem::take(&mut half.trailers_queued) {
+                from = Some(place);
+            } else if std::mem::take(&mut half.trailers) {
+                from = Some(place + 1);
+            }
+        });
+        if let Some(from) = from {
+            self.envoy_trailers(stream, from);
+        }
+    }
+
+    /// Headers and data that a filter holds go on.
+    fn envoy_let_go(&self, stream: u64, side: Side, place: usize) {
         let nth = self.place(stream, side, place);
         let mut released = None;
         self.with_half(stream, place, side, |half| {
@@ -385,6 +442,7 @@ impl Inner {
 fn forwarded(request: &HeaderMap, complete: bool) -> Forwarded {
     let text = |name| String::from_utf8_lossy(request.get(name).unwrap_or_default()).into_owned();
     Forwarded {
+        trailers: Vec::new(),
         method: text(":method"),
         path: text(":path"),
         headers: request.sent(),

@@ -159,6 +159,7 @@ fn forwarded(s: &Stream, version: KongVersion) -> Forwarded {
         }
     }
     Forwarded {
+        trailers: Vec::new(),
         method: s.line.method.clone(),
         path: match version.adds_the_query_later() {
             true => s.line.with_args(),

@@ -12,6 +12,7 @@ pub struct Request {
     pub(crate) headers: Headers,
     pub(crate) chunks: Vec<Vec<u8>>,
     pub(crate) chunked: bool,
+    pub(crate) trailers: Headers,
     pub(crate) client: (String, u16),
     pub(crate) properties: Vec<(String, Vec<u8>)>,
     pub(crate) lua_buffered: bool,
@@ -28,6 +29,7 @@ impl Request {
             headers: Vec::new(),
             chunks: Vec::new(),
             chunked: false,
+            trailers: Vec::new(),
             client: ("203.0.113.7".to_owned(), 40_000),
             properties: Vec::new(),
             lua_buffered: false,
@@ -71,6 +73,13 @@ impl Request {
     /// A body that arrives in these pieces, with `Transfer-Encoding: chunked`.
     pub fn chunks(mut self, chunks: &[&[u8]]) -> Self {
         self.chunks = chunks.iter().map(|c| c.to_vec()).collect();
+        self.chunked = true;
+        self
+    }
+
+    /// Adds a field after the body, which then has no length. Kong's nginx throws it away.
+    pub fn trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.trailers.push((name.to_owned(), value.as_ref().to_vec()));
         self.chunked = true;
         self
     }
@@ -174,6 +183,8 @@ pub struct Forwarded {
     pub headers: Headers,
     /// What has arrived of the body.
     pub body: Vec<u8>,
+    /// The fields after the body.
+    pub trailers: Headers,
     /// Whether that is all of it.
     pub complete: bool,
 }
@@ -187,6 +198,11 @@ impl Forwarded {
     /// Every field by that name, as text.
     pub fn headers_named(&self, name: &str) -> Vec<String> {
         named(&self.headers, name)
+    }
+
+    /// Every trailer field by that name, as text.
+    pub fn trailers_named(&self, name: &str) -> Vec<String> {
+        named(&self.trailers, name)
     }
 
     /// The body as text.

@@ -69,11 +69,14 @@ impl Proxy {
     /// Sends a whole request. As with HTTP/1, the end of a body comes after its last byte.
     pub fn send(&self, request: Request) -> Stream {
         let chunks = if request.has_body() { request.chunks.clone() } else { Vec::new() };
+        let has_trailers = !request.trailers.is_empty();
         let stream = self.open(request);
         for chunk in &chunks {
             stream.push(chunk, false);
         }
-        if !chunks.is_empty() {
+        if has_trailers {
+            stream.push_trailers();
+        } else if !chunks.is_empty() {
             stream.push([], true);
         }
         stream

@@ -31,6 +31,17 @@ impl Stream {
         self.worker.pump();
     }
 
+    /// The client ends its body with the request's trailers.
+    pub fn push_trailers(&self) {
+        if self.worker.is_kong() {
+            self.worker.kong_body(self.id, &[], true);
+        } else {
+            self.with(|s| s.client_done = true);
+            self.worker.envoy_trailers(self.id, 0);
+        }
+        self.worker.pump();
+    }
+
     /// The upstream answers, all at once.
     pub fn respond(&self, response: Response) {
         self.expect_forwarded();

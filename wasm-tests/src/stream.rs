@@ -42,6 +42,10 @@ pub(crate) struct Half {
     pub(crate) queued: Vec<u8>,
     /// The end of the message has come as far as this filter.
     pub(crate) ended: bool,
+    /// Envoy: trailers have come as far as this filter, and wait to be shown to it.
+    pub(crate) trailers_queued: bool,
+    /// Envoy: trailers were shown to the filter, which holds them, and are within its reach.
+    pub(crate) trailers: bool,
 }
 
 /// One filter's context for one request.
@@ -126,6 +130,8 @@ pub(crate) struct Stream {
     pub(crate) given: Request,
     pub(crate) line: Line,
     pub(crate) request: HeaderMap,
+    /// Envoy: of the request.
+    pub(crate) trailers: HeaderMap,
     pub(crate) response: Option<HeaderMap>,
     /// Kong: response fields that were set before there was a response.
     pub(crate) early: HeaderMap,
@@ -184,6 +190,7 @@ impl Stream {
             slots,
             line: Line::new(&given),
             request,
+            trailers: HeaderMap::new(Rules::Envoy, &given.trailers),
             response: None,
             early: HeaderMap::new(Rules::KongResponse, &[]),
             response_status: 0,

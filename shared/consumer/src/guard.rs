@@ -77,7 +77,13 @@ impl Guard {
         }
         for edit in edits {
             match &edit {
-                Edit::Remove(_) => continue,
+                Edit::Remove(name) => {
+                    // Also where there was none: a trailer may still come under this name.
+                    if !self.has_left(name.as_bytes()) {
+                        self.leave(name.to_ascii_lowercase(), None);
+                    }
+                    continue;
+                }
                 Edit::Set(name, value) => {
                     let known = self.owned.has(name.as_bytes());
                     if known && self.current(head, name) == Some(value.as_slice()) {

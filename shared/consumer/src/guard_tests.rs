@@ -197,8 +197,9 @@ fn a_trailer_that_would_pass_for_an_owned_header_is_kept_out() {
     let head = Head::default();
     let owned = Rc::new(Owned::identity());
     let mut guard = Guard::new(owned, &common("{}"), &head, Known::Nobody, true).unwrap();
-    guard.settle(&head, vec![Edit::set("Authorization", "Bearer t")]).unwrap();
-    for name in ["X_Consumer-ID", "x-authenticated-groups", "authorization"] {
+    let edits = vec![Edit::set("Authorization", "Bearer t"), Edit::remove("X-Key")];
+    guard.settle(&head, edits).unwrap();
+    for name in ["X_Consumer-ID", "x-authenticated-groups", "authorization", "x_key"] {
         assert!(guard.keeps_out(name.as_bytes()), "{name}");
     }
     assert!(!guard.keeps_out(b"grpc-status"));

@@ -14,7 +14,7 @@ pub(crate) mod properties;
 mod request;
 mod response;
 
-use crate::abi::{self, Buffer, Map, RequestHeaders};
+use crate::abi::{self, Buffer, Map, RequestHeaders, Status};
 use crate::callout;
 use crate::entropy;
 use crate::lookup::{Lookup, Moment};
@@ -189,8 +189,12 @@ impl Stream {
         }
     }
 
-    /// Trailers end the body.
+    /// Trailers end the body. An upstream may read them like headers, so that none goes on under the name of a
+    /// header that is the filter's own.
     pub(crate) fn request_trailers(&mut self) -> (Action, Asked) {
+        if self.strip_trailers().is_err() {
+            return self.refuse(failed(), Phase::Body);
+        }
         let size = match self.state {
             State::AwaitingBody | State::Streaming(_) | State::Parked(_) => {
                 abi::buffer(Buffer::RequestBody).map_or(0, |body| body.len())
@@ -198,6 +202,15 @@ impl Stream {
             _ => 0,
         };
         self.request_body(size, true)
+    }
+
+    fn strip_trailers(&self) -> Result<(), Status> {
+        let Some(guard) = &self.guard else { return Ok(()) };
+        let trailers = callout::head(Map::RequestTrailers).ok_or(Status::BadArgument)?;
+        for (name, _) in trailers.fields().filter(|(name, _)| guard.keeps_out(name)) {
+            abi::map_remove(Map::RequestTrailers, &String::from_utf8_lossy(name))?;
+        }
+        Ok(())
     }
 
     /// The answer to the call that this request made itself.

@@ -145,7 +145,8 @@ fn pairs_of(g: &Guest<'_>, kind: MapKind) -> Result<Headers> {
             all.extend(s.response.as_ref().map(HeaderMap::pairs).unwrap_or_default());
             Ok(all)
         }
-        MapKind::RequestHeaders | MapKind::ResponseHeaders => {
+        MapKind::RequestTrailers if g.is_kong() => Ok(Headers::new()),
+        MapKind::RequestHeaders | MapKind::RequestTrailers | MapKind::ResponseHeaders => {
             Ok(in_reach(g, kind, |map| map.pairs()).unwrap_or_default())
         }
         _ => Ok(Headers::new()),
@@ -203,6 +204,7 @@ fn in_reach<T>(g: &Guest<'_>, kind: MapKind, read: impl FnOnce(&HeaderMap) -> T)
     let slot = s.slots.get(place)?;
     match kind {
         MapKind::RequestHeaders if slot.request.map || logging => Some(read(&s.request)),
+        MapKind::RequestTrailers if slot.request.trailers => Some(read(&s.trailers)),
         MapKind::ResponseHeaders if slot.response.map || logging => s.response.as_ref().map(read),
         _ => None,
     }
@@ -234,10 +236,11 @@ fn change(g: &Guest<'_>, kind: i32, edit: Edit) -> Result<i32> {
     let Some((stream, place)) = g.stream() else { return Ok(Status::BadArgument as i32) };
     let mut worker = g.worker_mut();
     let Some(s) = worker.stream(stream) else { return Ok(Status::BadArgument as i32) };
-    let reach = s.slots.get(place).map(|slot| (slot.request.map, slot.response.map));
-    let map = match (kind, reach) {
-        (Some(MapKind::RequestHeaders), Some((true, _))) => Some(&mut s.request),
-        (Some(MapKind::ResponseHeaders), Some((_, true))) => s.response.as_mut(),
+    let Some(slot) = s.slots.get(place) else { return Ok(Status::BadArgument as i32) };
+    let map = match kind {
+        Some(MapKind::RequestHeaders) if slot.request.map => Some(&mut s.request),
+        Some(MapKind::RequestTrailers) if slot.request.trailers => Some(&mut s.trailers),
+        Some(MapKind::ResponseHeaders) if slot.response.map => s.response.as_mut(),
         _ => None,
     };
     let Some(map) = map else { return Ok(Status::BadArgument as i32) };
