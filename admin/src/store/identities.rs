@@ -24,10 +24,16 @@ impl Tx {
         .fetch_optional(self.connection())
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let Holder { consumer, credential, expires_at, .. } = holder_from(&row)?;
+        let Holder { digest, consumer, credential, expires_at, .. } = holder_from(&row)?;
         let groups = self.groups(&consumer.id).await?;
-        let credential = Some(credential);
-        Ok(Some(Identity { consumer, groups, credential, expires_at, seq: Some(self.seq()) }))
+        Ok(Some(Identity {
+            consumer,
+            groups,
+            credential: Some(credential),
+            digest: Some(digest),
+            expires_at,
+            seq: Some(self.seq()),
+        }))
     }
 
     /// Whose JWT credential has this key, and the credential as it is stored.
@@ -50,6 +56,7 @@ impl Tx {
             consumer: admin_api::Consumer { id, username, custom_id },
             groups,
             credential: None,
+            digest: None,
             expires_at: None,
             seq: Some(self.seq()),
         })

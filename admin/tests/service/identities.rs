@@ -18,6 +18,7 @@ fn a_key_tells_consumer_groups_and_credential(program: &Program) {
         "consumer": { "id": id, "username": "fiona", "custom_id": "c9" },
         "groups": ["B", "a", "b", "ä"],
         "credential": { "id": key["id"], "type": "key-auth", "identifier": key["id"] },
+        "digest": digest("open_sesame"),
         "seq": program.seq(),
     });
     let path = format!("/identities/key-auth/{}", digest("open_sesame"));

@@ -49,7 +49,10 @@ impl Source for Credentials {
             return None;
         }
         let found: admin_api::Identity = serde_json::from_slice(&answer.body).ok()?;
-        // The answer to a key names its credential.
+        // An answer about another key would let its owner in under this one.
+        if found.digest? != hex(&key.name) {
+            return None;
+        }
         let identity = identity(found.consumer, found.groups, Some(found.credential?))?;
         Some((Finding::Value(encode(&identity, found.expires_at)), found.seq))
     }

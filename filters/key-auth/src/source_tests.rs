@@ -3,7 +3,8 @@ use admin_api::Operation;
 use consumer::key_digest;
 
 const FIONA: &str = r#"{"consumer":{"id":"1","username":"fiona","custom_id":null},"groups":["g"],
-    "credential":{"id":"k","type":"key-auth","identifier":"k"},"seq":7}"#;
+    "credential":{"id":"k","type":"key-auth","identifier":"k"},
+    "digest":"e85135e0bbd21cb76bbd8504d4f0d31dac39e392d03ef50acd588421c2a5d37f","seq":7}"#;
 
 fn source() -> Credentials {
     Credentials
@@ -63,6 +64,15 @@ fn an_answer_without_a_credential_proves_no_key() {
     let consumer = lookup::key(lookup::By::Id, "1");
     assert!(read(&consumer, 200, bare).is_some());
     assert_eq!(read(&consumer, 200, FIONA), None);
+}
+
+#[test]
+fn an_answer_about_another_key_is_no_answer() {
+    let digest = "e85135e0bbd21cb76bbd8504d4f0d31dac39e392d03ef50acd588421c2a5d37f";
+    let other = FIONA.replace(digest, &"ab".repeat(32));
+    assert_eq!(read(&key(), 200, &other), None);
+    let unnamed = FIONA.replace(&format!(r#""digest":"{digest}","#), "");
+    assert_eq!(read(&key(), 200, &unnamed), None);
 }
 
 #[test]

@@ -44,6 +44,9 @@ pub struct Identity {
     /// What was looked up; absent when a consumer was asked for by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Credential>,
+    /// SHA-256 of the API key that was looked up, in lower-case hex; absent when no key was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// When the credential ends, in milliseconds since 1970; absent when it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,

@@ -187,6 +187,10 @@ fn whatever_goes_wrong_at_the_admin_service_lets_nobody_in() {
         let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
         let of_somebody_without_key =
             json!({"consumer": {"id": "1", "username": "a"}, "groups": [], "seq": 1});
+        let of_another_key = json!({
+            "consumer": {"id": "1", "username": "a"}, "groups": [], "digest": "ab".repeat(32),
+            "credential": {"id": "c", "type": "key-auth", "identifier": "c"}, "seq": 1,
+        });
         let own = vec![
             (
                 "a 404 without seq",
@@ -195,6 +199,10 @@ fn whatever_goes_wrong_at_the_admin_service_lets_nobody_in() {
             (
                 "no credential",
                 Answer::Response(Response::json(200, of_somebody_without_key.to_string())),
+            ),
+            (
+                "an answer about another key",
+                Answer::Response(Response::json(200, of_another_key.to_string())),
             ),
         ];
         for (n, (what, answer)) in failures().into_iter().chain(own).enumerate() {
