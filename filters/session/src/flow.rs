@@ -12,7 +12,7 @@ mod response;
 use crate::client::Client;
 use crate::config::Phase;
 use crate::contents::Holder;
-use crate::jar::{Jar, hide};
+use crate::jar::{Jar, MAX_COPIES, hide};
 use crate::keeper::{Before, Keeper, Presented, Saved, Session, Unfit};
 use crate::rows::{Write, row_of};
 use crate::secret::Kind;
@@ -71,6 +71,8 @@ struct Work {
     /// Whom an earlier filter has authenticated.
     identity: Option<Box<Identity>>,
     jar: Jar,
+    /// Which of several cookies of one name comes next.
+    next: usize,
     client: Client,
     /// Seconds since 1970.
     now: u64,
@@ -123,6 +125,7 @@ impl SessionFlow {
             edits,
             told: Vec::new(),
             jar,
+            next: 0,
             unfit: Vec::new(),
             cookies: Vec::new(),
             todo: Todo::new(),
@@ -132,9 +135,11 @@ impl SessionFlow {
     }
 
     /// Looks for a cookie of this kind.
-    fn seek(&mut self, work: Box<Work>, kind: Kind) -> (State, Step) {
+    fn seek(&mut self, mut work: Box<Work>, kind: Kind) -> (State, Step) {
         let keeper = Rc::clone(&self.keeper);
-        match keeper.present(kind, &work.jar, &work.client, work.now) {
+        let presented = keeper.present(kind, &work.jar, work.next, &work.client, work.now);
+        work.next = presented.as_ref().map_or(MAX_COPIES, |it| it.copy.saturating_add(1));
+        match presented {
             Ok(presented) if keeper.config.stored => {
                 let name = row_of(&presented.header.id);
                 if keeper.has_ended(&name) {
@@ -150,8 +155,13 @@ impl SessionFlow {
         }
     }
 
-    /// There is no session of this kind. One that is remembered may take its place.
+    /// The cookie is of no use, or there is none. Another one of its name may do, and else one that is remembered.
     fn unfit(&mut self, mut work: Box<Work>, kind: Kind, unfit: Unfit) -> (State, Step) {
+        let copies = work.jar.copies(self.keeper.config.name_of(kind)).len();
+        if unfit == Unfit::Invalid && work.next < copies {
+            return self.seek(work, kind);
+        }
+        work.next = 0;
         if unfit == Unfit::Invalid {
             self.counts.push("invalid");
             work.unfit.push(kind);

@@ -157,6 +157,64 @@ fn a_session_of_somebody_else_than_the_identity_is_not_told_of() {
     assert!(other.removes("session_subject"));
 }
 
+/// A request with these cookies before the browser's own.
+fn with_cookies_before(bed: &Bed, cookies: &[&str]) -> Request {
+    let get = bed.get("/");
+    let own = String::from_utf8(get.head.first("cookie").unwrap_or_default().to_vec()).unwrap();
+    let all = cookies.iter().map(|cookie| (*cookie).to_owned()).chain([own]);
+    let head = [("cookie", all.collect::<Vec<_>>().join("; "))].into_iter().collect();
+    Request { head, ..get }
+}
+
+#[test]
+fn of_several_cookies_of_one_name_the_first_valid_one_counts() {
+    // spring-projects/spring-session#275
+    for config in [PLAIN, STORED] {
+        let mut bed = logged_in(config);
+        let old = format!("session={}", bed.cookies["session"]);
+        let logout = Request { method: b"DELETE".to_vec(), ..bed.get("/?session_logout=1") };
+        bed.send(logout, None);
+        bed.cookies.clear();
+        bed.send(bed.get("/"), Some(BOB));
+        let mut odd = vec!["session=", "session=AQ", "SESSION=x"];
+        let known = bed.send(with_cookies_before(&bed, &odd), None);
+        assert_eq!(known.consumer().as_deref(), Some("2"), "{config}");
+        assert!(known.cookies().is_empty());
+        if config == STORED {
+            // Its row is gone, so that the next one is looked up.
+            let known = bed.send(with_cookies_before(&bed, &[&old]), None);
+            assert_eq!(known.consumer().as_deref(), Some("2"));
+        }
+        odd.push("session=y");
+        let stranger = bed.send(with_cookies_before(&bed, &odd), None);
+        assert_eq!(stranger.consumer(), None, "the fifth is not looked at");
+    }
+}
+
+#[test]
+fn a_cookie_whose_line_may_be_dropped_is_reported_once() {
+    // bungle/lua-resty-session#67
+    // What repeats itself is compressed.
+    let text = |length: u32| -> String {
+        let digest = |n: u32| consumer::key_digest(&n.to_le_bytes());
+        let letters = (0..length).flat_map(|n| digest(n).map(|byte| char::from(b'a' + byte % 16)));
+        letters.take(length as usize).collect()
+    };
+    let of = |length| ANA.replace("ana", &text(length));
+    let mut bed = Bed::new(PLAIN);
+    bed.send(bed.get("/"), Some(&of(1000)));
+    assert_eq!(REPORTS.take().len(), 0);
+    for name in [9000, 9001, 9002] {
+        bed.cookies.clear();
+        let long = bed.send(bed.get("/"), Some(&of(name)));
+        let lines: Vec<usize> = long.cookies().iter().map(String::len).collect();
+        assert!(lines.iter().any(|line| *line > 4096), "{lines:?}");
+    }
+    let reports = REPORTS.take();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].contains("4,096 bytes"), "{reports:?}");
+}
+
 #[test]
 fn trusted_headers_alone_never_start_a_session() {
     let mut bed = Bed::new(r#"{"secret":"s","trust_consumer_headers":true}"#);

@@ -34,13 +34,13 @@ pub fn everything(octets: &[u8]) {
     let jar = Jar::of(&head, &names);
     let _ = (hide(&head, &names, true), jar.further("session"));
     for kind in [Kind::Session, Kind::Remember] {
-        if let Ok(presented) = keeper.present(kind, &jar, &client, 1_700_000_000) {
+        if let Ok(presented) = keeper.present(kind, &jar, 0, &client, 1_700_000_000) {
             // Nobody can make a MAC without the secret.
             panic!("{presented:?} is not ours");
         }
     }
     if let Some(header) = Header::read(octets) {
-        let _ = jar.payload("session", header.size);
+        let _ = jar.payload("session", 0, header.size);
         assert_eq!(Header::read(header.text().as_bytes()), Some(header));
     }
     let _ = Row::read(octets);

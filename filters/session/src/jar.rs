@@ -2,46 +2,56 @@
 
 use crate::header::ENCODED;
 use exchange::{Edit, Head, Occurrence};
+use std::collections::BTreeMap;
 
 /// A cookie is never longer than this, name and `=` included.
 pub(crate) const MAX_COOKIE: usize = 4096;
 /// A session is never spread over more cookies.
 pub(crate) const MAX_CHUNKS: usize = 9;
 
-/// The cookies of a request, in order.
+/// So many cookies of one name are looked at: a browser sends several where they were set for different paths or
+/// domains.
+pub(crate) const MAX_COPIES: usize = 4;
+
+/// The cookies of a request: by name in lower case, since case does not matter to nginx, the first few values.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Jar(Vec<(Vec<u8>, Vec<u8>)>);
+pub(crate) struct Jar(BTreeMap<Vec<u8>, Vec<Vec<u8>>>);
 
 impl Jar {
     /// The cookies of `head` that belong to a session of one of these names.
     pub(crate) fn of(head: &Head, names: &[&str]) -> Self {
-        let pieces = head.values("cookie").flat_map(pieces);
-        let ours = pieces.filter_map(|piece| {
-            let (name, value) = pair(piece)?;
-            names.iter().any(|own| is_of(name, own)).then(|| (name.to_vec(), value.to_vec()))
-        });
-        Self(ours.collect())
+        let mut jar = Self::default();
+        for (name, value) in head.values("cookie").flat_map(pieces).filter_map(pair) {
+            if names.iter().any(|own| is_of(name, own)) {
+                let copies = jar.0.entry(name.to_ascii_lowercase()).or_default();
+                if copies.len() < MAX_COPIES {
+                    copies.push(value.to_vec());
+                }
+            }
+        }
+        jar
     }
 
-    /// The value of the first cookie of this name; its case does not matter, as in nginx.
-    pub(crate) fn value(&self, name: &str) -> Option<&[u8]> {
-        let mut named = self.0.iter().filter(|(own, _)| own.eq_ignore_ascii_case(name.as_bytes()));
-        named.next().map(|(_, value)| value.as_slice())
+    /// The values of the cookies of this name, in order.
+    pub(crate) fn copies(&self, name: &str) -> &[Vec<u8>] {
+        self.0.get(name.to_ascii_lowercase().as_bytes()).map_or(&[], Vec::as_slice)
     }
 
-    /// What follows the header of the session `name`, whose size is `size`, from all its cookies. `None` if that
-    /// is not exactly what is there.
-    pub(crate) fn payload(&self, name: &str, size: usize) -> Option<Vec<u8>> {
-        let mut whole = self.value(name)?.get(ENCODED..)?.to_vec();
+    /// What follows the header of the session `name`, whose size is `size`, from all its cookies, beginning with the
+    /// one of this number among its copies. `None` if that is not exactly what is there.
+    pub(crate) fn payload(&self, name: &str, copy: usize, size: usize) -> Option<Vec<u8>> {
+        let mut whole = self.copies(name).get(copy)?.get(ENCODED..)?.to_vec();
         for n in 2..=chunks(name, size)? {
-            whole.extend_from_slice(self.value(&chunk_name(name, n))?);
+            // Sessions of other paths may have fewer cookies. A wrong one does not open.
+            let copies = self.copies(&chunk_name(name, n));
+            whole.extend_from_slice(copies.get(copy).or(copies.last())?);
         }
         (whole.len() == size).then_some(whole)
     }
 
     /// The numbers of the further cookies that the client sent for the session `name`.
     pub(crate) fn further(&self, name: &str) -> Vec<usize> {
-        (2..=MAX_CHUNKS).filter(|n| self.value(&chunk_name(name, *n)).is_some()).collect()
+        (2..=MAX_CHUNKS).filter(|n| !self.copies(&chunk_name(name, *n)).is_empty()).collect()
     }
 }
 
@@ -119,9 +129,18 @@ mod tests {
     fn the_first_cookie_of_a_name_counts_in_any_case_and_field() {
         let head = head(&["a=1; SESSION=x ;session=y", "session2=z;; =;session10=no; sessions=no"]);
         let jar = Jar::of(&head, &["session"]);
-        assert_eq!(jar.value("session"), Some(&b"x"[..]));
+        assert_eq!(jar.copies("session"), [b"x".to_vec(), b"y".to_vec()]);
         assert_eq!(jar.further("session"), [2]);
-        assert_eq!(jar.0.len(), 3);
+        assert_eq!(jar.0.len(), 2);
+    }
+
+    #[test]
+    fn of_seven_thousand_cookies_a_few_of_each_name_are_kept() {
+        let many: Vec<String> = (0..7000).map(|n| format!("SESSION{}={n}", n % 10)).collect();
+        let jar = Jar::of(&head(&[&many.join("; ")]), &["session", "remember"]);
+        // `session0` and `session1` are no session's.
+        assert_eq!(jar.0.len(), 8);
+        assert!(jar.0.values().all(|copies| copies.len() == MAX_COPIES));
     }
 
     #[test]
@@ -134,10 +153,14 @@ mod tests {
         let second = format!("session2={}", "b".repeat(room(name, 2)));
         assert_eq!(second.len(), MAX_COOKIE);
         let all = [first.as_str(), &second, "session3=ccc"];
-        let whole = Jar::of(&head(&all), &[name]).payload(name, size).unwrap();
+        let whole = Jar::of(&head(&all), &[name]).payload(name, 0, size).unwrap();
         assert!(whole.starts_with(b"aa") && whole.ends_with(b"bccc"));
-        assert_eq!(Jar::of(&head(&all[..2]), &[name]).payload(name, size), None, "one is missing");
-        assert_eq!(Jar::of(&head(&all), &[name]).payload(name, size - 1), None, "one too many");
+        assert_eq!(
+            Jar::of(&head(&all[..2]), &[name]).payload(name, 0, size),
+            None,
+            "one is missing"
+        );
+        assert_eq!(Jar::of(&head(&all), &[name]).payload(name, 0, size - 1), None, "one too many");
     }
 
     #[test]
@@ -183,14 +206,14 @@ mod tests {
             }
             prop_assert!(rest.is_empty());
             let head: Head = fields.iter().map(|value| ("cookie", value)).collect();
-            prop_assert_eq!(Jar::of(&head, &[&name]).payload(&name, size), Some(text));
+            prop_assert_eq!(Jar::of(&head, &[&name]).payload(&name, 0, size), Some(text));
         }
 
         #[test]
         fn no_octets_make_it_stumble(field in proptest::collection::vec(any::<u8>(), 0..300), size in any::<usize>()) {
             let head: Head = [("cookie", field)].into_iter().collect();
             let jar = Jar::of(&head, &["session"]);
-            let _ = (jar.payload("session", size), jar.further("session"));
+            let _ = (jar.payload("session", 1, size), jar.further("session"));
             let _ = hide(&head, &["session"], true);
         }
     }

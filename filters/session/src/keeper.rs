@@ -4,7 +4,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::contents::{Contents, Holder};
 use crate::header::{self, FORGET, Header, STORED};
-use crate::jar::Jar;
+use crate::jar::{Jar, MAX_COOKIE};
 use crate::keyring::{Draft, Keyring, Proof};
 use crate::metadata::metadata;
 use crate::properties::{Property, Told, headers};
@@ -14,7 +14,7 @@ use crate::set_cookie::SetCookie;
 use crate::times::Timeouts;
 use exchange::{Bounded, Edit};
 use jose::base64url;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// Rows and logins that this VM has ended, and rows that it has shortened.
 const REMEMBERED: usize = 4096;
@@ -29,6 +29,8 @@ pub struct Keeper {
     /// Answers in caches can be a poll behind; what ended here ends at once.
     ended: RefCell<Bounded<Name, ()>>,
     shortened: RefCell<Bounded<Name, ()>>,
+    /// Whether the operator knows already that a cookie's line is longer than some front ends take.
+    told_of_long_lines: Cell<bool>,
 }
 
 /// What the host gives.
@@ -44,6 +46,8 @@ pub(crate) struct Tools {
 #[derive(Debug, Clone)]
 pub(crate) struct Presented {
     pub(crate) kind: Kind,
+    /// Which of the cookies of this name it is.
+    pub(crate) copy: usize,
     pub(crate) header: Header,
     proof: Proof,
 }
@@ -95,31 +99,40 @@ impl Keeper {
             tools,
             ended: RefCell::new(Bounded::new(REMEMBERED)),
             shortened: RefCell::new(Bounded::new(REMEMBERED)),
+            told_of_long_lines: Cell::new(false),
         }
     }
 
     // === Opening ===
 
-    /// The cookie of this kind, as far as it says by itself whether it is valid.
+    /// The first cookie of this kind that is valid as far as it says by itself, from the copy of this number on.
     pub(crate) fn present(
         &self,
         kind: Kind,
         jar: &Jar,
+        from: usize,
         client: &Client,
         now: u64,
     ) -> Result<Presented, Unfit> {
-        let cookie = jar.value(self.config.name_of(kind)).ok_or(Unfit::Absent)?;
-        let header = Header::read(cookie).ok_or(Unfit::Invalid)?;
-        let fits = header.has(STORED) == self.config.stored
-            && self.config.timeouts_of(kind).hold(&header, now, kind);
-        let proof = fits.then(|| self.keyring.prove(kind, &header, client)).flatten();
-        Ok(Presented { kind, header, proof: proof.ok_or(Unfit::Invalid)? })
+        let copies = jar.copies(self.config.name_of(kind));
+        if copies.is_empty() {
+            return Err(Unfit::Absent);
+        }
+        let presented = |(copy, cookie): (usize, &Vec<u8>)| {
+            let header = Header::read(cookie)?;
+            let fits = header.has(STORED) == self.config.stored
+                && self.config.timeouts_of(kind).hold(&header, now, kind);
+            let proof = fits.then(|| self.keyring.prove(kind, &header, client)).flatten()?;
+            Some(Presented { kind, copy, header, proof })
+        };
+        copies.iter().enumerate().skip(from).find_map(presented).ok_or(Unfit::Invalid)
     }
 
     /// The session in the cookies themselves.
     pub(crate) fn open(&self, presented: Presented, jar: &Jar) -> Result<Session, Unfit> {
         let name = self.config.name_of(presented.kind);
-        let payload = jar.payload(name, presented.header.size).ok_or(Unfit::Invalid)?;
+        let payload =
+            jar.payload(name, presented.copy, presented.header.size).ok_or(Unfit::Invalid)?;
         let sealed = base64url::decode(&payload).ok_or(Unfit::Invalid)?;
         let payload = String::from_utf8(payload).map_err(|_| Unfit::Invalid)?;
         self.unseal(presented, sealed, payload, None)
@@ -147,7 +160,7 @@ impl Keeper {
         payload: String,
         row: Option<(u64, Vec<Name>)>,
     ) -> Result<Session, Unfit> {
-        let Presented { kind, header, proof } = presented;
+        let Presented { kind, header, proof, .. } = presented;
         let contents = self.keyring.open(kind, &header, &proof, sealed);
         let contents = contents.and_then(|json| Contents::read(&json)).ok_or(Unfit::Invalid)?;
         Ok(Session { kind, header, proof, contents, payload, row })
@@ -310,6 +323,13 @@ impl Keeper {
             self.report("a session is not saved: it does not fit nine cookies");
             return None;
         };
+        let is_long = |cookie: &SetCookie| cookie.field.len() > MAX_COOKIE;
+        if cookies.iter().any(is_long) && !self.told_of_long_lines.replace(true) {
+            self.report(
+                "a cookie is longer than 4,096 bytes with its attributes, and some clients and proxies drop it: \
+                 `storage` \"admin\" keeps cookies short",
+            );
+        }
         let (mut row, mut write) = (None, None);
         if config.stored {
             let replaces: Vec<Name> = replaces.iter().map(|header| row_of(&header.id)).collect();

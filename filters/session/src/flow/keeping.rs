@@ -188,7 +188,7 @@ impl SessionFlow {
 
     /// The header of what is remembered of the client, whether or not it was needed.
     pub(super) fn remembered(&self, work: &Work) -> Option<Header> {
-        let presented = self.keeper.present(Kind::Remember, &work.jar, &work.client, work.now);
+        let presented = self.keeper.present(Kind::Remember, &work.jar, 0, &work.client, work.now);
         presented.ok().map(|presented| presented.header)
     }
 }
