@@ -1,8 +1,10 @@
 //! Changes to header fields, and the edits that make them.
+//!
+//! A name is meant in every spelling that an upstream may take for it ([`same_name`]): `x_tenant` is `X-Tenant`.
 
 use crate::changes::Fields;
 use consumer::Duplicate;
-use exchange::{Edit, Head};
+use exchange::{Edit, Head, same_name};
 
 /// The fields of a request that can be changed, by name in lower case.
 pub(crate) struct Headers {
@@ -101,18 +103,31 @@ impl Headers {
             values(&mut field.values);
         });
     }
+
+    /// Takes all values of a name out.
+    fn take(&mut self, name: &str) -> Vec<Value> {
+        let mut taken = Vec::new();
+        for field in self.fields.iter_mut().filter(|field| is(field, name)) {
+            field.changed = true;
+            taken.append(&mut field.values);
+        }
+        taken
+    }
+}
+
+fn is(field: &Field, name: &str) -> bool {
+    same_name(field.name.as_bytes(), name.as_bytes())
 }
 
 impl Fields for Headers {
     fn has(&self, name: &str) -> bool {
-        let name = name.to_ascii_lowercase();
         // A request always has one, whatever the gateway calls it.
-        name == HOST || self.fields.iter().any(|f| f.name == name && !f.values.is_empty())
+        is_host(name) || self.fields.iter().any(|field| is(field, name) && !field.values.is_empty())
     }
 
     fn remove(&mut self, name: &str) {
-        if !is_host(name) && self.has(name) {
-            self.change(name, Vec::clear);
+        if !is_host(name) {
+            self.take(name);
         }
     }
 
@@ -121,8 +136,8 @@ impl Fields for Headers {
         if is_host(old) || is_host(new) || old.eq_ignore_ascii_case(new) {
             return;
         }
-        let mut moved = Vec::new();
-        self.change(old, |values| moved.append(values));
+        let moved = self.take(old);
+        self.take(new);
         let octets = |value| match value {
             Value::Old(octets) | Value::New(octets) => Value::New(octets),
         };
@@ -130,6 +145,7 @@ impl Fields for Headers {
     }
 
     fn replace(&mut self, name: &str, value: &[u8]) {
+        self.take(name);
         self.change(name, |values| *values = vec![Value::New(value.to_vec())]);
     }
 
@@ -140,7 +156,10 @@ impl Fields for Headers {
     }
 
     fn append(&mut self, name: &str, value: &[u8]) {
-        self.add(name, value);
+        // Beside what is there, as it is spelled there.
+        let there = self.fields.iter().find(|field| is(field, name) && !field.values.is_empty());
+        let name = there.map_or_else(|| name.to_owned(), |field| field.name.clone());
+        self.add(&name, value);
     }
 }
 

@@ -105,7 +105,7 @@ fn what_came_twice_is_changed_whole_or_refused() {
 
 #[test]
 fn a_field_that_nothing_names_is_not_touched() {
-    let fields = [("x-a", "1"), ("x-a", "2"), ("x_b", "3")];
+    let fields = [("x-a", "1"), ("x-a", "2"), ("x-bc", "3")];
     assert_eq!(edits(&fields, [&["x-b"], &[], &[], &[], &[]], false).unwrap(), []);
 }
 
@@ -181,5 +181,38 @@ proptest! {
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         found.sort_by(|a, b| a.0.cmp(&b.0));
         prop_assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn a_name_is_meant_in_every_spelling() {
+    let none: &[&str] = &[];
+    for (lists, expected) in [
+        (
+            [&["x-internal-user"][..], none, none, none, none],
+            vec![Edit::remove("x_internal_user"), Edit::remove("x-internal_user")],
+        ),
+        (
+            [none, &["X-Internal-User:x-user"], none, none, none],
+            vec![
+                Edit::remove("x_internal_user"),
+                Edit::remove("x-internal_user"),
+                Edit::set("x-user", "a"),
+                add("x-user", "b"),
+            ],
+        ),
+        (
+            [none, none, &["X-Internal-User:c"], none, none],
+            vec![
+                Edit::remove("x_internal_user"),
+                Edit::remove("x-internal_user"),
+                Edit::set("x-internal-user", "c"),
+            ],
+        ),
+        ([none, none, none, &["X-Internal-User:c"], none], vec![]),
+        ([none, none, none, none, &["X-Internal-User:c"]], vec![add("x_internal_user", "c")]),
+    ] {
+        let fields = [("x_internal_user", "a"), ("X-Internal_User", "b")];
+        assert_eq!(edits(&fields, lists, true), Ok(expected), "{lists:?}");
     }
 }
