@@ -4,12 +4,12 @@ mod admin_side;
 mod anonymous;
 mod answers;
 mod faults;
-mod idp;
+pub mod idp;
 mod names;
 mod places;
 mod providers;
 mod rows;
-mod tokens;
+pub mod tokens;
 
 use wasm_tests::Request;
 

@@ -11,6 +11,7 @@ mod jwt_auth;
 mod key_auth;
 mod lookups;
 mod moesif;
+mod owned_headers;
 mod rate_limiting;
 mod request_termination;
 mod request_transformer;

@@ -1,6 +1,6 @@
 //! session: browser sessions as Kong's plugin keeps them, on both kinds of gateway.
 
-mod browser;
+pub mod browser;
 mod browsing;
 mod hostile;
 mod interchange;
