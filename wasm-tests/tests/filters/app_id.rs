@@ -352,11 +352,12 @@ fn before_kong_3_9_a_failed_callout_lets_nobody_in() {
 }
 
 #[test]
-fn where_filters_cannot_tell_one_another_who_calls_only_kongs_own_word_counts() {
-    for version in [KongVersion::V3_4, KongVersion::V3_5] {
+fn on_every_kong_the_identity_arrives_and_kongs_own_word_counts_where_it_is_trusted() {
+    for version in KongVersion::ALL {
         let gateway = Gateway::kong_of(version);
         let proxy = gateway.start(&chain(json!({"mappings": {"1": ["portal"]}})));
-        assert_eq!(refusal(&proxy.send(request("ana", "portal"))), of(401, "Unauthorized"));
+        proxy.send(request("ana", "portal")).forwarded();
+        assert_eq!(proxy.send(request("bob", "portal")).refused().status, 403);
 
         let trusting = json!({"mappings": {"1": ["portal"]}, "trust_consumer_headers": true});
         let proxy = gateway.start(&[("app_id", trusting)]);

@@ -102,12 +102,10 @@ fn malloc_serves_where_the_other_allocator_is_missing() {
 }
 
 #[test]
-fn a_filter_without_callbacks_has_nothing_against_anything() {
-    for profile in [Profile::envoy(), kong()] {
-        let filter = Filter::wat("empty", r#"(module (memory (export "memory") 1))"#);
-        let proxy = Proxy::new(profile, [filter]);
-        assert_eq!(proxy.send(Request::post("/", "x")).standing(), Standing::Forwarded);
-    }
+fn a_filter_without_callbacks_has_nothing_against_anything_on_envoy() {
+    let filter = Filter::wat("empty", r#"(module (memory (export "memory") 1))"#);
+    let proxy = Proxy::new(Profile::envoy(), [filter]);
+    assert_eq!(proxy.send(Request::post("/", "x")).standing(), Standing::Forwarded);
 }
 
 #[test]

@@ -8,14 +8,15 @@ use crate::abi::{self, Status};
 use crate::profile::Host;
 use consumer::CLAIMS;
 
-/// The property `name`, as an earlier filter or callback left it.
+/// The property `name`, as an earlier filter or callback left it. An empty one says nothing: so is a variable of
+/// nginx that is declared and has not been set.
 pub(super) fn property(host: Host, name: &str) -> Option<Vec<u8>> {
-    abi::property(segments(host, &["ngx", name])).ok()
+    abi::property(segments(host, &["ngx", name])).ok().filter(|value| !value.is_empty())
 }
 
 /// The verified claims of a token. Whoever replaces the identity that they belong to leaves an empty text.
 pub(super) fn claims(host: Host) -> Option<Vec<u8>> {
-    property(host, CLAIMS).filter(|claims| !claims.is_empty())
+    property(host, CLAIMS)
 }
 
 pub(super) fn publish(host: Host, name: &str, value: &[u8]) -> Result<(), Status> {
