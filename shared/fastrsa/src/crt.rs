@@ -1,6 +1,6 @@
 //! Powers with secret exponents, modulo both primes at once, joined by the Chinese remainder theorem.
 
-use crate::digits::{MASK, Number, W, bit_length, carry, digits, regroup, zero};
+use crate::digits::{MASK, Number, W, bit_length, carry, digits, regroup, regroup_secret, zero};
 use crate::dual::{Dual, DualMont, WINDOW};
 use crate::mont::Mont;
 use crate::radix::Radix;
@@ -80,7 +80,8 @@ impl Crt {
     }
 
     /// c to the power of a secret exponent, in `len` digits, for c < p q.
-    pub(crate) fn pow(&self, c: &[u64], windows: &[[u64; 2]], len: usize) -> Option<Number> {
+    #[inline(never)]
+    pub(crate) fn pow(&self, c: &[u64], windows: &[[u64; 2]], len: usize) -> Number {
         let radix = self.dual.radix();
         let residue = |m: &Mont, factor: &[u64]| {
             let mut wide = zero(2 * m.len());
@@ -88,23 +89,23 @@ impl Crt {
                 *wide = *c;
             }
             let v = m.canonical(&m.mul(&m.reduce_wide(wide), factor));
-            regroup(v.iter().copied(), W, self.dual.len(), radix.bits)
+            regroup_secret(v.iter().copied(), W, self.dual.len(), radix.bits)
         };
         let [into_p, into_q] = &self.into_dual;
-        let x = self.dual.pack(&residue(&self.p, into_p)?, &residue(&self.q, into_q)?);
+        let x = self.dual.pack(&residue(&self.p, into_p), &residue(&self.q, into_q));
         let [yp, yq] = self.dual.unpack(&self.dual.pow(&self.one, &x, windows));
         let plain = |m: &Mont, y: &[u64], factor: &[u64]| {
             // Below 2^(B+1) times the prime, which is far below the R of `m` times it.
-            let wide = regroup(y.iter().copied(), radix.bits, 2 * m.len(), W)?;
-            Some(m.canonical(&m.mul(&m.reduce_wide(wide), factor)))
+            let wide = regroup_secret(y.iter().copied(), radix.bits, 2 * m.len(), W);
+            m.canonical(&m.mul(&m.reduce_wide(wide), factor))
         };
         let [from_p, from_q] = &self.from_dual;
-        let (mp, mq) = (plain(&self.p, &yp, from_p)?, plain(&self.q, &yq, from_q)?);
+        let (mp, mq) = (plain(&self.p, &yp, from_p), plain(&self.q, &yq, from_q));
         self.join(&mp, &mq, len)
     }
 
     /// Garner: m_q + q (qinv (m_p - m_q) mod p).
-    fn join(&self, mp: &[u64], mq: &[u64], len: usize) -> Option<Number> {
+    fn join(&self, mp: &[u64], mq: &[u64], len: usize) -> Number {
         let mut diff = zero(self.p.len());
         let mut k = 0i64;
         let pairs = mp.iter().zip(mq).zip(self.p.modulus());
@@ -123,6 +124,6 @@ impl Crt {
         carry(&mut out);
         // Below p q, so that the digits cut off are zero.
         out.truncate(len);
-        Some(out)
+        out
     }
 }

@@ -28,6 +28,29 @@ pub(crate) fn regroup(
     len: usize,
     out_bits: u32,
 ) -> Option<Number> {
+    let (out, lost) = regrouped(input, bits, len, out_bits);
+    (lost == 0).then_some(out)
+}
+
+/// The same for a number that may be secret and is known to fit. Nothing is compared: what did not fit would be a
+/// wrong number, and the signature that is made of it is verified.
+pub(crate) fn regroup_secret(
+    input: impl Iterator<Item = u64>,
+    bits: u32,
+    len: usize,
+    out_bits: u32,
+) -> Number {
+    regrouped(input, bits, len, out_bits).0
+}
+
+/// The digits, and all bits that did not fit, laid over one another.
+#[inline(always)]
+fn regrouped(
+    input: impl Iterator<Item = u64>,
+    bits: u32,
+    len: usize,
+    out_bits: u32,
+) -> (Number, u64) {
     let mut out = zero(len);
     let mut lost = 0u64;
     {
@@ -48,7 +71,7 @@ pub(crate) fn regroup(
         }
         put(acc);
     }
-    (lost == 0).then_some(out)
+    (out, lost)
 }
 
 /// A big-endian number in `len` digits.

@@ -157,7 +157,7 @@ impl PrivateKey {
             Some(old) if old.uses < BLINDING_USES => self.next_blinding(&old),
             _ => self.new_blinding(random)?,
         };
-        let s = self.raise(&em, &blinding).ok_or(CannotSign::Fault)?;
+        let s = self.raise(&em, &blinding);
         if self.public.power(&s).is_none_or(|v| v != em) {
             return Err(CannotSign::Fault);
         }
@@ -165,11 +165,11 @@ impl PrivateKey {
         to_bytes(&s, size).ok_or(CannotSign::Fault)
     }
 
-    fn raise(&self, em: &[u64], blinding: &Blinding) -> Option<Number> {
+    fn raise(&self, em: &[u64], blinding: &Blinding) -> Number {
         let n = self.public.field();
         let c = n.canonical(&n.mul(em, &blinding.blind));
-        let s = self.crt.pow(&c, &self.exponents, n.len())?;
-        Some(n.canonical(&n.mul(&s, &blinding.unblind)))
+        let s = self.crt.pow(&c, &self.exponents, n.len());
+        n.canonical(&n.mul(&s, &blinding.unblind))
     }
 
     fn next_blinding(&self, old: &Blinding) -> Blinding {
@@ -185,7 +185,7 @@ impl PrivateKey {
         let n = self.public.field();
         let r = self.random_below_modulus(random).ok_or(CannotSign::Randomness)?;
         let blind = self.public.power(&r).ok_or(CannotSign::Fault)?;
-        let unblind = self.crt.pow(&r, &self.inverting, n.len()).ok_or(CannotSign::Fault)?;
+        let unblind = self.crt.pow(&r, &self.inverting, n.len());
         Ok(Blinding { blind: n.to_mont(&blind), unblind: n.to_mont(&unblind), uses: 0 })
     }
 

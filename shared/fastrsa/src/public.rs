@@ -1,6 +1,8 @@
 //! Public keys: checking signatures.
 
-use crate::digits::{self, Number, W, from_bytes, less, regroup, strip, to_bytes, zero};
+use crate::digits::{
+    self, Number, W, from_bytes, less, regroup, regroup_secret, strip, to_bytes, zero,
+};
 use crate::mont::Mont;
 use crate::radix::Radix;
 use crate::scheme::{Scheme, pkcs1_encode, pss_matches};
@@ -23,7 +25,8 @@ pub struct PublicKey {
     /// 1 over the top three digits of the modulus, and the index of the lowest of them.
     inverse: f64,
     base: usize,
-    e: u64,
+    /// The exponent, lower half first. Not an `i64` in WebAssembly: only what may be secret is one.
+    e: [u32; 2],
     /// Length of the modulus in bytes.
     size: usize,
 }
@@ -62,9 +65,10 @@ impl PublicKey {
         let (radix, len) = Radix::for_modulus(bits)?;
         let cut = regroup(n.modulus().iter().copied(), W, len, radix.bits)?;
         let wide = WideMont::new(radix, &cut)?;
-        let r2 = wide.pack_from(&n.plain_power_of_two(2 * wide.r_bits()), W)?;
+        let r2 = wide.pack_from(&n.plain_power_of_two(2 * wide.r_bits()), W);
         let base = ((bits - 1) / radix.bits as usize).checked_sub(2)?;
         let inverse = 1.0 / top(cut.get(base..)?, radix);
+        let e = [e as u32, (e >> 32) as u32];
         Some(PublicKey { n, wide, cut, r2, inverse, base, e, size })
     }
 
@@ -85,7 +89,8 @@ impl PublicKey {
 
     /// The exponent.
     pub fn exponent(&self) -> u64 {
-        self.e
+        let [low, high] = self.e.map(u64::from);
+        high << 32 | low
     }
 
     /// Checks a signature of `message`.
@@ -121,17 +126,21 @@ impl PublicKey {
         })
     }
 
-    /// s^e mod n for s < n. The exponent is public and odd.
+    /// s^e mod n for s < n, which may be secret. The exponent is public and odd.
+    #[inline(never)]
     pub(crate) fn power(&self, s: &[u64]) -> Option<Number> {
         let w = &self.wide;
-        let s = w.pack_from(s, W)?;
+        let s = w.pack_from(s, W);
         let mut t = w.scratch();
         let mut m = s.clone();
         w.mul(&mut m, &self.r2, &mut t);
         let mut acc = m.clone();
-        for bit in (1..u64::BITS - 1 - self.e.leading_zeros()).rev() {
+        let [low, high] = self.e;
+        let zeros = if high == 0 { 32 + low.leading_zeros() } else { high.leading_zeros() };
+        for bit in (1..63 - zeros).rev() {
             w.square(&mut acc, &mut t);
-            if self.e >> bit & 1 == 1 {
+            let half = if bit < 32 { low } else { high };
+            if half >> (bit & 31) & 1 == 1 {
                 w.mul(&mut acc, &m, &mut t);
             }
         }
@@ -156,7 +165,7 @@ impl PublicKey {
             k = d >> radix.bits;
             *out = d.cast_unsigned() & radix.mask();
         }
-        let out = regroup(rest.iter().copied(), radix.bits, self.n.len(), W)?;
+        let out = regroup_secret(rest.iter().copied(), radix.bits, self.n.len(), W);
         Some(self.n.canonical(&self.n.canonical(&out)))
     }
 

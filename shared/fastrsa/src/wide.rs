@@ -4,7 +4,7 @@
 //! of one number. Rows at odd distances need the digits 2 j - 1 and 2 j together, so the other
 //! factor is also kept shifted by one digit. Why all sums are exact: [`crate::radix`].
 
-use crate::digits::{Number, regroup};
+use crate::digits::{Number, regroup_secret};
 use crate::lane::Pair;
 use crate::radix::Radix;
 use zeroize::Zeroizing;
@@ -108,9 +108,9 @@ impl WideMont {
         self.radix.bits * self.digits() as u32
     }
 
-    /// A number of at most N, given in `width`-bit digits.
-    pub(crate) fn pack_from(&self, a: &[u64], width: u32) -> Option<Wide> {
-        Some(pack(self.radix, &regroup(a.iter().copied(), width, self.digits(), self.radix.bits)?))
+    /// A number of at most N, given in `width`-bit digits, which may be secret.
+    pub(crate) fn pack_from(&self, a: &[u64], width: u32) -> Wide {
+        pack(self.radix, &regroup_secret(a.iter().copied(), width, self.digits(), self.radix.bits))
     }
 
     /// The number in unsigned digits, made non-negative by adding N.

@@ -253,3 +253,26 @@ fn the_host_cannot_be_asked_with_another_algorithm() {
     let answer = on_host.verify(&key, Algorithm::Rs256, b"m", &[1; 256]);
     assert_eq!((answer, log.calls.borrow().len()), (Err(Refused::Algorithm), 0));
 }
+
+/// BoringSSL takes no exponent above 33 bits, and its refusal of such a key looks like that of a signature.
+#[test]
+fn a_key_whose_exponent_no_host_takes_gets_the_same_verdict_with_every_setting() {
+    for (exponent, asked) in [("8589934591", true), ("8589934593", false)] {
+        let exponent = format!("rsa_keygen_pubexp:{exponent}");
+        let bits = "rsa_keygen_bits:2048";
+        let arguments = ["genpkey", "-algorithm", "RSA", "-pkeyopt", bits, "-pkeyopt", &exponent];
+        let pem = text(openssl(&arguments, b""));
+        let key = SigningKey::from_pem(&pem, Algorithm::Rs256).unwrap();
+        let header = key.header(r#"{"alg":"RS256"}"#).unwrap();
+        for setting in [Crypto::Auto, Crypto::Host, Crypto::Wasm] {
+            let (foreign, log) = host(Host::Good);
+            let backend = setting.backend(Some(foreign)).unwrap();
+            log.calls.borrow_mut().clear();
+            let signed = key.sign(&header, "{}", &*backend, &mut support::random()).unwrap();
+            let token = Token::parse(signed.as_bytes()).unwrap();
+            assert_eq!(key.verifying().verify(&token, &*backend), Ok(()), "{setting:?}");
+            let calls = !log.calls.borrow().is_empty();
+            assert_eq!(calls, asked && setting != Crypto::Wasm, "{setting:?} {exponent}");
+        }
+    }
+}

@@ -103,7 +103,6 @@ fn row_1_without_a_token_the_challenge_names_no_error() {
                 Request::get("/?jwt="),
                 Request::get("/").header("authorization", "Basic YTpi"),
                 Request::get("/").header("authorization", "Bearer"),
-                Request::get("/").header("authorization", format!("BEARER {SEED}")),
                 Request::get("/").header("authorization", SEED),
                 Request::get("/").header("cookie", format!("jwt={SEED}")),
             ] {
