@@ -300,7 +300,7 @@ impl Inner {
         });
         let Some((held, data, from, ended)) = released else { return };
         let has_data = self.with_stream(stream, |s| match side {
-            Side::Request => s.given.has_body(),
+            Side::Request => s.given.has_body() || s.given.tunnel,
             Side::Response => s.response_has_body,
         });
         let has_data = has_data.unwrap_or(false);

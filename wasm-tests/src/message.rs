@@ -13,6 +13,7 @@ pub struct Request {
     pub(crate) chunks: Vec<Vec<u8>>,
     pub(crate) chunked: bool,
     pub(crate) trailers: Headers,
+    pub(crate) tunnel: bool,
     pub(crate) client: (String, u16),
     pub(crate) properties: Vec<(String, Vec<u8>)>,
     pub(crate) lua_buffered: bool,
@@ -30,6 +31,7 @@ impl Request {
             chunks: Vec::new(),
             chunked: false,
             trailers: Vec::new(),
+            tunnel: false,
             client: ("203.0.113.7".to_owned(), 40_000),
             properties: Vec::new(),
             lua_buffered: false,
@@ -81,6 +83,13 @@ impl Request {
     pub fn trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.trailers.push((name.to_owned(), value.as_ref().to_vec()));
         self.chunked = true;
+        self
+    }
+
+    /// What follows the head are the frames of a tunnel, which have no end that anybody could wait for: the
+    /// handshake of a WebSocket, or a CONNECT. On Kong such a request has no body.
+    pub fn tunnel(mut self) -> Self {
+        self.tunnel = true;
         self
     }
 

@@ -95,7 +95,7 @@ impl Proxy {
             node.next_stream += 1;
             (node.next_stream, node.clock_ns)
         };
-        let has_body = request.has_body();
+        let has_body = request.has_body() || (request.tunnel && !kong);
         let mut state = State::new(id, self.chain.clone(), request, kong, clock);
         if let Some(settings) = self.node.borrow().profile.kong_settings() {
             state.given.lua_buffered |= settings.lua_buffering;

@@ -229,10 +229,15 @@ fn envoy_map(id: u64, request: &Request) -> HeaderMap {
     ];
     let mut headers: Headers =
         pseudo.into_iter().map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec())).collect();
-    // What belongs to the connection never comes to a filter.
-    let hop = ["connection", "transfer-encoding", "host"];
-    headers
-        .extend(request.fields().into_iter().filter(|(n, _)| !hop.contains(&&*n.to_lowercase())));
+    // What belongs to the connection never comes to a filter, but for an upgrade, which says so with its headers.
+    let fields = request.fields();
+    let has = |name: &str| fields.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let upgrades = has("upgrade") && has("connection");
+    let hop: &[&str] = match upgrades {
+        true => &["transfer-encoding", "host"],
+        false => &["connection", "upgrade", "transfer-encoding", "host"],
+    };
+    headers.extend(fields.into_iter().filter(|(n, _)| !hop.contains(&&*n.to_lowercase())));
     let own = [
         ("x-forwarded-proto", request.scheme.clone()),
         ("x-request-id", format!("00000000-0000-4000-8000-{id:012}")),

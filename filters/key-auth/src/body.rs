@@ -1,8 +1,8 @@
 //! A key in a form, a JSON object or a multipart body; and the body without it.
 
-use exchange::Query;
 use exchange::json::{members, object};
-use exchange::multipart::{boundary, join, parts};
+use exchange::multipart::{join, parts};
+use exchange::{Media, Query};
 use std::collections::HashMap;
 
 /// The kinds of body that can carry a key.
@@ -20,14 +20,10 @@ pub(crate) struct Fields(HashMap<Vec<u8>, Vec<Option<Vec<u8>>>>);
 impl Kind {
     /// What a `content-type` says. `None` for a body that cannot carry a key.
     pub(crate) fn of(content_type: &str) -> Option<Self> {
-        let mut parts = content_type.split(';').map(str::trim);
-        match parts.next()?.to_ascii_lowercase().as_str() {
-            "application/x-www-form-urlencoded" => Some(Self::Form),
-            "application/json" => Some(Self::Json),
-            "multipart/form-data" => {
-                boundary(parts).map(|boundary| Self::Multipart(boundary.into()))
-            }
-            _ => None,
+        match Media::of(content_type.as_bytes()).ok()? {
+            Media::Form => Some(Self::Form),
+            Media::Json => Some(Self::Json),
+            Media::Multipart(boundary) => Some(Self::Multipart(boundary)),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::writer::Object;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use exchange::Head;
+use std::borrow::Cow;
 
 /// What becomes of bodies of one direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(crate) enum Body {
 }
 
 /// The collector keeps no more of a body, and a bomb shall not cost more.
-const MAX_UNPACKED: usize = 450_000;
+pub(crate) const MAX_UNPACKED: usize = 450_000;
 
 impl Body {
     /// The body `bytes` of a message with this head.
@@ -39,7 +40,7 @@ impl Body {
             return Self::None;
         }
         let content_type = lower(head, "content-type");
-        match unpacked(bytes, &lower(head, "content-encoding"), treatment) {
+        match unpacked(bytes, head, treatment) {
             Packing::None => Self::plain(bytes, &content_type, &treatment.masks),
             Packing::Open(bytes) => Self::plain(&bytes, &content_type, &treatment.masks),
             // What is in it cannot be seen, so it cannot be masked either.
@@ -111,16 +112,23 @@ enum Packing {
     Closed,
 }
 
-fn unpacked(bytes: &[u8], coding: &str, treatment: &Treatment) -> Packing {
+fn unpacked(bytes: &[u8], head: &Head, treatment: &Treatment) -> Packing {
     let limit = treatment.limit.saturating_mul(10).min(MAX_UNPACKED);
-    let open = match coding {
-        "" | "identity" => return Packing::None,
-        _ if !treatment.decompress => None,
-        "gzip" | "x-gzip" => gzip::gunzip(bytes, limit),
-        "deflate" => gzip::inflate(bytes, limit),
+    match opened(bytes, head, limit) {
+        Some(Cow::Borrowed(_)) => Packing::None,
+        Some(Cow::Owned(open)) if treatment.decompress => Packing::Open(open),
+        Some(Cow::Owned(_)) | None => Packing::Closed,
+    }
+}
+
+/// The body as a reader of its `content-encoding` sees it, if that is known here and it has at most `limit` octets.
+pub(crate) fn opened<'b>(bytes: &'b [u8], head: &Head, limit: usize) -> Option<Cow<'b, [u8]>> {
+    match lower(head, "content-encoding").as_str() {
+        "" | "identity" => Some(Cow::Borrowed(bytes)),
+        "gzip" | "x-gzip" => gzip::gunzip(bytes, limit).map(Cow::Owned),
+        "deflate" => gzip::inflate(bytes, limit).map(Cow::Owned),
         _ => None,
-    };
-    open.map_or(Packing::Closed, Packing::Open)
+    }
 }
 
 /// All values of a field, joined.

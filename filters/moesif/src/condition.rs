@@ -1,11 +1,12 @@
 //! Conditions over a request: a path into it, and a regular expression that has to be found there.
 
-use crate::json::{Scalar, scalar_at};
+use crate::content::{Content, Unreadable};
 use crate::uri;
 use exchange::{Head, Request};
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// A longer expression is not taken.
 const MAX_PATTERN: usize = 2048;
@@ -24,15 +25,86 @@ struct Condition {
 }
 
 /// What conditions may ask about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) request: &'a Request,
+    /// The URI as the client wrote it.
     pub(crate) uri: &'a [u8],
+    /// The same, and the path, as most servers read them; `None` where they read them differently.
+    pub(crate) plain: Option<Plain<'a>>,
     pub(crate) ip: Option<&'a str>,
-    /// The request's body, where it is known and text.
-    pub(crate) body: Option<&'a str>,
+    /// The request's body.
+    pub(crate) body: &'a Content,
     /// Status and head, once they are there.
-    pub(crate) response: Option<(u16, &'a Head)>,
+    pub(crate) response: Option<(u16, Index<'a>)>,
+    pub(crate) head: Index<'a>,
+}
+
+/// URI and path with escapes, dots and path parameters resolved.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plain<'a> {
+    pub(crate) uri: &'a [u8],
+    pub(crate) path: &'a [u8],
+}
+
+/// The values of a head by name, so that many conditions cost no more than one pass.
+#[derive(Debug, Default)]
+pub(crate) struct Index<'a>(HashMap<Vec<u8>, Vec<&'a [u8]>>);
+
+impl<'a> Index<'a> {
+    pub(crate) fn of(head: &'a Head) -> Self {
+        let mut all: HashMap<Vec<u8>, Vec<&[u8]>> = HashMap::new();
+        for (name, value) in head.fields() {
+            all.entry(folded(name)).or_default().push(value);
+        }
+        Self(all)
+    }
+
+    /// Each value, and all of them as RFC 9110 joins them.
+    fn values(&self, name: &str) -> Vec<Cow<'a, str>> {
+        let Some(values) = self.0.get(&folded(name.as_bytes())) else { return Vec::new() };
+        let mut texts: Vec<Cow<'_, str>> =
+            values.iter().map(|value| String::from_utf8_lossy(value)).collect();
+        if texts.len() > 1 {
+            texts.push(texts.join(", ").into());
+        }
+        texts
+    }
+}
+
+/// A field's name as an upstream that folds `_` and `-` reads it.
+fn folded(name: &[u8]) -> Vec<u8> {
+    let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.iter().map(fold).collect()
+}
+
+/// Whether conditions hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Truth {
+    No,
+    /// It depends on something that cannot be read.
+    Unknown(Unreadable),
+    Yes,
+}
+
+impl Truth {
+    fn and(self, other: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::No => Self::No,
+            Self::Yes => other(),
+            Self::Unknown(_) if other() == Self::No => Self::No,
+            unknown @ Self::Unknown(_) => unknown,
+        }
+    }
+
+    fn or(self, other: impl FnOnce() -> Self) -> Self {
+        match self {
+            Self::Yes => Self::Yes,
+            Self::No => other(),
+            Self::Unknown(_) if other() == Self::Yes => Self::Yes,
+            unknown @ Self::Unknown(_) => unknown,
+        }
+    }
 }
 
 impl Conditions {
@@ -47,9 +119,19 @@ impl Conditions {
         Self(vec![group(entry.get("conditions"))])
     }
 
-    pub(crate) fn hold(&self, facts: &Facts<'_>) -> bool {
-        let holds = |group: &Vec<Condition>| group.iter().all(|condition| condition.holds(facts));
-        self.0.is_empty() || self.0.iter().any(holds)
+    pub(crate) fn hold(&self, facts: &Facts<'_>) -> Truth {
+        let holds = |group: &Vec<Condition>| {
+            group.iter().fold(Truth::Yes, |truth, condition| truth.and(|| condition.holds(facts)))
+        };
+        if self.0.is_empty() {
+            return Truth::Yes;
+        }
+        self.0.iter().fold(Truth::No, |truth, group| truth.or(|| holds(group)))
+    }
+
+    /// The paths into a body that they ask for.
+    pub(crate) fn body_paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flatten().filter_map(|condition| condition.path.strip_prefix(BODY))
     }
 
     /// Whether any of them looks below `prefix`.
@@ -80,41 +162,59 @@ impl Condition {
         Self { path: text("path").unwrap_or_default().to_owned(), pattern }
     }
 
-    fn holds(&self, facts: &Facts<'_>) -> bool {
-        let Some(pattern) = &self.pattern else { return false };
-        facts.get(&self.path).is_some_and(|value| pattern.is_match(value.as_bytes()))
+    fn holds(&self, facts: &Facts<'_>) -> Truth {
+        let Some(pattern) = &self.pattern else { return Truth::No };
+        let (values, hidden) = facts.get(&self.path);
+        match values.iter().any(|value| pattern.is_match(value.as_bytes())) {
+            true => Truth::Yes,
+            false => hidden.map_or(Truth::No, Truth::Unknown),
+        }
     }
 }
 
-impl<'a> Facts<'a> {
-    /// What is at `path`.
-    fn get(&self, path: &str) -> Option<Cow<'a, str>> {
-        let text = |bytes: &'a [u8]| Some(String::from_utf8_lossy(bytes));
+/// What paths into a body begin with.
+const BODY: &str = "request.body.";
+
+impl Facts<'_> {
+    /// All that is at `path`, and why there may be more that cannot be read.
+    fn get(&self, path: &str) -> (Vec<Cow<'_, str>>, Option<Unreadable>) {
+        let text = |bytes| String::from_utf8_lossy(bytes);
+        let ambiguous = self.plain.is_none().then_some(Unreadable::Path);
         match path {
-            "request.verb" => text(&self.request.method),
-            "request.uri" => text(self.uri),
-            "request.route" => text(uri::path(&self.request.target)),
-            "request.ip_address" | "request.ip" => self.ip.map(Cow::Borrowed),
-            "response.status" => self.response.map(|(status, _)| status.to_string().into()),
+            "request.verb" => (vec![text(&self.request.method)], None),
+            "request.uri" => {
+                let plain = self.plain.map(|plain| text(plain.uri));
+                (std::iter::once(text(self.uri)).chain(plain).collect(), ambiguous)
+            }
+            "request.route" => {
+                let plain = self.plain.map(|plain| text(plain.path));
+                let raw = text(uri::path(&self.request.target));
+                (std::iter::once(raw).chain(plain).collect(), ambiguous)
+            }
+            "request.ip_address" | "request.ip" => {
+                (self.ip.map(Cow::Borrowed).into_iter().collect(), None)
+            }
+            "response.status" => {
+                let status = self.response.as_ref().map(|(status, _)| status.to_string().into());
+                (status.into_iter().collect(), None)
+            }
             _ => {
                 if let Some(name) = path.strip_prefix("request.headers.") {
-                    return joined(&self.request.head, name).map(Cow::Owned);
+                    return (self.head.values(name), None);
                 }
                 if let Some(name) = path.strip_prefix("response.headers.") {
-                    return joined(self.response?.1, name).map(Cow::Owned);
+                    let head = self.response.as_ref().map(|(_, head)| head);
+                    return (head.map(|head| head.values(name)).unwrap_or_default(), None);
                 }
-                self.body_at(path.strip_prefix("request.body.")?).map(Cow::Owned)
+                match (path.strip_prefix(BODY), self.body) {
+                    (None, _) => (Vec::new(), None),
+                    (Some(_), Content::Unreadable(why)) => (Vec::new(), Some(*why)),
+                    (Some(path), Content::Fields(fields)) => {
+                        let values = fields.get(path).into_iter().flatten();
+                        (values.map(|value| value.as_str().into()).collect(), None)
+                    }
+                }
             }
-        }
-    }
-
-    fn body_at(&self, path: &str) -> Option<String> {
-        let exact: fn(&str, &str) -> bool = |a, b| a == b;
-        let names: Vec<&str> = path.split('.').collect();
-        let body = self.body?;
-        match scalar_at(body, &[path], exact).or_else(|| scalar_at(body, &names, exact))? {
-            Scalar::Text(text) | Scalar::Number(text) => Some(text),
-            Scalar::Word(word) => Some(word.to_owned()),
         }
     }
 }
@@ -142,14 +242,20 @@ mod tests {
     fn hold(groups: Value) -> bool {
         let request = request();
         let response = Head::from_iter([("x-cache", "HIT")]);
+        let conditions = Conditions::read(Some(&groups));
+        let json = br#"{"query":"mutation { x }","n":{"deep":7},"t":true,"t":[false]}"#;
+        let wanted = conditions.body_paths().collect();
+        let body = Content::read(&Head::default(), json, &wanted, 1000);
         let facts = Facts {
             request: &request,
             uri: b"https://a.example/orders/7?full=1",
+            plain: Some(Plain { uri: b"https://a.example/orders/7?full=1", path: b"/plain" }),
             ip: Some("120.110.10.11"),
-            body: Some(r#"{"query":"mutation { x }","n":{"deep":7},"t":true}"#),
-            response: Some((429, &response)),
+            body: &body,
+            response: Some((429, Index::of(&response))),
+            head: Index::of(&request.head),
         };
-        Conditions::read(Some(&groups)).hold(&facts)
+        conditions.hold(&facts) == Truth::Yes
     }
 
     fn one(path: &str, value: &str) -> bool {
@@ -164,7 +270,11 @@ mod tests {
             ("request.uri", "full=1$"),
             ("request.ip_address", r"120\.110\."),
             ("request.ip", "120"),
+            ("request.route", "^/plain$"),
             ("request.headers.X-PLAN", "^free, trial$"),
+            ("request.headers.x_plan", "^free$"),
+            ("request.headers.x-plan", "^trial$"),
+            ("request.body.t", "^false$"),
             ("request.body.query", "mutation"),
             ("request.body.n.deep", "^7$"),
             ("request.body.t", "true"),
@@ -194,6 +304,36 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_leaves_it_open_unless_the_rest_decides() {
+        let request = request();
+        let holds = |groups: Value| {
+            Conditions::read(Some(&groups)).hold(&Facts {
+                request: &request,
+                uri: b"",
+                plain: None,
+                ip: None,
+                body: &Content::Unreadable(Unreadable::TooLarge),
+                response: None,
+                head: Index::of(&request.head),
+            })
+        };
+        let one = |path: &str, value: &str| json!({"path": path, "value": value});
+        let all = |conditions: Value| json!([{"conditions": conditions}]);
+        let too_large = Truth::Unknown(Unreadable::TooLarge);
+        let body = || one("request.body.a", "x");
+        assert_eq!(holds(all(json!([body()]))), too_large);
+        assert_eq!(holds(all(json!([body(), one("request.verb", "POST")]))), too_large);
+        assert_eq!(holds(all(json!([body(), one("request.verb", "GET")]))), Truth::No);
+        let other = json!({"conditions": [one("request.verb", "POST")]});
+        assert_eq!(holds(json!([{"conditions": [body()]}, other])), Truth::Yes);
+        assert_eq!(
+            holds(all(json!([one("request.route", "^/admin")]))),
+            Truth::Unknown(Unreadable::Path)
+        );
+        assert_eq!(holds(all(json!([one("request.route", "^/orders")]))), Truth::Yes);
+    }
+
+    #[test]
     fn an_expression_that_cannot_be_read_or_is_too_large_is_found_nowhere() {
         for pattern in
             ["(", "[", "(?=x)", "a{100000}", &"(a{50}){50}".repeat(20), &"a".repeat(3000)]
@@ -210,7 +350,15 @@ mod tests {
         let conditions = Conditions::read(Some(&groups));
         patience::assert_linear("an expression", 5000, |length| {
             let request = Request { method: vec![b'a'; length], ..request() };
-            let facts = Facts { request: &request, uri: b"", ip: None, body: None, response: None };
+            let facts = Facts {
+                request: &request,
+                uri: b"",
+                plain: None,
+                ip: None,
+                body: &Content::default(),
+                response: None,
+                head: Index::default(),
+            };
             conditions.hold(&facts);
         });
     }

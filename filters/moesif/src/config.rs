@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) max_queue_bytes: usize,
     pub(crate) compress: bool,
     pub(crate) debug: bool,
+    /// A request is refused of which a rule that blocks asks for something that cannot be read.
+    pub(crate) refuses_unreadable: bool,
     /// Settings that were given and change nothing.
     pub(crate) ignored: Vec<&'static str>,
 }
@@ -117,6 +119,9 @@ impl Config {
             max_queue_bytes: size(f.integer("max_queue_bytes", 65_536..=1 << 30, 8 << 20)),
             compress: f.flag("enable_compression", false),
             debug: f.flag("debug", false),
+            refuses_unreadable: f
+                .choice("unreadable_requests", &[("refuse", true), ("pass", false)])
+                .unwrap_or(true),
             ignored: ignored(f),
         }
     }

@@ -3,16 +3,18 @@
 //! ```text
 //! Arrived ──not ours──▶ Over
 //!    ├──a rule asks for the body──▶ Judging ──body──▶ Noting ──done──▶ Over
+//!    ├──the same, its length unknown─▶ Collecting ──pieces──▶ Noting ──▲
 //!    └────────────────────────────────────────────────▶ Noting ──done──▶ Over
 //! ```
 
-use crate::body::Body;
+use crate::body::{Body, MAX_UNPACKED};
 use crate::capture::{Capture, LeftOut};
-use crate::condition::Facts;
+use crate::condition::{Facts, Index, Plain};
+use crate::content::{Content, Unreadable};
 use crate::event::{Event as Record, Reply as Answered, TRANSACTION, client_ip};
 use crate::hub::{Hub, Tools};
 use crate::identify::{Known, Who, session_token};
-use crate::rules::{Block, Rules};
+use crate::rules::{Block, Rules, Verdict};
 use crate::sampling::{AppConfig, weight};
 use crate::uri;
 use consumer::{Arrival, arrival};
@@ -40,6 +42,8 @@ enum State {
     Arrived,
     /// A rule needs the body.
     Judging(Box<Notes>),
+    /// Kong: a rule needs the body, if there is one; so much of it is here.
+    Collecting(Box<Notes>, Vec<u8>),
     Noting(Box<Notes>),
     Over,
 }
@@ -62,6 +66,15 @@ struct Notes {
     app: Rc<AppConfig>,
     /// It is known already that the event is not to be sent.
     skipped: bool,
+}
+
+/// What the rules still have to see of a request.
+enum Ahead {
+    Nothing,
+    Comes,
+    MayFollow,
+    /// It comes, and cannot be read.
+    Unreadable(Unreadable),
 }
 
 /// The response as it went by.
@@ -95,15 +108,59 @@ impl MoesifFlow {
         notes.mark_request(&self.hub, &mut edits);
         notes.begin_body(&self.hub);
         let rules = self.hub.rules();
-        if rules.look_at_body() && notes.body_is_promised(&self.hub) {
-            return (State::Judging(Box::new(notes)), Step::AwaitBody(edits));
+        let ahead = if rules.is_empty() { Ahead::Nothing } else { notes.ahead(&self.hub, &rules) };
+        match ahead {
+            Ahead::Comes => (State::Judging(Box::new(notes)), Step::AwaitBody(edits)),
+            Ahead::MayFollow => {
+                let state = State::Collecting(Box::new(notes), Vec::new());
+                (state, Step::StreamBodyAfter(edits))
+            }
+            Ahead::Nothing => self.judge(notes, &Content::default(), edits),
+            Ahead::Unreadable(why) => self.judge(notes, &Content::Unreadable(why), edits),
         }
-        let step = notes.judge(&self.hub, &rules, None, edits);
+    }
+
+    /// Holds the rules against a request of which all is known that can be.
+    fn judge(&self, mut notes: Notes, body: &Content, edits: Vec<Edit>) -> (State, Step) {
+        let step = notes.judge(&self.hub, &self.hub.rules(), body, edits);
         (State::Noting(Box::new(notes)), step)
     }
 
+    /// The whole body is here, or what there is to know of it instead.
+    fn judge_body(
+        &self,
+        mut notes: Box<Notes>,
+        body: Result<Vec<u8>, Unreadable>,
+    ) -> (State, Step) {
+        let kept = notes.body.as_mut();
+        let content = match &body {
+            Ok(bytes) => {
+                kept.into_iter().for_each(|capture| capture.take(bytes, true));
+                let rules = self.hub.rules();
+                let limit = self.hub.config.request.body.limit;
+                if bytes.len() > limit {
+                    Content::Unreadable(Unreadable::TooLarge)
+                } else {
+                    let opened = limit.saturating_mul(10).min(MAX_UNPACKED);
+                    Content::read(&notes.request.head, bytes, &rules.body_paths(), opened)
+                }
+            }
+            Err(why) => {
+                let lost = match why {
+                    Unreadable::TooLarge => LeftOut::TooLarge,
+                    _ => LeftOut::NotAvailable,
+                };
+                kept.into_iter().for_each(|capture| capture.lose(lost));
+                Content::Unreadable(*why)
+            }
+        };
+        self.judge(*notes, &content, Vec::new())
+    }
+
     fn respond(&mut self, response: Response) -> Vec<Edit> {
-        let State::Noting(notes) = &mut self.state else { return Vec::new() };
+        let (State::Noting(notes) | State::Collecting(notes, _)) = &mut self.state else {
+            return Vec::new();
+        };
         let mut edits = Vec::new();
         if let Some(transaction) = &notes.transaction {
             edits.push(Edit::Set(TRANSACTION.into(), transaction.clone()));
@@ -143,7 +200,9 @@ impl Notes {
             skipped: false,
         };
         if notes.app.is_known_early() {
-            let ask = |first: &dyn Fn(&Facts<'_>) -> Option<u8>| notes.with_facts(hub, None, first);
+            let none = Content::default();
+            let ask =
+                |first: &dyn Fn(&Facts<'_>) -> Option<u8>| notes.with_facts(hub, &none, first);
             let rate = notes.app.rate(&Who::default(), ask);
             notes.skipped = notes.draw >= rate;
         }
@@ -179,30 +238,67 @@ impl Notes {
         }
     }
 
-    /// Whether the body can be waited for: the host will hand it over, and it is JSON of a reasonable size.
-    fn body_is_promised(&self, hub: &Hub) -> bool {
-        let head = &self.request.head;
-        let limit = u64::try_from(hub.config.request.body.limit).unwrap_or(u64::MAX);
+    /// What the rules still have to see of the request.
+    fn ahead(&self, hub: &Hub, rules: &Rules) -> Ahead {
+        let Request { head, method, .. } = &*self.request;
+        let length = length(head);
+        let unseen = match self.request.body {
+            BodyAhead::Comes => Unreadable::Malformed,
+            BodyAhead::None if self.request.body_may_follow => Unreadable::Malformed,
+            BodyAhead::None if self.request.body_hidden => Unreadable::Hidden,
+            BodyAhead::None => return Ahead::Nothing,
+        };
+        // As if it could not be read: whoever is certain all the same does not need it.
+        let verdict = self.verdict(hub, rules, &Content::Unreadable(unseen));
+        let decides = matches!(&verdict.open, Some((_, why)) if *why == unseen);
+        // A rule that adds headers holds nobody's upload.
         let json = |value: &[u8]| {
             value.to_ascii_lowercase().windows(4).any(|part| part == b"json" || part == b"grap")
         };
-        self.request.body == BodyAhead::Comes
-            && length(head).is_some_and(|length| length > 0 && length <= limit)
-            && head.first("content-type").is_some_and(json)
+        let limit = u64::try_from(hub.config.request.body.limit).unwrap_or(u64::MAX);
+        let is_small_json = length.is_some_and(|length| length > 0 && length <= limit)
+            && head.first("content-type").is_some_and(json);
+        let waits = decides || (verdict.open_headers && is_small_json);
+        if verdict.block.is_some() || !waits {
+            return Ahead::Nothing;
+        }
+        if unseen == Unreadable::Hidden {
+            return if decides { Ahead::Unreadable(unseen) } else { Ahead::Nothing };
+        }
+        if length.is_some_and(|length| length > limit) {
+            return Ahead::Unreadable(Unreadable::TooLarge);
+        }
+        if self.request.body == BodyAhead::Comes {
+            return Ahead::Comes;
+        }
+        // Kong: a method like these has a body only if the request describes one.
+        let bare =
+            matches!(method.as_slice(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"DELETE");
+        let says = ["content-type", "content-encoding", "transfer-encoding"];
+        match bare && says.iter().all(|name| head.first(name).is_none()) {
+            true => Ahead::Nothing,
+            false => Ahead::MayFollow,
+        }
+    }
+
+    fn verdict(&self, hub: &Hub, rules: &Rules, body: &Content) -> Verdict {
+        let who = self.who(hub, None);
+        self.with_facts(hub, body, |facts| rules.judge(&self.app, &who, facts))
     }
 
     /// Holds the rules against the request; `edits` go with it if it goes on.
-    fn judge(&mut self, hub: &Hub, rules: &Rules, body: Option<&[u8]>, edits: Vec<Edit>) -> Step {
+    fn judge(&mut self, hub: &Hub, rules: &Rules, body: &Content, edits: Vec<Edit>) -> Step {
         if rules.is_empty() {
             return Step::Forward(edits);
         }
-        let who = self.who(hub, None);
-        let verdict = self.with_facts(hub, body, |facts| rules.judge(&self.app, &who, facts));
-        let Some(block) = verdict.block else {
-            self.headers = verdict.headers;
+        let Verdict { block, open, headers, .. } = self.verdict(hub, rules, body);
+        let open = open.filter(|_| hub.config.refuses_unreadable);
+        let Some(block) = block.or_else(|| open.map(|(rule, why)| Block::unreadable(rule, why)))
+        else {
+            self.headers = headers;
             return Step::Forward(edits);
         };
-        let headers = verdict.headers.into_iter();
+        let headers = headers.into_iter();
         let reply = Reply {
             status: block.status,
             headers: headers.map(|(name, value)| (name.into(), value.into_bytes())).collect(),
@@ -227,22 +323,24 @@ impl Notes {
         })
     }
 
-    fn with_facts<R>(
-        &self,
-        hub: &Hub,
-        body: Option<&[u8]>,
-        ask: impl FnOnce(&Facts<'_>) -> R,
-    ) -> R {
+    fn with_facts<R>(&self, hub: &Hub, body: &Content, ask: impl FnOnce(&Facts<'_>) -> R) -> R {
         let request = &*self.request;
         let ip = client_ip(&hub.config, request);
-        let uri = uri::full(&request.origin, &request.head, &request.target, &Default::default());
+        let full =
+            |target: &[u8]| uri::full(&request.origin, &request.head, target, &Default::default());
+        let uri = full(&request.target);
+        let plain = uri::normalised(&request.target).map(|target| (full(&target), target));
         let response = self.response.as_ref().map(|seen| &seen.response);
         ask(&Facts {
             request,
             uri: &uri,
+            plain: plain
+                .as_ref()
+                .map(|(uri, target)| Plain { uri: uri.as_slice(), path: uri::path(target) }),
             ip: ip.as_deref(),
-            body: body.and_then(|body| std::str::from_utf8(body).ok()),
-            response: response.map(|response| (response.status, &response.head)),
+            body,
+            response: response.map(|response| (response.status, Index::of(&response.head))),
+            head: Index::of(&request.head),
         })
     }
 
@@ -273,8 +371,16 @@ impl Notes {
         }
         let seen = self.response.as_deref();
         let who = self.who(hub, seen.map(|seen| &seen.response));
-        let text = self.body.as_ref().map(Capture::bytes);
-        let rate = self.app.rate(&who, |first| self.with_facts(hub, text, first));
+        let rate = self.app.rate(&who, |first| {
+            let bytes = self.body.as_ref().map(Capture::bytes).unwrap_or_default();
+            let opened = hub.config.request.body.limit.saturating_mul(10).min(MAX_UNPACKED);
+            let paths = self.app.body_paths();
+            let body = match paths.is_empty() {
+                true => Content::default(),
+                false => Content::read(&self.request.head, bytes, &paths, opened),
+            };
+            self.with_facts(hub, &body, first)
+        });
         if self.draw >= rate {
             hub.tallies.count("sampled_out", 1);
             return None;
@@ -333,18 +439,28 @@ impl Flow for MoesifFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Over), event) {
             (State::Arrived, Event::Request(request)) => self.arrive(request),
-            (State::Judging(mut notes), Event::Body(body)) => {
-                match (&body, &mut notes.body) {
-                    (Ok(bytes), Some(capture)) => capture.take(bytes, true),
-                    (Err(_), Some(capture)) => capture.lose(LeftOut::NotAvailable),
-                    (_, None) => {}
+            (State::Judging(notes), Event::Body(body)) => {
+                // Kong puts a large body into a file.
+                self.judge_body(notes, body.map_err(|_| Unreadable::TooLarge))
+            }
+            (State::Collecting(notes, mut body), Event::Chunk(piece)) => {
+                if body.len().saturating_add(piece.len()) > self.hub.config.request.body.limit {
+                    self.judge_body(notes, Err(Unreadable::TooLarge))
+                } else {
+                    body.extend_from_slice(&piece);
+                    (State::Collecting(notes, body), Step::StreamBody)
                 }
-                let step =
-                    notes.judge(&self.hub, &self.hub.rules(), body.as_deref().ok(), Vec::new());
-                (State::Noting(notes), step)
+            }
+            (State::Collecting(notes, mut body), Event::Body(rest)) => {
+                let whole = rest.map(|rest| {
+                    body.extend_from_slice(&rest);
+                    body
+                });
+                self.judge_body(notes, whole.map_err(|_| Unreadable::TooLarge))
             }
             // The host broke the order of events: refuse rather than guess.
-            (State::Arrived | State::Judging(_) | State::Noting(_) | State::Over, _) => {
+            (State::Judging(_) | State::Collecting(..), _)
+            | (State::Arrived | State::Noting(_) | State::Over, _) => {
                 over(Step::Reply(Reply::error(500, "An unexpected error occurred")))
             }
         };
@@ -353,7 +469,7 @@ impl Flow for MoesifFlow {
     }
 
     fn wants_response(&self) -> bool {
-        matches!(self.state, State::Noting(_))
+        matches!(self.state, State::Noting(_) | State::Collecting(..))
     }
 
     fn on_response(&mut self, event: ResponseEvent) -> ResponseStep {
@@ -364,7 +480,9 @@ impl Flow for MoesifFlow {
     }
 
     fn watches(&self) -> Watch {
-        let State::Noting(notes) = &self.state else { return Watch::default() };
+        let (State::Noting(notes) | State::Collecting(notes, _)) = &self.state else {
+            return Watch::default();
+        };
         let wants = |capture: Option<&Capture>| capture.is_some_and(Capture::wants_more);
         Watch {
             request_body: notes.block.is_none() && wants(notes.body.as_ref()),
@@ -374,7 +492,7 @@ impl Flow for MoesifFlow {
     }
 
     fn on_piece(&mut self, piece: Piece<'_>) {
-        let State::Noting(notes) = &mut self.state else { return };
+        let (State::Noting(notes) | State::Collecting(notes, _)) = &mut self.state else { return };
         let response = notes.response.as_mut().and_then(|seen| seen.body.as_mut());
         match (piece, &mut notes.body, response) {
             (Piece::Request(bytes, last), Some(body), _)
@@ -387,9 +505,8 @@ impl Flow for MoesifFlow {
     }
 
     fn on_done(&mut self, done: &Done) -> bool {
-        let State::Noting(notes) = std::mem::replace(&mut self.state, State::Over) else {
-            return false;
-        };
+        let state = std::mem::replace(&mut self.state, State::Over);
+        let (State::Noting(notes) | State::Collecting(notes, _)) = state else { return false };
         let hub = &self.hub;
         let Some(event) = notes.event(hub, done) else { return false };
         let given_up = hub.with_queue(|queue| queue.push(event, done.now));

@@ -339,44 +339,135 @@ fn graphql_rule(hub: &Hub) {
     );
 }
 
+/// The answer to a request, with its body if that is waited for; 0 where it goes on.
+fn status_of(hub: &Rc<Hub>, request: Request, body: Result<&[u8], Unavailable>) -> u16 {
+    let mut flow = flow(hub);
+    let mut step = arrive(&mut flow, request);
+    if matches!(step, Step::AwaitBody(_)) {
+        step = flow.on(Event::Body(body.map(<[u8]>::to_vec)));
+    }
+    let status = match step {
+        Step::Forward(_) => 0,
+        Step::Reply(reply) => reply.status,
+        other => panic!("{other:?}"),
+    };
+    respond(&mut flow, 200, &[]);
+    done(&mut flow);
+    let event = event(hub);
+    assert_eq!(event.get("blocked_by").is_some(), status > 0, "the event says so");
+    status
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
 #[test]
 fn a_body_is_waited_for_where_a_rule_asks_for_it() {
     let hub = hub("{}");
     graphql_rule(&hub);
-    let json = [("content-type", "application/json"), ("content-length", "24")];
-    for (body, blocked) in [
-        (Ok(&b"{\"query\":\"mutation {x}\"}"[..]), true),
-        (Ok(b"{\"query\":\"query {x}\"}   "), false),
-        (Ok(b"{\"query\":\"mutation {x}}}"), false),
-        (Err(Unavailable), false),
+    for (body, status) in [
+        (&b"{\"query\":\"mutation {x}\"}"[..], 400),
+        (b"{\"query\":\"ok\",\"query\":\"mutation {x}\"}", 400),
+        (b"\xef\xbb\xbf{\"query\":[\"mutation {x}\"]}", 400),
+        (b"{\"query\":\"query {x}\"}   ", 0),
+        (b"", 0),
     ] {
-        let mut flow = flow(&hub);
-        assert_eq!(
-            arrive(&mut flow, request(&json)),
-            Step::AwaitBody(vec![published(), set(TRANSACTION, ID)])
+        assert_eq!(status_of(&hub, request(&[JSON]), Ok(body)), status, "{body:?}");
+    }
+    let text = [("content-type", "text/plain")];
+    assert_eq!(status_of(&hub, request(&text), Ok(b"{\"query\":\"mutation\"}")), 400);
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(status_of(&hub, request(&form), Ok(b"a=1;+query=mutation")), 400);
+    assert_eq!(status_of(&hub, request(&text), Ok(b"mutation")), 0);
+    let none = Request { body: BodyAhead::None, ..request(&[JSON]) };
+    assert_eq!(status_of(&hub, none, Ok(b"")), 0);
+}
+
+#[test]
+fn what_a_blocking_rule_needs_and_cannot_be_read_is_refused() {
+    for (setting, refused) in [("{}", true), (r#"{"unreadable_requests":"pass"}"#, false)] {
+        let hub = hub(setting);
+        rules(
+            &hub,
+            json!([{"_id": "g", "type": "regex", "block": true, "regex_config": [
+                {"conditions": [{"path": "request.body.query", "value": "mutation"},
+                    {"path": "request.verb", "value": "POST"}]},
+                {"conditions": [{"path": "request.route", "value": "^/admin"}]}],
+            "response": {"status": 403}}]),
         );
-        let step = flow.on(Event::Body(body.map(<[u8]>::to_vec)));
-        assert_eq!(matches!(step, Step::Reply(_)), blocked, "{body:?}");
-        assert!(blocked || step == Step::Forward(vec![]));
-        respond(&mut flow, 200, &[]);
-        done(&mut flow);
-        assert_eq!(event(&hub)["request"].get("body").is_some(), body.is_ok());
+        let gzip = ("content-encoding", "br");
+        let long = ("content-length", "100001");
+        for (request, body, status) in [
+            (request(&[JSON]), Ok(&b"{\"query\":1,}"[..]), 400),
+            (request(&[JSON]), Err(Unavailable), 413),
+            (request(&[JSON, gzip]), Ok(b"x"), 415),
+            (request(&[JSON, long]), Ok(b""), 413),
+            (request(&[JSON]), Ok(&[b' '; 100_001]), 413),
+            (
+                Request { body: BodyAhead::None, body_hidden: true, ..request(&[JSON]) },
+                Ok(b""),
+                500,
+            ),
+            (
+                Request { target: b"/%2561dmin".to_vec(), body: BodyAhead::None, ..request(&[]) },
+                Ok(b""),
+                400,
+            ),
+        ] {
+            let expected = if refused { status } else { 0 };
+            assert_eq!(status_of(&hub, request.clone(), body), expected, "{request:?}");
+        }
+        let certain = Request { method: b"PUT".to_vec(), ..request(&[JSON, gzip]) };
+        assert_eq!(status_of(&hub, certain, Ok(b"x")), 0, "the rule does not concern it");
+        let admin = Request { target: b"/%61dmin;v=1/x".to_vec(), ..request(&[]) };
+        assert_eq!(status_of(&hub, admin, Ok(b"")), 403);
     }
 }
 
 #[test]
-fn a_body_that_is_not_promised_is_not_waited_for() {
+fn a_rule_that_adds_headers_holds_nobodys_upload() {
+    let hub = hub("{}");
+    rules(
+        &hub,
+        json!([{"_id": "h", "type": "regex", "regex_config": [{"conditions": [
+            {"path": "request.body.query", "value": "mutation"}]}], "response": {"headers": {"X-M": "1"}}}]),
+    );
+    let length = ("content-length", "24");
+    for (fields, waits) in [
+        (&[JSON, length][..], true),
+        (&[JSON], false),
+        (&[("content-type", "text/plain"), length], false),
+        (&[JSON, ("content-length", "100001")], false),
+    ] {
+        let step = arrive(&mut flow(&hub), request(fields));
+        assert_eq!(matches!(step, Step::AwaitBody(_)), waits, "{fields:?}");
+        assert!(waits || matches!(step, Step::Forward(_)));
+    }
+}
+
+#[test]
+fn on_kong_a_body_of_unknown_length_is_judged_too() {
     let hub = hub("{}");
     graphql_rule(&hub);
-    for (fields, body) in [
-        (&[("content-type", "application/json")][..], BodyAhead::Comes),
-        (&[("content-type", "text/plain"), ("content-length", "24")], BodyAhead::Comes),
-        (&[("content-type", "application/json"), ("content-length", "100001")], BodyAhead::Comes),
-        (&[("content-type", "application/json"), ("content-length", "24")], BodyAhead::None),
-    ] {
-        let step = arrive(&mut flow(&hub), Request { body, ..request(fields) });
-        assert!(matches!(step, Step::Forward(_)), "{fields:?}");
-    }
+    let unknown = |method: &str, fields| Request {
+        body: BodyAhead::None,
+        body_may_follow: true,
+        method: method.into(),
+        ..request(fields)
+    };
+    let mut first = flow(&hub);
+    assert!(matches!(arrive(&mut first, unknown("POST", &[JSON])), Step::StreamBodyAfter(_)));
+    assert_eq!(first.on(Event::Chunk(b"{\"query\":\"muta".to_vec())), Step::StreamBody);
+    first.on(Event::Chunk(b"tion\"}".to_vec()));
+    assert!(matches!(first.on(Event::Body(Ok(vec![]))), Step::Reply(_)));
+    let mut endless = flow(&hub);
+    arrive(&mut endless, unknown("POST", &[JSON]));
+    let Step::Reply(reply) = endless.on(Event::Chunk(vec![b' '; 100_001])) else { panic!() };
+    assert_eq!(reply.status, 413);
+    let plain = arrive(&mut flow(&hub), unknown("GET", &[]));
+    assert!(matches!(plain, Step::Forward(_)), "nothing says that there is a body");
+    let mut nothing = flow(&hub);
+    arrive(&mut nothing, unknown("POST", &[JSON]));
+    assert!(nothing.watches().done, "no body came, and the request is an event");
 }
 
 #[test]

@@ -90,6 +90,24 @@ fn a_scalar_is_found_by_its_path_as_it_is_written() {
     assert_eq!(scalar_at("5", &[], exact), Some(Scalar::Number("5".into())));
 }
 
+#[test]
+fn every_scalar_of_a_path_is_found_duplicates_and_lists_included() {
+    let wanted = HashSet::from(["a", "a.b", "a.b.c", "l"]);
+    let text = r#"{"a":1,"x":{"a":9},"a":{"b":"\u0032","b":{"c":3,"l":9},"z":0},"a.b":4,"l":[5,[6,{"y":9}],7],"a":true}"#;
+    let found = scalars_at(text, &wanted).unwrap();
+    for (path, values) in [
+        ("a", &["1", "true"][..]),
+        ("a.b", &["2", "4"]),
+        ("a.b.c", &["3"]),
+        ("l", &["5", "6", "7"]),
+    ] {
+        assert_eq!(found[path], values, "{path}");
+    }
+    assert_eq!(found.len(), 4);
+    assert_eq!(scalars_at(r#"{"a":1,}"#, &wanted), Err(NotJson));
+    assert_eq!(scalars_at(r#"[{"a":1},{"a":2}]"#, &wanted).unwrap()["a"], ["1", "2"]);
+}
+
 proptest! {
     #[test]
     fn any_text_is_judged_as_serde_judges_it(text in r#"[\[\]{}:,"\\ue0-9.\-+ a-ftrn]{0,24}"#) {

@@ -38,6 +38,7 @@ mod client_ip;
 mod collector;
 mod condition;
 mod config;
+mod content;
 mod event;
 mod filter;
 mod flow;

@@ -1,6 +1,6 @@
 //! What must not leave the gateway: members of JSON and form bodies, query parameters, headers.
 //!
-//! Names are compared without case. A body is gone through once, whatever the number of masks and the nesting.
+//! Names are compared without case, and `_` is `-`, as it is to many servers. A body is gone through once, whatever the number of masks and the nesting.
 
 use crate::json::{NotJson, Scanner, Token};
 use exchange::Query;
@@ -20,7 +20,8 @@ pub(crate) struct Masks {
 
 impl Masks {
     pub(crate) fn new(names: impl IntoIterator<Item = String>) -> Self {
-        let mut names: Vec<String> = names.into_iter().map(|name| name.to_lowercase()).collect();
+        let mut names: Vec<String> =
+            names.into_iter().map(|name| folded(&name).into_owned()).collect();
         names.sort_unstable();
         names.dedup();
         let lengths = names.iter().fold(0, |lengths, name| lengths | length_bit(name));
@@ -36,17 +37,15 @@ impl Masks {
         if name.is_ascii() && self.lengths & length_bit(name) == 0 {
             return false;
         }
-        let lower = if name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
-            Cow::Borrowed(name)
-        } else {
-            Cow::Owned(name.to_lowercase())
-        };
-        self.names.binary_search_by(|known| known.as_str().cmp(&lower)).is_ok()
+        let name = folded(name);
+        self.names.binary_search_by(|known| known.as_str().cmp(&name)).is_ok()
     }
 
     /// Whether a form's or a query's field is masked: `user[password]` and `user.password` are by `password`.
     fn cover_field(&self, name: &[u8]) -> bool {
-        let name = String::from_utf8_lossy(name);
+        // White space before a name, and all from a NUL on, is nothing to some servers.
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let name = String::from_utf8_lossy(name.trim_ascii());
         self.cover(&name) || name.split(['[', ']', '.']).any(|part| self.cover(part))
     }
 
@@ -85,9 +84,22 @@ impl Masks {
         Ok(cut.finish())
     }
 
-    /// A form without the masked fields.
+    /// A form without the masked fields, for servers that end one at `&` alone and for those that do so at `;` too.
     pub(crate) fn form(&self, body: &[u8]) -> Vec<u8> {
-        Query::new(body).without(|name| self.cover_field(name))
+        let mut out = Vec::with_capacity(body.len());
+        for piece in body.split(|byte| *byte == b'&') {
+            if piece.is_empty() || self.cover_parameter(piece) {
+                continue;
+            }
+            let parts =
+                piece.split(|byte| *byte == b';').filter(|part| !self.cover_parameter(part));
+            let kept = parts.collect::<Vec<_>>().join(&b';');
+            if !kept.is_empty() {
+                out.extend_from_slice(if out.is_empty() { b"" } else { b"&" });
+                out.extend_from_slice(&kept);
+            }
+        }
+        out
     }
 
     /// A target or any other text with a query, in which the values of masked parameters are replaced.
@@ -123,6 +135,15 @@ impl Masks {
 
     fn cover_parameter(&self, raw: &[u8]) -> bool {
         Query::new(raw).pairs().next().is_some_and(|(name, _)| self.cover_field(&name))
+    }
+}
+
+/// A name in lower case, with `-` for `_`.
+fn folded(name: &str) -> Cow<'_, str> {
+    let is_folded = |b: u8| b.is_ascii() && !b.is_ascii_uppercase() && b != b'_';
+    match name.bytes().all(is_folded) {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(name.to_lowercase().replace('_', "-")),
     }
 }
 

@@ -56,6 +56,31 @@ fn a_form_loses_the_field_in_every_spelling() {
 }
 
 #[test]
+fn a_mask_holds_for_underscores_and_dashes_alike() {
+    let masks = masks(&["x-api-key", "card_number"]);
+    for name in ["x-api-key", "X_API_KEY", "x_api-key", "card-number", "Card_Number"] {
+        assert!(masks.cover(name), "{name}");
+    }
+    assert!(!masks.cover("xapikey"));
+    assert_eq!(masks.json(r#"{"x_api_key":1,"a":2}"#).unwrap(), r#"{"a":2}"#);
+    assert_eq!(masks.query(b"/?x_api_key=1").as_ref(), b"/?x_api_key=*****");
+}
+
+#[test]
+fn no_spelling_of_a_form_hides_a_masked_field() {
+    let masks = masks(&["password"]);
+    for (form, left) in [
+        ("a=1;password=x;b=2&c", "a=1;b=2&c"),
+        ("a=1&+password=x", "a=1"),
+        ("%20%09password=x;password=y", ""),
+        ("a=1&password%00x=y", "a=1"),
+    ] {
+        assert_eq!(masks.form(form.as_bytes()), left.as_bytes(), "{form}");
+    }
+    assert_eq!(masks.query(b"/?+password=1;b").as_ref(), b"/?+password=*****;b");
+}
+
+#[test]
 fn every_occurrence_of_a_query_parameter_is_masked_and_no_other() {
     let mask = |target: &str| {
         let masked = masks(&["key", "api-key"]).query(target.as_bytes()).into_owned();

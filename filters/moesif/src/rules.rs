@@ -1,11 +1,13 @@
 //! Governance: what the collector's rules (`/v1/rules`) do with a request.
 
 use crate::body::is_json;
-use crate::condition::{Conditions, Facts};
+use crate::condition::{Conditions, Facts, Truth};
+use crate::content::Unreadable;
 use crate::identify::Who;
 use crate::sampling::{AppConfig, Membership};
 use crate::template::Values;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// All rules, the ones that count most first.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +41,10 @@ enum Kind {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) block: Option<Block>,
+    /// A rule that blocks may concern the request: it asks for something that cannot be read.
+    pub(crate) open: Option<(String, Unreadable)>,
+    /// The same for a rule that adds headers alone.
+    pub(crate) open_headers: bool,
     /// For the response, whoever makes it; each name once.
     pub(crate) headers: Vec<(String, String)>,
 }
@@ -71,18 +77,31 @@ impl Rules {
         self.0.is_empty()
     }
 
-    /// Whether a decision may need the request's body.
-    pub(crate) fn look_at_body(&self) -> bool {
-        self.0.iter().any(|rule| rule.conditions.look_at("request.body."))
+    /// The paths into a body that decide about a rule.
+    pub(crate) fn body_paths(&self) -> HashSet<&str> {
+        self.0.iter().flat_map(|rule| rule.conditions.body_paths()).collect()
     }
 
     /// Holds all rules against a request.
     pub(crate) fn judge(&self, config: &AppConfig, who: &Who, facts: &Facts<'_>) -> Verdict {
         let mut verdict = Verdict::default();
+        let mut named = HashSet::new();
         for rule in &self.0 {
-            let Some(values) = rule.applies(config, who, facts) else { continue };
+            let (values, truth) = rule.applies(config, who, facts);
+            match truth {
+                Truth::No => continue,
+                Truth::Unknown(why) if rule.block => {
+                    verdict.open.get_or_insert_with(|| (rule.id.clone(), why));
+                    continue;
+                }
+                Truth::Unknown(_) => {
+                    verdict.open_headers = true;
+                    continue;
+                }
+                Truth::Yes => {}
+            }
             for (name, text) in &rule.headers {
-                if !verdict.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                if named.insert(name.to_ascii_lowercase()) {
                     let value = values.fill(text).chars().filter(|c| !c.is_control()).collect();
                     verdict.headers.push((name.clone(), value));
                 }
@@ -92,6 +111,15 @@ impl Rules {
             }
         }
         verdict
+    }
+}
+
+impl Block {
+    /// The answer to a request that the rule cannot judge.
+    pub(crate) fn unreadable(rule: String, why: Unreadable) -> Self {
+        let (status, message) = why.answer();
+        let body = serde_json::json!({"message": message}).to_string().into_bytes();
+        Self { rule, status, content_type: Some("application/json"), body }
     }
 }
 
@@ -132,13 +160,13 @@ impl Rule {
         Some((priority, read))
     }
 
-    /// Whether it is about this request; with the values of its variables.
+    /// Whether it is about this request, and the values of its variables.
     fn applies<'a>(
         &'a self,
         config: &'a AppConfig,
         who: &Who,
         facts: &Facts<'_>,
-    ) -> Option<Values<'a>> {
+    ) -> (Values<'a>, Truth) {
         let cohorts: Option<&[Membership]> = match self.kind {
             Kind::User => who.user.as_ref().map(|id| config.cohorts_of_user(id)),
             Kind::Company => who.company.as_ref().map(|id| config.cohorts_of_company(id)),
@@ -151,8 +179,8 @@ impl Rule {
             (_, Some(_)) => membership.is_some() != self.not_matching,
         };
         let known = membership.map(|membership| &membership.values);
-        let holds = concerned && self.conditions.hold(facts);
-        holds.then_some(Values { declared: &self.variables, known })
+        let truth = if concerned { self.conditions.hold(facts) } else { Truth::No };
+        (Values { declared: &self.variables, known }, truth)
     }
 
     fn answer(&self, values: &Values<'_>) -> Block {

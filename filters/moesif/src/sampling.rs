@@ -1,9 +1,9 @@
 //! What the collector says about sampling, and about who is in which cohort: `/v1/config`.
 
-use crate::condition::{Conditions, Facts};
+use crate::condition::{Conditions, Facts, Truth};
 use crate::identify::Who;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The application's configuration. Every part of the document may be absent, and an odd part spoils no other.
 #[derive(Debug, Clone)]
@@ -69,7 +69,7 @@ impl AppConfig {
         let first = |facts: &Facts<'_>| {
             self.requests
                 .iter()
-                .find(|(conditions, _)| conditions.hold(facts))
+                .find(|(conditions, _)| conditions.hold(facts) == Truth::Yes)
                 .map(|(_, rate)| *rate)
         };
         // Putting facts together costs more than all the rest.
@@ -87,6 +87,11 @@ impl AppConfig {
             conditions.look_at("response.") || conditions.look_at("request.body.")
         };
         self.users.is_empty() && self.companies.is_empty() && !self.requests.iter().any(late)
+    }
+
+    /// The paths into a body that decide about a rate.
+    pub(crate) fn body_paths(&self) -> HashSet<&str> {
+        self.requests.iter().flat_map(|(conditions, _)| conditions.body_paths()).collect()
     }
 
     pub(crate) fn cohorts_of_user(&self, id: &str) -> &[Membership] {
@@ -138,6 +143,8 @@ fn membership(entry: &Value) -> Option<Membership> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::condition::Index;
+    use crate::content::Content;
     use exchange::{Head, Request};
     use serde_json::json;
 
@@ -152,9 +159,11 @@ mod tests {
         let facts = Facts {
             request: &request,
             uri: b"",
+            plain: None,
             ip: None,
-            body: None,
-            response: Some((status, &response)),
+            body: &Content::default(),
+            response: Some((status, Index::of(&response))),
+            head: Index::default(),
         };
         config.rate(&Who { user: text(user), company: text(company) }, |first| first(&facts))
     }

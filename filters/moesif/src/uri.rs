@@ -1,7 +1,7 @@
 //! The URI that the client asked for, put together from what the gateway knows.
 
 use crate::mask::Masks;
-use exchange::{Head, Origin};
+use exchange::{Head, Origin, normalise};
 
 /// The collector takes an event with no more query parameters than this.
 const MAX_PARAMETERS: usize = 500;
@@ -43,6 +43,14 @@ fn bounded(target: &[u8]) -> &[u8] {
     let ends = target.iter().enumerate().skip(query).filter(|(_, byte)| **byte == b'&');
     let end = ends.map(|(at, _)| at).nth(MAX_PARAMETERS.saturating_sub(1));
     target.get(..end.unwrap_or(target.len())).unwrap_or(target)
+}
+
+/// The target with its path as most servers read it. `None` where they read it differently.
+pub(crate) fn normalised(target: &[u8]) -> Option<Vec<u8>> {
+    let raw = path(target);
+    let query = target.iter().position(|byte| *byte == b'?');
+    let query = query.and_then(|at| target.get(at..)).unwrap_or_default();
+    Some([&normalise(raw)?, query].concat())
 }
 
 /// The path alone: what rules call the route.

@@ -1,76 +1,67 @@
-//! Which bodies can be changed.
+//! Which bodies can be changed, and what becomes of the others.
 
 use crate::changes::Filled;
 use crate::members::Members;
 use crate::parameters::Parameters;
 use crate::parts::Parts;
+use exchange::{Media, Opaque, Query};
 
-/// A kind of body with fields in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Json,
-    Form,
-    Multipart(Vec<u8>),
+/// Why the changes cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// A value would break out of its place.
+    Value,
+    /// The body is not what its type says, or servers would find other fields in it.
+    Malformed,
+    /// It has a type, a character set or an encoding in which fields cannot be found.
+    Unsupported,
 }
 
-/// The body that the changes would make is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BadBody;
-
-impl Kind {
-    /// What a `content-type` says; Kong looks for these words anywhere in it.
-    pub(crate) fn of(content_type: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(content_type).ok()?;
-        let lower = text.to_ascii_lowercase();
-        if lower.contains("application/json") {
-            Some(Self::Json)
-        } else if lower.contains("multipart/form-data") {
-            let boundary = text.split(';').find_map(|part| {
-                let (name, value) = part.split_once('=')?;
-                let named = name.trim().eq_ignore_ascii_case("boundary");
-                named.then(|| value.trim().trim_matches('"'))
-            })?;
-            (1..=70).contains(&boundary.len()).then(|| Self::Multipart(boundary.into()))
-        } else if lower.contains("application/x-www-form-urlencoded") {
-            Some(Self::Form)
-        } else {
-            None
+impl From<Opaque> for Trouble {
+    fn from(opaque: Opaque) -> Self {
+        match opaque {
+            Opaque::Malformed => Self::Malformed,
+            Opaque::OtherType | Opaque::OtherCharacters | Opaque::Encoded => Self::Unsupported,
         }
     }
+}
 
-    /// `body` after `changes`; `None` where it stays as it is, because it is not what its type says.
-    ///
-    /// # Errors
-    /// When a value would break out of its place.
-    pub(crate) fn changed(
-        &self,
-        body: &[u8],
-        changes: &Filled,
-    ) -> Result<Option<Vec<u8>>, BadBody> {
-        let made = match self {
-            Self::Json => {
-                let members =
-                    if body.is_empty() { Some(Members::default()) } else { Members::parse(body) };
-                members.map(|mut members| {
-                    changes.apply(&mut members);
-                    members.text()
-                })
+/// `body` after `changes`; `None` where it stays as it is.
+///
+/// # Errors
+/// When that cannot be done.
+pub(crate) fn changed(
+    media: &Media,
+    body: &[u8],
+    changes: &Filled,
+) -> Result<Option<Vec<u8>>, Trouble> {
+    let (made, is_empty) = match media {
+        Media::Json => {
+            let members =
+                if body.is_empty() { Some(Members::default()) } else { Members::parse(body) };
+            let mut members = members.ok_or(Trouble::Malformed)?;
+            changes.apply(&mut members);
+            (members.text(), members.is_empty())
+        }
+        Media::Form => {
+            if changes.concern_any(Query::new(body).disputed()) {
+                return Err(Trouble::Malformed);
             }
-            Self::Form => {
-                let mut parameters = Parameters::parse(body);
-                changes.apply(&mut parameters);
-                Some(parameters.text())
-            }
-            Self::Multipart(boundary) => match Parts::parse(body, boundary) {
-                Some(mut parts) => {
-                    changes.apply(&mut parts);
-                    Some(parts.text().ok_or(BadBody)?)
-                }
-                None => None,
-            },
-        };
-        Ok(made.filter(|made| made != body))
-    }
+            let mut parameters = Parameters::parse(body);
+            changes.apply(&mut parameters);
+            let text = parameters.text();
+            let is_empty = text.is_empty();
+            (text, is_empty)
+        }
+        Media::Multipart(boundary) => {
+            let mut parts = Parts::parse(body, boundary).ok_or(Trouble::Malformed)?;
+            changes.apply(&mut parts);
+            (parts.text().ok_or(Trouble::Value)?, parts.is_empty())
+        }
+    };
+    // Nothing stays nothing, and does not become an empty object.
+    let stays = made == body || (body.is_empty() && is_empty);
+    Ok((!stays).then_some(made))
 }
 
 #[cfg(test)]
@@ -78,53 +69,63 @@ mod tests {
     use super::*;
     use crate::changes::tests::filled;
 
+    fn multipart() -> Media {
+        Media::Multipart(b"XX".to_vec())
+    }
+
     #[test]
-    fn the_type_says_what_a_body_is() {
-        for (content_type, kind) in [
-            ("application/json", Some(Kind::Json)),
-            ("Application/JSON; charset=utf-8", Some(Kind::Json)),
-            ("application/x-www-form-urlencoded", Some(Kind::Form)),
-            ("multipart/form-data; boundary=XX", Some(Kind::Multipart(b"XX".to_vec()))),
+    fn a_body_that_is_not_what_its_type_says_is_no_body_to_change() {
+        let changes = filled([&["role"], &[], &[], &["b:1"], &[]]);
+        for (media, body) in [
+            (Media::Json, &b"malformed json body"[..]),
+            (Media::Json, b"[{\"role\":1}]"),
+            (Media::Json, b"{\"role\":1,}"),
+            (Media::Json, b"{\"role\":\"\xff\"}"),
+            (Media::Form, b"a=1;role=admin"),
+            (Media::Form, b"a=1&+role=admin"),
+            (multipart(), b"a=1"),
             (
-                "multipart/form-data; charset=x; Boundary=\"X X\"",
-                Some(Kind::Multipart(b"X X".to_vec())),
+                multipart(),
+                b"--XX\r\nContent-Disposition: form-data; name=a; name=role\r\n\r\n1\r\n--XX--",
             ),
-            ("multipart/form-data", None),
-            ("multipart/form-data; boundary=", None),
-            ("text/plain", None),
-            ("", None),
         ] {
-            assert_eq!(Kind::of(content_type.as_bytes()), kind, "{content_type}");
-        }
-        assert_eq!(Kind::of(b"application/json\xff"), None);
-    }
-
-    #[test]
-    fn a_body_that_is_not_what_its_type_says_stays_as_it_is() {
-        let changes = filled([&["a"], &[], &[], &["b:1"], &[]]);
-        for (kind, body) in [
-            (Kind::Json, "malformed json body"),
-            (Kind::Json, "[1]"),
-            (Kind::Multipart(b"XX".to_vec()), "a=1"),
-        ] {
-            assert_eq!(kind.changed(body.as_bytes(), &changes), Ok(None), "{body}");
+            let told = String::from_utf8_lossy(body);
+            assert_eq!(changed(&media, body, &changes), Err(Trouble::Malformed), "{told}");
         }
     }
 
     #[test]
-    fn an_empty_body_becomes_what_is_added() {
+    fn what_hides_a_field_from_a_careless_reader_does_not_hide_it_here() {
+        let changes = filled([&["role"], &[], &[], &[], &[]]);
+        let json =
+            changed(&Media::Json, b"\xef\xbb\xbf{\"role\":1,\"a\":2,\"\\u0072ole\":3}", &changes);
+        assert_eq!(json, Ok(Some(br#"{"a":2}"#.to_vec())));
+        let form = changed(&Media::Form, b"ro%6ce=admin&a=1;b=2", &changes);
+        assert_eq!(form, Ok(Some(b"a=1;b=2".to_vec())), "a `;` before what nobody names");
+        for head in ["form-data; filename=\"a; name=x\"; name=\"role\"", "form-data;\r\n name=role"]
+        {
+            let body = format!("--XX\r\nContent-Disposition: {head}\r\n\r\n1\r\n--XX--\r\n");
+            let made = changed(&multipart(), body.as_bytes(), &changes);
+            assert_eq!(made, Ok(Some(b"--XX--\r\n".to_vec())), "{head}");
+        }
+    }
+
+    #[test]
+    fn an_empty_body_becomes_what_is_added_and_nothing_else() {
         let changes = filled([&["a"], &["c:d"], &["e:f"], &["b:1"], &[]]);
-        assert_eq!(Kind::Json.changed(b"", &changes), Ok(Some(br#"{"b":"1"}"#.to_vec())));
-        assert_eq!(Kind::Form.changed(b"", &changes), Ok(Some(b"b=1".to_vec())));
-        let nothing = filled([&["a"], &[], &[], &[], &[]]);
-        assert_eq!(Kind::Form.changed(b"", &nothing), Ok(None));
+        assert_eq!(changed(&Media::Json, b"", &changes), Ok(Some(br#"{"b":"1"}"#.to_vec())));
+        assert_eq!(changed(&Media::Form, b"", &changes), Ok(Some(b"b=1".to_vec())));
+        let nothing = filled([&["a"], &["c:d"], &["e:f"], &[], &[]]);
+        for media in [Media::Json, Media::Form, multipart()] {
+            assert_eq!(changed(&media, b"", &nothing), Ok(None), "{media:?}");
+        }
     }
 
     #[test]
     fn a_body_without_a_change_is_not_written_again() {
         let changes = filled([&["x"], &[], &[], &[], &[]]);
-        assert_eq!(Kind::Form.changed(b"a=%41&&b", &changes), Ok(Some(b"a=%41&b".to_vec())));
-        assert_eq!(Kind::Form.changed(b"a=%41&b", &changes), Ok(None));
-        assert_eq!(Kind::Json.changed(br#"{"a":[]}"#, &changes), Ok(None));
+        assert_eq!(changed(&Media::Form, b"a=%41&&b", &changes), Ok(Some(b"a=%41&b".to_vec())));
+        assert_eq!(changed(&Media::Form, b"a=%41&b", &changes), Ok(None));
+        assert_eq!(changed(&Media::Json, br#"{"a":[]}"#, &changes), Ok(None));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::template::Template;
 use crate::values::Values;
+use std::collections::HashSet;
 
 /// Changes to one part of a request, as the settings say.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +48,15 @@ impl Changes {
             && self.append.is_empty()
     }
 
+    /// Whether something is taken away from the upstream, or put in the place of what a client sends.
+    pub(crate) fn protect(&self) -> bool {
+        !(self.remove.is_empty() && self.rename.is_empty() && self.replace.is_empty())
+    }
+
+    pub(crate) fn make_something_of_nothing(&self) -> bool {
+        !(self.add.is_empty() && self.append.is_empty())
+    }
+
     pub(crate) fn filled(&self, values: &Values<'_>) -> Filled {
         let fill = |list: &[(String, Template)]| {
             list.iter().map(|(name, value)| (name.clone(), value.text(values))).collect()
@@ -87,9 +97,21 @@ impl Filled {
         }
     }
 
-    /// Whether there is something that needs nothing to be there before.
-    pub(crate) fn makes_something_of_nothing(&self) -> bool {
-        !self.add.is_empty() || !self.append.is_empty()
+    /// Whether one of these names is to be removed, renamed or replaced.
+    pub(crate) fn concern_any(&self, mut names: impl Iterator<Item = Vec<u8>>) -> bool {
+        let of = |pairs: &[(String, String)]| -> Vec<String> {
+            pairs.iter().map(|(old, _)| old.clone()).collect()
+        };
+        let replaced = self.replace.iter().map(|(name, _)| name.clone());
+        let ours: HashSet<Vec<u8>> = self
+            .remove
+            .iter()
+            .cloned()
+            .chain(of(&self.rename))
+            .chain(replaced)
+            .map(String::into_bytes)
+            .collect();
+        !ours.is_empty() && names.any(|name| ours.contains(&name))
     }
 }
 

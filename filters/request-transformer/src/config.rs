@@ -18,6 +18,8 @@ pub struct Config {
     pub(crate) query: Changes,
     pub(crate) body: Changes,
     pub(crate) uses_claims: bool,
+    /// A body that cannot be changed is refused.
+    pub(crate) refuses_unreadable: bool,
 }
 
 /// One kind of change, to each part of a request.
@@ -62,9 +64,18 @@ impl Config {
         let add = f.object("add", |f| read.lists(f));
         let append = f.object("append", |f| read.lists(f));
 
+        let unreadable = f.choice("unreadable_body", &[("refuse", true), ("pass", false)]);
+
         let (remove, rename) = (remove.unwrap_or_default(), rename.unwrap_or_default());
         let (replace, add) = (replace.unwrap_or_default(), add.unwrap_or_default());
         let append = append.unwrap_or_default();
+        let body = Changes {
+            remove: remove.body,
+            rename: rename.body,
+            replace: replace.body,
+            add: add.body,
+            append: append.body,
+        };
         Self {
             common,
             method,
@@ -84,13 +95,8 @@ impl Config {
                 add: add.querystring,
                 append: append.querystring,
             },
-            body: Changes {
-                remove: remove.body,
-                rename: rename.body,
-                replace: replace.body,
-                add: add.body,
-                append: append.body,
-            },
+            refuses_unreadable: unreadable.unwrap_or_else(|| body.protect()),
+            body,
             uses_claims: read.uses_claims,
         }
     }
@@ -105,6 +111,12 @@ impl Config {
             (!add.is_empty(), "add.body"),
         ];
         lists.iter().find(|(there, _)| *there).map_or("append.body", |(_, name)| *name)
+    }
+
+    /// Whether a request that has had no body may get one because of its new method.
+    pub(crate) fn gives_bodies(&self) -> bool {
+        matches!(self.method.as_deref(), Some("POST" | "PUT" | "PATCH"))
+            && self.body.make_something_of_nothing()
     }
 
     /// Whether a form in the body becomes a part of the query, as these methods have no body.

@@ -8,7 +8,7 @@
 //!
 //! `Collecting` is for Kong, which does not say whether a request without a length has a body.
 
-use crate::body::Kind;
+use crate::body::{Trouble, changed};
 use crate::changes::Filled;
 use crate::config::Config;
 use crate::headers::Headers;
@@ -16,7 +16,10 @@ use crate::parameters::Parameters;
 use crate::target;
 use crate::values::Values;
 use consumer::{Arrival, Identity, arrival, refuse_duplicate};
-use exchange::{BodyAhead, Edit, Event, Flow, Reply, Request, Step, Unavailable};
+use exchange::{
+    BodyAhead, Edit, Event, Flow, Media, Opaque, Query, Reply, Request, Step, Unavailable,
+    is_encoded,
+};
 use std::rc::Rc;
 
 /// One request's progress.
@@ -34,8 +37,12 @@ enum State {
 
 /// What is left to do when the body is here.
 struct Work {
-    kind: Kind,
+    media: Result<Media, Opaque>,
     changes: Filled,
+    /// A body that cannot be changed is refused.
+    strict: bool,
+    /// Whether something can be made of nothing.
+    makes: bool,
     /// The line of the request, if a form in the body becomes a part of it.
     line: Option<Line>,
 }
@@ -47,6 +54,9 @@ struct Line {
     query: Vec<u8>,
     changes: Filled,
 }
+
+/// What a body is that the filter makes for a request without a type.
+const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
 /// More is not collected.
 const LONGEST: usize = 16 << 20;
@@ -80,7 +90,15 @@ impl TransformerFlow {
 
         let mut headers = Headers::of(&request.head);
         config.headers.filled(&values).apply(&mut headers);
-        let kind = headers.first("content-type").and_then(Kind::of);
+        let gives = config.gives_bodies()
+            && request.can_make_body
+            && request.body == BodyAhead::None
+            && is_bare(request)
+            && headers.first("content-type").is_none();
+        if gives {
+            headers.give("content-type", FORM);
+        }
+        let media = media(request, &headers);
         let fields = headers.edits(request.can_remove);
         let mut edits = fields.map_err(|duplicate| refuse_duplicate(&duplicate))?;
         if let Some(method) = &config.method {
@@ -92,13 +110,19 @@ impl TransformerFlow {
             None => None,
         };
         let line = Line { path, query: query.to_vec(), changes: config.query.filled(&values) };
-        let moves = config.moves_forms() && kind == Some(Kind::Form);
-        let wanted = moves || !config.body.is_empty();
-        let (Some(kind), true) = (kind, wanted) else {
+        if line.changes.concern_any(Query::new(query).disputed()) {
+            return Err(Reply::error(400, "Bad request query"));
+        }
+        let moves = config.moves_forms() && media == Ok(Media::Form);
+        let strict = config.refuses_unreadable && !config.body.is_empty();
+        let changes_body = !config.body.is_empty() && (media.is_ok() || strict);
+        if !moves && !changes_body {
             edits.extend(line.edits(b""));
             return Ok(decided(Step::Forward(edits)));
-        };
-        let mut work = Work { kind, changes: config.body.filled(&values), line: Some(line) };
+        }
+        let changes = config.body.filled(&values);
+        let makes = request.can_make_body && config.body.make_something_of_nothing();
+        let mut work = Work { media, changes, strict, makes, line: Some(line) };
         if !moves {
             edits.extend(work.line.take().into_iter().flat_map(|line| line.edits(b"")));
         }
@@ -113,26 +137,47 @@ impl TransformerFlow {
         mut edits: Vec<Edit>,
     ) -> (State, Step) {
         if request.body == BodyAhead::Comes {
-            return (State::AwaitingBody(work), Step::AwaitBody(edits));
+            // What is refused anyway is not waited for.
+            let has_length =
+                request.head.text("content-length").is_some_and(|length| length != "0");
+            return match work.opaque() {
+                Some(reply) if has_length => decided(Step::Reply(reply)),
+                _ => (State::AwaitingBody(work), Step::AwaitBody(edits)),
+            };
         }
-        // What a method like these has no body for, has none.
-        let bare = matches!(
-            request.method.as_slice(),
-            b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"DELETE"
-        ) && request.head.first("transfer-encoding").is_none();
-        if request.body_may_follow && !bare {
+        // What a method like these has no body for has none, but for a client of HTTP/2 that means harm.
+        let none = is_bare(request) && (work.makes || !work.strict);
+        if request.body_may_follow && !none {
             // Kong: if nothing follows, the request goes on with these edits alone.
             edits.extend(work.line.iter().flat_map(|line| line.edits(b"")));
             return (State::Collecting(work, Vec::new()), Step::StreamBodyAfter(edits));
         }
-        let makes = request.can_make_body && work.changes.makes_something_of_nothing();
-        match if makes { work.finish(b"") } else { Ok(work.without_body()) } {
+        match work.finish(b"") {
             Ok(more) => {
                 edits.extend(more);
                 decided(Step::Forward(edits))
             }
             Err(reply) => decided(Step::Reply(reply)),
         }
+    }
+}
+
+/// Whether a request like this has no body.
+fn is_bare(request: &Request) -> bool {
+    let bodiless = [&b"GET"[..], b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"];
+    bodiless.contains(&request.method.as_slice())
+        && request.head.first("transfer-encoding").is_none()
+}
+
+/// What the body is: as its type says once the headers are changed.
+fn media(request: &Request, headers: &Headers) -> Result<Media, Opaque> {
+    let now = headers.first("content-type");
+    if now == request.head.first("content-type") {
+        return Media::of_head(&request.head);
+    }
+    match is_encoded(&request.head) {
+        true => Err(Opaque::Encoded),
+        false => Media::of(now.unwrap_or_default()),
     }
 }
 
@@ -143,15 +188,27 @@ impl Work {
         if let Some(line) = &self.line {
             edits.extend(line.edits(body));
         }
-        match self.kind.changed(body, &self.changes) {
+        // Envoy can give no body to a request that has none, not even at its trailers.
+        if body.is_empty() && !self.makes {
+            return Ok(edits);
+        }
+        let made = match &self.media {
+            Ok(media) => changed(media, body, &self.changes),
+            Err(_) if body.is_empty() => Ok(None),
+            Err(opaque) => Err(Trouble::from(*opaque)),
+        };
+        match made {
             Ok(changed) => edits.extend(changed.map(Edit::Body)),
-            Err(_) => return Err(Reply::error(400, "Bad request body")),
+            Err(Trouble::Malformed | Trouble::Unsupported) if !self.strict => {}
+            Err(trouble) => return Err(refusal(trouble)),
         }
         Ok(edits)
     }
 
-    fn without_body(&self) -> Vec<Edit> {
-        self.line.iter().flat_map(|line| line.edits(b"")).collect()
+    /// The answer to a body of which is known already that it cannot be changed.
+    fn opaque(&self) -> Option<Reply> {
+        let opaque = self.media.as_ref().err().filter(|_| self.strict)?;
+        Some(refusal(Trouble::from(*opaque)))
     }
 
     fn decide(&self, body: &[u8]) -> Step {
@@ -162,11 +219,18 @@ impl Work {
     }
 }
 
+fn refusal(trouble: Trouble) -> Reply {
+    match trouble {
+        Trouble::Value | Trouble::Malformed => Reply::error(400, "Bad request body"),
+        Trouble::Unsupported => Reply::error(415, "Unsupported media type"),
+    }
+}
+
 impl Line {
     /// What makes the request ask for this, with the parameters of a form after those of the query.
     fn edits(&self, form: &[u8]) -> Option<Edit> {
         let mut parameters = Parameters::parse(&self.query);
-        parameters.extend(Parameters::parse(form));
+        parameters.read(form);
         self.changes.apply(&mut parameters);
         let made = parameters.text();
         let same = made == Parameters::parse(&self.query).text();
@@ -196,7 +260,9 @@ impl Flow for TransformerFlow {
             (State::Arrived, Event::Request(request)) => self.arrive(&request),
             (State::AwaitingBody(work), Event::Body(Ok(body))) => decided(work.decide(&body)),
             (State::Collecting(work, mut body), Event::Chunk(piece)) => {
-                if body.len().saturating_add(piece.len()) > LONGEST {
+                if let Some(reply) = work.opaque().filter(|_| !piece.is_empty()) {
+                    decided(Step::Reply(reply))
+                } else if body.len().saturating_add(piece.len()) > LONGEST {
                     decided(too_large())
                 } else {
                     body.extend_from_slice(&piece);

@@ -141,16 +141,104 @@ fn a_body_is_awaited_only_where_it_may_be_changed() {
     }
 }
 
+/// What becomes of a body of this type, in a request without a length.
+fn given(json: &str, fields: &[(&str, &str)], body: &[u8]) -> Step {
+    let mut flow = flow(json);
+    let post = Request { body: BodyAhead::Comes, ..request("POST", "/", fields) };
+    match flow.on(event(post)) {
+        Step::AwaitBody(_) => flow.on(Event::Body(Ok(body.to_vec()))),
+        other => other,
+    }
+}
+
 #[test]
-fn a_body_that_is_malformed_goes_on_as_it_is_and_one_that_is_not_had_is_refused() {
-    let json = r#"{"remove":{"body":["a"]}}"#;
-    let post = || event(Request { body: BodyAhead::Comes, ..request("POST", "/", &[JSON]) });
-    let mut malformed = flow(json);
-    assert_eq!(malformed.on(post()), Step::AwaitBody(vec![]));
-    assert_eq!(forwarded(malformed.on(Event::Body(Ok(b"malformed json body".to_vec())))), []);
-    let mut lost = flow(json);
-    lost.on(post());
+fn a_body_that_cannot_be_changed_is_refused_where_the_settings_take_something_away() {
+    let [remove, rename, replace] = [
+        r#"{"remove":{"body":["a"]}}"#,
+        r#"{"rename":{"body":["a:b"]}}"#,
+        r#"{"replace":{"body":["a:1"]}}"#,
+    ];
+    let gzip = ("content-encoding", "gzip");
+    let malformed = (400, "Bad request body".to_owned());
+    let unsupported = (415, "Unsupported media type".to_owned());
+    for (fields, body, expected) in [
+        (&[JSON][..], &b"malformed json body"[..], &malformed),
+        (&[JSON], b"[1]", &malformed),
+        (&[FORM], b"b=1;a=2", &malformed),
+        (&[("content-type", "application/json;")], b"{,}", &malformed),
+        (&[("content-type", "a/b"), JSON], b"{}", &malformed),
+        (&[JSON, gzip], b"\x1f\x8b", &unsupported),
+        (&[JSON, gzip, ("content-length", "2")], b"\x1f\x8b", &unsupported),
+        (&[("content-type", "text/plain")], b"a=1", &unsupported),
+        (&[("content-type", "application/json; charset=utf-16")], b"{}", &unsupported),
+        (&[], b"a=1", &unsupported),
+    ] {
+        for json in [remove, rename, replace] {
+            assert_eq!(&refusal(given(json, fields, body)), expected, "{fields:?} {json}");
+            let open = json.replacen('{', r#"{"unreadable_body":"pass","#, 1);
+            assert_eq!(forwarded(given(&open, fields, body)), [], "{fields:?} {open}");
+        }
+        let add = r#"{"add":{"body":["c:1"]}}"#;
+        if body != b"b=1;a=2" {
+            assert_eq!(forwarded(given(add, fields, body)), [], "{fields:?}: nothing is hidden");
+            let closed = add.replacen('{', r#"{"unreadable_body":"refuse","#, 1);
+            assert_eq!(&refusal(given(&closed, fields, body)), expected, "{fields:?}");
+        }
+        assert_eq!(forwarded(given(remove, &[("content-type", "text/plain")], b"")), []);
+    }
+    let json_api = [("content-type", "application/vnd.api+json")];
+    assert_eq!(forwarded(given(remove, &json_api, br#"{"a":1}"#)), [body("{}")]);
+    let mut lost = flow(remove);
+    lost.on(event(Request { body: BodyAhead::Comes, ..request("POST", "/", &[JSON]) }));
     assert_eq!(refusal(lost.on(Event::Body(Err(Unavailable)))), (413, "Payload too large".into()));
+}
+
+#[test]
+fn a_query_in_which_servers_find_other_parameters_is_refused() {
+    let json = r#"{"remove":{"querystring":["role"]}}"#;
+    for target in ["/?a=1;role=admin", "/?+role=1", "/?role%00=1"] {
+        let step = flow(json).on(event(request("GET", target, &[])));
+        assert_eq!(refusal(step), (400, "Bad request query".into()), "{target}");
+    }
+    let other = flow(json).on(event(request("GET", "/?a=1;b=2", &[])));
+    assert_eq!(forwarded(other), []);
+}
+
+#[test]
+fn where_no_body_can_be_made_nothing_stays_nothing() {
+    let json = r#"{"add":{"body":["a:1"]},"remove":{"body":["b"]}}"#;
+    for fields in [&[JSON][..], &[FORM], &[]] {
+        assert_eq!(forwarded(given(json, fields, b"")), [], "{fields:?}");
+    }
+}
+
+#[test]
+fn on_kong_a_get_that_becomes_a_post_gets_a_form() {
+    let json = r#"{"http_method":"POST","add":{"body":["a:1"]}}"#;
+    let on_kong = Request {
+        can_make_body: true,
+        body_may_follow: true,
+        can_remove: false,
+        ..request("GET", "/", &[])
+    };
+    let expected = [Edit::set(FORM.0, FORM.1), Edit::Method(b"POST".to_vec()), body("a=1")];
+    assert_eq!(forwarded(flow(json).on(event(on_kong.clone()))), expected);
+    let typed = Request { head: [JSON].into_iter().collect(), ..on_kong };
+    let expected = [Edit::Method(b"POST".to_vec()), body(r#"{"a":"1"}"#)];
+    assert_eq!(forwarded(flow(json).on(event(typed))), expected);
+}
+
+#[test]
+fn on_kong_a_body_behind_a_get_of_http_2_is_not_overlooked() {
+    let json = r#"{"remove":{"body":["a"]}}"#;
+    let on_kong = |fields| Request { body_may_follow: true, ..request("GET", "/", fields) };
+    let mut hidden = flow(json);
+    assert_eq!(hidden.on(event(on_kong(&[JSON]))), Step::StreamBodyAfter(vec![]));
+    hidden.on(Event::Chunk(br#"{"a":1}"#.to_vec()));
+    assert_eq!(forwarded(hidden.on(Event::Body(Ok(vec![])))), [body("{}")]);
+    let mut other = flow(json);
+    other.on(event(on_kong(&[])));
+    assert_eq!(refusal(other.on(Event::Chunk(b"x".to_vec()))).0, 415);
 }
 
 #[test]

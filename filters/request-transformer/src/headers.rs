@@ -85,6 +85,11 @@ impl Headers {
         })
     }
 
+    /// Adds a field that is not there.
+    pub(crate) fn give(&mut self, name: &str, value: &[u8]) {
+        self.change(name, |values| values.push(Value::New(value.to_vec())));
+    }
+
     /// The field of this name, which may be there without a value.
     fn with<T>(&mut self, name: &str, change: impl FnOnce(&mut Field) -> T) -> T {
         if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {

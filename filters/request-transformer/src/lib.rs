@@ -11,6 +11,7 @@
 //! | `parameters.rs` | changes to a query string or a form                            | no     |
 //! | `target.rs`     | the new path                                                   | no     |
 //! | `body.rs`       | which bodies can be changed                                    | no     |
+//! | `listed.rs`     | what has names, in its order                                   | no     |
 //! | `members.rs`    | changes to a JSON object                                       | no     |
 //! | `parts.rs`      | changes to a multipart form                                    | no     |
 //! | `filter.rs`     | what the host has to know of this filter                       | yes    |
@@ -23,6 +24,7 @@ mod config;
 mod filter;
 mod flow;
 mod headers;
+mod listed;
 mod members;
 mod parameters;
 mod parts;

@@ -1,45 +1,44 @@
 //! Changes to a JSON object: what is not changed keeps its place and its text.
 
 use crate::changes::Fields;
+use crate::listed::Listed;
 use exchange::json::{Member, members, object};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::HashMap;
 
 /// The members of an object in their order, each name once.
 #[derive(Debug, Default)]
-pub(crate) struct Members(Vec<Member>);
+pub(crate) struct Members(Listed<Member>);
 
 impl Members {
     /// `None` for anything but an object.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
-        let all = members(body)?;
-        // Of two members of one name the last counts, for us as for most readers: so that no other reader sees
-        // another one behind us, it is the only one that goes on.
-        let mut last = HashMap::new();
-        for (n, (name, _)) in all.iter().enumerate() {
-            last.insert(name.clone(), n);
+        let mut all = Listed::default();
+        for (name, value) in members(body)? {
+            // Of two members of one name the last counts, for us as for most readers: so that no other reader
+            // sees another one behind us, it is the only one that goes on.
+            all.remove(name.as_bytes());
+            all.push(name.clone().as_bytes(), (name, value));
         }
-        let counts = |n: usize, name: &str| last.get(name) == Some(&n);
-        let kept = all.into_iter().enumerate().filter(|(n, (name, _))| counts(*n, name));
-        Some(Self(kept.map(|(_, member)| member).collect()))
+        Some(Self(all))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().next().is_none()
     }
 
     pub(crate) fn text(&self) -> Vec<u8> {
-        object(&self.0)
+        object(self.0.iter())
     }
 
     fn put(&mut self, name: &str, value: &Value) {
         // A value always has a text.
         let Ok(raw) = serde_json::value::to_raw_value(value) else { return };
-        match self.0.iter_mut().find(|(found, _)| found == name) {
-            Some((_, place)) => *place = raw,
-            None => self.0.push((name.to_owned(), raw)),
-        }
+        self.0.put(name.as_bytes(), (name.to_owned(), raw));
     }
 
     fn value(&self, name: &str) -> Option<&RawValue> {
-        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_ref())
+        self.0.first(name.as_bytes()).map(|(_, value)| value.as_ref())
     }
 }
 
@@ -53,14 +52,11 @@ impl Fields for Members {
     }
 
     fn remove(&mut self, name: &str) {
-        self.0.retain(|(found, _)| found != name);
+        self.0.remove(name.as_bytes());
     }
 
     fn rename(&mut self, old: &str, new: &str) {
-        self.remove(new);
-        for (name, _) in self.0.iter_mut().filter(|(name, _)| name == old) {
-            new.clone_into(name);
-        }
+        self.0.rename(old.as_bytes(), new.as_bytes(), |(_, value)| (new.to_owned(), value.clone()));
     }
 
     fn replace(&mut self, name: &str, value: &[u8]) {
@@ -84,10 +80,7 @@ impl Fields for Members {
             Some(one) => format!("[{one},{more}]"),
         };
         let Ok(raw) = RawValue::from_string(list) else { return };
-        match self.0.iter_mut().find(|(found, _)| found == name) {
-            Some((_, place)) => *place = raw,
-            None => self.0.push((name.to_owned(), raw)),
-        }
+        self.0.put(name.as_bytes(), (name.to_owned(), raw));
     }
 }
 

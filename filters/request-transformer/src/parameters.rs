@@ -1,56 +1,45 @@
 //! Changes to a query string or a form: what is not changed keeps its place and its spelling.
 
 use crate::changes::Fields;
+use crate::listed::Listed;
 use exchange::percent_decode;
 
-/// Parameters in their order.
+/// Parameters in their order, each as it is written: with its name, and its value if it has one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Parameters(Vec<Parameter>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Parameter {
-    /// Decoded.
-    name: Vec<u8>,
-    /// As it is written: with its name, and its value if it has one.
-    raw: Vec<u8>,
-}
+pub(crate) struct Parameters(Listed<Vec<u8>>);
 
 impl Parameters {
     pub(crate) fn parse(raw: &[u8]) -> Self {
-        let pieces = raw.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty());
-        let parameter = |piece: &[u8]| {
+        let mut all = Self::default();
+        all.read(raw);
+        all
+    }
+
+    /// All of `raw` after these.
+    pub(crate) fn read(&mut self, raw: &[u8]) {
+        for piece in raw.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
             let name = piece.split(|byte| *byte == b'=').next().unwrap_or_default();
             let spaced: Vec<u8> =
                 name.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-            Parameter { name: percent_decode(&spaced), raw: piece.to_vec() }
-        };
-        Self(pieces.map(parameter).collect())
+            self.0.push(&percent_decode(&spaced), piece.to_vec());
+        }
     }
 
     /// As it goes into a query or a body.
     pub(crate) fn text(&self) -> Vec<u8> {
-        let pieces: Vec<&[u8]> = self.0.iter().map(|parameter| parameter.raw.as_slice()).collect();
+        let pieces: Vec<&[u8]> = self.0.iter().map(Vec::as_slice).collect();
         pieces.join(&b'&')
-    }
-
-    /// All of `other` after these.
-    pub(crate) fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
     }
 }
 
-impl Parameter {
-    fn new(name: &str, value: &[u8]) -> Self {
-        let raw = format!("{}={}", encoded(name.as_bytes()), encoded(value));
-        Self { name: name.as_bytes().to_vec(), raw: raw.into_bytes() }
-    }
+fn written(name: &str, value: &[u8]) -> Vec<u8> {
+    format!("{}={}", encoded(name.as_bytes()), encoded(value)).into_bytes()
+}
 
-    fn renamed(&self, name: &str) -> Self {
-        let value = self.raw.iter().position(|byte| *byte == b'=');
-        let value = value.and_then(|at| self.raw.get(at..)).unwrap_or_default();
-        let raw = [encoded(name.as_bytes()).as_bytes(), value].concat();
-        Self { name: name.as_bytes().to_vec(), raw }
-    }
+fn renamed(raw: &[u8], name: &str) -> Vec<u8> {
+    let value = raw.iter().position(|byte| *byte == b'=');
+    let value = value.and_then(|at| raw.get(at..)).unwrap_or_default();
+    [encoded(name.as_bytes()).as_bytes(), value].concat()
 }
 
 /// Nothing that could end a parameter, a query or a line: all but RFC 3986's unreserved characters escaped.
@@ -67,37 +56,27 @@ fn encoded(octets: &[u8]) -> String {
 
 impl Fields for Parameters {
     fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|parameter| parameter.name == name.as_bytes())
+        self.0.has(name.as_bytes())
     }
 
     fn remove(&mut self, name: &str) {
-        self.0.retain(|parameter| parameter.name != name.as_bytes());
+        self.0.remove(name.as_bytes());
     }
 
     fn rename(&mut self, old: &str, new: &str) {
-        self.remove(new);
-        for parameter in self.0.iter_mut().filter(|parameter| parameter.name == old.as_bytes()) {
-            *parameter = parameter.renamed(new);
-        }
+        self.0.rename(old.as_bytes(), new.as_bytes(), |raw| renamed(raw, new));
     }
 
     fn replace(&mut self, name: &str, value: &[u8]) {
-        let mut replaced = false;
-        self.0.retain_mut(|parameter| {
-            if parameter.name != name.as_bytes() {
-                return true;
-            }
-            *parameter = Parameter::new(name, value);
-            !std::mem::replace(&mut replaced, true)
-        });
+        self.0.put(name.as_bytes(), written(name, value));
     }
 
     fn add(&mut self, name: &str, value: &[u8]) {
-        self.0.push(Parameter::new(name, value));
+        self.0.push(name.as_bytes(), written(name, value));
     }
 
     fn append(&mut self, name: &str, value: &[u8]) {
-        self.0.push(Parameter::new(name, value));
+        self.0.push(name.as_bytes(), written(name, value));
     }
 }
 

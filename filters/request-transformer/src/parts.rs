@@ -1,61 +1,56 @@
 //! Changes to a multipart form (RFC 7578): what is not changed keeps its place and its octets.
 
 use crate::changes::Fields;
-use exchange::multipart::{self, join, parts};
+use crate::listed::Listed;
+use exchange::multipart::{join, parts};
 use memchr::memmem::find;
 use std::borrow::Cow;
 
-/// The parts of a form, between one boundary.
+/// The parts of a form, between one boundary: headers and content of each.
 pub(crate) struct Parts<'a> {
     boundary: &'a [u8],
-    parts: Vec<Part<'a>>,
+    parts: Listed<Cow<'a, [u8]>>,
 }
 
-struct Part<'a> {
-    name: Option<Vec<u8>>,
-    /// Headers and content.
-    raw: Cow<'a, [u8]>,
-}
+/// The name under which parts without one are listed; no setting can name it.
+const NAMELESS: &[u8] = b":";
 
 impl<'a> Parts<'a> {
     /// `None` if the body is no such form. Nothing at all is a form without parts.
     pub(crate) fn parse(body: &'a [u8], boundary: &'a [u8]) -> Option<Self> {
-        let mut all = Self { boundary, parts: Vec::new() };
+        let mut all = Self { boundary, parts: Listed::default() };
         if body.is_empty() {
             return Some(all);
         }
-        all.parts = parts(body, boundary)?
-            .into_iter()
-            .map(|multipart::Part { name, raw, .. }| Part { name, raw: raw.into() })
-            .collect();
+        for part in parts(body, boundary)? {
+            all.parts.push(part.name.as_deref().unwrap_or(NAMELESS), part.raw.into());
+        }
         Some(all)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parts.iter().next().is_none()
     }
 
     /// The whole body. `None` if a value has the boundary in it, and would end its part.
     pub(crate) fn text(&self) -> Option<Vec<u8>> {
-        let delimiter = [b"\r\n--", self.boundary].concat();
-        let breaks_out = self.parts.iter().any(|part| find(&part.raw, &delimiter).is_some());
-        (!breaks_out).then(|| join(self.parts.iter().map(|part| &*part.raw), self.boundary))
+        // After a line feed alone it would end the part to some.
+        let delimiter = [b"\n--", self.boundary].concat();
+        let breaks_out = self.parts.iter().any(|part| find(part, &delimiter).is_some());
+        (!breaks_out).then(|| join(self.parts.iter().map(|part| &**part), self.boundary))
     }
 }
 
-impl Part<'_> {
-    fn new(name: &str, value: &[u8]) -> Self {
-        let head = format!("Content-Disposition: form-data; name=\"{}\"\r\n\r\n", escaped(name));
-        let raw = [head.as_bytes(), value].concat();
-        Self { name: Some(name.as_bytes().to_vec()), raw: raw.into() }
-    }
+fn written(name: &str, value: &[u8]) -> Vec<u8> {
+    let head = format!("Content-Disposition: form-data; name=\"{}\"\r\n\r\n", escaped(name));
+    [head.as_bytes(), value].concat()
+}
 
-    fn is(&self, name: &str) -> bool {
-        self.name.as_deref() == Some(name.as_bytes())
-    }
-
-    /// The content; of a part without headers, all after the empty line.
-    fn content(&self) -> &[u8] {
-        let head = head(&self.raw).unwrap_or_default();
-        let skipped = if head.is_empty() { 2 } else { head.len().saturating_add(4) };
-        self.raw.get(skipped..).unwrap_or_default()
-    }
+/// The content; of a part without headers, all after the empty line.
+fn content(raw: &[u8]) -> &[u8] {
+    let head = head(raw).unwrap_or_default();
+    let skipped = if head.is_empty() { 2 } else { head.len().saturating_add(4) };
+    raw.get(skipped..).unwrap_or_default()
 }
 
 /// The headers of a part.
@@ -66,41 +61,41 @@ fn head(raw: &[u8]) -> Option<&[u8]> {
     raw.get(..find(raw, b"\r\n\r\n")?)
 }
 
-/// As HTML forms write a name: nothing that ends the quotes or the line.
+/// As HTML forms write a name: nothing that ends the quotes or the line, nor a backslash, which would take the
+/// next character's meaning.
 fn escaped(name: &str) -> String {
-    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
+    let mut out = String::with_capacity(name.len());
+    for letter in name.chars() {
+        if letter.is_ascii_control() || matches!(letter, '"' | '\\') {
+            out.push_str(&exchange::percent_encode(letter.to_string().as_bytes()));
+        } else {
+            out.push(letter);
+        }
+    }
+    out
 }
 
 impl Fields for Parts<'_> {
     fn has(&self, name: &str) -> bool {
-        self.parts.iter().any(|part| part.is(name))
+        self.parts.has(name.as_bytes())
     }
 
     fn remove(&mut self, name: &str) {
-        self.parts.retain(|part| !part.is(name));
+        self.parts.remove(name.as_bytes());
     }
 
     /// As in Kong, what had a file name or a type becomes a plain field.
     fn rename(&mut self, old: &str, new: &str) {
-        self.remove(new);
-        for part in self.parts.iter_mut().filter(|part| part.is(old)) {
-            *part = Part::new(new, part.content());
-        }
+        let change = |raw: &Cow<'_, [u8]>| written(new, content(raw)).into();
+        self.parts.rename(old.as_bytes(), new.as_bytes(), change);
     }
 
     fn replace(&mut self, name: &str, value: &[u8]) {
-        let mut replaced = false;
-        self.parts.retain_mut(|part| {
-            if !part.is(name) {
-                return true;
-            }
-            *part = Part::new(name, value);
-            !std::mem::replace(&mut replaced, true)
-        });
+        self.parts.put(name.as_bytes(), written(name, value).into());
     }
 
     fn add(&mut self, name: &str, value: &[u8]) {
-        self.parts.push(Part::new(name, value));
+        self.parts.push(name.as_bytes(), written(name, value).into());
     }
 
     /// Kong has no such change for these bodies.
@@ -188,8 +183,9 @@ mod tests {
             parts.add(&name, value.as_bytes());
             if let Some(text) = parts.text() {
                 let read = Parts::parse(&text, b"XX").unwrap();
-                prop_assert_eq!(read.parts.len(), 1);
-                prop_assert_eq!(read.parts[0].content(), value.as_bytes());
+                let all: Vec<_> = read.parts.iter().collect();
+                prop_assert_eq!(all.len(), 1);
+                prop_assert_eq!(content(all[0]), value.as_bytes());
             }
         }
 

@@ -1,9 +1,9 @@
 //! Whether a request asks for its session to end.
 
 use crate::config::Logout;
-use exchange::multipart::{boundary, field_name};
-use exchange::{Query, Request};
-use memchr::memmem::{find, find_iter};
+use exchange::json::without_mark;
+use exchange::multipart::parts;
+use exchange::{Media, Query, Request};
 use serde_json::Value;
 
 impl Logout {
@@ -26,40 +26,23 @@ impl Logout {
 
     /// Whether the body asks for it.
     pub(crate) fn in_body(&self, request: &Request, body: &[u8]) -> bool {
-        let Some(content_type) = request.head.text("content-type") else { return false };
         let argument = self.post_arg.as_bytes();
-        let mut parts = content_type.split(';').map(str::trim);
-        match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
-            "application/x-www-form-urlencoded" => {
-                Query::new(body).pairs().any(|(name, _)| name == argument)
-            }
+        match Media::of_head(&request.head) {
+            Ok(Media::Form) => Query::new(body).pairs().any(|(name, _)| name == argument),
             // In Lua, whose rule this is, only false is false; null is not.
-            "application/json" => match serde_json::from_slice(body) {
+            Ok(Media::Json) => match serde_json::from_slice(without_mark(body)) {
                 Ok(Value::Object(map)) => map
                     .get(self.post_arg.as_str())
                     .is_some_and(|value| *value != Value::Bool(false)),
                 _ => false,
             },
-            "multipart/form-data" => {
-                boundary(parts).is_some_and(|boundary| in_multipart(body, boundary, argument))
+            Ok(Media::Multipart(boundary)) => {
+                let parts = parts(body, &boundary).unwrap_or_default();
+                parts.iter().any(|part| part.name.as_deref() == Some(argument))
             }
-            _ => false,
+            Err(_) => false,
         }
     }
-}
-
-/// Whether a part of this name is in a multipart body (RFC 7578).
-fn in_multipart(body: &[u8], boundary: &str, argument: &[u8]) -> bool {
-    let delimiter = format!("--{boundary}\r\n");
-    let mut starts = find_iter(body, delimiter.as_bytes()).filter_map(|at| {
-        // A delimiter begins a line.
-        let line = at == 0 || body.get(..at)?.ends_with(b"\r\n");
-        line.then(|| body.get(at.checked_add(delimiter.len())?..))?
-    });
-    starts.any(|part| {
-        let head = find(part, b"\r\n\r\n").and_then(|end| part.get(..end)).unwrap_or_default();
-        field_name(head).is_some_and(|name| name == argument)
-    })
 }
 
 #[cfg(test)]

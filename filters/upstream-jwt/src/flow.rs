@@ -11,7 +11,7 @@
 use crate::claims::{Claims, NoClaims};
 use crate::mint::Mint;
 use consumer::{Arrival, arrival};
-use exchange::{Body, BodyAhead, Edit, Event, Flow, Head, Reply, Request, Step, Unavailable};
+use exchange::{Body, BodyAhead, Edit, Event, Flow, Reply, Request, Step, Unavailable};
 use jose::hash::Hasher;
 use std::rc::Rc;
 
@@ -71,7 +71,7 @@ impl UpstreamJwtFlow {
             return decided(self.forward(&claims, request.now, Step::Forward));
         }
         let work = |claims| Box::new(Work { claims, hasher: Hasher::default(), is_empty: true });
-        if request.body == BodyAhead::Comes && !is_upgrade(&request.head) {
+        if request.body == BodyAhead::Comes {
             // Whatever happens to the body, what the client said does not go on.
             let edits = vec![Edit::remove(config.header.clone())];
             return (State::Hashing(work(claims)), Step::StreamBodyAfter(edits));
@@ -164,16 +164,6 @@ impl Flow for UpstreamJwtFlow {
         self.state = next;
         step
     }
-}
-
-/// Whether the request becomes a tunnel: what follows is not its body, and does not end. An HTTP/1.1 request
-/// without length and transfer coding has no body.
-fn is_upgrade(head: &Head) -> bool {
-    let mut connection = head.values("connection").flat_map(|value| value.split(|b| *b == b','));
-    connection.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
-        && head.first("upgrade").is_some()
-        && head.first("content-length").is_none()
-        && head.first("transfer-encoding").is_none()
 }
 
 fn decided(step: Step) -> (State, Step) {

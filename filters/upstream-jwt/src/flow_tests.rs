@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::tests::mint;
 use consumer::{Credential, Identity};
-use exchange::{Entities, Entity, Named};
+use exchange::{Entities, Entity, Head, Named};
 use jose::{InWasm, Token};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -220,22 +220,6 @@ fn a_body_of_unknown_length_never_goes_with_the_hash_of_another() {
 /// The body is awaited, and what the client sent under the token's header does not go on meanwhile.
 fn waits() -> Step {
     Step::StreamBodyAfter(vec![Edit::remove("Authorization")])
-}
-
-#[test]
-fn the_stream_of_a_tunnel_is_no_body() {
-    let tunnel = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
-    let coming = |fields: &[(&str, &str)]| Request { body: BodyAhead::Comes, ..request(fields) };
-    let of = |fields: &[(&str, &str)]| on(&mut flow(json!({"body_hash": true})), coming(fields));
-    assert!(matches!(of(&tunnel), Step::Forward(_)));
-    for fields in [
-        &[tunnel[0]][..],
-        &[tunnel[1]],
-        &[tunnel[0], tunnel[1], ("content-length", "5")],
-        &[tunnel[0], tunnel[1], ("transfer-encoding", "chunked")],
-    ] {
-        assert_eq!(of(fields), waits(), "{fields:?}");
-    }
 }
 
 #[test]

@@ -198,6 +198,8 @@ pub struct Request {
     pub body: BodyAhead,
     /// Kong, for a request without a length: a body may come although [`Request::body`] cannot promise it.
     pub body_may_follow: bool,
+    /// Envoy without `allow_on_headers_stop_iteration`: a body may come, and goes on before a flow could judge it.
+    pub body_hidden: bool,
     /// The raw query as the upstream will get it, where the filter asks for it and the host can tell.
     pub upstream_query: Option<Vec<u8>>,
     /// Whether the host takes every copy of a request header out. Kong does not.

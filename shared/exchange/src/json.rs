@@ -6,7 +6,14 @@ use serde_json::value::RawValue;
 /// A member: its name, and the text of its value.
 pub type Member = (String, Box<RawValue>);
 
-/// The members of a JSON object, duplicates included. `None` if it is not one.
+/// A JSON text without the byte order mark that some senders put before it, and that most readers pass over.
+#[must_use]
+pub fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// The members of a JSON object, duplicates included. `None` if it is not one, or no JSON: a comma too much, octets
+/// that are no UTF-8.
 #[must_use]
 pub fn members(body: &[u8]) -> Option<Vec<Member>> {
     struct Members(Vec<Member>);
@@ -34,7 +41,7 @@ pub fn members(body: &[u8]) -> Option<Vec<Member>> {
         }
     }
 
-    serde_json::from_slice::<Members>(body).ok().map(|Members(members)| members)
+    serde_json::from_slice::<Members>(without_mark(body)).ok().map(|Members(members)| members)
 }
 
 /// The object of these members.
@@ -55,8 +62,12 @@ mod tests {
         let all = members(br#" {"a": 1.50, "b":[ 1 ], "a":"\u00e4"} "#).unwrap();
         assert_eq!(object(&all), br#"{"a":1.50,"b":[ 1 ],"a":"\u00e4"}"#);
         assert_eq!(object(&[]), b"{}");
-        for body in ["", "[]", "1", "{", r#"{"a":1}x"#] {
+        for body in ["", "[]", "1", "{", r#"{"a":1}x"#, r#"{"a":1,}"#, "{'a':1}", "{} // x"] {
             assert!(members(body.as_bytes()).is_none(), "{body}");
         }
+        for body in [&b"{\"a\":\"\xff\"}"[..], b"{\"\xff\":1}", b"\xfe\xff\0{\0}"] {
+            assert!(members(body).is_none(), "{body:?}");
+        }
+        assert_eq!(members(b"\xef\xbb\xbf{\"a\":1}").map(|all| all.len()), Some(1));
     }
 }

@@ -13,7 +13,10 @@ mod edit;
 mod flow;
 mod head;
 pub mod json;
+mod media;
 pub mod multipart;
+mod parameters;
+mod path;
 mod query;
 mod reply;
 
@@ -26,5 +29,8 @@ pub use flow::{
     Response, ResponseEvent, ResponseStep, Step, Tally, Unavailable, Watch,
 };
 pub use head::{Head, Occurrence, same_name};
+pub use media::{Media, Opaque, is_encoded};
+pub use parameters::{Disputed, Parameterised};
+pub use path::{Path, normalise};
 pub use query::{Query, percent_decode, percent_encode};
 pub use reply::{Body, Reply};

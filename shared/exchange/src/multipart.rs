@@ -1,5 +1,6 @@
 //! The parts of a multipart body (RFC 2046, RFC 7578).
 
+use crate::Parameterised;
 use memchr::memmem::find;
 
 /// One part.
@@ -13,16 +14,21 @@ pub struct Part<'a> {
     pub raw: &'a [u8],
 }
 
-/// The parts of `body` between delimiters of `boundary`. `None` if it is malformed.
+/// The parts of `body` between delimiters of `boundary`. `None` if it is malformed, or if a server that takes a
+/// line feed alone for the end of a line would find other parts.
 #[must_use]
 pub fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> Option<Vec<Part<'a>>> {
     let delimiter = [b"\r\n--", boundary].concat();
-    let first = delimiter.get(2..)?;
+    let (first, loose) = (delimiter.get(2..)?, delimiter.get(1..)?);
     // A preamble is allowed, and of no meaning.
     let start = if body.starts_with(first) {
         first.len()
     } else {
-        find(body, &delimiter)?.checked_add(delimiter.len())?
+        let preamble = find(body, &delimiter)?;
+        if find(body.get(..preamble)?, loose).is_some() {
+            return None;
+        }
+        preamble.checked_add(delimiter.len())?
     };
     let mut rest = body.get(start..)?;
     let mut parts = Vec::new();
@@ -35,10 +41,15 @@ pub fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> Option<Vec<Part<'a>>> {
         let after = rest.get(line.checked_add(2)?..)?;
         // A part without headers and content has no line of its own before the next delimiter.
         let end = find(after, &delimiter)?;
-        parts.push(part(after.get(..end)?)?);
+        let raw = after.get(..end)?;
+        if find(raw, loose).is_some() || raw.starts_with(first) {
+            return None;
+        }
+        parts.push(part(raw)?);
         rest = after.get(end.checked_add(delimiter.len())?..)?;
     }
-    Some(parts)
+    // So is what follows the end, unless it looks like more of the same.
+    find(rest, loose).is_none().then_some(parts)
 }
 
 /// The body that `raw` parts make.
@@ -55,15 +66,6 @@ pub fn join<'a>(raw: impl IntoIterator<Item = &'a [u8]>, boundary: &[u8]) -> Vec
     out
 }
 
-/// The boundary among the parameters of a `content-type`.
-pub fn boundary<'a>(mut parameters: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let boundary = parameters.find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.eq_ignore_ascii_case("boundary").then(|| value.trim_matches('"'))
-    })?;
-    (1..=70).contains(&boundary.len()).then_some(boundary)
-}
-
 fn part(raw: &[u8]) -> Option<Part<'_>> {
     // A part without headers begins with the empty line.
     let (head, content) = match raw.strip_prefix(b"\r\n") {
@@ -73,25 +75,50 @@ fn part(raw: &[u8]) -> Option<Part<'_>> {
             (raw.get(..end)?, raw.get(end.checked_add(4)?..)?)
         }
     };
-    Some(Part { name: field_name(head), content, raw })
+    Some(Part { name: name(head)?, content, raw })
 }
 
-/// The `name` of a `Content-Disposition: form-data; name="..."` among the headers of a part.
-#[must_use]
-pub fn field_name(head: &[u8]) -> Option<Vec<u8>> {
-    let head = String::from_utf8_lossy(head);
-    head.split("\r\n").find_map(|line| {
-        let (field, value) = line.split_once(':')?;
-        if !field.trim().eq_ignore_ascii_case("content-disposition") {
+/// The `name` of a `Content-Disposition: form-data; name="..."` among the headers of a part; `None` inside for a
+/// part without one. `None` for headers that servers read differently.
+fn name(head: &[u8]) -> Option<Option<Vec<u8>>> {
+    let mut found = None;
+    for line in lines(head)? {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (field, value) = line.split_at(colon);
+        if !field.trim_ascii().eq_ignore_ascii_case(b"content-disposition") {
+            continue;
+        }
+        let read = Parameterised::read(value.get(1..)?)?;
+        let name = read.get("name").ok()?.map(<[u8]>::to_vec);
+        // Twice: nobody can say which one counts.
+        if found.replace(name).is_some() {
             return None;
         }
-        value.split(';').find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            name.trim()
-                .eq_ignore_ascii_case("name")
-                .then(|| value.trim().trim_matches('"').as_bytes().to_vec())
-        })
-    })
+    }
+    Some(found.flatten())
+}
+
+/// The lines of a header block. One that begins with white space continues the one before it (RFC 5322, 2.2.3).
+/// `None` if a line could end elsewhere.
+fn lines(head: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    let mut rest = head;
+    while !rest.is_empty() {
+        let end = find(rest, b"\r\n").unwrap_or(rest.len());
+        let (line, after) = rest.split_at(end);
+        rest = after.get(2..).unwrap_or_default();
+        if line.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return None;
+        }
+        if line.starts_with(b" ") || line.starts_with(b"\t") {
+            let folded = lines.last_mut()?;
+            folded.push(b' ');
+            folded.extend_from_slice(line.trim_ascii());
+        } else {
+            lines.push(line.to_vec());
+        }
+    }
+    Some(lines)
 }
 
 #[cfg(test)]
@@ -108,24 +135,60 @@ mod tests {
         assert_eq!(super::parts(b"--x--", b"x"), Some(vec![]));
     }
 
+    fn named(head: &str) -> Option<Option<String>> {
+        let body = format!("--x\r\n{head}\r\n\r\n1\r\n--x--\r\n");
+        let mut parts = parts(body.as_bytes(), b"x")?;
+        Some(parts.remove(0).name.map(|name| String::from_utf8(name).unwrap()))
+    }
+
+    #[test]
+    fn a_name_is_found_behind_quotes_and_folds() {
+        for head in [
+            "Content-Disposition: form-data; name=\"role\"",
+            "content-disposition:form-data; filename=\"a; name=x\"; name=role",
+            "X: y\r\nContent-Disposition: form-data;\r\n name=\"role\"",
+            "Content-Disposition:\r\n\tform-data\r\n ; filename=\"a\\\"; name=x\"\r\n ; name=role",
+        ] {
+            assert_eq!(named(head), Some(Some("role".into())), "{head}");
+        }
+        assert_eq!(named("Content-Type: a/b"), Some(None));
+    }
+
+    #[test]
+    fn headers_that_servers_read_differently_make_no_part() {
+        for head in [
+            "Content-Disposition: form-data; name=a; name=role",
+            "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=role",
+            "Content-Disposition: form-data; name=a; name*=utf-8''role",
+            "Content-Disposition: form-data; name=\"role",
+            "Content-Type: a/b\nContent-Disposition: form-data; name=role",
+            " Content-Disposition: form-data; name=role",
+            "Content-Disposition form-data; name=role",
+        ] {
+            assert_eq!(named(head), None, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn a_delimiter_behind_a_line_feed_alone_makes_no_form() {
+        let field = "Content-Disposition: form-data; name=";
+        for body in [
+            format!("--x\r\n{field}a\r\n\r\n1\n--x\n{field}role\n\nadmin\r\n--x--\r\n"),
+            format!("p\n--x\n{field}role\n\nadmin\r\n--x\r\n{field}a\r\n\r\n1\r\n--x--\r\n"),
+            format!(
+                "--x\r\n{field}a\r\n\r\n1\r\n--x--\r\n--x\r\n{field}role\r\n\r\nadmin\r\n--x--\r\n"
+            ),
+        ] {
+            assert_eq!(parts(body.as_bytes(), b"x"), None, "{body:?}");
+        }
+    }
+
     #[test]
     fn what_was_taken_apart_is_put_together_again() {
         let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x\r\n\r\n2\r\n--x--\r\n";
         let parts = parts(body, b"x").unwrap();
         assert_eq!(join(parts.iter().map(|part| part.raw), b"x"), body);
         assert_eq!(join([], b"x"), b"--x--\r\n");
-    }
-
-    #[test]
-    fn a_boundary_has_from_1_to_70_characters() {
-        let said = |text: &'static str| boundary(text.split(';'));
-        assert_eq!(said("charset=x;Boundary=\"a b\""), Some("a b"));
-        assert_eq!((said("charset=x"), said("boundary="), said("boundary")), (None, None, None));
-        for (len, is_one) in [(1, true), (70, true), (71, false)] {
-            let (value, parameter) = ("x".repeat(len), format!("boundary={}", "x".repeat(len)));
-            let found = boundary(std::iter::once(parameter.as_str()));
-            assert_eq!(found, is_one.then_some(value.as_str()), "{len}");
-        }
     }
 
     #[test]

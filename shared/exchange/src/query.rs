@@ -28,6 +28,24 @@ impl<'a> Query<'a> {
         })
     }
 
+    /// Names that some servers find in it and others do not: what follows a `;` where that ends a parameter, and a
+    /// name without the white space before it, or up to a NUL. Decoded.
+    pub fn disputed(self) -> impl Iterator<Item = Vec<u8>> + 'a {
+        let loose = |part: &[u8]| {
+            let name = form_decode(part.split(|byte| *byte == b'=').next().unwrap_or_default());
+            let short = name.split(|byte| *byte == 0).next().unwrap_or_default();
+            let short = short.trim_ascii_start().to_vec();
+            (short != name, short)
+        };
+        pieces(self.0).flat_map(move |piece| {
+            let parts = piece.split(|byte| *byte == b';').enumerate();
+            parts.filter_map(move |(n, part)| {
+                let (differs, name) = loose(part);
+                (n > 0 || differs || part.len() < piece.len()).then_some(name)
+            })
+        })
+    }
+
     /// The same query without the parameters that `unwanted` names; the rest keeps order and spelling.
     pub fn without(self, unwanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         let name = |piece: &&[u8]| {
@@ -114,6 +132,17 @@ mod tests {
         assert_eq!(pairs("b&&c=")[0], ("b".into(), None));
         assert_eq!(pairs("b&&c=")[1], ("c".into(), Some(String::new())));
         assert_eq!(pairs("x=%zz%4")[0].1.as_deref(), Some("%zz%4"));
+    }
+
+    #[test]
+    fn a_name_that_only_some_servers_find_is_disputed() {
+        let names = |raw: &'static str| -> Vec<String> {
+            let all = Query::new(raw.as_bytes()).disputed();
+            all.map(|name| String::from_utf8(name).unwrap()).collect()
+        };
+        assert_eq!(names("a=1&b=%3brole=2&c+d=1"), [""; 0]);
+        assert_eq!(names("a=1;role=admin&b"), ["a", "role"]);
+        assert_eq!(names("+role=1&%20role=1&ro%6ce%00x=1"), ["role", "role", "role"]);
     }
 
     #[test]

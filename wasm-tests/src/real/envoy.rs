@@ -243,9 +243,12 @@ fn listener(listener: &Listener, address: &Value) -> Value {
             "typed_config": {
                 "@type": manager,
                 "stat_prefix": listener.name,
+                "http_protocol_options": {"enable_trailers": true},
                 // Tests send headers of 64 KiB, and 120 of them.
                 "max_request_headers_kb": 192,
                 "common_http_protocol_options": {"max_headers_count": 300},
+                "upgrade_configs": [{"upgrade_type": "websocket"}],
+                "http2_protocol_options": {"allow_connect": true},
                 "http_filters": filters,
                 "route_config": {"virtual_hosts": [{
                     "name": "all",

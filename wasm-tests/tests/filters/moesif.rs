@@ -503,3 +503,56 @@ fn a_request_costs_a_bounded_number_of_host_calls() {
         assert!(calls.total() <= most, "{}: {calls:?}", gateway.name);
     }
 }
+
+#[test]
+fn a_blocking_rule_sees_through_every_spelling_and_refuses_what_it_cannot_read() {
+    let condition =
+        |path: &str, value: &str| json!([{"conditions": [{"path": path, "value": value}]}]);
+    let rules = json!([
+        {"_id": "b", "type": "regex", "block": true, "regex_config": condition("request.body.action", "transfer"),
+            "response": {"status": 403}},
+        {"_id": "p", "type": "regex", "block": true, "regex_config": condition("request.route", "^/admin"),
+            "response": {"status": 403}},
+        {"_id": "h", "type": "regex", "block": true, "regex_config": condition("request.headers.x-plan", "^free$"),
+            "response": {"status": 403}},
+    ]);
+    for gateway in Gateway::giving_bodies() {
+        let more = json!({"allow_on_headers_stop_iteration": !gateway.is_kong()});
+        let world = World::chain(&gateway, &[("moesif", settings(more))], rules.clone());
+        world.proxy.send(Request::get("/")).respond(Response::new(200));
+        world.events();
+        let json =
+            |body: &[u8]| Request::post("/", body).header("content-type", "application/json");
+        let twice = br#"{"action":"ok","action":"transfer"}"#;
+        for (request, status) in [
+            (json(twice), 403),
+            (json(b"\xef\xbb\xbf{\"action\":\"transfer\"}"), 403),
+            (Request::post("/", twice), 403),
+            (
+                Request::post("/", "")
+                    .header("content-type", "application/json")
+                    .chunks(&[&twice[..9], &twice[9..]]),
+                403,
+            ),
+            (json(br#"{"action":"transfer",}"#), 400),
+            (json(b"x").header("content-encoding", "br"), 415),
+            (json(&[b' '; 100_001]), 413),
+            (Request::get("/%61dmin;v=1/x"), 403),
+            (Request::get("/%2561dmin"), 400),
+            (Request::get("/").header("x-plan", "gold").header("x-plan", "free"), 403),
+            (Request::get("/").header("X_Plan", "free"), 403),
+        ] {
+            let told = format!("{} {request:?}", gateway.name);
+            let stream = world.proxy.send(request);
+            assert_eq!(stream.refused().status, status, "{told:.300}");
+        }
+        let passes = world.proxy.send(json(br#"{"action":"ok"}"#));
+        assert!(passes.forwarded().complete, "{}", gateway.name);
+        assert!(world.proxy.open(upgrade()).outcome().forwarded.is_some(), "{}", gateway.name);
+    }
+}
+
+/// The handshake of a WebSocket.
+fn upgrade() -> Request {
+    Request::get("/chat").header("connection", "Upgrade").header("upgrade", "websocket").tunnel()
+}

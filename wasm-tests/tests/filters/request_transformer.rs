@@ -396,3 +396,87 @@ fn the_signature_behind_it_is_of_what_it_has_made() {
         assert_eq!(hash, &json!(jose::hash::sha256_hex(b"a=1")), "{}", gateway.name);
     }
 }
+
+/// Settings that take a field away from the upstream.
+fn without_role() -> Value {
+    json!({"remove": {"body": ["role"]}})
+}
+
+#[test]
+fn a_body_that_cannot_be_changed_does_not_pass_as_it_is() {
+    let gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03".as_slice();
+    for gateway in Gateway::giving_bodies() {
+        let typed = |body: &[u8], content_type: &str| {
+            Request::post("/request", body).header("content-type", content_type)
+        };
+        for (request, status, message) in [
+            (
+                typed(gzip, "application/json").header("content-encoding", "gzip"),
+                415,
+                "Unsupported media type",
+            ),
+            (typed(b"role=admin", "text/plain"), 415, "Unsupported media type"),
+            (Request::post("/request", "role=admin"), 415, "Unsupported media type"),
+            (json_body(r#"{"role":"admin",}"#), 400, "Bad request body"),
+            (json_body(r#"[{"role":"admin"}]"#), 400, "Bad request body"),
+            (typed(b"{\"role\":\"\xff\"}", "application/json"), 400, "Bad request body"),
+            (form("a=1;role=admin"), 400, "Bad request body"),
+            (form("a=1&+role=admin"), 400, "Bad request body"),
+        ] {
+            let told = format!("{} {request:?}", gateway.name);
+            let stream = start(&gateway, without_role()).send(request.clone());
+            assert_eq!(refusal(&stream), of(status, message), "{told}");
+            let open = merged(without_role(), json!({"unreadable_body": "pass"}));
+            assert!(start(&gateway, open).send(request).forwarded().complete, "{told}");
+        }
+        for (content_type, body, left) in [
+            ("application/json", "\u{feff}{\"role\":1,\"a\":2}", "{\"a\":2}"),
+            ("application/vnd.api+json", r#"{"role":1,"role":2}"#, "{}"),
+            (
+                "multipart/form-data; boundary=\"X X\"",
+                "--X X\r\nContent-Disposition: form-data; filename=\"a;b\";\r\n name=\"role\"\r\n\r\n1\r\n--X X--\r\n",
+                "--X X--\r\n",
+            ),
+        ] {
+            let request = typed(body.as_bytes(), content_type);
+            let (_, _, arrived) = arrives(&gateway, without_role(), request);
+            assert_eq!(arrived, left, "{} {content_type}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn an_empty_body_stays_empty_where_nothing_is_added() {
+    let settings = json!({"remove": {"body": ["a"]}, "rename": {"body": ["b:c"]}, "replace": {"body": ["d:e"]}});
+    for gateway in Gateway::giving_bodies() {
+        for content_type in [
+            "application/json",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=X",
+        ] {
+            let request = Request::new("POST", "/request").header("content-type", content_type);
+            let empty = request.clone().chunks(&[b""]);
+            for request in [request, empty] {
+                let arrived = arrives(&gateway, settings.clone(), request);
+                assert_eq!(
+                    arrived,
+                    line("POST", "/request", ""),
+                    "{} {content_type}",
+                    gateway.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_get_that_becomes_a_post_has_a_body_where_the_gateway_can_make_one() {
+    let settings = json!({"http_method": "POST", "add": {"body": ["a:1"]}});
+    let kong = Gateway::kong();
+    let stream = start(&kong, settings.clone()).send(Request::get("/request"));
+    let got = stream.forwarded();
+    assert_eq!((got.method.as_str(), got.text().as_str()), ("POST", "a=1"));
+    assert_eq!(got.headers_named("content-type"), ["application/x-www-form-urlencoded"]);
+    let envoy = Gateway::envoy_holding();
+    assert_eq!(arrives(&envoy, settings, Request::get("/request")), line("POST", "/request", ""));
+}

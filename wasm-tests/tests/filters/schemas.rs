@@ -195,7 +195,7 @@ fn moesif() -> Vec<Value> {
         "max_queue_bytes": 65_536, "debug": true, "enable_compression": true, "disable_transaction_id": true,
         "trust_client_ip_headers": false, "timeout": 1000, "keepalive": 5000, "max_callback_time_spent": 750,
         "max_events_sent_per_callback": 1, "sampling_percentage": 1.5, "max_body_size_limit": 1,
-        "enable_reading_send_event_response": true, "disable_moesif_payload_compression": false,
+        "unreadable_requests": "pass", "enable_reading_send_event_response": true, "disable_moesif_payload_compression": false,
     }));
     let with = |more| crate::gateways::merged(all.clone(), more);
     vec![
@@ -232,7 +232,7 @@ fn subjects() -> Vec<Subject> {
     }));
     let lists = |headers: &str, querystring: &str, body: &str| json!({"headers": [headers, "x-z:y"], "querystring": [querystring], "body": [body]});
     let request_transformer = common_of_uses(json!({
-        "http_method": "PUT", "uri_pattern": "/users/(?<user>[a-z]+)",
+        "http_method": "PUT", "unreadable_body": "refuse", "uri_pattern": "/users/(?<user>[a-z]+)",
         "remove": {"headers": ["X-Old"], "querystring": ["q"], "body": ["b"]},
         "rename": lists("X-A:X-B", "a:b", "c:d"),
         "replace": crate::gateways::merged(

@@ -22,7 +22,7 @@ pub(super) fn request(
         (needs.raw_target && host.may_be_kong()).then(|| abi::property(&["request", "path"]).ok());
     let target = raw.flatten().filter(|raw| !raw.is_empty()).unwrap_or_else(|| path.to_vec());
     let body = match host {
-        Host::Envoy if end || !ready.common().holds_headers => BodyAhead::None,
+        Host::Envoy if end || !ready.common().holds_headers || is_tunnel(&head) => BodyAhead::None,
         Host::Envoy => BodyAhead::Comes,
         // The body callback comes for a body that is not empty, and only a length can promise that.
         _ => match head.text("content-length").and_then(|len| len.parse::<u64>().ok()) {
@@ -30,6 +30,7 @@ pub(super) fn request(
             _ => BodyAhead::None,
         },
     };
+    let body_hidden = host == Host::Envoy && body == BodyAhead::None && !end && !is_tunnel(&head);
     // Nginx counts a body without a length itself, over HTTP/2 without a header that would say so.
     let body_may_follow = host.may_be_kong() && head.first("content-length").is_none();
     let peer = if needs.peer { peer() } else { None };
@@ -52,6 +53,7 @@ pub(super) fn request(
         service: if needs.service { named(phase, host, "service") } else { Named::default() },
         body,
         body_may_follow,
+        body_hidden,
         upstream_query,
         can_remove: host.can_remove(),
         can_make_body: host.may_be_kong(),
@@ -62,6 +64,24 @@ pub(super) fn request(
 /// Whether an address is of the machine itself.
 fn is_loopback(peer: &str) -> bool {
     peer.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback())
+}
+
+/// Envoy: whether the request becomes a tunnel: a CONNECT, or an upgrade that has no body of its own.
+///
+/// What follows such a head are the frames of the tunnel, and the client sends none before it has its answer
+/// (envoyproxy/envoy#47048 shows the same deadlock in another filter). An extended CONNECT of HTTP/2 comes to
+/// filters as an upgrade. Measured on 1.40: Envoy sends an upgrade on without `transfer-encoding`, and nothing
+/// behind its head before the upstream has agreed, so without a length no upstream reads a body out of it. With
+/// a length one could, so that filters have to see it.
+fn is_tunnel(head: &Head) -> bool {
+    if head.first(":method") == Some(b"CONNECT") {
+        return true;
+    }
+    let mut options = head.values("connection").flat_map(|value| value.split(|b| *b == b','));
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+        && head.first("upgrade").is_some()
+        && head.values("content-length").all(|length| length.trim_ascii() == b"0")
+        && head.first("transfer-encoding").is_none()
 }
 
 /// The query as it goes upstream. `None` where the host does not say.
@@ -183,6 +203,30 @@ fn host_and_port(authority: &str) -> (Option<String>, Option<u16>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_upgrade_and_a_connect_have_no_body_to_wait_for_and_a_framed_body_is_one() {
+        let of = |method: &str, fields: &[(&str, &str)]| {
+            let all = std::iter::once((":method", method)).chain(fields.iter().copied());
+            is_tunnel(&all.collect())
+        };
+        let (upgrade, to) = (("connection", "upgrade"), ("upgrade", "websocket"));
+        let length = |value| ("content-length", value);
+        assert!(of("CONNECT", &[]) && of("CONNECT", &[(":protocol", "websocket")]));
+        assert!(of("GET", &[("Connection", "keep-alive , UPGRADE"), to, length("0")]));
+        assert!(of("POST", &[("connection", "a"), upgrade, to]));
+        for fields in [
+            &[][..],
+            &[to, length("0")],
+            &[upgrade, length("0")],
+            &[("connection", "upgraded"), to, length("0")],
+            &[upgrade, to, length("5")],
+            &[upgrade, to, length("0"), length("5")],
+            &[upgrade, to, length("0"), ("transfer-encoding", "chunked")],
+        ] {
+            assert!(!of("POST", fields), "{fields:?}");
+        }
+    }
 
     #[test]
     fn a_port_is_told_from_an_address() {

@@ -1,0 +1,185 @@
+//! Paths, compared as the servers behind read them.
+
+use crate::percent_decode;
+
+/// What a raw path means to the servers that may be behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path {
+    /// To one that resolves dot segments.
+    pub resolved: Vec<u8>,
+    /// To one that compares them as they are written. The two differ only where there are dot segments.
+    pub written: Vec<u8>,
+}
+
+impl Path {
+    /// Reads a raw path: escapes are decoded once, slashes merged, path parameters (`;v=1`, also `%3B`) taken
+    /// off each segment as servlet containers do, and dots resolved (RFC 3986, section 6.2.2).
+    ///
+    /// `None` when two servers can read it as different paths: an escape that is none or that an escape hides
+    /// (`%2561`), an escaped slash, a backslash, a control character, octets that are no UTF-8 (an overlong
+    /// slash is one to some), dots with parameters, dots that climb above the root.
+    #[must_use]
+    pub fn read(raw: &[u8]) -> Option<Self> {
+        if !is_plain(raw) {
+            return None;
+        }
+        let decoded = percent_decode(raw);
+        let odd = |byte: &u8| *byte == b'\\' || byte.is_ascii_control();
+        if decoded.first() != Some(&b'/')
+            || decoded.iter().any(odd)
+            || decoded.windows(3).any(is_escape)
+            || std::str::from_utf8(&decoded).is_err()
+        {
+            return None;
+        }
+        let (mut resolved, mut written): (Vec<&[u8]>, Vec<&[u8]>) = (Vec::new(), Vec::new());
+        let mut ends_open = false;
+        for whole in decoded.split(|byte| *byte == b'/') {
+            let segment = whole.split(|byte| *byte == b';').next().unwrap_or_default();
+            ends_open = segment.is_empty();
+            match segment {
+                b"." | b".." if segment != whole => return None,
+                b"" | b"." => continue,
+                b".." => {
+                    resolved.pop()?;
+                }
+                _ => resolved.push(segment),
+            }
+            written.push(segment);
+        }
+        let join = |segments: Vec<&[u8]>| {
+            let mut path: Vec<u8> = segments.iter().flat_map(|s| [b"/", *s].concat()).collect();
+            if path.is_empty() || ends_open {
+                path.push(b'/');
+            }
+            path
+        };
+        Some(Self { resolved: join(resolved), written: join(written) })
+    }
+
+    /// Whether it is the path `prefix` or one below it, in either reading.
+    #[must_use]
+    pub fn is_below(&self, prefix: &[u8]) -> bool {
+        let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
+        [&self.resolved, &self.written].into_iter().any(|path| {
+            let rest = path.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+        })
+    }
+}
+
+/// A raw path as a server that resolves dot segments reads it (see [`Path::read`]).
+#[must_use]
+pub fn normalise(raw: &[u8]) -> Option<Vec<u8>> {
+    Path::read(raw).map(|path| path.resolved)
+}
+
+/// Whether every escape is one, and none is that of a slash.
+fn is_plain(raw: &[u8]) -> bool {
+    let mut rest = raw;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first == b'%' {
+            let escape = rest.get(..2).unwrap_or_default();
+            let hex = escape.len() == 2 && escape.iter().all(u8::is_ascii_hexdigit);
+            if !hex || escape.eq_ignore_ascii_case(b"2f") {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+fn is_escape(three: &[u8]) -> bool {
+    matches!(three, [b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(raw: &str) -> Option<String> {
+        normalise(raw.as_bytes()).map(|path| String::from_utf8(path).unwrap())
+    }
+
+    #[test]
+    fn a_path_is_read_as_most_servers_read_it() {
+        for (raw, path) in [
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a/b/", "/a/b/"),
+            ("//%61//./b/../c", "/a/c"),
+            ("/caf%C3%A9", "/café"),
+            ("/100%25", "/100%"),
+            ("/a%20b%3Fc", "/a b?c"),
+        ] {
+            assert_eq!(read(raw).as_deref(), Some(path), "{raw}");
+        }
+    }
+
+    #[test]
+    fn path_parameters_are_taken_off_each_segment() {
+        for raw in
+            ["/admin;v=1/users", "/admin;/users;x;y", "/admin%3Bv=1/users", "/;a/admin%3b/users"]
+        {
+            assert_eq!(read(raw).as_deref(), Some("/admin/users"), "{raw}");
+        }
+        assert_eq!(read("/admin/;v=1").as_deref(), Some("/admin/"));
+        assert_eq!(read("/;v=1").as_deref(), Some("/"));
+    }
+
+    #[test]
+    fn what_two_servers_can_read_differently_is_no_path() {
+        for raw in [
+            "",
+            "*",
+            "api",
+            "/%",
+            "/%4",
+            "/%zz",
+            "/a%2fb",
+            "/a%2Fb",
+            "/a\\b",
+            "/a%5Cb",
+            "/a%00b",
+            "/a\0b",
+            "/a%0ab",
+            "/%2561dmin",
+            "/a%252fb",
+            "/a%255cb",
+            "/%252e%252e/x",
+            "/%25%36%31dmin",
+            "/%c0%afadmin",
+            "/%c0%ae%c0%ae/x",
+            "/caf%e9",
+            "/..",
+            "/../x",
+            "/a/..;/x",
+            "/a/..;v=1/x",
+            "/a/.;/x",
+            "/a/%2e%2e%3bv/x",
+            "/%u0061dmin",
+        ] {
+            assert_eq!(read(raw), None, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_dots_is_below_what_either_kind_of_server_takes_it_for() {
+        let below = |raw: &str, prefix: &str| {
+            Path::read(raw.as_bytes()).unwrap().is_below(prefix.as_bytes())
+        };
+        for (raw, prefix, expected) in [
+            ("/api", "/api/", true),
+            ("/api/x", "/api", true),
+            ("/apix", "/api", false),
+            ("/x/../api/y", "/api", true),
+            ("/api/../x", "/api", true),
+            ("/api/../x", "/x", true),
+            ("/x/api", "/api", false),
+            ("/anything", "/", true),
+        ] {
+            assert_eq!(below(raw, prefix), expected, "{raw} {prefix}");
+        }
+    }
+}
