@@ -219,12 +219,6 @@ impl Facts<'_> {
     }
 }
 
-/// All values of a field, as RFC 9110 joins them.
-pub(crate) fn joined(head: &Head, name: &str) -> Option<String> {
-    let values: Vec<_> = head.values(name).map(String::from_utf8_lossy).collect();
-    if values.is_empty() { None } else { Some(values.join(", ")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

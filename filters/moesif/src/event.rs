@@ -3,7 +3,6 @@
 use crate::body::Body;
 use crate::capture::LeftOut;
 use crate::client_ip;
-use crate::condition::joined;
 use crate::config::{Config, Direction};
 use crate::identify::Who;
 use crate::time::rfc3339;
@@ -12,6 +11,7 @@ use crate::writer::{Object, text};
 use exchange::{Entity, Head, Request};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// The collector takes no larger event.
 pub(crate) const MAX_EVENT: usize = 1_000_000;
@@ -115,23 +115,27 @@ impl Event<'_> {
         {
             object.text("host", host);
         }
-        for (n, (name, value)) in head.fields().enumerate() {
+        // By name, in the order of their first values: a head of many fields is gone through once.
+        let mut fields: Vec<(Cow<'_, str>, Vec<&[u8]>)> = Vec::new();
+        let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
+        for (name, value) in head.fields() {
             let name = lower(name);
-            let earlier = || {
-                head.fields().take(n).any(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
-            };
             let ours = self.transaction.is_some() && name == TRANSACTION;
-            if name.starts_with(':') || masks.cover(&name) || ours || earlier() {
+            if name.starts_with(':') || ours {
                 continue;
             }
-            let mut later = head.fields().skip(n).skip(1);
+            let place = *places.entry(name.clone()).or_insert(fields.len());
+            match fields.get_mut(place) {
+                Some((_, values)) => values.push(value),
+                None => fields.push((name, vec![value])),
+            }
+        }
+        for (name, values) in fields.iter().filter(|(name, _)| !masks.cover(name)) {
             let out = object.name(name.as_bytes());
             // Addresses (`referer`, `location`) have queries, too.
-            if later.any(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes())) {
-                let all = joined(head, &name).unwrap_or_default();
-                text(out, &queries.query(all.as_bytes()));
-            } else {
-                text(out, &queries.query(value));
+            match values.as_slice() {
+                [value] => text(out, &queries.query(value)),
+                _ => text(out, &queries.query(&values.join(&b", "[..]))),
             }
         }
         if let Some(transaction) = self.transaction.filter(|_| !masks.cover(TRANSACTION)) {
