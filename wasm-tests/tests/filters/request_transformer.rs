@@ -270,7 +270,7 @@ fn bodies_change_as_their_type_says() {
                 parts(&[("toremoveform", "yes"), ("nottoremove", "yes")]),
                 multipart(&[("nottoremove", "yes")]),
             ),
-            (&remove, json_body("malformed json body"), "malformed json body".into()),
+            (&add, json_body("malformed json body"), "malformed json body".into()),
             (&remove, json_body(r#"{"emptyarray":[]}"#), r#"{"emptyarray":[]}"#.into()),
             (&rename, form("originalparam=yes"), "renamedparam=yes".into()),
             (&rename, form("x-a-header=true"), "x-a-header=true".into()),

@@ -41,7 +41,8 @@ pub(super) fn request(
         now: now(),
         consumer,
         claims: if needs.claims { claims(host) } else { None },
-        mark: needs.mark.and_then(|name| property(host, name)),
+        // A declared variable of nginx is there from the beginning, empty.
+        mark: needs.mark.and_then(|name| property(host, name)).filter(|mark| !mark.is_empty()),
         origin: if needs.origin { origin(phase, host, &head) } else { Origin::default() },
         own_hop: host == Host::Envoy && peer.as_deref().is_some_and(is_loopback),
         peer,
