@@ -38,7 +38,7 @@ build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, an
 	@du -bh dist/gatehouse-admin dist/filters/*.wasm
 
 .PHONY: test
-test: build ## run every test: native, admin service (SQLite and PostgreSQL), filters on a pretend proxy and in a real Envoy
+test: build ## run every test: native, admin service (SQLite and PostgreSQL), filters on a pretend proxy, in a real Envoy, and in a Kong if there is one
 	@scripts/setup envoy pyjwt openssl postgres redis
 	@scripts/test
 

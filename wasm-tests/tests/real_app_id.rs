@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wasm_tests::real::{
-    Admin, Connection, Echo, Envoy, Filter, Gateway, Mode, Request, Setup, eventually,
+    Admin, Connection, Echo, Filter, Gateway, Mode, Proxy, Request, Setup, eventually,
 };
 
 const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
@@ -367,7 +367,7 @@ fn a_wrong_configuration_is_refused_with_the_path_of_every_error() {
     let wrong = json!({"header_name": "X APP", "cache": {"ttl": "soon"}, "colour": "red"});
     let setup = Setup::new(echo.address(), vec![Filter::new("app_id", &wrong)]);
 
-    let log = Envoy::try_start(&setup).err().expect("Envoy refuses the configuration");
+    let log = Proxy::try_start(&setup).err().expect("Envoy refuses the configuration");
 
     for path in ["header_name", "cache.ttl", "colour"] {
         assert!(log.contains(path), "{path} is not in:\n{log}");
@@ -379,7 +379,7 @@ fn with_a_wrong_configuration_and_no_named_host_every_request_is_refused() {
     let echo = Echo::start();
     for wrong in [r#"{"colour": "red"}"#, "{", "[]", "\"\\ud800\""] {
         let filter = Filter::new("app_id", &Value::Null).raw_config(wrong).without_host_name();
-        match Envoy::try_start(&Setup::new(echo.address(), vec![filter])) {
+        match Proxy::try_start(&Setup::new(echo.address(), vec![filter])) {
             Ok(envoy) => {
                 let answer = envoy.send(&request("any", "portal"));
                 assert_eq!(answer.status(), 500, "{wrong}: {}", answer.text());

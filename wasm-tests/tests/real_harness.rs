@@ -2,12 +2,12 @@
 
 use serde_json::json;
 use std::net::SocketAddr;
-use wasm_tests::real::{Admin, Answer, Connection, Echo, Envoy, Front, Mode, Request, Setup};
+use wasm_tests::real::{Admin, Answer, Connection, Echo, Front, Mode, Proxy, Request, Setup};
 
 #[test]
 fn the_upstream_sees_every_byte_that_the_client_sent() {
     let echo = Echo::start();
-    let envoy = Envoy::start(&Setup::new(echo.address(), Vec::new()).concurrency(2));
+    let envoy = Proxy::start(&Setup::new(echo.address(), Vec::new()).concurrency(2));
     let request = Request::post("/a%2Fb?q=1", "body")
         .header("x-twice", "one")
         .header("x-twice", "two")
@@ -32,7 +32,7 @@ fn the_upstream_sees_every_byte_that_the_client_sent() {
 #[test]
 fn a_connection_is_kept_and_a_body_may_come_in_pieces() {
     let echo = Echo::start();
-    let envoy = Envoy::start(&Setup::new(echo.address(), Vec::new()));
+    let envoy = Proxy::start(&Setup::new(echo.address(), Vec::new()));
     let mut connection = Connection::open(envoy.address("main")).expect("a connection");
 
     let chunked = Request::post("/chunked", "c".repeat(2500)).chunked();
@@ -95,7 +95,7 @@ fn a_refused_configuration_comes_with_the_log() {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
     let setup = Setup::new(nowhere, Vec::new()).cluster("upstream", nowhere);
 
-    let log = Envoy::try_start(&setup).err().expect("two clusters of one name are refused");
+    let log = Proxy::try_start(&setup).err().expect("two clusters of one name are refused");
 
     assert!(log.contains("duplicate cluster 'upstream'"), "{log}");
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokens::{PRINTED, SEED};
 use wasm_tests::real::{
-    Answer, Echo, Envoy, Filter, Front, Gateway, Message, Mode, Request, Setup, eventually,
+    Answer, Echo, Filter, Front, Gateway, Message, Mode, Proxy, Request, Setup, eventually,
 };
 
 const RSA: &str = include_str!("../../filters/jwt-auth/src/keys/rsa3072.pem");
@@ -123,7 +123,7 @@ fn what_the_real_admin_service_revokes_ends_under_every_name_that_a_token_may_us
 struct Provided {
     keys: Arc<Mutex<String>>,
     provider: Front,
-    envoy: Envoy,
+    envoy: Proxy,
     echo: Echo,
 }
 
@@ -176,7 +176,7 @@ impl Provided {
         let echo = Echo::start();
         let filters = vec![Filter::new("jwt_auth", &settings)];
         let setup = Setup::new(echo.address(), filters).cluster("idp", provider.address());
-        let envoy = Envoy::start(&setup);
+        let envoy = Proxy::start(&setup);
         Self { keys, provider, envoy, echo }
     }
 
@@ -260,7 +260,7 @@ fn keys_rotate_and_the_last_good_ones_outlive_every_failure() {
 }
 
 /// One listener for each of these settings, with the consumer `ado` and its credentials.
-fn listening(listeners: &[(&'static str, Value)]) -> (Envoy, Echo) {
+fn listening(listeners: &[(&'static str, Value)]) -> (Proxy, Echo) {
     let echo = Echo::start();
     let ado = json!({"id": "1", "username": "ado", "jwt_secrets": rows::credentials()});
     let consumers = json!([ado, {"id": "9", "username": "guest"}]);
@@ -271,7 +271,7 @@ fn listening(listeners: &[(&'static str, Value)]) -> (Envoy, Echo) {
         settings.as_object_mut().expect("an object").extend(more);
         setup = setup.listener(name, vec![Filter::new("jwt_auth", &settings)]);
     }
-    (Envoy::start(&setup), echo)
+    (Proxy::start(&setup), echo)
 }
 
 #[track_caller]

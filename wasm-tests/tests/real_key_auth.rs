@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wasm_tests::real::{
-    Admin, Echo, Envoy, Filter, Front, Gateway, Message, Mode, Request, Setup, eventually,
+    Admin, Echo, Filter, Front, Gateway, Message, Mode, Proxy, Request, Setup, eventually,
 };
 
 const KEY: &str = "the-key-of-ana";
@@ -23,7 +23,7 @@ fn inline(more: Value) -> Filter {
 }
 
 struct Inline {
-    envoy: Envoy,
+    envoy: Proxy,
     echo: Echo,
 }
 
@@ -31,7 +31,7 @@ impl Inline {
     #[track_caller]
     fn start(filter: Filter) -> Self {
         let echo = Echo::start();
-        let envoy = Envoy::start(&Setup::new(echo.address(), vec![filter]));
+        let envoy = Proxy::start(&Setup::new(echo.address(), vec![filter]));
         Self { envoy, echo }
     }
 
@@ -332,7 +332,7 @@ fn the_admin_service_is_asked_with_the_gateways_token_from_the_environment() {
     )
     .listener("without", vec![settings(json!({})).vm_id("without")])
     .cluster("admin", front.address());
-    let envoy = Envoy::start(&setup);
+    let envoy = Proxy::start(&setup);
     admin.create("/consumers", &json!({"username": "ana"}));
     admin.create("/consumers/ana/key-auth", &json!({"key": KEY}));
     let request = Request::get("/").header("apikey", KEY);
@@ -354,7 +354,7 @@ fn a_wrong_configuration_is_refused_with_the_path_of_every_error_and_without_its
         "admin": {"upstream": "admin", "token": "secret token with spaces", "timeout": "soon"},
         "colour": "red",
     });
-    let log = Envoy::try_start(&Setup::new(echo.address(), vec![Filter::new("key_auth", &wrong)]))
+    let log = Proxy::try_start(&Setup::new(echo.address(), vec![Filter::new("key_auth", &wrong)]))
         .err()
         .expect("Envoy refuses the configuration");
 
@@ -374,7 +374,7 @@ fn a_wrong_configuration_is_refused_with_the_path_of_every_error_and_without_its
 fn a_setting_that_needs_held_headers_is_refused_where_nobody_asserts_them() {
     let echo = Echo::start();
     let filter = inline(json!({"key_in_body": true}));
-    let log = Envoy::try_start(&Setup::new(echo.address(), vec![filter]))
+    let log = Proxy::try_start(&Setup::new(echo.address(), vec![filter]))
         .err()
         .expect("Envoy refuses the configuration");
     assert!(

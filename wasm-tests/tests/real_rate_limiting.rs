@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wasm_tests::real::{
-    Admin, Connection, Echo, Envoy, Filter, Front, Gateway, Mode, Request, Setup, eventually,
+    Admin, Connection, Echo, Filter, Front, Gateway, Mode, Proxy, Request, Setup, eventually,
 };
 
 fn limits(settings: Value) -> Vec<Filter> {
@@ -62,7 +62,7 @@ impl Rush {
 }
 
 /// So many connections to each gateway, each of which sends until it has enough of its own answers.
-fn rush(gateways: &[&Envoy], connections: usize, enough: impl Fn(&[Seen]) -> bool + Sync) -> Rush {
+fn rush(gateways: &[&Proxy], connections: usize, enough: impl Fn(&[Seen]) -> bool + Sync) -> Rush {
     let all = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for gateway in gateways {
@@ -105,7 +105,7 @@ fn four_workers_and_sixty_four_connections_admit_exactly_the_limit_in_each_windo
     const LIMIT: u64 = 40;
     let echo = Echo::start();
     let filters = limits(json!({"second": LIMIT, "limit_by": "ip"}));
-    let envoy = Envoy::start(&Setup::new(echo.address(), filters).concurrency(4));
+    let envoy = Proxy::start(&Setup::new(echo.address(), filters).concurrency(4));
     let rush = rush(&[&envoy], 64, refused_in_four_seconds);
     assert_eq!((rush.other(), echo.count() as u64), (0, rush.admitted()));
     // For each second: admitted in it for sure, admitted in it perhaps, refused in it for sure.
@@ -135,7 +135,7 @@ fn workers_that_have_just_started_admit_exactly_the_limit_whether_or_not_they_kn
         let filter = if named { filter } else { filter.without_host_name() };
         let rush = within_an_hour(|| {
             let setup = Setup::new(echo.address(), vec![filter.clone()]).concurrency(4);
-            rush(&[&Envoy::start(&setup)], 64, refused_often)
+            rush(&[&Proxy::start(&setup)], 64, refused_often)
         });
         assert_eq!((rush.admitted(), rush.other()), (300, 0), "{} refused", rush.refused());
     }
@@ -214,7 +214,7 @@ fn consumers_have_their_own_counts_and_a_group_its_own_limit() {
 
 /// Gateways that count at one gatehouse-admin.
 struct Several {
-    gateways: Vec<Envoy>,
+    gateways: Vec<Proxy>,
     front: Front,
     _behind: (Admin, Echo),
 }
@@ -232,7 +232,7 @@ fn several(count: usize, workers: u32, settings: &Value) -> Several {
             .cluster("admin", front.address())
             .concurrency(workers)
     };
-    let gateways = (0..count).map(|_| Envoy::start(&setup())).collect();
+    let gateways = (0..count).map(|_| Proxy::start(&setup())).collect();
     Several { gateways, front, _behind: (admin, echo) }
 }
 
@@ -240,7 +240,7 @@ fn several(count: usize, workers: u32, settings: &Value) -> Several {
 fn gateways_that_ask_admit_exactly_the_limit_together() {
     let (rush, asked) = within_an_hour(|| {
         let several = several(2, 2, &json!({"hour": 50, "day": 1000}));
-        let gateways: Vec<&Envoy> = several.gateways.iter().collect();
+        let gateways: Vec<&Proxy> = several.gateways.iter().collect();
         (rush(&gateways, 8, refused_often), several.front.count("/counters") as u64)
     });
     assert_eq!((rush.admitted(), rush.other()), (50, 0));
@@ -266,7 +266,7 @@ fn without_its_admin_service_a_gateway_counts_for_itself_or_refuses() {
 fn gateways_that_compare_admit_more_by_what_comes_between_two_comparisons() {
     let [fast, later] = within_an_hour(|| {
         let several = several(3, 1, &json!({"hour": 1000, "sync_rate": 1}));
-        let gateways: Vec<&Envoy> = several.gateways.iter().collect();
+        let gateways: Vec<&Proxy> = several.gateways.iter().collect();
         // As fast as they can: in the first second nobody knows of the others.
         let fast = rush(&gateways, 4, refused_often);
         [fast, rush(&gateways, 4, refused_often)]
@@ -295,10 +295,10 @@ fn gateways_that_compare_admit_more_by_what_comes_between_two_comparisons() {
 #[test]
 fn what_gateways_admit_is_what_the_service_has_counted() {
     let several = several(2, 1, &json!({"hour": 100_000, "sync_rate": 0.2}));
-    let gateways: Vec<&Envoy> = several.gateways.iter().collect();
+    let gateways: Vec<&Proxy> = several.gateways.iter().collect();
     let rush = rush(&gateways, 4, |own| own.len() >= 300);
     assert_eq!((rush.refused(), rush.other()), (0, 0));
-    let remaining = |gateway: &Envoy| {
+    let remaining = |gateway: &Proxy| {
         let answer = gateway.send(&Request::get("/"));
         let remaining = answer.header("ratelimit-remaining").expect("a count");
         remaining.parse::<u64>().expect("a number")

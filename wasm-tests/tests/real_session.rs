@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wasm_tests::real::{
-    Answer, Echo, Envoy, Filter, Gateway, Message, Mode, Request, Server, Setup, eventually,
+    Answer, Echo, Filter, Gateway, Message, Mode, Proxy, Request, Server, Setup, eventually,
 };
 
 const KEY: &str = "the-key-of-ana";
@@ -22,7 +22,7 @@ struct Browser {
 
 impl Browser {
     #[track_caller]
-    fn send(&mut self, envoy: &Envoy, request: Request) -> Message {
+    fn send(&mut self, envoy: &Proxy, request: Request) -> Message {
         let pairs: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = match pairs.is_empty() {
@@ -83,7 +83,7 @@ fn known() -> Value {
 
 /// An Envoy whose keys are inline.
 struct Inline {
-    envoy: Envoy,
+    envoy: Proxy,
     echo: Echo,
 }
 
@@ -91,7 +91,7 @@ impl Inline {
     #[track_caller]
     fn start(session: Value) -> Self {
         let echo = Echo::start();
-        let envoy = Envoy::start(&Setup::new(echo.address(), chain(session, &known())));
+        let envoy = Proxy::start(&Setup::new(echo.address(), chain(session, &known())));
         Self { envoy, echo }
     }
 }
@@ -102,7 +102,7 @@ fn now() -> u64 {
 
 /// Login, the cookie alone, logout, and a stranger again.
 #[track_caller]
-fn all_the_way(envoy: &Envoy, echo: &Echo) -> Browser {
+fn all_the_way(envoy: &Proxy, echo: &Echo) -> Browser {
     let mut browser = Browser::default();
     assert_eq!(browser.send(envoy, browse()).status(), 401);
     let entered = browser.send(envoy, login());
@@ -230,7 +230,7 @@ fn the_upstreams_cookies_and_its_body_survive_a_response_that_waits() {
         json!({"admin": target, "storage": "kong", "check_consumer": false, "remember": true});
     let setup =
         Setup::new(upstream.address(), chain(session, &known())).cluster("admin", admin.address());
-    let envoy = Envoy::start(&setup);
+    let envoy = Proxy::start(&setup);
     let mut browser = Browser::default();
     let entered = browser.send(&envoy, login());
     assert_eq!((entered.status(), entered.text() == body), (200, true), "{}", envoy.log());
@@ -331,7 +331,7 @@ fn a_logout_that_revokes_ends_every_copy_of_a_cookie() {
 fn without_a_secret_envoy_refuses_the_configuration() {
     let echo = Echo::start();
     let filter = Filter::new("session", &json!({"cookie_name": "a b", "storage": "kong"}));
-    let refused = Envoy::try_start(&Setup::new(echo.address(), vec![filter])).err();
+    let refused = Proxy::try_start(&Setup::new(echo.address(), vec![filter])).err();
     let log = refused.expect("Envoy refuses the configuration");
     for path in ["secret:", "cookie_name:", "storage:"] {
         assert!(log.contains(path), "{path} is not in:\n{log}");

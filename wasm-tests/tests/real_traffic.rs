@@ -2,10 +2,10 @@
 //! request_transformer.
 
 use serde_json::{Value, json};
-use wasm_tests::real::{Admin, Echo, Envoy, Filter, Message, Request, Setup};
+use wasm_tests::real::{Admin, Echo, Filter, Message, Proxy, Request, Setup};
 
 struct Gateway {
-    envoy: Envoy,
+    envoy: Proxy,
     echo: Echo,
 }
 
@@ -18,7 +18,7 @@ impl Gateway {
     #[track_caller]
     fn with(filters: Vec<Filter>) -> Self {
         let echo = Echo::start();
-        let envoy = Envoy::start(&Setup::new(echo.address(), filters));
+        let envoy = Proxy::start(&Setup::new(echo.address(), filters));
         Self { envoy, echo }
     }
 
@@ -75,7 +75,7 @@ fn each_status_ends_the_request_with_its_message() {
     for (name, settings, _, _) in &cases {
         setup = setup.listener(name, vec![Filter::new("request_termination", settings)]);
     }
-    let envoy = Envoy::start(&setup);
+    let envoy = Proxy::start(&setup);
     for (name, _, status, body) in cases {
         let answer = Request::get("/status/200").send(envoy.address(name));
         assert_eq!((answer.status(), answer.text().as_str()), (status, body), "{name}");
@@ -184,7 +184,7 @@ fn the_session_document_is_walked_through() {
     let setup = Setup::new(echo.address(), all)
         .listener("only_keys", vec![key_auth(json!({}))])
         .cluster("admin", admin.address());
-    let envoy = Envoy::start(&setup);
+    let envoy = Proxy::start(&setup);
 
     // "Verify that the key-auth plugin is properly configured"
     let stranger = Request::get("/sessions-test");
@@ -272,7 +272,7 @@ fn a_bad_expression_is_rejected_with_its_path() {
         Echo::start().address(),
         vec![Filter::new("bot_detection", &json!({"allow": ["a", "[["]}))],
     );
-    let log = Envoy::try_start(&setup).err().expect("a refusal");
+    let log = Proxy::try_start(&setup).err().expect("a refusal");
     assert!(
         log.contains("allow[1]: found") && log.contains("expected a regular expression"),
         "{log}"
@@ -304,7 +304,7 @@ fn the_address_of_the_connection_decides() {
     for (name, settings, _) in &cases {
         setup = setup.listener(name, vec![Filter::new("ip_restriction", settings)]);
     }
-    let envoy = Envoy::start(&setup);
+    let envoy = Proxy::start(&setup);
     for (name, _, expected) in cases {
         let answer =
             Request::get("/").header("x-forwarded-for", "10.1.1.1").send(envoy.address(name));
@@ -325,7 +325,7 @@ fn behind_trusted_proxies_their_header_says_who_it_is() {
     let listed = vec![Filter::new("ip_restriction", &settings("X-Forwarded-For"))];
     let standard = vec![Filter::new("ip_restriction", &settings("Forwarded"))];
     let setup = Setup::new(echo.address(), listed).listener("standard", standard).at_the_edge();
-    let envoy = Envoy::start(&setup);
+    let envoy = Proxy::start(&setup);
     for (listener, header, value, status) in [
         ("main", "x-forwarded-for", "2001:db8::4", 200),
         ("main", "x-forwarded-for", "2001:db8::4, 10.0.0.1", 200),
@@ -438,7 +438,7 @@ fn every_response_says_which_origins_may_read_it_refusals_and_outages_too() {
         filters: filters(),
         cluster: "gone",
     });
-    let envoy = Envoy::start(&setup);
+    let envoy = Proxy::start(&setup);
     let told =
         pairs(&[("allow-origin", "http://a.test"), ("expose-headers", "x-b"), ("vary", "Origin")]);
     for (listener, key, status) in
@@ -579,7 +579,7 @@ fn a_form_becomes_a_part_of_the_query() {
 #[test]
 fn without_the_option_changes_to_bodies_are_rejected() {
     let filter = Filter::new("request_transformer", &json!({"add": {"body": ["a:b"]}}));
-    let log = Envoy::try_start(&Setup::new(Echo::start().address(), vec![filter]))
+    let log = Proxy::try_start(&Setup::new(Echo::start().address(), vec![filter]))
         .err()
         .expect("a refusal");
     assert!(log.contains("add.body: found without `allow_on_headers_stop_iteration`"), "{log}");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use wasm_tests::real::{Echo, Envoy, Filter, Message, Request, Setup};
+use wasm_tests::real::{Echo, Filter, Message, Proxy, Request, Setup};
 
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../filters/upstream-jwt/test-keys/");
 
@@ -34,7 +34,7 @@ fn independently(token: &str, keys: &str) -> Value {
 }
 
 struct Gateway {
-    envoy: Envoy,
+    envoy: Proxy,
     echo: Echo,
 }
 
@@ -47,7 +47,7 @@ impl Gateway {
     #[track_caller]
     fn with(filters: Vec<Filter>) -> Self {
         let echo = Echo::start();
-        let envoy = Envoy::start(&Setup::new(echo.address(), filters));
+        let envoy = Proxy::start(&Setup::new(echo.address(), filters));
         Self { envoy, echo }
     }
 
@@ -198,7 +198,7 @@ fn two_configurations_sign_with_their_own_keys() {
     let echo = Echo::start();
     let other = filter(json!({"private_key": file("other.pem")}));
     let setup = Setup::new(echo.address(), vec![filter(json!({}))]).listener("other", vec![other]);
-    let envoy = Envoy::start(&setup);
+    let envoy = Proxy::start(&setup);
     for (listener, certificate) in [("main", "rsa.crt"), ("other", "other.crt")] {
         Request::get("/").send(envoy.address(listener));
         let header = echo.last().header("authorization").expect("a token");
@@ -218,7 +218,7 @@ fn a_configuration_without_a_usable_key_is_rejected_with_the_way_out() {
     ] {
         let setup =
             Setup::new(Echo::start().address(), vec![Filter::new("upstream_jwt", &settings)]);
-        let log = Envoy::try_start(&setup).err().expect("a refusal");
+        let log = Proxy::try_start(&setup).err().expect("a refusal");
         assert!(log.contains(expected) && !log.contains("MII"), "{log}");
     }
 }
@@ -247,7 +247,7 @@ fn every_claim_has_its_own_switch_and_an_absent_entity_is_an_empty_object() {
     for (name, settings, _) in &cases {
         setup = setup.listener(name, vec![filter(settings.clone())]);
     }
-    let envoy = Envoy::start(&setup);
+    let envoy = Proxy::start(&setup);
     for (name, _, expected) in cases {
         Request::get("/").send(envoy.address(name));
         let header = echo.last().header("authorization").expect("a token");
@@ -263,7 +263,7 @@ fn every_claim_has_its_own_switch_and_an_absent_entity_is_an_empty_object() {
     }
     for exp in [json!(-1), json!(86_401)] {
         let setup = Setup::new(echo.address(), vec![filter(json!({ "exp": exp }))]);
-        let log = Envoy::try_start(&setup).err().expect("a refusal");
+        let log = Proxy::try_start(&setup).err().expect("a refusal");
         assert!(log.contains("exp: found"), "{log}");
     }
 }

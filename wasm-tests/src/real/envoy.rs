@@ -1,95 +1,23 @@
-//! A configuration with our filters, and the Envoy that runs it.
+//! The configuration of an Envoy with our filters, and the Envoy that runs it.
 
 use super::client::Request;
 use super::process::Process;
 use super::scratch::Scratch;
+use super::setup::{Filter, Listener, Setup};
 use super::wire::Message;
-use super::{dist, eventually, root};
+use super::{eventually, root};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// One of our filters in a listener's chain.
-#[derive(Debug, Clone)]
-pub struct Filter {
-    feature: String,
-    config: String,
-    vm_id: String,
-    names_host: bool,
-    holds_headers: bool,
-    environment: Vec<(String, String)>,
-    code: Option<PathBuf>,
-    native: Option<Value>,
-}
-
 impl Filter {
-    /// A module that is none of ours, from this file.
-    pub fn module(name: &str, code: &Path) -> Self {
-        Self { code: Some(code.to_owned()), ..Self::new(name, &json!({})) }
-    }
-
-    /// A filter of Envoy's own.
-    pub fn native(typed_config: Value) -> Self {
-        Self { native: Some(typed_config), ..Self::new("native", &json!({})) }
-    }
-    /// The filter of this feature (`key_auth`), in a VM of its own kind.
-    pub fn new(feature: &str, config: &Value) -> Self {
-        Self {
-            feature: feature.to_owned(),
-            config: config.to_string(),
-            vm_id: feature.to_owned(),
-            names_host: true,
-            holds_headers: false,
-            environment: Vec::new(),
-            code: None,
-            native: None,
-        }
-    }
-
-    /// With these bytes as its configuration, JSON or not.
-    #[must_use]
-    pub fn raw_config(mut self, config: &str) -> Self {
-        self.config = config.to_owned();
-        self
-    }
-
-    /// Shares data with every filter of the same `vm_id`.
-    #[must_use]
-    pub fn vm_id(mut self, vm_id: &str) -> Self {
-        self.vm_id = vm_id.to_owned();
-        self
-    }
-
-    /// Leaves it to the filter to find out on which host it runs.
-    #[must_use]
-    pub fn without_host_name(mut self) -> Self {
-        self.names_host = false;
-        self
-    }
-
-    /// With Envoy's option `allow_on_headers_stop_iteration`.
-    #[must_use]
-    pub fn holding_headers(mut self, holds: bool) -> Self {
-        self.holds_headers = holds;
-        self
-    }
-
-    /// With this environment variable in its VM.
-    #[must_use]
-    pub fn environment(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
     fn json(&self) -> Value {
         if let Some(native) = &self.native {
             return json!({"name": "native", "typed_config": native});
         }
-        let built = || dist().join(format!("filters/gatehouse_{}.wasm", self.feature));
-        let code = self.code.clone().unwrap_or_else(built);
-        assert!(code.is_file(), "{} is not there: run `make build`", code.display());
+        let code = self.code();
         let variables: serde_json::Map<_, _> =
             self.environment.iter().map(|(n, v)| (n.clone(), json!(v))).collect();
         let host = if self.names_host { r#"{"host":"envoy"}"# } else { "" };
@@ -116,76 +44,7 @@ impl Filter {
     }
 }
 
-/// A port with a chain of filters, all of whose requests go to one cluster.
-#[derive(Debug, Clone)]
-pub struct Listener {
-    /// How a test asks for its address.
-    pub name: &'static str,
-    /// In the order of the request's way.
-    pub filters: Vec<Filter>,
-    /// Where requests go that are let through.
-    pub cluster: &'static str,
-}
-
-/// What an Envoy shall be.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// Its listeners.
-    pub listeners: Vec<Listener>,
-    /// Its clusters: name and address.
-    pub clusters: Vec<(&'static str, SocketAddr)>,
-    /// The number of its worker threads.
-    pub concurrency: u32,
-    /// Whether its listeners are in a file of their own, so that [`Envoy::reload`] can change them.
-    pub reloadable: bool,
-    /// Whether it believes nobody's `X-Forwarded-For` (`use_remote_address`).
-    pub at_the_edge: bool,
-}
-
 impl Setup {
-    /// One listener named `main` with these filters before the cluster `upstream`, one worker.
-    pub fn new(upstream: SocketAddr, filters: Vec<Filter>) -> Self {
-        let (listeners, clusters) = (Vec::new(), Vec::new());
-        Self { listeners, clusters, concurrency: 1, reloadable: false, at_the_edge: false }
-            .cluster("upstream", upstream)
-            .listener("main", filters)
-    }
-
-    /// Adds a listener before the cluster `upstream`.
-    #[must_use]
-    pub fn listener(mut self, name: &'static str, filters: Vec<Filter>) -> Self {
-        self.listeners.push(Listener { name, filters, cluster: "upstream" });
-        self
-    }
-
-    /// Adds a cluster.
-    #[must_use]
-    pub fn cluster(mut self, name: &'static str, address: SocketAddr) -> Self {
-        self.clusters.push((name, address));
-        self
-    }
-
-    /// With so many workers.
-    #[must_use]
-    pub fn concurrency(mut self, workers: u32) -> Self {
-        self.concurrency = workers;
-        self
-    }
-
-    /// With listeners that [`Envoy::reload`] can change.
-    #[must_use]
-    pub fn reloadable(mut self) -> Self {
-        self.reloadable = true;
-        self
-    }
-
-    /// Which believes nobody's `X-Forwarded-For`.
-    #[must_use]
-    pub fn at_the_edge(mut self) -> Self {
-        self.at_the_edge = true;
-        self
-    }
-
     fn json(&self, listeners_file: &Path) -> Value {
         let clusters = self.clusters.iter().map(cluster).collect::<Vec<_>>();
         let mut document =

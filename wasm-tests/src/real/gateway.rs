@@ -1,18 +1,19 @@
-//! All of it together: an Envoy with filters, the admin service behind a front, and the upstream.
+//! All of it together: a proxy with filters, the admin service behind a front, and the upstream.
 
 use super::admin::Admin;
 use super::client::Request;
 use super::echo::Echo;
-use super::envoy::{Envoy, Filter, Setup};
 use super::eventually;
 use super::front::Front;
+use super::proxy::Proxy;
+use super::setup::{Filter, Setup};
 use super::wire::Message;
 use serde_json::{Value, json};
 
 /// What a test sends requests to, and everything behind it.
 pub struct Gateway {
     /// The proxy.
-    pub envoy: Envoy,
+    pub envoy: Proxy,
     /// Between the proxy and the admin service.
     pub front: Front,
     /// The admin service.
@@ -50,7 +51,7 @@ impl Gateway {
         let setup = Setup::new(echo.address(), filters(&settings))
             .cluster("admin", front.address())
             .concurrency(workers);
-        let envoy = Envoy::start(&setup);
+        let envoy = Proxy::start(&setup);
         Self { envoy, front, admin, echo }
     }
 

@@ -1,9 +1,13 @@
-//! A real Envoy with the compiled filters, a real `gatehouse-admin`, and both ends of the wire.
+//! A real Envoy or Kong with the compiled filters, a real `gatehouse-admin`, and both ends of the wire.
 //!
 //! | room         | what is in it                                                        |
 //! |--------------|----------------------------------------------------------------------|
-//! | `envoy.rs`   | a configuration with our filters, and the Envoy that runs it         |
-//! | `gateway.rs` | all of it together: clients, Envoy, front, admin service, upstream       |
+//! | `setup.rs`   | what a gateway shall be: filters, listeners, clusters                |
+//! | `proxy.rs`   | the gateway that a suite runs on: an Envoy or a Kong                 |
+//! | `envoy.rs`   | a setup as Envoy's configuration, and the Envoy that runs it         |
+//! | `kong_files.rs` | a setup as what Kong reads: `kong.conf`, declarative, modules     |
+//! | `kong.rs`    | the Kong that runs it, by its own command line, and a look at its log |
+//! | `gateway.rs` | all of it together: clients, gateway, front, admin service, upstream |
 //! | `admin.rs`   | `gatehouse-admin` on SQLite: start, stop, kill, put a database back  |
 //! | `front.rs`   | stands before an admin service: counts callouts, breaks answers      |
 //! | `echo.rs`    | the upstream: answers with what it received                          |
@@ -22,19 +26,27 @@ mod echo;
 mod envoy;
 mod front;
 mod gateway;
+mod kong;
+mod kong_files;
 mod process;
+mod proxy;
 mod scratch;
 mod server;
+mod setup;
 mod wire;
 
 pub use admin::Admin;
 pub use client::{Connection, Request};
 pub use echo::{Echo, Received};
-pub use envoy::{Envoy, Filter, Listener, Setup};
+pub use envoy::Envoy;
 pub use front::{Front, Mode};
 pub use gateway::Gateway;
+pub use kong::Kong;
+pub use kong_files::KongFiles;
+pub use proxy::{Proxy, by_gateway, on_kong};
 pub use scratch::Scratch;
 pub use server::{Answer, Server};
+pub use setup::{Filter, Listener, Setup};
 pub use wire::Message;
 
 pub use patience::{Patience, eventually};

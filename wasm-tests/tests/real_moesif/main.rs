@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use wasm_tests::real::{
-    Answer, Connection, Envoy, Filter, Message, Request, Server, Setup, eventually,
+    Answer, Connection, Filter, Message, Proxy, Request, Server, Setup, eventually,
 };
 
 /// The filter, to which each test adds what it is about.
@@ -43,7 +43,7 @@ fn upstream() -> Server {
 }
 
 struct World {
-    envoy: Envoy,
+    envoy: Proxy,
     collector: Collector,
     upstream: Server,
 }
@@ -59,7 +59,7 @@ impl World {
         let (collector, upstream) = (Collector::start(), upstream());
         let setup =
             Setup::new(upstream.address(), filters).cluster("collector", collector.address());
-        let envoy = Envoy::start(&change(setup));
+        let envoy = Proxy::start(&change(setup));
         Self { envoy, collector, upstream }
     }
 

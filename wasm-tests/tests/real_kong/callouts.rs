@@ -1,0 +1,125 @@
+//! Filters that ask the real admin service: lookups, ticks, two workers, and a first stampede.
+
+use crate::world::{World, filter, header, of};
+use serde_json::{Value, json};
+use wasm_tests::real::{Connection, Filter, Request, Setup, eventually};
+
+/// Nothing runs out by itself: what changes, changes because a tick has heard of it.
+fn remembering(admin: &Value) -> Value {
+    json!({"admin": admin, "cache": {"ttl": 86_400, "negative_ttl": 86_400}})
+}
+
+fn keys_and_apps(admin: &Value) -> Vec<Filter> {
+    ["key_auth", "app_id"].map(|feature| filter(feature, &remembering(admin))).to_vec()
+}
+
+fn ana() -> Request {
+    Request::get("/").header("apikey", "key-of-ana").header("x-app-id", "portal")
+}
+
+fn two_workers(setup: Setup) -> Setup {
+    setup.concurrency(2)
+}
+
+#[test]
+#[ignore = "needs a real Kong"]
+fn a_deleted_credential_stops_working_in_every_worker() {
+    let world = World::with(two_workers, keys_and_apps);
+    let id = world.admin.consumer("ana", "key-of-ana", &["portal"]);
+    world.admin.consumer("bob", "key-of-bob", &["bobs"]);
+    assert_eq!(world.kong.workers().len(), 2);
+    let received = world.passed(&ana());
+    assert_eq!(header(&received, "x-consumer-id"), Some(id));
+    let until = |what: &str, request: &Request, status: u16| {
+        eventually(what, || (0..16).all(|_| world.send(request).status() == status).then_some(()));
+    };
+    until("a known key", &ana(), 200);
+
+    world.admin.delete("/consumers/ana/appids/portal");
+    until("the end of the App ID", &ana(), 403);
+    world.admin.create("/consumers/ana/appids", &json!({"appid": "portal"}));
+    until("the App ID again", &ana(), 200);
+    world.admin.delete("/consumers/ana");
+    until("the end of the key", &ana(), 401);
+    // One whom the workers have never seen has been there all the time.
+    let bob = Request::get("/").header("apikey", "key-of-bob").header("x-app-id", "bobs");
+    until("somebody else", &bob, 200);
+}
+
+#[test]
+#[ignore = "needs a real Kong"]
+fn a_cluster_wide_limit_is_exact_over_two_workers() {
+    let world = World::with(two_workers, |admin| {
+        let limit = json!({"hour": 40, "policy": "cluster", "limit_by": "ip", "admin": admin});
+        vec![filter("rate_limiting", &limit)]
+    });
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let address = world.kong.address("main");
+        let clients: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(move || {
+                    let mut connection = Connection::open(address).expect("a connection");
+                    let mut send = || connection.exchange(&Request::get("/")).expect("an answer");
+                    (0..20).map(|_| send().status()).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        clients.into_iter().flat_map(|client| client.join().expect("a client")).collect()
+    });
+    let admitted = statuses.iter().filter(|status| **status == 200).count();
+    assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
+    // The end of an hour in between begins another one.
+    assert!([40, 80].contains(&admitted), "{admitted}");
+}
+
+#[test]
+#[ignore = "needs a real Kong"]
+fn an_admin_service_that_is_away_makes_503_and_its_return_ends_that() {
+    let mut world = World::start(|admin| {
+        let mut admin = admin.clone();
+        admin["timeout"] = json!(2000);
+        vec![filter("key_auth", &json!({"admin": admin, "cache": {"negative_ttl": 0}}))]
+    });
+    world.admin.consumer("ana", "key-of-ana", &[]);
+    world.admin.kill();
+    for _ in 0..20 {
+        assert_eq!(world.refused(&ana()).0, 503);
+    }
+    world.admin.resume();
+    eventually("a known key", || (world.send(&ana()).status() == 200).then_some(()));
+    assert_eq!(
+        world.refused(&Request::get("/").header("apikey", "wrong")),
+        of(401, "Unauthorized")
+    );
+}
+
+#[test]
+#[ignore = "needs a real Kong"]
+fn a_stampede_of_one_cold_consumer_is_answered_and_ends_no_worker() {
+    let world = World::start(keys_and_apps);
+    world.admin.consumer("ana", "key-of-ana", &["portal"]);
+    let address = world.kong.address("main");
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let clients: Vec<_> =
+            (0..100).map(|_| scope.spawn(move || ana().send(address).status())).collect();
+        clients.into_iter().map(|client| client.join().expect("a client")).collect()
+    });
+    // On Kong nobody can be woken by somebody else's answer, and there is a bound on lookups at once.
+    assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
+    eventually("a known consumer", || (world.send(&ana()).status() == 200).then_some(()));
+    world.kong.assert_sound();
+}
+
+#[test]
+#[ignore = "needs a real Kong"]
+fn a_client_that_leaves_while_its_request_waits_ends_no_worker() {
+    let world = World::start(keys_and_apps);
+    for n in 0..200 {
+        let mut client = Connection::open(world.kong.address("main")).expect("a connection");
+        let cold = Request::get("/").header("apikey", format!("unknown-{n}"));
+        client.write(&cold.head()).expect("the head");
+    }
+    world.admin.consumer("ana", "key-of-ana", &["portal"]);
+    eventually("a known consumer", || (world.send(&ana()).status() == 200).then_some(()));
+    world.kong.assert_sound();
+}

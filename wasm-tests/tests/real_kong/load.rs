@@ -1,0 +1,219 @@
+//! All filters in one chain for a long time: no worker may end, and every answer must be one of those that are right.
+
+use crate::tokens;
+use crate::world::{World, filter};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use wasm_tests::real::{Connection, Filter, Request, Setup};
+
+/// At least so many requests for each second that was asked for, however slow the machine is.
+const PER_SECOND: usize = 40;
+const CLIENTS: usize = 8;
+const CONSUMERS: usize = 300;
+
+/// `GATEHOUSE_KONG_LOAD`, in seconds.
+fn seconds() -> u64 {
+    let asked = std::env::var("GATEHOUSE_KONG_LOAD").ok();
+    asked.map_or(60, |text| text.parse().expect("GATEHOUSE_KONG_LOAD is a number of seconds"))
+}
+
+/// As `kong-config/kong.yml` has them, and a rate limit on all nodes together.
+fn all_filters(admin: &Value) -> Vec<Filter> {
+    let with = |feature: &str, mut settings: Value| {
+        settings["admin"] = admin.clone();
+        filter(feature, &settings)
+    };
+    let session = |phase: &str| {
+        with(
+            "session",
+            json!({"match": {"paths": ["/portal"]}, "phase": phase, "storage": "admin",
+            "secret_env": "GATEHOUSE_SESSION_SECRET", "hide_cookie": true}),
+        )
+    };
+    vec![
+        filter(
+            "moesif",
+            &json!({"application_id_env": "GATEHOUSE_MOESIF_APPLICATION_ID",
+            "collector": {"upstream": "collector", "scheme": "http"}, "batch_max_wait": 200}),
+        ),
+        filter(
+            "cors",
+            &json!({"origins": ["https://a.test", r"https://([^.]+\.)+b\.test"], "credentials": true}),
+        ),
+        filter("bot_detection", &json!({"rules": "all"})),
+        filter("ip_restriction", &json!({"deny": ["198.51.100.0/24"]})),
+        filter(
+            "request_termination",
+            &json!({"match": {"paths": ["/retired"]}, "status_code": 410,
+            "message": "retired"}),
+        ),
+        session("open"),
+        with(
+            "key_auth",
+            json!({"match": {"paths": ["/portal"]}, "hide_credentials": true,
+            "anonymous": "visitor", "consumers": [{"username": "visitor"}]}),
+        ),
+        session("save"),
+        filter(
+            "request_termination",
+            &json!({"match": {"paths": ["/portal"], "consumers": ["visitor"]},
+            "status_code": 403, "message": "So long"}),
+        ),
+        with("key_auth", json!({"match": {"paths": ["/orders"]}, "hide_credentials": true})),
+        with("jwt_auth", json!({"match": {"paths": ["/partners"]}, "claims_to_verify": ["exp"]})),
+        with("app_id", json!({"match": {"paths": ["/orders", "/partners"]}})),
+        with(
+            "rate_limiting",
+            json!({"match": {"paths": ["/orders/reports"]}, "limit_by": "consumer",
+            "minute": 3, "policy": "cluster"}),
+        ),
+        filter(
+            "request_transformer",
+            &json!({"remove": {"headers": ["X-Debug"]},
+            "add": {"headers": ["X-Caller:$(consumer.username or 'nobody')"]}}),
+        ),
+        filter(
+            "upstream_jwt",
+            &json!({"private_key_location": "env://GATEHOUSE_UPSTREAM_KEY",
+            "consumer": ["id", "username"], "route": ["id", "name"], "body_hash": true, "jti": true}),
+        ),
+    ]
+}
+
+/// A kind of request and the answers that are right.
+type Case = (&'static str, fn(usize, &str) -> Request, &'static [u16]);
+
+fn orders(path: &str) -> Request {
+    Request::get(path).header("apikey", "key-of-ana").header("x-app-id", "portal")
+}
+
+/// The second argument is a cookie of a session.
+const CASES: [Case; 16] = [
+    ("a known consumer", |n, _| orders(&format!("/orders/{n}")), &[200, 503]),
+    ("nobody", |_, _| Request::get("/orders"), &[401]),
+    // The bound on lookups answers 503.
+    ("a guess", |n, _| Request::get("/orders").header("apikey", format!("guess-{n}")), &[401, 503]),
+    (
+        "another's app",
+        |_, _| Request::get("/orders").header("apikey", "key-of-ana").header("x-app-id", "no"),
+        &[403, 503],
+    ),
+    ("retired", |_, _| Request::get("/retired"), &[410]),
+    ("a token", |_, _| bearing(99_999_999_999), &[200, 503]),
+    ("a late token", |_, _| bearing(1), &[401, 503]),
+    ("a login", |_, _| Request::get("/portal").header("apikey", "key-of-ana"), &[200, 503]),
+    ("a session", |_, cookie| Request::get("/portal").header("cookie", cookie), &[200, 403, 503]),
+    ("a visitor", |_, _| Request::get("/portal"), &[403]),
+    ("a bot", |_, _| orders("/orders").header("user-agent", "Googlebot/2.1"), &[403]),
+    ("a preflight", |_, _| preflight(), &[200]),
+    ("a body", |n, _| with_body(n), &[200, 503]),
+    ("a limit", |_, _| orders("/orders/reports"), &[200, 429, 503]),
+    ("a large answer", |_, _| orders("/orders").header("x-do", "large"), &[200, 503]),
+    ("a broken upstream", |_, _| orders("/orders").header("x-do", "hang up"), &[502, 503]),
+];
+
+fn bearing(expires: u64) -> Request {
+    let token = tokens::ado(json!({"exp": expires}));
+    let request = Request::get("/partners").header("x-app-id", "partners");
+    request.header("authorization", format!("Bearer {token}"))
+}
+
+fn preflight() -> Request {
+    Request::new("OPTIONS", "/orders")
+        .header("origin", "https://a.test")
+        .header("access-control-request-method", "PUT")
+}
+
+fn with_body(n: usize) -> Request {
+    let body = format!("{{\"n\":{n},\"text\":\"{}\"}}", "t".repeat(n * 97 % 30_000));
+    let consumer = n % CONSUMERS;
+    Request::post("/orders", body)
+        .header("content-type", "application/json")
+        .header("origin", "https://x.b.test")
+        .header("apikey", format!("key-{consumer}"))
+        .header("x-app-id", format!("app-{consumer}"))
+}
+
+/// What all clients saw: how often each answer came to each kind.
+type Seen = Mutex<BTreeMap<(&'static str, u16), usize>>;
+
+fn client(number: usize, world: &World, until: impl Fn(usize) -> bool, seen: &Seen) {
+    let address = world.kong.address("main");
+    let mut connection = Connection::open(address).expect("a connection");
+    let (mut cookie, mut n) = (String::new(), number);
+    while !until(n / CLIENTS) {
+        let (what, request, right) = CASES[(n / CLIENTS + number * 5) % CASES.len()];
+        let request = request(n, &cookie);
+        if n % 101 == 0 {
+            // One who leaves at once.
+            let mut gone = Connection::open(address).expect("a connection");
+            gone.write(&request.head()).expect("a head");
+        }
+        let answer = connection
+            .exchange(&request)
+            .unwrap_or_else(|e| panic!("{what}: {e}\n{}", tail(&world.kong.log())));
+        let status = answer.status();
+        assert!(
+            right.contains(&status),
+            "{what}: {status} {}\n{}",
+            answer.text(),
+            tail(&world.kong.log())
+        );
+        if let Some(field) = answer.all("set-cookie").first() {
+            field.split(';').next().unwrap_or_default().clone_into(&mut cookie);
+        }
+        if answer.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")) {
+            connection = Connection::open(address).expect("a connection");
+        }
+        *seen.lock().expect("no panic").entry((what, status)).or_default() += 1;
+        n += CLIENTS;
+    }
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines.get(lines.len().saturating_sub(30)..).unwrap_or_default().join("\n")
+}
+
+#[test]
+#[ignore = "needs a real Kong"]
+fn all_filters_in_one_chain_serve_mixed_requests_and_no_worker_ends() {
+    let world = World::with(|setup: Setup| setup.concurrency(2), all_filters);
+    world.admin.consumer("ana", "key-of-ana", &["portal"]);
+    world.admin.consumer("ado", "key-of-ado", &["partners"]);
+    world.admin.create("/consumers/ado/jwt", &json!({"key": "adokey", "secret": "supersecret"}));
+    for n in 0..CONSUMERS {
+        let (key, app) = (format!("key-{n}"), format!("app-{n}"));
+        world.admin.consumer(&format!("consumer-{n}"), &key, &[app.as_str()]);
+    }
+    let workers = world.kong.workers();
+    let (seen, started, seconds) = (Seen::default(), Instant::now(), seconds());
+    let each = usize::try_from(seconds).unwrap_or(60) * PER_SECOND / CLIENTS;
+    let end = Duration::from_secs(seconds);
+    let over = |sent: usize| sent >= each && started.elapsed() >= end;
+    std::thread::scope(|scope| {
+        for number in 0..CLIENTS {
+            let (world, seen) = (&world, &seen);
+            scope.spawn(move || client(number, world, over, seen));
+        }
+    });
+    let seen = seen.into_inner().expect("no panic");
+    let total: usize = seen.values().sum();
+    println!(
+        "{total} requests in {:?}, {} of them at the upstream, {} batches of events",
+        started.elapsed(),
+        world.upstream.count(),
+        world.collector.posts()
+    );
+    for ((what, status), count) in &seen {
+        println!("{what}: {status} {count} times");
+    }
+    world.kong.assert_sound();
+    assert_eq!(world.kong.workers(), workers, "the same workers as in the beginning");
+    for (what, _, right) in CASES {
+        assert!(seen.contains_key(&(what, right[0])), "{what}: never {}", right[0]);
+    }
+    assert!(world.collector.posts() > 0);
+}
