@@ -59,6 +59,10 @@ impl Source for AppIdSource {
         Some((finding, page.seq))
     }
 
+    fn is_secret(&self, _key: &Key) -> bool {
+        false
+    }
+
     fn touched(&self, change: &Change) -> Vec<Key> {
         match change.entity {
             Entity::Appids => vec![

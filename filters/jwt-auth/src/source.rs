@@ -180,6 +180,11 @@ impl Source for Entities {
         keys
     }
 
+    fn is_secret(&self, key: &Key) -> bool {
+        // A credential may hold the secret of an HMAC.
+        key.table == BY_KEY
+    }
+
     fn touched(&self, change: &Change) -> Vec<Key> {
         match change.entity {
             Entity::JwtSecrets => vec![by_key(&change.key)],

@@ -57,6 +57,11 @@ impl Source for Credentials {
         Some((Finding::Value(encode(&identity, found.expires_at)), found.seq))
     }
 
+    fn is_secret(&self, _key: &Key) -> bool {
+        // Names, groups and digests.
+        false
+    }
+
     fn touched(&self, change: &Change) -> Vec<Key> {
         match change.entity {
             Entity::KeyauthCredentials => {

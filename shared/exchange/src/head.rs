@@ -1,13 +1,17 @@
 //! A message head as the proxy gave it: bytes stay bytes until somebody parses them.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 /// The fields of a request or a response, in order, with every duplicate.
 ///
-/// The block is the proxy's own wire form, kept in one piece: a head costs two allocations however many
-/// fields it has.
+/// The block is the proxy's own wire form, kept in one piece: a head costs three allocations however many
+/// fields it has. A copy is the same head: whoever waits with it keeps nothing twice.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct Head(Rc<Parts>);
+
+#[derive(Default, PartialEq, Eq)]
+struct Parts {
     block: Vec<u8>,
     fields: Vec<Field>,
 }
@@ -59,24 +63,31 @@ impl Head {
             lengths = lengths.checked_add(8)?;
             fields.push(Field { name, value });
         }
-        Some(Self { block, fields })
+        Some(Self(Rc::new(Parts { block, fields })))
     }
 
     /// All fields in order. Names are as the proxy spells them: lower case on Envoy, the client's on Kong.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.fields.iter().map(|field| (self.bytes(&field.name), self.bytes(&field.value)))
+        self.0.fields.iter().map(|field| (self.bytes(&field.name), self.bytes(&field.value)))
+    }
+
+    /// The memory that it takes, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let fields = self.0.fields.len().saturating_mul(size_of::<Field>());
+        self.0.block.len().saturating_add(fields)
     }
 
     /// The number of fields, pseudo-headers included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.fields.len()
+        self.0.fields.len()
     }
 
     /// Whether there is no field at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.0.fields.is_empty()
     }
 
     /// Every value of `name` (compared without case), in order.
@@ -125,7 +136,7 @@ impl Head {
     }
 
     fn bytes(&self, range: &Range<usize>) -> &[u8] {
-        self.block.get(range.clone()).unwrap_or_default()
+        self.0.block.get(range.clone()).unwrap_or_default()
     }
 }
 
@@ -149,7 +160,7 @@ impl std::fmt::Debug for Head {
 
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Head {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
-        let mut head = Self::default();
+        let mut head = Parts::default();
         for (name, value) in fields {
             let mut push = |bytes: &[u8]| {
                 let start = head.block.len();
@@ -159,7 +170,7 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Head {
             let field = Field { name: push(name.as_ref()), value: push(value.as_ref()) };
             head.fields.push(field);
         }
-        head
+        Self(Rc::new(head))
     }
 }
 

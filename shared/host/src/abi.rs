@@ -94,8 +94,18 @@ pub(crate) fn now_ns() -> u64 {
     if status == 0 { now } else { 0 }
 }
 
-/// The first `max` bytes of a buffer. On Kong `max` must not be smaller than the buffer (the host then writes
-/// past the guest's allocation), so callers cut afterwards.
+/// What a buffer holds from byte `start` on. Only for Envoy: Kong ignores `start`.
+pub(crate) fn buffer_from(buffer: Buffer, start: usize) -> Result<Vec<u8>, Status> {
+    // Start and length together must not go past the end of the address space.
+    let len = usize::MAX.saturating_sub(start);
+    memory::receive(|at, out| {
+        // SAFETY: `at` and `out` are written by the host.
+        unsafe { imports::proxy_get_buffer_bytes(buffer as i32, start, len, at, out) }
+    })
+}
+
+/// The whole of a buffer. On Kong the length must not be smaller than the buffer (the host then writes past
+/// the guest's allocation), so callers cut afterwards.
 pub(crate) fn buffer(buffer: Buffer) -> Result<Vec<u8>, Status> {
     memory::receive(|at, len| {
         // SAFETY: `at` and `len` are written by the host.
@@ -103,12 +113,11 @@ pub(crate) fn buffer(buffer: Buffer) -> Result<Vec<u8>, Status> {
     })
 }
 
-pub(crate) fn set_request_body(body: &[u8]) -> Result<(), Status> {
+/// Replaces a body, or on the response's way the piece of it that has come.
+pub(crate) fn set_body(buffer: Buffer, body: &[u8]) -> Result<(), Status> {
     let (at, len) = lend(body);
     // SAFETY: the host reads `len` bytes from `at`.
-    Status::check(unsafe {
-        imports::proxy_set_buffer_bytes(Buffer::RequestBody as i32, 0, usize::MAX, at, len)
-    })
+    Status::check(unsafe { imports::proxy_set_buffer_bytes(buffer as i32, 0, usize::MAX, at, len) })
 }
 
 /// A header map in wire form.

@@ -11,7 +11,8 @@
 //! | `lookup.rs`   | what is asked of the admin service, and what serves meanwhile      |
 //! | `feed.rs`     | the list of changes: one VM of a node asks, all read               |
 //! | `slots.rs`    | a bounded table of sealed entries, over `store.rs`                 |
-//! | `seal.rs`     | what tells our own entries in shared data from everybody else's    |
+//! | `seal.rs`     | what protects entries in shared data from everybody else           |
+//! | `room.rs`     | how many requests may wait, and what they may keep meanwhile       |
 //! | `store.rs`    | numbered slots in shared data or in the VM                         |
 //! | `profile.rs`  | which host this is, and what follows from it                       |
 //! | `callout.rs`  | sending a call, reading its answer                                 |
@@ -37,6 +38,7 @@ mod lookup;
 mod metrics;
 mod profile;
 mod reply;
+mod room;
 mod root;
 mod seal;
 mod slots;

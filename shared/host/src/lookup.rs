@@ -7,8 +7,13 @@
 //!                                            └──failure──▶ served if within stale_ttl, else unavailable
 //! ```
 //!
+//! Anybody can make up keys, so the work is shared out by kind (`Share`): nothing that strangers ask for takes
+//! anything away from what is known to be good, and neither touches what the filter wants for itself.
+//!
 //! Pure: the clock and the store are arguments, calls come out as values.
 
+use crate::room::{Room, Rooms, Seat};
+use crate::seal::Cipher;
 use crate::slots::{Content, Entry, Region, Slots};
 use crate::store::Store;
 use admin_api::Change;
@@ -18,14 +23,102 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Callouts for lookups in one VM and second; beyond it requests are refused.
-const CALLS_A_SECOND: u32 = 100;
-/// Requests of one VM that may wait.
-const MAX_WAITING: usize = 8192;
-/// Keys that wait for the tick to be asked again.
+/// Keys of one share that wait for the tick to be asked.
 const MAX_QUEUED: usize = 1024;
+/// Where each waiting request makes its own call, a key's further calls are counted apart from the keys: so
+/// many for each key that may be asked for at once.
+const CALLS_FOR_A_KEY: usize = 4;
 /// A key that is kept warm and could not be had is asked for again after so many milliseconds.
 const RETRY: u64 = 5000;
+
+/// How findings are kept that must not be read by others (see [`Source::is_secret`]).
+#[derive(Debug)]
+pub(crate) enum Secrecy {
+    /// As they are: nobody else reads the store.
+    Alone,
+    /// Encrypted: others read the store.
+    Encrypted(Box<Cipher>),
+    /// In this VM and nowhere else: others read the store, and there is nothing to derive a key from.
+    Vm,
+}
+
+impl Secrecy {
+    /// For `store`; `token` is something that only those have who may know what is found.
+    pub(crate) fn of(store: &Store, token: &[u8], fingerprint: &[u8]) -> Self {
+        match Cipher::new(token, fingerprint) {
+            _ if !store.is_shared() => Self::Alone,
+            Some(cipher) => Self::Encrypted(Box::new(cipher)),
+            None => Self::Vm,
+        }
+    }
+}
+
+/// Whose lookups share a budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Share {
+    /// What the filter itself needs, whoever asks: the keys of a provider.
+    Wanted,
+    /// What was known once: to refresh it, or to ask again after a change.
+    Known,
+    /// What nothing is known of. Anybody can ask for as many such keys as they like.
+    Stranger,
+}
+
+impl Share {
+    /// In the order in which the tick serves them.
+    const ALL: [Self; 3] = [Self::Wanted, Self::Known, Self::Stranger];
+
+    /// Keys of one VM that are asked for in a second; beyond it what is kept serves, or nothing does. A full
+    /// table of the default size is refreshed within its `ttl` by 273 a second.
+    fn keys_a_second(self) -> u32 {
+        match self {
+            Self::Wanted | Self::Stranger => 100,
+            Self::Known => 400,
+        }
+    }
+
+    fn room(self) -> Room {
+        match self {
+            Self::Wanted | Self::Known => Room::Known,
+            Self::Stranger => Room::Stranger,
+        }
+    }
+}
+
+/// What a share has used up, and what waits for the tick.
+#[derive(Debug, Default)]
+struct Pot {
+    second: u64,
+    spent: u32,
+    queue: VecDeque<Key>,
+    queued: HashSet<Key>,
+}
+
+impl Pot {
+    /// Lets `key` wait for the tick.
+    fn push(&mut self, key: &Key) {
+        if self.queue.len() < MAX_QUEUED && self.queued.insert(key.clone()) {
+            self.queue.push_back(key.clone());
+        }
+    }
+
+    fn next(&mut self) -> Option<Key> {
+        let key = self.queue.pop_front()?;
+        self.queued.remove(&key);
+        Some(key)
+    }
+
+    /// Takes one key of this second's.
+    fn spend(&mut self, now: u64, most: u32) -> bool {
+        let second = now / 1000;
+        if self.second != second {
+            (self.second, self.spent) = (second, 0);
+        }
+        let left = self.spent < most;
+        self.spent = self.spent.saturating_add(u32::from(left));
+        left
+    }
+}
 
 /// Where a filter's entities come from: how to ask for one, and what an answer says.
 pub trait Source {
@@ -39,6 +132,12 @@ pub trait Source {
     /// Who is to be asked for `key`, if not the admin service.
     fn target(&self, _key: &Key) -> Option<Rc<Target>> {
         None
+    }
+
+    /// Whether what is found under `key` must not be read by others who share memory with this filter. It is
+    /// then encrypted there, and without a token to derive a key from it stays in the VM.
+    fn is_secret(&self, _key: &Key) -> bool {
+        true
     }
 
     /// How long an answer for `key` is fresh, if not `cache.ttl`.
@@ -82,14 +181,14 @@ pub trait Snapshot {
 }
 
 /// What becomes of a lookup.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
     /// It is known, or known to be out of reach.
     Ready(Result<Finding, Unavailable>),
-    /// Nobody has asked yet: make this call, and wait for it.
-    Ask(Call),
+    /// Make this call, and wait for it in this seat.
+    Ask(Call, Seat),
     /// Somebody has asked already: wait for that.
-    Join,
+    Join(Seat),
 }
 
 /// What the host of the moment allows.
@@ -103,6 +202,8 @@ pub(crate) struct Moment {
     pub(crate) can_park: bool,
     /// Whether one answer can serve several waiting requests.
     pub(crate) can_wake: bool,
+    /// What the request keeps in memory while it waits.
+    pub(crate) bytes: usize,
 }
 
 /// The lookups of one filter configuration in one VM.
@@ -111,11 +212,13 @@ pub(crate) struct Lookups {
     cache: Cache,
     slots: Slots,
     generation_slot: u32,
+    secrecy: Secrecy,
+    /// Keeps secret findings for [`Secrecy::Vm`].
+    own: Store,
+    rooms: Rooms,
     flights: HashMap<Key, Flight>,
-    waiting: usize,
-    queue: VecDeque<Key>,
+    pots: [Pot; 3],
     retry_at: HashMap<Key, u64>,
-    second: (u64, u32),
     /// When something newer than what is there was last asked for.
     asked_newer: HashMap<Key, u64>,
     /// Entries stored before this moment may have missed a change.
@@ -123,6 +226,8 @@ pub(crate) struct Lookups {
     complete: Option<HashMap<Key, Finding>>,
     complete_at: u64,
     complete_is_all: bool,
+    /// What was in the snapshot until a change touched it.
+    was_complete: HashSet<Key>,
     /// What became outdated while a walk through all pages was under way: its pages may be older.
     overtaken: HashSet<Key>,
     /// Everything was dropped meanwhile: no page of the walk holds any more.
@@ -130,8 +235,9 @@ pub(crate) struct Lookups {
     walk_not_before: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Flight {
+    share: Share,
     calls: usize,
     waiters: Vec<u32>,
     since: u64,
@@ -147,6 +253,8 @@ impl Lookups {
         cache: Cache,
         feature: u8,
         fingerprint: &[u8; 16],
+        secrecy: Secrecy,
+        rooms: Rooms,
         now: u64,
     ) -> Self {
         let slots = Slots::new(feature, fingerprint, cache.max_entries);
@@ -156,16 +264,18 @@ impl Lookups {
             cache,
             slots,
             generation_slot: Region::Control.slot(u64::from_le_bytes(head.unwrap_or_default())),
+            secrecy,
+            own: Store::own(),
+            rooms,
             flights: HashMap::new(),
-            waiting: 0,
-            queue: VecDeque::new(),
+            pots: Default::default(),
             retry_at: HashMap::new(),
-            second: (0, 0),
             asked_newer: HashMap::new(),
             distrusted_before: now,
             complete: None,
             complete_at: 0,
             complete_is_all: false,
+            was_complete: HashSet::new(),
             overtaken: HashSet::new(),
             walk_is_void: false,
             walk_not_before: 0,
@@ -178,40 +288,50 @@ impl Lookups {
         match self.judge(store, key, now, moment.newer) {
             Verdict::Serve(finding) => return Lookup::Ready(Ok(finding)),
             Verdict::ServeAndAsk(finding) => {
-                self.enqueue(key);
+                self.enqueue(self.share(store, key), key);
                 return Lookup::Ready(Ok(finding));
             }
             Verdict::Ask => {}
         }
         if !moment.can_park {
-            self.enqueue(key);
-            return Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable));
+            self.enqueue(self.share(store, key), key);
+        } else if moment.newer == 0 || self.may_ask_newer(key, moment) {
+            let under_way = self.flights.get(key).map(|flight| flight.share);
+            let share = under_way.unwrap_or_else(|| self.share(store, key));
+            let seat = self.rooms.seat(share.room(), moment.bytes);
+            if let Some(waits) = seat.and_then(|seat| self.wait(share, key, waiter, moment, seat)) {
+                return waits;
+            }
         }
-        if moment.newer > 0 && !self.may_ask_newer(key, moment) {
-            return Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable));
-        }
-        if self.waiting >= MAX_WAITING {
-            return Lookup::Ready(Err(Unavailable));
-        }
+        Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable))
+    }
+
+    /// Joins those who wait for `key`, or makes a call. `None` where that would be one too many.
+    fn wait(
+        &mut self,
+        share: Share,
+        key: &Key,
+        waiter: u32,
+        moment: Moment,
+        seat: Seat,
+    ) -> Option<Lookup> {
         if let Some(flight) = self.flights.get_mut(key).filter(|_| moment.can_wake) {
             flight.waiters.push(waiter);
-            self.waiting = self.waiting.saturating_add(1);
-            return Lookup::Join;
+            return Some(Lookup::Join(seat));
         }
-        if !self.take_off(key, now) {
-            return Lookup::Ready(self.fallback(store, key, now).ok_or(Unavailable));
+        if !self.take_off(share, key, moment.now) {
+            return None;
         }
         if moment.newer > 0 {
             if self.asked_newer.len() >= MAX_QUEUED {
                 self.asked_newer.clear();
             }
-            self.asked_newer.insert(key.clone(), now);
+            self.asked_newer.insert(key.clone(), moment.now);
         }
         if let Some(flight) = self.flights.get_mut(key).filter(|_| moment.can_wake) {
             flight.waiters.push(waiter);
-            self.waiting = self.waiting.saturating_add(1);
         }
-        Lookup::Ask(self.source.call(key))
+        Some(Lookup::Ask(self.source.call(key), seat))
     }
 
     /// Keys that are to be asked again now, each with its call.
@@ -221,19 +341,21 @@ impl Lookups {
             let waits = self.retry_at.get(&key).is_some_and(|at| now < *at);
             if !serves && !waits {
                 self.retry_at.insert(key.clone(), now.saturating_add(RETRY));
-                self.enqueue(&key);
+                self.enqueue(Share::Wanted, &key);
             }
         }
         let mut calls = Vec::new();
-        while let Some(key) = self.queue.pop_front() {
-            if self.flights.contains_key(&key) {
-                continue;
+        for share in Share::ALL {
+            while let Some(key) = self.pot(share).and_then(Pot::next) {
+                if self.flights.contains_key(&key) {
+                    continue;
+                }
+                if !self.take_off(share, &key, now) {
+                    self.enqueue(share, &key);
+                    break;
+                }
+                calls.push((key.clone(), self.source.call(&key)));
             }
-            if !self.take_off(&key, now) {
-                self.queue.push_front(key);
-                break;
-            }
-            calls.push((key.clone(), self.source.call(&key)));
         }
         calls
     }
@@ -276,10 +398,7 @@ impl Lookups {
     /// A request that waits no more.
     pub(crate) fn leave(&mut self, key: &Key, waiter: u32) {
         if let Some(flight) = self.flights.get_mut(key) {
-            let before = flight.waiters.len();
             flight.waiters.retain(|id| *id != waiter);
-            let left = before.saturating_sub(flight.waiters.len());
-            self.waiting = self.waiting.saturating_sub(left);
         }
     }
 
@@ -299,13 +418,15 @@ impl Lookups {
         let generation = self.generation(store);
         for key in self.source.touched(change) {
             if let Some(generation) = generation {
-                self.slots.remove(store, generation, &key, change.seq);
+                self.slots.remove(self.place(store, &key), generation, &key, change.seq);
             }
             if let Some(flight) = self.flights.get_mut(&key) {
                 flight.floor = flight.floor.max(change.seq);
             }
             if let Some(complete) = &mut self.complete {
-                complete.remove(&key);
+                if complete.remove(&key).is_some() {
+                    self.was_complete.insert(key.clone());
+                }
                 // What is not in it may exist now.
                 self.complete_is_all = false;
             }
@@ -324,7 +445,7 @@ impl Lookups {
         for flight in self.flights.values_mut() {
             flight.dropped = true;
         }
-        self.complete = None;
+        self.was_complete.extend(self.complete.take().into_iter().flatten().map(|(key, _)| key));
         self.complete_at = 0;
         self.walk_is_void = true;
     }
@@ -391,6 +512,7 @@ impl Lookups {
         let fits = all.len() <= self.cache.max_entries;
         let current = all.into_iter().filter(|(key, _)| !overtaken.contains(key));
         self.complete = Some(current.take(self.cache.max_entries).collect());
+        self.was_complete.clear();
         self.complete_at = started;
         self.complete_is_all = fits && !changes && !self.source.asks_any_server();
         fits
@@ -474,11 +596,49 @@ impl Lookups {
     }
 
     fn entry(&self, store: &Store, key: &Key) -> Option<(Finding, u64)> {
-        let entry = self.slots.get(store, self.generation(store)?, key)?;
-        match entry.content {
-            Content::Found(finding) => Some((finding, entry.stored_at)),
-            Content::Pieces(..) | Content::Gone => None,
+        let entry = self.slots.get(self.place(store, key), self.generation(store)?, key)?;
+        let finding = match entry.content {
+            Content::Found(Finding::Value(value)) => Finding::Value(match self.cipher(key) {
+                Some(cipher) => cipher.decrypted(&associated(key), &value)?,
+                None => value,
+            }),
+            Content::Found(Finding::Nothing) => Finding::Nothing,
+            Content::Pieces(..) | Content::Gone => return None,
+        };
+        Some((finding, entry.stored_at))
+    }
+
+    /// What findings under `key` are encrypted with, if they are.
+    fn cipher(&self, key: &Key) -> Option<&Cipher> {
+        match &self.secrecy {
+            Secrecy::Encrypted(cipher) if self.source.is_secret(key) => Some(cipher),
+            _ => None,
         }
+    }
+
+    /// Where findings under `key` may lie.
+    fn place<'a>(&'a self, store: &'a Store, key: &Key) -> &'a Store {
+        match self.secrecy {
+            Secrecy::Vm if self.source.is_secret(key) => &self.own,
+            _ => store,
+        }
+    }
+
+    /// Whose budget a lookup of `key` takes from.
+    fn share(&self, store: &Store, key: &Key) -> Share {
+        let complete = || self.complete.as_ref().is_some_and(|all| all.contains_key(key));
+        let known = || self.slots.knows(self.place(store, key), key);
+        if self.source.target(key).is_some() {
+            Share::Wanted
+        } else if complete() || self.was_complete.contains(key) || known() {
+            Share::Known
+        } else {
+            Share::Stranger
+        }
+    }
+
+    fn pot(&mut self, share: Share) -> Option<&mut Pot> {
+        self.pots.get_mut(share as usize)
     }
 
     fn generation(&self, store: &Store) -> Option<u64> {
@@ -486,26 +646,35 @@ impl Lookups {
         value.try_into().ok().map(u64::from_le_bytes)
     }
 
-    fn enqueue(&mut self, key: &Key) {
-        let known = self.flights.contains_key(key) || self.queue.contains(key);
-        if !known && self.queue.len() < MAX_QUEUED {
-            self.queue.push_back(key.clone());
+    fn enqueue(&mut self, share: Share, key: &Key) {
+        if !self.flights.contains_key(key) {
+            let _ = self.pot(share).map(|pot| pot.push(key));
         }
     }
 
-    fn take_off(&mut self, key: &Key, now: u64) -> bool {
-        let second = now / 1000;
-        if self.second.0 != second {
-            self.second = (second, 0);
+    /// Whether `key` may be asked for now. A key counts once in a second's budget and among those under way:
+    /// where nobody can be woken, whoever needs the same key at the same time takes nothing from the others.
+    fn take_off(&mut self, share: Share, key: &Key, now: u64) -> bool {
+        let most = self.cache.max_lookups;
+        let of_share = self.flights.values().filter(|flight| flight.share == share);
+        let (keys, calls) = of_share.fold((0_usize, 0_usize), |(keys, calls), flight| {
+            (keys.saturating_add(1), calls.saturating_add(flight.calls))
+        });
+        if let Some(flight) = self.flights.get_mut(key) {
+            if calls >= most.saturating_mul(CALLS_FOR_A_KEY) {
+                return false;
+            }
+            flight.calls = flight.calls.saturating_add(1);
+            flight.since = now;
+            return true;
         }
-        let under_way: usize = self.flights.values().map(|flight| flight.calls).sum();
-        if self.second.1 >= CALLS_A_SECOND || under_way >= self.cache.max_lookups {
+        let left = |pot: &mut Pot| pot.spend(now, share.keys_a_second());
+        if keys >= most || !self.pot(share).is_some_and(left) {
             return false;
         }
-        self.second.1 = self.second.1.saturating_add(1);
-        let flight = self.flights.entry(key.clone()).or_default();
-        flight.calls = flight.calls.saturating_add(1);
-        flight.since = now;
+        let flight =
+            Flight { share, calls: 1, waiters: Vec::new(), since: now, floor: 0, dropped: false };
+        self.flights.insert(key.clone(), flight);
         true
     }
 
@@ -514,15 +683,9 @@ impl Lookups {
         let flight = self.flights.get_mut(key)?;
         flight.calls = flight.calls.saturating_sub(1);
         if flight.calls > 0 {
-            return Some(Flight {
-                floor: flight.floor,
-                dropped: flight.dropped,
-                ..Flight::default()
-            });
+            return Some(Flight { waiters: Vec::new(), ..*flight });
         }
-        let flight = self.flights.remove(key)?;
-        self.waiting = self.waiting.saturating_sub(flight.waiters.len());
-        Some(flight)
+        self.flights.remove(key)
     }
 
     fn settle(
@@ -551,10 +714,22 @@ impl Lookups {
             complete.remove(key);
         }
         if let Some(generation) = self.generation(store) {
-            let content = Content::Found(finding.clone());
-            self.slots.put(store, generation, key, &Entry { stored_at: now, seq, content });
+            let kept = match (finding, self.cipher(key)) {
+                (Finding::Value(value), Some(cipher)) => {
+                    cipher.encrypted(&associated(key), value).map(Finding::Value)
+                }
+                (other, _) => Some(other.clone()),
+            };
+            let Some(content) = kept.map(Content::Found) else { return };
+            let entry = Entry { stored_at: now, seq, content };
+            self.slots.put(self.place(store, key), generation, key, &entry);
         }
     }
+}
+
+/// What an encrypted finding belongs to. Feature and settings are in the cipher's key.
+fn associated(key: &Key) -> Vec<u8> {
+    [&[key.table], key.name.as_slice()].concat()
 }
 
 enum Verdict {

@@ -3,10 +3,10 @@ use admin_api::{Entity, Operation};
 use exchange::Call;
 use std::time::Duration;
 
-const ENVOY: fn(u64) -> Moment = |now| Moment { now, newer: 0, can_park: true, can_wake: true };
-const KONG: fn(u64) -> Moment = |now| Moment { now, newer: 0, can_park: true, can_wake: false };
-const OLD_KONG: fn(u64) -> Moment =
-    |now| Moment { now, newer: 0, can_park: false, can_wake: false };
+const ENVOY: fn(u64) -> Moment =
+    |now| Moment { now, newer: 0, can_park: true, can_wake: true, bytes: 4096 };
+const KONG: fn(u64) -> Moment = |now| Moment { can_wake: false, ..ENVOY(now) };
+const OLD_KONG: fn(u64) -> Moment = |now| Moment { can_park: false, ..KONG(now) };
 
 /// Answers `{"seq":n,"value":"..."}`.
 struct Words;
@@ -34,20 +34,27 @@ impl Source for Words {
 struct Bench {
     lookups: Lookups,
     store: Store,
+    rooms: Rooms,
 }
 
 fn bench() -> Bench {
+    bench_of(Box::new(Words), 4)
+}
+
+fn bench_of(source: Box<dyn Source>, max_lookups: usize) -> Bench {
     let cache = Cache {
         ttl: Duration::from_secs(60),
         negative_ttl: Duration::from_secs(10),
         stale_ttl: Duration::from_secs(300),
-        max_lookups: 4,
+        max_lookups,
         ..Cache::default()
     };
     let store = Store::own();
-    let lookups = Lookups::new(Box::new(Words), cache, 1, b"0123456789abcdef", 0);
+    let rooms = Rooms::default();
+    let print = b"0123456789abcdef";
+    let lookups = Lookups::new(source, cache, 1, print, Secrecy::Alone, rooms.clone(), 0);
     lookups.ensure_generation(&store, || 7);
-    Bench { lookups, store }
+    Bench { lookups, store, rooms }
 }
 
 fn key(name: &str) -> Key {
@@ -82,7 +89,7 @@ impl Bench {
 
     /// Looks `a` up at `now` and answers.
     fn learn(&mut self, answer: Answer, now: u64) {
-        assert!(matches!(self.find("a", 1, ENVOY(now)), Lookup::Ask(_)));
+        assert!(matches!(self.find("a", 1, ENVOY(now)), Lookup::Ask(..)));
         self.landed("a", Some(answer), now);
     }
 }
@@ -90,29 +97,58 @@ impl Bench {
 #[test]
 fn many_requests_wait_for_one_call() {
     let mut bench = bench();
-    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(..)));
+    let mut seats = Vec::new();
     for waiter in 2..200 {
-        assert_eq!(bench.find("a", waiter, ENVOY(0)), Lookup::Join);
+        match bench.find("a", waiter, ENVOY(0)) {
+            Lookup::Join(seat) => seats.push(seat),
+            other => panic!("{other:?}"),
+        }
     }
+    assert_eq!(bench.rooms.waiting(Room::Stranger), (198, 198 * 4096));
+    drop(seats);
     let woken = bench.landed("a", Some(value("x", 1)), 5);
     assert_eq!(woken.len(), 199);
     assert!(woken.iter().all(|(_, result)| *result == found("x")));
     assert_eq!(bench.find("a", 300, ENVOY(5)), Lookup::Ready(found("x")));
-    assert_eq!(bench.lookups.waiting, 0);
+    assert_eq!(bench.rooms.waiting(Room::Stranger), (0, 0));
 }
 
 #[test]
-fn where_nobody_can_be_woken_each_request_asks_for_itself() {
+fn where_nobody_can_be_woken_each_request_asks_for_itself_and_counts_as_one_key() {
     let mut bench = bench();
-    for waiter in 0..4 {
-        assert!(matches!(bench.find("a", waiter, KONG(0)), Lookup::Ask(_)));
+    // Four keys may be asked for at once, and four times as many calls be under way.
+    for waiter in 0..16 {
+        assert!(matches!(bench.find("a", waiter, KONG(0)), Lookup::Ask(..)), "{waiter}");
     }
-    assert_eq!(bench.find("a", 5, KONG(0)), Lookup::Ready(Err(Unavailable)), "the fifth of four");
+    assert_eq!(bench.find("a", 17, KONG(0)), Lookup::Ready(Err(Unavailable)));
+    for name in ["b", "c", "d"] {
+        assert!(matches!(bench.find(name, 18, KONG(0)), Lookup::Ask(..)), "{name}");
+    }
+    assert_eq!(bench.find("e", 19, KONG(0)), Lookup::Ready(Err(Unavailable)), "a fifth key");
     let result = bench.lookups.landed_for(&bench.store, &key("a"), Some(&value("x", 1)), 5);
     assert_eq!(result, found("x"));
     bench.lookups.abandon(&key("a"));
     let result = bench.lookups.landed_for(&bench.store, &key("a"), None, 5);
     assert_eq!(result, found("x"), "somebody else's answer serves");
+}
+
+#[test]
+fn a_crowd_for_one_key_takes_one_place_of_the_seconds_budget() {
+    let mut bench = bench_of(Box::new(Words), 64);
+    for waiter in 0..200 {
+        assert!(matches!(bench.find("a", waiter, KONG(0)), Lookup::Ask(..)), "{waiter}");
+    }
+    for _ in 0..200 {
+        let result = bench.lookups.landed_for(&bench.store, &key("a"), Some(&value("x", 1)), 1);
+        assert_eq!(result, found("x"));
+    }
+    for n in 0..99 {
+        let name = format!("stranger-{n}");
+        assert!(matches!(bench.find(&name, n, KONG(2)), Lookup::Ask(..)), "{n}");
+        bench.lookups.abandon(&key(&name));
+    }
+    assert_eq!(bench.find("one-more", 1, KONG(3)), Lookup::Ready(Err(Unavailable)));
 }
 
 #[test]
@@ -143,7 +179,7 @@ fn an_answer_serves_while_the_admin_is_away_and_not_for_ever() {
     let mut bench = bench();
     bench.learn(value("x", 1), 0);
     assert_eq!(bench.find("a", 2, ENVOY(360_000)), Lookup::Ready(found("x")));
-    assert!(matches!(bench.find("a", 2, ENVOY(360_001)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("a", 2, ENVOY(360_001)), Lookup::Ask(..)));
     assert_eq!(bench.landed("a", None, 360_002), [(2, Err(Unavailable))]);
 }
 
@@ -152,7 +188,7 @@ fn that_there_is_none_serves_for_a_shorter_time_and_never_stale() {
     let mut bench = bench();
     bench.learn(nothing(1), 0);
     assert_eq!(bench.find("a", 2, ENVOY(9_999)), Lookup::Ready(Ok(Finding::Nothing)));
-    assert!(matches!(bench.find("a", 2, ENVOY(10_000)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("a", 2, ENVOY(10_000)), Lookup::Ask(..)));
     assert_eq!(bench.landed("a", None, 10_001), [(2, Err(Unavailable))]);
 }
 
@@ -162,7 +198,7 @@ fn an_answer_to_another_question_is_a_failure() {
     for (status, body) in
         [(200, "{"), (200, ""), (404, "<html>"), (500, "{}"), (200, r#"{"value":1}"#), (204, "")]
     {
-        assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(_)));
+        assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(..)));
         let answer = Answer::new(status, body);
         assert_eq!(bench.landed("a", Some(answer), 1), [(1, Err(Unavailable))], "{status} {body}");
     }
@@ -185,17 +221,17 @@ fn a_change_makes_the_next_request_ask_again() {
         let mut bench = bench();
         bench.learn(answer, 0);
         changed(&mut bench, 6);
-        assert!(matches!(bench.find("a", 2, ENVOY(1)), Lookup::Ask(_)));
+        assert!(matches!(bench.find("a", 2, ENVOY(1)), Lookup::Ask(..)));
     }
 }
 
 #[test]
 fn an_answer_older_than_a_change_serves_who_waited_and_is_not_kept() {
     let mut bench = bench();
-    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(..)));
     changed(&mut bench, 6);
     assert_eq!(bench.landed("a", Some(value("old", 5)), 1), [(1, found("old"))]);
-    assert!(matches!(bench.find("a", 2, ENVOY(2)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("a", 2, ENVOY(2)), Lookup::Ask(..)));
     assert_eq!(bench.landed("a", Some(value("new", 6)), 3), [(2, found("new"))]);
     assert_eq!(bench.find("a", 3, ENVOY(4)), Lookup::Ready(found("new")));
 }
@@ -204,11 +240,11 @@ fn an_answer_older_than_a_change_serves_who_waited_and_is_not_kept() {
 fn dropping_everything_also_drops_what_is_on_its_way() {
     let mut bench = bench();
     bench.learn(value("x", 5), 0);
-    assert!(matches!(bench.find("b", 1, ENVOY(0)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("b", 1, ENVOY(0)), Lookup::Ask(..)));
     bench.lookups.drop_all(&bench.store, 8);
     bench.landed("b", Some(value("y", 5)), 1);
     for name in ["a", "b"] {
-        assert!(matches!(bench.find(name, 2, ENVOY(2)), Lookup::Ask(_)), "{name}");
+        assert!(matches!(bench.find(name, 2, ENVOY(2)), Lookup::Ask(..)), "{name}");
     }
 }
 
@@ -217,7 +253,7 @@ fn what_may_have_missed_a_change_serves_only_if_it_cannot_be_asked_for() {
     let mut bench = bench();
     bench.learn(value("x", 5), 0);
     bench.lookups.distrust(1000);
-    assert!(matches!(bench.find("a", 1, ENVOY(1000)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("a", 1, ENVOY(1000)), Lookup::Ask(..)));
     assert_eq!(bench.landed("a", None, 1001), [(1, found("x"))]);
 }
 
@@ -227,7 +263,7 @@ fn guesses_have_a_budget() {
     let mut refused = 0;
     for n in 0..300 {
         match bench.find(&format!("guess-{n}"), n, ENVOY(0)) {
-            Lookup::Ask(_) => {
+            Lookup::Ask(..) => {
                 bench.landed(&format!("guess-{n}"), Some(nothing(1)), 0);
             }
             Lookup::Ready(Err(Unavailable)) => refused += 1,
@@ -235,23 +271,23 @@ fn guesses_have_a_budget() {
         }
     }
     assert_eq!(refused, 200, "100 calls a second");
-    assert!(matches!(bench.find("guess-299", 1, ENVOY(1000)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("guess-299", 1, ENVOY(1000)), Lookup::Ask(..)));
 }
 
 #[test]
 fn who_went_away_is_not_woken() {
     let mut bench = bench();
-    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(_)));
-    assert_eq!(bench.find("a", 2, ENVOY(0)), Lookup::Join);
+    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(..)));
+    assert!(matches!(bench.find("a", 2, ENVOY(0)), Lookup::Join(_)));
     bench.lookups.leave(&key("a"), 1);
     assert_eq!(bench.landed("a", Some(value("x", 1)), 1), [(2, found("x"))]);
-    assert_eq!(bench.lookups.waiting, 0);
+    assert_eq!(bench.rooms.waiting(Room::Stranger), (0, 0));
 }
 
 #[test]
 fn an_answer_that_comes_after_it_was_given_up_is_ignored() {
     let mut bench = bench();
-    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(..)));
     assert_eq!(bench.lookups.overdue(5000, 4000), [key("a")]);
     assert_eq!(bench.landed("a", None, 5000), [(1, Err(Unavailable))]);
     assert!(bench.landed("a", Some(value("x", 1)), 6000).is_empty());
@@ -263,7 +299,7 @@ fn what_was_read_too_early_is_asked_for_again_and_serves_if_that_fails() {
     bench.learn(value("x", 1), 1000);
     let newer = |than| Moment { newer: than, ..ENVOY(5000) };
     assert_eq!(bench.find("a", 1, newer(1000)), Lookup::Ready(found("x")));
-    assert!(matches!(bench.find("a", 1, newer(1001)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("a", 1, newer(1001)), Lookup::Ask(..)));
     assert_eq!(bench.landed("a", None, 5001), [(1, found("x"))]);
 }
 
@@ -274,7 +310,7 @@ fn a_long_value_is_kept_in_pieces() {
     bench.learn(value(&long, 1), 0);
     assert_eq!(bench.find("a", 1, ENVOY(1)), Lookup::Ready(found(&long)));
     changed(&mut bench, 2);
-    assert!(matches!(bench.find("a", 1, ENVOY(2)), Lookup::Ask(_)));
+    assert!(matches!(bench.find("a", 1, ENVOY(2)), Lookup::Ask(..)));
 }
 
 #[test]
@@ -282,17 +318,220 @@ fn something_newer_is_asked_for_once_and_not_again_while_that_has_failed() {
     for (moment, joins) in [(ENVOY as fn(u64) -> Moment, true), (KONG, false)] {
         let mut bench = bench();
         let newer = |now: u64| Moment { newer: now - 10_000, ..moment(now) };
-        assert!(matches!(bench.find("a", 1, moment(0)), Lookup::Ask(_)));
+        assert!(matches!(bench.find("a", 1, moment(0)), Lookup::Ask(..)));
         bench.lookups.landed(&bench.store, &key("a"), Some(&value("old", 1)), 0);
-        assert!(matches!(bench.find("a", 1, newer(20_000)), Lookup::Ask(_)));
+        assert!(matches!(bench.find("a", 1, newer(20_000)), Lookup::Ask(..)));
         // While the call is under way: waiting where that is possible, what is there otherwise.
         let second = bench.find("a", 2, newer(20_001));
-        let expected = if joins { Lookup::Join } else { Lookup::Ready(found("old")) };
-        assert_eq!(second, expected);
+        match joins {
+            true => assert!(matches!(second, Lookup::Join(_))),
+            false => assert_eq!(second, Lookup::Ready(found("old"))),
+        }
         bench.lookups.landed(&bench.store, &key("a"), None, 20_002);
         assert_eq!(bench.find("a", 3, newer(29_999)), Lookup::Ready(found("old")));
-        assert!(matches!(bench.find("a", 4, newer(30_001)), Lookup::Ask(_)));
+        assert!(matches!(bench.find("a", 4, newer(30_001)), Lookup::Ask(..)));
         bench.lookups.landed(&bench.store, &key("a"), Some(&value("new", 2)), 30_002);
         assert_eq!(bench.find("a", 5, newer(40_001)), Lookup::Ready(found("new")));
+    }
+}
+
+/// A town of known consumers under strangers' guesses, on a host of this kind, for an hour.
+fn under_guesses(host: fn(u64) -> Moment, lookups: usize) {
+    const KNOWN: u32 = 10;
+    let mut bench = bench_of(Box::new(Words), lookups);
+    let (mut seed, mut refused, mut asked) = (1_u64, 0, 0);
+    for n in 0..KNOWN {
+        let name = format!("known-{n}");
+        bench.find(&name, n, host(0));
+        bench.lookups.due(&bench.store, 0);
+        bench.landed(&name, Some(value("x", 1)), 0);
+    }
+    // For an hour: past `ttl` and `stale_ttl` many times over. 1800 guesses come in a second now and then; in
+    // all others as many as are enough to use the strangers' budget up before anybody else comes.
+    for tick in 1..=360_u64 {
+        let now = tick * 10_000;
+        let mut called = Vec::new();
+        for n in 0..if tick % 50 == 0 { 1800 } else { 101 } {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let name = format!("guess-{seed}");
+            if let Lookup::Ask(..) = bench.find(&name, n, host(now)) {
+                called.push(key(&name));
+            }
+        }
+        for n in 0..KNOWN {
+            // One of them changes now and then, and one that was idle for long comes back.
+            let name = format!("known-{n}");
+            if u64::from(n) == tick % 30 {
+                changed_of(&mut bench, &name);
+            }
+            if n == 7 && tick % 90 > 10 {
+                continue;
+            }
+            match bench.find(&name, n, host(now)) {
+                Lookup::Ready(Ok(finding)) => assert_eq!(Ok(finding), found("x")),
+                Lookup::Ask(..) | Lookup::Join(_) => called.push(key(&name)),
+                Lookup::Ready(Err(Unavailable)) if host(now).can_park => {
+                    panic!("{name} was refused at {now}");
+                }
+                // Where nobody may wait, the next tick helps.
+                Lookup::Ready(Err(Unavailable)) => refused += 1,
+            }
+        }
+        called.extend(bench.lookups.due(&bench.store, now).into_iter().map(|(key, _)| key));
+        for key in called {
+            asked += 1;
+            let known = key.name.starts_with(b"known");
+            let answer = if known { value("x", u64::MAX) } else { nothing(1) };
+            bench.lookups.landed(&bench.store, &key, Some(&answer), now + 20);
+        }
+    }
+    // A consumer that has changed waits for a tick or two where requests may not, and no longer.
+    assert!(refused <= 360 / 30 * KNOWN + 8, "{refused}");
+    assert!(asked <= 360 * 100 + 360 * KNOWN, "{asked}");
+}
+
+#[test]
+fn strangers_with_1800_random_keys_a_second_keep_no_known_consumer_out_for_an_hour() {
+    under_guesses(ENVOY, 64);
+    under_guesses(KONG, 64);
+}
+
+#[test]
+fn strangers_do_not_push_what_is_known_out_of_the_queue_where_no_request_may_wait() {
+    under_guesses(OLD_KONG, 64);
+}
+
+fn changed_of(bench: &mut Bench, name: &str) {
+    let change = Change {
+        seq: 9,
+        entity: Entity::Appids,
+        operation: Operation::Create,
+        consumer_id: name.into(),
+        key: "x".into(),
+    };
+    bench.lookups.apply(&bench.store, &change);
+}
+
+#[test]
+fn strangers_that_wait_for_a_slow_service_leave_room_for_those_who_are_known() {
+    for host in [ENVOY, KONG] {
+        let mut bench = bench();
+        bench.find("a", 1, host(0));
+        bench.landed("a", Some(value("x", 1)), 0);
+        let mut seats = Vec::new();
+        for n in 0..10_000 {
+            // All keys that there may be, and as many who wait for one of them.
+            match bench.find(&format!("guess-{}", n % 5), n, host(1000)) {
+                Lookup::Ask(_, seat) | Lookup::Join(seat) => seats.push(seat),
+                Lookup::Ready(result) => assert_eq!(result, Err(Unavailable)),
+            }
+        }
+        changed(&mut bench, 6);
+        assert!(matches!(bench.find("a", 1, host(1000)), Lookup::Ask(..)));
+    }
+}
+
+#[test]
+fn what_requests_keep_while_they_wait_is_bounded_in_bytes() {
+    let mut bench = bench();
+    let large = Moment { bytes: 96 << 10, ..ENVOY(0) };
+    let mut seats = Vec::new();
+    for n in 0..8192 {
+        match bench.find("a", n, large) {
+            Lookup::Ask(_, seat) | Lookup::Join(seat) => seats.push(seat),
+            Lookup::Ready(result) => assert_eq!(result, Err(Unavailable)),
+        }
+    }
+    let (_, bytes) = bench.rooms.waiting(Room::Stranger);
+    assert!(bytes <= 8 << 20 && bytes > 7 << 20, "{bytes}");
+    seats.pop();
+    assert!(matches!(bench.find("a", 9000, large), Lookup::Join(_)), "a place became free");
+}
+
+/// What the filter itself wants, at somebody else's place.
+struct Wants;
+
+impl Source for Wants {
+    fn call(&self, key: &Key) -> Call {
+        Words.call(key)
+    }
+
+    fn read(&self, key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
+        Words.read(key, answer)
+    }
+
+    fn target(&self, key: &Key) -> Option<Rc<Target>> {
+        (key.table == 4).then(|| {
+            Rc::new(Target {
+                upstream: "idp".into(),
+                authority: "idp".into(),
+                tls: false,
+                prefix: vec![],
+                timeout: Duration::from_secs(1),
+                token: None,
+            })
+        })
+    }
+
+    fn wanted(&self) -> Vec<Key> {
+        vec![Key::new(4, "keys")]
+    }
+}
+
+#[test]
+fn strangers_take_nothing_from_what_the_filter_wants_for_itself() {
+    for host in [ENVOY, KONG, OLD_KONG] {
+        let mut bench = bench_of(Box::new(Wants), 4);
+        for n in 0..5000 {
+            bench.find(&format!("guess-{n}"), n, host(0));
+        }
+        let first = bench.lookups.due(&bench.store, 0).into_iter().next();
+        assert_eq!(first.map(|(key, _)| key), Some(Key::new(4, "keys")));
+        bench.lookups.landed(&bench.store, &Key::new(4, "keys"), None, 1);
+        if host(0).can_park {
+            let found = bench.lookups.find(&bench.store, &Key::new(4, "keys"), 1, host(2));
+            assert!(matches!(found, Lookup::Ask(..)));
+        }
+    }
+}
+
+#[test]
+fn who_is_known_stays_known_when_everything_is_dropped_and_who_is_gone_does_not() {
+    let mut bench = bench();
+    bench.learn(value("x", 5), 0);
+    assert_eq!(bench.lookups.share(&bench.store, &key("a")), Share::Known);
+    bench.lookups.drop_all(&bench.store, 8);
+    assert_eq!(bench.lookups.share(&bench.store, &key("a")), Share::Known);
+    assert_eq!(bench.lookups.share(&bench.store, &key("b")), Share::Stranger);
+    bench.learn(nothing(6), 10);
+    assert_eq!(bench.lookups.share(&bench.store, &key("a")), Share::Stranger);
+    assert_eq!(bench.find("a", 1, ENVOY(11)), Lookup::Ready(Ok(Finding::Nothing)));
+    // Nothing is known of what never was there.
+    assert!(matches!(bench.find("b", 1, ENVOY(11)), Lookup::Ask(..)));
+    bench.landed("b", Some(nothing(6)), 12);
+    assert_eq!(bench.lookups.share(&bench.store, &key("b")), Share::Stranger);
+}
+
+#[test]
+fn secrets_lie_encrypted_where_others_can_read_or_not_there_at_all() {
+    let token = b"a gateway token of some length";
+    let shared = Store::Shared(None);
+    let with_token = Secrecy::of(&shared, token, b"print");
+    assert!(matches!(with_token, Secrecy::Encrypted(_)));
+    let without = Secrecy::of(&shared, b"", b"print");
+    assert!(matches!(without, Secrecy::Vm));
+    let alone = Secrecy::of(&Store::own(), token, b"print");
+    assert!(matches!(alone, Secrecy::Alone));
+    for (secrecy, readable) in [(with_token, false), (without, false), (alone, true)] {
+        let mut bench = bench();
+        bench.lookups.secrecy = secrecy;
+        bench.learn(value("a very secret secret", 1), 0);
+        assert_eq!(bench.find("a", 2, ENVOY(1)), Lookup::Ready(found("a very secret secret")));
+        let Store::Own(slots) = &bench.store else { panic!() };
+        let secret = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"secret");
+        let read = slots.borrow().values().any(|(bytes, _)| secret(bytes));
+        assert_eq!(read, readable, "{:?}", bench.lookups.secrecy);
+        changed(&mut bench, 6);
+        assert!(matches!(bench.find("a", 2, ENVOY(2)), Lookup::Ask(..)));
     }
 }

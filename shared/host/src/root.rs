@@ -9,6 +9,7 @@ use crate::entropy;
 use crate::errands::Errands;
 use crate::metrics::Metrics;
 use crate::profile::{Host, Profile};
+use crate::room::{Room, Rooms, Seat};
 use crate::stream::{now, properties};
 use exchange::{CallResult, Finding, Key, Tally, Unavailable};
 use lookups::Services;
@@ -23,6 +24,7 @@ pub(crate) struct Root {
     id: u32,
     blueprint: Blueprint,
     profile: Rc<Profile>,
+    rooms: Rooms,
     state: RefCell<State>,
     ticking: Cell<bool>,
     /// Kong: whether every variable of nginx that the filter leaves something in was seen to be declared.
@@ -55,12 +57,13 @@ pub(crate) enum Purpose {
 pub(crate) type Woken = Vec<(u32, Result<Finding, Unavailable>)>;
 
 impl Root {
-    pub(crate) fn new(id: u32, blueprint: Blueprint, profile: Rc<Profile>) -> Self {
+    pub(crate) fn new(id: u32, blueprint: Blueprint, profile: Rc<Profile>, rooms: Rooms) -> Self {
         entropy::mix(blueprint.name.as_bytes());
         Self {
             id,
             blueprint,
             profile,
+            rooms,
             state: RefCell::new(State::Empty),
             ticking: Cell::new(false),
             variables_seen: Cell::new(false),
@@ -189,6 +192,11 @@ impl Root {
                 None
             }
         }
+    }
+
+    /// A seat for a request that has to wait, and keeps `bytes` meanwhile.
+    pub(crate) fn seat(&self, room: Room, bytes: usize) -> Option<Seat> {
+        self.rooms.seat(room, bytes)
     }
 
     pub(crate) fn count(&self, what: &str) {

@@ -1,5 +1,13 @@
-//! What tells our own entries in shared data from everybody else's.
+//! What protects entries in shared data from everybody else who reads and writes it.
+//!
+//! Every entry carries a [`Seal`], which tells it from a forged or torn one. What must not be readable either
+//! (the secrets of credentials) is encrypted with a [`Cipher`] before it becomes an entry.
 
+use aes_gcm::aead::AeadInOut as _;
+use aes_gcm::{Aes256Gcm, KeyInit as _};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 
@@ -51,9 +59,110 @@ impl Seal {
     }
 }
 
+const NONCE: usize = 12;
+/// From a shorter secret no key is made: it could be guessed from what lies in shared data.
+const MIN_SECRET: usize = 16;
+
+/// AES-256-GCM under keys that only those can derive who have the gateway's token.
+///
+/// The nonce is an HMAC of the text and its place: the same nonce comes again for the same text only, so
+/// nothing depends on the host's randomness, which is weak on Kong.
+pub(crate) struct Cipher {
+    aead: Aes256Gcm,
+    nonces: Hmac<Sha256>,
+}
+
+impl Cipher {
+    /// A cipher for whoever has `secret` and the same `fingerprint`. `None` if the secret is too short.
+    pub(crate) fn new(secret: &[u8], fingerprint: &[u8]) -> Option<Self> {
+        if secret.len() < MIN_SECRET {
+            return None;
+        }
+        let derived = Hkdf::<Sha256>::new(Some(b"gatehouse shared data"), secret);
+        let mut keys = [0; 64];
+        derived.expand(fingerprint, &mut keys).ok()?;
+        let (first, second) = keys.split_first_chunk::<32>()?;
+        let nonces = Hmac::<Sha256>::new_from_slice(second).ok()?;
+        Some(Self { aead: Aes256Gcm::new(&(*first).into()), nonces })
+    }
+
+    /// `text`, encrypted for its `place`: nonce, ciphertext, tag.
+    pub(crate) fn encrypted(&self, place: &[u8], text: &[u8]) -> Option<Vec<u8>> {
+        let mut nonces = self.nonces.clone();
+        nonces.update(&u64::try_from(place.len()).ok()?.to_le_bytes());
+        nonces.update(place);
+        nonces.update(text);
+        let made: [u8; 32] = nonces.finalize().into_bytes().into();
+        let nonce: [u8; NONCE] = *made.first_chunk()?;
+        let mut text = text.to_vec();
+        let sealed =
+            self.aead.encrypt_inout_detached(&nonce.into(), place, text.as_mut_slice().into());
+        Some([nonce.as_slice(), &text, &sealed.ok()?].concat())
+    }
+
+    /// The text that was encrypted for `place`. `None` for anything else.
+    pub(crate) fn decrypted(&self, place: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, rest) = sealed.split_first_chunk::<NONCE>()?;
+        let (text, tag) = rest.split_last_chunk::<TAG>()?;
+        let mut text = text.to_vec();
+        let opened = self.aead.decrypt_inout_detached(
+            &(*nonce).into(),
+            place,
+            text.as_mut_slice().into(),
+            &(*tag).into(),
+        );
+        opened.ok().map(|()| text)
+    }
+}
+
+impl std::fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cipher")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_encrypted_text_opens_in_its_own_place_and_with_its_own_token_only() {
+        let token = b"a gateway token of some length";
+        let cipher = |token: &[u8], print: &[u8]| Cipher::new(token, print).unwrap();
+        let mine = cipher(token, b"print");
+        let sealed = mine.encrypted(b"place", b"a very secret secret").unwrap();
+        assert!(!sealed.windows(6).any(|bytes| bytes == b"secret"));
+        assert_eq!(mine.decrypted(b"place", &sealed).unwrap(), b"a very secret secret");
+        assert_eq!(mine.decrypted(b"place2", &sealed), None);
+        assert_eq!(cipher(token, b"other").decrypted(b"place", &sealed), None);
+        assert_eq!(cipher(b"another token, as long", b"print").decrypted(b"place", &sealed), None);
+        for n in 0..sealed.len() {
+            let mut torn = sealed.clone();
+            if let Some(byte) = torn.get_mut(n) {
+                *byte ^= 1;
+            }
+            assert_eq!(mine.decrypted(b"place", &torn), None, "byte {n}");
+            assert_eq!(mine.decrypted(b"place", sealed.get(..n).unwrap()), None, "{n} bytes");
+        }
+    }
+
+    #[test]
+    fn a_nonce_is_never_used_for_two_texts() {
+        let cipher = Cipher::new(&[7; 32], b"print").unwrap();
+        let nonce = |place: &[u8], text: &[u8]| {
+            cipher.encrypted(place, text).unwrap().first_chunk::<NONCE>().copied().unwrap()
+        };
+        let nonces = [nonce(b"a", b"x"), nonce(b"a", b"y"), nonce(b"b", b"x"), nonce(b"ax", b"")];
+        for (n, one) in nonces.iter().enumerate() {
+            assert!(nonces.iter().skip(n + 1).all(|other| other != one), "{n}");
+        }
+    }
+
+    #[test]
+    fn no_key_is_made_from_a_secret_that_could_be_guessed() {
+        assert!(Cipher::new(b"", b"print").is_none() && Cipher::new(&[1; 15], b"print").is_none());
+        assert!(Cipher::new(&[1; 16], b"print").is_some());
+    }
 
     #[test]
     fn another_fingerprint_sees_nothing() {

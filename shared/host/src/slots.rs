@@ -132,6 +132,10 @@ impl Slots {
             for slot in self.places(Region::Absences, key).take(1) {
                 store.update(slot, |_| Some(sealed.clone()));
             }
+            // What was known under this key is not any more: see `knows`.
+            for slot in self.places(Region::Values, key) {
+                store.update(slot, |seen| self.lies(seen?, key).map(|_| sealed.clone()));
+            }
             return;
         }
         let mut target = None;
@@ -147,6 +151,16 @@ impl Slots {
         if let Some((_, slot)) = target {
             store.update(slot, |_| Some(sealed.clone()));
         }
+    }
+
+    /// Whether there was something under `key` when it was last asked for, however long ago, and whether or
+    /// not it still holds. Guesses cannot bring that about: what they leave lies in a region of its own.
+    pub(crate) fn knows(&self, store: &Store, key: &Key) -> bool {
+        let key = &*fitting(key);
+        let was = |slot| self.lies(&store.get(slot)?.0, key);
+        self.places(Region::Values, key)
+            .filter_map(was)
+            .any(|(_, entry)| entry.content != Content::Found(Finding::Nothing))
     }
 
     /// Takes out what lies under `key` and was read before change `seq`.
@@ -216,12 +230,18 @@ impl Slots {
     }
 
     fn open(&self, bytes: &[u8], generation: u64, key: &Key) -> Option<Entry> {
+        let (made_in, entry) = self.lies(bytes, key)?;
+        (made_in == generation).then_some(entry)
+    }
+
+    /// The entry of `key` in these bytes, and its generation.
+    fn lies(&self, bytes: &[u8], key: &Key) -> Option<(u64, Entry)> {
         let mut reader = self.verified(bytes)?;
         let [format, feature, kind, table] = *reader.take(4)? else { return None };
         let stored_at = reader.number()?;
         let seq = reader.number()?.checked_sub(1);
+        let generation = reader.number()?;
         let same = (format, feature, table) == (FORMAT, self.feature, key.table)
-            && reader.number()? == generation
             && reader.part()? == key.name;
         if !same {
             return None;
@@ -239,7 +259,7 @@ impl Slots {
             }
             _ => return None,
         };
-        Some(Entry { stored_at, seq, content })
+        Some((generation, Entry { stored_at, seq, content }))
     }
 
     fn verified<'a>(&self, bytes: &'a [u8]) -> Option<Reader<'a>> {

@@ -7,7 +7,9 @@
 //!           └── AwaitingBody | Streaming ──body───▶ any but Fresh and Passed
 //! ```
 //!
-//! Only `Forwarded` and `Passed` let anything through. Whatever comes out of order is refused.
+//! Only `Forwarded` and `Passed` let anything through. Whatever comes out of order is refused. Where the host
+//! goes on without a decision all the same (Kong, when a body's callback does not come), the response is
+//! replaced: `response.rs`.
 
 mod edits;
 pub(crate) mod properties;
@@ -20,6 +22,7 @@ use crate::entropy;
 use crate::lookup::{Lookup, Moment};
 use crate::profile::Host;
 use crate::reply;
+use crate::room::{Room, Seat};
 use crate::root::Root;
 use consumer::{Guard, Known, PROPERTY, refuse_duplicate, refused};
 use exchange::{
@@ -40,16 +43,22 @@ pub(crate) enum Action {
 
 /// Kong corrupts guest memory when it hands over more than about 96 headers.
 const MAX_KONG_HEADERS: usize = 90;
-
+/// What a request keeps besides its headers.
+const KEPT: usize = 2048;
 pub(crate) struct Stream {
     root: Rc<Root>,
     id: u32,
     state: State,
     /// The request's own state machine, once its headers are here.
     flow: Option<Box<dyn Flow>>,
+    /// Shared with the flow.
     head: Head,
     /// Keeps what a client sends under the filter's own headers from the upstream.
     guard: Option<Guard>,
+    /// What the request keeps in memory, about.
+    keeps: usize,
+    /// Its place among those who wait, while it does.
+    seat: Option<Seat>,
     progress: Progress,
     /// The response's, once it was seen.
     status: Option<u16>,
@@ -58,6 +67,9 @@ pub(crate) struct Stream {
     at_response: bool,
     /// Envoy: the body came to its end while the request was parked, and is so long.
     whole: Option<usize>,
+    /// Kong: the request has been decided, and no body may come that could change anything.
+    body_is_optional: bool,
+    body_may_follow: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,11 +122,15 @@ impl Stream {
             flow: None,
             head: Head::default(),
             guard: None,
+            keeps: KEPT,
+            seat: None,
             progress: Progress::Unseen,
             status: None,
             watch: Watch::default(),
             at_response: false,
             whole: None,
+            body_is_optional: false,
+            body_may_follow: false,
         }
     }
 
@@ -156,8 +172,12 @@ impl Stream {
         let request = request::request(phase, &ready, host, head, consumer, end);
         self.at_response = ready.needs().at_response;
         self.head = request.head.clone();
+        // The flow shares the headers; it has the target once more, and makes edits of parts of both.
+        let twice = request.target.len().saturating_mul(2);
+        self.keeps = request.head.size().saturating_add(twice).saturating_add(KEPT);
+        self.body_may_follow = request.body_may_follow;
         self.root.seen(request.now, &request);
-        match Guard::new(ready.owned(), ready.common(), &self.head, known, host.can_remove()) {
+        match Guard::new(ready.owned(), ready.common(), &request.head, known, host.can_remove()) {
             Ok(guard) => self.guard = Some(guard),
             Err(duplicate) => return self.refuse(refuse_duplicate(&duplicate), Phase::Headers),
         }
@@ -183,25 +203,32 @@ impl Stream {
             State::AwaitingBody => {
                 self.tell(Event::Body(body(Buffer::RequestBody, size)), Phase::Body)
             }
-            State::Streaming(seen) => self.piece(seen, size, end),
+            State::Streaming(seen) => {
+                let rest = rest(self.root.host(), Buffer::RequestBody, seen, Some(size));
+                self.piece(rest, (!end).then_some(size))
+            }
             // The headers were never seen: the host runs Lua's buffered response, or lost this VM's state.
             State::Fresh => self.refuse(out_of_order(), Phase::Body),
         }
     }
 
-    /// Trailers end the body. An upstream may read them like headers, so that none goes on under the name of a
-    /// header that is the filter's own.
+    /// Trailers end the body, and do not say how long it is. An upstream may read them like headers, so that none
+    /// goes on under the name of a header that is the filter's own.
     pub(crate) fn request_trailers(&mut self) -> (Action, Asked) {
         if self.strip_trailers().is_err() {
             return self.refuse(failed(), Phase::Body);
         }
-        let size = match self.state {
-            State::AwaitingBody | State::Streaming(_) | State::Parked(_) => {
-                abi::buffer(Buffer::RequestBody).map_or(0, |body| body.len())
-            }
-            _ => 0,
+        let before = match self.state {
+            State::Streaming(seen) => seen,
+            State::AwaitingBody | State::Parked(_) => 0,
+            _ => return self.request_body(0, true),
         };
-        self.request_body(size, true)
+        let rest = rest(self.root.host(), Buffer::RequestBody, before, None);
+        match self.state {
+            State::Streaming(_) => self.piece(rest, None),
+            State::AwaitingBody => self.tell(Event::Body(rest), Phase::Body),
+            _ => self.request_body(rest.map_or(0, |body| body.len()), true),
+        }
     }
 
     fn strip_trailers(&self) -> Result<(), Status> {
@@ -215,6 +242,7 @@ impl Stream {
 
     /// The answer to the call that this request made itself.
     pub(crate) fn answered(&mut self, answer: CallResult) -> (Action, Asked) {
+        self.seat = None;
         match &self.state {
             State::Parked(Wait::Key(key, true)) => {
                 let result = self.root.landed_for(&key.clone(), &answer);
@@ -229,6 +257,7 @@ impl Stream {
 
     /// What the request waited for is known.
     pub(crate) fn woken(&mut self, result: Result<Finding, Unavailable>) -> (Action, Asked) {
+        self.seat = None;
         self.tell(Event::Found(result), Phase::Answer)
     }
 
@@ -258,24 +287,23 @@ impl Stream {
         let (action, asked) = self.carry_out(flow.as_mut(), step, phase);
         self.watched(flow.as_mut());
         self.flow = Some(flow);
+        if matches!(self.state, State::Forwarded | State::Refused) {
+            self.seat = None;
+        }
         (action, asked)
     }
 
-    /// A piece of the body. While the request is held, Envoy shows all of it each time.
-    fn piece(&mut self, seen: usize, size: usize, end: bool) -> (Action, Asked) {
-        let Ok(whole) = body(Buffer::RequestBody, size) else {
-            return self.tell(Event::Body(Err(Unavailable)), Phase::Body);
-        };
-        if let Some(piece) = whole.get(seen..).filter(|piece| !piece.is_empty()) {
-            let (action, asked) = self.tell(Event::Chunk(piece.to_vec()), Phase::Body);
+    /// A piece of the body: what is new of it. `seen` is how much there is by now; `None` when it is the last.
+    fn piece(&mut self, new: Result<Vec<u8>, Unavailable>, seen: Option<usize>) -> (Action, Asked) {
+        let Ok(new) = new else { return self.tell(Event::Body(Err(Unavailable)), Phase::Body) };
+        if !new.is_empty() {
+            let (action, asked) = self.tell(Event::Chunk(new), Phase::Body);
             if !matches!(self.state, State::Streaming(_)) {
                 return (action, asked);
             }
         }
-        if end {
-            return self.tell(Event::Body(Ok(Vec::new())), Phase::Body);
-        }
-        self.state = State::Streaming(size);
+        let Some(seen) = seen else { return self.tell(Event::Body(Ok(Vec::new())), Phase::Body) };
+        self.state = State::Streaming(seen);
         (Action::Pause, Asked::Nothing)
     }
 
@@ -295,17 +323,24 @@ impl Stream {
                 Step::AwaitBody(edits) => match self.release(host, edits) {
                     Ok(()) => match self.whole.take() {
                         Some(size) => flow.on(Event::Body(body(Buffer::RequestBody, size))),
+                        None if !self.sit(Room::Body) => Step::Reply(full()),
                         None => return self.hold(host, State::AwaitingBody),
                     },
                     Err(reply) => Step::Reply(reply),
                 },
+                Step::StreamBody | Step::StreamBodyAfter(_) if !self.sit(Room::Body) => {
+                    Step::Reply(full())
+                }
                 // The flow takes one piece after the other, and changes nothing in between.
                 Step::StreamBody if phase == Phase::Body => {
                     return self.hold(host, State::Streaming(0));
                 }
                 Step::StreamBody => Step::StreamBodyAfter(Vec::new()),
                 Step::StreamBodyAfter(edits) => match self.release(host, edits) {
-                    Ok(()) => return self.hold(host, State::Streaming(0)),
+                    Ok(()) => {
+                        self.body_is_optional = self.body_may_follow;
+                        return self.hold(host, State::Streaming(0));
+                    }
                     Err(reply) => Step::Reply(reply),
                 },
                 Step::Find(_, edits) if self.edit(host, &edits).is_err() => Step::Reply(failed()),
@@ -317,6 +352,7 @@ impl Stream {
                     Found::Now(result) => flow.on(Event::Found(result)),
                     Found::Later(asked) => return (Action::Pause, asked),
                 },
+                Step::Ask(..) if !self.sit(Room::Asking) => Step::Reply(full()),
                 Step::Ask(target, call) => match self.ask(host, &target, &call) {
                     Some(token) => {
                         self.state = State::Parked(Wait::Answer);
@@ -336,6 +372,15 @@ impl Stream {
         self.edit(host, &edits).map_err(|()| failed())
     }
 
+    /// Takes a seat in `room`, for as long as the request waits. `false` when there is none.
+    fn sit(&mut self, room: Room) -> bool {
+        if self.seat.as_ref().is_none_or(|seat| seat.room() != room) {
+            self.seat = None;
+            self.seat = self.root.seat(room, self.keeps);
+        }
+        self.seat.is_some()
+    }
+
     fn hold(&mut self, host: Host, state: State) -> (Action, Asked) {
         self.state = state;
         // Kong hands the body over only to a request that goes on; it reaches nobody before.
@@ -351,15 +396,19 @@ impl Stream {
     }
 
     fn find(&mut self, host: Host, key: Key, newer: u64) -> Found {
-        let moment =
-            Moment { now: now(), newer, can_park: host.can_park(), can_wake: host.can_wake() };
+        let (can_park, can_wake) = (host.can_park(), host.can_wake());
+        let moment = Moment { now: now(), newer, can_park, can_wake, bytes: self.keeps };
         let call = match self.root.find(&key, self.id, moment) {
             Lookup::Ready(result) => return Found::Now(result),
-            Lookup::Join => {
+            Lookup::Join(seat) => {
+                self.seat = Some(seat);
                 self.state = State::Parked(Wait::Key(key, false));
                 return Found::Later(Asked::Nothing);
             }
-            Lookup::Ask(call) => call,
+            Lookup::Ask(call, seat) => {
+                self.seat = Some(seat);
+                call
+            }
         };
         let root = host.can_wake().then(|| self.root.id());
         // On Envoy the root makes the call, so that it outlives this request: others may wait for it too.
@@ -439,8 +488,40 @@ fn body(buffer: Buffer, size: usize) -> Result<Vec<u8>, Unavailable> {
     }
 }
 
+/// What comes after the first `seen` bytes of a body that the host holds, and of which it said that it has
+/// `size` bytes. Only that is read where the host can do so: whoever sends a body byte by byte would otherwise
+/// have all of it copied for each.
+fn rest(
+    host: Host,
+    buffer: Buffer,
+    seen: usize,
+    size: Option<usize>,
+) -> Result<Vec<u8>, Unavailable> {
+    if size.is_some_and(|size| size <= seen) {
+        return Ok(Vec::new());
+    }
+    let (new, before) = match host {
+        Host::Envoy => (abi::buffer_from(buffer, seen), seen),
+        // Kong ignores where to begin.
+        Host::Kong(_) | Host::Unknown => (abi::buffer(buffer), 0),
+    };
+    let mut new = new.map_err(|_| Unavailable)?;
+    let complete = before.checked_add(new.len());
+    if size.is_some_and(|size| complete != Some(size)) {
+        // It went to a file, or is larger than the host hands over.
+        return Err(Unavailable);
+    }
+    let known = seen.saturating_sub(before).min(new.len());
+    Ok(new.split_off(known))
+}
+
 fn out_of_order() -> Reply {
     Reply::error(500, Cow::Borrowed("An unexpected error occurred"))
+}
+
+/// Too many wait already.
+fn full() -> Reply {
+    Reply::error(503, Cow::Borrowed("Service unavailable"))
 }
 
 fn failed() -> Reply {

@@ -10,6 +10,7 @@ use crate::callout;
 use crate::counters::Counters;
 use crate::feature::Feature;
 use crate::profile::{Host, Profile};
+use crate::room::Rooms;
 use crate::root::{Blueprint, Purpose, Root, Woken};
 use crate::stream::{Action, Asked, Stream};
 use consumer::{PROPERTY, refused};
@@ -22,6 +23,7 @@ use std::rc::Rc;
 struct Vm {
     blueprint: Option<Blueprint>,
     profile: Option<Rc<Profile>>,
+    rooms: Rooms,
     roots: HashMap<u32, Rc<Root>>,
     streams: HashMap<u32, Stream>,
     calls: HashMap<u32, Owner>,
@@ -88,7 +90,8 @@ fn root(id: u32) -> Option<Rc<Root>> {
 fn create_root(id: u32) {
     let Some(blueprint) = vm(|vm| vm.blueprint).flatten() else { return };
     let Some(profile) = profile() else { return };
-    let root = Rc::new(Root::new(id, blueprint, profile));
+    let Some(rooms) = vm(|vm| vm.rooms.clone()) else { return };
+    let root = Rc::new(Root::new(id, blueprint, profile, rooms));
     vm(|vm| vm.roots.insert(id, root));
 }
 

@@ -4,7 +4,7 @@ use super::{Purpose, Root, State, Woken, with};
 use crate::callout;
 use crate::entropy;
 use crate::feed::{Feed, News};
-use crate::lookup::{Lookup, Lookups, Moment, Snapshot};
+use crate::lookup::{Lookup, Lookups, Moment, Secrecy, Snapshot};
 use crate::store::Store;
 use crate::stream::now;
 use exchange::{Answer, Call, CallError, CallResult, Finding, Key, Request, Target, Unavailable};
@@ -63,8 +63,16 @@ impl Root {
         let trust = [u8::from(ready.common.trust_consumer_headers)];
         let parts = [self.blueprint.name.as_bytes(), trust.as_slice(), &ready.depends];
         let print = fingerprint(admin.map(|admin| &admin.target), &parts);
-        let mut lookups =
-            Lookups::new(source, ready.common.cache.clone(), self.blueprint.id, &print, now);
+        let token = admin.and_then(|admin| admin.target.token.as_deref()).unwrap_or_default();
+        let mut lookups = Lookups::new(
+            source,
+            ready.common.cache.clone(),
+            self.blueprint.id,
+            &print,
+            Secrecy::of(&store, token.as_bytes(), &print),
+            self.rooms.clone(),
+            now,
+        );
         // Without a list of changes nothing can be missed, and with a current one nothing was.
         let current =
             |feed: &Feed| feed.supported(&store).is_some() && feed.is_current(&store, now);
@@ -111,8 +119,8 @@ impl Root {
         self.count(match &found {
             Lookup::Ready(Ok(_)) => "cache_hits",
             Lookup::Ready(Err(_)) => "lookups_refused",
-            Lookup::Ask(_) => "lookups",
-            Lookup::Join => "lookups_joined",
+            Lookup::Ask(..) => "lookups",
+            Lookup::Join(_) => "lookups_joined",
         });
         found
     }

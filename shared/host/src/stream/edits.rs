@@ -2,7 +2,7 @@
 
 use super::Stream;
 use super::properties::publish;
-use crate::abi::{self, Map, Status};
+use crate::abi::{self, Buffer, Map, Status};
 use crate::profile::Host;
 use exchange::Edit;
 
@@ -60,7 +60,7 @@ impl Stream {
     }
 
     fn set_body(&self, host: Host, body: &[u8]) -> Result<(), Status> {
-        abi::set_request_body(body)?;
+        abi::set_body(Buffer::RequestBody, body)?;
         // Kong's nginx counts again itself.
         if host == Host::Envoy && self.head.first("content-length").is_some() {
             abi::map_replace(Map::Request, "content-length", body.len().to_string().as_bytes())?;

@@ -14,12 +14,30 @@ pub(super) enum Progress {
     Unseen,
     /// It waits for the answer to a call.
     Parked,
+    /// Another one takes its place; whether that one's body has been given.
+    Replaced(bool),
     Gone,
 }
+
+/// Response headers that are the host's own or harmless.
+const KEPT: [&str; 5] = ["connection", "date", "server", "transfer-encoding", "via"];
+/// What is taken away where the headers cannot be read.
+const TAKEN: [&str; 7] = [
+    "content-length",
+    "content-encoding",
+    "etag",
+    "last-modified",
+    "location",
+    "set-cookie",
+    "www-authenticate",
+];
 
 impl Stream {
     pub(crate) fn response_headers(&mut self, count: usize, end: bool) -> (Action, Asked) {
         // Kong runs this also where it never showed the request: nothing is known then, so nothing is changed.
+        if self.is_undecided() && self.progress == Progress::Unseen {
+            return self.replace_response(count);
+        }
         let seen = matches!(self.state, State::Forwarded | State::Refused);
         if !seen || self.progress != Progress::Unseen {
             return go_on();
@@ -35,6 +53,48 @@ impl Stream {
         };
         self.flow = Some(flow);
         outcome
+    }
+
+    /// Kong: whether the upstream has answered a request that was never decided. That of another filter's
+    /// answer, which may end the request while this one still waits for the body, is none of it.
+    fn is_undecided(&self) -> bool {
+        let undecided = match self.state {
+            State::AwaitingBody | State::Parked(_) => true,
+            State::Streaming(_) => !self.body_is_optional,
+            State::Fresh | State::Passed | State::Forwarded | State::Refused => false,
+        };
+        let asked = || abi::property(&["ngx", "upstream_status"]).is_ok_and(|it| !it.is_empty());
+        undecided && self.root.host().may_be_kong() && asked()
+    }
+
+    /// Lets nothing of the upstream's response through. A local response from here would take the place of
+    /// the body's first piece only, and keep the headers. (Kong before 3.7 keeps the status.)
+    fn replace_response(&mut self, count: usize) -> (Action, Asked) {
+        self.progress = Progress::Replaced(false);
+        self.state = State::Refused;
+        self.root.count("refused_500");
+        let head = if count <= MAX_KONG_HEADERS { callout::head(Map::Response) } else { None };
+        match head {
+            Some(head) => {
+                let kept = |name: &str| KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name));
+                let names = head.fields().filter_map(|(name, _)| std::str::from_utf8(name).ok());
+                for name in names.filter(|name| !name.starts_with(':') && !kept(name)) {
+                    let _ = abi::map_remove(Map::Response, name);
+                }
+            }
+            None => {
+                for name in TAKEN {
+                    let _ = abi::map_remove(Map::Response, name);
+                }
+            }
+        }
+        let _ = abi::map_replace(Map::Response, ":status", b"500");
+        let _ = abi::map_replace(Map::Response, "content-type", b"application/json; charset=utf-8");
+        abi::log(
+            abi::Level::Error,
+            "the proxy did not show a request's body: its response was replaced",
+        );
+        go_on()
     }
 
     fn response(&self, count: usize, end: bool) -> Response {
@@ -98,8 +158,15 @@ impl Stream {
     }
 
     pub(crate) fn response_body(&mut self, size: usize, end: bool) -> Action {
-        if self.progress == Progress::Parked {
-            return Action::Pause;
+        match self.progress {
+            Progress::Parked => return Action::Pause,
+            Progress::Replaced(given) => {
+                let body: &[u8] = if given { b"" } else { UNEXPECTED };
+                let _ = abi::set_body(Buffer::ResponseBody, body);
+                self.progress = Progress::Replaced(true);
+                return Action::Continue;
+            }
+            Progress::Unseen | Progress::Gone => {}
         }
         if self.watch.response_body {
             self.show(Buffer::ResponseBody, size, end);
@@ -155,6 +222,9 @@ impl Stream {
         hurry
     }
 }
+
+/// The body of a response that was replaced.
+const UNEXPECTED: &[u8] = b"{\n  \"message\":\"An unexpected error occurred\"\n}";
 
 fn go_on() -> (Action, Asked) {
     (Action::Continue, Asked::Nothing)

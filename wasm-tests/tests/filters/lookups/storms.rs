@@ -66,8 +66,9 @@ fn the_same_with_keys_of_which_half_belong_to_nobody() {
 #[test]
 fn on_kong_where_each_request_asks_for_itself_their_number_is_bounded() {
     for gateway in [Gateway::kong(), Gateway::kong_sharing()] {
+        // Four calls for each key that may be asked for at once.
         for (max, settings) in
-            [(64, asking(json!({}))), (5, asking(json!({"cache": {"max_lookups": 5}})))]
+            [(CROWD, asking(json!({}))), (20, asking(json!({"cache": {"max_lookups": 5}})))]
         {
             let admin = Admin::default();
             let id = admin.consumer("ana");
