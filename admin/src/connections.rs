@@ -1,16 +1,18 @@
-//! Connections: so many at once, none of them for ever.
+//! Connections: so many at once, so many of one peer, none of them for ever.
 
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
@@ -19,7 +21,11 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::api::Entrance;
 use crate::metrics::Metrics;
 
-const HANDSHAKE: Duration = Duration::from_secs(10);
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Whoever connects has something to ask. An idle connection has answered before, and may wait for longer.
+const FIRST_BYTE: Duration = Duration::from_secs(5);
+/// How long the head of the first request may take.
+const FIRST_HEAD: Duration = Duration::from_secs(10);
 /// A head larger than this is 431.
 const HEAD_BYTES: usize = 64 * 1024;
 /// How many may be told that there are too many.
@@ -34,6 +40,7 @@ pub(crate) struct Connections {
     metrics: Arc<Metrics>,
     tls: Option<TlsAcceptor>,
     room: Arc<Semaphore>,
+    peers: Peers,
     spare: Arc<Semaphore>,
     /// How long a client may take for the head of a request, the wait on an idle connection
     /// included, or refuse to take the next bytes of an answer.
@@ -46,7 +53,7 @@ impl Connections {
         entrance: Entrance,
         metrics: Arc<Metrics>,
         tls: Option<Arc<ServerConfig>>,
-        most: u32,
+        (most, most_of_peer): (u32, u32),
         patience: Duration,
         stopped: watch::Receiver<bool>,
     ) -> Self {
@@ -55,6 +62,7 @@ impl Connections {
             metrics,
             tls: tls.map(TlsAcceptor::from),
             room: Arc::new(Semaphore::new(most.try_into().unwrap_or(usize::MAX))),
+            peers: Peers { most: most_of_peer, open: Arc::default() },
             spare: Arc::new(Semaphore::new(TURNED_AWAY)),
             patience,
             stopped,
@@ -72,7 +80,7 @@ impl Connections {
                 _ = stopped.wait_for(|stopped| *stopped) => break,
             };
             match accepted {
-                Ok((stream, _)) => self.admit(stream, &mut open),
+                Ok((stream, peer)) => self.admit(stream, peer.ip(), &mut open),
                 Err(error) => {
                     // Out of file descriptors, most likely: a pause lets others end.
                     tracing::warn!(error = %error, "a connection could not be accepted");
@@ -84,14 +92,15 @@ impl Connections {
         while open.join_next().await.is_some() {}
     }
 
-    fn admit(&self, stream: TcpStream, open: &mut JoinSet<()>) {
+    fn admit(&self, stream: TcpStream, peer: IpAddr, open: &mut JoinSet<()>) {
         // A small answer must not wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        match Arc::clone(&self.room).try_acquire_owned() {
-            Ok(permit) => {
-                open.spawn(self.serve(stream, permit));
+        let permit = Arc::clone(&self.room).try_acquire_owned().ok();
+        match permit.zip(self.peers.seat(peer)) {
+            Some(held) => {
+                open.spawn(self.serve(stream, held));
             }
-            Err(_) => {
+            None => {
                 self.metrics.turned_away.fetch_add(1, Ordering::Relaxed);
                 if self.tls.is_none()
                     && let Ok(permit) = Arc::clone(&self.spare).try_acquire_owned()
@@ -105,13 +114,13 @@ impl Connections {
     fn serve(
         &self,
         stream: TcpStream,
-        permit: OwnedSemaphorePermit,
+        held: (OwnedSemaphorePermit, Seat),
     ) -> impl Future<Output = ()> + use<> {
         let (entrance, tls) = (self.entrance.clone(), self.tls.clone());
         let (patience, stopped) = (self.patience, self.stopped.clone());
         let counted = Counted::new(&self.metrics);
         async move {
-            let _held = (permit, counted);
+            let _held = (held, counted);
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(patience));
             let stream = Box::pin(stream);
@@ -126,6 +135,55 @@ impl Connections {
                 }
             }
         }
+    }
+}
+
+/// How many connections each peer has open. Nobody can have so many that there is no room for others.
+struct Peers {
+    most: u32,
+    open: Arc<Mutex<HashMap<IpAddr, u32>>>,
+}
+
+impl Peers {
+    /// A place for one more connection of `peer`, if there is one.
+    fn seat(&self, peer: IpAddr) -> Option<Seat> {
+        let peer = network(peer);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(peer).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { open: Arc::clone(&self.open), peer })
+    }
+}
+
+/// One connection of a peer's, as long as it is not dropped.
+struct Seat {
+    open: Arc<Mutex<HashMap<IpAddr, u32>>>,
+    peer: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.peer) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                open.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// Who counts as one peer: an IPv4 address, or the 64 bits of an IPv6 address that a network gives out.
+fn network(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -152,21 +210,45 @@ async fn converse(
     patience: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
+    // What has been read stays in the buffer.
+    let mut stream = BufReader::new(stream);
+    let spoken = tokio::select! {
+        first = tokio::time::timeout(FIRST_BYTE.min(patience), stream.fill_buf()) => {
+            matches!(first, Ok(Ok(bytes)) if !bytes.is_empty())
+        }
+        _ = stopped.wait_for(|stopped| *stopped) => false,
+    };
+    if !spoken {
+        return;
+    }
+    let asked = Arc::new(Notify::new());
+    let asks = Arc::clone(&asked);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(patience)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(
             TokioIo::new(stream),
-            service_fn(move |request| entrance.clone().answer(request)),
+            service_fn(move |request| {
+                asks.notify_one();
+                entrance.clone().answer(request)
+            }),
         );
     let mut connection = pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = late(&asked) => return,
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
+}
+
+/// Ends when the first request takes too long to ask, and never once it has been asked.
+async fn late(asked: &Notify) {
+    if tokio::time::timeout(FIRST_HEAD, asked.notified()).await.is_ok() {
+        std::future::pending().await
+    }
 }
 
 /// Better a clear answer than a wait without end.
@@ -178,4 +260,24 @@ async fn turn_away(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
         tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
     };
     let _ = tokio::time::timeout(Duration::from_secs(1), said).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_is_an_ipv4_address_or_an_ipv6_network_and_its_places_become_free() {
+        let peers = Peers { most: 2, open: Arc::default() };
+        let seat = |peer: &str| peers.seat(peer.parse().unwrap());
+        let (first, _second) = (seat("192.0.2.1"), seat("::ffff:192.0.2.1"));
+        assert!(first.is_some() && seat("192.0.2.1").is_none());
+        assert!(seat("192.0.2.2").is_some());
+        let network = (seat("2001:db8::1"), seat("2001:db8::ffff:0:0:2"));
+        assert!(network.1.is_some() && seat("2001:db8::3").is_none());
+        assert!(seat("2001:db8:0:1::1").is_some());
+        drop((first, network));
+        assert!(seat("192.0.2.1").is_some());
+        assert_eq!(peers.open.lock().unwrap().len(), 1, "who has none is forgotten");
+    }
 }

@@ -53,7 +53,7 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
         .map_err(|error| shown(format!("--listen {}: {error}", flags.listen)))?;
     let address = listener.local_addr().map_err(shown)?;
     let (stop, stopped) = watch::channel(false);
-    let most = flags.max_connections;
+    let most = (flags.max_connections, flags.most_of_peer());
     let connections = Connections::new(entrance, metrics, tls, most, patience, stopped.clone());
     tracing::info!(
         address = %address,

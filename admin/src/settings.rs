@@ -82,6 +82,10 @@ pub(crate) struct Serve {
     #[arg(long, env = "GATEHOUSE_MAX_CONNECTIONS", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_connections: u32,
+    /// How many of them one peer may have: an IPv4 address, or an IPv6 network of 64 bits. By default half.
+    #[arg(long, env = "GATEHOUSE_MAX_CONNECTIONS_PER_PEER",
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) max_connections_per_peer: Option<u32>,
     /// Seconds that a client may take to send its next request or to accept more of an answer.
     #[arg(long, env = "GATEHOUSE_CLIENT_TIMEOUT", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -158,6 +162,11 @@ impl Serve {
         Vault::with_key(&text).ok_or_else(|| {
             unreadable(FLAG, file, &"holds something else than 32 octets in hex or base64")
         })
+    }
+
+    /// How many connections one peer may have.
+    pub(crate) fn most_of_peer(&self) -> u32 {
+        self.max_connections_per_peer.unwrap_or_else(|| self.max_connections.div_ceil(2))
     }
 
     /// Where counts are kept.

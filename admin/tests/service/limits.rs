@@ -60,7 +60,8 @@ fn one_connection_serves_one_request_after_another() {
 
 #[test]
 fn too_many_connections_are_told_so() {
-    let program = Program::on_sqlite_with(&["--max-connections", "2"]);
+    let flags = ["--max-connections", "2", "--max-connections-per-peer", "2"];
+    let program = Program::on_sqlite_with(&flags);
     let mut held: Vec<Patient> = (0..2)
         .map(|_| {
             let mut stream = Patient::connect(program.address).unwrap();

@@ -30,6 +30,7 @@ mod keys;
 mod limits;
 mod nodes;
 mod operations;
+mod peers;
 mod security;
 mod sessions;
 mod sessions_of_subjects;

@@ -1,0 +1,63 @@
+//! One peer's connections leave room for everybody else's.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::client::Answer;
+use crate::program::Program;
+
+/// A connection from another address of this machine.
+fn from(source: &str, program: &Program) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stream = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{source}:0").parse().unwrap()).unwrap();
+        socket.connect(program.address).await.unwrap().into_std().unwrap()
+    });
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
+    stream
+}
+
+fn status(mut stream: TcpStream) -> u16 {
+    stream
+        .write_all(b"GET /status HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .unwrap();
+    let mut bytes = vec![];
+    let _ = stream.read_to_end(&mut bytes);
+    Answer::parse(&bytes, false).unwrap().status
+}
+
+#[test]
+fn idle_connections_of_one_peer_shut_nobody_else_out() {
+    // Longer than the test: nothing is let go because it waited.
+    let program = Program::on_sqlite_with(&["--max-connections", "8", "--client-timeout", "3600"]);
+    let mut held = vec![];
+    for _ in 0..8 {
+        let mut stream = from("127.0.0.2", &program);
+        // Half of a head, which may take a while.
+        let _ = stream.write_all(b"GET /status HTTP/1.1\r\nx-slow: ");
+        held.push(stream);
+    }
+    // What is beyond half of the places is turned away, so that the others remain.
+    assert_eq!(status(from("127.0.0.3", &program)), 200);
+    let metrics = program.get("/metrics").text();
+    assert!(!metrics.contains("turned_away_total 0\n"), "{metrics}");
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_let_go_long_before_an_idle_one() {
+    let program = Program::on_sqlite_with(&["--client-timeout", "3600"]);
+    for said in ["", "GET /status HTTP/1.1\r\nx-slow: "] {
+        let mut stream = from("127.0.0.1", &program);
+        stream.write_all(said.as_bytes()).unwrap();
+        let mut bytes = vec![];
+        // The end comes in seconds; the wait for it is bounded only by a test that failed.
+        match stream.read_to_end(&mut bytes) {
+            Ok(_) => {}
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{said}"),
+        }
+        assert!(!bytes.starts_with(b"HTTP/1.1 200"), "{said}");
+    }
+}
