@@ -64,8 +64,9 @@ impl Inner {
                     if !done {
                         return;
                     }
+                    let unseen = self.with_stream(stream, |s| s.given.body_unseen) == Some(true);
                     // Filters are not asked about an empty body.
-                    if !empty && !self.kong_step(stream, step) {
+                    if !empty && !unseen && !self.kong_step(stream, step) {
                         return;
                     }
                     if self.kong_stashed(stream) {

@@ -56,6 +56,7 @@ impl Inner {
     pub(crate) fn kong_respond_head(&self, stream: u64, response: &Response) -> bool {
         self.with_stream(stream, |s| {
             s.response_status = response.status;
+            s.upstream_status = response.status;
             let mut map = HeaderMap::new(Rules::KongResponse, &response.headers);
             s.early.sent().iter().for_each(|(name, value)| map.add(name, value));
             s.response = Some(map);

@@ -17,6 +17,7 @@ pub struct Request {
     pub(crate) client: (String, u16),
     pub(crate) properties: Vec<(String, Vec<u8>)>,
     pub(crate) lua_buffered: bool,
+    pub(crate) body_unseen: bool,
 }
 
 impl Request {
@@ -35,6 +36,7 @@ impl Request {
             client: ("203.0.113.7".to_owned(), 40_000),
             properties: Vec::new(),
             lua_buffered: false,
+            body_unseen: false,
         }
     }
 
@@ -110,6 +112,12 @@ impl Request {
     /// hook.
     pub fn lua_buffered(mut self) -> Self {
         self.lua_buffered = true;
+        self
+    }
+
+    /// Kong: the request goes on without the hook for its body, as when Lua has read and dropped the body.
+    pub fn body_unseen(mut self) -> Self {
+        self.body_unseen = true;
         self
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Node {
     pub(crate) workers: Vec<Weak<Inner>>,
     pub(crate) responder: Option<Responder>,
     pub(crate) next_stream: u64,
+    /// Bytes of buffers that filters have been given.
+    pub(crate) buffer_bytes: usize,
     pub(crate) next_plan: u64,
 }
 
@@ -81,6 +83,7 @@ impl Node {
             workers: Vec::new(),
             responder: None,
             next_stream: 0,
+            buffer_bytes: 0,
             next_plan: 0,
         }))
     }

@@ -253,6 +253,8 @@ fn ngx_variable(s: &Stream, name: &str) -> Option<String> {
         "nginx_version" => "1.25.3".to_owned(),
         "kong_proxy_mode" => "http".to_owned(),
         "upstream_scheme" => "http".to_owned(),
+        // What the upstream answered; there is none while it was not asked.
+        "upstream_status" if s.response.is_some() && !s.local => s.upstream_status.to_string(),
         _ => return None,
     })
 }

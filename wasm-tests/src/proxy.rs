@@ -188,6 +188,11 @@ impl Proxy {
         self.worker.vms.borrow().iter().map(|vm| vm.memory()).max().unwrap_or(0)
     }
 
+    /// How many bytes of bodies, answers and settings the gateway has handed over to filters.
+    pub fn buffer_bytes(&self) -> usize {
+        self.node.borrow().buffer_bytes
+    }
+
     /// The gateway's log.
     pub fn log(&self) -> Vec<LogLine> {
         self.node.borrow().log.clone()

@@ -136,6 +136,8 @@ pub(crate) struct Stream {
     /// Kong: response fields that were set before there was a response.
     pub(crate) early: HeaderMap,
     pub(crate) response_status: u16,
+    /// Kong: what came from the upstream, or from a filter in its place.
+    pub(crate) upstream_status: u16,
     pub(crate) response_has_body: bool,
     /// Kong: the whole request body, and whether it fits in memory.
     pub(crate) body: Vec<u8>,
@@ -194,6 +196,7 @@ impl Stream {
             response: None,
             early: HeaderMap::new(Rules::KongResponse, &[]),
             response_status: 0,
+            upstream_status: 0,
             response_has_body: false,
             body: Vec::new(),
             body_changed: false,

@@ -1,3 +1,6 @@
+// A test's own counts are small.
+#![allow(clippy::arithmetic_side_effects)]
+
 use super::*;
 use admin_api::{Entity, Operation};
 use exchange::Call;

@@ -47,7 +47,9 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
             // nginx ignores the offset.
             let from = if kong { 0 } else { start.min(bytes.len()) };
             let to = from.saturating_add(max).min(bytes.len());
-            g.hand_over(bytes.get(from..to).unwrap_or_default(), at, len)
+            let piece = bytes.get(from..to).unwrap_or_default();
+            g.data().node.borrow_mut().buffer_bytes += piece.len();
+            g.hand_over(piece, at, len)
         },
     )?;
     l.func_wrap(

@@ -112,6 +112,20 @@ fn nothing_leaves_before_the_body_is_known() {
 }
 
 #[test]
+fn each_byte_of_a_body_that_is_held_is_handed_over_once() {
+    let gateway = Gateway::envoy_holding();
+    let proxy = start(&gateway, json!({"body_hash": true}));
+    let stream = proxy.open(Request::post("/", "").chunks(&[b"x"]));
+    let before = proxy.buffer_bytes();
+    for _ in 0..3000 {
+        stream.push(b"x", false);
+    }
+    stream.push([], true);
+    assert_eq!(body_hash(&gateway, &stream), jose::hash::sha256_hex(&[b'x'; 3000]));
+    assert_eq!(proxy.buffer_bytes() - before, 3000);
+}
+
+#[test]
 fn a_body_that_kong_put_into_a_file_is_refused() {
     let gateway = Gateway::kong();
     let proxy = start(&gateway, json!({"body_hash": true}));

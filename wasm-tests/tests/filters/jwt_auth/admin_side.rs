@@ -267,3 +267,33 @@ fn the_longest_key_is_looked_up_kept_and_shared_like_any_other() {
         }
     }
 }
+
+#[test]
+fn the_secret_of_a_credential_is_not_readable_in_shared_data() {
+    for gateway in Gateway::sharing() {
+        for (token, asked) in [(json!("a-gateway-token-of-some-length"), 1), (json!(null), 2)] {
+            let admin = Admin::default();
+            let ado = admin.consumer("ado");
+            admin.jwt(&ado, json!({"key": "adokey", "secret": "supersecret"}));
+            let settings = json!({"admin": {"upstream": crate::gateways::ADMIN, "token": token}});
+            let first = gateway.start(&[("jwt_auth", settings)]);
+            admin.serve(&first);
+            settled(&[&first]);
+            admin.asked();
+            let second = first.worker();
+            for worker in [&first, &second, &first, &second] {
+                worker.send(bearing(SEED)).forwarded();
+            }
+            // Who has the token shares it; without one, each VM keeps it for itself.
+            assert_eq!(admin.lookups().len(), asked, "{}", gateway.name);
+            first.tamper_shared(|bytes| {
+                let text = String::from_utf8_lossy(bytes);
+                // As it is, in base64 and in hex.
+                for secret in ["supersecret", "c3VwZXJzZWNyZXQ", "7375706572736563726574"] {
+                    assert!(!text.contains(secret), "{}: {token}", gateway.name);
+                }
+                bytes.to_vec()
+            });
+        }
+    }
+}

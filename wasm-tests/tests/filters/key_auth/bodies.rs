@@ -4,9 +4,10 @@ use super::keys::inline;
 use crate::admin::Admin;
 use crate::gateways::{Gateway, asking, of, refusal};
 use serde_json::{Value, json};
-use wasm_tests::{KongVersion, Proxy, Request, Standing};
+use wasm_tests::{KongVersion, Proxy, Request, Response, Standing};
 
 const FORM: &str = "application/x-www-form-urlencoded";
+const TEST_KEY: &str = include_str!("../../../../filters/upstream-jwt/test-keys/rsa.pem");
 const MULTIPART: &str = "multipart/form-data; boundary=cut";
 
 /// Settings that look into bodies; Envoy wants to be told that it may.
@@ -274,4 +275,50 @@ fn while_a_body_is_awaited_later_filters_do_not_take_the_clients_word_for_who_it
         let stream = proxy.send(forged);
         assert_eq!(refusal(&stream), of(401, "Unauthorized"), "{}", gateway.name);
     }
+}
+
+#[test]
+fn where_kong_goes_on_without_showing_the_body_the_response_is_replaced_by_500() {
+    let gateway = Gateway::kong();
+    let chain: [(&str, Value); 3] = [
+        ("key_auth", inline(in_bodies(&gateway, json!({})))),
+        ("upstream_jwt", json!({"private_key": TEST_KEY, "body_hash": true})),
+        ("request_transformer", json!({"remove": {"body": ["role"]}})),
+    ];
+    let answer = |body: &str| {
+        Response::json(201, body).with("set-cookie", "session=of-somebody").with("etag", "1")
+    };
+    for (feature, settings) in chain {
+        let proxy = gateway.start(&[(feature, settings)]);
+        let request = || post("application/json", r#"{"apikey":"right"}"#);
+        let stream = proxy.send(request());
+        stream.respond(answer(r#"{"secret":1}"#));
+        assert_eq!(stream.reply().status, 201, "{feature}: decided");
+
+        let stream = proxy.send(request().body_unseen());
+        stream.respond(answer(r#"{"secret":1}"#));
+        let reply = stream.reply();
+        assert_eq!(reply.status, 500, "{feature}");
+        assert!(!reply.text().contains("secret"), "{feature}: {}", reply.text());
+        assert!(reply.text().contains("An unexpected error occurred"), "{feature}");
+        for name in ["set-cookie", "etag", "content-length"] {
+            assert_eq!(reply.header(name), None, "{feature}: {name}");
+        }
+
+        // Lua's buffered response, whose request no filter has seen: nothing is changed.
+        let stream = proxy.send(request().lua_buffered());
+        stream.respond(answer(r#"{"secret":1}"#));
+        assert_eq!((stream.reply().status, stream.reply().text()), (201, r#"{"secret":1}"#.into()));
+    }
+}
+
+#[test]
+fn another_filters_refusal_before_the_body_was_shown_stays_as_it_is() {
+    let gateway = Gateway::kong();
+    let proxy = gateway.start(&[
+        ("key_auth", inline(in_bodies(&gateway, json!({})))),
+        ("request_transformer", json!({"remove": {"body": ["role"]}})),
+    ]);
+    let stream = proxy.send(post("application/json", r#"{"apikey":"wrong"}"#));
+    assert_eq!(refusal(&stream), of(401, "Unauthorized"));
 }

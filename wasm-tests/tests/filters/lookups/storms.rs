@@ -207,3 +207,66 @@ fn a_vm_that_gets_a_second_configuration_asks_under_it_as_under_the_first() {
         first.send(Request::get("/").header("apikey", "nobodys-either")).refused();
     }
 }
+
+#[test]
+fn strangers_with_random_keys_keep_no_known_consumer_out_for_an_hour() {
+    for gateway in [Gateway::envoy(), Gateway::kong(), Gateway::kong_sharing()] {
+        let admin = Admin::default();
+        let known: Vec<String> = (0..5)
+            .map(|n| {
+                let key = format!("key-{n}");
+                admin.holder(&format!("c{n}"), &key);
+                key
+            })
+            .collect();
+        let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
+        admin.serve(&proxy);
+        let ask = |key: &str| proxy.send(Request::get("/").header("apikey", key));
+        known.iter().for_each(|key| drop(ask(key).forwarded()));
+        // Past `ttl` (60 s) and `stale_ttl` (300 s) many times over. Most seconds only see as many guesses as use
+        // up what strangers have; the others see 1800.
+        let mut guess = 0;
+        for step in 0..360 {
+            for _ in 0..if step % 60 == 0 { 1800 } else { 101 } {
+                guess += 1;
+                let status = ask(&format!("guess-{guess}")).refused().status;
+                assert!([401, 503].contains(&status), "{status}");
+            }
+            if step % 90 == 45 {
+                // A change makes what is known outdated, and a restored database all of it.
+                admin.restore();
+            }
+            for (n, key) in known.iter().enumerate() {
+                // One of them stays away until nothing that is kept serves any more.
+                if n > 0 || step % 50 == 0 {
+                    assert_eq!(ask(key).standing(), Standing::Forwarded, "{} {step}", gateway.name);
+                }
+            }
+            proxy.advance(Duration::from_secs(10));
+        }
+    }
+}
+
+#[test]
+fn what_waiting_requests_keep_is_bounded_in_bytes() {
+    let gateway = Gateway::envoy();
+    let admin = Admin::default();
+    admin.holder("ana", "key-of-ana");
+    admin.hold();
+    let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
+    admin.serve(&proxy);
+    let large = "x".repeat(54 << 10);
+    let request = || Request::get("/").header("apikey", "key-of-ana").header("x-large", &large);
+    let before = proxy.memory();
+    let crowd: Vec<Stream> = (0..1000).map(|_| proxy.send(request())).collect();
+    let waiting = crowd.iter().filter(|stream| stream.standing() == Standing::Held).count();
+    assert!((100..200).contains(&waiting), "{waiting}");
+    let refused = crowd.iter().filter(|stream| stream.standing() == Standing::Answered);
+    refused.for_each(|stream| assert_eq!(stream.refused().status, 503));
+    assert!(proxy.memory() - before < 20 << 20, "{}", proxy.memory() - before);
+    // And those who wait are served, and leave their places to others.
+    proxy.calls().iter().for_each(|call| admin.settle(call));
+    let served = crowd.iter().filter(|stream| stream.standing() == Standing::Forwarded).count();
+    assert_eq!(served, waiting);
+    proxy.send(request()).forwarded();
+}
