@@ -2,8 +2,9 @@
 
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
+use patience::Patient;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use wasm_tests::real::{Connection, Echo, Envoy, Filter, PATIENCE, Request, Setup};
+use wasm_tests::real::{Connection, Echo, Envoy, Filter, Request, Setup};
 
 /// An upstream that agrees to every upgrade, and sends back what comes through the tunnel.
 fn tunnel_end() -> SocketAddr {
@@ -37,10 +38,8 @@ fn holding(feature: &str, mut settings: serde_json::Value) -> Filter {
 }
 
 /// A connection on which silence is a failure, and not a test that never ends.
-fn connected(to: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(to).expect("a connection");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a bound");
-    stream
+fn connected(to: SocketAddr) -> Patient {
+    Patient::connect(to).expect("a connection")
 }
 
 fn handshake() -> Request {

@@ -348,7 +348,7 @@ impl Probe {
 }
 
 /// The callbacks that a probe has even where it does nothing in them.
-const EXPORTED: [Callback; 13] = [
+const EXPORTED: [Callback; 14] = [
     Callback::ContextCreate,
     Callback::VmStart,
     Callback::Configure,
@@ -356,6 +356,7 @@ const EXPORTED: [Callback; 13] = [
     Callback::QueueReady,
     Callback::RequestHeaders,
     Callback::RequestBody,
+    Callback::RequestTrailers,
     Callback::ResponseHeaders,
     Callback::ResponseBody,
     Callback::CallResponse,
@@ -375,6 +376,7 @@ fn signature(callback: Callback) -> (&'static str, usize, bool) {
         Callback::QueueReady => ("proxy_on_queue_ready", 2, false),
         Callback::RequestHeaders => ("proxy_on_request_headers", 3, true),
         Callback::RequestBody => ("proxy_on_request_body", 3, true),
+        Callback::RequestTrailers => ("proxy_on_request_trailers", 2, true),
         Callback::ResponseHeaders => ("proxy_on_response_headers", 3, true),
         Callback::ResponseBody => ("proxy_on_response_body", 3, true),
         Callback::CallResponse => ("proxy_on_http_call_response", 5, false),
