@@ -1,8 +1,8 @@
 //! Bodies on a real Envoy: what is waited for, what is changed, and what is refused.
 
+use patience::Patient;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
-use patience::Patient;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use wasm_tests::real::{Connection, Echo, Envoy, Filter, Request, Setup};
 

@@ -349,7 +349,7 @@ fn behind_a_proxy_on_the_same_machine_the_client_is_who_came_to_that_proxy() {
     let echo = Echo::start();
     let settings = json!({"deny": ["203.0.113.0/24"], "trusted_proxies": ["127.0.0.1"]});
     let filters = vec![Filter::new("ip_restriction", &settings)];
-    let envoy = Envoy::start(&Setup::new(echo.address(), filters).at_the_edge());
+    let envoy = Proxy::start(&Setup::new(echo.address(), filters).at_the_edge());
     for (value, status) in [
         ("203.0.113.9", 403),
         ("198.51.100.1, 203.0.113.9", 403),
