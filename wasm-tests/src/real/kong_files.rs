@@ -76,8 +76,8 @@ impl KongFiles {
     /// The Kong for what a test has described, as the documents advise to set one up.
     #[track_caller]
     pub fn of(setup: &Setup) -> Self {
-        let mut files = Self::default();
-        files.listeners = setup.listeners.iter().map(|l| l.name.to_owned()).collect();
+        let listeners = setup.listeners.iter().map(|l| l.name.to_owned()).collect();
+        let mut files = Self { listeners, ..Self::default() };
         files.on_one_machine(setup.concurrency);
         for (key, value) in [
             ("wasm", "on"),
