@@ -177,7 +177,7 @@ fn a_grpc_client_that_comes_too_often_is_told_resource_exhausted() {
     let refused = within_an_hour(|| {
         let echo = Echo::start();
         let filters = limits(json!({"hour": 1, "limit_by": "ip"}));
-        let envoy = Envoy::start(&Setup::new(echo.address(), filters));
+        let envoy = Proxy::start(&Setup::new(echo.address(), filters));
         envoy.send(&call);
         envoy.send(&call)
     });
