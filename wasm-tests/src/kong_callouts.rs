@@ -22,6 +22,7 @@ impl Inner {
         if self.with_stream(stream, |s| s.finished) != Some(false) {
             return;
         }
+        self.with_stream(stream, |s| s.continued = true);
         match ending {
             Ending::Fails => return self.kong_error(stream, 500),
             Ending::GoesOn => {}

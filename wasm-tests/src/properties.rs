@@ -173,7 +173,7 @@ fn kong_get(g: &Guest<'_>, kong: &Kong, path: &str) -> Got {
     let filter = g.data().filter.clone();
     let mut worker = g.worker_mut();
     let Some(s) = worker.stream(stream) else { return Got::Status(Status::NotFound) };
-    if path.starts_with("kong.") && callback != Callback::RequestHeaders {
+    if path.starts_with("kong.") && (callback != Callback::RequestHeaders || s.continued) {
         drop(worker);
         g.violation(behind_lua(path));
         return Got::Status(Status::InternalFailure);
@@ -202,9 +202,11 @@ fn kong_get(g: &Guest<'_>, kong: &Kong, path: &str) -> Got {
 }
 
 /// Lua answers properties of `kong.` on a thread that is there for certain only while the headers of the
-/// request are handled. Elsewhere the real worker went down a second or two later, at another place.
+/// request are handled, and no filter has waited for a callout. Elsewhere the real worker went down a second or two later, at another place.
 fn behind_lua(path: &str) -> String {
-    format!("property `{path}` outside of the request headers: Kong's worker dies of it")
+    format!(
+        "property `{path}` outside of the request headers, or after a filter has waited: Kong's worker dies of it"
+    )
 }
 
 /// In the request-headers callback alone.
@@ -297,7 +299,7 @@ fn kong_set(g: &Guest<'_>, kong: &Kong, path: &str, value: Vec<u8>) -> Got {
     let mut worker = g.worker_mut();
     let Some(s) = worker.stream(stream) else { return Got::Status(Status::NotFound) };
     if path.starts_with("kong.") {
-        if callback != Callback::RequestHeaders {
+        if callback != Callback::RequestHeaders || s.continued {
             drop(worker);
             g.violation(behind_lua(path));
             return Got::Status(Status::InternalFailure);

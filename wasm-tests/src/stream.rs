@@ -155,6 +155,8 @@ pub(crate) struct Stream {
     pub(crate) details: String,
     pub(crate) fate: Fate,
     pub(crate) finished: bool,
+    /// Kong: a filter has waited for a callout, and what comes runs inside of its answer.
+    pub(crate) continued: bool,
     /// Kong: the step that runs, and the filter whose turn it is.
     pub(crate) step: Callback,
     pub(crate) turn: usize,
@@ -211,6 +213,7 @@ impl Stream {
             details: String::new(),
             fate: Fate::Open,
             finished: false,
+            continued: false,
             step: Callback::RequestHeaders,
             turn: 0,
             paused: false,

@@ -170,16 +170,15 @@ pub(crate) fn property(path: &[&str]) -> Result<Vec<u8>, Status> {
     get_property(path)
 }
 
-/// Reads the property `kong.<path>`. Kong answers it from Lua, on a thread that exists for certain only
-/// while the request's headers are handled: in every other callback the worker may die of it (measured on
-/// Kong 3.9.3). The token makes a call from another callback impossible to compile.
+/// Reads the property `kong.<name>`. Kong answers it from Lua, on a thread that exists for certain only while
+/// the request's headers are handled: in every other callback the worker may die of it (measured on Kong 3.9.3).
+/// The token makes a call from another callback impossible to compile. [`crate::kong`] is the only caller: it
+/// knows when even this callback is too late.
 ///
 /// # Errors
 /// When this version of Kong has no such property, and on every other host.
-pub(crate) fn kong_property(_: &RequestHeaders, path: &[&str]) -> Result<Vec<u8>, Status> {
-    let mut whole = vec!["kong"];
-    whole.extend_from_slice(path);
-    get_property(&whole)
+pub(crate) fn kong_property(_: &RequestHeaders, name: &str) -> Result<Vec<u8>, Status> {
+    get_property(&["kong", name])
 }
 
 /// Whether Kong would ask Lua for this property. The first segment may hold more than one name.

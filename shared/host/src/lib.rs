@@ -14,6 +14,7 @@
 //! | `seal.rs`     | what protects entries in shared data from everybody else           |
 //! | `room.rs`     | how many requests may wait, and what they may keep meanwhile       |
 //! | `store.rs`    | numbered slots in shared data or in the VM                         |
+//! | `kong.rs`     | what Kong says of itself and of a request, while it can be asked   |
 //! | `profile.rs`  | which host this is, and what follows from it                       |
 //! | `callout.rs`  | sending a call, reading its answer                                 |
 //! | `reply.rs`    | local answers in Kong's forms                                      |
@@ -34,6 +35,7 @@ mod errands;
 mod feature;
 mod feed;
 mod grpc;
+mod kong;
 mod lookup;
 mod metrics;
 mod profile;

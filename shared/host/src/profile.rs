@@ -1,7 +1,8 @@
 //! Which host this is, and what follows from it.
 
-use crate::abi::{self, RequestHeaders};
+use crate::abi;
 use crate::entropy;
+use crate::kong::Kong;
 use std::cell::Cell;
 
 /// The host, as far as it is known.
@@ -28,11 +29,11 @@ impl Host {
 
     /// Asks the host itself. Only in the request-headers callback: on Kong a root context must not read
     /// properties, and the version is behind Lua.
-    fn asked(self, phase: &RequestHeaders) -> Self {
+    fn asked(self, kong: &Kong<'_>) -> Self {
         match self {
             Self::Envoy => self,
-            Self::Kong(_) => Self::Kong(kong_version(phase)),
-            Self::Unknown => match kong_version(phase) {
+            Self::Kong(_) => Self::Kong(kong_version(kong)),
+            Self::Unknown => match kong_version(kong) {
                 Some(version) => Self::Kong(Some(version)),
                 None if abi::property(&["ngx", "nginx_version"]).is_ok_and(|v| !v.is_empty()) => {
                     Self::Kong(None)
@@ -90,13 +91,12 @@ impl Host {
 }
 
 /// `3.9.1` and `3.9.0.1-enterprise-edition` are both (3, 9).
-fn kong_version(phase: &RequestHeaders) -> Option<(u16, u16)> {
-    version(&abi::kong_property(phase, &["version"]).ok()?)
+fn kong_version(kong: &Kong<'_>) -> Option<(u16, u16)> {
+    version(&kong.read("version")?)
 }
 
 /// Major and minor number.
-fn version(text: &[u8]) -> Option<(u16, u16)> {
-    let text = std::str::from_utf8(text).ok()?;
+fn version(text: &str) -> Option<(u16, u16)> {
     let mut numbers = text.split('.').map(str::parse::<u16>);
     match (numbers.next()?, numbers.next()?) {
         (Ok(major), Ok(minor)) => Some((major, minor)),
@@ -132,14 +132,12 @@ impl Profile {
     }
 
     /// The host, asked on the first request.
-    pub(crate) fn at_request(&self, phase: &RequestHeaders) -> Host {
+    pub(crate) fn at_request(&self, kong: &Kong<'_>) -> Host {
         if !self.asked.replace(true) {
-            self.host.set(self.host.get().asked(phase));
+            self.host.set(self.host.get().asked(kong));
             if self.host.get().may_be_kong() {
                 // Kong's random bytes are predictable, and the same in workers that start together. What they
-                // cannot share is a node, a process or a connection.
-                let node = abi::kong_property(phase, &["node", "id"]);
-                entropy::mix(&node.unwrap_or_default());
+                // cannot share is a machine, a process or a connection.
                 let paths: [&[&str]; 6] = [
                     &["ngx", "pid"],
                     &["ngx", "hostname"],
@@ -185,10 +183,10 @@ mod tests {
 
     #[test]
     fn versions_of_both_editions_are_read() {
-        assert_eq!(version(b"3.9.3"), Some((3, 9)));
-        assert_eq!(version(b"3.10.0.1-enterprise-edition"), Some((3, 10)));
-        assert_eq!(version(b"x.y"), None);
-        assert_eq!(version(b"3"), None);
+        assert_eq!(version("3.9.3"), Some((3, 9)));
+        assert_eq!(version("3.10.0.1-enterprise-edition"), Some((3, 10)));
+        assert_eq!(version("x.y"), None);
+        assert_eq!(version("3"), None);
     }
 
     #[test]

@@ -4,9 +4,10 @@ mod errands;
 mod lookups;
 mod ready;
 
-use crate::abi::{self, Buffer, Level, RequestHeaders};
+use crate::abi::{self, Buffer, Level};
 use crate::entropy;
 use crate::errands::Errands;
+use crate::kong::Kong;
 use crate::metrics::Metrics;
 use crate::profile::{Host, Profile};
 use crate::room::{Room, Rooms, Seat};
@@ -148,8 +149,8 @@ impl Root {
     // === Requests ===
 
     /// Which host this is; asked on a VM's first request.
-    pub(crate) fn at_request(&self, phase: &RequestHeaders) -> Host {
-        self.profile.at_request(phase)
+    pub(crate) fn at_request(&self, kong: &Kong<'_>) -> Host {
+        self.profile.at_request(kong)
     }
 
     /// The settings, if they can be used on this host. Only from a request's context.
@@ -267,7 +268,7 @@ fn undeclared(name: &str) -> String {
 
 /// The line of kong.conf that declares every variable that a filter of Gatehouse leaves something in.
 const KONG_CONF_LINE: &str = "nginx_proxy_set = $gatehouse_consumer \"\"; set $gatehouse_claims \"\"; \
-                              set $gatehouse_session \"\"; set $gatehouse_moesif \"\"";
+                              set $gatehouse_session \"\"; set $gatehouse_moesif \"\"; set $gatehouse_kong \"\"";
 
 /// A borrow that cannot panic: nothing here is re-entered, and if it were, the answer would be "no".
 fn with<T, R>(cell: &RefCell<T>, work: impl FnOnce(&mut T) -> R) -> Option<R> {

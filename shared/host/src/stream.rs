@@ -19,6 +19,7 @@ mod response;
 use crate::abi::{self, Buffer, Map, RequestHeaders, Status};
 use crate::callout;
 use crate::entropy;
+use crate::kong::Kong;
 use crate::lookup::{Lookup, Moment};
 use crate::profile::Host;
 use crate::reply;
@@ -26,8 +27,8 @@ use crate::room::{Room, Seat};
 use crate::root::Root;
 use consumer::{Guard, Known, PROPERTY, refuse_duplicate, refused};
 use exchange::{
-    Call, CallResult, Edit, Event, Finding, Flow, Head, Key, Reply, Step, Target, Unavailable,
-    Watch,
+    Call, CallError, CallResult, Edit, Event, Finding, Flow, Head, Key, Reply, Step, Target,
+    Unavailable, Watch,
 };
 use properties::{property, publish};
 use response::Progress;
@@ -94,9 +95,10 @@ enum Wait {
 }
 
 /// Where a step is carried out: what the host allows there differs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Headers,
+#[derive(Clone, Copy)]
+enum Phase<'a> {
+    /// With what Kong says meanwhile.
+    Headers(&'a Kong<'a>),
     Body,
     Answer,
 }
@@ -147,9 +149,10 @@ impl Stream {
         end: bool,
     ) -> (Action, Asked) {
         if self.state != State::Fresh {
-            return self.refuse(out_of_order(), Phase::Headers);
+            return self.refuse(out_of_order(), Phase::Body);
         }
-        let host = self.root.at_request(phase);
+        let kong = &Kong::of(phase, self.root.host());
+        let host = self.root.at_request(kong);
         // First of all: after a refusal from a callout's answer Kong still runs the next filter, and a second
         // answer would trap.
         let consumer = property(host, PROPERTY);
@@ -160,16 +163,18 @@ impl Stream {
         }
         let Some(ready) = self.root.ready(host) else {
             let message = format!("{} is misconfigured", self.root.name());
-            return self.refuse(Reply::message(500, message), Phase::Headers);
+            return self.refuse(Reply::message(500, message), Phase::Headers(kong));
         };
         if host.may_be_kong() && count > MAX_KONG_HEADERS {
-            return self
-                .refuse(Reply::error(431, "Request header fields too large"), Phase::Headers);
+            return self.refuse(
+                Reply::error(431, "Request header fields too large"),
+                Phase::Headers(kong),
+            );
         }
         let Some(head) = callout::head(Map::Request) else {
-            return self.refuse(Reply::error(400, "Bad request"), Phase::Headers);
+            return self.refuse(Reply::error(400, "Bad request"), Phase::Headers(kong));
         };
-        let request = request::request(phase, &ready, host, head, consumer, end);
+        let request = request::request(kong, &ready, host, head, consumer, end);
         self.at_response = ready.needs().at_response;
         self.head = request.head.clone();
         // The flow shares the headers; it has the target once more, and makes edits of parts of both.
@@ -179,10 +184,12 @@ impl Stream {
         self.root.seen(request.now, &request);
         match Guard::new(ready.owned(), ready.common(), &request.head, known, host.can_remove()) {
             Ok(guard) => self.guard = Some(guard),
-            Err(duplicate) => return self.refuse(refuse_duplicate(&duplicate), Phase::Headers),
+            Err(duplicate) => {
+                return self.refuse(refuse_duplicate(&duplicate), Phase::Headers(kong));
+            }
         }
         self.flow = Some(ready.flow());
-        self.tell(Event::Request(Box::new(request)), Phase::Headers)
+        self.tell(Event::Request(Box::new(request)), Phase::Headers(kong))
     }
 
     pub(crate) fn request_body(&mut self, size: usize, end: bool) -> (Action, Asked) {
@@ -277,7 +284,7 @@ impl Stream {
     // === Steps ===
 
     /// Tells the flow, and does what it says.
-    fn tell(&mut self, event: Event, phase: Phase) -> (Action, Asked) {
+    fn tell(&mut self, event: Event, phase: Phase<'_>) -> (Action, Asked) {
         // Whatever goes wrong from here on, the request does not go on.
         self.state = State::Refused;
         let Some(mut flow) = self.flow.take() else {
@@ -307,7 +314,12 @@ impl Stream {
         (Action::Pause, Asked::Nothing)
     }
 
-    fn carry_out(&mut self, flow: &mut dyn Flow, mut step: Step, phase: Phase) -> (Action, Asked) {
+    fn carry_out(
+        &mut self,
+        flow: &mut dyn Flow,
+        mut step: Step,
+        phase: Phase<'_>,
+    ) -> (Action, Asked) {
         let host = self.root.host();
         loop {
             step = match step {
@@ -332,7 +344,7 @@ impl Stream {
                     Step::Reply(full())
                 }
                 // The flow takes one piece after the other, and changes nothing in between.
-                Step::StreamBody if phase == Phase::Body => {
+                Step::StreamBody if matches!(phase, Phase::Body) => {
                     return self.hold(host, State::Streaming(0));
                 }
                 Step::StreamBody => Step::StreamBodyAfter(Vec::new()),
@@ -344,16 +356,16 @@ impl Stream {
                     Err(reply) => Step::Reply(reply),
                 },
                 Step::Find(_, edits) if self.edit(host, &edits).is_err() => Step::Reply(failed()),
-                Step::Find(key, _) => match self.find(host, key, 0) {
+                Step::Find(key, _) => match self.find(host, key, 0, phase) {
                     Found::Now(result) => flow.on(Event::Found(result)),
                     Found::Later(asked) => return (Action::Pause, asked),
                 },
-                Step::FindNewer(key, than) => match self.find(host, key, than) {
+                Step::FindNewer(key, than) => match self.find(host, key, than, phase) {
                     Found::Now(result) => flow.on(Event::Found(result)),
                     Found::Later(asked) => return (Action::Pause, asked),
                 },
                 Step::Ask(..) if !self.sit(Room::Asking) => Step::Reply(full()),
-                Step::Ask(target, call) => match self.ask(host, &target, &call) {
+                Step::Ask(target, call) => match self.ask(host, &target, &call, phase) {
                     Some(token) => {
                         self.state = State::Parked(Wait::Answer);
                         return (Action::Pause, Asked::ByRequest(token, call.wanted));
@@ -388,14 +400,24 @@ impl Stream {
         (action, Asked::Nothing)
     }
 
-    fn ask(&self, host: Host, target: &Target, call: &Call) -> Option<u32> {
-        if !host.can_park() {
+    /// What has to be done before the request waits for a callout.
+    fn prepare_wait(host: Host, phase: Phase<'_>) -> Result<(), CallError> {
+        match phase {
+            Phase::Headers(kong) if host.may_be_kong() => {
+                kong.leave().map_err(|_| CallError::NotSent)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn ask(&self, host: Host, target: &Target, call: &Call, phase: Phase<'_>) -> Option<u32> {
+        if !host.can_park() || Self::prepare_wait(host, phase).is_err() {
             return None;
         }
         callout::send(target, call).ok()
     }
 
-    fn find(&mut self, host: Host, key: Key, newer: u64) -> Found {
+    fn find(&mut self, host: Host, key: Key, newer: u64, phase: Phase<'_>) -> Found {
         let (can_park, can_wake) = (host.can_park(), host.can_wake());
         let moment = Moment { now: now(), newer, can_park, can_wake, bytes: self.keeps };
         let call = match self.root.find(&key, self.id, moment) {
@@ -415,7 +437,8 @@ impl Stream {
         if let Some(root) = root {
             let _ = abi::set_effective_context(root);
         }
-        let sent = self.root.send(&key, &call);
+        let ready = Self::prepare_wait(host, phase);
+        let sent = ready.and_then(|()| self.root.send(&key, &call));
         if root.is_some() {
             let _ = abi::set_effective_context(self.id);
         }
@@ -440,10 +463,10 @@ impl Stream {
 
     /// Answers the client. Kong runs later filters even after a refusal from a callout response: the identity's
     /// variable tells them to stand down.
-    fn refuse(&mut self, reply: Reply, phase: Phase) -> (Action, Asked) {
+    fn refuse(&mut self, reply: Reply, phase: Phase<'_>) -> (Action, Asked) {
         let host = self.root.host();
         self.state = State::Refused;
-        if phase == Phase::Answer && host.may_be_kong() {
+        if matches!(phase, Phase::Answer) && host.may_be_kong() {
             let _ = publish(host, PROPERTY, refused());
         }
         self.root.count(&format!("refused_{}", reply.status));

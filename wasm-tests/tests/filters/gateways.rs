@@ -115,6 +115,7 @@ fn declaring(version: KongVersion) -> Profile {
         "gatehouse_claims",
         "gatehouse_session",
         "gatehouse_moesif",
+        "gatehouse_kong",
     ])
 }
 

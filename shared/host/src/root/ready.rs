@@ -49,6 +49,10 @@ impl Ready {
         let source = F::source(&config);
         let checked = Rc::clone(&config);
         let mut leaves = F::leaves(&config);
+        // Whoever may wait for a callout leaves for later filters what Kong said: see `kong.rs`.
+        if !leaves.is_empty() && (source.is_some() || common.admin.is_some()) {
+            leaves.push(crate::kong::LEFT);
+        }
         // A list of consumers cannot be compared where no filter can say who is calling.
         if common.matching.needs_consumer() && !leaves.contains(&consumer::PROPERTY) {
             leaves.push(consumer::PROPERTY);

@@ -2,14 +2,15 @@
 
 use super::now;
 use super::properties::{claims, property};
-use crate::abi::{self, RequestHeaders};
+use crate::abi;
+use crate::kong::Kong;
 use crate::profile::Host;
 use crate::root::Ready;
 use exchange::{BodyAhead, Entities, Entity, Head, Named, Origin, Request};
 
 /// The request, with `consumer` as its identity so far; `end` as the host gave it.
 pub(super) fn request(
-    phase: &RequestHeaders,
+    kong: &Kong<'_>,
     ready: &Ready,
     host: Host,
     head: Head,
@@ -43,15 +44,15 @@ pub(super) fn request(
         claims: if needs.claims { claims(host) } else { None },
         // A declared variable of nginx is there from the beginning, empty.
         mark: needs.mark.and_then(|name| property(host, name)).filter(|mark| !mark.is_empty()),
-        origin: if needs.origin { origin(phase, host, &head) } else { Origin::default() },
+        origin: if needs.origin { origin(kong, host, &head) } else { Origin::default() },
         own_hop: host == Host::Envoy && peer.as_deref().is_some_and(is_loopback),
         peer,
         entities: match needs.entities || (needs.kong_entities && host.may_be_kong()) {
-            true => entities(phase, host),
+            true => entities(kong, host),
             false => Entities::default(),
         },
-        route: if needs.route { named(phase, host, "route") } else { Named::default() },
-        service: if needs.service { named(phase, host, "service") } else { Named::default() },
+        route: if needs.route { named(kong, host, "route") } else { Named::default() },
+        service: if needs.service { named(kong, host, "service") } else { Named::default() },
         body,
         body_may_follow,
         body_hidden,
@@ -113,7 +114,7 @@ fn peer() -> Option<String> {
     text.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
 }
 
-fn entities(phase: &RequestHeaders, host: Host) -> Entities {
+fn entities(kong: &Kong<'_>, host: Host) -> Entities {
     let read = |path: &[&str]| abi::property(path).ok().filter(|value| !value.is_empty());
     match host {
         Host::Envoy => {
@@ -124,34 +125,32 @@ fn entities(phase: &RequestHeaders, host: Host) -> Entities {
             }
         }
         Host::Kong(version) if version >= Some((3, 6)) => {
-            let json = |what| {
-                let entity = abi::kong_property(phase, &["router", what]).ok();
-                entity.filter(|json| !json.is_empty()).map_or(Entity::Unknown, Entity::Json)
+            let json = |name| {
+                kong.read(name).map_or(Entity::Unknown, |json| Entity::Json(json.into_bytes()))
             };
-            Entities { route: json("route"), service: json("service") }
+            Entities { route: json("router.route"), service: json("router.service") }
         }
         Host::Kong(_) | Host::Unknown => Entities::default(),
     }
 }
 
 /// Id and name of the route or service (on Envoy: the cluster).
-fn named(phase: &RequestHeaders, host: Host, what: &str) -> Named {
+fn named(kong: &Kong<'_>, host: Host, what: &str) -> Named {
     let text = |value: Result<Vec<u8>, abi::Status>| {
         String::from_utf8(value.ok().filter(|value| !value.is_empty())?).ok()
     };
-    let kong = |path: &[&str]| text(abi::kong_property(phase, path));
     match host {
         Host::Envoy => {
             let name = if what == "route" { "route_name" } else { "cluster_name" };
             Named { id: None, name: text(abi::property(&["xds", name])) }
         }
         Host::Kong(version) => {
-            let id = kong(&[&format!("{what}_id")]);
+            let id = kong.read(&format!("{what}_id"));
             let name =
-                if version >= Some((3, 9)) { kong(&[&format!("{what}_name")]) } else { None };
+                if version >= Some((3, 9)) { kong.read(&format!("{what}_name")) } else { None };
             // Before 3.9 the name is in the entity itself.
             let entity = || {
-                let json = kong(&["router", what])?;
+                let json = kong.read(&format!("router.{what}"))?;
                 let entity: serde_json::Value = serde_json::from_str(&json).ok()?;
                 entity.get("name")?.as_str().map(str::to_owned)
             };
@@ -163,18 +162,18 @@ fn named(phase: &RequestHeaders, host: Host, what: &str) -> Named {
 }
 
 /// Where the client sent the request.
-fn origin(phase: &RequestHeaders, host: Host, head: &Head) -> Origin {
+fn origin(kong: &Kong<'_>, host: Host, head: &Head) -> Origin {
     let text = |value: Result<Vec<u8>, abi::Status>| {
         String::from_utf8(value.ok().filter(|value| !value.is_empty())?).ok()
     };
     if let Host::Kong(version) = host
         && version >= Some((3, 6))
     {
-        let forwarded = |what| text(abi::kong_property(phase, &["request", what]));
+        let forwarded = |what| kong.read(&format!("request.forwarded_{what}"));
         return Origin {
-            scheme: forwarded("forwarded_scheme"),
-            host: forwarded("forwarded_host"),
-            port: forwarded("forwarded_port").and_then(|port| port.parse().ok()),
+            scheme: forwarded("scheme"),
+            host: forwarded("host"),
+            port: forwarded("port").and_then(|port| port.parse().ok()),
         };
     }
     // Envoy overwrites `x-forwarded-proto` of clients that it does not trust. On Kong `:authority` is the
