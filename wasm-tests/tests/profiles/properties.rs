@@ -78,8 +78,10 @@ fn a_property_behind_lua_is_a_fault_outside_of_the_request_headers() {
         }
         let asks =
             Probe::on(Callback::RequestHeaders, &[Do::Call("127.0.0.1:1", "/", 1000), Do::Pause]);
-        let proxy =
-            Proxy::new(kong(), [asks.and(Callback::CallResponse, &[doing.clone()]).filter()]);
+        let proxy = Proxy::new(
+            kong(),
+            [asks.and(Callback::CallResponse, std::slice::from_ref(&doing)).filter()],
+        );
         proxy.send(Request::get("/")).call().answer(Response::new(200));
         assert_eq!(proxy.faults().len(), 1);
     }
