@@ -361,7 +361,9 @@ fn every_filter_takes_the_common_keys_whether_or_not_they_have_an_effect_there()
     for subject in subjects() {
         let name = subject.name;
         let own = crate::every_filter::working(name);
-        let document = crate::gateways::merged(shared.clone(), own);
+        let mut document = crate::gateways::merged(shared.clone(), own);
+        // Sessions are looked up one by one: that is a rule about the mode, and not about the key.
+        document["cache"]["mode"] = json!("lazy");
         assert_eq!((subject.read)(&document.to_string()), Ok(()), "{name}");
         assert!(validator(&subject).is_valid(&document), "{name}");
         for key in keys.keys() {
@@ -600,7 +602,10 @@ const BEYOND: &[&str] = &[
     "found a consumer without a name",
     "found nothing, expected the API key",
     "found together with `",
+    "found true without `trust_consumer_headers`",
     // Keys, and what goes together in jwt_auth.
+    "expected the name of a claim",
+    "found without `consumer_claim`",
     "JWT credential `",
     "found a limit without `exp`",
     "expected one of `jwks_uri`",
@@ -690,6 +695,7 @@ fn plain(value: &Value) -> Value {
 
 #[test]
 fn schema_and_filter_agree_on_every_document_that_differs_in_one_place() {
+    let mut unnamed = Vec::new();
     for subject in subjects() {
         let validator = validator(&subject);
         let (mut both, mut neither, mut stricter) = (0, 0, 0);
@@ -702,11 +708,9 @@ fn schema_and_filter_agree_on_every_document_that_differs_in_one_place() {
                     (false, Err(_)) => neither += 1,
                     (true, Err(problem)) => {
                         let named = BEYOND.iter().any(|rule| problem.contains(rule));
-                        assert!(
-                            named || has_wide_text(&mutant),
-                            "{} {what}: only the filter minds: {problem}",
-                            subject.name
-                        );
+                        if !named && !has_wide_text(&mutant) {
+                            unnamed.push(format!("{} {what}: {problem}", subject.name));
+                        }
                         stricter += 1;
                     }
                     // A text is the form that Kong 3.4 takes, which asks no schema.
@@ -728,6 +732,7 @@ fn schema_and_filter_agree_on_every_document_that_differs_in_one_place() {
         assert!(both > 300 && neither > 1000, "{}: {both} {neither}", subject.name);
         assert!(stricter * 10 < both + neither, "{}: {stricter}", subject.name);
     }
+    assert!(unnamed.is_empty(), "only the filter minds: {unnamed:#?}");
 }
 
 #[test]
