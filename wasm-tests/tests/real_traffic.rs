@@ -532,13 +532,11 @@ fn bodies_change_where_envoy_holds_the_headers() {
             r#"{"secret":1,"old":[],"n":1.10}"#,
             r#"{"new":[],"n":1.10,"p1":["v1","v2"]}"#.into(),
         ),
-        (json_type, "malformed", "malformed".into()),
         (
             json_type,
             &large,
             large.replace("old", "new").replace("\"}", "\",\"p1\":[\"v1\",\"v2\"]}"),
         ),
-        (("content-type", "text/plain"), "old=1", "old=1".into()),
     ] {
         for chunked in [false, true] {
             let request = Request::post("/", sent).header(name, value);
@@ -546,6 +544,13 @@ fn bodies_change_where_envoy_holds_the_headers() {
             assert_eq!(got.text(), arrives, "{value}");
             assert_eq!(got.header("x-early").as_deref(), Some("1"));
         }
+    }
+    // What is to be removed from a body that cannot be read does not pass.
+    for ((name, value), sent, status) in
+        [(json_type, "malformed", 400), (("content-type", "text/plain"), "old=1", 415)]
+    {
+        let answer = gateway.send(&Request::post("/", sent).header(name, value));
+        assert_eq!(answer.status(), status, "{value}: {}", answer.text());
     }
     let multipart =
         "--XX\r\nContent-Disposition: form-data; name=\"secret\"\r\n\r\n1\r\n--XX--\r\n";

@@ -17,18 +17,20 @@ pub(crate) struct Errands {
     work: Box<dyn Background>,
     /// Errands on their way, each with the moment at which no answer can come any more.
     out: HashMap<u64, u64>,
+    /// What became due from an answer, where that is no moment to send.
+    held: Vec<Errand>,
     /// Since when the configuration is going away.
     leaving: Option<u64>,
 }
 
 impl Errands {
     pub(crate) fn new(work: Box<dyn Background>) -> Self {
-        Self { work, out: HashMap::new(), leaving: None }
+        Self { work, out: HashMap::new(), held: Vec::new(), leaving: None }
     }
 
     /// Gives up on what cannot be answered any more, and sends what is due.
     pub(crate) fn run(&mut self, now: u64) -> Vec<Sent> {
-        let mut queue = Vec::new();
+        let mut queue = std::mem::take(&mut self.held);
         let late: Vec<u64> =
             self.out.iter().filter(|(_, until)| **until < now).map(|(id, _)| *id).collect();
         for id in late {
@@ -41,12 +43,23 @@ impl Errands {
         self.send(queue, now)
     }
 
-    /// Takes an answer. One that nobody waits for any more is passed over.
-    pub(crate) fn answered(&mut self, id: u64, result: CallResult, now: u64) -> Vec<Sent> {
+    /// Takes an answer. One that nobody waits for any more is passed over. What is due from it is sent at once, or
+    /// at the next [`Errands::run`] where the host cannot send now.
+    pub(crate) fn answered(
+        &mut self,
+        id: u64,
+        result: CallResult,
+        now: u64,
+        can_send: bool,
+    ) -> Vec<Sent> {
         if self.out.remove(&id).is_none() {
             return Vec::new();
         }
         let next = self.work.answered(id, result, now);
+        if !can_send {
+            self.held.extend(next);
+            return Vec::new();
+        }
         self.send(next, now)
     }
 
@@ -146,9 +159,20 @@ mod tests {
         errands.run(5001);
         assert_eq!(seen.borrow().first(), Some(&(77, false)));
         let before = seen.borrow().len();
-        errands.answered(77, Err(CallError::NoAnswer), 5002);
+        errands.answered(77, Err(CallError::NoAnswer), 5002, true);
         assert_eq!(seen.borrow().len(), before);
         assert!(errands.may_go(5002));
+    }
+
+    #[test]
+    fn what_is_due_from_an_answer_waits_for_the_tick_where_the_host_cannot_send_from_there() {
+        let seen = Seen::default();
+        let mut errands = Errands::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
+        errands.out.insert(77, 5000);
+        errands.answered(77, Err(CallError::NoAnswer), 1, false);
+        assert_eq!(seen.borrow().as_slice(), [(77, false)], "nothing was tried");
+        errands.run(2);
+        assert_eq!(seen.borrow().get(1), Some(&(1, false)), "it was tried at the tick");
     }
 
     #[test]

@@ -55,6 +55,15 @@ impl Host {
         }
     }
 
+    /// Whether a root context may send a callout while it takes the answer to another one.
+    ///
+    /// On Kong 3.9.3 the connection of the answered callout is taken for the new one's and lost with the old one,
+    /// and the worker dies of it a moment later (measured; the next tick is safe).
+    #[must_use]
+    pub fn can_send_from_answers(self) -> bool {
+        self == Self::Envoy
+    }
+
     /// Whether a waiting request can be woken by somebody else's answer.
     #[must_use]
     pub fn can_wake(self) -> bool {

@@ -244,7 +244,9 @@ impl Root {
                 (Vec::new(), Vec::new())
             }
             Purpose::Errand(id, _) => {
-                let take = |errands: &mut Errands| errands.answered(*id, result.clone(), now());
+                let can_send = self.host().can_send_from_answers();
+                let take =
+                    |errands: &mut Errands| errands.answered(*id, result.clone(), now(), can_send);
                 (self.with_errands(take), Vec::new())
             }
             Purpose::Snapshot => {

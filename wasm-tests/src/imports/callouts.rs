@@ -95,6 +95,12 @@ fn kong(
              \"on_tick\", \"on_dispatch_response\", \"on_foreign_function\"",
         );
     }
+    if g.callback() == Callback::CallResponse && g.stream().is_none() {
+        g.violation(
+            "a callout of a root context from the answer to another one: Kong's worker dies of it, since the \
+             connection of the old one is taken for the new one's",
+        );
+    }
     let problem = match &headers {
         None => Some("marshalling failed"),
         Some(headers) if field(headers, ":method").is_none_or(<[u8]>::is_empty) => {

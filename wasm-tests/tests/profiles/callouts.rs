@@ -287,3 +287,17 @@ fn a_failed_callout_of_a_tick_is_an_event_too() {
     proxy.call().answer(Answer::Refused);
     assert_eq!(said(&proxy, "argument 2"), ["0"]);
 }
+
+#[test]
+fn a_root_context_that_calls_from_an_answer_ends_kongs_worker() {
+    let call = Do::Call("127.0.0.1:80", "/", 500);
+    let probe = Probe::on(Callback::Configure, &[Do::TickPeriod(100), Do::Return(1)])
+        .and(Callback::Tick, &[Do::Once, call.clone()])
+        .and(Callback::CallResponse, &[Do::Once, call]);
+    for (profile, faults) in [(Profile::envoy(), 0), (Profile::kong(KongVersion::V3_9), 1)] {
+        let proxy = Proxy::new(profile, [probe.filter()]);
+        proxy.advance(std::time::Duration::from_millis(150));
+        proxy.calls().remove(0).answer(Response::new(200));
+        assert_eq!(proxy.faults().len(), faults);
+    }
+}

@@ -273,6 +273,8 @@ impl Root {
                 asked_at: None,
                 changes: changes.unwrap_or(false),
             });
+        }
+        if walk.as_ref().is_some_and(|walk| walk.asked_at.is_none()) {
             drop(walk);
             self.next_page(services, sent);
         }
@@ -319,7 +321,13 @@ impl Root {
             absorbed
         };
         match absorbed {
-            true => self.next_page(services, sent),
+            true if self.host().can_send_from_answers() => self.next_page(services, sent),
+            true => {
+                // The next tick asks for the next page.
+                if let Ok(Some(walk)) = services.walk.try_borrow_mut().as_deref_mut() {
+                    walk.asked_at = None;
+                }
+            }
             false => self.warn("the admin service did not give its entities page by page"),
         }
     }
