@@ -164,7 +164,8 @@ fn a_kong_admin_api_is_read_as_a_whole() {
         admin.serve(&proxy);
         let cold = proxy.send(bearing(SEED));
         assert_eq!(refusal(&cold), of(503, "Service unavailable"), "{}", gateway.name);
-        proxy.advance(Duration::from_secs(3));
+        // Kong takes one page of a list at each tick.
+        proxy.advance(Duration::from_secs(8));
         let forwarded = proxy.send(bearing(SEED)).forwarded();
         assert_eq!(forwarded.header("x-consumer-id"), Some(id), "{}", gateway.name);
         let rs = signed(&key("RS256", "rsa2048"), &json!({}), &json!({"iss": "rs"}));
