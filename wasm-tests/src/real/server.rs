@@ -1,6 +1,7 @@
 //! An HTTP/1.1 server that does what a script says: answer, break off, hang, or be away.
 
 use super::wire::Message;
+use std::collections::HashMap;
 use std::io::{BufReader, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,7 +66,9 @@ struct Running {
 #[derive(Default)]
 struct Open {
     stopped: bool,
-    connections: Vec<TcpStream>,
+    /// A second handle of each, by number, for as long as it is served.
+    connections: HashMap<u64, TcpStream>,
+    accepted: u64,
 }
 
 impl Server {
@@ -90,7 +93,7 @@ impl Server {
             open.stopped = true;
             std::mem::take(&mut open.connections)
         };
-        for connection in connections {
+        for connection in connections.values() {
             let _ = connection.shutdown(Shutdown::Both);
         }
         // Wakes the accepting thread, which then sees that it is over.
@@ -116,16 +119,21 @@ impl Drop for Server {
     }
 }
 
-fn accept(listener: &TcpListener, script: &Script, open: &Mutex<Open>) {
+fn accept(listener: &TcpListener, script: &Script, shared: &Arc<Mutex<Open>>) {
     for stream in listener.incoming().flatten() {
-        let mut open = lock(open);
+        let mut open = lock(shared);
         if open.stopped {
             return;
         }
         let Ok(second) = stream.try_clone() else { continue };
-        open.connections.push(second);
-        let script = script.clone();
-        spawn(move || serve(&stream, &script));
+        let number = open.accepted;
+        open.accepted += 1;
+        open.connections.insert(number, second);
+        let (script, shared) = (script.clone(), shared.clone());
+        spawn(move || {
+            let _ = serve(&stream, &script);
+            lock(&shared).connections.remove(&number);
+        });
     }
 }
 
