@@ -337,3 +337,33 @@ fn without_a_secret_envoy_refuses_the_configuration() {
         assert!(log.contains(path), "{path} is not in:\n{log}");
     }
 }
+
+/// What a client says under the names of headers that a filter owns does not reach the upstream, whoever has
+/// authenticated it.
+#[test]
+fn a_client_that_another_filter_has_authenticated_cannot_write_the_sessions_headers() {
+    let keys =
+        json!({"consumers": [{"username": "ana", "keyauth_credentials": [{"key": "right"}]}]});
+    let told = json!({"secret": "of all nodes", "request_headers": ["subject", "id"]});
+    let echo = Echo::start();
+    let filters = vec![Filter::new("key_auth", &keys), Filter::new("session", &told)];
+    let envoy = Proxy::start(&Setup::new(echo.address(), filters));
+    let request = Request::get("/")
+        .header("apikey", "right")
+        .header("session-subject", "root")
+        .header("session_id", "7")
+        .header("x-authenticated-groups", "admin")
+        .header("x_consumer_username", "root");
+    assert_eq!(envoy.send(&request).status(), 200);
+    let received = echo.last();
+    for name in [
+        "session-subject",
+        "session_id",
+        "session-id",
+        "x-authenticated-groups",
+        "x_consumer_username",
+    ] {
+        assert_eq!(received.header(name), None, "{name}");
+    }
+    assert_eq!(received.header("x-consumer-username").as_deref(), Some("ana"));
+}
