@@ -42,8 +42,7 @@ pub(super) fn request(
         now: now(),
         consumer,
         claims: if needs.claims { claims(host) } else { None },
-        // A declared variable of nginx is there from the beginning, empty.
-        mark: needs.mark.and_then(|name| property(host, name)).filter(|mark| !mark.is_empty()),
+        mark: needs.mark.and_then(|name| property(host, name)),
         origin: if needs.origin { origin(kong, host, &head) } else { Origin::default() },
         own_hop: host == Host::Envoy && peer.as_deref().is_some_and(is_loopback),
         peer,
