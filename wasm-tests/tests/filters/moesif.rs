@@ -16,12 +16,12 @@ fn settings(more: Value) -> Value {
 }
 
 /// A gateway and what its collector was told.
-struct World {
+struct Fixture {
     proxy: Proxy,
     batches: Rc<RefCell<Vec<Vec<Value>>>>,
 }
 
-impl World {
+impl Fixture {
     fn start(gateway: &Gateway, more: Value) -> Self {
         Self::chain(gateway, &[("moesif", settings(more))], json!([]))
     }
@@ -82,9 +82,9 @@ fn posted() -> Request {
 #[test]
 fn a_request_is_one_event_with_both_bodies_on_every_gateway() {
     for gateway in everywhere() {
-        let world = World::start(&gateway, json!({}));
+        let fixture = Fixture::start(&gateway, json!({}));
         let event =
-            world.event(posted(), Response::json(201, r#"{"b":[]}"#).with("content-length", "8"));
+            fixture.event(posted(), Response::json(201, r#"{"b":[]}"#).with("content-length", "8"));
         let name = gateway.name;
         assert_eq!(event["request"]["body"], json!({"a": 1}), "{name}");
         assert_eq!(event["response"]["body"], json!({"b": []}), "{name}");
@@ -106,57 +106,57 @@ fn a_request_is_one_event_with_both_bodies_on_every_gateway() {
 #[test]
 fn on_kong_nothing_is_sent_but_from_the_tick() {
     for version in KongVersion::ALL {
-        let world = World::start(&Gateway::kong_of(version), json!({"batch_size": 1}));
-        let stream = world.proxy.send(posted());
+        let fixture = Fixture::start(&Gateway::kong_of(version), json!({"batch_size": 1}));
+        let stream = fixture.proxy.send(posted());
         stream.respond(Response::new(200).with_body("hello"));
         assert_eq!(stream.outcome().callouts, 0, "{version:?}");
-        assert_eq!(world.proxy.callouts_made(), 0, "{version:?}");
-        assert_eq!(world.events().len(), 1, "{version:?}");
-        assert_eq!(world.proxy.tick_periods().len(), 1);
+        assert_eq!(fixture.proxy.callouts_made(), 0, "{version:?}");
+        assert_eq!(fixture.events().len(), 1, "{version:?}");
+        assert_eq!(fixture.proxy.tick_periods().len(), 1);
     }
 }
 
 #[test]
 fn on_envoy_a_full_batch_does_not_wait_for_the_tick() {
-    let world = World::start(&Gateway::envoy(), json!({"batch_size": 2}));
+    let fixture = Fixture::start(&Gateway::envoy(), json!({"batch_size": 2}));
     for _ in 0..2 {
-        world.proxy.send(Request::get("/")).respond(Response::new(200));
+        fixture.proxy.send(Request::get("/")).respond(Response::new(200));
     }
-    assert_eq!(world.batches.borrow().iter().map(Vec::len).collect::<Vec<_>>(), [2]);
+    assert_eq!(fixture.batches.borrow().iter().map(Vec::len).collect::<Vec<_>>(), [2]);
 }
 
 #[test]
 fn what_nginx_answers_itself_is_an_event_without_a_response() {
-    let world = World::start(&Gateway::kong(), json!({}));
-    let stream = world.proxy.send(posted());
+    let fixture = Fixture::start(&Gateway::kong(), json!({}));
+    let stream = fixture.proxy.send(posted());
     stream.upstream_fails();
     let outcome = stream.outcome();
     assert_eq!((outcome.times(Callback::Log), outcome.traps.len()), (0, 0));
-    let event = world.only();
+    let event = fixture.only();
     assert!(event.get("response").is_none(), "{event}");
     assert_eq!(event["request"]["body"], json!({"a": 1}));
 }
 
 #[test]
 fn envoys_own_answer_is_an_event_with_its_status() {
-    let world = World::start(&Gateway::envoy(), json!({}));
-    world.proxy.send(posted()).upstream_fails();
-    assert_eq!(world.only()["response"]["status"], 503);
+    let fixture = Fixture::start(&Gateway::envoy(), json!({}));
+    fixture.proxy.send(posted()).upstream_fails();
+    assert_eq!(fixture.only()["response"]["status"], 503);
 }
 
 #[test]
 fn a_client_that_goes_away_leaves_an_event() {
     for gateway in everywhere() {
-        let world = World::start(&gateway, json!({}));
-        let stream = world.proxy.send(posted());
+        let fixture = Fixture::start(&gateway, json!({}));
+        let stream = fixture.proxy.send(posted());
         stream.abort();
-        assert!(world.only().get("response").is_none(), "{}", gateway.name);
+        assert!(fixture.only().get("response").is_none(), "{}", gateway.name);
         // In the middle of the response.
-        let stream = world.proxy.send(posted());
+        let stream = fixture.proxy.send(posted());
         stream.respond_head(Response::new(200).with("content-length", "100"));
         stream.respond_body("only this", false);
         stream.abort();
-        let event = world.only();
+        let event = fixture.only();
         assert!(event["response"].get("body").is_none(), "{}: {event}", gateway.name);
         assert_eq!(
             event["metadata"]["left_out"]["response_body"], "incomplete",
@@ -169,19 +169,19 @@ fn a_client_that_goes_away_leaves_an_event() {
 #[test]
 fn luas_buffered_responses_are_no_events_and_no_traps() {
     for version in [KongVersion::V3_8, KongVersion::V3_9] {
-        let world = World::start(&Gateway::kong_of(version), json!({}));
-        let stream = world.proxy.send(posted().lua_buffered());
+        let fixture = Fixture::start(&Gateway::kong_of(version), json!({}));
+        let stream = fixture.proxy.send(posted().lua_buffered());
         stream.respond(Response::new(200).with_body("hello"));
         assert_eq!(stream.reply().text(), "hello");
-        assert!(world.events().is_empty());
-        assert!(world.proxy.faults().is_empty());
+        assert!(fixture.events().is_empty());
+        assert!(fixture.proxy.faults().is_empty());
     }
 }
 
 #[test]
 fn a_body_that_kong_put_into_a_file_is_named_as_missing() {
-    let world = World::start(&Gateway::kong(), json!({}));
-    let event = world.event(Request::post("/", vec![b'x'; 20_000]), Response::new(200));
+    let fixture = Fixture::start(&Gateway::kong(), json!({}));
+    let event = fixture.event(Request::post("/", vec![b'x'; 20_000]), Response::new(200));
     assert!(event["request"].get("body").is_none());
     assert_eq!(event["metadata"]["left_out"]["request_body"], "not_available");
     assert_eq!(event["request"]["content_length"], 20_000);
@@ -190,14 +190,14 @@ fn a_body_that_kong_put_into_a_file_is_named_as_missing() {
 #[test]
 fn bodies_in_pieces_are_put_together_and_long_ones_are_left_out() {
     for gateway in everywhere() {
-        let world = World::start(&gateway, json!({"response_max_body_size_limit": 30}));
+        let fixture = Fixture::start(&gateway, json!({"response_max_body_size_limit": 30}));
         for (pieces, length, expected) in [
             (&["hello ", "world"][..], Some("11"), Some("aGVsbG8gd29ybGQ=")),
             (&["hello ", "world"], None, Some("aGVsbG8gd29ybGQ=")),
             (&["x".repeat(20).as_str(), "x".repeat(20).as_str()], None, None),
             (&["x".repeat(31).as_str()], Some("31"), None),
         ] {
-            let stream = world.proxy.send(Request::get("/"));
+            let stream = fixture.proxy.send(Request::get("/"));
             let head = Response::new(200);
             stream.respond_head(match length {
                 Some(length) => head.with("content-length", length),
@@ -207,7 +207,7 @@ fn bodies_in_pieces_are_put_together_and_long_ones_are_left_out() {
             for (n, piece) in pieces.iter().enumerate() {
                 stream.respond_body(piece, n == last);
             }
-            let event = world.only();
+            let event = fixture.only();
             assert_eq!(
                 event["response"].get("body").and_then(Value::as_str),
                 expected,
@@ -223,7 +223,7 @@ fn bodies_in_pieces_are_put_together_and_long_ones_are_left_out() {
 #[test]
 fn consumers_routes_and_services_are_named_as_the_gateway_knows_them() {
     for gateway in Gateway::both() {
-        let world = World::start(&gateway, json!({}));
+        let fixture = Fixture::start(&gateway, json!({}));
         let ana =
             json!({"id": "1", "username": "ana", "credential": {"id": "c", "type": "key-auth"}});
         let request = posted()
@@ -234,7 +234,7 @@ fn consumers_routes_and_services_are_named_as_the_gateway_knows_them() {
             .property("kong.service_name", "shop")
             .property("kong.router.route", r#"{"hosts":["shop.example"]}"#)
             .property("kong.router.service", "{}");
-        let event = world.event(request, Response::new(200));
+        let event = fixture.event(request, Response::new(200));
         assert_eq!(event["user_id"], "ana");
         assert_eq!(event["session_token"].as_str().map(str::len), Some(32));
         let expected = match gateway.is_kong() {
@@ -247,18 +247,18 @@ fn consumers_routes_and_services_are_named_as_the_gateway_knows_them() {
         assert_eq!(event["metadata"], expected, "{}", gateway.name);
         // What a client says of itself is not what a gateway knows.
         let forged = posted().header("x-consumer-username", "root").header("x-consumer-id", "0");
-        assert!(world.event(forged, Response::new(200)).get("user_id").is_none());
+        assert!(fixture.event(forged, Response::new(200)).get("user_id").is_none());
     }
 }
 
 #[test]
 fn headers_of_luas_plugins_name_the_consumer_where_they_are_trusted() {
-    let world = World::start(&Gateway::kong(), json!({"trust_consumer_headers": true}));
+    let fixture = Fixture::start(&Gateway::kong(), json!({"trust_consumer_headers": true}));
     let request = posted()
         .header("X-Consumer-ID", "1")
         .header("X-Consumer-Username", "ana")
         .header("X-Credential-Identifier", "cred");
-    let event = world.event(request, Response::new(200));
+    let event = fixture.event(request, Response::new(200));
     assert_eq!(event["user_id"], "ana");
     assert!(!event["session_token"].to_string().contains("cred"));
 }
@@ -269,11 +269,11 @@ fn a_rule_answers_in_place_of_the_upstream() {
         "regex_config": [{"conditions": [{"path": "request.route", "value": "^/blocked"}]}],
         "response": {"status": 451, "headers": {"X-Rule": "r1"}, "body": {"no": true}}}]);
     for gateway in everywhere() {
-        let world = World::chain(&gateway, &[("moesif", settings(json!({})))], rules.clone());
+        let fixture = Fixture::chain(&gateway, &[("moesif", settings(json!({})))], rules.clone());
         // The first request tells which gateway it is, and the rules come with the next tick.
-        world.proxy.send(Request::get("/")).respond(Response::new(200));
-        assert_eq!(world.events().len(), 1);
-        let stream = world.proxy.send(Request::get("/blocked/x"));
+        fixture.proxy.send(Request::get("/")).respond(Response::new(200));
+        assert_eq!(fixture.events().len(), 1);
+        let stream = fixture.proxy.send(Request::get("/blocked/x"));
         let reply = stream.refused();
         assert_eq!(
             (reply.status, reply.header("x-rule").as_deref()),
@@ -283,7 +283,7 @@ fn a_rule_answers_in_place_of_the_upstream() {
         );
         assert_eq!(reply.text().trim_end(), r#"{"no":true}"#);
         assert!(stream.outcome().forwarded.is_none());
-        let event = world.only();
+        let event = fixture.only();
         assert_eq!(
             (&event["blocked_by"], &event["response"]["status"]),
             (&json!("r1"), &json!(451)),
@@ -301,23 +301,23 @@ fn a_rule_about_bodies_waits_for_the_body_where_the_gateway_can() {
         "response": {"status": 403}}]);
     for gateway in Gateway::giving_bodies() {
         let more = json!({"allow_on_headers_stop_iteration": !gateway.is_kong()});
-        let world = World::chain(&gateway, &[("moesif", settings(more))], rules.clone());
-        world.proxy.send(Request::get("/")).respond(Response::new(200));
-        world.events();
+        let fixture = Fixture::chain(&gateway, &[("moesif", settings(more))], rules.clone());
+        fixture.proxy.send(Request::get("/")).respond(Response::new(200));
+        fixture.events();
         let graphql = |query: &str| {
             Request::post("/graphql", json!({"query": query}).to_string())
                 .header("content-type", "application/json")
         };
         assert_eq!(
-            world.proxy.send(graphql("mutation { x }")).refused().status,
+            fixture.proxy.send(graphql("mutation { x }")).refused().status,
             403,
             "{}",
             gateway.name
         );
-        let passed = world.proxy.send(graphql("query { x }"));
+        let passed = fixture.proxy.send(graphql("query { x }"));
         assert!(passed.forwarded().complete);
         passed.respond(Response::new(200));
-        let events = world.events();
+        let events = fixture.events();
         assert_eq!(events.len(), 2, "{}", gateway.name);
         assert_eq!(events[1]["request"]["body"]["query"], "query { x }");
     }
@@ -328,8 +328,8 @@ fn a_filter_on_service_and_route_logs_a_request_once() {
     for gateway in [Gateway::envoy(), Gateway::kong(), Gateway::kong_of(KongVersion::V3_6)] {
         let both =
             [("moesif", settings(json!({}))), ("moesif", settings(json!({"api_version": "2"})))];
-        let world = World::chain(&gateway, &both, json!([]));
-        let event = world.event(posted(), Response::new(200));
+        let fixture = Fixture::chain(&gateway, &both, json!([]));
+        let event = fixture.event(posted(), Response::new(200));
         assert_eq!(event["request"]["api_version"], "1.0", "{}", gateway.name);
     }
 }
@@ -366,13 +366,13 @@ fn an_unreachable_collector_costs_no_request_anything_and_no_log_much() {
 
 #[test]
 fn what_waits_is_sent_when_envoy_takes_the_configuration_away() {
-    let world = World::start(&Gateway::envoy(), json!({"batch_max_wait": 60_000}));
+    let fixture = Fixture::start(&Gateway::envoy(), json!({"batch_max_wait": 60_000}));
     for _ in 0..3 {
-        world.proxy.send(posted()).respond(Response::new(200));
+        fixture.proxy.send(posted()).respond(Response::new(200));
     }
-    assert!(world.batches.borrow().is_empty());
-    world.proxy.drain();
-    assert_eq!(world.batches.borrow().iter().map(Vec::len).collect::<Vec<_>>(), [3]);
+    assert!(fixture.batches.borrow().is_empty());
+    fixture.proxy.drain();
+    assert_eq!(fixture.batches.borrow().iter().map(Vec::len).collect::<Vec<_>>(), [3]);
 }
 
 #[test]
@@ -416,16 +416,16 @@ fn memory_stays_bounded_whatever_comes() {
 #[test]
 fn metrics_say_what_became_of_events() {
     for gateway in [Gateway::envoy(), Gateway::kong()] {
-        let world = World::start(
+        let fixture = Fixture::start(
             &gateway,
             json!({"metrics": true, "event_queue_size": 2, "batch_size": 10}),
         );
         for _ in 0..5 {
-            world.proxy.send(posted()).respond(Response::new(200));
+            fixture.proxy.send(posted()).respond(Response::new(200));
         }
-        assert_eq!(world.events().len(), 2, "{}", gateway.name);
-        world.proxy.advance(Duration::from_secs(2));
-        let metric = |name: &str| world.proxy.metric(&format!("gatehouse_moesif_{name}"));
+        assert_eq!(fixture.events().len(), 2, "{}", gateway.name);
+        fixture.proxy.advance(Duration::from_secs(2));
+        let metric = |name: &str| fixture.proxy.metric(&format!("gatehouse_moesif_{name}"));
         assert_eq!(metric("queued"), Some(5), "{}", gateway.name);
         assert_eq!(
             (metric("sent"), metric("dropped_queue_full")),
@@ -440,7 +440,7 @@ fn metrics_say_what_became_of_events() {
             gateway.name
         );
         assert!(
-            !world.proxy.histogram("gatehouse_moesif_batch_latency_ms").is_empty(),
+            !fixture.proxy.histogram("gatehouse_moesif_batch_latency_ms").is_empty(),
             "{}",
             gateway.name
         );
@@ -461,9 +461,9 @@ fn a_copied_configuration_of_the_lua_plugin_works_and_says_what_it_ignores() {
         "request_max_body_size_limit": 100_000, "response_max_body_size_limit": 100_000,
         "event_queue_size": 100_000, "debug": false, "enable_compression": false,
     });
-    let world = World::chain(&Gateway::kong(), &[("moesif", all)], json!([]));
-    world.event(posted(), Response::new(200));
-    let log = world.proxy.log_text(Level::Trace);
+    let fixture = Fixture::chain(&Gateway::kong(), &[("moesif", all)], json!([]));
+    fixture.event(posted(), Response::new(200));
+    let log = fixture.proxy.log_text(Level::Trace);
     assert!(
         log.contains("`timeout`, `keepalive`, `max_callback_time_spent` are accepted"),
         "{log}"
@@ -482,21 +482,21 @@ fn kong_is_told_that_it_cannot_call_a_cluster() {
 
 #[test]
 fn an_instance_that_was_lost_loses_its_events_and_nothing_else() {
-    let world = World::start(&Gateway::kong(), json!({}));
-    let stream = world.proxy.send(posted());
-    world.proxy.lose_instances();
+    let fixture = Fixture::start(&Gateway::kong(), json!({}));
+    let stream = fixture.proxy.send(posted());
+    fixture.proxy.lose_instances();
     stream.respond(Response::new(200).with_body("hello"));
     assert_eq!(stream.standing(), Standing::Answered);
-    world.event(posted(), Response::new(200));
-    assert!(world.proxy.faults().is_empty());
+    fixture.event(posted(), Response::new(200));
+    assert!(fixture.proxy.faults().is_empty());
 }
 
 #[test]
 fn a_request_costs_a_bounded_number_of_host_calls() {
     for (gateway, most) in [(Gateway::envoy(), 40), (Gateway::kong(), 50)] {
-        let world = World::start(&gateway, json!({}));
-        world.event(posted(), Response::new(200).with_body("hello"));
-        let stream = world.proxy.send(posted());
+        let fixture = Fixture::start(&gateway, json!({}));
+        fixture.event(posted(), Response::new(200).with_body("hello"));
+        let stream = fixture.proxy.send(posted());
         stream.respond(Response::new(200).with_body("hello"));
         let calls = stream.outcome().host_calls;
         println!("{}: {} host calls: {calls:?}", gateway.name, calls.total());
@@ -518,9 +518,9 @@ fn a_blocking_rule_sees_through_every_spelling_and_refuses_what_it_cannot_read()
     ]);
     for gateway in Gateway::giving_bodies() {
         let more = json!({"allow_on_headers_stop_iteration": !gateway.is_kong()});
-        let world = World::chain(&gateway, &[("moesif", settings(more))], rules.clone());
-        world.proxy.send(Request::get("/")).respond(Response::new(200));
-        world.events();
+        let fixture = Fixture::chain(&gateway, &[("moesif", settings(more))], rules.clone());
+        fixture.proxy.send(Request::get("/")).respond(Response::new(200));
+        fixture.events();
         let json =
             |body: &[u8]| Request::post("/", body).header("content-type", "application/json");
         let twice = br#"{"action":"ok","action":"transfer"}"#;
@@ -543,12 +543,12 @@ fn a_blocking_rule_sees_through_every_spelling_and_refuses_what_it_cannot_read()
             (Request::get("/").header("X_Plan", "free"), 403),
         ] {
             let told = format!("{} {request:?}", gateway.name);
-            let stream = world.proxy.send(request);
+            let stream = fixture.proxy.send(request);
             assert_eq!(stream.refused().status, status, "{told:.300}");
         }
-        let passes = world.proxy.send(json(br#"{"action":"ok"}"#));
+        let passes = fixture.proxy.send(json(br#"{"action":"ok"}"#));
         assert!(passes.forwarded().complete, "{}", gateway.name);
-        assert!(world.proxy.open(upgrade()).outcome().forwarded.is_some(), "{}", gateway.name);
+        assert!(fixture.proxy.open(upgrade()).outcome().forwarded.is_some(), "{}", gateway.name);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Filters that ask the real admin service: lookups, ticks, two workers, and a first stampede.
 
-use crate::world::{World, filter, header, of};
+use crate::fixture::{Fixture, filter, header, of};
 use serde_json::{Value, json};
 use wasm_tests::real::{Connection, Filter, Request, Setup, eventually};
 
@@ -24,22 +24,24 @@ fn two_workers(setup: Setup) -> Setup {
 #[test]
 #[ignore = "needs a real Kong"]
 fn a_deleted_credential_stops_working_in_every_worker() {
-    let world = World::with(two_workers, keys_and_apps);
-    let id = world.admin.consumer("ana", "key-of-ana", &["portal"]);
-    world.admin.consumer("bob", "key-of-bob", &["bobs"]);
-    assert_eq!(world.kong.workers().len(), 2);
-    let received = world.passed(&ana());
+    let fixture = Fixture::with(two_workers, keys_and_apps);
+    let id = fixture.admin.consumer("ana", "key-of-ana", &["portal"]);
+    fixture.admin.consumer("bob", "key-of-bob", &["bobs"]);
+    assert_eq!(fixture.kong.workers().len(), 2);
+    let received = fixture.passed(&ana());
     assert_eq!(header(&received, "x-consumer-id"), Some(id));
     let until = |what: &str, request: &Request, status: u16| {
-        eventually(what, || (0..16).all(|_| world.send(request).status() == status).then_some(()));
+        eventually(what, || {
+            (0..16).all(|_| fixture.send(request).status() == status).then_some(())
+        });
     };
     until("a known key", &ana(), 200);
 
-    world.admin.delete("/consumers/ana/appids/portal");
+    fixture.admin.delete("/consumers/ana/appids/portal");
     until("the end of the App ID", &ana(), 403);
-    world.admin.create("/consumers/ana/appids", &json!({"appid": "portal"}));
+    fixture.admin.create("/consumers/ana/appids", &json!({"appid": "portal"}));
     until("the App ID again", &ana(), 200);
-    world.admin.delete("/consumers/ana");
+    fixture.admin.delete("/consumers/ana");
     until("the end of the key", &ana(), 401);
     // One whom the workers have never seen has been there all the time.
     let bob = Request::get("/").header("apikey", "key-of-bob").header("x-app-id", "bobs");
@@ -49,12 +51,12 @@ fn a_deleted_credential_stops_working_in_every_worker() {
 #[test]
 #[ignore = "needs a real Kong"]
 fn a_cluster_wide_limit_is_exact_over_two_workers() {
-    let world = World::with(two_workers, |admin| {
+    let fixture = Fixture::with(two_workers, |admin| {
         let limit = json!({"hour": 40, "policy": "cluster", "limit_by": "ip", "admin": admin});
         vec![filter("rate_limiting", &limit)]
     });
     let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let address = world.kong.address("main");
+        let address = fixture.kong.address("main");
         let clients: Vec<_> = (0..8)
             .map(|_| {
                 scope.spawn(move || {
@@ -75,20 +77,20 @@ fn a_cluster_wide_limit_is_exact_over_two_workers() {
 #[test]
 #[ignore = "needs a real Kong"]
 fn an_admin_service_that_is_away_makes_503_and_its_return_ends_that() {
-    let mut world = World::start(|admin| {
+    let mut fixture = Fixture::start(|admin| {
         let mut admin = admin.clone();
         admin["timeout"] = json!(2000);
         vec![filter("key_auth", &json!({"admin": admin, "cache": {"negative_ttl": 0}}))]
     });
-    world.admin.consumer("ana", "key-of-ana", &[]);
-    world.admin.kill();
+    fixture.admin.consumer("ana", "key-of-ana", &[]);
+    fixture.admin.kill();
     for _ in 0..20 {
-        assert_eq!(world.refused(&ana()).0, 503);
+        assert_eq!(fixture.refused(&ana()).0, 503);
     }
-    world.admin.resume();
-    eventually("a known key", || (world.send(&ana()).status() == 200).then_some(()));
+    fixture.admin.resume();
+    eventually("a known key", || (fixture.send(&ana()).status() == 200).then_some(()));
     assert_eq!(
-        world.refused(&Request::get("/").header("apikey", "wrong")),
+        fixture.refused(&Request::get("/").header("apikey", "wrong")),
         of(401, "Unauthorized")
     );
 }
@@ -96,9 +98,9 @@ fn an_admin_service_that_is_away_makes_503_and_its_return_ends_that() {
 #[test]
 #[ignore = "needs a real Kong"]
 fn a_stampede_of_one_cold_consumer_is_answered_and_ends_no_worker() {
-    let world = World::start(keys_and_apps);
-    world.admin.consumer("ana", "key-of-ana", &["portal"]);
-    let address = world.kong.address("main");
+    let fixture = Fixture::start(keys_and_apps);
+    fixture.admin.consumer("ana", "key-of-ana", &["portal"]);
+    let address = fixture.kong.address("main");
     let statuses: Vec<u16> = std::thread::scope(|scope| {
         let clients: Vec<_> =
             (0..100).map(|_| scope.spawn(move || ana().send(address).status())).collect();
@@ -106,20 +108,20 @@ fn a_stampede_of_one_cold_consumer_is_answered_and_ends_no_worker() {
     });
     // On Kong nobody can be woken by somebody else's answer, and there is a bound on lookups at once.
     assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
-    eventually("a known consumer", || (world.send(&ana()).status() == 200).then_some(()));
-    world.kong.assert_sound();
+    eventually("a known consumer", || (fixture.send(&ana()).status() == 200).then_some(()));
+    fixture.kong.assert_sound();
 }
 
 #[test]
 #[ignore = "needs a real Kong"]
 fn a_client_that_leaves_while_its_request_waits_ends_no_worker() {
-    let world = World::start(keys_and_apps);
+    let fixture = Fixture::start(keys_and_apps);
     for n in 0..200 {
-        let mut client = Connection::open(world.kong.address("main")).expect("a connection");
+        let mut client = Connection::open(fixture.kong.address("main")).expect("a connection");
         let cold = Request::get("/").header("apikey", format!("unknown-{n}"));
         client.write(&cold.head()).expect("the head");
     }
-    world.admin.consumer("ana", "key-of-ana", &["portal"]);
-    eventually("a known consumer", || (world.send(&ana()).status() == 200).then_some(()));
-    world.kong.assert_sound();
+    fixture.admin.consumer("ana", "key-of-ana", &["portal"]);
+    eventually("a known consumer", || (fixture.send(&ana()).status() == 200).then_some(()));
+    fixture.kong.assert_sound();
 }

@@ -1,7 +1,7 @@
 //! The chain for Kong in each filter's README: whom it refuses, and whom it lets through.
 
+use crate::fixture::{Fixture, filter, header, of};
 use crate::tokens;
-use crate::world::{World, filter, header, of};
 use serde_json::{Value, json};
 use std::path::Path;
 use wasm_tests::real::{Filter, Request, Setup, eventually};
@@ -42,8 +42,8 @@ fn of_readme(entry: &Value) -> Filter {
 }
 
 #[track_caller]
-fn example(folder: &str) -> World {
-    World::start(|_| readme(folder))
+fn example(folder: &str) -> Fixture {
+    Fixture::start(|_| readme(folder))
 }
 
 /// Someone with a key, before the example of another filter.
@@ -62,96 +62,96 @@ fn as_ana(path: &str) -> Request {
 #[test]
 #[ignore = "needs a real Kong"]
 fn key_auth_knows_the_consumers_of_the_admin_service() {
-    let world = example("key-auth");
-    world.admin.consumer("fiona", "open_sesame", &[]);
+    let fixture = example("key-auth");
+    fixture.admin.consumer("fiona", "open_sesame", &[]);
     let missing = of(401, "No API key found in request");
-    assert_eq!(world.refused(&Request::get("/")), missing);
+    assert_eq!(fixture.refused(&Request::get("/")), missing);
     assert_eq!(
-        world.refused(&Request::get("/").header("apikey", "wrong")),
+        fixture.refused(&Request::get("/").header("apikey", "wrong")),
         of(401, "Unauthorized")
     );
-    let received = world.passed(&Request::get("/a?b=c").header("apikey", "open_sesame"));
+    let received = fixture.passed(&Request::get("/a?b=c").header("apikey", "open_sesame"));
     assert_eq!(header(&received, "x-consumer-username").as_deref(), Some("fiona"));
     assert_eq!(header(&received, "apikey"), None);
-    let received = world.passed(&Request::get("/a?b=c&apikey=open_sesame"));
+    let received = fixture.passed(&Request::get("/a?b=c&apikey=open_sesame"));
     assert_eq!(received["path"], "/a?b=c");
 }
 
 #[test]
 #[ignore = "needs a real Kong"]
 fn app_id_lets_through_only_with_one_of_the_consumers_own() {
-    let world = World::start(|admin| {
+    let fixture = Fixture::start(|admin| {
         let mut chain = vec![filter("key_auth", &json!({"admin": admin}))];
         chain.extend(readme("app-id"));
         chain
     });
-    world.admin.consumer("ana", "key-of-ana", &["portal"]);
-    world.admin.consumer("bob", "key-of-bob", &["bobs"]);
+    fixture.admin.consumer("ana", "key-of-ana", &["portal"]);
+    fixture.admin.consumer("bob", "key-of-bob", &["bobs"]);
     let with = |app_id: &str| as_ana("/").header("X-APP-ID", app_id);
     eventually("a table of App IDs", || {
-        (world.send(&with("portal")).status() == 200).then_some(())
+        (fixture.send(&with("portal")).status() == 200).then_some(())
     });
-    world.passed(&with("portal"));
-    assert_eq!(world.refused(&as_ana("/")), of(403, "X-APP-ID can't be blank"));
-    assert_eq!(world.refused(&with("bobs")), of(403, "Invalid X-APP-ID"));
-    assert_eq!(world.refused(&Request::get("/").header("X-APP-ID", "portal")).0, 401);
+    fixture.passed(&with("portal"));
+    assert_eq!(fixture.refused(&as_ana("/")), of(403, "X-APP-ID can't be blank"));
+    assert_eq!(fixture.refused(&with("bobs")), of(403, "Invalid X-APP-ID"));
+    assert_eq!(fixture.refused(&Request::get("/").header("X-APP-ID", "portal")).0, 401);
 }
 
 #[test]
 #[ignore = "needs a real Kong"]
 fn jwt_auth_knows_the_credentials_of_the_admin_service() {
-    let world = example("jwt-auth");
-    world.admin.create("/consumers", &json!({"username": "ado"}));
-    world.admin.create("/consumers/ado/jwt", &json!({"key": "adokey", "secret": "supersecret"}));
+    let fixture = example("jwt-auth");
+    fixture.admin.create("/consumers", &json!({"username": "ado"}));
+    fixture.admin.create("/consumers/ado/jwt", &json!({"key": "adokey", "secret": "supersecret"}));
     let bearing =
         |token: &str| Request::get("/").header("authorization", format!("Bearer {token}"));
-    let received = world.passed(&bearing(&tokens::ado(json!({"exp": FAR}))));
+    let received = fixture.passed(&bearing(&tokens::ado(json!({"exp": FAR}))));
     assert_eq!(header(&received, "x-consumer-username").as_deref(), Some("ado"));
-    assert_eq!(world.refused(&Request::get("/")), of(401, "Unauthorized"));
-    assert_eq!(world.refused(&bearing(&tokens::ado(json!({"exp": 1})))).0, 401);
+    assert_eq!(fixture.refused(&Request::get("/")), of(401, "Unauthorized"));
+    assert_eq!(fixture.refused(&bearing(&tokens::ado(json!({"exp": 1})))).0, 401);
     let forged = tokens::forged(&tokens::ado(json!({"exp": FAR})));
-    assert_eq!(world.refused(&bearing(&forged)), of(401, "Invalid signature"));
+    assert_eq!(fixture.refused(&bearing(&forged)), of(401, "Invalid signature"));
 }
 
 #[test]
 #[ignore = "needs a real Kong"]
 fn session_remembers_who_has_logged_in() {
-    let world = example("session");
-    world.admin.consumer("ana", "key-of-ana", &[]);
+    let fixture = example("session");
+    fixture.admin.consumer("ana", "key-of-ana", &[]);
     let farewell = of(403, "So long and thanks for all the fish!");
-    assert_eq!(world.refused(&Request::get("/")), farewell);
-    let entered = world.send(&as_ana("/"));
-    assert_eq!(entered.status(), 200, "{}\n{}", entered.text(), world.kong.log());
+    assert_eq!(fixture.refused(&Request::get("/")), farewell);
+    let entered = fixture.send(&as_ana("/"));
+    assert_eq!(entered.status(), 200, "{}\n{}", entered.text(), fixture.kong.log());
     let cookie = entered.header("set-cookie").expect("a cookie");
     let pair = cookie.split(';').next().unwrap_or_default().to_owned();
     let with = |cookie: &str| Request::get("/").header("cookie", cookie);
-    let received = world.passed(&with(&pair));
+    let received = fixture.passed(&with(&pair));
     assert_eq!(header(&received, "x-consumer-username").as_deref(), Some("ana"));
-    assert_eq!(world.refused(&with(&pair.replace("session=", "session=x"))), farewell);
+    assert_eq!(fixture.refused(&with(&pair.replace("session=", "session=x"))), farewell);
     let out = Request::new("DELETE", "/?session_logout").header("cookie", &pair);
-    assert_eq!(world.send(&out).status(), 200);
+    assert_eq!(fixture.send(&out).status(), 200);
     eventually("the end of the session", || {
-        (world.send(&with(&pair)).status() == 403).then_some(())
+        (fixture.send(&with(&pair)).status() == 403).then_some(())
     });
 }
 
 #[test]
 #[ignore = "needs a real Kong"]
 fn cors_answers_preflights_and_tells_every_response() {
-    let world = World::start(|_| readme("cors").into_iter().chain([ana()]).collect());
+    let fixture = Fixture::start(|_| readme("cors").into_iter().chain([ana()]).collect());
     let preflight = Request::new("OPTIONS", "/")
         .header("origin", "https://shop.example.com")
         .header("access-control-request-method", "PUT");
-    let answer = world.send(&preflight);
-    assert_eq!((answer.status(), world.upstream.count()), (200, 0), "{}", answer.text());
+    let answer = fixture.send(&preflight);
+    assert_eq!((answer.status(), fixture.upstream.count()), (200, 0), "{}", answer.text());
     let allowed = |answer: &wasm_tests::real::Message| answer.header("access-control-allow-origin");
     assert_eq!(allowed(&answer).as_deref(), Some("https://shop.example.com"));
     assert_eq!(answer.header("access-control-max-age").as_deref(), Some("600"));
     for (request, status) in [(as_ana("/"), 200), (Request::get("/"), 401)] {
-        let answer = world.send(&request.clone().header("origin", "https://a.example.org"));
+        let answer = fixture.send(&request.clone().header("origin", "https://a.example.org"));
         assert_eq!(answer.status(), status);
         assert_eq!(allowed(&answer).as_deref(), Some("https://a.example.org"));
-        let stranger = world.send(&request.header("origin", "https://example.net"));
+        let stranger = fixture.send(&request.header("origin", "https://example.net"));
         assert_eq!(allowed(&stranger), None);
     }
 }
@@ -159,11 +159,11 @@ fn cors_answers_preflights_and_tells_every_response() {
 #[test]
 #[ignore = "needs a real Kong"]
 fn bot_detection_refuses_crawlers_and_lets_its_own_in() {
-    let world = example("bot-detection");
+    let fixture = example("bot-detection");
     let from = |agent: &str| Request::get("/").header("user-agent", agent);
-    assert_eq!(world.refused(&from("GPTBot/1.2")), of(403, "Forbidden"));
-    world.passed(&from("curl/8.0"));
-    world.passed(&from("OurOwnCrawler/1 (like GPTBot/1.2)"));
+    assert_eq!(fixture.refused(&from("GPTBot/1.2")), of(403, "Forbidden"));
+    fixture.passed(&from("curl/8.0"));
+    fixture.passed(&from("OurOwnCrawler/1 (like GPTBot/1.2)"));
 }
 
 #[test]
@@ -175,12 +175,12 @@ fn ip_restriction_keeps_out_by_the_clients_address() {
             .kong_conf("real_ip_header", "X-Forwarded-For")
             .kong_conf("real_ip_recursive", "on")
     };
-    let world = World::with(believing, |_| readme("ip-restriction"));
+    let fixture = Fixture::with(believing, |_| readme("ip-restriction"));
     let from = |address: &str| Request::get("/admin").header("x-forwarded-for", address);
-    world.passed(&from("203.0.113.9"));
-    world.passed(&Request::get("/open").header("x-forwarded-for", "192.0.2.1"));
-    assert_eq!(world.refused(&from("192.0.2.1")).0, 403);
-    assert_eq!(world.refused(&Request::get("/admin")).0, 403);
+    fixture.passed(&from("203.0.113.9"));
+    fixture.passed(&Request::get("/open").header("x-forwarded-for", "192.0.2.1"));
+    assert_eq!(fixture.refused(&from("192.0.2.1")).0, 403);
+    assert_eq!(fixture.refused(&Request::get("/admin")).0, 403);
 }
 
 #[test]
@@ -196,43 +196,46 @@ fn rate_limiting_gives_a_group_its_own_limit_and_counts_for_two_workers() {
         )
     };
     let two = |setup: Setup| setup.concurrency(2);
-    let world =
-        World::with(two, |_| [other()].into_iter().chain(readme("rate-limiting")).collect());
+    let fixture =
+        Fixture::with(two, |_| [other()].into_iter().chain(readme("rate-limiting")).collect());
     let bob = Request::get("/").header("apikey", "key-of-bob");
-    let answer = world.send(&bob);
+    let answer = fixture.send(&bob);
     assert_eq!(answer.header("x-ratelimit-limit-minute").as_deref(), Some("100"));
-    let gold = world.send(&as_ana("/"));
+    let gold = fixture.send(&as_ana("/"));
     assert_eq!(gold.header("x-ratelimit-limit-minute").as_deref(), Some("1000"));
     // Whatever the minute does: more than twice the limit is not let through in two minutes.
     let refused = eventually("a refusal", || {
-        let answer = world.send(&bob);
+        let answer = fixture.send(&bob);
         (answer.status() == 429).then_some(answer)
     });
     assert_eq!(refused.json()["message"], "API rate limit exceeded");
-    assert!(world.upstream.count() <= 202, "{}", world.upstream.count());
+    assert!(fixture.upstream.count() <= 202, "{}", fixture.upstream.count());
 }
 
 #[test]
 #[ignore = "needs a real Kong"]
 fn request_termination_turns_the_anonymous_consumer_away() {
-    let world = example("request-termination");
+    let fixture = example("request-termination");
     let farewell = of(403, "So long and thanks for all the fish!");
-    assert_eq!(world.refused(&Request::get("/")), farewell);
-    assert_eq!(world.refused(&Request::get("/").header("x-consumer-username", "fiona")), farewell);
-    let received = world.passed(&Request::get("/").header("apikey", "open_sesame"));
+    assert_eq!(fixture.refused(&Request::get("/")), farewell);
+    assert_eq!(
+        fixture.refused(&Request::get("/").header("x-consumer-username", "fiona")),
+        farewell
+    );
+    let received = fixture.passed(&Request::get("/").header("apikey", "open_sesame"));
     assert_eq!(header(&received, "x-consumer-username").as_deref(), Some("fiona"));
 }
 
 #[test]
 #[ignore = "needs a real Kong"]
 fn request_transformer_changes_what_the_upstream_gets() {
-    let world =
-        World::start(|_| [ana()].into_iter().chain(readme("request-transformer")).collect());
+    let fixture =
+        Fixture::start(|_| [ana()].into_iter().chain(readme("request-transformer")).collect());
     let request = Request::post("/v1/users/7?trace=1&a=b", r#"{"n":1}"#)
         .header("apikey", "key-of-ana")
         .header("content-type", "application/json")
         .header("x-debug", "1");
-    let received = world.passed(&request);
+    let received = fixture.passed(&request);
     assert_eq!(received["path"], "/users/7?a=b");
     assert_eq!(header(&received, "x-debug"), None);
     assert_eq!(header(&received, "x-caller").as_deref(), Some("ana"));
@@ -244,9 +247,9 @@ fn request_transformer_changes_what_the_upstream_gets() {
 #[test]
 #[ignore = "needs a real Kong"]
 fn upstream_jwt_tells_the_upstream_who_calls() {
-    let world = World::start(|_| [ana()].into_iter().chain(readme("upstream-jwt")).collect());
+    let fixture = Fixture::start(|_| [ana()].into_iter().chain(readme("upstream-jwt")).collect());
     let request = Request::post("/orders", "hello").header("apikey", "key-of-ana");
-    let received = world.passed(&request.header("authorization", "Bearer forged"));
+    let received = fixture.passed(&request.header("authorization", "Bearer forged"));
     let token = header(&received, "authorization").expect("a token");
     let token = token.strip_prefix("Bearer ").expect("a bearer token");
     let claims = token.split('.').nth(1).and_then(jose::base64url::decode).expect("claims");
@@ -260,7 +263,7 @@ fn upstream_jwt_tells_the_upstream_who_calls() {
 #[test]
 #[ignore = "needs a real Kong"]
 fn moesif_is_told_of_every_request() {
-    let world = World::start(|_| {
+    let fixture = Fixture::start(|_| {
         let config = json!({
             "application_id_env": "GATEHOUSE_MOESIF_APPLICATION_ID",
             "request_header_masks": ["apikey", "authorization", "cookie"],
@@ -268,7 +271,7 @@ fn moesif_is_told_of_every_request() {
         });
         vec![filter("moesif", &config), ana()]
     });
-    world.passed(&as_ana("/"));
-    assert_eq!(world.refused(&Request::get("/")).0, 401);
-    eventually("a batch", || (world.collector.posts() > 0).then_some(()));
+    fixture.passed(&as_ana("/"));
+    assert_eq!(fixture.refused(&Request::get("/")).0, 401);
+    eventually("a batch", || (fixture.collector.posts() > 0).then_some(()));
 }

@@ -1,7 +1,7 @@
 //! All filters in one chain for a long time: no worker may end, and every answer must be one of those that are right.
 
+use crate::fixture::{Fixture, filter};
 use crate::tokens;
-use crate::world::{World, filter};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -139,8 +139,8 @@ fn with_body(n: usize) -> Request {
 /// What all clients saw: how often each answer came to each kind.
 type Seen = Mutex<BTreeMap<(&'static str, u16), usize>>;
 
-fn client(number: usize, world: &World, until: impl Fn(usize) -> bool, seen: &Seen) {
-    let address = world.kong.address("main");
+fn client(number: usize, fixture: &Fixture, until: impl Fn(usize) -> bool, seen: &Seen) {
+    let address = fixture.kong.address("main");
     let mut connection = Connection::open(address).expect("a connection");
     let (mut cookie, mut n) = (String::new(), number);
     while !until(n / CLIENTS) {
@@ -153,13 +153,13 @@ fn client(number: usize, world: &World, until: impl Fn(usize) -> bool, seen: &Se
         }
         let answer = connection
             .exchange(&request)
-            .unwrap_or_else(|e| panic!("{what}: {e}\n{}", tail(&world.kong.log())));
+            .unwrap_or_else(|e| panic!("{what}: {e}\n{}", tail(&fixture.kong.log())));
         let status = answer.status();
         assert!(
             right.contains(&status),
             "{what}: {status} {}\n{}",
             answer.text(),
-            tail(&world.kong.log())
+            tail(&fixture.kong.log())
         );
         if let Some(field) = answer.all("set-cookie").first() {
             field.split(';').next().unwrap_or_default().clone_into(&mut cookie);
@@ -180,23 +180,23 @@ fn tail(log: &str) -> String {
 #[test]
 #[ignore = "needs a real Kong"]
 fn all_filters_in_one_chain_serve_mixed_requests_and_no_worker_ends() {
-    let world = World::with(|setup: Setup| setup.concurrency(2), all_filters);
-    world.admin.consumer("ana", "key-of-ana", &["portal"]);
-    world.admin.consumer("ado", "key-of-ado", &["partners"]);
-    world.admin.create("/consumers/ado/jwt", &json!({"key": "adokey", "secret": "supersecret"}));
+    let fixture = Fixture::with(|setup: Setup| setup.concurrency(2), all_filters);
+    fixture.admin.consumer("ana", "key-of-ana", &["portal"]);
+    fixture.admin.consumer("ado", "key-of-ado", &["partners"]);
+    fixture.admin.create("/consumers/ado/jwt", &json!({"key": "adokey", "secret": "supersecret"}));
     for n in 0..CONSUMERS {
         let (key, app) = (format!("key-{n}"), format!("app-{n}"));
-        world.admin.consumer(&format!("consumer-{n}"), &key, &[app.as_str()]);
+        fixture.admin.consumer(&format!("consumer-{n}"), &key, &[app.as_str()]);
     }
-    let workers = world.kong.workers();
+    let workers = fixture.kong.workers();
     let (seen, started, seconds) = (Seen::default(), Instant::now(), seconds());
     let each = usize::try_from(seconds).unwrap_or(60) * PER_SECOND / CLIENTS;
     let end = Duration::from_secs(seconds);
     let over = |sent: usize| sent >= each && started.elapsed() >= end;
     std::thread::scope(|scope| {
         for number in 0..CLIENTS {
-            let (world, seen) = (&world, &seen);
-            scope.spawn(move || client(number, world, over, seen));
+            let (fixture, seen) = (&fixture, &seen);
+            scope.spawn(move || client(number, fixture, over, seen));
         }
     });
     let seen = seen.into_inner().expect("no panic");
@@ -204,16 +204,16 @@ fn all_filters_in_one_chain_serve_mixed_requests_and_no_worker_ends() {
     println!(
         "{total} requests in {:?}, {} of them at the upstream, {} batches of events",
         started.elapsed(),
-        world.upstream.count(),
-        world.collector.posts()
+        fixture.upstream.count(),
+        fixture.collector.posts()
     );
     for ((what, status), count) in &seen {
         println!("{what}: {status} {count} times");
     }
-    world.kong.assert_sound();
-    assert_eq!(world.kong.workers(), workers, "the same workers as in the beginning");
+    fixture.kong.assert_sound();
+    assert_eq!(fixture.kong.workers(), workers, "the same workers as in the beginning");
     for (what, _, right) in CASES {
         assert!(seen.contains_key(&(what, right[0])), "{what}: never {}", right[0]);
     }
-    assert!(world.collector.posts() > 0);
+    assert!(fixture.collector.posts() > 0);
 }

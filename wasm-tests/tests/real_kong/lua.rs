@@ -1,6 +1,6 @@
 //! Lua plugins before our filters: Kong's own that authenticate, and an operator's code.
 
-use crate::world::{World, filter, header, of};
+use crate::fixture::{Fixture, filter, header, of};
 use serde_json::{Value, json};
 use wasm_tests::real::{Filter, Kong, KongFiles, Request, Setup};
 
@@ -30,21 +30,21 @@ fn filters_read_whom_lua_code_has_written_into_the_variable() {
           ngx.var.gatehouse_consumer = '{"id":"7","username":"' .. name .. '"}'
         end
     "#;
-    let world = World::with(
+    let fixture = Fixture::with(
         |setup: Setup| setup.kong_plugin(post_function(code)),
         |_| vec![bouncer(), reader()],
     );
-    let caller = |path: &str| header(&world.passed(&Request::get(path)), "x-caller");
+    let caller = |path: &str| header(&fixture.passed(&Request::get(path)), "x-caller");
     assert_eq!(caller("/?as=ana").as_deref(), Some("ana"));
     assert_eq!(caller("/").as_deref(), Some("nobody"), "of another request");
-    assert_eq!(world.refused(&Request::get("/inside?as=root")), of(403, "Not you"));
+    assert_eq!(fixture.refused(&Request::get("/inside?as=root")), of(403, "Not you"));
 }
 
 #[test]
 #[ignore = "needs a real Kong"]
 fn what_lua_code_writes_is_no_identity_unless_it_is_one() {
     let code = "ngx.var.gatehouse_consumer = kong.request.get_header('x-raw')";
-    let world = World::with(
+    let fixture = Fixture::with(
         |setup: Setup| setup.kong_plugin(post_function(code)),
         |_| {
             let apps = json!({"admin": {"upstream": "admin"}});
@@ -53,10 +53,10 @@ fn what_lua_code_writes_is_no_identity_unless_it_is_one() {
     );
     for raw in ["root", "{", "[]", "7", r#"{"username":7}"#, &"[".repeat(5000)] {
         let request = Request::get("/").header("x-raw", raw).header("x-app-id", "portal");
-        let before = world.upstream.count();
-        let status = world.send(&request).status();
+        let before = fixture.upstream.count();
+        let status = fixture.send(&request).status();
         assert!([401, 500, 503].contains(&status), "{raw}: {status}");
-        assert_eq!(world.upstream.count(), before, "{raw}");
+        assert_eq!(fixture.upstream.count(), before, "{raw}");
     }
 }
 
@@ -68,7 +68,7 @@ fn filters_know_whom_kongs_own_key_auth_has_authenticated() {
     let shipped = std::fs::read_to_string(shipped).expect("kong.yml");
     let shipped: Value = serde_norway::from_str(&shipped).expect("YAML");
     let published = shipped["plugins"].as_array().expect("plugins").iter();
-    let world = World::with(
+    let fixture = Fixture::with(
         |setup: Setup| {
             let own = json!({"name": "key-auth", "config": {"key_names": ["apikey"]}});
             let mut setup = setup
@@ -91,11 +91,11 @@ fn filters_know_whom_kongs_own_key_auth_has_authenticated() {
         },
     );
     let by = |key: &str| Request::get("/inside").header("apikey", key);
-    assert_eq!(header(&world.passed(&by("open_sesame")), "x-caller").as_deref(), Some("fiona"));
-    assert_eq!(world.refused(&by("key-of-root")), of(403, "Not you"));
-    assert_eq!(world.refused(&by("wrong")).0, 401, "by Kong's plugin");
+    assert_eq!(header(&fixture.passed(&by("open_sesame")), "x-caller").as_deref(), Some("fiona"));
+    assert_eq!(fixture.refused(&by("key-of-root")), of(403, "Not you"));
+    assert_eq!(fixture.refused(&by("wrong")).0, 401, "by Kong's plugin");
     for (key, limit) in [("open_sesame", "1000"), ("key-of-bob", "100")] {
-        let told = world.send(&by(key)).header("x-ratelimit-limit-minute");
+        let told = fixture.send(&by(key)).header("x-ratelimit-limit-minute");
         assert_eq!(told.as_deref(), Some(limit), "{key}");
     }
 }

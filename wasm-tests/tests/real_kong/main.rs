@@ -2,7 +2,7 @@
 //!
 //! | room           | what is in it                                                            |
 //! |----------------|--------------------------------------------------------------------------|
-//! | `world.rs`     | a Kong with all that stands behind it, for many requests                 |
+//! | `fixture.rs`   | a Kong with all that stands behind it, for many requests                 |
 //! | `examples.rs`  | the example of each filter's README: whom it refuses, whom it lets through |
 //! | `callouts.rs`  | the real admin service: lookups, ticks, two workers, a first stampede    |
 //! | `variables.rs` | the variables of nginx that filters need, declared or not                |
@@ -19,9 +19,9 @@ mod tokens;
 
 mod callouts;
 mod examples;
+mod fixture;
 mod load;
 mod lua;
 mod reload;
 mod shipped;
 mod variables;
-mod world;

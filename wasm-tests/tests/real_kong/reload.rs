@@ -1,6 +1,6 @@
 //! `kong reload` while requests are under way.
 
-use crate::world::{World, filter};
+use crate::fixture::{Fixture, filter};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use wasm_tests::real::{Filter, KongFiles, Request, Setup, eventually};
@@ -19,7 +19,7 @@ fn chain(admin: &Value) -> Vec<Filter> {
 #[ignore = "needs a real Kong"]
 fn a_reload_under_traffic_ends_no_worker_and_no_request() {
     let mut again = None;
-    let world = World::with(
+    let fixture = Fixture::with(
         |setup| {
             let setup: Setup = setup.concurrency(2);
             again = Some(setup.clone());
@@ -27,10 +27,10 @@ fn a_reload_under_traffic_ends_no_worker_and_no_request() {
         },
         chain,
     );
-    world.admin.consumer("ana", "key-of-ana", &["portal"]);
+    fixture.admin.consumer("ana", "key-of-ana", &["portal"]);
     let files = KongFiles::of(&again.expect("the setup"));
     let (sent, over) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let address = world.kong.address("main");
+    let address = fixture.kong.address("main");
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -51,14 +51,14 @@ fn a_reload_under_traffic_ends_no_worker_and_no_request() {
         for _ in 0..3 {
             let before = sent.load(Ordering::Relaxed);
             eventually("requests", || (sent.load(Ordering::Relaxed) > before + 100).then_some(()));
-            let old = world.kong.workers();
-            world.kong.reload(&files);
-            world.kong.until_ended(&old);
+            let old = fixture.kong.workers();
+            fixture.kong.reload(&files);
+            fixture.kong.until_ended(&old);
         }
         over.store(true, Ordering::Relaxed);
     });
     let ana = Request::get("/").header("apikey", "key-of-ana").header("x-app-id", "portal");
-    eventually("a known consumer", || (world.send(&ana).status() == 200).then_some(()));
+    eventually("a known consumer", || (fixture.send(&ana).status() == 200).then_some(()));
 }
 
 #[test]
@@ -66,18 +66,18 @@ fn a_reload_under_traffic_ends_no_worker_and_no_request() {
 fn after_a_reload_the_new_settings_count() {
     let mut first = None;
     let with = |code: u16| vec![filter("request_termination", &json!({"status_code": code}))];
-    let world = World::with(
+    let fixture = Fixture::with(
         |setup| {
             first = Some(setup.clone());
             setup
         },
         |_| with(410),
     );
-    assert_eq!(world.refused(&Request::get("/")).0, 410);
+    assert_eq!(fixture.refused(&Request::get("/")).0, 410);
     let mut setup = first.expect("the setup");
     setup.listeners[0].filters = with(451);
-    let old = world.kong.workers();
-    world.kong.reload(&KongFiles::of(&setup));
-    world.kong.until_ended(&old);
-    assert_eq!(world.refused(&Request::get("/")).0, 451);
+    let old = fixture.kong.workers();
+    fixture.kong.reload(&KongFiles::of(&setup));
+    fixture.kong.until_ended(&old);
+    assert_eq!(fixture.refused(&Request::get("/")).0, 451);
 }

@@ -1,6 +1,6 @@
 //! The files in `kong-config/`, with the servers of this test in place of those that they name.
 
-use crate::world::{Collector, ENVIRONMENT, Upstream, header, of};
+use crate::fixture::{Collector, ENVIRONMENT, Upstream, header, of};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use wasm_tests::real::{Admin, Answer, Kong, KongFiles, Request, Server, eventually};

@@ -1,6 +1,6 @@
 //! What a filter does where kong.conf declares less than it needs, and that a client cannot write what is declared.
 
-use crate::world::{World, filter, header};
+use crate::fixture::{Fixture, filter, header};
 use serde_json::json;
 use wasm_tests::real::{Filter, Request, Setup};
 
@@ -21,13 +21,14 @@ fn a_filter_whose_variable_is_not_declared_refuses_from_the_first_request_and_na
         )],
         vec![filter("session", &json!({"secret": "of all nodes"})), keys()],
     ] {
-        let world = World::with(|setup: Setup| setup.kong_conf("nginx_proxy_set", ""), |_| chain);
+        let fixture =
+            Fixture::with(|setup: Setup| setup.kong_conf("nginx_proxy_set", ""), |_| chain);
         for request in [Request::get("/"), Request::get("/").header("apikey", "key-of-ana")] {
-            let (status, message) = world.refused(&request);
-            assert_eq!(status, 500, "{message}\n{}", world.kong.log());
+            let (status, message) = fixture.refused(&request);
+            assert_eq!(status, 500, "{message}\n{}", fixture.kong.log());
             assert!(!message.is_empty());
         }
-        let log = world.kong.log();
+        let log = fixture.kong.log();
         assert!(log.contains("nginx_proxy_set = $gatehouse_consumer"), "{log}");
     }
 }
@@ -38,22 +39,22 @@ fn a_zone_that_is_not_declared_lets_nothing_through_and_ends_no_worker() {
     let keys = |admin: &serde_json::Value| {
         vec![filter("key_auth", &json!({"admin": admin, "shm_zone": "nowhere"}))]
     };
-    let mut world = World::start(keys);
+    let mut fixture = Fixture::start(keys);
     // The trap is the rule here: a filter cannot ask whether there is such a zone.
-    world.kong.forgive("wasm trap");
-    world.admin.consumer("ana", "key-of-ana", &[]);
+    fixture.kong.forgive("wasm trap");
+    fixture.admin.consumer("ana", "key-of-ana", &[]);
     for request in [Request::get("/"), Request::get("/").header("apikey", "key-of-ana")] {
-        let before = world.upstream.count();
-        let answer = world.send(&request);
+        let before = fixture.upstream.count();
+        let answer = fixture.send(&request);
         assert!([401, 500].contains(&answer.status()), "{}", answer.text());
-        assert_eq!(world.upstream.count(), before);
+        assert_eq!(fixture.upstream.count(), before);
     }
 }
 
 #[test]
 #[ignore = "needs a real Kong"]
 fn a_client_cannot_say_who_it_is_in_a_header_or_a_query_of_the_variables_name() {
-    let world = World::start(|_| {
+    let fixture = Fixture::start(|_| {
         let transformer =
             json!({"add": {"headers": ["X-Caller:$(consumer.username or 'nobody')"]}});
         vec![filter("request_transformer", &transformer)]
@@ -63,6 +64,6 @@ fn a_client_cannot_say_who_it_is_in_a_header_or_a_query_of_the_variables_name() 
     for name in ["gatehouse_consumer", "gatehouse-consumer", "X-Gatehouse-Consumer"] {
         forged = forged.header(name, root);
     }
-    let received = world.passed(&forged);
+    let received = fixture.passed(&forged);
     assert_eq!(header(&received, "x-caller").as_deref(), Some("nobody"));
 }

@@ -42,13 +42,13 @@ fn upstream() -> Server {
     })
 }
 
-struct World {
+struct Fixture {
     envoy: Proxy,
     collector: Collector,
     upstream: Server,
 }
 
-impl World {
+impl Fixture {
     #[track_caller]
     fn start(settings: Value) -> Self {
         Self::with(|setup| setup, vec![filter(settings)])
@@ -126,9 +126,9 @@ fn header(event: &Value, part: &str, name: &str) -> Option<String> {
 
 #[test]
 fn an_event_is_what_the_documentation_says() {
-    let world =
-        World::start(json!({"request_header_masks": ["cookie"], "request_query_masks": ["key"]}));
-    let answer = world.send(
+    let fixture =
+        Fixture::start(json!({"request_header_masks": ["cookie"], "request_query_masks": ["key"]}));
+    let answer = fixture.send(
         Request::post("/orders?key=s3cret&a=1", r#"{"amount":12345678901234567890.10,"list":[]}"#)
             .header("host", "shop.example:8080")
             .header("content-type", "application/json; charset=utf-8")
@@ -140,7 +140,7 @@ fn an_event_is_what_the_documentation_says() {
             .header("x-reply-type", "text/plain"),
     );
     let transaction = answer.header("x-moesif-transaction-id").expect("a transaction");
-    let events = world.collector.gets(1);
+    let events = fixture.collector.gets(1);
     let event = &events[0];
     assert_eq!(event["transaction_id"], transaction);
     assert_eq!(event["request"]["uri"], "http://shop.example:8080/orders?key=*****&a=1");
@@ -158,7 +158,7 @@ fn an_event_is_what_the_documentation_says() {
         event["metadata"]["envoy"],
         json!({"route_name": "everything", "cluster_name": "upstream"})
     );
-    let raw = String::from_utf8(world.collector.raw().concat()).expect("text");
+    let raw = String::from_utf8(fixture.collector.raw().concat()).expect("text");
     assert!(
         raw.contains(
             r#""body":{"amount":12345678901234567890.10,"list":[]},"transfer_encoding":"json""#
@@ -166,14 +166,14 @@ fn an_event_is_what_the_documentation_says() {
         "{raw}"
     );
     assert!(!raw.contains("s3cret"), "{raw}");
-    assert_eq!((world.metric("queued"), world.metric("queue_events")), (1, 0));
-    assert_eq!(world.metric("sent"), 1);
+    assert_eq!((fixture.metric("queued"), fixture.metric("queue_events")), (1, 0));
+    assert_eq!(fixture.metric("sent"), 1);
 }
 
 /// All that can happen to a collector, one after the other, each while 224 requests come over 32 connections.
 #[test]
 fn every_request_is_one_event_through_every_trouble_of_the_collectors() {
-    let mut world = World::start(json!({"batch_size": 20, "enable_compression": true}));
+    let mut fixture = Fixture::start(json!({"batch_size": 20, "enable_compression": true}));
     let (connections, each) = (32, 7);
     // What of the filter's counts shows that a batch has met this mood.
     let moods = [
@@ -188,79 +188,79 @@ fn every_request_is_one_event_through_every_trouble_of_the_collectors() {
         (Mood::Refuses(503), "retries"),
     ];
     let meet = |mood: Mood, count: &str, storm: &dyn Fn()| {
-        world.collector.is(mood);
-        let before = world.metric(count);
+        fixture.collector.is(mood);
+        let before = fixture.metric(count);
         storm();
         eventually(&format!("batch that meets {mood:?}"), || {
-            (world.metric(count) > before).then_some(())
+            (fixture.metric(count) > before).then_some(())
         });
     };
     let mut total = 0;
     for (number, (mood, count)) in moods.into_iter().enumerate() {
-        meet(mood, count, &|| world.storm(&format!("{number}."), connections, each));
+        meet(mood, count, &|| fixture.storm(&format!("{number}."), connections, each));
         total += connections * each;
         // Between two troubles it is well, or the filter would wait longer and longer.
-        meet(Mood::Well, "sent", &|| world.storm(&format!("{number}.well."), 1, 1));
+        meet(Mood::Well, "sent", &|| fixture.storm(&format!("{number}.well."), 1, 1));
         total += 1;
     }
     // Away, with events that wait.
-    world.collector.stop();
-    let before = world.metric("retries");
+    fixture.collector.stop();
+    let before = fixture.metric("retries");
     for n in 0..10 {
         let request = Request::get("/").header("x-mark", format!("later-{n}"));
-        assert_eq!(world.send(request).status(), 200);
+        assert_eq!(fixture.send(request).status(), 200);
         total += 1;
     }
     eventually("collector that cannot be reached, twice", || {
-        (world.metric("retries") >= before + 2).then_some(())
+        (fixture.metric("retries") >= before + 2).then_some(())
     });
-    world.collector.resume();
-    let events = world.collector.gets(total);
+    fixture.collector.resume();
+    let events = fixture.collector.gets(total);
     let distinct: std::collections::BTreeSet<_> =
         events.iter().map(|event| header(event, "request", "x-mark")).collect();
     assert_eq!(distinct.len(), total, "each request once");
-    eventually("an empty queue", || (world.metric("queue_events") == 0).then_some(()));
+    eventually("an empty queue", || (fixture.metric("queue_events") == 0).then_some(()));
     for dropped in ["queue_full", "rejected", "too_large", "at_end"] {
-        assert_eq!(world.metric(&format!("dropped_{dropped}")), 0, "{dropped}");
+        assert_eq!(fixture.metric(&format!("dropped_{dropped}")), 0, "{dropped}");
     }
-    assert!(!world.envoy.log().contains(APPLICATION));
+    assert!(!fixture.envoy.log().contains(APPLICATION));
 }
 
 #[test]
 fn two_thousand_requests_at_once_are_two_thousand_events_in_order() {
-    let world = World::start(json!({}));
-    world.storm("", 32, 63);
-    world.assert_all_once(32, 63);
-    assert!(world.collector.batches().iter().all(|batch| batch.len() <= 50));
+    let fixture = Fixture::start(json!({}));
+    fixture.storm("", 32, 63);
+    fixture.assert_all_once(32, 63);
+    assert!(fixture.collector.batches().iter().all(|batch| batch.len() <= 50));
 }
 
 #[test]
 fn a_poison_event_is_dropped_and_all_others_arrive() {
-    let world = World::start(json!({"batch_size": 16, "batch_max_wait": 1000}));
+    let fixture = Fixture::start(json!({"batch_size": 16, "batch_max_wait": 1000}));
     for n in 0..40 {
         let mut request = Request::get("/").header("x-mark", n.to_string());
         if [3, 17, 18].contains(&n) {
             request = request.header("x-poison", "1");
         }
-        assert_eq!(world.send(request).status(), 200);
+        assert_eq!(fixture.send(request).status(), 200);
     }
-    let events = world.collector.gets(37);
+    let events = fixture.collector.gets(37);
     assert!(events.iter().all(|event| header(event, "request", "x-poison").is_none()));
-    eventually("dropped events", || (world.metric("dropped_rejected") == 3).then_some(()));
+    eventually("dropped events", || (fixture.metric("dropped_rejected") == 3).then_some(()));
 }
 
 #[test]
 fn bodies_of_any_size_and_kind_are_whole_or_absent() {
-    let world = World::start(
+    let fixture = Fixture::start(
         json!({"request_max_body_size_limit": 300_000, "response_max_body_size_limit": 300_000}),
     );
     let sizes = [0, 1, 1000, 65_536, 299_999, 300_000, 300_001, 1_000_000];
     for size in sizes {
         let plain = Request::post("/", vec![b'q'; size]).header("x-reply-size", size.to_string());
-        assert_eq!(world.send(plain.clone()).body.len(), size);
-        assert_eq!(world.send(plain.chunked()).body.len(), size);
+        assert_eq!(fixture.send(plain.clone()).body.len(), size);
+        assert_eq!(fixture.send(plain.chunked()).body.len(), size);
     }
-    let events = world.collector.gets(2 * sizes.len());
+    let events = fixture.collector.gets(2 * sizes.len());
     for (n, event) in events.iter().enumerate() {
         let size = sizes[n / 2];
         for part in ["request", "response"] {
@@ -291,7 +291,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn what_is_hostile_costs_little_and_does_no_harm() {
     let masks: Vec<String> = (0..100).map(|n| format!("secret_{n}")).collect();
-    let world = World::start(json!({"request_body_masks": masks, "response_body_masks": masks}));
+    let fixture =
+        Fixture::start(json!({"request_body_masks": masks, "response_body_masks": masks}));
     let deep = |depth: usize| format!("{}{}", "{\"secret_1\":[".repeat(depth), "]}".repeat(depth));
     let nested = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
     let bomb = gzip(&vec![b' '; 50 << 20]);
@@ -322,11 +323,11 @@ fn what_is_hostile_costs_little_and_does_no_harm() {
         } else {
             request
         };
-        let before = world.envoy.processor_time();
+        let before = fixture.envoy.processor_time();
         for _ in 0..rounds {
-            assert_eq!(world.send(request.clone()).status(), 200, "{name}");
+            assert_eq!(fixture.send(request.clone()).status(), 200, "{name}");
         }
-        let cost = (world.envoy.processor_time() - before) / rounds as f64;
+        let cost = (fixture.envoy.processor_time() - before) / rounds as f64;
         println!("{name}: {cost:.0} us of processor time for each request with its response");
         // The old plugin needed a thousand times as long.
         let ordinary = *ordinary.get_or_insert(cost);
@@ -336,7 +337,7 @@ fn what_is_hostile_costs_little_and_does_no_harm() {
         };
         let events = eventually("the events of this case", || {
             let events: Vec<Value> =
-                world.collector.events().iter().filter(of_case).cloned().collect();
+                fixture.collector.events().iter().filter(of_case).cloned().collect();
             (events.len() == rounds).then_some(events)
         });
         let event = events.last().expect("an event");
@@ -349,20 +350,20 @@ fn what_is_hostile_costs_little_and_does_no_harm() {
 #[test]
 fn what_waits_when_the_listener_is_replaced_arrives() {
     let settings = |version: &str| json!({"batch_max_wait": 60_000, "batch_size": 1000, "api_version": version});
-    let world = World::with(Setup::reloadable, vec![filter(settings("old"))]);
+    let fixture = Fixture::with(Setup::reloadable, vec![filter(settings("old"))]);
     for n in 0..20 {
-        world.send(Request::get("/").header("x-mark", format!("old-{n}")));
+        fixture.send(Request::get("/").header("x-mark", format!("old-{n}")));
     }
-    assert_eq!(world.collector.posts(), 0, "they wait");
-    let new = Setup::new(world.upstream.address(), vec![filter(settings("new"))])
-        .cluster("collector", world.collector.address());
-    world.envoy.reload(&new);
-    let events = world.collector.gets(20);
+    assert_eq!(fixture.collector.posts(), 0, "they wait");
+    let new = Setup::new(fixture.upstream.address(), vec![filter(settings("new"))])
+        .cluster("collector", fixture.collector.address());
+    fixture.envoy.reload(&new);
+    let events = fixture.collector.gets(20);
     assert!(events.iter().all(|event| event["request"]["api_version"] == "old"));
     eventually("the new configuration", || {
-        world.send(Request::get("/"));
-        world.envoy.reload(&new);
-        let events = world.collector.events();
+        fixture.send(Request::get("/"));
+        fixture.envoy.reload(&new);
+        let events = fixture.collector.events();
         events.iter().any(|event| event["request"]["api_version"] == "new").then_some(())
     });
 }
@@ -370,9 +371,9 @@ fn what_waits_when_the_listener_is_replaced_arrives() {
 #[test]
 fn requests_under_way_while_listeners_are_replaced_are_all_events() {
     let settings = |version: usize| json!({"api_version": version.to_string()});
-    let world = World::with(Setup::reloadable, vec![filter(settings(0))]);
+    let fixture = Fixture::with(Setup::reloadable, vec![filter(settings(0))]);
     let sent = AtomicUsize::new(0);
-    let to = world.envoy.address("main");
+    let to = fixture.envoy.address("main");
     std::thread::scope(|scope| {
         for connection in 0..8 {
             let sent = &sent;
@@ -389,29 +390,29 @@ fn requests_under_way_while_listeners_are_replaced_are_all_events() {
             eventually("some more requests", || {
                 (sent.load(Ordering::Relaxed) >= version * 80).then_some(())
             });
-            let setup = Setup::new(world.upstream.address(), vec![filter(settings(version))])
-                .cluster("collector", world.collector.address());
-            world.envoy.reload(&setup);
+            let setup = Setup::new(fixture.upstream.address(), vec![filter(settings(version))])
+                .cluster("collector", fixture.collector.address());
+            fixture.envoy.reload(&setup);
         }
     });
-    world.assert_all_once(8, 50);
+    fixture.assert_all_once(8, 50);
 }
 
 #[test]
 fn a_rule_takes_effect_within_moments_of_its_change() {
-    let world = World::start(json!({}));
+    let fixture = Fixture::start(json!({}));
     let ana = || Request::get("/").header("authorization", "Basic YW5hOng=");
-    assert_eq!(world.send(ana()).status(), 200);
-    eventually("the first questions", || (world.collector.asked("/v1/rules") > 0).then_some(()));
-    world.collector.configures("c2", json!({"sample_rate": 100, "user_rules": {"ana": [{"rules": "r", "values": {"0": "gold"}}]}}));
-    world.collector.rules(
+    assert_eq!(fixture.send(ana()).status(), 200);
+    eventually("the first questions", || (fixture.collector.asked("/v1/rules") > 0).then_some(()));
+    fixture.collector.configures("c2", json!({"sample_rate": 100, "user_rules": {"ana": [{"rules": "r", "values": {"0": "gold"}}]}}));
+    fixture.collector.rules(
         "r2",
         json!([{"_id": "r", "type": "user", "block": true, "applied_to": "matching",
         "variables": [{"name": "0", "path": "plan"}],
         "response": {"status": 402, "headers": {"x-plan": "{{0}}"}, "body": {"plan": "{{0}}"}}}]),
     );
     let blocked = eventually("an answer of the rule", || {
-        let answer = world.send(ana());
+        let answer = fixture.send(ana());
         (answer.status() == 402).then_some(answer)
     });
     assert_eq!(
@@ -419,9 +420,9 @@ fn a_rule_takes_effect_within_moments_of_its_change() {
         (r#"{"plan":"gold"}"#, Some("gold"))
     );
     assert_eq!(blocked.header("x-upstream"), None);
-    assert_eq!(world.send(Request::get("/")).status(), 200, "nobody else");
+    assert_eq!(fixture.send(Request::get("/")).status(), 200, "nobody else");
     let event = eventually("its event", || {
-        let events = world.collector.events();
+        let events = fixture.collector.events();
         events.into_iter().find(|event| event.get("blocked_by").is_some())
     });
     assert_eq!((&event["blocked_by"], &event["response"]["status"]), (&json!("r"), &json!(402)));
@@ -430,18 +431,18 @@ fn a_rule_takes_effect_within_moments_of_its_change() {
 
 #[test]
 fn sampling_keeps_the_share_that_it_says_and_weighs_it() {
-    let world = World::start(json!({"batch_max_wait": 100}));
-    world.collector.configures("c2", json!({"sample_rate": 25}));
-    world.send(Request::get("/first"));
-    eventually("the rate", || (world.collector.asked("/v1/config") > 1).then_some(()));
+    let fixture = Fixture::start(json!({"batch_max_wait": 100}));
+    fixture.collector.configures("c2", json!({"sample_rate": 25}));
+    fixture.send(Request::get("/first"));
+    eventually("the rate", || (fixture.collector.asked("/v1/config") > 1).then_some(()));
     // The answer that brings the etag comes before the one that brings the rate.
     eventually("an event with the weight", || {
-        world.send(Request::get("/settle"));
-        world.collector.events().iter().any(|event| event["weight"] == 4).then_some(())
+        fixture.send(Request::get("/settle"));
+        fixture.collector.events().iter().any(|event| event["weight"] == 4).then_some(())
     });
-    world.storm("", 8, 100);
-    eventually("an empty queue", || (world.metric("queue_events") == 0).then_some(()));
-    let orders = world.collector.events().into_iter().filter(|event| {
+    fixture.storm("", 8, 100);
+    eventually("an empty queue", || (fixture.metric("queue_events") == 0).then_some(()));
+    let orders = fixture.collector.events().into_iter().filter(|event| {
         event["request"]["uri"].as_str().is_some_and(|uri| uri.contains("/orders/"))
     });
     let kept: Vec<Value> = orders.collect();
@@ -452,14 +453,14 @@ fn sampling_keeps_the_share_that_it_says_and_weighs_it() {
 
 #[test]
 fn a_filter_that_is_there_twice_logs_a_request_once() {
-    let world = World::with(
+    let fixture = Fixture::with(
         |setup| setup,
         vec![filter(json!({})), filter(json!({"api_version": "second"}))],
     );
     for _ in 0..5 {
-        world.send(Request::get("/"));
+        fixture.send(Request::get("/"));
     }
-    let events = world.collector.gets(5);
+    let events = fixture.collector.gets(5);
     assert!(events.iter().all(|event| event["request"]["api_version"] == "1.0"));
 }
 
@@ -471,43 +472,43 @@ fn who_calls_is_what_an_authenticating_filter_found_out_before_or_behind() {
         Filter::new("key_auth", &consumers)
     };
     for filters in [vec![key_auth(), filter(json!({}))], vec![filter(json!({})), key_auth()]] {
-        let world = World::with(|setup| setup, filters);
+        let fixture = Fixture::with(|setup| setup, filters);
         let request = Request::get("/").header("apikey", "open_sesame");
-        assert_eq!(world.send(request).status(), 200);
-        let events = world.collector.gets(1);
+        assert_eq!(fixture.send(request).status(), 200);
+        let events = fixture.collector.gets(1);
         assert_eq!(events[0]["user_id"], "c-7");
         let session = events[0]["session_token"].as_str().expect("a session");
         assert!(session.len() == 32 && !session.contains("open_sesame"));
     }
     // A refusal is an event where this filter comes first.
-    let world = World::with(|setup| setup, vec![filter(json!({})), key_auth()]);
-    assert_eq!(world.send(Request::get("/")).status(), 401);
-    let events = world.collector.gets(1);
+    let fixture = Fixture::with(|setup| setup, vec![filter(json!({})), key_auth()]);
+    assert_eq!(fixture.send(Request::get("/")).status(), 401);
+    let events = fixture.collector.gets(1);
     assert_eq!(events[0]["response"]["status"], 401);
     assert_eq!(events[0]["response"]["transfer_encoding"], "json");
 }
 
 #[test]
 fn a_request_that_the_upstream_never_answers_is_an_event_all_the_same() {
-    let mut world = World::start(json!({}));
-    world.upstream.stop();
-    assert_eq!(world.send(Request::get("/gone")).status(), 503);
-    let events = world.collector.gets(1);
+    let mut fixture = Fixture::start(json!({}));
+    fixture.upstream.stop();
+    assert_eq!(fixture.send(Request::get("/gone")).status(), 503);
+    let events = fixture.collector.gets(1);
     assert_eq!(events[0]["response"]["status"], 503);
 }
 
 #[test]
 fn a_wrong_application_id_is_said_once_and_never_shown() {
     let wrong = "a-wrong-application-id";
-    let world = World::start(json!({"application_id": wrong, "debug": true}));
+    let fixture = Fixture::start(json!({"application_id": wrong, "debug": true}));
     for _ in 0..3 {
-        world.send(Request::get("/").header("x-secret", "s3cret"));
+        fixture.send(Request::get("/").header("x-secret", "s3cret"));
     }
     let log = eventually("a line for the operator", || {
-        let log = world.envoy.log();
+        let log = fixture.envoy.log();
         log.contains("the collector answers 401").then_some(log)
     });
     assert!(!log.contains(wrong) && !log.contains("s3cret"), "{log}");
     assert_eq!(log.matches("the collector answers 401").count(), 1, "{log}");
-    assert!(world.collector.events().is_empty());
+    assert!(fixture.collector.events().is_empty());
 }

@@ -17,14 +17,14 @@ fn remembering() -> Value {
 }
 
 /// A gateway with two workers and consumer `ana`.
-struct Town {
+struct Fixture {
     gateway: Gateway,
     admin: Admin,
     workers: [Proxy; 2],
     ana: String,
 }
 
-impl Town {
+impl Fixture {
     fn new(gateway: Gateway) -> Self {
         let admin = Admin::default();
         let ana = admin.consumer("ana");
@@ -65,85 +65,85 @@ impl Town {
 
 #[test]
 fn a_new_app_id_is_accepted_where_there_was_none_and_where_there_were_others() {
-    for town in Town::all() {
-        town.refuses("portal", MAPPING);
-        town.admin.app_id(&town.ana, "portal");
-        town.later();
-        town.passes("portal");
-        town.refuses("mobile", INVALID);
-        town.admin.app_id(&town.ana, "mobile");
-        town.later();
-        town.passes("mobile");
-        town.passes("portal");
+    for fixture in Fixture::all() {
+        fixture.refuses("portal", MAPPING);
+        fixture.admin.app_id(&fixture.ana, "portal");
+        fixture.later();
+        fixture.passes("portal");
+        fixture.refuses("mobile", INVALID);
+        fixture.admin.app_id(&fixture.ana, "mobile");
+        fixture.later();
+        fixture.passes("mobile");
+        fixture.passes("portal");
     }
 }
 
 #[test]
 fn a_changed_app_id_goes_by_its_new_name_only() {
-    for town in Town::all() {
-        town.admin.app_id(&town.ana, "old");
-        town.later();
-        town.passes("old");
-        town.refuses("new", INVALID);
-        town.admin.update_app_id(&town.ana, "old", "new");
-        town.later();
-        town.passes("new");
-        town.refuses("old", INVALID);
+    for fixture in Fixture::all() {
+        fixture.admin.app_id(&fixture.ana, "old");
+        fixture.later();
+        fixture.passes("old");
+        fixture.refuses("new", INVALID);
+        fixture.admin.update_app_id(&fixture.ana, "old", "new");
+        fixture.later();
+        fixture.passes("new");
+        fixture.refuses("old", INVALID);
     }
 }
 
 #[test]
 fn a_deleted_app_id_is_refused() {
-    for town in Town::all() {
-        town.admin.app_id(&town.ana, "one");
-        town.admin.app_id(&town.ana, "two");
-        town.later();
-        town.passes("one");
-        town.admin.remove_app_id(&town.ana, "one");
-        town.later();
-        town.refuses("one", INVALID);
-        town.passes("two");
-        town.admin.remove_app_id(&town.ana, "two");
-        town.later();
-        town.refuses("two", MAPPING);
+    for fixture in Fixture::all() {
+        fixture.admin.app_id(&fixture.ana, "one");
+        fixture.admin.app_id(&fixture.ana, "two");
+        fixture.later();
+        fixture.passes("one");
+        fixture.admin.remove_app_id(&fixture.ana, "one");
+        fixture.later();
+        fixture.refuses("one", INVALID);
+        fixture.passes("two");
+        fixture.admin.remove_app_id(&fixture.ana, "two");
+        fixture.later();
+        fixture.refuses("two", MAPPING);
     }
 }
 
 #[test]
 fn a_deleted_consumer_has_no_app_ids_and_a_new_one_may_have_some() {
-    for town in Town::all() {
-        town.admin.app_id(&town.ana, "portal");
-        town.later();
-        town.passes("portal");
-        town.admin.delete_consumer(&town.ana);
-        town.later();
-        town.refuses("portal", MAPPING);
+    for fixture in Fixture::all() {
+        fixture.admin.app_id(&fixture.ana, "portal");
+        fixture.later();
+        fixture.passes("portal");
+        fixture.admin.delete_consumer(&fixture.ana);
+        fixture.later();
+        fixture.refuses("portal", MAPPING);
         // The same id again: what was not there is not remembered either.
-        assert_eq!(town.admin.consumer("ana"), town.ana);
-        town.admin.app_id(&town.ana, "portal");
-        town.later();
-        town.passes("portal");
+        assert_eq!(fixture.admin.consumer("ana"), fixture.ana);
+        fixture.admin.app_id(&fixture.ana, "portal");
+        fixture.later();
+        fixture.passes("portal");
     }
 }
 
 #[test]
 fn a_change_of_one_consumer_leaves_the_others_cached() {
-    for town in Town::all() {
-        let bob = town.admin.consumer("bob");
-        town.admin.app_id(&bob, "bobs");
-        town.admin.app_id(&town.ana, "portal");
-        town.later();
-        town.passes("portal");
+    for fixture in Fixture::all() {
+        let bob = fixture.admin.consumer("bob");
+        fixture.admin.app_id(&bob, "bobs");
+        fixture.admin.app_id(&fixture.ana, "portal");
+        fixture.later();
+        fixture.passes("portal");
         for worker in 0..2 {
-            town.send(worker, &bob, "bobs").forwarded();
+            fixture.send(worker, &bob, "bobs").forwarded();
         }
-        town.admin.remove_app_id(&town.ana, "portal");
-        town.later();
-        town.admin.lookups();
+        fixture.admin.remove_app_id(&fixture.ana, "portal");
+        fixture.later();
+        fixture.admin.lookups();
         for worker in 0..2 {
-            town.send(worker, &bob, "bobs").forwarded();
+            fixture.send(worker, &bob, "bobs").forwarded();
         }
-        assert!(town.admin.lookups().is_empty(), "{}", town.gateway.name);
+        assert!(fixture.admin.lookups().is_empty(), "{}", fixture.gateway.name);
     }
 }
 
@@ -205,20 +205,25 @@ fn keys_consumers_and_groups_change_the_identity_at_once() {
 #[test]
 fn another_database_or_a_history_that_was_cut_drops_everything() {
     for how in [Admin::restore, Admin::forget_history] {
-        for town in Town::all() {
-            let bob = town.admin.consumer("bob");
-            town.admin.app_id(&bob, "bobs");
-            town.admin.app_id(&town.ana, "portal");
-            town.later();
-            town.passes("portal");
-            town.send(0, &bob, "bobs").forwarded();
-            town.admin.remove_app_id(&town.ana, "portal");
-            how(&town.admin);
-            town.later();
-            town.refuses("portal", MAPPING);
-            town.admin.lookups();
-            town.send(0, &bob, "bobs").forwarded();
-            assert_eq!(town.admin.lookups().len(), 1, "{}: nothing was kept", town.gateway.name);
+        for fixture in Fixture::all() {
+            let bob = fixture.admin.consumer("bob");
+            fixture.admin.app_id(&bob, "bobs");
+            fixture.admin.app_id(&fixture.ana, "portal");
+            fixture.later();
+            fixture.passes("portal");
+            fixture.send(0, &bob, "bobs").forwarded();
+            fixture.admin.remove_app_id(&fixture.ana, "portal");
+            how(&fixture.admin);
+            fixture.later();
+            fixture.refuses("portal", MAPPING);
+            fixture.admin.lookups();
+            fixture.send(0, &bob, "bobs").forwarded();
+            assert_eq!(
+                fixture.admin.lookups().len(),
+                1,
+                "{}: nothing was kept",
+                fixture.gateway.name
+            );
         }
     }
 }
@@ -253,16 +258,16 @@ fn an_answer_that_a_change_has_overtaken_is_not_kept() {
 
 #[test]
 fn more_changes_than_the_ring_holds_drop_everything_for_whoever_has_not_read_them() {
-    for town in Town::all() {
-        town.admin.app_id(&town.ana, "portal");
-        town.later();
-        town.passes("portal");
+    for fixture in Fixture::all() {
+        fixture.admin.app_id(&fixture.ana, "portal");
+        fixture.later();
+        fixture.passes("portal");
         for n in 0..400 {
-            town.admin.app_id(&town.ana, &format!("filler-{n}"));
+            fixture.admin.app_id(&fixture.ana, &format!("filler-{n}"));
         }
-        town.admin.remove_app_id(&town.ana, "portal");
-        town.later();
-        town.refuses("portal", INVALID);
+        fixture.admin.remove_app_id(&fixture.ana, "portal");
+        fixture.later();
+        fixture.refuses("portal", INVALID);
     }
 }
 
@@ -326,22 +331,22 @@ fn on_kong_without_shared_data_each_worker_asks_for_itself() {
 
 #[test]
 fn a_gateway_without_requests_stops_asking_and_then_trusts_nothing_that_it_may_have_missed() {
-    for town in Town::all() {
-        town.admin.app_id(&town.ana, "portal");
-        town.later();
-        town.passes("portal");
-        town.workers[0].advance(Duration::from_secs(70));
-        town.admin.asked();
-        town.workers[0].advance(Duration::from_secs(3600));
-        assert_eq!(town.admin.asked(), [""; 0], "{}: nobody asks", town.gateway.name);
+    for fixture in Fixture::all() {
+        fixture.admin.app_id(&fixture.ana, "portal");
+        fixture.later();
+        fixture.passes("portal");
+        fixture.workers[0].advance(Duration::from_secs(70));
+        fixture.admin.asked();
+        fixture.workers[0].advance(Duration::from_secs(3600));
+        assert_eq!(fixture.admin.asked(), [""; 0], "{}: nobody asks", fixture.gateway.name);
 
-        town.admin.remove_app_id(&town.ana, "portal");
-        town.workers[0].advance(Duration::from_secs(3600));
-        town.refuses("portal", MAPPING);
+        fixture.admin.remove_app_id(&fixture.ana, "portal");
+        fixture.workers[0].advance(Duration::from_secs(3600));
+        fixture.refuses("portal", MAPPING);
         // And it listens again.
-        town.admin.app_id(&town.ana, "portal");
-        town.later();
-        town.passes("portal");
+        fixture.admin.app_id(&fixture.ana, "portal");
+        fixture.later();
+        fixture.passes("portal");
     }
 }
 

@@ -14,7 +14,7 @@ fn send(gateway: &Gateway, proxy: &Proxy, consumer: &str, app_id: &str) -> Strea
 }
 
 /// A gateway that knows of `ana` with `portal` and of `bob` with `bobs`.
-fn town(gateway: &Gateway) -> (Admin, Proxy, [String; 2]) {
+fn fixture(gateway: &Gateway) -> (Admin, Proxy, [String; 2]) {
     let admin = Admin::default();
     let people = ["ana", "bob"].map(|name| admin.consumer(name));
     admin.app_id(&people[0], "portal");
@@ -52,7 +52,7 @@ fn all_is_well(gateway: &Gateway, proxy: &Proxy, people: &[String; 2], what: &st
 #[test]
 fn workers_serve_what_another_one_has_asked_for() {
     for gateway in Gateway::sharing() {
-        let (admin, first, people) = town(&gateway);
+        let (admin, first, people) = fixture(&gateway);
         let second = first.worker();
         send(&gateway, &second, &people[0], "portal").forwarded();
         send(&gateway, &second, &people[1], "bobs").forwarded();
@@ -91,7 +91,7 @@ fn whatever_others_write_into_shared_data_is_not_believed() {
     ];
     for gateway in Gateway::sharing() {
         for (what, change) in &changes {
-            let (_, proxy, people) = town(&gateway);
+            let (_, proxy, people) = fixture(&gateway);
             let mut n = 0;
             proxy.tamper_shared(|old| {
                 n += 1;
@@ -114,7 +114,7 @@ fn whatever_others_write_into_shared_data_is_not_believed() {
 #[test]
 fn an_entry_counts_only_in_its_own_place_and_generation() {
     for gateway in Gateway::sharing() {
-        let (admin, proxy, people) = town(&gateway);
+        let (admin, proxy, people) = fixture(&gateway);
         // Every slot holds what another one held.
         let mut all = Vec::new();
         proxy.tamper_shared(|old| {
@@ -135,7 +135,7 @@ fn an_entry_counts_only_in_its_own_place_and_generation() {
         drop(proxy);
         let (admin, proxy, [ana, bob]) = {
             let _ = people;
-            town(&gateway)
+            fixture(&gateway)
         };
         let mut before = Vec::new();
         proxy.tamper_shared(|old| {
@@ -169,7 +169,7 @@ fn an_entry_counts_only_in_its_own_place_and_generation() {
 #[test]
 fn shared_data_may_go_at_any_time() {
     for gateway in Gateway::sharing() {
-        let (admin, proxy, people) = town(&gateway);
+        let (admin, proxy, people) = fixture(&gateway);
         proxy.clear_shared();
         all_is_well(&gateway, &proxy, &people, "cleared");
         for _ in 0..10 {

@@ -88,14 +88,14 @@ impl Collector {
 }
 
 /// All of it together.
-pub struct World {
+pub struct Fixture {
     pub kong: Kong,
     pub admin: Admin,
     pub upstream: Upstream,
     pub collector: Collector,
 }
 
-impl World {
+impl Fixture {
     /// With this chain. `filters` is given the value of the setting `admin`; the names that the documents use stand
     /// for the servers of this test.
     #[track_caller]
