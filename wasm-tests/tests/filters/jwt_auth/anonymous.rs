@@ -4,7 +4,7 @@ use super::answers::{BOTH, From, start};
 use super::bearing;
 use super::tokens::{SEED, forged};
 use crate::gateways::{Gateway, merged, of, refusal, taken_out};
-use crate::witness::{testimony, witness};
+use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::{Value, json};
 use wasm_tests::{Answer, Proxy, Request};
 
@@ -28,14 +28,14 @@ fn key_auth(more: Value) -> Value {
 #[test]
 fn later_filters_read_the_whole_identity_and_no_secret() {
     for gateway in Gateway::all() {
-        let filters = [gateway.filter("jwt_auth", jwt(json!({}))), witness(&gateway)];
+        let filters = [gateway.filter("jwt_auth", jwt(json!({}))), identity_probe(&gateway)];
         let proxy = Proxy::new(gateway.profile.clone(), filters);
         proxy.send(bearing(SEED)).forwarded();
         let expected = json!({
             "id": "1", "username": "ado", "custom_id": "c1", "groups": ["g"],
             "credential": {"id": "j", "type": "jwt", "identifier": "adokey"}, "anonymous": false,
         });
-        assert_eq!(testimony(&proxy), expected, "{}", gateway.name);
+        assert_eq!(probed_identity(&proxy), expected, "{}", gateway.name);
     }
 }
 

@@ -4,7 +4,7 @@ use super::bearing;
 use super::idp::{Idp, issued, named, provider};
 use crate::admin::Admin;
 use crate::gateways::{Gateway, asking, merged, settled};
-use crate::witness::{testimony, witness};
+use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wasm_tests::{Proxy, Request};
@@ -29,7 +29,7 @@ impl Named {
     fn start(gateway: Gateway, by: &str) -> Self {
         let more = json!({"consumer_claim": "azp", "consumer_by": by});
         let settings = merged(provider(more), asking(json!({})));
-        let filters = [gateway.filter("jwt_auth", settings), witness(&gateway)];
+        let filters = [gateway.filter("jwt_auth", settings), identity_probe(&gateway)];
         let proxy = Proxy::new(gateway.profile.clone(), filters);
         let admin = Admin::default();
         Idp::with(&[&named("es256", "k")]).serve_beside(&proxy, &admin);
@@ -45,7 +45,7 @@ impl Named {
     #[track_caller]
     fn identity(&self, name: &str) -> (Value, Value) {
         let forwarded = self.proxy.send(Self::request(name)).forwarded();
-        let identity = testimony(&self.proxy);
+        let identity = probed_identity(&self.proxy);
         assert_eq!(
             forwarded.header("x-consumer-id").map(Value::from),
             Some(identity["id"].clone())

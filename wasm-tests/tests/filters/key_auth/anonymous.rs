@@ -3,7 +3,7 @@
 use super::keys::inline;
 use crate::admin::Admin;
 use crate::gateways::{Gateway, asking, of, refusal, taken_out};
-use crate::witness::{testimony, witness};
+use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::{Value, json};
 use wasm_tests::{Answer, KongVersion, Proxy, Request};
 
@@ -35,7 +35,7 @@ fn the_anonymous_consumer_stands_in_for_every_failure() {
     for gateway in Gateway::all() {
         for name in ["guest", "9"] {
             let settings = leader(json!({"anonymous": name}));
-            let filters = [gateway.filter("key_auth", settings), witness(&gateway)];
+            let filters = [gateway.filter("key_auth", settings), identity_probe(&gateway)];
             let proxy = Proxy::new(gateway.profile.clone(), filters);
             for request in [
                 Request::get("/"),
@@ -49,7 +49,7 @@ fn the_anonymous_consumer_stands_in_for_every_failure() {
                 assert_eq!(forwarded.header("x-consumer-username").as_deref(), Some("guest"));
                 assert_eq!(forwarded.header("x-anonymous-consumer").as_deref(), Some("true"));
                 taken_out(&gateway, &stream, "x-credential-identifier");
-                let identity = testimony(&proxy);
+                let identity = probed_identity(&proxy);
                 assert_eq!(
                     (&identity["anonymous"], &identity["credential"]),
                     (&json!(true), &Value::Null)
@@ -87,13 +87,13 @@ fn the_anonymous_consumer_may_come_from_the_admin_service() {
         let id = admin.consumer("guest");
         admin.group(&id, "guests");
         let settings = asking(json!({"anonymous": "guest"}));
-        let filters = [gateway.filter("key_auth", settings), witness(&gateway)];
+        let filters = [gateway.filter("key_auth", settings), identity_probe(&gateway)];
         let proxy = Proxy::new(gateway.profile.clone(), filters);
         admin.serve(&proxy);
         for request in [Request::get("/"), Request::get("/").header("apikey", "unknown")] {
             let forwarded = proxy.send(request).forwarded();
             assert_eq!(forwarded.header("x-consumer-id"), Some(id.clone()), "{}", gateway.name);
-            assert_eq!(testimony(&proxy)["groups"], json!(["guests"]));
+            assert_eq!(probed_identity(&proxy)["groups"], json!(["guests"]));
         }
     }
 }

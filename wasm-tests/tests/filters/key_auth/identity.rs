@@ -3,7 +3,7 @@
 use super::keys::inline;
 use crate::admin::Admin;
 use crate::gateways::{Gateway, asking, of, refusal, taken_out};
-use crate::witness::{testimony, witness};
+use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::json;
 use wasm_tests::{KongVersion, Proxy, Request};
 
@@ -20,11 +20,11 @@ const IDENTITY: [&str; 7] = [
 #[test]
 fn later_filters_read_the_whole_identity_and_no_key() {
     for gateway in Gateway::all() {
-        let filters = [gateway.filter("key_auth", inline(json!({}))), witness(&gateway)];
+        let filters = [gateway.filter("key_auth", inline(json!({}))), identity_probe(&gateway)];
         let proxy = Proxy::new(gateway.profile.clone(), filters);
         proxy.send(Request::get("/").header("apikey", "right")).forwarded();
         assert_eq!(
-            testimony(&proxy),
+            probed_identity(&proxy),
             json!({
                 "id": "1", "username": "ana", "custom_id": "c7", "groups": ["a"],
                 "credential": {"id": "cred", "type": "key-auth", "identifier": "cred"},
@@ -45,14 +45,14 @@ fn the_key_is_in_the_identity_only_where_the_operator_asked_for_it() {
             [inline(asking(json!({"expose_key": true}))), asking(json!({"expose_key": true}))]
         {
             let inline_too = settings.get("consumers").is_some();
-            let filters = [gateway.filter("key_auth", settings), witness(&gateway)];
+            let filters = [gateway.filter("key_auth", settings), identity_probe(&gateway)];
             let proxy = Proxy::new(gateway.profile.clone(), filters);
             admin.serve(&proxy);
             // The second time it comes from the cache, which holds no key.
             for _ in 0..2 {
                 proxy.send(Request::get("/").header("apikey", "key-of-bob")).forwarded();
                 assert_eq!(
-                    testimony(&proxy)["credential"]["key"],
+                    probed_identity(&proxy)["credential"]["key"],
                     "key-of-bob",
                     "{}",
                     gateway.name
@@ -60,7 +60,7 @@ fn the_key_is_in_the_identity_only_where_the_operator_asked_for_it() {
             }
             if inline_too {
                 proxy.send(Request::get("/").header("apikey", "right")).forwarded();
-                assert_eq!(testimony(&proxy)["credential"]["key"], "right");
+                assert_eq!(probed_identity(&proxy)["credential"]["key"], "right");
             }
         }
     }

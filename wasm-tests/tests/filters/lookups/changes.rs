@@ -154,7 +154,8 @@ fn keys_consumers_and_groups_change_the_identity_at_once() {
         let ana = admin.holder("ana", "key-of-ana");
         let guest = admin.consumer("guest");
         let settings = crate::gateways::merged(remembering(), json!({"anonymous": "guest"}));
-        let filters = [gateway.filter("key_auth", settings), crate::witness::witness(&gateway)];
+        let filters =
+            [gateway.filter("key_auth", settings), crate::identity_probe::identity_probe(&gateway)];
         let proxy = Proxy::new(gateway.profile.clone(), filters);
         admin.serve(&proxy);
         let who = |key: &str| {
@@ -179,14 +180,14 @@ fn keys_consumers_and_groups_change_the_identity_at_once() {
         proxy.advance(SOON);
         who("key-of-ana");
         assert_eq!(
-            crate::witness::testimony(&proxy)["groups"],
+            crate::identity_probe::probed_identity(&proxy)["groups"],
             json!(["gold"]),
             "{}",
             gateway.name
         );
         who("unknown");
         assert_eq!(
-            crate::witness::testimony(&proxy)["groups"],
+            crate::identity_probe::probed_identity(&proxy)["groups"],
             json!(["free"]),
             "{}",
             gateway.name

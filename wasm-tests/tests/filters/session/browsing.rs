@@ -4,7 +4,7 @@ use super::browser::{
     Browser, browse, keys, log_out, login, no_strangers, one_instance, session, two_instances,
 };
 use crate::gateways::{Gateway, merged, of, refusal};
-use crate::witness::{testimony, witness};
+use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::json;
 use std::time::Duration;
 use wasm_tests::{KongVersion, Proxy, Request, Response};
@@ -57,13 +57,13 @@ fn later_filters_know_the_identity_of_a_session() {
         let filters = [
             gateway.filter("session", session(json!({}))),
             gateway.filter("key_auth", keys()),
-            witness(&gateway),
+            identity_probe(&gateway),
         ];
         let proxy = Proxy::new(gateway.profile.clone(), filters);
         let mut browser = Browser::default();
         browser.send(&proxy, login());
         browser.send(&proxy, browse());
-        let identity = testimony(&proxy);
+        let identity = probed_identity(&proxy);
         assert_eq!(
             (&identity["id"], &identity["username"]),
             (&json!("1"), &json!("ana")),

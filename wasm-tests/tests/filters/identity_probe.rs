@@ -5,11 +5,11 @@ use serde_json::Value;
 use wasm_tests::{Filter, Level, Proxy};
 
 /// Logs the property `gatehouse_consumer` of each request.
-pub fn witness(gateway: &Gateway) -> Filter {
+pub fn identity_probe(gateway: &Gateway) -> Filter {
     let path = if gateway.is_kong() { r"ngx\00gatehouse_consumer" } else { "gatehouse_consumer" };
     let len = path.replace(r"\00", "0").len();
     Filter::wat(
-        "witness",
+        "identity_probe",
         &format!(
             r#"(module
             (import "env" "proxy_get_property" (func $get (param i32 i32 i32 i32) (result i32)))
@@ -38,12 +38,12 @@ pub fn witness(gateway: &Gateway) -> Filter {
     )
 }
 
-/// What the witness read last.
+/// What the probe read last.
 #[track_caller]
-pub fn testimony(proxy: &Proxy) -> Value {
+pub fn probed_identity(proxy: &Proxy) -> Value {
     let log = proxy.log();
     let said =
         log.iter().rev().find(|line| line.level == Level::Info && line.text.starts_with('{'));
-    let said = said.unwrap_or_else(|| panic!("the witness read nothing: {log:#?}"));
+    let said = said.unwrap_or_else(|| panic!("the probe read nothing: {log:#?}"));
     serde_json::from_str(&said.text).expect("an identity")
 }
