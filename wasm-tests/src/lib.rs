@@ -8,6 +8,7 @@ mod abi;
 mod artifact;
 mod callouts;
 mod chain;
+mod client_view;
 mod crc32;
 mod envoy;
 mod envoy_end;
@@ -29,7 +30,6 @@ mod properties;
 mod proxy;
 mod random;
 pub mod real;
-mod served;
 mod shared_data;
 mod stream;
 mod vm;
@@ -41,10 +41,10 @@ pub use artifact::{
     Filter, built_filters, exports, filters_directory, imports, imports_not_everywhere,
 };
 pub use callouts::{Answer, Callout};
+pub use client_view::Stream;
 pub use headers::Headers;
 pub use message::{Forwarded, Request, Response};
 pub use node::{Fault, LogLine};
 pub use outcome::{HostCalls, Outcome, Standing};
 pub use profile::{KongVersion, Profile};
 pub use proxy::Proxy;
-pub use served::Stream;
