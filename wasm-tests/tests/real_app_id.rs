@@ -78,7 +78,7 @@ fn a_request_that_nobody_has_authenticated_is_refused() {
     let forged = request("key-of-ana", "portal").header("X-Consumer-ID", id);
 
     assert_eq!(gateway.refused(&forged), refusal(401, "Unauthorized"));
-    assert_eq!(gateway.front.count("/appids"), 0);
+    assert_eq!(gateway.faulty_admin.count("/appids"), 0);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn two_hundred_cold_requests_make_one_callout_for_each_vm() {
     let workers = 2;
     let gateway = Gateway::with(workers, |_| (), |admin| filters(admin, remembering()));
     gateway.consumer("ana", "key-of-ana", &["portal"]);
-    gateway.front.set(Mode::Hold);
+    gateway.faulty_admin.set(Mode::Hold);
     let address = gateway.envoy.address("main");
 
     let clients: Vec<_> = (0..200)
@@ -145,12 +145,12 @@ fn two_hundred_cold_requests_make_one_callout_for_each_vm() {
         (gateway.envoy.stat("http.main.downstream_rq_active") == 200).then_some(())
     });
     assert_eq!(gateway.echo.count(), 0);
-    gateway.front.set(Mode::Pass);
+    gateway.faulty_admin.set(Mode::Pass);
     let answers: Vec<u16> = clients.into_iter().filter_map(|client| client.join().ok()).collect();
 
     assert_eq!(answers, [200; 200]);
     for lookup in ["/identities/key-auth/", "/appids"] {
-        let asked = gateway.front.count(lookup);
+        let asked = gateway.faulty_admin.count(lookup);
         assert!((1..=workers as usize).contains(&asked), "{lookup}: {asked} for {workers} VMs");
     }
 }
@@ -182,15 +182,15 @@ fn a_cold_consumer_is_refused_while_the_admin_service_cannot_be_asked() {
         Mode::Status(401),
         Mode::Status(302),
     ] {
-        gateway.front.set(broken);
+        gateway.faulty_admin.set(broken);
         let answer = gateway.refused(&request("key-of-ana", "portal"));
         assert_eq!(answer.0, unavailable.0, "{broken:?}: {answer:?}");
     }
-    gateway.front.stop();
+    gateway.faulty_admin.stop();
     assert_eq!(gateway.refused(&request("key-of-ana", "portal")).0, 503);
 
-    gateway.front.resume();
-    let id = gateway.front.requests().iter().find_map(|request| {
+    gateway.faulty_admin.resume();
+    let id = gateway.faulty_admin.requests().iter().find_map(|request| {
         let rest = request.path().strip_prefix("/consumers/")?;
         rest.strip_suffix("/appids").map(str::to_owned)
     });
@@ -215,7 +215,7 @@ fn what_is_known_serves_while_the_admin_service_is_away() {
     });
     gateway.settle(&[request("key-of-ana", "portal")]);
 
-    gateway.front.stop();
+    gateway.faulty_admin.stop();
     let started = std::time::Instant::now();
     while started.elapsed().as_secs() < 7 {
         gateway.passed(&request("key-of-ana", "portal"));
@@ -291,22 +291,22 @@ fn a_body_does_not_slip_through_while_its_head_waits() {
 
         for (key, expected) in [("key-of-eve", 403), ("key-of-ana", 200)] {
             let before = gateway.echo.count();
-            gateway.front.set(Mode::Hold);
-            let asked = gateway.front.requests().len();
+            gateway.faulty_admin.set(Mode::Hold);
+            let asked = gateway.faulty_admin.requests().len();
             let mut client = Connection::open(gateway.envoy.address("main")).expect("a connection");
             let received = || gateway.envoy.stat("http.main.downstream_cx_rx_bytes_total");
             let before_the_body = received();
             let head = request(key, "portal").header("content-length", "20000").head();
             client.write(&head).expect("the head");
             client.write(&[b'b'; 10_000]).expect("half of the body");
-            eventually("callout", || (gateway.front.requests().len() > asked).then_some(()));
+            eventually("callout", || (gateway.faulty_admin.requests().len() > asked).then_some(()));
             client.write(&[b'b'; 10_000]).expect("the rest of the body");
             eventually("body that has arrived", || {
                 (received() - before_the_body >= 20_000).then_some(())
             });
             assert_eq!(gateway.echo.count(), before, "holding: {holds_headers}");
 
-            gateway.front.set(Mode::Pass);
+            gateway.faulty_admin.set(Mode::Pass);
 
             assert_eq!(client.answer().expect("an answer").status(), expected);
             assert_eq!(gateway.echo.count(), before + usize::from(expected == 200));
@@ -319,7 +319,7 @@ fn a_body_does_not_slip_through_while_its_head_waits() {
 fn a_client_that_leaves_while_its_request_waits_does_no_harm() {
     let gateway = Gateway::start(|admin| filters(admin, remembering()));
     gateway.consumer("ana", "key-of-ana", &["portal"]);
-    gateway.front.set(Mode::Hold);
+    gateway.faulty_admin.set(Mode::Hold);
 
     for _ in 0..20 {
         let mut client = Connection::open(gateway.envoy.address("main")).expect("a connection");
@@ -329,7 +329,7 @@ fn a_client_that_leaves_while_its_request_waits_does_no_harm() {
         let gone = gateway.envoy.stat("http.main.downstream_cx_destroy_remote_active_rq") == 20;
         gone.then_some(())
     });
-    gateway.front.set(Mode::Pass);
+    gateway.faulty_admin.set(Mode::Pass);
 
     eventually("request that passes", || {
         (gateway.send(&request("key-of-ana", "portal")).status() == 200).then_some(())
@@ -353,7 +353,7 @@ fn what_a_consumer_is_called_reaches_the_admin_service_encoded() {
 
     gateway.refused(&request("key-of-odd", "portal"));
 
-    let asked = gateway.front.requests();
+    let asked = gateway.faulty_admin.requests();
     let paths: Vec<&str> =
         asked.iter().map(|r| r.path()).filter(|p| p.contains("appids")).collect();
     let encoded = "/consumers/a%2F%2E%2E%2Fb%3Fc%23d%20e%252F%20HTTP%2F1%2E1/appids";
@@ -401,9 +401,9 @@ fn the_whole_table_can_be_fetched_before_anybody_asks() {
     gateway.send(&request("key-of-ana", "portal"));
     eventually("snapshot", || {
         let whole = |path: &str| path.split('?').next() == Some("/appids");
-        gateway.front.requests().iter().any(|r| whole(r.path())).then_some(())
+        gateway.faulty_admin.requests().iter().any(|r| whole(r.path())).then_some(())
     });
-    let lookups = || gateway.front.count("/consumers/");
+    let lookups = || gateway.faulty_admin.count("/consumers/");
     eventually("decisions without a lookup", || {
         let before = lookups();
         let passes = gateway.send(&request("key-of-ana", "portal")).status() == 200;

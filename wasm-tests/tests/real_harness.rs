@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use std::net::SocketAddr;
-use wasm_tests::real::{Admin, Answer, Connection, Echo, Front, Mode, Proxy, Request, Setup};
+use wasm_tests::real::{
+    Admin, Answer, Connection, Echo, FaultyServer, Mode, Proxy, Request, Setup,
+};
 
 #[test]
 fn the_upstream_sees_every_byte_that_the_client_sent() {
@@ -49,39 +51,40 @@ fn a_connection_is_kept_and_a_body_may_come_in_pieces() {
 
 #[test]
 fn a_front_counts_holds_and_breaks_answers() {
-    let mut front = Front::scripted(|request| Answer::json(200, json!({"path": request.path()})));
-    let address = front.address();
+    let mut faulty =
+        FaultyServer::scripted(|request| Answer::json(200, json!({"path": request.path()})));
+    let address = faulty.address();
     assert_eq!(Request::get("/a").send(address).json()["path"], "/a");
 
-    front.set(Mode::Hold);
+    faulty.set(Mode::Hold);
     let held = std::thread::spawn(move || Request::get("/held").send(address).json());
-    wasm_tests::real::eventually("request on hold", || (front.count("/held") == 1).then_some(()));
+    wasm_tests::real::eventually("request on hold", || (faulty.count("/held") == 1).then_some(()));
     assert!(!held.is_finished());
-    front.set(Mode::Pass);
+    faulty.set(Mode::Pass);
     assert_eq!(held.join().expect("an answer")["path"], "/held");
 
-    front.set(Mode::Status(500));
+    faulty.set(Mode::Status(500));
     assert_eq!(Request::get("/b").send(address).status(), 500);
-    front.set(Mode::Garbage);
+    faulty.set(Mode::Garbage);
     assert_eq!(Request::get("/b").send(address).json(), json!(null));
     for broken in [Mode::Truncate, Mode::HangUp] {
-        front.set(broken);
+        faulty.set(broken);
         assert!(Request::get("/b").try_send(address).is_err(), "{broken:?}");
     }
-    front.stop();
+    faulty.stop();
     assert!(Request::get("/b").try_send(address).is_err());
-    front.resume();
+    faulty.resume();
     assert_eq!(Request::get("/a").send(address).json()["path"], "/a");
-    assert_eq!((front.count("/a"), front.count("/b"), front.count("/")), (2, 4, 7));
+    assert_eq!((faulty.count("/a"), faulty.count("/b"), faulty.count("/")), (2, 4, 7));
 }
 
 #[test]
 fn a_front_passes_a_request_on_unchanged() {
     let echo = Echo::start();
-    let front = Front::before(echo.address());
+    let faulty = FaultyServer::before(echo.address());
     let request = Request::post("/x?y=z", "body").header("authorization", "Bearer t");
 
-    let answer = request.send(front.address());
+    let answer = request.send(faulty.address());
 
     assert_eq!((answer.status(), answer.json()["path"].as_str()), (200, Some("/x?y=z")));
     assert_eq!(answer.header("content-type").as_deref(), Some("application/json"));

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use tokens::{PRINTED, SEED};
 use wasm_tests::real::{
-    Answer, Echo, Filter, Front, Gateway, Message, Mode, Proxy, Request, Setup, eventually,
+    Answer, Echo, FaultyServer, Filter, Gateway, Message, Mode, Proxy, Request, Setup, eventually,
 };
 
 const RSA: &str = include_str!("../../filters/jwt-auth/src/keys/rsa3072.pem");
@@ -122,7 +122,7 @@ fn what_the_real_admin_service_revokes_ends_under_every_name_that_a_token_may_us
 /// An identity provider, and a gateway that trusts it.
 struct Provided {
     keys: Arc<Mutex<String>>,
-    provider: Front,
+    provider: FaultyServer,
     envoy: Proxy,
     echo: Echo,
 }
@@ -161,7 +161,7 @@ impl Provided {
     fn start(keys: &[&SigningKey], more: &Value) -> Self {
         let keys = Arc::new(Mutex::new(set(keys)));
         let served = Arc::clone(&keys);
-        let provider = Front::scripted(move |request: &Message| {
+        let provider = FaultyServer::scripted(move |request: &Message| {
             assert_eq!(request.path(), "/.well-known/jwks.json");
             let keys = served.lock().expect("no panic").clone();
             Answer::json(200, serde_json::from_str::<Value>(&keys).expect("JSON"))

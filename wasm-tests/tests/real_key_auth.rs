@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wasm_tests::real::{
-    Admin, Echo, Filter, Front, Gateway, Message, Mode, Proxy, Request, Setup, eventually,
+    Admin, Echo, FaultyServer, Filter, Gateway, Message, Mode, Proxy, Request, Setup, eventually,
 };
 
 const KEY: &str = "the-key-of-ana";
@@ -230,7 +230,7 @@ fn no_key_leaves_the_gateway_and_none_is_logged() {
     gateway.refused(&Request::get("/").header("apikey", "secret ../?#%00"));
     gateway.refused(&Request::get(smuggled));
 
-    let asked = gateway.front.requests();
+    let asked = gateway.faulty_admin.requests();
     assert!(asked.iter().any(|request| request.path().starts_with("/identities/key-auth/")));
     for request in &asked {
         let all = format!("{request:?} {}", String::from_utf8_lossy(&request.body));
@@ -301,11 +301,11 @@ fn a_key_that_cannot_be_looked_up_is_neither_accepted_nor_called_wrong() {
         Mode::Status(500),
         Mode::Status(404),
     ] {
-        gateway.front.set(broken);
+        gateway.faulty_admin.set(broken);
         let answer = gateway.refused(&Request::get("/").header("apikey", KEY));
         assert_eq!(answer.0, 503, "{broken:?}: {answer:?}");
     }
-    gateway.front.set(Mode::Pass);
+    gateway.faulty_admin.set(Mode::Pass);
     eventually("key that is accepted once the service is back", || {
         let answer = gateway.send(&Request::get("/").header("apikey", KEY));
         (answer.status() == 200).then_some(())
@@ -316,7 +316,7 @@ fn a_key_that_cannot_be_looked_up_is_neither_accepted_nor_called_wrong() {
 fn the_admin_service_is_asked_with_the_gateways_token_from_the_environment() {
     let token = "gateway-token-of-forty-characters-length";
     let admin = Admin::with_tokens(&"a".repeat(40), token);
-    let front = Front::before(admin.address());
+    let faulty_admin = FaultyServer::before(admin.address());
     let echo = Echo::start();
     let settings = |token: Value| {
         let mut admin = json!({"upstream": "admin", "authority": "gatehouse.test"});
@@ -331,7 +331,7 @@ fn the_admin_service_is_asked_with_the_gateways_token_from_the_environment() {
         vec![settings(json!({"token_env": "TOKEN"})).environment("TOKEN", token)],
     )
     .listener("without", vec![settings(json!({})).vm_id("without")])
-    .cluster("admin", front.address());
+    .cluster("admin", faulty_admin.address());
     let envoy = Proxy::start(&setup);
     admin.create("/consumers", &json!({"username": "ana"}));
     admin.create("/consumers/ana/key-auth", &json!({"key": KEY}));
@@ -340,7 +340,7 @@ fn the_admin_service_is_asked_with_the_gateways_token_from_the_environment() {
     assert_eq!(envoy.send(&request).status(), 200);
     assert_eq!(request.send(envoy.address("without")).status(), 503, "the service refuses to tell");
     let bearer = format!("Bearer {token}");
-    let asked = front.requests();
+    let asked = faulty_admin.requests();
     assert!(asked.iter().any(|r| r.header("authorization").as_deref() == Some(&bearer)));
     assert!(!envoy.log().contains(token));
 }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wasm_tests::real::{
-    Admin, Connection, Echo, Filter, Front, Gateway, Mode, Proxy, Request, Setup, eventually,
+    Admin, Connection, Echo, FaultyServer, Filter, Gateway, Mode, Proxy, Request, Setup, eventually,
 };
 
 fn limits(settings: Value) -> Vec<Filter> {
@@ -215,13 +215,13 @@ fn consumers_have_their_own_counts_and_a_group_its_own_limit() {
 /// Gateways that count at one gatehouse-admin.
 struct Several {
     gateways: Vec<Proxy>,
-    front: Front,
+    faulty_admin: FaultyServer,
     _behind: (Admin, Echo),
 }
 
 fn several(count: usize, workers: u32, settings: &Value) -> Several {
     let (echo, admin) = (Echo::start(), Admin::start());
-    let front = Front::before(admin.address());
+    let faulty_admin = FaultyServer::before(admin.address());
     // A busy machine is no reason for a 503.
     let service =
         json!({"upstream": "admin", "authority": admin.address().to_string(), "timeout": 60_000});
@@ -229,11 +229,11 @@ fn several(count: usize, workers: u32, settings: &Value) -> Several {
         with(json!({"admin": service, "policy": "cluster", "limit_by": "ip"}), settings.clone());
     let setup = || {
         Setup::new(echo.address(), limits(settings.clone()))
-            .cluster("admin", front.address())
+            .cluster("admin", faulty_admin.address())
             .concurrency(workers)
     };
     let gateways = (0..count).map(|_| Proxy::start(&setup())).collect();
-    Several { gateways, front, _behind: (admin, echo) }
+    Several { gateways, faulty_admin, _behind: (admin, echo) }
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn gateways_that_ask_admit_exactly_the_limit_together() {
     let (rush, asked) = within_an_hour(|| {
         let several = several(2, 2, &json!({"hour": 50, "day": 1000}));
         let gateways: Vec<&Proxy> = several.gateways.iter().collect();
-        (rush(&gateways, 8, refused_often), several.front.count("/counters") as u64)
+        (rush(&gateways, 8, refused_often), several.faulty_admin.count("/counters") as u64)
     });
     assert_eq!((rush.admitted(), rush.other()), (50, 0));
     assert!(asked >= 50 + rush.refused());
@@ -253,7 +253,7 @@ fn without_its_admin_service_a_gateway_counts_for_itself_or_refuses() {
         let statuses = within_an_hour(|| {
             let several = several(1, 1, &json!({"hour": 2, "fault_tolerant": tolerant}));
             [Mode::HangUp, Mode::Garbage, Mode::Stranger].map(|mode| {
-                several.front.set(mode);
+                several.faulty_admin.set(mode);
                 several.gateways[0].send(&Request::get("/")).status()
             })
         });

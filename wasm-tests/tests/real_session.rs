@@ -159,7 +159,7 @@ fn a_stored_session_goes_all_the_way_and_ends_at_the_service() {
             assert_eq!(answer.status(), 200, "{}", gateway.envoy.log());
         }
     }
-    let asked = gateway.front.requests();
+    let asked = gateway.faulty_admin.requests();
     let rows: Vec<&Message> = asked.iter().filter(|r| r.path().starts_with("/sessions/")).collect();
     assert!(
         rows.iter().any(|row| row.method() == "PUT")
@@ -259,7 +259,7 @@ fn while_the_service_is_away_nobody_is_called_a_stranger_and_no_session_begins()
     let mut browser = Browser::default();
     assert_eq!(browser.send(&gateway.envoy, login()).all("set-cookie").len(), 1);
     assert_eq!(browser.send(&gateway.envoy, browse()).status(), 200);
-    gateway.front.set(Mode::HangUp);
+    gateway.faulty_admin.set(Mode::HangUp);
     eventually("session that cannot be asked for", || {
         (browser.send(&gateway.envoy, browse()).status() == 503).then_some(())
     });
@@ -267,7 +267,7 @@ fn while_the_service_is_away_nobody_is_called_a_stranger_and_no_session_begins()
     assert_eq!(Browser::default().send(&gateway.envoy, browse()).status(), 401);
     let entered = Browser::default().send(&gateway.envoy, login());
     assert_eq!((entered.status(), entered.all("set-cookie").len()), (200, 0));
-    gateway.front.set(Mode::Pass);
+    gateway.faulty_admin.set(Mode::Pass);
     eventually("session that is back", || {
         (browser.send(&gateway.envoy, browse()).status() == 200).then_some(())
     });

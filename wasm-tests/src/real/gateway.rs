@@ -1,10 +1,11 @@
-//! All of it together: a proxy with filters, the admin service behind a front, and the upstream.
+//! A complete installation: a proxy with filters, gatehouse-admin behind a `FaultyServer`, and an
+//! upstream.
 
 use super::admin::Admin;
 use super::client::Request;
 use super::echo::Echo;
 use super::eventually;
-use super::front::Front;
+use super::faulty_server::FaultyServer;
 use super::proxy::Proxy;
 use super::setup::{Filter, Setup};
 use super::wire::Message;
@@ -14,8 +15,8 @@ use serde_json::{Value, json};
 pub struct Gateway {
     /// The proxy.
     pub envoy: Proxy,
-    /// Between the proxy and the admin service.
-    pub front: Front,
+    /// The server between the proxy and the admin service, by which a test damages answers.
+    pub faulty_admin: FaultyServer,
     /// The admin service.
     pub admin: Admin,
     /// The upstream.
@@ -39,7 +40,7 @@ impl Gateway {
     ) -> Self {
         let (echo, admin) = (Echo::start(), Admin::start());
         prepare(&admin);
-        let front = Front::before(admin.address());
+        let faulty_admin = FaultyServer::before(admin.address());
         let settings = json!({
             "upstream": "admin",
             // Without tokens the service answers to its own name only.
@@ -49,10 +50,10 @@ impl Gateway {
             "poll_interval": 1,
         });
         let setup = Setup::new(echo.address(), filters(&settings))
-            .cluster("admin", front.address())
+            .cluster("admin", faulty_admin.address())
             .concurrency(workers);
         let envoy = Proxy::start(&setup);
-        Self { envoy, front, admin, echo }
+        Self { envoy, faulty_admin, admin, echo }
     }
 
     /// Creates a consumer with an API key and App IDs, and gives its id.
@@ -63,7 +64,7 @@ impl Gateway {
 
     /// How many callouts were more than the regular look for changes.
     pub fn lookups(&self) -> usize {
-        self.front.requests().len() - self.front.count("/changes")
+        self.faulty_admin.requests().len() - self.faulty_admin.count("/changes")
     }
 
     /// Sends these requests until the filters know all that they need: a filter that starts forgets what
@@ -71,10 +72,10 @@ impl Gateway {
     #[track_caller]
     pub fn settle(&self, requests: &[Request]) {
         eventually("requests that need no lookup", || {
-            let (before, polls) = (self.lookups(), self.front.count("/changes"));
+            let (before, polls) = (self.lookups(), self.faulty_admin.count("/changes"));
             eventually("list of changes", || {
                 requests.iter().for_each(|request| drop(self.send(request)));
-                (self.front.count("/changes") >= polls + 4).then_some(())
+                (self.faulty_admin.count("/changes") >= polls + 4).then_some(())
             });
             (self.lookups() == before).then_some(())
         });

@@ -7,9 +7,9 @@
 //! | `envoy.rs`   | a setup as Envoy's configuration, and the Envoy that runs it         |
 //! | `kong_files.rs` | a setup as what Kong reads: `kong.conf`, declarative, modules     |
 //! | `kong.rs`    | the Kong that runs it, by its own command line, and a look at its log |
-//! | `gateway.rs` | all of it together: clients, gateway, front, admin service, upstream |
+//! | `gateway.rs` | all of it together: clients, gateway, faulty_admin, admin service, upstream |
 //! | `admin.rs`   | `gatehouse-admin` on SQLite: start, stop, kill, put a database back  |
-//! | `front.rs`   | stands before an admin service: counts callouts, breaks answers      |
+//! | `faulty_server.rs`   | stands before an admin service: counts callouts, breaks answers      |
 //! | `echo.rs`    | the upstream: answers with what it received                          |
 //! | `server.rs`  | an HTTP/1.1 server that does what a script says                      |
 //! | `client.rs`  | an HTTP/1.1 client that sends any bytes                              |
@@ -24,7 +24,7 @@ mod admin;
 mod client;
 mod echo;
 mod envoy;
-mod front;
+mod faulty_server;
 mod gateway;
 mod kong;
 mod kong_files;
@@ -39,7 +39,7 @@ pub use admin::Admin;
 pub use client::{Connection, Request};
 pub use echo::{Echo, Received};
 pub use envoy::Envoy;
-pub use front::{Front, Mode};
+pub use faulty_server::{FaultyServer, Mode};
 pub use gateway::Gateway;
 pub use kong::Kong;
 pub use kong_files::KongFiles;

@@ -1,4 +1,5 @@
-//! Stands before an admin service: counts what gateways ask, holds answers back, and breaks them.
+//! A server between a gateway and a service, such as gatehouse-admin, whose answers a test can
+//! delay or damage. It also records every request.
 
 use super::client::Request;
 use super::server::{Answer, Server, lock};
@@ -7,27 +8,27 @@ use serde_json::json;
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// What the front does with a request.
+/// The treatment of each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Passes it on.
+    /// Passes the request on.
     Pass,
-    /// Keeps it waiting until the mode changes, then does what the new one says.
+    /// Holds the request until the mode changes, then treats it by the new mode.
     Hold,
-    /// Answers with this status and a JSON body that is not the service's.
+    /// Answers with this status and a JSON body that the service would not send.
     Status(u16),
-    /// Passes it on and breaks the connection in the middle of the answer's body.
+    /// Passes the request on, and closes the connection after half of the response body.
     Truncate,
-    /// Answers 200 with bytes that are no JSON.
+    /// Answers 200 with a body that is not JSON.
     Garbage,
-    /// Answers 200 with a JSON document of another shape.
+    /// Answers 200 with a JSON document of an unexpected shape.
     Stranger,
-    /// Ends the connection without an answer.
+    /// Closes the connection without a response.
     HangUp,
 }
 
-/// The front; a gateway's `admin` cluster points here.
-pub struct Front {
+/// A running server. The cluster `admin` of a test's gateway points to it.
+pub struct FaultyServer {
     server: Server,
     shared: Arc<Shared>,
 }
@@ -38,13 +39,13 @@ struct Shared {
     requests: Mutex<Vec<Message>>,
 }
 
-impl Front {
-    /// Before a service at this address.
+impl FaultyServer {
+    /// Starts a server that passes requests on to the service at this address.
     pub fn before(service: SocketAddr) -> Self {
         Self::scripted(move |request| forward(request, service))
     }
 
-    /// Instead of a service: this script answers.
+    /// Starts a server in which `service` answers, instead of a second server.
     pub fn scripted(service: impl Fn(&Message) -> Answer + Send + Sync + 'static) -> Self {
         let shared = Arc::new(Shared {
             mode: Mutex::new(Mode::Pass),
@@ -66,50 +67,51 @@ impl Front {
         Self { server, shared }
     }
 
-    /// Where it listens.
+    /// The address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// From now on does this; requests on hold follow.
+    /// Changes the mode, also for the requests that are on hold.
     pub fn set(&self, mode: Mode) {
         *lock(&self.shared.mode) = mode;
         self.shared.changed.notify_all();
     }
 
-    /// Goes away, as a stopped service does.
+    /// Closes the port and every connection, as a stopped service does.
     pub fn stop(&mut self) {
         self.set(Mode::HangUp);
         self.server.stop();
     }
 
-    /// Comes back.
+    /// Listens again on the earlier port, in the mode `Pass`.
     pub fn resume(&mut self) {
         self.set(Mode::Pass);
         self.server.resume();
     }
 
-    /// How many requests for a path that contains `part` have come.
+    /// The number of requests so far whose path contains `part`.
     pub fn count(&self, part: &str) -> usize {
         lock(&self.shared.requests).iter().filter(|r| r.path().contains(part)).count()
     }
 
-    /// Every request that has come.
+    /// Every request so far, in order of arrival.
     pub fn requests(&self) -> Vec<Message> {
         lock(&self.shared.requests).clone()
     }
 }
 
-impl Drop for Front {
+impl Drop for FaultyServer {
     fn drop(&mut self) {
-        // Whoever is on hold goes home.
+        // Releases the requests that are on hold.
         self.set(Mode::HangUp);
     }
 }
 
 impl Shared {
+    /// Waits while the mode is `Hold`.
     fn mode_to_act_on(&self) -> Mode {
-        // The test changes the mode, or ends and drops the front, which changes it too.
+        // The wait ends: the test changes the mode, or `drop` does.
         let waiting = self.changed.wait_while(lock(&self.mode), |mode| *mode == Mode::Hold);
         *waiting.unwrap_or_else(PoisonError::into_inner)
     }
