@@ -157,7 +157,7 @@ impl Serve {
     /// Reads the key that encrypts secrets at rest.
     pub(crate) fn vault(&self) -> Result<Vault, Unsafe> {
         const FLAG: &str = "--encryption-key-file";
-        let Some(file) = &self.encryption_key_file else { return Ok(Vault::open()) };
+        let Some(file) = &self.encryption_key_file else { return Ok(Vault::plaintext()) };
         let text = std::fs::read_to_string(file).map_err(|error| unreadable(FLAG, file, &error))?;
         Vault::with_key(&text).ok_or_else(|| {
             unreadable(FLAG, file, &"holds something else than 32 octets in hex or base64")

@@ -33,7 +33,7 @@ pub(crate) enum Stuck {
 
 impl Vault {
     /// Without a key: nothing is sealed.
-    pub(crate) const fn open() -> Self {
+    pub(crate) const fn plaintext() -> Self {
         Self { key: None }
     }
 
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(vault.unseal("other row", &sealed), Err(Stuck::WrongKey));
         let other = Vault::with_key(&"1f".repeat(32)).unwrap();
         assert_eq!(other.unseal("row", &sealed), Err(Stuck::WrongKey));
-        assert_eq!(Vault::open().unseal("row", &sealed), Err(Stuck::NoKey));
+        assert_eq!(Vault::plaintext().unseal("row", &sealed), Err(Stuck::NoKey));
         for len in 0..sealed.len() {
             assert!(vault.unseal("row", &sealed[..len]).is_err(), "{len}");
         }
@@ -125,8 +125,8 @@ mod tests {
 
     #[test]
     fn without_a_key_a_secret_is_stored_as_it_is() {
-        let stored = Vault::open().seal("row", "s").unwrap();
-        assert_eq!(Vault::open().unseal("row", &stored).as_deref(), Ok("s"));
+        let stored = Vault::plaintext().seal("row", "s").unwrap();
+        assert_eq!(Vault::plaintext().unseal("row", &stored).as_deref(), Ok("s"));
         let vault = Vault::with_key(&STANDARD.encode([7; 32])).unwrap();
         assert_eq!(vault.unseal("row", &stored).as_deref(), Ok("s"), "from before there was a key");
     }
