@@ -22,7 +22,7 @@ pub(crate) struct Vault {
 
 /// Why a secret cannot be sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stuck {
+pub(crate) enum SealError {
     /// It is sealed, and no key was given.
     NoKey,
     /// It was sealed with another key or for another row, or it was changed.
@@ -50,29 +50,29 @@ impl Vault {
     }
 
     /// `secret` as it is to be stored for the row `id`.
-    pub(crate) fn seal(&self, id: &str, secret: &str) -> Result<String, Stuck> {
+    pub(crate) fn seal(&self, id: &str, secret: &str) -> Result<String, SealError> {
         let Some(key) = &self.key else { return Ok(format!("{PLAIN}{secret}")) };
         let mut nonce = [0_u8; NONCE_LEN];
-        getrandom::fill(&mut nonce).map_err(|_| Stuck::NoRandomness)?;
+        getrandom::fill(&mut nonce).map_err(|_| SealError::NoRandomness)?;
         let mut text = secret.as_bytes().to_vec();
         key.seal_in_place_append_tag(
             Nonce::assume_unique_for_key(nonce),
             Aad::from(id.as_bytes()),
             &mut text,
         )
-        .map_err(|_| Stuck::WrongKey)?;
+        .map_err(|_| SealError::WrongKey)?;
         Ok(format!("{SEALED}{}", STANDARD.encode([&nonce[..], &text].concat())))
     }
 
     /// What was stored for the row `id`.
-    pub(crate) fn unseal(&self, id: &str, stored: &str) -> Result<String, Stuck> {
+    pub(crate) fn unseal(&self, id: &str, stored: &str) -> Result<String, SealError> {
         if let Some(secret) = stored.strip_prefix(PLAIN) {
             return Ok(secret.to_owned());
         }
-        let key = self.key.as_ref().ok_or(Stuck::NoKey)?;
+        let key = self.key.as_ref().ok_or(SealError::NoKey)?;
         let sealed = stored.strip_prefix(SEALED).and_then(|text| STANDARD.decode(text).ok());
-        let sealed = sealed.ok_or(Stuck::WrongKey)?;
-        let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(Stuck::WrongKey)?;
+        let sealed = sealed.ok_or(SealError::WrongKey)?;
+        let (nonce, text) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(SealError::WrongKey)?;
         let mut text = text.to_vec();
         let opened = key
             .open_in_place(
@@ -80,8 +80,8 @@ impl Vault {
                 Aad::from(id.as_bytes()),
                 &mut text,
             )
-            .map_err(|_| Stuck::WrongKey)?;
-        String::from_utf8(opened.to_vec()).map_err(|_| Stuck::WrongKey)
+            .map_err(|_| SealError::WrongKey)?;
+        String::from_utf8(opened.to_vec()).map_err(|_| SealError::WrongKey)
     }
 }
 
@@ -93,7 +93,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     bytes.filter(|bytes| bytes.len() == KEY_LEN)
 }
 
-impl fmt::Display for Stuck {
+impl fmt::Display for SealError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoKey => "a secret is encrypted, which needs --encryption-key-file",
@@ -114,10 +114,10 @@ mod tests {
         assert!(sealed.starts_with(SEALED) && !sealed.contains("supersecret"));
         assert_ne!(sealed, vault.seal("row", "supersecret").unwrap(), "a nonce is used once");
         assert_eq!(vault.unseal("row", &sealed).as_deref(), Ok("supersecret"));
-        assert_eq!(vault.unseal("other row", &sealed), Err(Stuck::WrongKey));
+        assert_eq!(vault.unseal("other row", &sealed), Err(SealError::WrongKey));
         let other = Vault::with_key(&"1f".repeat(32)).unwrap();
-        assert_eq!(other.unseal("row", &sealed), Err(Stuck::WrongKey));
-        assert_eq!(Vault::plaintext().unseal("row", &sealed), Err(Stuck::NoKey));
+        assert_eq!(other.unseal("row", &sealed), Err(SealError::WrongKey));
+        assert_eq!(Vault::plaintext().unseal("row", &sealed), Err(SealError::NoKey));
         for len in 0..sealed.len() {
             assert!(vault.unseal("row", &sealed[..len]).is_err(), "{len}");
         }

@@ -326,8 +326,8 @@ async fn check(tx: &mut Tx, new: &Open, is_new: bool) -> Result<(), Refusal> {
 
 fn seal(vault: &Vault, new: &mut Open) -> Result<(), Refusal> {
     let sealed = new.secret.as_ref().map(|secret| vault.seal(&new.stored.id, secret));
-    new.stored.secret = sealed.transpose().map_err(|stuck| {
-        tracing::error!(error = %stuck, "a secret cannot be sealed");
+    new.stored.secret = sealed.transpose().map_err(|error| {
+        tracing::error!(error = %error, "a secret cannot be sealed");
         Refusal::Broken
     })?;
     Ok(())
@@ -335,8 +335,8 @@ fn seal(vault: &Vault, new: &mut Open) -> Result<(), Refusal> {
 
 fn opened(vault: &Vault, stored: JwtSecret) -> Result<Open, Refusal> {
     let secret = stored.secret.as_ref().map(|secret| vault.unseal(&stored.id, secret));
-    let secret = secret.transpose().map_err(|stuck| {
-        tracing::error!(error = %stuck, "a secret cannot be opened");
+    let secret = secret.transpose().map_err(|error| {
+        tracing::error!(error = %error, "a secret cannot be opened");
         Refusal::Broken
     })?;
     Ok(Open { stored, secret })

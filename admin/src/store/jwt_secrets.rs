@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Row};
 
 use super::{Cursor, Store, Tx, storable};
-use crate::vault::{PLAIN, SEALED, Stuck, Vault};
+use crate::vault::{PLAIN, SEALED, SealError, Vault};
 
 /// A JWT credential as it is stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -28,17 +28,17 @@ const COLUMNS: &str =
     "id, consumer_id, jwt_key, algorithm, secret, rsa_public_key, tags, created_at";
 
 /// Why the stored secrets cannot be used.
-pub(crate) enum Sealing {
-    Stuck(Stuck),
+pub(crate) enum SecretsError {
+    Vault(SealError),
     Database(sqlx::Error),
 }
 
 impl Store {
     /// Seals what was stored before there was a key, and refuses secrets that cannot be opened.
-    pub(crate) async fn seal_secrets(&self, vault: &Vault) -> Result<usize, Sealing> {
+    pub(crate) async fn seal_secrets(&self, vault: &Vault) -> Result<usize, SecretsError> {
         let mut tx = self.read().await?;
         for (id, secret) in tx.secrets_like(SEALED, 1).await? {
-            vault.unseal(&id, &secret).map_err(Sealing::Stuck)?;
+            vault.unseal(&id, &secret).map_err(SecretsError::Vault)?;
         }
         drop(tx);
         let mut total: usize = 0;
@@ -49,8 +49,8 @@ impl Store {
                 break;
             }
             for (id, secret) in plain {
-                let secret = vault.unseal(&id, &secret).map_err(Sealing::Stuck)?;
-                let sealed = vault.seal(&id, &secret).map_err(Sealing::Stuck)?;
+                let secret = vault.unseal(&id, &secret).map_err(SecretsError::Vault)?;
+                let sealed = vault.seal(&id, &secret).map_err(SecretsError::Vault)?;
                 sqlx::query("UPDATE jwt_secrets SET secret = $1 WHERE id = $2")
                     .bind(sealed)
                     .bind(id)
@@ -200,16 +200,16 @@ impl JwtSecret {
     }
 }
 
-impl From<sqlx::Error> for Sealing {
+impl From<sqlx::Error> for SecretsError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
 }
 
-impl std::fmt::Display for Sealing {
+impl std::fmt::Display for SecretsError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Stuck(stuck) => stuck.fmt(f),
+            Self::Vault(error) => error.fmt(f),
             Self::Database(error) => error.fmt(f),
         }
     }
