@@ -5,8 +5,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::answer::Refusal;
-use super::belongings::field;
 use super::fields::{self, Fields, Given};
+use super::owned::field;
 use crate::store::Kind;
 
 /// What an operator decided about names and sizes.

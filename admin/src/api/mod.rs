@@ -4,7 +4,7 @@
 //! |-----------------|------------------------------------------------------------|
 //! | `entrance.rs`   | what every request passes: host, origin, token, path       |
 //! | `consumers.rs`  | `/consumers`                                               |
-//! | `belongings.rs` | App IDs, groups and API keys                               |
+//! | `owned.rs`      | App IDs, groups and API keys                               |
 //! | `jwts.rs`       | JWT credentials                                            |
 //! | `draft.rs`      | what a request says about one of these                     |
 //! | `changes.rs`    | `/changes`                                                 |
@@ -21,7 +21,6 @@
 //! | `answer.rs`     | what goes back                                             |
 
 mod answer;
-mod belongings;
 mod body;
 mod changes;
 mod consumers;
@@ -31,6 +30,7 @@ mod entrance;
 mod fields;
 mod identities;
 mod jwts;
+mod owned;
 mod query;
 mod sessions;
 mod status;
@@ -100,9 +100,9 @@ const ELSEWHERE: [&str; 8] = [
 pub(crate) fn router(app: App) -> Router {
     let mut router = Router::new()
         .merge(consumers::routes())
-        .merge(belongings::routes(Kind::AppId))
-        .merge(belongings::routes(Kind::Acl))
-        .merge(belongings::routes(Kind::Key))
+        .merge(owned::routes(Kind::AppId))
+        .merge(owned::routes(Kind::Acl))
+        .merge(owned::routes(Kind::Key))
         .merge(jwts::routes())
         .merge(changes::routes())
         .merge(identities::routes())

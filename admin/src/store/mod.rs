@@ -7,7 +7,7 @@
 //! | `transaction.rs`| reading at one point in time, writing one after another     |
 //! | `ledger.rs`     | the history of changes, its numbers and its epoch           |
 //! | `consumers.rs`  | consumers                                                   |
-//! | `belongings.rs` | what belongs to a consumer: groups, App IDs, API keys       |
+//! | `owned.rs`      | what belongs to a consumer: groups, App IDs, API keys       |
 //! | `jwt_secrets.rs`| JWT credentials                                             |
 //! | `identities.rs` | who an API key or a name belongs to                         |
 //! | `sessions.rs`   | sessions and revocations, for the gateways                  |
@@ -17,7 +17,6 @@
 //!
 //! The statements are the same text for both databases.
 
-mod belongings;
 mod consumers;
 mod counters;
 mod database;
@@ -26,14 +25,15 @@ mod identities;
 mod jwt_secrets;
 mod ledger;
 mod migrations;
+mod owned;
 mod sessions;
 mod subjects;
 mod transaction;
 
-pub(crate) use belongings::{Belonging, Filter, Kind};
 pub(crate) use consumers::Consumer;
 pub(crate) use jwt_secrets::JwtSecret;
 pub(crate) use ledger::Fetched;
+pub(crate) use owned::{Filter, Kind, Owned};
 pub(crate) use sessions::Session;
 pub(crate) use subjects::{Noted, Who};
 pub(crate) use transaction::Tx;

@@ -16,7 +16,7 @@ pub(crate) enum Kind {
 
 /// Something that belongs to a consumer, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Belonging {
+pub(crate) struct Owned {
     pub(crate) id: String,
     pub(crate) consumer_id: String,
     /// The group, the App ID, or the digest of the API key.
@@ -87,14 +87,14 @@ impl Store {
 
 impl Tx {
     /// Those that match and have not expired at `now`, after `after`, oldest first.
-    pub(crate) async fn belongings(
+    pub(crate) async fn list_owned(
         &mut self,
         kind: Kind,
         filter: &Filter,
         now: i64,
         after: &Cursor,
         size: i64,
-    ) -> sqlx::Result<Vec<Belonging>> {
+    ) -> sqlx::Result<Vec<Owned>> {
         let (condition, values) = filter.condition(kind);
         let statement = format!(
             "SELECT id, consumer_id, {} AS value, tags, created_at, expires_at FROM {} \
@@ -112,7 +112,7 @@ impl Tx {
             query = query.bind(value);
         }
         let rows = query.fetch_all(self.connection()).await?;
-        rows.iter().map(Belonging::from_row).collect()
+        rows.iter().map(Owned::from_row).collect()
     }
 
     /// How many match and have not expired at `now`.
@@ -143,12 +143,12 @@ impl Tx {
     }
 
     /// The one that matches, if it has not expired at `now`.
-    pub(crate) async fn belonging(
+    pub(crate) async fn find_owned(
         &mut self,
         kind: Kind,
         filter: &Filter,
         now: i64,
-    ) -> sqlx::Result<Option<Belonging>> {
+    ) -> sqlx::Result<Option<Owned>> {
         if [&filter.id, &filter.consumer_id, &filter.value]
             .into_iter()
             .flatten()
@@ -156,10 +156,10 @@ impl Tx {
         {
             return Ok(None);
         }
-        Ok(self.belongings(kind, filter, now, &Cursor::start(), 1).await?.pop())
+        Ok(self.list_owned(kind, filter, now, &Cursor::start(), 1).await?.pop())
     }
 
-    pub(crate) async fn insert(&mut self, kind: Kind, new: &Belonging) -> sqlx::Result<()> {
+    pub(crate) async fn insert(&mut self, kind: Kind, new: &Owned) -> sqlx::Result<()> {
         let statement = format!(
             "INSERT INTO {} (id, consumer_id, {}, tags, created_at, expires_at) \
              VALUES ($1, $2, $3, $4, $5, $6)",
@@ -175,14 +175,14 @@ impl Tx {
             .bind(new.expires_at)
             .execute(self.connection())
             .await?;
-        self.note_belonging(kind, Operation::Create, new).await
+        self.note_owned(kind, Operation::Create, new).await
     }
 
     pub(crate) async fn update(
         &mut self,
         kind: Kind,
-        old: &Belonging,
-        new: &Belonging,
+        old: &Owned,
+        new: &Owned,
     ) -> sqlx::Result<()> {
         let statement = format!(
             "UPDATE {} SET consumer_id = $1, {} = $2, tags = $3, expires_at = $4 WHERE id = $5",
@@ -198,25 +198,25 @@ impl Tx {
             .execute(self.connection())
             .await?;
         if (&old.consumer_id, &old.value) != (&new.consumer_id, &new.value) {
-            self.note_belonging(kind, Operation::Update, old).await?;
+            self.note_owned(kind, Operation::Update, old).await?;
         }
-        self.note_belonging(kind, Operation::Update, new).await
+        self.note_owned(kind, Operation::Update, new).await
     }
 
-    pub(crate) async fn delete(&mut self, kind: Kind, old: &Belonging) -> sqlx::Result<()> {
+    pub(crate) async fn delete(&mut self, kind: Kind, old: &Owned) -> sqlx::Result<()> {
         let statement = format!("DELETE FROM {} WHERE id = $1", kind.table());
         sqlx::query::<Any>(AssertSqlSafe(statement))
             .bind(old.id.clone())
             .execute(self.connection())
             .await?;
-        self.note_belonging(kind, Operation::Delete, old).await
+        self.note_owned(kind, Operation::Delete, old).await
     }
 
     /// Deletes everything of one kind that belongs to `consumer`, expired or not.
     pub(super) async fn delete_all_of(&mut self, kind: Kind, consumer: &str) -> sqlx::Result<()> {
         let filter = Filter { consumer_id: Some(consumer.to_owned()), ..Filter::default() };
         loop {
-            let some = self.belongings(kind, &filter, i64::MIN, &Cursor::start(), 1000).await?;
+            let some = self.list_owned(kind, &filter, i64::MIN, &Cursor::start(), 1000).await?;
             if some.is_empty() {
                 return Ok(());
             }
@@ -227,7 +227,7 @@ impl Tx {
     }
 
     /// Some of the API keys that have expired at `now`.
-    async fn expired(&mut self, now: i64) -> sqlx::Result<Vec<Belonging>> {
+    async fn expired(&mut self, now: i64) -> sqlx::Result<Vec<Owned>> {
         let rows = sqlx::query(
             "SELECT id, consumer_id, digest AS value, tags, created_at, expires_at \
              FROM keyauth_credentials WHERE expires_at <= $1 ORDER BY expires_at LIMIT 500",
@@ -235,14 +235,14 @@ impl Tx {
         .bind(now)
         .fetch_all(self.connection())
         .await?;
-        rows.iter().map(Belonging::from_row).collect()
+        rows.iter().map(Owned::from_row).collect()
     }
 
-    async fn note_belonging(
+    async fn note_owned(
         &mut self,
         kind: Kind,
         operation: Operation,
-        it: &Belonging,
+        it: &Owned,
     ) -> sqlx::Result<()> {
         self.note(kind.entity(), operation, &it.consumer_id, &it.value).await?;
         // Groups are part of the answer about each API key.
@@ -268,9 +268,9 @@ impl Filter {
     }
 }
 
-// === Belonging ===
+// === Owned ===
 
-impl Belonging {
+impl Owned {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,

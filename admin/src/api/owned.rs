@@ -19,7 +19,7 @@ use super::draft::{Draft, Named};
 use super::fields::{self, Fields, Given};
 use super::query::Query;
 use super::{App, consumers};
-use crate::store::{Belonging, Cursor, Filter, Kind, Tx, now, stamp};
+use crate::store::{Cursor, Filter, Kind, Owned, Tx, now, stamp};
 
 pub(super) fn routes(kind: Kind) -> Router<App> {
     let (under, alone) = match kind {
@@ -114,7 +114,7 @@ async fn list(
         }
     }
     let now = now();
-    let mut page = tx.belongings(kind, &filter, now, &window.after, window.probe()).await?;
+    let mut page = tx.list_owned(kind, &filter, now, &window.after, window.probe()).await?;
     let next = window.cut(&mut page, |it| Cursor { created_at: it.created_at, id: it.id.clone() });
     if kind == Kind::AppId {
         let (next, offset) = next.unzip();
@@ -155,7 +155,7 @@ async fn replace_in(
         (_, Given::Value(named)) => filter.value = Some(named.stored.clone()),
         _ => return Err(draft.value_missing(kind)),
     }
-    match tx.belonging(kind, &filter, now()).await? {
+    match tx.find_owned(kind, &filter, now()).await? {
         Some(old) => store(kind, tx, old, draft, true).await,
         None => insert(kind, tx, consumer_id, draft).await,
     }
@@ -234,7 +234,7 @@ async fn find(
     tx: &mut Tx,
     consumer: Option<&str>,
     item: &str,
-) -> Result<Belonging, Refusal> {
+) -> Result<Owned, Refusal> {
     let consumer_id = match consumer {
         Some(name) => Some(consumers::find(tx, name).await?.id),
         None => None,
@@ -247,14 +247,14 @@ async fn find(
     let now = now();
     if id.is_some() {
         let filter = Filter { id, consumer_id: consumer_id.clone(), value: None };
-        if let Some(found) = tx.belonging(kind, &filter, now).await? {
+        if let Some(found) = tx.find_owned(kind, &filter, now).await? {
             return Ok(found);
         }
     }
     if consumer_id.is_some() || kind == Kind::Key {
         let value = Some(Named::of(kind, item.to_owned()).stored);
         let filter = Filter { id: None, consumer_id, value };
-        if let Some(found) = tx.belonging(kind, &filter, now).await? {
+        if let Some(found) = tx.find_owned(kind, &filter, now).await? {
             return Ok(found);
         }
     }
@@ -292,7 +292,7 @@ async fn insert(kind: Kind, mut tx: Tx, consumer_id: String, draft: Draft) -> An
         Given::Absent | Given::Null => return Err(draft.value_missing(kind)),
     };
     let Named { stored, shown: text } = named;
-    let new = Belonging {
+    let new = Owned {
         id: match draft.id {
             Given::Value(id) => id,
             Given::Absent | Given::Null => Uuid::new_v4().to_string(),
@@ -310,7 +310,7 @@ async fn insert(kind: Kind, mut tx: Tx, consumer_id: String, draft: Draft) -> An
 }
 
 /// Changes what the draft names; with `whole`, what it does not name is as in something new.
-async fn store(kind: Kind, mut tx: Tx, old: Belonging, draft: Draft, whole: bool) -> Answer {
+async fn store(kind: Kind, mut tx: Tx, old: Owned, draft: Draft, whole: bool) -> Answer {
     let now = now();
     let mut new = old.clone();
     let mut key = None;
@@ -345,7 +345,7 @@ async fn store(kind: Kind, mut tx: Tx, old: Belonging, draft: Draft, whole: bool
 async fn check(
     kind: Kind,
     tx: &mut Tx,
-    new: &Belonging,
+    new: &Owned,
     is_new: bool,
     now: i64,
     text: &str,
@@ -354,7 +354,7 @@ async fn check(
     let by_id = Filter { id: Some(new.id.clone()), ..Filter::default() };
     let by_name = Filter { consumer_id, value: Some(new.value.clone()), id: None };
     for (field, filter) in [("id", by_id), (field(kind), by_name)] {
-        let Some(other) = tx.belonging(kind, &filter, i64::MIN).await? else { continue };
+        let Some(other) = tx.find_owned(kind, &filter, i64::MIN).await? else { continue };
         if !is_new && other.id == new.id {
             continue;
         }
@@ -386,14 +386,14 @@ const fn expiry(now: i64, ttl: i64) -> Option<i64> {
     if ttl == 0 { None } else { Some(now.saturating_add(ttl.saturating_mul(1000))) }
 }
 
-fn app_id(it: Belonging) -> admin_api::AppId {
+fn app_id(it: Owned) -> admin_api::AppId {
     let created_at = it.created_at.unsigned_abs();
     admin_api::AppId { id: it.id, appid: it.value, consumer_id: it.consumer_id, created_at }
 }
 
 /// As the requirement document (App IDs) and Kong (the others) print it. The key itself appears only
 /// in the answer to the call that set it.
-fn shown(kind: Kind, it: &Belonging, now: i64, key: Option<&str>) -> Value {
+fn shown(kind: Kind, it: &Owned, now: i64, key: Option<&str>) -> Value {
     let tags = super::stored_json(it.tags.as_deref());
     match kind {
         Kind::AppId => json!(app_id(it.clone())),
