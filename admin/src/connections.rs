@@ -18,7 +18,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use crate::api::Entrance;
+use crate::api::Middleware;
 use crate::metrics::Metrics;
 
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     content-length: 34\r\n\r\n{\"message\":\"too many connections\"}";
 
 pub(crate) struct Connections {
-    entrance: Entrance,
+    middleware: Middleware,
     metrics: Arc<Metrics>,
     tls: Option<TlsAcceptor>,
     room: Arc<Semaphore>,
@@ -50,7 +50,7 @@ pub(crate) struct Connections {
 
 impl Connections {
     pub(crate) fn new(
-        entrance: Entrance,
+        middleware: Middleware,
         metrics: Arc<Metrics>,
         tls: Option<Arc<ServerConfig>>,
         (most, most_of_peer): (u32, u32),
@@ -58,7 +58,7 @@ impl Connections {
         stopped: watch::Receiver<bool>,
     ) -> Self {
         Self {
-            entrance,
+            middleware,
             metrics,
             tls: tls.map(TlsAcceptor::from),
             room: Arc::new(Semaphore::new(most.try_into().unwrap_or(usize::MAX))),
@@ -116,7 +116,7 @@ impl Connections {
         stream: TcpStream,
         held: (OwnedSemaphorePermit, Seat),
     ) -> impl Future<Output = ()> + use<> {
-        let (entrance, tls) = (self.entrance.clone(), self.tls.clone());
+        let (middleware, tls) = (self.middleware.clone(), self.tls.clone());
         let (patience, stopped) = (self.patience, self.stopped.clone());
         let counted = Counted::new(&self.metrics);
         async move {
@@ -125,12 +125,12 @@ impl Connections {
             stream.set_write_timeout(Some(patience));
             let stream = Box::pin(stream);
             match tls {
-                None => converse(stream, entrance, patience, stopped).await,
+                None => converse(stream, middleware, patience, stopped).await,
                 Some(tls) => {
                     if let Ok(Ok(stream)) =
                         tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await
                     {
-                        converse(stream, entrance, patience, stopped).await;
+                        converse(stream, middleware, patience, stopped).await;
                     }
                 }
             }
@@ -206,7 +206,7 @@ impl Drop for Counted {
 /// One connection, request by request.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    entrance: Entrance,
+    middleware: Middleware,
     patience: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -231,7 +231,7 @@ async fn converse(
             TokioIo::new(stream),
             service_fn(move |request| {
                 asks.notify_one();
-                entrance.clone().answer(request)
+                middleware.clone().answer(request)
             }),
         );
     let mut connection = pin!(connection);

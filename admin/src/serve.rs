@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::api::{App, Entrance, Rules, router};
+use crate::api::{App, Middleware, Rules, router};
 use crate::connections::Connections;
 use crate::metrics::Metrics;
 use crate::settings::Serve;
@@ -46,7 +46,7 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
         vault,
         patience,
     };
-    let entrance = Entrance::new(router(app), guard, Arc::clone(&metrics));
+    let middleware = Middleware::new(router(app), guard, Arc::clone(&metrics));
 
     let listener = TcpListener::bind(flags.listen)
         .await
@@ -54,7 +54,7 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     let address = listener.local_addr().map_err(shown)?;
     let (stop, stopped) = watch::channel(false);
     let most = (flags.max_connections, flags.most_of_peer());
-    let connections = Connections::new(entrance, metrics, tls, most, patience, stopped.clone());
+    let connections = Connections::new(middleware, metrics, tls, most, patience, stopped.clone());
     tracing::info!(
         address = %address,
         tls = flags.tls_cert.is_some(),

@@ -2,7 +2,7 @@
 //!
 //! | room            | what is in it                                              |
 //! |-----------------|------------------------------------------------------------|
-//! | `entrance.rs`   | what every request passes: host, origin, token, path       |
+//! | `middleware.rs` | what every request passes: host, origin, token, path       |
 //! | `consumers.rs`  | `/consumers`                                               |
 //! | `owned.rs`      | App IDs, groups and API keys                               |
 //! | `jwts.rs`       | JWT credentials                                            |
@@ -26,10 +26,10 @@ mod changes;
 mod consumers;
 mod counters;
 mod draft;
-mod entrance;
 mod fields;
 mod identities;
 mod jwts;
+mod middleware;
 mod owned;
 mod query;
 mod sessions;
@@ -40,13 +40,12 @@ mod typed;
 
 pub(crate) use answer::Refusal;
 pub(crate) use draft::Rules;
-pub(crate) use entrance::Entrance;
+pub(crate) use middleware::Middleware;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::middleware;
 use axum::routing::{Router, any};
 use serde_json::{Value, json};
 
@@ -115,7 +114,7 @@ pub(crate) fn router(app: App) -> Router {
     }
     router
         .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
-        .route_layer(middleware::from_fn(entrance::authorise))
+        .route_layer(axum::middleware::from_fn(middleware::authorise))
         .fallback(async |_: Request| Refusal::NotFound(None))
         .with_state(app)
 }

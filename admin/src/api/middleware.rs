@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 
 /// The way in.
 #[derive(Clone)]
-pub(crate) struct Entrance {
+pub(crate) struct Middleware {
     router: Router,
     guard: Arc<Guard>,
     metrics: Arc<Metrics>,
@@ -31,7 +31,7 @@ pub(crate) struct Entrance {
 #[derive(Clone)]
 struct Matched(String);
 
-impl Entrance {
+impl Middleware {
     pub(crate) const fn new(router: Router, guard: Arc<Guard>, metrics: Arc<Metrics>) -> Self {
         Self { router, guard, metrics }
     }
