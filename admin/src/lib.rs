@@ -5,7 +5,7 @@
 //! | `settings.rs`    | flags and their twins in the environment, checked         |
 //! | `serve.rs`       | from flags to a service, and to its orderly end           |
 //! | `connections.rs` | how many, how long, with or without TLS                   |
-//! | `guard.rs`       | who may come in                                           |
+//! | `auth.rs`        | who may come in                                           |
 //! | `vault.rs`       | secrets at rest                                          |
 //! | `api/`           | every path, what it reads and what it answers             |
 //! | `counting/`      | what several gateways count together                      |
@@ -13,9 +13,9 @@
 //! | `metrics.rs`     | numbers for Prometheus                                    |
 
 mod api;
+mod auth;
 mod connections;
 mod counting;
-mod guard;
 mod metrics;
 mod serve;
 mod settings;

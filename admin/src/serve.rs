@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// Serves until a signal; an error is a reason not to start.
 pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
-    let guard = Arc::new(flags.guard().map_err(shown)?);
+    let auth = Arc::new(flags.auth().map_err(shown)?);
     let tls = flags.tls().map_err(shown)?;
     let vault = Arc::new(flags.vault().map_err(shown)?);
     let counters = Arc::new(flags.counters().map_err(shown)?);
@@ -46,7 +46,7 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
         vault,
         patience,
     };
-    let middleware = Middleware::new(router(app), guard, Arc::clone(&metrics));
+    let middleware = Middleware::new(router(app), auth, Arc::clone(&metrics));
 
     let listener = TcpListener::bind(flags.listen)
         .await

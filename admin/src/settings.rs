@@ -10,8 +10,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::auth::{Auth, Tokens};
 use crate::counting::{BadUrl, Counters, Redis};
-use crate::guard::{Guard, Tokens};
 use crate::vault::Vault;
 
 /// The admin service of Gatehouse: consumers, credentials and App IDs for the gateways.
@@ -111,11 +111,11 @@ const TOKEN_MAX: usize = 4096;
 
 impl Serve {
     /// Reads the tokens and holds them against the address.
-    pub(crate) fn guard(&self) -> Result<Guard, Unsafe> {
+    pub(crate) fn auth(&self) -> Result<Auth, Unsafe> {
         let admin = self.admin_token_file.as_deref();
         let gateway = self.gateway_token_file.as_deref();
-        let guard = match (admin, gateway) {
-            (None, None) => Guard::Loopback,
+        let auth = match (admin, gateway) {
+            (None, None) => Auth::Loopback,
             (None, Some(_)) => {
                 return Err(Unsafe(
                     "--gateway-token-file needs --admin-token-file: otherwise nobody could write"
@@ -133,14 +133,14 @@ impl Serve {
                             .into(),
                     ));
                 }
-                Guard::Tokens(Tokens::new(&admin, gateway.as_deref()))
+                Auth::Tokens(Tokens::new(&admin, gateway.as_deref()))
             }
         };
         if self.listen.ip().is_loopback() {
-            return Ok(guard);
+            return Ok(auth);
         }
         let listen = self.listen;
-        if matches!(guard, Guard::Loopback) {
+        if matches!(auth, Auth::Loopback) {
             return Err(Unsafe(format!(
                 "--listen {listen} is open to other machines, which needs --admin-token-file"
             )));
@@ -151,7 +151,7 @@ impl Serve {
                  or --insecure where something else encrypts"
             )));
         }
-        Ok(guard)
+        Ok(auth)
     }
 
     /// Reads the key that encrypts secrets at rest.

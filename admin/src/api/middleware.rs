@@ -16,14 +16,14 @@ use tower_service::Service as _;
 
 use super::answer::Refusal;
 use super::{GATEWAY_READS, GATEWAY_WRITES, text};
-use crate::guard::{Guard, Role};
+use crate::auth::{Auth, Role};
 use crate::metrics::Metrics;
 
 /// The way in.
 #[derive(Clone)]
 pub(crate) struct Middleware {
     router: Router,
-    guard: Arc<Guard>,
+    auth: Arc<Auth>,
     metrics: Arc<Metrics>,
 }
 
@@ -32,8 +32,8 @@ pub(crate) struct Middleware {
 struct Matched(String);
 
 impl Middleware {
-    pub(crate) const fn new(router: Router, guard: Arc<Guard>, metrics: Arc<Metrics>) -> Self {
-        Self { router, guard, metrics }
+    pub(crate) const fn new(router: Router, auth: Arc<Auth>, metrics: Arc<Metrics>) -> Self {
+        Self { router, auth, metrics }
     }
 
     /// Answers one request, and keeps count.
@@ -67,7 +67,7 @@ impl Middleware {
 
     fn admit(&self, request: Request<Incoming>) -> Result<Request<Body>, Refusal> {
         let (mut parts, body) = request.into_parts();
-        let role = self.guard.admit(&parts.uri, &parts.headers)?;
+        let role = self.auth.admit(&parts.uri, &parts.headers)?;
         parts.uri = plain(&parts.uri)?;
         parts.extensions.insert(role);
         Ok(Request::from_parts(parts, Body::new(body)))

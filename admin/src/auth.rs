@@ -18,7 +18,7 @@ pub(crate) enum Role {
 }
 
 /// What is demanded of a request.
-pub(crate) enum Guard {
+pub(crate) enum Auth {
     /// No tokens: whoever reaches the loopback interface is the admin, except a web page that the
     /// admin's browser happens to show.
     Loopback,
@@ -31,7 +31,7 @@ pub(crate) struct Tokens {
     gateway: Option<[u8; 32]>,
 }
 
-impl Guard {
+impl Auth {
     /// The role of a request.
     pub(crate) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<Role, Refusal> {
         match self {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     fn admits(pairs: &[(&'static str, &str)]) -> bool {
-        Guard::Loopback.admit(&Uri::from_static("/status"), &headers(pairs)).is_ok()
+        Auth::Loopback.admit(&Uri::from_static("/status"), &headers(pairs)).is_ok()
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
         assert!(!admits(&[]));
         assert!(!admits(&[("host", "localhost"), ("host", "evil.example")]));
         let foreign = Uri::from_static("http://evil.example/status");
-        assert!(Guard::Loopback.admit(&foreign, &headers(&[("host", "localhost")])).is_err());
+        assert!(Auth::Loopback.admit(&foreign, &headers(&[("host", "localhost")])).is_err());
     }
 
     #[test]
