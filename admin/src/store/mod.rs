@@ -5,7 +5,7 @@
 //! | `database.rs`   | opening either database so that a commit is durable         |
 //! | `migrations.rs` | bringing its tables up to date                              |
 //! | `transaction.rs`| reading at one point in time, writing one after another     |
-//! | `ledger.rs`     | the history of changes, its numbers and its epoch           |
+//! | `change_log.rs` | the history of changes, its numbers and its epoch           |
 //! | `consumers.rs`  | consumers                                                   |
 //! | `owned.rs`      | what belongs to a consumer: groups, App IDs, API keys       |
 //! | `jwt_secrets.rs`| JWT credentials                                             |
@@ -17,22 +17,22 @@
 //!
 //! The statements are the same text for both databases.
 
+mod change_log;
 mod consumers;
 mod counters;
 mod database;
 mod expiry;
 mod identities;
 mod jwt_secrets;
-mod ledger;
 mod migrations;
 mod owned;
 mod sessions;
 mod subjects;
 mod transaction;
 
+pub(crate) use change_log::Fetched;
 pub(crate) use consumers::Consumer;
 pub(crate) use jwt_secrets::JwtSecret;
-pub(crate) use ledger::Fetched;
 pub(crate) use owned::{Filter, Kind, Owned};
 pub(crate) use sessions::Session;
 pub(crate) use subjects::{Noted, Who};
@@ -59,8 +59,8 @@ pub(crate) struct Store {
     writers: AnyPool,
     /// How many changes are kept.
     history: i64,
-    /// The newest change that was ever handed out; see `ledger.rs`.
-    seen: Mutex<Option<ledger::Seen>>,
+    /// The newest change that was ever handed out; see `change_log.rs`.
+    seen: Mutex<Option<change_log::Seen>>,
 }
 
 /// A position in a list that is ordered by age.

@@ -5,7 +5,7 @@ use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Row};
 use uuid::Uuid;
 
-use super::ledger::{entity_name, operation_name};
+use super::change_log::{entity_name, operation_name};
 use super::{Cursor, Tx, stamp};
 
 /// Whose sessions are meant.

@@ -36,7 +36,7 @@ impl Store {
     /// Waits until nobody else writes, on any node. What this transaction finds stays true until it
     /// commits, so a look before an insert is enough.
     pub(crate) async fn write(&self) -> sqlx::Result<Tx> {
-        let (inner, ledger) = match self.engine() {
+        let (inner, newest) = match self.engine() {
             Engine::Sqlite => {
                 (self.writers.begin_with("BEGIN IMMEDIATE").await?, "SELECT seq FROM ledger")
             }
@@ -46,7 +46,7 @@ impl Store {
                 (self.writers.begin_with(begin).await?, "SELECT seq FROM ledger FOR UPDATE")
             }
         };
-        self.transaction(inner, ledger).await
+        self.transaction(inner, newest).await
     }
 
     /// Writes what the history says nothing about. On PostgreSQL nobody waits for it but those who want the same
@@ -63,9 +63,9 @@ impl Store {
     async fn transaction(
         &self,
         mut inner: Transaction<'static, Any>,
-        ledger: &'static str,
+        newest: &'static str,
     ) -> sqlx::Result<Tx> {
-        let seq: i64 = sqlx::query_scalar(ledger).fetch_one(&mut *inner).await?;
+        let seq: i64 = sqlx::query_scalar(newest).fetch_one(&mut *inner).await?;
         let mark = Uuid::new_v4().simple().to_string();
         Ok(Tx { inner, seq, began: seq, mark, history: self.history })
     }

@@ -57,7 +57,7 @@ impl Store {
     /// Called once when the database was opened.
     pub(super) async fn arrive(&self) -> sqlx::Result<()> {
         let mut tx = self.read().await?;
-        let (epoch, stored) = tx.ledger().await?;
+        let (epoch, stored) = tx.epoch_and_engine().await?;
         let same_engine = match self.engine() {
             Engine::Sqlite => false,
             Engine::Postgres => tx.postgres_engine().await? == stored,
@@ -85,7 +85,7 @@ impl Store {
         // Taken before the transaction begins, so that its snapshot must contain it.
         let seen = self.seen.lock().map(|seen| seen.clone()).unwrap_or_default();
         let mut tx = self.read().await?;
-        let (epoch, stored) = tx.ledger().await?;
+        let (epoch, stored) = tx.epoch_and_engine().await?;
         let same_engine = match self.engine() {
             Engine::Sqlite => true,
             Engine::Postgres => tx.postgres_engine().await? == stored,
@@ -134,7 +134,7 @@ impl Store {
 }
 
 impl Tx {
-    async fn ledger(&mut self) -> sqlx::Result<(String, String)> {
+    async fn epoch_and_engine(&mut self) -> sqlx::Result<(String, String)> {
         let row =
             sqlx::query("SELECT epoch, engine FROM ledger").fetch_one(self.connection()).await?;
         Ok((row.try_get("epoch")?, row.try_get("engine")?))
