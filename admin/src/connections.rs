@@ -44,7 +44,7 @@ pub(crate) struct Connections {
     spare: Arc<Semaphore>,
     /// How long a client may take for the head of a request, the wait on an idle connection
     /// included, or refuse to take the next bytes of an answer.
-    patience: Duration,
+    client_timeout: Duration,
     stopped: watch::Receiver<bool>,
 }
 
@@ -54,7 +54,7 @@ impl Connections {
         metrics: Arc<Metrics>,
         tls: Option<Arc<ServerConfig>>,
         (most, most_of_peer): (u32, u32),
-        patience: Duration,
+        client_timeout: Duration,
         stopped: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl Connections {
             room: Arc::new(Semaphore::new(most.try_into().unwrap_or(usize::MAX))),
             peers: Peers { most: most_of_peer, open: Arc::default() },
             spare: Arc::new(Semaphore::new(TURNED_AWAY)),
-            patience,
+            client_timeout,
             stopped,
         }
     }
@@ -117,20 +117,20 @@ impl Connections {
         held: (OwnedSemaphorePermit, Seat),
     ) -> impl Future<Output = ()> + use<> {
         let (middleware, tls) = (self.middleware.clone(), self.tls.clone());
-        let (patience, stopped) = (self.patience, self.stopped.clone());
+        let (client_timeout, stopped) = (self.client_timeout, self.stopped.clone());
         let counted = Counted::new(&self.metrics);
         async move {
             let _held = (held, counted);
             let mut stream = TimeoutStream::new(stream);
-            stream.set_write_timeout(Some(patience));
+            stream.set_write_timeout(Some(client_timeout));
             let stream = Box::pin(stream);
             match tls {
-                None => converse(stream, middleware, patience, stopped).await,
+                None => converse(stream, middleware, client_timeout, stopped).await,
                 Some(tls) => {
                     if let Ok(Ok(stream)) =
                         tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await
                     {
-                        converse(stream, middleware, patience, stopped).await;
+                        converse(stream, middleware, client_timeout, stopped).await;
                     }
                 }
             }
@@ -207,13 +207,13 @@ impl Drop for Counted {
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     middleware: Middleware,
-    patience: Duration,
+    client_timeout: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
     // What has been read stays in the buffer.
     let mut stream = BufReader::new(stream);
     let spoken = tokio::select! {
-        first = tokio::time::timeout(FIRST_BYTE.min(patience), stream.fill_buf()) => {
+        first = tokio::time::timeout(FIRST_BYTE.min(client_timeout), stream.fill_buf()) => {
             matches!(first, Ok(Ok(bytes)) if !bytes.is_empty())
         }
         _ = stopped.wait_for(|stopped| *stopped) => false,
@@ -225,7 +225,7 @@ async fn converse(
     let asks = Arc::clone(&asked);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience)
+        .header_read_timeout(client_timeout)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(
             TokioIo::new(stream),

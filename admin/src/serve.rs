@@ -37,14 +37,14 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     let rules =
         Rules { strict_app_ids: flags.strict_app_ids, session_data_max: flags.session_data_max };
     let interval = Duration::from_secs(flags.sweep_interval);
-    let patience = Duration::from_secs(flags.client_timeout);
+    let client_timeout = Duration::from_secs(flags.client_timeout);
     let app = App {
         store: Arc::clone(&store),
         counters: Arc::clone(&counters),
         metrics: Arc::clone(&metrics),
         rules,
         vault,
-        patience,
+        body_timeout: client_timeout,
     };
     let middleware = Middleware::new(router(app), auth, Arc::clone(&metrics));
 
@@ -54,7 +54,8 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     let address = listener.local_addr().map_err(shown)?;
     let (stop, stopped) = watch::channel(false);
     let most = (flags.max_connections, flags.most_of_peer());
-    let connections = Connections::new(middleware, metrics, tls, most, patience, stopped.clone());
+    let connections =
+        Connections::new(middleware, metrics, tls, most, client_timeout, stopped.clone());
     tracing::info!(
         address = %address,
         tls = flags.tls_cert.is_some(),

@@ -41,7 +41,7 @@ pub(super) async fn whole(request: Request, app: &App) -> Result<(Parts, Bytes),
         return Err(Refusal::TooLarge);
     }
     let (parts, body) = request.into_parts();
-    let whole = tokio::time::timeout(app.patience, Limited::new(body, LIMIT).collect()).await;
+    let whole = tokio::time::timeout(app.body_timeout, Limited::new(body, LIMIT).collect()).await;
     match whole {
         Err(_) => Err(Refusal::TooSlow),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),

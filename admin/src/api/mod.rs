@@ -63,7 +63,7 @@ pub(crate) struct App {
     pub(crate) rules: Rules,
     pub(crate) vault: Arc<Vault>,
     /// How long a body may take to arrive.
-    pub(crate) patience: Duration,
+    pub(crate) body_timeout: Duration,
 }
 
 /// What the gateway's token opens for reading. Everything else needs the admin's.
