@@ -1,6 +1,6 @@
 //! The numbers of Proxy-Wasm ABI 0.2.1.
 
-/// What a host function answers.
+/// The status that a host function returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Status {
@@ -12,7 +12,7 @@ pub(crate) enum Status {
     InternalFailure = 10,
 }
 
-/// A header map as a host call names it.
+/// The header maps, as a host call numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MapKind {
     RequestHeaders,
@@ -37,7 +37,7 @@ impl MapKind {
     }
 }
 
-/// A buffer as a host call names it.
+/// The buffers, as a host call numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BufferKind {
     RequestBody,
@@ -60,7 +60,7 @@ impl BufferKind {
     }
 }
 
-/// What a filter asks for when a callback returns.
+/// The answer that a callback returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Continue,
@@ -70,27 +70,27 @@ pub(crate) enum Action {
 impl Action {
     pub(crate) fn from_result(result: Option<i32>) -> Self {
         match result {
-            // A filter that lacks the callback has nothing against the message.
+            // A filter without the callback lets the message continue.
             None | Some(0) => Self::Continue,
             Some(_) => Self::Pause,
         }
     }
 }
 
-/// How loud a line of the log is.
+/// The severity of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// For whoever wrote the filter.
+    /// Details for the author of a filter.
     Trace,
-    /// For whoever debugs it.
+    /// Details for debugging a gateway.
     Debug,
-    /// News.
+    /// Normal operation.
     Info,
-    /// Something an operator may want to change.
+    /// A condition that an operator may want to change.
     Warn,
-    /// Something an operator has to change.
+    /// A failure that an operator has to repair.
     Error,
-    /// The end.
+    /// A failure that ends the process.
     Critical,
 }
 

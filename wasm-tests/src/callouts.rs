@@ -6,18 +6,18 @@ use crate::profile::{Host, KongVersion, Profile};
 use crate::worker::Inner;
 use std::rc::Rc;
 
-/// A call that a filter waits for.
+/// A callout that a filter has made and that has not ended.
 #[derive(Clone)]
 pub struct Callout {
     pub(crate) worker: Rc<Inner>,
     pub(crate) token: u32,
-    /// A cluster on Envoy, `host:port` on Kong.
+    /// The destination: a cluster on Envoy, `host:port` on Kong.
     pub upstream: String,
-    /// Pseudo-headers and fields.
+    /// The headers of the request, pseudo-headers included.
     pub headers: Headers,
-    /// The body, empty for none.
+    /// The body of the request. Empty if there is none.
     pub body: Vec<u8>,
-    /// In milliseconds.
+    /// The timeout in milliseconds.
     pub timeout_ms: u32,
 }
 
@@ -28,59 +28,59 @@ impl std::fmt::Debug for Callout {
 }
 
 impl Callout {
-    /// The first field by that name, as text; `:path` and its like included.
+    /// The first value of a header as text. Pseudo-headers such as `:path` are included.
     pub fn header(&self, name: &str) -> Option<String> {
         let found = self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(_, v)| String::from_utf8_lossy(v).into_owned())
     }
 
-    /// The method.
+    /// The request method.
     pub fn method(&self) -> String {
         self.header(":method").unwrap_or_default()
     }
 
-    /// The path and query, exactly as they go out.
+    /// The path and query, exactly as the gateway sends them.
     pub fn path(&self) -> String {
         self.header(":path").unwrap_or_default()
     }
 
-    /// The body as text.
+    /// The body of the request as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// Ends the call.
+    /// Ends the callout.
     pub fn answer(&self, answer: impl Into<Answer>) {
         self.worker.answer(self.token, answer.into());
         self.worker.pump();
     }
 
-    /// Ends the call with a JSON response.
+    /// Ends the callout with a JSON response.
     pub fn json(&self, status: u16, body: impl AsRef<[u8]>) {
         self.answer(Response::json(status, body));
     }
 }
 
-/// How a call ends.
+/// The end of a callout.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// A whole response, with a length or chunked.
+    /// A complete response, with a length or chunked.
     Response(Response),
-    /// A whole response whose end is the end of the connection.
+    /// A complete response without a length, which ends with the connection.
     CloseDelimited(Response),
-    /// Nothing listens there.
+    /// The connection is refused.
     Refused,
-    /// The name cannot be resolved.
+    /// The host name cannot be resolved.
     UnknownHost,
-    /// No answer in time.
+    /// The timeout passes without a response.
     Timeout,
     /// The connection ends before the status line.
     EndBeforeStatus,
-    /// The connection ends in the middle of the headers, after these.
+    /// The connection ends within the headers, after these.
     EndInHeaders(Response),
-    /// The connection ends in the middle of the body, of which this many bytes were announced.
+    /// The connection ends within the body. The number is the announced `Content-Length` in bytes.
     EndInBody(Response, usize),
-    /// What comes back is not HTTP.
+    /// The bytes received are not HTTP.
     Garbage,
 }
 
@@ -90,56 +90,56 @@ impl From<Response> for Answer {
     }
 }
 
-/// Answers calls as they come; `None` leaves one to the test.
+/// A closure that answers callouts when they are made. On `None` the test has to answer.
 pub(crate) type Responder = Box<dyn FnMut(&Callout) -> Option<Answer>>;
 
-/// A call that has not ended yet.
+/// A callout that has not ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
     pub(crate) token: u32,
     pub(crate) vm: usize,
     pub(crate) root: u32,
-    /// The request that made it, and its filter's place in the chain.
+    /// The request that made the callout, and the place of its filter in the chain.
     pub(crate) stream: Option<(u64, usize)>,
     pub(crate) upstream: String,
     pub(crate) headers: Headers,
     pub(crate) body: Vec<u8>,
     pub(crate) timeout_ms: u32,
     pub(crate) deadline_ns: Option<u64>,
-    /// Envoy answers it itself, since it cannot be sent.
+    /// Envoy: the response that Envoy itself gives because it cannot send the request.
     pub(crate) made: Option<Response>,
-    /// The responder was asked and left it to the test.
+    /// `true` if the responder returned `None`, so that the test has to answer.
     pub(crate) left: bool,
 }
 
-/// What the filter is shown.
+/// The response of a callout, as the host shows it to the filter.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
-    /// What the callback counts.
+    /// The number of headers that the callback is given.
     pub(crate) header_count: usize,
     pub(crate) headers: Headers,
     pub(crate) body: Shown,
-    /// What the callback says about the body's size.
+    /// The size of the body that the callback is given, in bytes.
     pub(crate) body_size: usize,
 }
 
-/// What asking for the body gives.
+/// The result of reading the body of a callout response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Shown {
     Bytes(Vec<u8>),
-    /// There is none.
+    /// The response has no body.
     Absent,
-    /// It was announced and never came: asking is an error.
+    /// The body was announced and never came, so that reading it is an error.
     Broken,
 }
 
-/// What becomes of a call's end.
+/// The host's treatment of an ended callout.
 pub(crate) enum Ending {
-    /// The callback runs.
+    /// The host runs `proxy_on_http_call_response`.
     Callback(Received),
-    /// No callback; the request goes on (Kong 3.8).
+    /// The host runs no callback, and the request goes on (Kong 3.8).
     GoesOn,
-    /// No callback; the client gets a 500 (Kong 3.4 to 3.7).
+    /// The host runs no callback, and the client gets a 500 (Kong 3.4 to 3.7).
     Fails,
 }
 
@@ -154,14 +154,15 @@ impl Answer {
     fn on_envoy(self) -> Received {
         match self {
             Self::Response(response) | Self::CloseDelimited(response) => envoy_response(response),
-            // Envoy answers such calls itself. (Measured on 1.40, like all of these.)
+            // Envoy answers such callouts itself. This and the following cases were measured on
+            // Envoy 1.40.
             Self::Refused | Self::UnknownHost => {
                 envoy_made(503, &reset("remote connection failure"))
             }
             Self::EndBeforeStatus => envoy_made(503, &reset("connection termination")),
             Self::EndInHeaders(_) | Self::Garbage => envoy_made(502, &reset("protocol error")),
             Self::Timeout => envoy_made(504, "upstream request timeout"),
-            // Only an answer that had begun leaves nothing.
+            // Only a response that had begun leaves no headers.
             Self::EndInBody(..) => nothing(Vec::new()),
         }
     }
@@ -186,7 +187,7 @@ impl Answer {
                 received.body_size = announced;
                 return Ending::Callback(received);
             }
-            // The end of the connection is a success to Kong, wherever it comes.
+            // Kong takes the end of the connection for a success, wherever it comes.
             Self::EndBeforeStatus => {
                 return Ending::Callback(nothing(dispatch_status(version, "ok")));
             }
@@ -215,7 +216,7 @@ fn envoy_made(status: u16, body: &str) -> Received {
     envoy_response(made(status, body))
 }
 
-/// An answer that Envoy gives to a callout in the peer's place.
+/// A response that Envoy gives to a callout in place of the peer.
 pub(crate) fn made(status: u16, body: &str) -> Response {
     let length = body.len().to_string();
     let response = Response::new(status).with("content-length", length);

@@ -1,4 +1,4 @@
-//! A request from the outside: what its client and its upstream do, and what they see.
+//! A request as its client and its upstream see it, and as they act on it.
 
 use crate::callouts::Callout;
 use crate::message::{Forwarded, Response};
@@ -7,7 +7,7 @@ use crate::stream::{Fate, Hold, Side, Stream as State};
 use crate::worker::Inner;
 use std::rc::Rc;
 
-/// A request that the gateway is serving, or has served.
+/// A request that the gateway is serving or has served.
 #[derive(Clone)]
 pub struct Stream {
     worker: Rc<Inner>,
@@ -19,7 +19,7 @@ impl Stream {
         Self { worker, id }
     }
 
-    /// The client sends a piece of its body.
+    /// The client sends a piece of its body. `end` marks the last one.
     pub fn push(&self, chunk: impl AsRef<[u8]>, end: bool) {
         let chunk = chunk.as_ref();
         if self.worker.is_kong() {
@@ -42,7 +42,7 @@ impl Stream {
         self.worker.pump();
     }
 
-    /// The upstream answers, all at once.
+    /// The upstream sends a complete response.
     pub fn respond(&self, response: Response) {
         self.expect_forwarded();
         if self.worker.is_kong() {
@@ -58,7 +58,7 @@ impl Stream {
         self.worker.pump();
     }
 
-    /// The upstream's headers arrive; pieces of its body follow.
+    /// The upstream sends the head of a response. Pieces of the body follow.
     pub fn respond_head(&self, head: Response) {
         self.expect_forwarded();
         if self.worker.is_kong() {
@@ -69,7 +69,7 @@ impl Stream {
         self.worker.pump();
     }
 
-    /// A piece of the upstream's body arrives.
+    /// The upstream sends a piece of the body. `end` marks the last one.
     pub fn respond_body(&self, chunk: impl AsRef<[u8]>, end: bool) {
         let chunk = chunk.as_ref().to_vec();
         if self.worker.is_kong() {
@@ -81,7 +81,7 @@ impl Stream {
             if length.is_some() || !end {
                 self.worker.kong_respond_body(self.id, chunk, end, whole);
             } else {
-                // Without a length, the end comes by itself.
+                // Without a length, Kong shows the end in a last empty chunk.
                 self.worker.kong_respond_body(self.id, chunk, false, false);
                 self.worker.kong_respond_body(self.id, Vec::new(), true, false);
             }
@@ -105,7 +105,7 @@ impl Stream {
         self.worker.pump();
     }
 
-    /// The client goes away.
+    /// The client closes the connection.
     pub fn abort(&self) {
         if self.worker.is_kong() {
             self.worker.kong_finish(self.id, Fate::Closed);
@@ -120,7 +120,7 @@ impl Stream {
         self.worker.callouts(Some(self.id))
     }
 
-    /// The one callout that it waits for.
+    /// The only callout that the request waits for. Panics if there is another number of them.
     pub fn call(&self) -> Callout {
         let outcome = self.outcome();
         assert!(
@@ -130,8 +130,8 @@ impl Stream {
         one(self.calls())
     }
 
-    /// What the upstream has received. Fails the test when there is nothing, or when a filter
-    /// trapped.
+    /// The request as the upstream has received it. Panics if the upstream has received nothing, or
+    /// if a filter trapped.
     pub fn forwarded(&self) -> Forwarded {
         let outcome = self.sound();
         match (outcome.standing, outcome.forwarded.clone()) {
@@ -141,8 +141,8 @@ impl Stream {
         }
     }
 
-    /// What the client has received. Fails the test when there is nothing, or when a filter
-    /// trapped.
+    /// The response as the client has received it. Panics if the client has received nothing, or if
+    /// a filter trapped.
     pub fn reply(&self) -> Response {
         let outcome = self.sound();
         match outcome.reply.clone() {
@@ -151,7 +151,8 @@ impl Stream {
         }
     }
 
-    /// What a filter answered the client, without the upstream having seen the request.
+    /// The reply of a filter to a request that never reached the upstream. Panics if there is none,
+    /// or if a filter trapped.
     pub fn refused(&self) -> Response {
         let outcome = self.sound();
         match (outcome.local && outcome.forwarded.is_none(), outcome.reply.clone()) {
@@ -160,12 +161,12 @@ impl Stream {
         }
     }
 
-    /// Where the request stands.
+    /// The state of the request.
     pub fn standing(&self) -> Standing {
         self.outcome().standing
     }
 
-    /// Everything that the request has come to so far, traps included.
+    /// Everything that has happened to the request so far, traps included.
     pub fn outcome(&self) -> Outcome {
         let waits = !self.calls().is_empty();
         let kong = self.worker.is_kong();
@@ -213,7 +214,7 @@ impl Stream {
     }
 }
 
-/// A filter holds it, rather than everybody waiting for the client.
+/// Returns `true` if a filter holds the request, and `false` if everybody waits for the client.
 fn holds(s: &State) -> bool {
     let all = s.slots.iter();
     let mut holding = all.filter(|slot| {
@@ -221,12 +222,12 @@ fn holds(s: &State) -> bool {
         half.hold != Hold::Nothing || half.buffering
     });
     holding.any(|slot| {
-        // One that may still be asked about data is waiting for the client.
+        // A filter that may still be called for data is waiting for the client.
         slot.request.hold == Hold::Everything || s.client_done
     })
 }
 
-/// The only one of these.
+/// The only element of the list. Panics if there is another number of them.
 pub(crate) fn one(calls: Vec<Callout>) -> Callout {
     match <[Callout; 1]>::try_from(calls) {
         Ok([call]) => call,

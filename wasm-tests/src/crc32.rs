@@ -1,4 +1,4 @@
-//! The checksum by which Kong finds a shared-data key (CRC-32, IEEE).
+//! CRC-32 (IEEE), the checksum by which Kong finds a shared-data key.
 
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |mut sum, &byte| {

@@ -1,4 +1,4 @@
-//! How Envoy takes one request through the chain, and the response back through it reversed.
+//! The way of one request through the chain on Envoy, and of its response in the reverse order.
 
 use crate::abi::{Action, Callback};
 use crate::callouts::{Answer, Ending, Pending};
@@ -11,7 +11,7 @@ use crate::vm::Called;
 use crate::worker::Inner;
 use std::rc::Rc;
 
-/// Whether the message may go on to the next filter.
+/// The answer of one filter: the message may go on to the next filter, or it stops.
 #[derive(PartialEq, Eq)]
 pub(crate) enum Step {
     On,
@@ -19,19 +19,19 @@ pub(crate) enum Step {
 }
 
 impl Inner {
-    /// The client's headers have arrived. `end`: and nothing will follow.
+    /// Receives the client's headers. `end` means that neither body nor trailers follow.
     pub(crate) fn envoy_open(&self, stream: u64, end: bool) {
         self.envoy_headers(stream, Side::Request, 0, end);
     }
 
-    /// A piece of the message's body has arrived.
+    /// Receives a piece of the body of the request or response.
     pub(crate) fn envoy_body(&self, stream: u64, side: Side, chunk: Vec<u8>, end: bool) {
         if self.is_open(stream, side) {
             self.envoy_data(stream, side, 0, chunk, end);
         }
     }
 
-    /// The upstream's headers have arrived.
+    /// Receives the upstream's headers.
     pub(crate) fn envoy_response(&self, stream: u64, response: &Response, end: bool) {
         if !self.is_open(stream, Side::Response) {
             return;
@@ -40,7 +40,7 @@ impl Inner {
         self.envoy_headers(stream, Side::Response, 0, end);
     }
 
-    /// Delivers the end of a callout: to the root context, whatever became of the request.
+    /// Delivers the end of a callout to the root context, even if the request is over.
     pub(crate) fn envoy_answer(&self, call: Pending, answer: Answer) {
         let Ending::Callback(received) = answer.ending(&self.node.borrow().profile) else { return };
         let Some(vm) = self.vm(call.vm) else { return };
@@ -55,17 +55,19 @@ impl Inner {
             0,
         ];
         let now = Now {
-            // The running context is the root; the request is only whom the calls are counted to.
+            // The running context is the root context. The request is named only to count its host
+            // calls.
             stream: call.stream,
             received: Some(Rc::new(received)),
             ..Now::root(Callback::CallResponse, call.root)
         };
         let called = vm.call(now, &args);
-        // A request that waits for this call is not told of a trap: it hangs. (Measured.)
+        // A trap does not reach a request that waits for this callout: the request hangs.
+        // (Measured.)
         self.after_root(&vm, called);
     }
 
-    /// Does what callbacks asked for and Envoy puts off until they have returned.
+    /// Carries out the requests of a callback that Envoy puts off until the callback has returned.
     pub(crate) fn run_after(&self, after: Vec<After>) {
         for action in after {
             match action {
@@ -79,7 +81,8 @@ impl Inner {
         }
     }
 
-    /// The headers go to the filters from `from` on, counted in this direction.
+    /// Shows the headers to the filters from number `from` on, counted in the direction of the
+    /// message.
     pub(crate) fn envoy_headers(&self, stream: u64, side: Side, from: usize, end: bool) {
         for nth in from..self.chain_length(stream) {
             let place = self.place(stream, side, nth);
@@ -96,7 +99,7 @@ impl Inner {
         self.headers_left(stream, side, end);
     }
 
-    /// Marks the headers as shown to this filter. `None` when it is not asked.
+    /// Marks the headers as shown to this filter. Returns `None` if Envoy does not call the filter.
     pub(crate) fn enter_headers(
         &self,
         stream: u64,
@@ -111,7 +114,7 @@ impl Inner {
             Side::Response => stream.response.as_ref().map_or(0, HeaderMap::len),
         };
         let slot = stream.slots.get_mut(place)?;
-        // A filter that never saw the request does not see its response either.
+        // A filter that never saw the request does not see the response.
         if side == Side::Response && !slot.request.seen {
             return None;
         }
@@ -144,7 +147,7 @@ impl Inner {
         if pause { Step::Stop } else { Step::On }
     }
 
-    /// Data goes to the filters from `from` on.
+    /// Shows data to the filters from number `from` on.
     pub(crate) fn envoy_data(
         &self,
         stream: u64,
@@ -186,15 +189,15 @@ impl Inner {
                 return self.check_limit(stream, side, place);
             }
             if released {
-                // Answering Continue here lets the held headers go as well.
+                // `Continue` from a body callback also releases the headers that the filter held.
                 self.envoy_headers(stream, side, nth + 1, false);
             }
         }
         self.data_left(stream, side, &chunk, end);
     }
 
-    /// The request's trailers go to the filters from `from` on. A filter that answers Continue lets go of all
-    /// that it holds.
+    /// Shows the request's trailers to the filters from number `from` on. A filter that answers
+    /// `Continue` releases all that it holds.
     pub(crate) fn envoy_trailers(&self, stream: u64, from: usize) {
         if !self.is_open(stream, Side::Request) {
             return;
@@ -234,8 +237,8 @@ impl Inner {
         });
     }
 
-    /// Puts data before this filter. `None` when it is not asked: it holds everything back, or it
-    /// never saw the message.
+    /// Puts data before this filter. Returns `None` if Envoy does not call the filter, because it
+    /// holds everything back or never saw the message.
     pub(crate) fn enter_data(
         &self,
         stream: u64,
@@ -261,7 +264,7 @@ impl Inner {
         Some(size)
     }
 
-    /// A filter lets go what it held.
+    /// Releases what a filter held, at its own request.
     pub(crate) fn envoy_continue(&self, stream: u64, side: Side, place: usize) {
         if !self.is_open(stream, side) {
             return;
@@ -280,7 +283,7 @@ impl Inner {
         }
     }
 
-    /// Headers and data that a filter holds go on.
+    /// Sends the headers and data that a filter holds on to the next filter.
     fn envoy_let_go(&self, stream: u64, side: Side, place: usize) {
         let nth = self.place(stream, side, place);
         let mut released = None;
@@ -291,7 +294,7 @@ impl Inner {
             if held == Hold::Nothing && !buffered {
                 return;
             }
-            // What was never shown to this filter is shown to it now.
+            // Data that this filter was never shown is shown to it now.
             let (data, from) = match half.view.take().filter(|_| buffered) {
                 Some(kept) => (kept, nth + 1),
                 None => (std::mem::take(&mut half.queued), nth),
@@ -312,7 +315,7 @@ impl Inner {
         }
     }
 
-    /// The headers have passed every filter.
+    /// Sends the headers on after the last filter.
     pub(crate) fn headers_left(&self, stream: u64, side: Side, end: bool) {
         let mut done = false;
         self.with_stream(stream, |s| match side {
@@ -393,7 +396,8 @@ impl Inner {
         }
     }
 
-    /// The n-th filter of a direction: responses meet the chain from its end. (Its own inverse.)
+    /// Returns the place of the n-th filter in a direction: responses pass the chain from its end.
+    /// The function is its own inverse.
     pub(crate) fn place(&self, stream: u64, side: Side, nth: usize) -> usize {
         match side {
             Side::Request => nth,
@@ -407,7 +411,7 @@ impl Inner {
         seen
     }
 
-    /// Whether this direction still has somewhere to go.
+    /// Returns `true` while a message of this direction can still arrive.
     pub(crate) fn is_open(&self, stream: u64, side: Side) -> bool {
         let open = self.with_stream(stream, |s| match side {
             Side::Request => !s.finished && s.response.is_none(),

@@ -1,4 +1,4 @@
-//! How a request ends on Envoy: answered by Envoy itself, closed, failed, logged.
+//! The end of a request on Envoy: a local reply, a closed connection, a failed upstream, the log.
 
 use crate::abi::Callback;
 use crate::guest::Now;
@@ -9,7 +9,7 @@ use crate::stream::{Fate, Half, Side};
 use crate::worker::Inner;
 
 impl Inner {
-    /// The configuration goes: every root context hears of it.
+    /// Removes the configuration and tells every root context.
     pub(crate) fn envoy_drain(&self) {
         let vms = self.vms.borrow().clone();
         for vm in vms {
@@ -35,7 +35,7 @@ impl Inner {
         state.calls.retain(|c| c.vm != vm.index || c.root != root);
     }
 
-    /// The upstream could not be reached.
+    /// Answers the client when the upstream cannot be reached.
     pub(crate) fn envoy_upstream_failed(&self, stream: u64) {
         let body = "upstream connect error or disconnect/reset before headers. \
                     reset reason: connection failure";
@@ -48,14 +48,14 @@ impl Inner {
         self.envoy_local_reply(stream, reply);
     }
 
-    /// A body that a filter keeps waiting may only grow so far.
+    /// Enforces `per_connection_buffer_limit_bytes` on a body that a filter keeps waiting.
     pub(crate) fn check_limit(&self, stream: u64, side: Side, place: usize) {
         let Host::Envoy(envoy) = self.node.borrow().profile.host().clone() else { return };
         let mut kept = 0;
         self.with_half(stream, place, side, |half| {
             kept = half.queued.len() + half.view.as_ref().map_or(0, Vec::len);
         });
-        // Behind `Hold::Everything` the client is slowed down instead.
+        // Behind `Hold::Everything` Envoy slows the client down instead.
         let buffering = self.with_stream(stream, |s| {
             s.slots.get_mut(place).is_some_and(|slot| slot.half(side).buffering)
         });
@@ -71,8 +71,8 @@ impl Inner {
         }
     }
 
-    /// Envoy answers the client itself, through the response hooks of the filters that saw the
-    /// request.
+    /// Answers the client with a reply that Envoy or a filter made. The reply passes the response
+    /// callbacks of the filters that saw the request.
     pub(crate) fn envoy_local_reply(&self, stream: u64, reply: LocalReply) {
         let reached = self.with_stream(stream, |s| {
             if s.finished {
@@ -96,7 +96,7 @@ impl Inner {
         }
         self.with_stream(stream, |s| s.slots.iter_mut().for_each(|slot| slot.request = seen(slot)));
         if encoding {
-            // In the middle of a response: it is replaced, and no hook is asked again.
+            // Within a response, the reply replaces it, and no callback runs again.
             let headers = HeaderMap::new(Rules::Envoy, &headers).sent();
             let reply = Response { status: reply.status, headers, body: reply.body };
             self.with_stream(stream, |s| s.reply = Some(reply));
@@ -110,12 +110,12 @@ impl Inner {
         }
     }
 
-    /// The connection goes without an answer.
+    /// Closes the connection without a response.
     pub(crate) fn envoy_close(&self, stream: u64) {
         self.envoy_finish(stream, Fate::Closed);
     }
 
-    /// Log, done and delete for every filter, those included that saw nothing.
+    /// Runs the log, done and delete callbacks of every filter, including filters that saw nothing.
     pub(crate) fn envoy_finish(&self, stream: u64, fate: Fate) {
         let first = self.with_stream(stream, |s| {
             s.fate = fate;
@@ -159,7 +159,7 @@ impl Inner {
     }
 }
 
-/// What is left of a filter's hold on a request that has been answered.
+/// The part of a filter's state that remains after the request has been answered.
 fn seen(slot: &crate::stream::Slot) -> Half {
     Half { seen: slot.request.seen, ..Half::default() }
 }

@@ -1,4 +1,4 @@
-//! What happens to a worker from outside: time passes, callouts are answered, queues fill.
+//! Events that reach a worker from outside: time passes, callouts end, queues fill.
 
 use crate::abi::Callback;
 use crate::callouts::{Answer, Callout, Pending, Responder};
@@ -23,7 +23,7 @@ impl Inner {
         }
     }
 
-    /// Lets whatever can go on go on: queues, and calls that a responder answers.
+    /// Runs everything that can run now: queue callbacks, and callouts that the responder answers.
     pub(crate) fn pump(self: &Rc<Self>) {
         loop {
             let done = self.state.borrow_mut().done.pop();
@@ -45,7 +45,8 @@ impl Inner {
                 continue;
             }
             let Some(call) = self.next_unasked() else { return };
-            // Not in the node while it runs: the closure may look at the node.
+            // The responder is taken out of the node while it runs, because the closure may read
+            // the node.
             let responder: Option<Responder> = self.node.borrow_mut().responder.take();
             let Some(mut responder) = responder else { return };
             let answer = responder(&call);
@@ -79,21 +80,21 @@ impl Inner {
         }
     }
 
-    /// The calls that have not ended, of one request or of all.
+    /// The callouts that have not ended, of one request or of all.
     pub(crate) fn callouts(self: &Rc<Self>, of: Option<u64>) -> Vec<Callout> {
         let state = self.state.borrow();
         let mine = |call: &&Pending| of.is_none() || call.stream.map(|(stream, _)| stream) == of;
         state.calls.iter().filter(mine).map(|call| self.callout(call)).collect()
     }
 
-    /// When something of this worker is due next.
+    /// The time at which the next timer or timeout of this worker is due, in nanoseconds.
     pub(crate) fn next_due(&self) -> Option<u64> {
         let state = self.state.borrow();
         let ticks = state.timers.iter().map(|t| t.due_ns);
         ticks.chain(state.calls.iter().filter_map(|c| c.deadline_ns)).min()
     }
 
-    /// Runs what is due now.
+    /// Runs every timer and timeout that is due.
     pub(crate) fn run_due(self: &Rc<Self>) {
         let now = self.node.borrow().clock_ns;
         let due: Vec<Timer> = {

@@ -1,4 +1,4 @@
-//! A filter's view of the host, for the length of one callback.
+//! The host as a filter sees it during one callback.
 
 use crate::abi::{Callback, Status};
 use crate::callouts::Received;
@@ -10,17 +10,17 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use wasmtime::{Caller, Error, Extern, Memory, Result};
 
-/// What a filter is in the middle of.
+/// The callback that a filter is running.
 #[derive(Clone)]
 pub(crate) struct Now {
     pub(crate) callback: Callback,
     /// The context that the callback names.
     pub(crate) context: u32,
-    /// The request, and this filter's place in its chain. Kong goes by it whatever the context.
+    /// The request, and the place of this filter in its chain. Kong uses it whatever the context.
     pub(crate) stream: Option<(u64, usize)>,
-    /// The root context that it belongs to.
+    /// The root context of the filter.
     pub(crate) root: u32,
-    /// What a callout was answered.
+    /// The response of a callout, in `proxy_on_http_call_response`.
     pub(crate) received: Option<Rc<Received>>,
 }
 
@@ -30,7 +30,7 @@ impl Now {
     }
 }
 
-/// What Envoy does only after the callback has returned.
+/// A request of a filter that Envoy carries out only after the callback has returned.
 #[derive(Debug, Clone)]
 pub(crate) enum After {
     Continue { stream: u64, place: usize, request: bool },
@@ -38,19 +38,20 @@ pub(crate) enum After {
     Close { stream: u64 },
 }
 
-/// What the store of one VM holds.
+/// The data of one VM's store.
 pub(crate) struct GuestState {
     pub(crate) node: SharedNode,
     pub(crate) worker: SharedState,
     pub(crate) vm: usize,
     pub(crate) filter: String,
     pub(crate) vm_id: String,
-    /// Plugin configurations by root context.
+    /// The plugin configurations by root context.
     pub(crate) configurations: BTreeMap<u32, Vec<u8>>,
     pub(crate) now: Now,
     pub(crate) effective: u32,
     pub(crate) after: Vec<After>,
-    /// Envoy: a local reply was sent, so whatever the callback answers, the message stops.
+    /// Envoy: `true` if a local reply was sent. The message then stops whatever the callback
+    /// returns.
     pub(crate) stopped: bool,
     pub(crate) counts: BTreeMap<&'static str, u32>,
 }
@@ -61,7 +62,7 @@ pub(crate) struct Guest<'a> {
 }
 
 impl<'a> Guest<'a> {
-    /// Enters host function `name`.
+    /// Counts a call of the host function `name` and gives access to the guest.
     pub(crate) fn enter(mut caller: Caller<'a, GuestState>, name: &'static str) -> Self {
         *caller.data_mut().counts.entry(name).or_default() += 1;
         Self { caller }
@@ -103,8 +104,8 @@ impl<'a> Guest<'a> {
         self.node().profile.host().clone()
     }
 
-    /// The request that host functions act on: on Envoy that of the effective context, on Kong
-    /// that of the running step.
+    /// The request that host functions act on. On Envoy it belongs to the effective context, on
+    /// Kong to the running step.
     pub(crate) fn stream(&self) -> Option<(u64, usize)> {
         if self.is_kong() {
             return self.now().stream;
@@ -113,7 +114,7 @@ impl<'a> Guest<'a> {
         self.worker().context(data.vm, data.effective)
     }
 
-    /// Notes something that the real host would answer with a crash or worse.
+    /// Records an act that the real host would answer with a crash or worse.
     pub(crate) fn violation(&self, text: impl Into<String>) {
         let fault = self.fault(false, text.into());
         self.node().fault(fault);
@@ -165,8 +166,8 @@ impl<'a> Guest<'a> {
         self.write(at, &number.to_le_bytes())
     }
 
-    /// The same for a property or a header. Kong asks for memory even where the value is empty, and a guest that
-    /// gives it none learns of a failure; Envoy does not ask.
+    /// Like `hand_over`, for a property or a header. Kong asks the guest for memory even if the
+    /// value is empty, and reports a failure if the guest gives none. Envoy does not ask.
     pub(crate) fn hand_over_value(&mut self, bytes: &[u8], at: i32, len: i32) -> Result<i32> {
         let kong = matches!(self.host(), crate::profile::Host::Kong(_));
         if kong && bytes.is_empty() && self.place(0)? == 0 {
@@ -175,7 +176,7 @@ impl<'a> Guest<'a> {
         self.hand_over(bytes, at, len)
     }
 
-    /// Gives the guest `bytes` in memory that it allocated itself.
+    /// Copies `bytes` into memory that the guest allocates.
     pub(crate) fn hand_over(&mut self, bytes: &[u8], at: i32, len: i32) -> Result<i32> {
         let place = if bytes.is_empty() { 0 } else { self.allocate(bytes.len())? };
         if !bytes.is_empty() {
@@ -193,7 +194,7 @@ impl<'a> Guest<'a> {
         }
     }
 
-    /// What the guest's allocator says: 0 where it has nothing.
+    /// The address that the guest's allocator returns: 0 if it has none.
     fn place(&mut self, len: usize) -> Result<i32> {
         let allocator = ["proxy_on_memory_allocate", "malloc"]
             .into_iter()
@@ -204,7 +205,7 @@ impl<'a> Guest<'a> {
     }
 }
 
-/// A trap that the host raises.
+/// Returns a trap that the host raises.
 pub(crate) fn trap<T>(text: impl Into<String>) -> Result<T> {
     Err(Error::msg(text.into()))
 }

@@ -1,16 +1,18 @@
-//! A header map that can be changed by each host's rules.
+//! A header map that is changed by the rules of its host.
 
-/// A header block as a test sees it. Names as they came, values as bytes.
+/// A header block as a test sees it: names as received, values as bytes.
 pub type Headers = Vec<(String, Vec<u8>)>;
 
-/// Whose rules a change follows.
+/// The host whose rules apply to a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rules {
-    /// Names are lower-cased; a removed field is gone; a set replaces every field of that name.
+    /// Names are lower-cased. Removing a header drops it, and setting a header replaces every one
+    /// of its name.
     Envoy,
-    /// nginx's request list: a removed field is only marked, and goes upstream all the same.
+    /// nginx's list of request headers: a removed header is only marked, and goes upstream all the
+    /// same.
     KongRequest,
-    /// nginx's response list: the same list, but here the mark is honoured.
+    /// nginx's list of response headers: a removed header is marked, and the mark is honoured.
     KongResponse,
 }
 
@@ -18,18 +20,18 @@ pub(crate) enum Rules {
 struct Field {
     name: String,
     value: Vec<u8>,
-    /// nginx's `hash == 0`: "ignore this field".
+    /// nginx's `hash == 0`, which means "ignore this header".
     marked: bool,
 }
 
-/// One message's fields.
+/// The headers of one message.
 #[derive(Debug, Clone)]
 pub(crate) struct HeaderMap {
     fields: Vec<Field>,
     rules: Rules,
 }
 
-/// Fields of which nginx keeps only one: a second cannot be added.
+/// Headers of which nginx keeps only one. A second one cannot be added.
 const KONG_SINGLE: [&str; 6] =
     ["host", "authorization", "user-agent", "content-type", "content-length", "connection"];
 
@@ -42,21 +44,22 @@ impl HeaderMap {
         map
     }
 
-    /// The first value by that name.
+    /// The first value of a header.
     pub(crate) fn get(&self, name: &str) -> Option<&[u8]> {
-        // nginx's lookup does not look at the mark of a request field: a removed one is still read.
+        // nginx ignores the mark when it looks up a request header, so that a removed one can be
+        // read.
         let all = self.rules != Rules::KongResponse;
         let mut found = self.fields.iter().filter(|f| f.name.eq_ignore_ascii_case(name));
         found.find(|f| all || !f.marked).map(|f| f.value.as_slice())
     }
 
-    /// The block as a filter is shown it.
+    /// The header block as a filter sees it.
     pub(crate) fn pairs(&self) -> Headers {
         let seen = self.fields.iter().filter(|f| !f.marked);
         seen.map(|f| (f.name.clone(), f.value.clone())).collect()
     }
 
-    /// The block as it leaves the gateway.
+    /// The header block as it leaves the gateway.
     pub(crate) fn sent(&self) -> Headers {
         let all = self.rules == Rules::KongRequest;
         let sent = self.fields.iter().filter(|f| all || !f.marked);
@@ -87,7 +90,8 @@ impl HeaderMap {
         };
         first.name = name.to_owned();
         first.value = escaped(value);
-        // The loop that clears the other fields starts over each time, and so meets its own.
+        // The loop that clears the other headers starts over each time, and so clears its own as
+        // well.
         if unmarked > 1 {
             self.matching(name).for_each(|f| f.marked = true);
         }
@@ -131,7 +135,7 @@ impl HeaderMap {
     }
 }
 
-/// nginx percent-escapes what would end a header line.
+/// Percent-escapes the bytes that would end a header line, as nginx does.
 fn escaped(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     for &byte in value {

@@ -1,4 +1,4 @@
-//! How Kong takes one request through the chain: step by step, each step over every filter.
+//! The way of one request through the chain on Kong. Each step runs over every filter.
 
 use crate::abi::{Action, Callback, Level};
 use crate::guest::Now;
@@ -9,7 +9,7 @@ use crate::vm::Called;
 use crate::worker::Inner;
 
 impl Inner {
-    /// A request has arrived; every filter gets its context first.
+    /// Receives a request. Every filter gets its context first.
     pub(crate) fn kong_open(&self, stream: u64) {
         if self.state.borrow().dead {
             self.with_stream(stream, |s| (s.fate, s.finished) = (Fate::Closed, true));
@@ -29,7 +29,7 @@ impl Inner {
         self.kong_resume(stream);
     }
 
-    /// A piece of the request's body has arrived; filters see it only when all of it has.
+    /// Receives a piece of the request's body. Filters see the body only when it is complete.
     pub(crate) fn kong_body(&self, stream: u64, chunk: &[u8], end: bool) {
         self.with_stream(stream, |s| {
             if !s.body_changed {
@@ -42,7 +42,7 @@ impl Inner {
         }
     }
 
-    /// Runs the request's steps until something holds them up.
+    /// Runs the request's steps until one of them has to wait.
     pub(crate) fn kong_resume(&self, stream: u64) {
         loop {
             let open = self.with_stream(stream, |s| (s.fate == Fate::Open && !s.paused, s.step));
@@ -65,7 +65,7 @@ impl Inner {
                         return;
                     }
                     let unseen = self.with_stream(stream, |s| s.given.body_unseen) == Some(true);
-                    // Filters are not asked about an empty body.
+                    // Kong does not call filters for an empty body.
                     if !empty && !unseen && !self.kong_step(stream, step) {
                         return;
                     }
@@ -86,7 +86,8 @@ impl Inner {
         self.with_stream(stream, |s| (s.step, s.turn) = (step, 0));
     }
 
-    /// Runs one request step over the filters that have not had it. False: it did not finish.
+    /// Runs one request step over the filters that have not had it. Returns `false` if it did not
+    /// finish.
     pub(crate) fn kong_step(&self, stream: u64, step: Callback) -> bool {
         loop {
             let Some(place) = self.with_stream(stream, |s| s.turn) else { return false };
@@ -101,7 +102,7 @@ impl Inner {
             let called = self.kong_call(stream, place, step, &args.unwrap_or_default());
             if called.trapped {
                 self.kong_failed(stream, place);
-                // What was stashed before is what the client gets.
+                // The reply that was stashed earlier goes to the client.
                 if already {
                     self.kong_local_reply(stream);
                 } else {
@@ -118,7 +119,7 @@ impl Inner {
                 let waits = self.kong_waits(stream);
                 self.with_stream(stream, |s| {
                     s.paused = true;
-                    // Nothing will wake it: there is no callout to come back.
+                    // Without a callout nothing will wake the request.
                     s.fate = if waits { Fate::Open } else { Fate::Hung };
                 });
                 return false;
@@ -126,7 +127,7 @@ impl Inner {
         }
     }
 
-    /// The upstream's headers have arrived. False: the response did not get through.
+    /// Receives the upstream's headers. Returns `false` if the response did not get through.
     pub(crate) fn kong_response_headers(&self, stream: u64) -> bool {
         if self.with_stream(stream, |s| s.hooks_lost || s.chain.rejected.is_some()) != Some(false) {
             return true;
@@ -161,7 +162,7 @@ impl Inner {
         true
     }
 
-    /// A chunk of the response's body goes through the filters from `from` on.
+    /// Shows a chunk of the response's body to the filters from place `from` on.
     pub(crate) fn kong_response_body(
         &self,
         stream: u64,
@@ -206,7 +207,8 @@ impl Inner {
         Some(chunk)
     }
 
-    /// The answer that a filter stashed goes to the client, through every filter's response hooks.
+    /// Sends the reply that a filter stashed to the client, through the response callbacks of every
+    /// filter.
     pub(crate) fn kong_local_reply(&self, stream: u64) {
         self.kong_cancel(stream, None);
         let Some(Some(reply)) = self.with_stream(stream, |s| s.stashed.take()) else { return };
@@ -216,7 +218,7 @@ impl Inner {
         }
         let mut response = Response::new(reply.status).with_body(body);
         for (name, value) in reply.headers {
-            // Set, not added: the last of a name remains.
+            // Headers are set, not added: the last one of a name remains.
             response.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(&name));
             response.headers.push((name, value));
         }
@@ -226,8 +228,8 @@ impl Inner {
         self.kong_respond(stream, response);
     }
 
-    /// nginx answers by itself: the request's module contexts are gone, and with them every hook
-    /// but the deletion.
+    /// Answers in place of nginx. nginx drops the module contexts of the request, so that no
+    /// callback but the deletion runs.
     pub(crate) fn kong_error(&self, stream: u64, status: u16) {
         if self.state.borrow().dead {
             return;
@@ -241,7 +243,7 @@ impl Inner {
         self.kong_finish(stream, Fate::Answered);
     }
 
-    /// Log and deletion.
+    /// Runs the log and delete callbacks.
     pub(crate) fn kong_finish(&self, stream: u64, fate: Fate) {
         if self.state.borrow().dead {
             return;
@@ -267,7 +269,7 @@ impl Inner {
             }
         }
         for place in 0..self.chain_length(stream) {
-            // Not for a context that went with its instance.
+            // A context that was lost with its instance is not called.
             let Some((vm, root)) = self.link(stream, place) else { continue };
             let context = self.context(stream, place);
             if vm.knows_context(context) {
@@ -304,7 +306,7 @@ impl Inner {
         vm.call(now, &all)
     }
 
-    /// Makes the instance, the root and the context where a trap took them.
+    /// Creates the instance, the root context and the context again if a trap took them.
     pub(crate) fn kong_context_ready(&self, stream: u64, place: usize) -> bool {
         let Some((vm, root)) = self.link(stream, place) else { return false };
         if !self.root_ready(&vm, root) {

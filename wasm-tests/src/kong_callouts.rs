@@ -1,4 +1,4 @@
-//! How the end of a callout reaches a filter on Kong, by the rules of its version.
+//! The end of a callout on Kong, by the rules of the Kong version.
 
 use crate::abi::Callback;
 use crate::callouts::{Answer, Ending, Pending, Received};
@@ -9,7 +9,7 @@ use crate::worker::Inner;
 use std::rc::Rc;
 
 impl Inner {
-    /// Delivers the end of a callout, by the rules of this version.
+    /// Delivers the end of a callout, by the rules of the version.
     pub(crate) fn kong_answer(&self, call: Pending, answer: Answer) {
         let Some(vm) = self.vm(call.vm) else { return };
         let ending = answer.ending(&self.node.borrow().profile);
@@ -33,13 +33,14 @@ impl Inner {
             }
         }
         if !self.kong_waits(stream) {
-            // The last callout wakes the request, whatever the filter thinks of its answer.
+            // The end of the last callout wakes the request, whatever the filter thinks of the
+            // response.
             self.with_stream(stream, |s| s.paused = false);
             self.kong_resume(stream);
         }
     }
 
-    /// Runs the callback. False: the request went another way.
+    /// Runs the callback. Returns `false` if the request took another way.
     pub(crate) fn kong_deliver(
         &self,
         call: &Pending,
@@ -54,7 +55,7 @@ impl Inner {
             let Some((vm, root)) = self.link(stream, place) else { return false };
             let now = Now {
                 callback: Callback::CallResponse,
-                // The callback names the root context; host calls act on the request.
+                // The callback names the root context, but host calls act on the request.
                 context: root,
                 stream: Some((stream, place)),
                 root,
@@ -70,7 +71,8 @@ impl Inner {
             match (already || self.kong_stashed(stream), self.kong_version() >= KongVersion::V3_8) {
                 (true, _) => self.kong_local_reply(stream),
                 (false, true) => {
-                    // Unchecked, and neither response hooks nor log will tell.
+                    // The request goes on unchecked, and neither response callbacks nor log run for
+                    // it.
                     self.with_stream(stream, |s| {
                         (s.hooks_lost, s.paused, s.step) = (true, false, Callback::ResponseHeaders);
                     });

@@ -1,4 +1,5 @@
-//! What nginx sends to the upstream, and how the upstream's answer comes back through the chain.
+//! The request that nginx sends to the upstream, and the response on its way back through the
+//! chain.
 
 use crate::headers::{HeaderMap, Headers, Rules};
 use crate::message::{Forwarded, Response};
@@ -6,10 +7,10 @@ use crate::profile::KongVersion;
 use crate::stream::{Fate, Stream};
 use crate::worker::Inner;
 
-/// What `on_response_body` may keep: `wasm_response_body_buffers`.
+/// The default of `wasm_response_body_buffers`: how many bytes `on_response_body` may keep.
 const RESPONSE_BUFFERS: usize = 4 * 4096;
 
-/// Fields that Kong writes itself, whatever the client or a filter says.
+/// Headers that Kong writes itself, whatever the client or a filter says.
 const OVERRIDDEN: [&str; 9] = [
     "host",
     "connection",
@@ -32,7 +33,7 @@ impl Inner {
         });
     }
 
-    /// A whole response arrives at once.
+    /// Receives a complete response.
     pub(crate) fn kong_respond(&self, stream: u64, response: Response) {
         let known = !has_field(&response.headers, "transfer-encoding");
         let mut head = response.clone();
@@ -52,7 +53,7 @@ impl Inner {
         self.kong_respond_end(stream);
     }
 
-    /// The head of a response arrives.
+    /// Receives the head of a response.
     pub(crate) fn kong_respond_head(&self, stream: u64, response: &Response) -> bool {
         self.with_stream(stream, |s| {
             s.response_status = response.status;
@@ -68,7 +69,8 @@ impl Inner {
             let headers = s.response.as_ref().map(HeaderMap::sent).unwrap_or_default();
             let mut reply = Response { status: s.response_status, headers, body: Vec::new() };
             if let Some(overriding) = s.stashed.take() {
-                // Sent from `on_response_headers`: the length of the upstream's body remains.
+                // A reply from `on_response_headers` keeps the `Content-Length` of the upstream's
+                // body.
                 reply.status = overriding.status;
                 reply.body = overriding.body;
                 reply.body.push(b'\n');
@@ -80,8 +82,8 @@ impl Inner {
         true
     }
 
-    /// A chunk of the body arrives. The filters see the end only by this rule: with a known
-    /// length, when one chunk is the whole of it; without, in a last empty chunk.
+    /// Receives a chunk of the body. With a known length, filters see the end only if one chunk is
+    /// the complete body. Without a length, they see the end in a last empty chunk.
     pub(crate) fn kong_respond_body(&self, stream: u64, chunk: Vec<u8>, last: bool, whole: bool) {
         let known = self.with_stream(stream, |s| {
             s.response.as_ref().is_some_and(|r| r.get("content-length").is_some())
@@ -116,7 +118,8 @@ impl Inner {
                 }
             });
         } else if last {
-            // It asked for more, and there is no more: the same filter again, with all of it.
+            // The filter asked for more and there is no more: Kong calls it again with all of the
+            // body.
             self.with_stream(stream, |s| s.paused = false);
             let kept = self.with_stream(stream, |s| (s.turn, std::mem::take(&mut s.body)));
             let (place, kept) = kept.unwrap_or_default();
@@ -129,7 +132,7 @@ impl Inner {
         }
     }
 
-    /// The response is over.
+    /// Ends the response.
     pub(crate) fn kong_respond_end(&self, stream: u64) {
         self.kong_finish(stream, Fate::Answered);
     }
@@ -153,7 +156,8 @@ fn forwarded(s: &Stream, version: KongVersion) -> Forwarded {
     }
     for (name, value) in s.request.sent() {
         let own = OVERRIDDEN.iter().any(|o| o.eq_ignore_ascii_case(&name));
-        // nginx leaves its own fields out by the mark that a removal takes away: then both go.
+        // nginx leaves out its own headers by a mark. A removal takes the mark away, and then nginx
+        // sends both.
         let unmarked = shown.iter().any(|(n, _)| n.eq_ignore_ascii_case(&name));
         if !own || !unmarked {
             headers.push((name, value));

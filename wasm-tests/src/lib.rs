@@ -1,8 +1,8 @@
-//! The compiled filters on a pretend proxy, and on a real Envoy.
+//! The compiled filters on a pretend gateway, and on a real Envoy and a real Kong.
 //!
-//! The pretend proxy keeps state instead of a list of expected calls, so a filter may read its
-//! headers in any order and as often as it likes. A test looks only at what a client, an upstream
-//! or an operator would see. Its two profiles reproduce the traps of the real gateways.
+//! The pretend gateway keeps state instead of a list of expected calls, so that a filter may read
+//! its headers in any order and as often as it likes. A test observes only what a client, an
+//! upstream or an operator would see. Two profiles reproduce the traps of Envoy and of Kong.
 
 mod abi;
 mod artifact;

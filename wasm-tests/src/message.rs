@@ -1,4 +1,4 @@
-//! The messages that a test writes and reads: requests, responses, and what left the gateway.
+//! The messages that a test writes and reads: requests, responses, and requests at the upstream.
 
 use crate::headers::Headers;
 
@@ -21,7 +21,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request without a body. `path` goes out as it is, query included.
+    /// A request without a body. `path` is sent unchanged and may hold a query.
     pub fn new(method: &str, path: &str) -> Self {
         Self {
             method: method.to_owned(),
@@ -40,82 +40,83 @@ impl Request {
         }
     }
 
-    /// `GET path`
+    /// A `GET` request.
     pub fn get(path: &str) -> Self {
         Self::new("GET", path)
     }
 
-    /// `POST path` with a body of known length.
+    /// A `POST` request with a body of known length.
     pub fn post(path: &str, body: impl AsRef<[u8]>) -> Self {
         Self::new("POST", path).body(body)
     }
 
-    /// Adds a field. The same name twice is two fields.
+    /// Adds a header. A second header of one name is sent as well.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
     }
 
-    /// The host that the client asks for.
+    /// Sets the `Host` that the client asks for.
     pub fn host(mut self, host: &str) -> Self {
         self.host = host.to_owned();
         self
     }
 
-    /// `http` or `https`.
+    /// Sets the scheme: `http` or `https`.
     pub fn scheme(mut self, scheme: &str) -> Self {
         self.scheme = scheme.to_owned();
         self
     }
 
-    /// A body of known length that arrives at once.
+    /// Sets a body of known length that arrives in one piece.
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.chunks = vec![body.as_ref().to_vec()];
         self
     }
 
-    /// A body that arrives in these pieces, with `Transfer-Encoding: chunked`.
+    /// Sets a body that arrives in these pieces, with `Transfer-Encoding: chunked`.
     pub fn chunks(mut self, chunks: &[&[u8]]) -> Self {
         self.chunks = chunks.iter().map(|c| c.to_vec()).collect();
         self.chunked = true;
         self
     }
 
-    /// Adds a field after the body, which then has no length. Kong's nginx throws it away.
+    /// Adds a trailer, so that the body has no length. Kong's nginx drops trailers.
     pub fn trailer(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.trailers.push((name.to_owned(), value.as_ref().to_vec()));
         self.chunked = true;
         self
     }
 
-    /// What follows the head are the frames of a tunnel, which have no end that anybody could wait for: the
-    /// handshake of a WebSocket, or a CONNECT. On Kong such a request has no body.
+    /// Turns the request into a tunnel: the handshake of a WebSocket, or a CONNECT. The frames
+    /// after the head have no end that a filter could wait for. On Kong such a request has no body.
     pub fn tunnel(mut self) -> Self {
         self.tunnel = true;
         self
     }
 
-    /// Who asks.
+    /// Sets the address and port of the client.
     pub fn client(mut self, address: &str, port: u16) -> Self {
         self.client = (address.to_owned(), port);
         self
     }
 
-    /// A property of this request, by its dotted path: for what the host does not make up, such
-    /// as `kong.router.route`, `kong.ctx.shared.x` or `xds.route_metadata`.
+    /// Sets a property of this request by its dotted path, such as `kong.router.route`,
+    /// `kong.ctx.shared.x` or `xds.route_metadata`. It serves for properties that the pretend host
+    /// does not compute.
     pub fn property(mut self, path: &str, value: impl AsRef<[u8]>) -> Self {
         self.properties.push((path.to_owned(), value.as_ref().to_vec()));
         self
     }
 
-    /// Kong: a Lua plugin asked for this response to be buffered, so filters miss every request
-    /// hook.
+    /// Kong: a Lua plugin asks for this response to be buffered, so that filters miss every request
+    /// callback.
     pub fn lua_buffered(mut self) -> Self {
         self.lua_buffered = true;
         self
     }
 
-    /// Kong: the request goes on without the hook for its body, as when Lua has read and dropped the body.
+    /// Kong: the body callback does not run, as if Lua had read and dropped the body.
     pub fn body_unseen(mut self) -> Self {
         self.body_unseen = true;
         self
@@ -125,7 +126,7 @@ impl Request {
         self.chunked || self.chunks.iter().any(|c| !c.is_empty())
     }
 
-    /// The fields, with the length of the body where the client knows it.
+    /// The headers, with `Content-Length` or `Transfer-Encoding` where the client sends it.
     pub(crate) fn fields(&self) -> Headers {
         let mut headers = self.headers.clone();
         let given = headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-length"));
@@ -139,14 +140,14 @@ impl Request {
     }
 }
 
-/// A response: from the upstream, to the client, or to a callout.
+/// A response from the upstream, to the client, or to a callout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Its fields, without pseudo-headers.
+    /// The headers, without pseudo-headers.
     pub headers: Headers,
-    /// Its body.
+    /// The body.
     pub body: Vec<u8>,
 }
 
@@ -161,7 +162,7 @@ impl Response {
         Self::new(status).with("content-type", "application/json").with_body(body)
     }
 
-    /// Adds a field. The same name twice is two fields.
+    /// Adds a header. A second header of one name is sent as well.
     pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
@@ -173,12 +174,12 @@ impl Response {
         self
     }
 
-    /// The first field by that name, as text.
+    /// The first value of a header, as text.
     pub fn header(&self, name: &str) -> Option<String> {
         self.headers_named(name).into_iter().next()
     }
 
-    /// Every field by that name, as text.
+    /// Every value of a header, as text.
     pub fn headers_named(&self, name: &str) -> Vec<String> {
         named(&self.headers, name)
     }
@@ -192,32 +193,32 @@ impl Response {
 /// A request as the upstream receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Forwarded {
-    /// The method.
+    /// The request method.
     pub method: String,
     /// The path and query.
     pub path: String,
-    /// Every field in the order sent.
+    /// The headers, in the order sent.
     pub headers: Headers,
-    /// What has arrived of the body.
+    /// The part of the body that has arrived.
     pub body: Vec<u8>,
-    /// The fields after the body.
+    /// The trailers.
     pub trailers: Headers,
-    /// Whether that is all of it.
+    /// `true` if the body is complete.
     pub complete: bool,
 }
 
 impl Forwarded {
-    /// The first field by that name, as text.
+    /// The first value of a header, as text.
     pub fn header(&self, name: &str) -> Option<String> {
         self.headers_named(name).into_iter().next()
     }
 
-    /// Every field by that name, as text.
+    /// Every value of a header, as text.
     pub fn headers_named(&self, name: &str) -> Vec<String> {
         named(&self.headers, name)
     }
 
-    /// Every trailer field by that name, as text.
+    /// Every value of a trailer, as text.
     pub fn trailers_named(&self, name: &str) -> Vec<String> {
         named(&self.trailers, name)
     }
@@ -233,7 +234,7 @@ fn named(headers: &Headers, name: &str) -> Vec<String> {
     found.map(|(_, v)| String::from_utf8_lossy(v).into_owned()).collect()
 }
 
-/// A response that a filter made itself, before the host has had its way with it.
+/// A reply that a filter made, before the host has changed it.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalReply {
     pub(crate) status: u16,

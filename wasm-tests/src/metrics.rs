@@ -1,9 +1,9 @@
-//! Counters, gauges and histograms, and what each host does when they are misused.
+//! Counters, gauges and histograms, and the reaction of each host to misuse.
 
 use crate::abi::Status;
 use crate::profile::Profile;
 
-/// Longest name that Kong stores, with its prefix.
+/// The longest name that Kong stores, its prefix included, in bytes.
 const KONG_NAME: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +22,11 @@ struct Metric {
     samples: Vec<u64>,
 }
 
-/// Every metric that the node's filters have defined.
+/// Every metric that the filters of the node have defined.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics(Vec<Metric>);
 
-/// Either a status for the guest or the reason why Kong traps.
+/// A result or a status for the guest. The outer error is the reason of a trap on Kong.
 pub(crate) type Outcome<T> = Result<Result<T, Status>, String>;
 
 impl Metrics {
@@ -96,7 +96,7 @@ impl Metrics {
         }
     }
 
-    /// The sum over every filter's metric of that name.
+    /// The sum of every filter's metric of this name.
     pub(crate) fn value(&self, name: &str) -> Option<u64> {
         let mut found = self.0.iter().filter(|m| m.name == name).peekable();
         found.peek()?;

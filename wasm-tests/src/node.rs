@@ -1,4 +1,4 @@
-//! What all workers of one gateway share: clock, shared data, metrics, log, faults.
+//! The state that all workers of one gateway share: clock, shared data, metrics, log, faults.
 
 use crate::abi::{Callback, Level};
 use crate::callouts::Responder;
@@ -13,25 +13,25 @@ use std::rc::{Rc, Weak};
 /// A line of the gateway's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// How loud.
+    /// The severity.
     pub level: Level,
-    /// What.
+    /// The text.
     pub text: String,
 }
 
-/// Something that a filter must not do.
+/// An act that a filter must not commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The filter that did it.
+    /// The name of the filter.
     pub filter: String,
-    /// Where.
+    /// The callback in which it happened.
     pub callback: Callback,
-    /// The request it happened to, if any.
+    /// The request for which it happened, if there is one.
     pub(crate) stream: Option<u64>,
-    /// A trap ends the VM. Anything else is something that the real host answers with a crash,
-    /// a corrupt memory or a hang, and that the pretend one only notes.
+    /// `true` for a trap, which ends the VM. `false` for a violation: the real host would crash,
+    /// corrupt its memory or hang, and the pretend one only records it.
     pub trap: bool,
-    /// What it was.
+    /// The description.
     pub text: String,
 }
 
@@ -42,7 +42,7 @@ pub(crate) type ForeignFunction = Box<dyn FnMut(&[u8]) -> Option<Vec<u8>>>;
 pub(crate) struct Queue {
     pub(crate) vm_id: String,
     pub(crate) name: String,
-    /// VM and root context that hear of new items.
+    /// The VM and root context that are told of new items.
     pub(crate) owner: (usize, u32),
     pub(crate) items: VecDeque<Vec<u8>>,
 }
@@ -54,14 +54,14 @@ pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     pub(crate) log: Vec<LogLine>,
     faults: Vec<Fault>,
-    /// Those that the test has taken note of.
+    /// The faults that the test has read.
     taken: Vec<Fault>,
     pub(crate) foreign: BTreeMap<String, ForeignFunction>,
     pub(crate) queues: Vec<Queue>,
     pub(crate) workers: Vec<Weak<Inner>>,
     pub(crate) responder: Option<Responder>,
     pub(crate) next_stream: u64,
-    /// Bytes of buffers that filters have been given.
+    /// The number of bytes that filters have read from buffers.
     pub(crate) buffer_bytes: usize,
     pub(crate) next_plan: u64,
 }
@@ -97,7 +97,7 @@ impl Node {
         mine.cloned().collect()
     }
 
-    /// The faults so far. Whoever asks for them has seen them.
+    /// The faults so far. They count as read from now on.
     pub(crate) fn take_faults(&mut self) -> Vec<Fault> {
         let faults = std::mem::take(&mut self.faults);
         self.taken.extend(faults.iter().cloned());
@@ -110,7 +110,7 @@ impl Node {
 }
 
 impl Drop for Node {
-    /// A trap on a tick would otherwise go by unseen.
+    /// Fails the test for faults that it has not read, such as a trap on a tick.
     fn drop(&mut self) {
         if !self.faults.is_empty() && !std::thread::panicking() {
             panic!("faults that the test did not ask for: {:#?}", self.faults);

@@ -1,4 +1,4 @@
-//! The wire form of a header block: a count, all lengths, then all bytes.
+//! The wire form of a header block: the number of pairs, all lengths, then all bytes.
 
 use crate::headers::Headers;
 
@@ -17,7 +17,7 @@ pub(crate) fn encode(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
     out
 }
 
-/// `None` when `bytes` is not a well-formed block.
+/// Reads a header block. Returns `None` if `bytes` is not well-formed.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Headers> {
     let number = |at: usize| {
         let word = bytes.get(at..at.checked_add(4)?)?;

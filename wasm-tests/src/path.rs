@@ -1,4 +1,4 @@
-//! nginx's view of a path: percent-decoded, slashes merged, dots resolved.
+//! A path as nginx sees it: percent-decoded, slashes merged, dot segments resolved.
 
 pub(crate) fn decoded(path: &str) -> String {
     let text = String::from_utf8_lossy(&percent_decoded(path.as_bytes())).into_owned();

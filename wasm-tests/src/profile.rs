@@ -1,21 +1,21 @@
-//! Which gateway the host pretends to be, and how its operator set it up.
+//! The gateway that the host pretends to be, and the settings of its operator.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A version of Kong whose module behaves in its own way.
+/// The versions of Kong whose Wasm modules differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KongVersion {
-    /// 3.4.1 (the configuration is a string).
+    /// 3.4.1. The configuration is a string.
     V3_4,
-    /// 3.5
+    /// 3.5.
     V3_5,
-    /// 3.6 (properties of the namespace `kong`).
+    /// 3.6. It has properties of the namespace `kong`.
     V3_6,
-    /// 3.7 (parallel callouts).
+    /// 3.7. It has parallel callouts.
     V3_7,
-    /// 3.8 (metrics; a failed callout lets the request through).
+    /// 3.8. It has metrics, and a failed callout lets the request through.
     V3_8,
-    /// 3.9 (a failed callout is an event).
+    /// 3.9. A failed callout is an event for the filter.
     V3_9,
 }
 
@@ -47,7 +47,7 @@ impl KongVersion {
         self >= Self::V3_7
     }
 
-    /// Whether filters run before Kong puts `$args` behind `$upstream_uri`.
+    /// Returns `true` if filters run before Kong appends `$args` to `$upstream_uri`.
     pub(crate) fn adds_the_query_later(self) -> bool {
         self < Self::V3_8
     }
@@ -57,31 +57,31 @@ impl KongVersion {
     }
 }
 
-/// What is particular to Envoy.
+/// The settings of Envoy.
 #[derive(Debug, Clone)]
 pub(crate) struct Envoy {
     pub(crate) allow_on_headers_stop_iteration: bool,
     /// `per_connection_buffer_limit_bytes`.
     pub(crate) buffer_limit: usize,
-    /// `None`: every cluster exists.
+    /// The names of the clusters that exist. With `None` every cluster exists.
     pub(crate) clusters: Option<BTreeSet<String>>,
     pub(crate) route_name: Option<String>,
     pub(crate) cluster_name: Option<String>,
 }
 
-/// What is particular to Kong.
+/// The settings of Kong.
 #[derive(Debug, Clone)]
 pub(crate) struct Kong {
     pub(crate) version: KongVersion,
-    /// The zones that the operator declared.
+    /// The shared-data zones that the operator declared.
     pub(crate) zones: BTreeSet<String>,
-    /// Variables of nginx that the operator declared (`nginx_proxy_set`).
+    /// The variables of nginx that the operator declared (`nginx_proxy_set`).
     pub(crate) variables: BTreeSet<String>,
-    /// `client_body_buffer_size`.
+    /// `client_body_buffer_size`, in bytes.
     pub(crate) body_buffer: usize,
-    /// A Lua plugin buffers responses: request hooks do not run.
+    /// `true` if a Lua plugin buffers responses, so that request callbacks do not run.
     pub(crate) lua_buffering: bool,
-    /// The process id of the first worker, which seeds its randomness.
+    /// The process id of the first worker, which seeds the worker's randomness.
     pub(crate) pid: u32,
 }
 
@@ -101,7 +101,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Envoy with its defaults: `allow_on_headers_stop_iteration` is off, every cluster exists.
+    /// Envoy with its defaults: `allow_on_headers_stop_iteration` is off. Every cluster exists.
     pub fn envoy() -> Self {
         Self::of(Host::Envoy(Envoy {
             allow_on_headers_stop_iteration: false,
@@ -129,45 +129,46 @@ impl Profile {
             host,
             environment: BTreeMap::new(),
             vm_configuration: Vec::new(),
-            // A day in 2026, so that times in tokens look like times.
+            // A day in 2026, so that times in tokens look realistic.
             start_ms: 1_780_000_000_000,
         }
     }
 
-    /// Whether this is a Kong.
+    /// Returns `true` for a Kong.
     pub fn is_kong(&self) -> bool {
         matches!(self.host, Host::Kong(_))
     }
 
-    /// Envoy: `allow_on_headers_stop_iteration` of the plugin's configuration.
+    /// Envoy: sets the option `allow_on_headers_stop_iteration` of the filter.
     pub fn allow_on_headers_stop_iteration(self, on: bool) -> Self {
         self.with_envoy(|envoy| envoy.allow_on_headers_stop_iteration = on)
     }
 
-    /// Envoy: only these clusters exist; a callout to another is refused at once.
+    /// Envoy: limits the clusters to these. Envoy refuses a callout to another one at once.
     pub fn clusters(self, names: &[&str]) -> Self {
         let names = names.iter().map(|&n| n.to_owned()).collect();
         self.with_envoy(|envoy| envoy.clusters = Some(names))
     }
 
-    /// Envoy: how much of a body it keeps while a filter pauses; beyond it answers 413.
+    /// Envoy: sets the number of body bytes that Envoy keeps while a filter pauses. Beyond it Envoy
+    /// answers 413.
     pub fn buffer_limit(self, bytes: usize) -> Self {
         self.with_envoy(|envoy| envoy.buffer_limit = bytes)
     }
 
-    /// Envoy: the name of the route that requests take, if it has one.
+    /// Envoy: sets the name of the route, or removes it.
     pub fn route_name(self, name: Option<&str>) -> Self {
         let name = name.map(str::to_owned);
         self.with_envoy(|envoy| envoy.route_name = name)
     }
 
-    /// Envoy: the cluster that requests go to, if the route names one.
+    /// Envoy: sets the cluster of the route, or removes it.
     pub fn cluster_name(self, name: Option<&str>) -> Self {
         let name = name.map(str::to_owned);
         self.with_envoy(|envoy| envoy.cluster_name = name)
     }
 
-    /// Kong: declares a shared-data zone; `*` takes every key that names no other.
+    /// Kong: declares a shared-data zone. The zone `*` takes every key that names no other zone.
     pub fn zone(self, name: &str) -> Self {
         let name = name.to_owned();
         self.with_kong(|kong| {
@@ -181,35 +182,35 @@ impl Profile {
         self.with_kong(|kong| kong.variables.extend(names))
     }
 
-    /// Kong: `client_body_buffer_size`. A body of known length may be a quarter larger.
+    /// Kong: sets `client_body_buffer_size`. A body of known length may be a quarter larger.
     pub fn body_buffer(self, bytes: usize) -> Self {
         self.with_kong(|kong| kong.body_buffer = bytes)
     }
 
-    /// Kong: a Lua plugin buffers responses, so that filters miss every request hook.
+    /// Kong: lets a Lua plugin buffer responses, so that filters miss every request callback.
     pub fn lua_buffering(self) -> Self {
         self.with_kong(|kong| kong.lua_buffering = true)
     }
 
-    /// Kong: the process id of the first worker. Containers tend to have equal ones.
+    /// Kong: sets the process id of the first worker. Containers tend to have equal ones.
     pub fn pid(self, pid: u32) -> Self {
         self.with_kong(|kong| kong.pid = pid)
     }
 
-    /// A variable that the operator lets filters read.
+    /// Sets an environment variable that the operator lets filters read.
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// Envoy: `vm_config.configuration`. Kong has none.
+    /// Envoy: sets `vm_config.configuration`. Kong has none.
     pub fn vm_configuration(mut self, bytes: impl AsRef<[u8]>) -> Self {
         assert!(!self.is_kong(), "Kong gives a filter no VM configuration");
         self.vm_configuration = bytes.as_ref().to_vec();
         self
     }
 
-    /// What the clock says when the gateway starts, in milliseconds.
+    /// Sets the clock at the start of the gateway, in milliseconds since 1970.
     pub fn start_ms(mut self, ms: u64) -> Self {
         self.start_ms = ms;
         self

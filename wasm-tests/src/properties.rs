@@ -1,11 +1,11 @@
-//! Properties of a request: Envoy's attributes and Kong's namespaces.
+//! The properties of a request: attributes on Envoy, namespaces on Kong.
 
 use crate::abi::{Callback, Status};
 use crate::guest::Guest;
 use crate::profile::{Envoy, Host, Kong};
 use crate::stream::Stream;
 
-/// What asking for a property, or setting one, comes to.
+/// The result of reading or writing a property.
 pub(crate) enum Got {
     Value(Vec<u8>),
     Status(Status),
@@ -32,7 +32,7 @@ pub(crate) fn set(g: &Guest<'_>, path: &[u8], value: Vec<u8>) -> Got {
     }
 }
 
-/// Kong joins the segments of a path.
+/// Joins the segments of a path with dots, as Kong does.
 fn dotted(path: &[u8]) -> String {
     let path: Vec<u8> = path.iter().map(|&b| if b == 0 { b'.' } else { b }).collect();
     String::from_utf8_lossy(&path).into_owned()
@@ -44,7 +44,7 @@ fn envoy_set(g: &Guest<'_>, path: &[u8], value: Vec<u8>) -> Got {
     let Some((stream, _)) = g.stream() else { return Got::Status(Status::NotFound) };
     let mut worker = g.worker_mut();
     let Some(s) = worker.stream(stream) else { return Got::Status(Status::NotFound) };
-    // What is set under several segments is read back under none.
+    // A value that is set under several segments cannot be read back under any path.
     if !path.contains(&0) {
         s.properties.insert(path.to_vec(), value);
     }
@@ -89,7 +89,7 @@ fn envoy_get(g: &Guest<'_>, envoy: &Envoy, path: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// What comes from the headers is there only while the filter has them in reach.
+/// The attributes from the headers are there only while the filter has the headers in reach.
 fn envoy_request(s: &Stream, name: &str, reach: bool, clock: u64) -> Option<Vec<u8>> {
     let header = |name| s.request.get(name).map(<[u8]>::to_vec).filter(|_| reach);
     let path = header(":path").map(|p| String::from_utf8_lossy(&p).into_owned());
@@ -123,14 +123,14 @@ fn envoy_response(s: &Stream, name: &str, reach: bool) -> Option<Vec<u8>> {
     }
 }
 
-/// Envoy's numbers are eight bytes.
+/// Encodes a number as Envoy does: eight bytes, little-endian.
 fn number(n: i64) -> Vec<u8> {
     n.to_le_bytes().to_vec()
 }
 
 // === Kong ===
 
-/// Read-only properties of `kong.`, with the version they came with.
+/// The readable properties below `kong.`.
 const KONG_READABLE: [&str; 19] = [
     "kong.route_id",
     "kong.service_id",
@@ -162,8 +162,8 @@ const KONG_WRITABLE: [&str; 4] = [
 
 fn kong_get(g: &Guest<'_>, kong: &Kong, path: &str) -> Got {
     let Some((stream, _)) = g.stream() else {
-        // nginx's variables answer an error there ("cannot get ngx properties outside of a request"); others
-        // were seen to crash.
+        // Kong answers an error for nginx's variables ("cannot get ngx properties outside of a
+        // request"). Other properties were seen to crash the worker.
         if !path.starts_with("ngx.") && path != "request.method" {
             g.violation(format!("reading property `{path}` in a root context crashes Kong"));
         }
@@ -182,7 +182,7 @@ fn kong_get(g: &Guest<'_>, kong: &Kong, path: &str) -> Got {
         return kong_namespace(s, kong, path);
     }
     if path.strip_prefix("ngx.").is_some_and(|name| kong.variables.contains(name)) {
-        // `set` runs before any filter: a declared variable is empty until somebody sets it.
+        // `set` runs before any filter: a declared variable is empty until a filter sets it.
         let value = s.properties.get(path.as_bytes()).cloned().unwrap_or_default();
         return Got::Value(value);
     }
@@ -201,15 +201,16 @@ fn kong_get(g: &Guest<'_>, kong: &Kong, path: &str) -> Got {
     kong_attribute(s, path).map(String::into_bytes).into()
 }
 
-/// Lua answers properties of `kong.` on a thread that is there for certain only while the headers of the
-/// request are handled, and no filter has waited for a callout. Elsewhere the real worker went down a second or two later, at another place.
+/// The text of a violation: Lua answers properties of `kong.` on a thread that exists for certain
+/// only during the request-headers callback, and only before a filter has waited for a callout.
+/// Elsewhere the real worker crashed a second or two later, in another place.
 fn behind_lua(path: &str) -> String {
     format!(
         "property `{path}` outside of the request headers, or after a filter has waited: Kong's worker dies of it"
     )
 }
 
-/// In the request-headers callback alone.
+/// Reads a property below `kong.`, which works in the request-headers callback alone.
 fn kong_namespace(s: &Stream, kong: &Kong, path: &str) -> Got {
     let ids = matches!(path, "kong.route_id" | "kong.service_id");
     let names = matches!(path, "kong.route_name" | "kong.service_name");
@@ -255,13 +256,13 @@ fn ngx_variable(s: &Stream, name: &str) -> Option<String> {
         "nginx_version" => "1.25.3".to_owned(),
         "kong_proxy_mode" => "http".to_owned(),
         "upstream_scheme" => "http".to_owned(),
-        // What the upstream answered; there is none while it was not asked.
+        // The status exists only if the upstream was asked.
         "upstream_status" if s.response.is_some() && !s.local => s.upstream_status.to_string(),
         _ => return None,
     })
 }
 
-/// Envoy's attributes as nginx knows them: always text.
+/// Envoy's attributes as nginx provides them, always as text.
 fn kong_attribute(s: &Stream, path: &str) -> Option<String> {
     let header = |name| s.request.get(name).map(|v| String::from_utf8_lossy(v).into_owned());
     let ms = s.started_ns / 1_000_000;
@@ -269,7 +270,7 @@ fn kong_attribute(s: &Stream, path: &str) -> Option<String> {
         "request.path" => s.line.raw.clone(),
         "request.url_path" => s.line.uri.clone(),
         "request.query" => s.line.args.clone(),
-        // The machine's name, not what the client asked for.
+        // nginx gives the name of the machine, not the host that the client asked for.
         "request.host" => "kong-7c9d".to_owned(),
         "request.scheme" => s.line.scheme.clone(),
         "request.method" => s.line.method.clone(),
@@ -317,11 +318,11 @@ fn kong_set(g: &Guest<'_>, kong: &Kong, path: &str, value: Vec<u8>) -> Got {
         Some(name) if name.starts_with("upstream_") || kong.variables.contains(name) => {
             s.properties.insert(path.as_bytes().to_vec(), value);
         }
-        // nginx's own, which cannot be changed.
+        // Variables of nginx itself cannot be changed.
         Some(name) if ngx_variable(s, name).is_some() => {
             return Got::Status(Status::InternalFailure);
         }
-        // Nobody has declared it.
+        // The operator has not declared the variable.
         Some(_) => return Got::Status(Status::NotFound),
         None => return Got::Status(Status::NotFound),
     }

@@ -1,4 +1,4 @@
-//! What a test holds: a gateway with one chain of filters, and the requests that it serves.
+//! The gateway that a test holds: one chain of filters, and the requests that it serves.
 
 use crate::abi::Level;
 use crate::artifact::Filter;
@@ -14,9 +14,9 @@ use crate::worker::Inner;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// One worker of a gateway, with one route's chain of filters.
+/// One worker of a gateway, with the chain of one route.
 ///
-/// It is a handle: a copy is the same worker and the same chain.
+/// The value is a handle: a clone stands for one and the same worker and chain.
 #[derive(Clone)]
 pub struct Proxy {
     node: SharedNode,
@@ -44,8 +44,8 @@ impl Proxy {
         Self { node, worker, chain, filters, plan }
     }
 
-    /// Another worker of the same gateway, with the same chain: other VMs, the same shared data,
-    /// clock, metrics and log.
+    /// Starts another worker of this gateway with this chain. It has other VMs, and shares shared
+    /// data, clock, metrics and log.
     pub fn worker(&self) -> Self {
         let nth = self.node.borrow().workers.len() as u32;
         let worker = Inner::start(&self.node, nth);
@@ -53,20 +53,20 @@ impl Proxy {
         Self { worker, chain, ..self.clone() }
     }
 
-    /// Another route's chain in the same worker. On Kong it has instances of its own; on Envoy
-    /// equal code with an equal `vm_id` runs in the VM that is there.
+    /// Adds the chain of another route to this worker. On Kong the chain has instances of its own.
+    /// On Envoy, equal code with an equal `vm_id` runs in the existing VM.
     pub fn route(&self, filters: impl IntoIterator<Item = Filter>) -> Self {
         let filters = Rc::new(filters.into_iter().collect());
         Self::load(self.node.clone(), self.worker.clone(), filters)
     }
 
-    /// What the log said, if the gateway refused the configuration. Envoy keeps such a listener
-    /// away; Kong serves the route without any filter.
+    /// The text of the log, if the gateway refused the configuration. Envoy then does not serve the
+    /// listener; Kong serves the route without any filter.
     pub fn rejected(&self) -> Option<&str> {
         self.chain.rejected.as_deref()
     }
 
-    /// Sends a whole request. As with HTTP/1, the end of a body comes after its last byte.
+    /// Sends a complete request. As with HTTP/1, the end of a body comes after its last byte.
     pub fn send(&self, request: Request) -> Stream {
         let chunks = if request.has_body() { request.chunks.clone() } else { Vec::new() };
         let has_trailers = !request.trailers.is_empty();
@@ -82,7 +82,7 @@ impl Proxy {
         stream
     }
 
-    /// Sends a request's headers; its body, if it has one, is up to the test.
+    /// Sends the headers of a request. The test sends the body, if there is one.
     pub fn open(&self, request: Request) -> Stream {
         let kong = self.worker.is_kong();
         assert!(
@@ -111,7 +111,7 @@ impl Proxy {
         Stream::new(self.worker.clone(), id)
     }
 
-    /// Lets time pass on the whole gateway: ticks run and callouts time out as they fall due.
+    /// Advances the clock of the gateway. Ticks run and callouts time out as they fall due.
     pub fn advance(&self, time: Duration) {
         let until = self.node.borrow().clock_ns + time.as_nanos() as u64;
         loop {
@@ -131,8 +131,8 @@ impl Proxy {
         self.node.borrow().clock_ns / 1_000_000
     }
 
-    /// Takes this worker's configuration away, as a reload does. Envoy tells each root context, and
-    /// lets one that is not done go on until it says so; Kong tells nobody.
+    /// Removes this worker's configuration, as a reload does. Envoy tells each root context, and
+    /// keeps one that is not done until it says so. Kong tells no context.
     pub fn drain(&self) {
         if !self.worker.is_kong() {
             self.worker.envoy_drain();
@@ -153,22 +153,23 @@ impl Proxy {
         state.timers.iter().map(|t| Duration::from_nanos(t.period_ns)).collect()
     }
 
-    /// Every callout of this worker that has not ended, those of ticks included.
+    /// Every callout of this worker that has not ended, including callouts of ticks.
     pub fn calls(&self) -> Vec<Callout> {
         self.worker.callouts(None)
     }
 
-    /// The one callout that has not ended.
+    /// The only callout of this worker that has not ended. Panics if there is another number of
+    /// them.
     pub fn call(&self) -> Callout {
         one(self.calls())
     }
 
-    /// How many callouts this worker has made.
+    /// The number of callouts that this worker has made.
     pub fn callouts_made(&self) -> usize {
         self.worker.state.borrow().callouts_made
     }
 
-    /// Answers the callouts of the whole gateway as they come; `None` leaves one to the test.
+    /// Answers the callouts of the gateway when they are made. On `None` the test has to answer.
     pub fn on_call(&self, answer: impl FnMut(&Callout) -> Option<Answer> + 'static) {
         self.node.borrow_mut().responder = Some(Box::new(answer));
     }
@@ -183,34 +184,34 @@ impl Proxy {
         self.node.borrow_mut().foreign.insert(name.to_owned(), Box::new(function));
     }
 
-    /// The memory of this worker's largest VM, in octets. It never shrinks.
+    /// The memory of this worker's largest VM, in bytes. It never shrinks.
     pub fn memory(&self) -> usize {
         self.worker.vms.borrow().iter().map(|vm| vm.memory()).max().unwrap_or(0)
     }
 
-    /// How many bytes of bodies, answers and settings the gateway has handed over to filters.
+    /// The number of bytes of bodies, callout responses and settings that filters have read.
     pub fn buffer_bytes(&self) -> usize {
         self.node.borrow().buffer_bytes
     }
 
-    /// The gateway's log.
+    /// The lines of the gateway's log.
     pub fn log(&self) -> Vec<LogLine> {
         self.node.borrow().log.clone()
     }
 
-    /// The lines of the log at this level and louder, as text.
+    /// The lines of the log of this level and above, as text.
     pub fn log_text(&self, level: Level) -> String {
         let node = self.node.borrow();
         let lines = node.log.iter().filter(|line| line.level >= level);
         lines.map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
     }
 
-    /// The value of a counter or gauge, over all filters.
+    /// The value of a counter or gauge, summed over all filters.
     pub fn metric(&self, name: &str) -> Option<u64> {
         self.node.borrow().metrics.value(name)
     }
 
-    /// What was recorded in a histogram.
+    /// The values recorded in a histogram.
     pub fn histogram(&self, name: &str) -> Vec<u64> {
         self.node.borrow().metrics.samples(name)
     }
@@ -225,7 +226,7 @@ impl Proxy {
         HostCalls(self.worker.state.borrow().root_counts.clone())
     }
 
-    /// How many entries the node's shared data holds.
+    /// The number of entries in the shared data of the node.
     pub fn shared_entries(&self) -> usize {
         self.node.borrow().shared.len()
     }
@@ -247,19 +248,20 @@ impl Proxy {
         assert!(set.is_ok(), "{set:?}");
     }
 
-    /// Rewrites every entry of the node's shared data, whoever's it is.
+    /// Rewrites every entry of the node's shared data, for every `vm_id`.
     pub fn tamper_shared(&self, change: impl FnMut(&[u8]) -> Vec<u8>) {
         self.node.borrow_mut().shared.rewrite(change);
     }
 
-    /// Kong: every filter of this worker loses its instance, as after a trap while it served somebody else.
+    /// Kong: takes the instance of every filter of this worker, as a trap during another request
+    /// does.
     pub fn lose_instances(&self) {
         assert!(self.worker.is_kong(), "Envoy gives the whole VM up after a trap");
         let vms = self.worker.vms.borrow().clone();
         vms.iter().for_each(|vm| self.worker.trapped(vm));
     }
 
-    /// Kong: drops one entry, as its eviction may at any time.
+    /// Kong: evicts one entry, as the zone may at any time. Returns `true` if the entry existed.
     pub fn evict_shared(&self, key: impl AsRef<[u8]>) -> bool {
         let mut node = self.node.borrow_mut();
         let Node { shared, profile, .. } = &mut *node;
@@ -271,8 +273,8 @@ impl Proxy {
         self.node.borrow_mut().shared.clear();
     }
 
-    /// The faults so far, which the test thereby takes note of. Faults that nobody has taken note
-    /// of fail the test at its end.
+    /// The faults so far, which count as read from now on. Faults that a test has not read fail it
+    /// at its end.
     pub fn faults(&self) -> Vec<Fault> {
         self.node.borrow_mut().take_faults()
     }

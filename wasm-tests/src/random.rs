@@ -2,13 +2,13 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// A stream of bytes: predictable on Kong, where a worker seeds it with its process id and the
-/// time; not so on Envoy.
+/// A stream of bytes. It is predictable on Kong, where a worker seeds it with its process id and
+/// the time, and unpredictable on Envoy.
 #[derive(Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// nginx: `srandom((pid << 16) ^ seconds ^ milliseconds)`.
+    /// Seeds the stream as nginx does: `srandom((pid << 16) ^ seconds ^ milliseconds)`.
     pub(crate) fn of_kong(pid: u32, ms: u64) -> Self {
         Self((u64::from(pid) << 16) ^ (ms / 1000) ^ (ms % 1000))
     }
@@ -17,7 +17,7 @@ impl Random {
         Self(RandomState::new().build_hasher().finish())
     }
 
-    /// SplitMix64.
+    /// The next bytes, made by SplitMix64.
     pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
         let word = || {
             self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -1,11 +1,11 @@
-//! The shared data of one node, with each host's rules for keys, versions and deletion.
+//! The shared data of one node, with the rules of each host for keys, versions and deletion.
 
 use crate::abi::Status;
 use crate::crc32::crc32;
 use crate::profile::{Host, Profile};
 use std::collections::BTreeMap;
 
-/// Why a host call could not be answered: on Kong that traps.
+/// The reason why a host call cannot be answered, for which Kong traps.
 pub(crate) type Unanswerable = String;
 
 #[derive(Debug, Clone)]
@@ -14,16 +14,16 @@ struct Entry {
     cas: u32,
 }
 
-/// What one lookup finds its entry by.
+/// The key by which a host finds an entry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
-    /// Envoy: VM id and key. Kong before 3.8: zone and key.
+    /// VM id and key on Envoy; zone and key on Kong before 3.8.
     Exact(String, Vec<u8>),
-    /// Kong from 3.8: the zone, and nothing of the key but its checksum.
+    /// Zone and checksum of the key on Kong from 3.8, which does not keep the key.
     Sum(String, u32),
 }
 
-/// Everything that filters of this node keep for each other.
+/// The entries that the filters of this node share.
 #[derive(Debug, Default)]
 pub(crate) struct SharedData {
     entries: BTreeMap<Key, Entry>,
@@ -41,7 +41,8 @@ impl SharedData {
         Ok(self.entries.get(&key).map(|e| (e.value.clone(), e.cas)))
     }
 
-    /// `value` of `None` is the null pointer: Kong deletes, Envoy stores an empty value.
+    /// Stores a value. `None` is the null pointer: Kong deletes the entry, Envoy stores an empty
+    /// value.
     pub(crate) fn set(
         &mut self,
         profile: &Profile,
@@ -54,7 +55,7 @@ impl SharedData {
         let found = self.entries.get(&key).map(|e| e.cas);
         let kong = matches!(profile.host(), Host::Kong(_));
         let matches = match (kong, found) {
-            // Kong: 0 means "there is none yet". Envoy: 0 means "whatever there is".
+            // Version 0 means "there is none yet" on Kong, and "whatever there is" on Envoy.
             (true, found) => cas == found.unwrap_or(0),
             (false, Some(found)) => cas == 0 || cas == found,
             (false, None) => true,
@@ -72,12 +73,12 @@ impl SharedData {
         Ok(Status::Ok)
     }
 
-    /// Forgets everything, as a reload of Kong or a restart of Envoy does.
+    /// Drops every entry, as a reload of Kong or a restart of Envoy does.
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
     }
 
-    /// Changes every value, as a write of somebody else would.
+    /// Changes every value, as another filter's write would.
     pub(crate) fn rewrite(&mut self, mut change: impl FnMut(&[u8]) -> Vec<u8>) {
         for entry in self.entries.values_mut() {
             entry.value = change(&entry.value);
@@ -90,7 +91,7 @@ impl SharedData {
         self.entries.len()
     }
 
-    /// Forgets the entry of `key`, as slru may at any time.
+    /// Drops the entry of `key`, as Kong's slru eviction may at any time.
     pub(crate) fn evict(&mut self, profile: &Profile, vm_id: &str, key: &[u8]) -> bool {
         place(profile, vm_id, key).is_ok_and(|key| self.entries.remove(&key).is_some())
     }

@@ -1,4 +1,4 @@
-//! What is known about one request on its way through the chain.
+//! The state of one request on its way through the chain.
 
 use crate::abi::Callback;
 use crate::chain::Chain;
@@ -8,54 +8,55 @@ use crate::path::decoded;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// The request's way, or the response's.
+/// The direction of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Request,
     Response,
 }
 
-/// What a filter holds back on Envoy.
+/// The part of a message that a filter holds back on Envoy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Hold {
     #[default]
     Nothing,
-    /// The headers; data still comes to the filter (`allow_on_headers_stop_iteration`).
+    /// The headers. Data still reaches the filter (`allow_on_headers_stop_iteration`).
     Headers,
-    /// Headers and data.
+    /// The headers and the data.
     Everything,
 }
 
-/// One filter's part in one direction of one request.
+/// The state of one filter in one direction of one request.
 #[derive(Debug, Default)]
 pub(crate) struct Half {
-    /// The headers callback ran.
+    /// `true` if the headers callback has run.
     pub(crate) seen: bool,
-    /// Envoy: the header map is within this filter's reach.
+    /// Envoy: `true` if the filter may read the header map.
     pub(crate) map: bool,
     pub(crate) hold: Hold,
     /// Envoy: the data that the filter may read and change now.
     pub(crate) view: Option<Vec<u8>>,
-    /// Envoy: the filter paused in the body callback, and `view` is what was kept.
+    /// Envoy: `true` if the filter paused in the body callback. `view` is then the data that Envoy
+    /// keeps.
     pub(crate) buffering: bool,
-    /// Envoy: data that waits behind `Hold::Everything`.
+    /// Envoy: the data that waits behind `Hold::Everything`.
     pub(crate) queued: Vec<u8>,
-    /// The end of the message has come as far as this filter.
+    /// `true` if the end of the message has reached this filter.
     pub(crate) ended: bool,
-    /// Envoy: trailers have come as far as this filter, and wait to be shown to it.
+    /// Envoy: `true` if trailers have reached this filter and wait to be shown to it.
     pub(crate) trailers_queued: bool,
-    /// Envoy: trailers were shown to the filter, which holds them, and are within its reach.
+    /// Envoy: `true` if the filter was shown the trailers and holds them. It may read them.
     pub(crate) trailers: bool,
 }
 
-/// One filter's context for one request.
+/// The context of one filter for one request.
 #[derive(Debug, Default)]
 pub(crate) struct Slot {
     pub(crate) context: u32,
     pub(crate) created: bool,
     pub(crate) request: Half,
     pub(crate) response: Half,
-    /// Kong: this filter failed; the steps of the chain stop here.
+    /// Kong: `true` if this filter failed. The steps of the chain stop at it.
     pub(crate) failed: bool,
 }
 
@@ -68,17 +69,17 @@ impl Slot {
     }
 }
 
-/// nginx's idea of the request line.
+/// The request line as nginx keeps it.
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     pub(crate) method: String,
     pub(crate) scheme: String,
-    /// `request_uri`
+    /// `request_uri`.
     pub(crate) raw: String,
-    /// `uri`: decoded and normalised.
+    /// `uri`, decoded and normalised.
     pub(crate) uri: String,
     pub(crate) args: String,
-    /// `upstream_uri`: what goes upstream.
+    /// `upstream_uri`, the path that nginx sends upstream.
     pub(crate) upstream: String,
 }
 
@@ -95,7 +96,8 @@ impl Line {
         }
     }
 
-    /// What goes upstream where Kong puts `args` behind `upstream_uri` only after the filters.
+    /// The path that nginx sends upstream if Kong appends `args` to `upstream_uri` after the
+    /// filters.
     pub(crate) fn with_args(&self) -> String {
         let path = self.upstream.split('?').next().unwrap_or_default();
         if self.args.is_empty() { path.to_owned() } else { format!("{path}?{}", self.args) }
@@ -107,18 +109,18 @@ impl Line {
     }
 }
 
-/// Where the request stands.
+/// The state of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// Filters or the client are still at it.
+    /// The filters or the client are not done.
     Open,
-    /// Kong: paused, and nothing will ever wake it.
+    /// Kong: the request was paused, and nothing will wake it.
     Hung,
-    /// On its way to the upstream, headers at least.
+    /// The upstream has received at least the headers.
     Forwarded,
-    /// The client has its answer.
+    /// The client has received the response.
     Answered,
-    /// The connection was closed without an answer.
+    /// The connection was closed without a response.
     Closed,
 }
 
@@ -130,16 +132,16 @@ pub(crate) struct Stream {
     pub(crate) given: Request,
     pub(crate) line: Line,
     pub(crate) request: HeaderMap,
-    /// Envoy: of the request.
+    /// Envoy: the trailers of the request.
     pub(crate) trailers: HeaderMap,
     pub(crate) response: Option<HeaderMap>,
-    /// Kong: response fields that were set before there was a response.
+    /// Kong: response headers that were set before there was a response.
     pub(crate) early: HeaderMap,
     pub(crate) response_status: u16,
-    /// Kong: what came from the upstream, or from a filter in its place.
+    /// Kong: the status from the upstream, or from a filter in its place.
     pub(crate) upstream_status: u16,
     pub(crate) response_has_body: bool,
-    /// Kong: the whole request body, and whether it fits in memory.
+    /// Kong: the complete request body.
     pub(crate) body: Vec<u8>,
     pub(crate) body_changed: bool,
     /// Kong: the chunk of the response body in the running step.
@@ -149,19 +151,20 @@ pub(crate) struct Stream {
     pub(crate) stashed: Option<LocalReply>,
     pub(crate) forwarded: Option<Forwarded>,
     pub(crate) reply: Option<Response>,
-    /// The reply's head is out: no header can change any more.
+    /// `true` if the head of the reply has been sent, so that no header can change any more.
     pub(crate) reply_started: bool,
     pub(crate) local: bool,
     pub(crate) details: String,
     pub(crate) fate: Fate,
     pub(crate) finished: bool,
-    /// Kong: a filter has waited for a callout, and what comes runs inside of its answer.
+    /// Kong: `true` after a filter has waited for a callout. Later callbacks run within the
+    /// callout's response.
     pub(crate) continued: bool,
-    /// Kong: the step that runs, and the filter whose turn it is.
+    /// Kong: the running step, and the place of the filter whose turn it is.
     pub(crate) step: Callback,
     pub(crate) turn: usize,
     pub(crate) paused: bool,
-    /// Kong: neither response hooks nor log will run.
+    /// Kong: `true` if neither response callbacks nor log will run.
     pub(crate) hooks_lost: bool,
     pub(crate) counts: BTreeMap<(Callback, &'static str), u32>,
     pub(crate) callouts: usize,
@@ -235,7 +238,7 @@ fn envoy_map(id: u64, request: &Request) -> HeaderMap {
     ];
     let mut headers: Headers =
         pseudo.into_iter().map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec())).collect();
-    // What belongs to the connection never comes to a filter, but for an upgrade, which says so with its headers.
+    // Headers of the connection never reach a filter, except for those of an upgrade.
     let fields = request.fields();
     let has = |name: &str| fields.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
     let upgrades = has("upgrade") && has("connection");

@@ -1,4 +1,4 @@
-//! One running copy of a filter's module: the only file that starts and calls wasm.
+//! A running instance of a filter's module. This is the only file that starts and calls Wasm.
 
 use crate::abi::Callback;
 use crate::artifact::{Filter, engine};
@@ -10,14 +10,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmtime::{Instance, Store, Val};
 
-/// What one callback came to.
+/// The result of one callback.
 #[derive(Debug, Default)]
 pub(crate) struct Called {
-    /// `None` when the filter lacks the callback, or when it returns nothing.
+    /// The returned value. `None` if the filter lacks the callback, or if it returns nothing.
     pub(crate) result: Option<i32>,
     pub(crate) trapped: bool,
     pub(crate) after: Vec<After>,
-    /// Envoy: a local reply stops the message whatever the result.
+    /// Envoy: `true` if a local reply stops the message whatever the result.
     pub(crate) stopped: bool,
 }
 
@@ -32,13 +32,13 @@ struct Live {
 pub(crate) struct Vm {
     pub(crate) index: usize,
     pub(crate) filter: Filter,
-    /// Kong: the chain that it belongs to.
+    /// Kong: the chain to which the instance belongs.
     pub(crate) plan: Option<u64>,
     node: SharedNode,
     worker: SharedState,
     live: RefCell<Option<Live>>,
     configurations: RefCell<BTreeMap<u32, Vec<u8>>>,
-    /// Envoy: it trapped once.
+    /// Envoy: `true` after a trap.
     pub(crate) failed: Cell<bool>,
 }
 
@@ -59,7 +59,7 @@ impl Vm {
         self.configurations.borrow_mut().insert(root, configuration);
     }
 
-    /// Its root contexts.
+    /// The ids of the root contexts.
     pub(crate) fn roots(&self) -> Vec<u32> {
         self.configurations.borrow().keys().copied().collect()
     }
@@ -80,7 +80,8 @@ impl Vm {
         self.live.borrow().as_ref().is_some_and(|live| live.contexts.contains(&context))
     }
 
-    /// Instantiates the module and runs `_initialize`. The error is what the host would log.
+    /// Instantiates the module and runs `_initialize`. The error is the text that the host would
+    /// log.
     pub(crate) fn start(&self) -> Result<(), String> {
         let state = GuestState {
             node: self.node.clone(),
@@ -112,7 +113,7 @@ impl Vm {
         }
     }
 
-    /// Tells a running instance of root contexts that were added to it.
+    /// Gives a running instance the configurations of root contexts that were added to it.
     pub(crate) fn update_configurations(&self) {
         if let Some(live) = self.live.borrow_mut().as_mut() {
             live.store.data_mut().configurations = self.configurations.borrow().clone();
@@ -134,14 +135,14 @@ impl Vm {
         called
     }
 
-    /// The size of its memory in octets. It never shrinks.
+    /// The size of the instance's memory in bytes. It never shrinks.
     pub(crate) fn memory(&self) -> usize {
         let mut live = self.live.borrow_mut();
         let Some(Live { store, instance, .. }) = live.as_mut() else { return 0 };
         instance.get_memory(&mut *store, "memory").map_or(0, |memory| memory.data_size(&*store))
     }
 
-    /// Forgets the instance, as a trap or the end of a worker does.
+    /// Drops the instance, as a trap or the end of a worker does.
     pub(crate) fn drop_instance(&self) {
         *self.live.borrow_mut() = None;
     }
@@ -158,7 +159,7 @@ impl Vm {
             return Called { trapped: true, ..Called::default() };
         };
         let Some(function) = instance.get_func(&mut *store, export) else {
-            // Envoy looks whether a callback is there; Kong calls it through a null pointer.
+            // Envoy checks that a callback exists; Kong calls it through a null pointer.
             let kong = self.node.borrow().profile.is_kong();
             return if kong { self.worker_dies(&now, export) } else { Called::default() };
         };
@@ -183,7 +184,7 @@ impl Vm {
         Called { result, trapped: outcome.is_err(), after, stopped }
     }
 
-    /// The worker ends, and with it every connection that it has.
+    /// Ends the worker, and with it every connection that it has.
     fn worker_dies(&self, now: &Now, export: &str) -> Called {
         let text = format!(
             "{export} is not exported: Kong calls it through a null pointer, and the worker exits on signal 11"

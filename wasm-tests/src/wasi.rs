@@ -1,4 +1,4 @@
-//! What of WASI the gateways have: clock, randomness, environment, and two lines of output.
+//! The functions of WASI that the gateways provide: clock, randomness, environment, output.
 
 use crate::abi::Level;
 use crate::guest::{Guest, GuestState, trap};
@@ -15,7 +15,7 @@ const NOENT: i32 = 44;
 const NOSYS: i32 = 52;
 const NOTSUP: i32 = 58;
 
-/// Envoy fills no more than this at once.
+/// The most random bytes that Envoy gives at once.
 const ENVOY_RANDOM: i32 = 64 << 10;
 
 type C<'a> = Caller<'a, GuestState>;
@@ -47,7 +47,7 @@ pub(crate) fn add(l: &mut Linker<GuestState>, kong: bool) -> Result<()> {
     })?;
     files(l, kong)?;
     if !kong {
-        // No supported Kong has these: a filter that imports one does not load there.
+        // No supported Kong has these functions: a filter that imports one does not load there.
         l.func_wrap(MODULE, "sched_yield", |_: C<'_>| SUCCESS)?;
         l.func_wrap(MODULE, "poll_oneoff", |_: C<'_>, _: i32, _: i32, _: i32, _: i32| NOSYS)?;
         l.func_wrap(MODULE, "fd_fdstat_set_flags", |_: C<'_>, _: i32, _: i32| NOSYS)?;
@@ -116,7 +116,7 @@ fn variables(g: &Guest<'_>) -> Vec<Vec<u8>> {
     all.map(|(name, value)| format!("{name}={value}\0").into_bytes()).collect()
 }
 
-/// There is no file system.
+/// The functions for files, which report that there is no file system.
 fn files(l: &mut Linker<GuestState>, kong: bool) -> Result<()> {
     let read = if kong { BADF } else { NOSYS };
     let seek = if kong { BADF } else { SUCCESS };

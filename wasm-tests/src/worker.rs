@@ -1,4 +1,4 @@
-//! One worker: its VMs, its chains, its requests, its timers.
+//! The state of one worker: its VMs, its chains, its requests, its timers.
 
 use crate::abi::{Callback, Level};
 use crate::artifact::Filter;
@@ -15,18 +15,18 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// A root context's timer.
+/// The timer of a root context.
 #[derive(Debug, Clone)]
 pub(crate) struct Timer {
     pub(crate) vm: usize,
     pub(crate) root: u32,
     pub(crate) period_ns: u64,
     pub(crate) due_ns: u64,
-    /// Kong: its instance has trapped; the next one may set it again.
+    /// Kong: `true` if the instance has trapped. The next instance may set the timer again.
     pub(crate) orphaned: bool,
 }
 
-/// What host functions may see and change.
+/// The state that host functions may read and change.
 pub(crate) struct State {
     pub(crate) streams: BTreeMap<u64, Stream>,
     contexts: BTreeMap<(usize, u32), (u64, usize)>,
@@ -35,22 +35,22 @@ pub(crate) struct State {
     pub(crate) next_token: u32,
     pub(crate) timers: Vec<Timer>,
     pub(crate) random: Random,
-    /// Host calls of root contexts.
+    /// The host calls of root contexts.
     pub(crate) root_counts: BTreeMap<(Callback, &'static str), u32>,
     pub(crate) callouts_made: usize,
     pub(crate) queue_ready: Vec<(usize, u32, u32)>,
-    /// Envoy: root contexts, by VM, that asked to live on after `on_done`.
+    /// Envoy: root contexts, by VM, that asked in `on_done` to live on.
     pub(crate) lingering: Vec<(usize, u32)>,
-    /// Those of them that have since said that they are done.
+    /// Root contexts of `lingering` that have since reported that they are done.
     pub(crate) done: Vec<(usize, u32)>,
-    /// Kong: the process is no more.
+    /// Kong: `true` if the process has ended.
     pub(crate) dead: bool,
 }
 
 pub(crate) type SharedState = Rc<RefCell<State>>;
 
 impl State {
-    /// The request and place of a stream's context; `None` for a root context.
+    /// The request and place of a stream's context. Returns `None` for a root context.
     pub(crate) fn context(&self, vm: usize, context: u32) -> Option<(u64, usize)> {
         self.contexts.get(&(vm, context)).copied()
     }
@@ -169,7 +169,8 @@ impl Inner {
         Rc::new(chain)
     }
 
-    /// Envoy: one VM for equal code and `vm_id`. Kong: one instance for a module in a chain.
+    /// Finds or makes the VM of a filter. On Envoy equal code and `vm_id` share one VM; on Kong a
+    /// module has one instance in a chain.
     fn vm_for(&self, filter: &Filter, plan: u64) -> Rc<Vm> {
         let plan = self.is_kong().then_some(plan);
         let same = |vm: &&Rc<Vm>| {
@@ -187,7 +188,7 @@ impl Inner {
 
     fn root_for(&self, vm: &Vm, filter: &Filter, plan: u64, place: usize) -> u32 {
         let root = if self.is_kong() {
-            // A checksum over name, configuration and plan.
+            // Kong's root context is found by a checksum over name, configuration and plan.
             let mut key = filter.name.clone().into_bytes();
             key.extend(&filter.config);
             key.extend((plan, place as u64).0.to_le_bytes());
@@ -200,7 +201,7 @@ impl Inner {
         root
     }
 
-    /// Brings a root context to life: context, VM start, configuration.
+    /// Creates a root context, starts its VM and configures it.
     pub(crate) fn configure(&self, vm: &Vm, root: u32, first: bool) -> Result<(), String> {
         if !vm.is_live() {
             vm.start()?;
@@ -214,8 +215,9 @@ impl Inner {
             let called = vm.call(Now::root(callback, root), &[root as i32, size as i32]);
             called.trapped || called.result == Some(0)
         };
-        // Both run it for each root, Envoy again for each configuration that the VM gets. On Kong a root that
-        // replaces a trapped one goes without.
+        // Both hosts run `on_vm_start` for each root context; Envoy runs it again for each
+        // configuration that the VM gets. On Kong a root context that replaces a trapped one goes
+        // without it.
         let vm_size = self.node.borrow().profile.vm_configuration.len();
         if (first || !self.is_kong()) && refused(Callback::VmStart, vm_size) {
             return failed("on_vm_start failure");
@@ -237,7 +239,7 @@ impl Inner {
         Some((link.vm.clone(), link.root))
     }
 
-    /// The context of one filter of a request, numbered when first asked for.
+    /// The context of one filter of a request. It gets its number when it is first asked for.
     pub(crate) fn context(&self, stream: u64, place: usize) -> u32 {
         let Some((vm, _)) = self.link(stream, place) else { return 0 };
         let mut state = self.state.borrow_mut();
@@ -253,7 +255,7 @@ impl Inner {
         context
     }
 
-    /// Whether the filter's context exists in its VM, which it does from now on.
+    /// Returns `true` if the filter's context exists in its VM, and marks it as existing.
     pub(crate) fn created(&self, stream: u64, place: usize) -> bool {
         let created = self.with_stream(stream, |s| {
             s.slots.get_mut(place).map(|slot| std::mem::replace(&mut slot.created, true))
@@ -261,7 +263,7 @@ impl Inner {
         created.flatten().unwrap_or(true)
     }
 
-    /// The contexts of a request that is over are nobody's any more.
+    /// Releases the contexts of a request that is over.
     pub(crate) fn release(&self, stream: u64) {
         for place in 0..self.chain_length(stream) {
             let Some((vm, _)) = self.link(stream, place) else { continue };
@@ -270,7 +272,7 @@ impl Inner {
         }
     }
 
-    /// A trap took the instance of `vm` with it.
+    /// Handles a trap in `vm`, which takes the instance with it.
     pub(crate) fn trapped(&self, vm: &Rc<Vm>) {
         vm.drop_instance();
         if !self.is_kong() {
@@ -289,7 +291,8 @@ impl Inner {
         }
     }
 
-    /// Kong makes a new root context where the old one went with a trap; Envoy does not.
+    /// Returns `true` if the root context can be called. Kong makes a new one after a trap; Envoy
+    /// does not.
     pub(crate) fn root_ready(&self, vm: &Rc<Vm>, root: u32) -> bool {
         if !self.is_kong() {
             return !vm.failed.get();

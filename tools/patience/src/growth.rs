@@ -1,17 +1,18 @@
-//! Whether some work grows with the length of its input and not faster.
+//! A check that work grows linearly with the length of its input.
 
 use crate::load::own_time;
 use std::time::Duration;
 
-/// How much longer the longer input is.
+/// The ratio between the longer input and the shorter one.
 const LONGER: u32 = 8;
-/// How often both are tried: another program may spoil the caches for some tries, but not for all.
+/// The number of tries. Another program may spoil the caches for some tries, but not for all.
 const TRIES: usize = 8;
-/// The system counts in ticks of some milliseconds; a measurement is of many.
+/// The shortest measurement. The system counts in ticks of some milliseconds, so that one needs
+/// many.
 const LEAST: Duration = Duration::from_millis(40);
 
-/// Checks that `work` on eight times the length takes about eight times the processor time. Work that
-/// grows with the square takes 64 times as much, on every machine, however busy it is.
+/// Panics unless `work` on eight times the `length` takes about eight times the processor time.
+/// Work that grows with the square takes 64 times as much, on every machine, however busy it is.
 #[track_caller]
 pub fn assert_linear(what: &str, length: usize, mut work: impl FnMut(usize)) {
     let mut least = [Duration::MAX; 2];
@@ -26,7 +27,7 @@ pub fn assert_linear(what: &str, length: usize, mut work: impl FnMut(usize)) {
     panic!("{what}: {:?} for {length}, {:?} for {LONGER} times that", least[0], least[1]);
 }
 
-/// The processor time of this thread for it once, as the mean of as many times as can be measured.
+/// The mean processor time of one call of `work`, over as many calls as one measurement needs.
 fn cost(mut work: impl FnMut()) -> Duration {
     let (begun, mut times) = (own_time(), 0);
     loop {

@@ -1,14 +1,15 @@
-//! How tests wait: for progress, not for a number of seconds.
+//! Waiting in tests: for progress, not for a number of seconds.
 //!
-//! A slow or busy machine takes longer, and that is no fault of what is tested. So [`Patience`] does
-//! not count time in which this process or one of its children works or waits for a processor: it
-//! counts time in which none of them has anything to do. Whoever has done nothing for [`IDLE`] is
-//! stuck. A program that works forever without coming to an end is stuck too, at [`WORK`].
+//! A slow or busy machine takes longer, which is no fault of the tested code. So [`Patience`] does
+//! not count time in which this process or one of its children works or waits for a processor. It
+//! counts time in which none of them has anything to do. A wait of [`IDLE`] without work fails. A
+//! program that works without end fails, too, after [`WORK`].
 //!
-//! | room         | what is in it                                                   |
-//! |--------------|-----------------------------------------------------------------|
-//! | `load.rs`    | what this process and its children did, as the system counts it |
-//! | `stream.rs`  | a connection whose reads and writes wait in the same way        |
+//! | module       | contents                                                         |
+//! |--------------|------------------------------------------------------------------|
+//! | `load.rs`    | processor time of this process and its children                  |
+//! | `stream.rs`  | a connection whose reads and writes wait as [`Patience`] does    |
+//! | `growth.rs`  | a check that work grows linearly with its input                  |
 //! | `growth.rs`  | whether some work grows with the length of its input            |
 
 mod growth;
@@ -22,11 +23,11 @@ pub use stream::Patient;
 use load::Load;
 use std::time::{Duration, Instant};
 
-/// How long nothing may move before a wait is given up.
+/// The idle time after which a wait is given up.
 pub const IDLE: Duration = Duration::from_secs(120);
-/// How much processor time may be spent during one wait.
+/// The processor time after which a wait is given up.
 pub const WORK: Duration = Duration::from_secs(1800);
-/// How often it is looked whether something moves.
+/// The interval between two looks at the progress.
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// One wait.
@@ -46,14 +47,14 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// Begins to wait.
+    /// Begins a wait.
     pub fn new() -> Self {
         let now = Instant::now();
         let (idle, work) = (Duration::ZERO, Duration::ZERO);
         Self { begun: now, looked: now, before: Load::now(), idle, work }
     }
 
-    /// Whether nothing moves any more, so that what is waited for will not come.
+    /// Returns `true` if nothing makes progress any more, so that the awaited result will not come.
     pub fn is_over(&mut self) -> bool {
         let passed = self.looked.elapsed();
         if passed >= INTERVAL {
@@ -66,25 +67,26 @@ impl Patience {
         self.idle >= IDLE || self.work >= WORK
     }
 
-    /// Takes note of an interval: how long it was, how long processors worked in it, and how long
-    /// threads waited for one.
+    /// Counts an interval of length `passed`, in which processors worked for `worked` and threads
+    /// waited for a processor for `waited`.
     fn count(&mut self, passed: Duration, worked: Duration, waited: Duration) {
         self.work += worked;
-        // To look again and again costs a little; whoever has work to do wants far more than that.
+        // Looking again and again costs a little, far less than real work does.
         if (worked + waited) * 2 < passed {
             self.idle += passed;
         }
     }
 
-    /// Pauses before the next look: short at first, longer the longer it takes, so that the looks
-    /// themselves are never what keeps a machine busy.
+    /// Sleeps before the next look. The pause grows with the length of the wait, so that the looks
+    /// never keep a machine busy.
     pub fn pause(&self) {
         let pause = self.begun.elapsed() / 20;
         std::thread::sleep(pause.clamp(Duration::from_millis(5), Duration::from_millis(250)));
     }
 }
 
-/// Looks until `look` gives something, and says what was missing when nothing moves any more.
+/// Calls `look` until it returns something. Panics with `what` when nothing makes progress any
+/// more.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let mut patience = Patience::new();

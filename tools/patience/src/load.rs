@@ -1,21 +1,22 @@
-//! What this process and its children did, as Linux counts it for each thread.
+//! The processor time of this process and its children, as Linux counts it for each thread.
 
 use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// For each thread, how long it has run and how long it has waited for a processor.
+/// For each thread, the time that it has run and the time that it has waited for a processor.
 #[derive(Debug, Default)]
 pub(crate) struct Load(HashMap<(u32, u32), (Duration, Duration)>);
 
 impl Load {
-    /// As it is now. Where the system does not tell, nobody seems to do anything.
+    /// Reads the present state. It is empty where the system does not provide it, as if nothing
+    /// ran.
     pub(crate) fn now() -> Self {
         let all = family().into_iter().flat_map(threads);
         Self(all.collect())
     }
 
-    /// How long all threads together have run since, and waited for a processor.
+    /// The time that all threads together have run since `before`, and have waited for a processor.
     pub(crate) fn since(&self, before: &Self) -> (Duration, Duration) {
         let mut sum = (Duration::ZERO, Duration::ZERO);
         for (thread, (ran, waited)) in &self.0 {
@@ -27,12 +28,13 @@ impl Load {
     }
 }
 
-/// The processor time that a process has used so far.
+/// The processor time that a process has used so far. It is zero where the system does not tell.
 pub fn processor_time(process: u32) -> Duration {
     threads(process).into_iter().map(|(_, (ran, _))| ran).sum()
 }
 
-/// The processor time that this thread has used so far; where the system does not tell, the time of day.
+/// The processor time that this thread has used so far. Where the system does not tell, it is the
+/// time of day.
 pub(crate) fn own_time() -> Duration {
     let line = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let told = line.split(' ').next().and_then(|nanoseconds| nanoseconds.parse().ok());
@@ -56,7 +58,7 @@ fn threads(process: u32) -> Vec<((u32, u32), (Duration, Duration))> {
     tasks.filter_map(thread).collect()
 }
 
-/// This process and all that descend from it.
+/// The ids of this process and all of its descendants.
 fn family() -> Vec<u32> {
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
     let parents: Vec<(u32, u32)> = all

@@ -1,24 +1,24 @@
-//! A connection whose reads and writes wait as long as something moves.
+//! A connection whose reads and writes wait as long as the tested programs make progress.
 
 use crate::Patience;
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long one system call waits before it is looked whether something moves.
+/// The length of one system call, after which progress is checked.
 const STEP: Duration = Duration::from_secs(1);
 
-/// A connection over TCP.
+/// A TCP connection that waits as [`Patience`] does.
 #[derive(Debug)]
 pub struct Patient(TcpStream);
 
 impl Patient {
-    /// Connects. On the machine itself the system does this, whatever the other side is doing.
+    /// Connects. The system accepts a connection on this machine, even if the server is busy.
     pub fn connect(to: SocketAddr) -> Result<Self> {
         Self::new(TcpStream::connect_timeout(&to, crate::IDLE)?)
     }
 
-    /// Takes a connection over.
+    /// Wraps an open connection.
     pub fn new(stream: TcpStream) -> Result<Self> {
         stream.set_read_timeout(Some(STEP))?;
         stream.set_write_timeout(Some(STEP))?;

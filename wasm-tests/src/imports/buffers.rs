@@ -1,4 +1,4 @@
-//! Reading and changing bodies and configurations.
+//! The host functions that read and change bodies and configurations.
 
 use super::Functions;
 use crate::abi::{BufferKind, Callback, Status};
@@ -7,7 +7,7 @@ use crate::guest::{Guest, GuestState, trap};
 use crate::profile::Host;
 use wasmtime::{Caller, Result};
 
-/// What a buffer holds at the moment.
+/// The present content of a buffer.
 enum Found {
     Bytes(Vec<u8>),
     Status(Status),
@@ -88,7 +88,7 @@ fn envoy_buffer(g: &Guest<'_>, kind: Option<BufferKind>) -> Found {
             Some(Shown::Bytes(bytes)) => Found::Bytes(bytes.clone()),
             _ => Found::Status(Status::NotFound),
         },
-        // Out of reach is the same as empty.
+        // A body out of reach reads as empty.
         Some(BufferKind::RequestBody) => Found::Bytes(view(g, |slot| &slot.request.view)),
         Some(BufferKind::ResponseBody) => Found::Bytes(view(g, |slot| &slot.response.view)),
         Some(BufferKind::PluginConfiguration) => Found::Status(Status::NotFound),
@@ -151,7 +151,8 @@ fn kong_body(g: &Guest<'_>) -> Found {
     if s.body.is_empty() || !s.client_done {
         return Found::Status(Status::NotFound);
     }
-    // A body of known length may be a quarter larger than the buffer before it goes to a file.
+    // A body of known length may be a quarter larger than the buffer before nginx writes it to a
+    // file.
     let known = !s.given.chunked;
     let limit = kong.body_buffer + if known { kong.body_buffer / 4 } else { 0 };
     if s.body.len() > limit && !s.body_changed {
@@ -180,7 +181,7 @@ fn envoy_set(
     if replaced { Status::Ok } else { Status::BadArgument }
 }
 
-/// Before, after or instead of what is there; nothing finer.
+/// Prepends, appends or replaces. Returns `false` for any other range, which nginx cannot do.
 fn replace(bytes: &mut Vec<u8>, (start, len): (usize, usize), data: &[u8]) -> bool {
     match (start, len) {
         (0, 0) => drop(bytes.splice(0..0, data.iter().copied())),

@@ -1,4 +1,4 @@
-//! Dispatching an HTTP call.
+//! The host function that makes a callout.
 
 use super::Functions;
 use crate::abi::{Callback, Status};
@@ -68,11 +68,11 @@ fn envoy(
         headers.retain(|(n, _)| n != "content-length");
         headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
     }
-    // A value that would end its line is refused, but only by the answer.
+    // A value that would end its header line is refused by the response only, not at once.
     let ends_line = |value: &[u8]| value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
     let invalid = headers.iter().find(|(_, value)| ends_line(value));
     let made = invalid.map(|(name, _)| made(503, &format!("invalid header value for: {name}")));
-    // No timeout is no timeout.
+    // A timeout of 0 means that there is none.
     let timeout_ns = (timeout_ms > 0).then(|| timeout_ms as u64 * 1_000_000);
     let deadline_ns = timeout_ns.map(|ns| g.node().clock_ns + ns);
     let call = Sent { upstream, headers, body, timeout_ms: timeout_ms as u32, deadline_ns, made };
@@ -122,7 +122,7 @@ fn kong(
     if parallel && !settings.version.has_parallel_callouts() {
         g.violation("a second callout while one is pending, before Kong 3.7");
     }
-    // Kong writes these itself, and of the pseudo-headers knows four.
+    // Kong writes these headers itself, and knows four pseudo-headers.
     let own = ["host", "connection"];
     let headers = headers.unwrap_or_default();
     let headers = headers.into_iter().filter(|(n, _)| !own.contains(&&*n.to_ascii_lowercase()));
@@ -151,7 +151,7 @@ struct Sent {
 fn send(g: &Guest<'_>, call: Sent) -> u32 {
     let (vm, root, stream, kong) = (g.data().vm, root_of(g), g.stream(), g.is_kong());
     let mut worker = g.worker_mut();
-    // Envoy's tokens count by fours.
+    // Envoy counts its tokens by fours.
     worker.next_token += if kong { 1 } else { 4 };
     let token = worker.next_token - u32::from(kong);
     worker.callouts_made += 1;
@@ -176,7 +176,7 @@ fn send(g: &Guest<'_>, call: Sent) -> u32 {
     token
 }
 
-/// The root context that the answer goes to: that of the effective context.
+/// The root context that gets the response: that of the effective context.
 fn root_of(g: &Guest<'_>) -> u32 {
     if g.is_kong() {
         return g.now().root;
@@ -196,7 +196,8 @@ fn field<'a>(headers: &'a Headers, name: &str) -> Option<&'a [u8]> {
     found.map(|(_, value)| value.as_slice())
 }
 
-/// `host`, `host:port`, `[v6]:port` or `unix:/path`; the name of a Kong upstream looks like a host.
+/// Returns `true` for `host`, `host:port`, `[v6]:port` or `unix:/path`. The name of a Kong upstream
+/// looks like a host.
 fn is_address(text: &str) -> bool {
     if text.starts_with("unix:/") {
         return true;

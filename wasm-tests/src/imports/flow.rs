@@ -1,4 +1,4 @@
-//! Letting a message go on, answering it, closing it; effective context and ticks.
+//! The host functions that continue, answer or close a message, and those for contexts and ticks.
 
 use super::Functions;
 use crate::abi::{Callback, Status};
@@ -63,12 +63,12 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
         "proxy_set_effective_context",
         |c: Caller<'_, GuestState>, context: i32| -> Result<i32> {
             let mut g = Guest::enter(c, "proxy_set_effective_context");
-            // Kong says Ok and does nothing.
+            // Kong returns Ok and does nothing.
             if g.is_kong() {
                 return Ok(Status::Ok as i32);
             }
             let context = context as u32;
-            // Number 0 is the VM itself.
+            // Context 0 is the VM itself.
             let known = context == 0
                 || g.data().configurations.contains_key(&context)
                 || g.worker().context(g.data().vm, context).is_some();
@@ -92,7 +92,7 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
 
 fn continue_stream(g: &mut Guest<'_>, kind: i32) -> Result<i32> {
     if g.is_kong() {
-        // In a request it does no harm, and no good: the last callout wakes the request.
+        // In a request the call has no effect: the last callout wakes the request.
         return match g.stream() {
             Some(_) => Ok(Status::Ok as i32),
             None => g.null_request("resuming a request"),
@@ -110,7 +110,7 @@ fn continue_stream(g: &mut Guest<'_>, kind: i32) -> Result<i32> {
 }
 
 fn envoy_reply(g: &mut Guest<'_>, reply: LocalReply) -> Status {
-    // From a root context there is nobody to answer, and no error either.
+    // From a root context there is nobody to answer, and Envoy reports no error.
     if let Some((stream, _)) = g.stream() {
         g.data_mut().after.push(After::Reply { stream, reply });
     }

@@ -1,4 +1,4 @@
-//! Reading and changing header maps.
+//! The host functions that read and change header maps.
 
 use super::Functions;
 use crate::abi::{Callback, MapKind, Status};
@@ -98,12 +98,12 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
 }
 
 fn encode(headers: &Headers) -> Vec<u8> {
-    // Envoy hands over nothing at all for an empty map.
+    // Envoy returns no bytes at all for an empty map.
     if headers.is_empty() { Vec::new() } else { pairs::encode(headers) }
 }
 
-/// The block as nginx writes it: the size is that of the first hundred fields and one
-/// pseudo-header, the content is every pseudo-header and as many fields as then fit a hundred.
+/// The header block as nginx writes it. Its size is that of the first hundred headers and one
+/// pseudo-header. Its content is every pseudo-header and as many headers as then fit a hundred.
 fn kong_block(g: &Guest<'_>, headers: &Headers) -> Vec<u8> {
     if headers.len() <= KONG_MAX {
         return pairs::encode(headers);
@@ -153,14 +153,14 @@ fn pairs_of(g: &Guest<'_>, kind: MapKind) -> Result<Headers> {
     }
 }
 
-/// A value by name, or the status that says why the map is out of reach.
+/// The value of a header, or the status that says why the map is out of reach.
 fn value_of(g: &Guest<'_>, kind: MapKind, name: &str) -> Result<Result<Option<Vec<u8>>, Status>> {
     match kind {
         MapKind::CallResponseHeaders => {
             let Some(received) = g.now().received.as_ref() else {
                 return Ok(Err(Status::BadArgument));
             };
-            // Envoy has no answer at all to look into when a call failed.
+            // After a failed callout Envoy has no response to look into.
             if received.headers.is_empty() && !g.is_kong() {
                 return Ok(Err(Status::BadArgument));
             }
@@ -194,8 +194,8 @@ fn value_of(g: &Guest<'_>, kind: MapKind, name: &str) -> Result<Result<Option<Ve
     }
 }
 
-/// Envoy lets a filter see a map while it is asked about it, and while it holds it; and all maps
-/// when it logs.
+/// Reads a map if it is in reach. Envoy lets a filter read a map in its callback and while the
+/// filter holds it, and all maps in the log callback.
 fn in_reach<T>(g: &Guest<'_>, kind: MapKind, read: impl FnOnce(&HeaderMap) -> T) -> Option<T> {
     let (stream, place) = g.stream()?;
     let logging = g.callback() == Callback::Log;
@@ -212,7 +212,7 @@ fn in_reach<T>(g: &Guest<'_>, kind: MapKind, read: impl FnOnce(&HeaderMap) -> T)
 
 fn server_name(g: &Guest<'_>) -> String {
     match g.host() {
-        // `server_name` of Kong's template, not what the client asked for.
+        // `server_name` of Kong's template, not the host that the client asked for.
         Host::Kong(_) => "kong".to_owned(),
         Host::Envoy(_) => String::new(),
     }
@@ -288,8 +288,8 @@ fn kong_change(g: &Guest<'_>, kind: Option<MapKind>, edit: Edit) -> Result<i32> 
     Ok(Status::Ok as i32)
 }
 
-/// Fields that nginx leaves out by their mark and writes itself: unmarked by a removal, they go
-/// out next to its own.
+/// The text of a violation, if the edit is one. nginx leaves its own headers out by a mark. A
+/// removal takes the mark away, and then nginx sends both.
 fn smuggles(edit: &Edit) -> Option<String> {
     let Edit::Remove(name) = edit else { return None };
     let own = ["content-length", "host", "connection", "transfer-encoding"];
@@ -301,7 +301,7 @@ fn change_request(s: &mut Stream, edit: Edit) {
         Edit::Set(name, value) | Edit::Add(name, value) if name.starts_with(':') => {
             let value = String::from_utf8_lossy(&value).into_owned();
             match name.as_str() {
-                // Only what filters read changes: `$upstream_uri` is what Kong proxies.
+                // The change reaches only what filters read: Kong proxies `$upstream_uri`.
                 ":path" => {
                     let (path, query) = value.split_once('?').unwrap_or((&value, ""));
                     (s.line.uri, s.line.args) = (path.to_owned(), query.to_owned());

@@ -1,4 +1,4 @@
-//! Metrics.
+//! The host functions for metrics.
 
 use super::Functions;
 use crate::abi::Status;

@@ -1,11 +1,12 @@
-//! Log, clock, foreign functions, and what is only there to be imported.
+//! The host functions for log, clock and foreign functions, and those that exist only to be
+//! imported.
 
 use super::Functions;
 use crate::abi::{Level, Status};
 use crate::guest::{Guest, GuestState};
 use wasmtime::{Caller, Result};
 
-/// nginx cuts a line of its log here.
+/// The length at which nginx cuts a line of its log, in bytes.
 const KONG_LINE: usize = 2048;
 
 pub(super) fn add(l: &mut Functions) -> Result<()> {
@@ -67,7 +68,8 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
             if name == "clear_route_cache" {
                 return Ok(Status::Ok as i32);
             }
-            // Not in the node while it runs: the closure may look at the node.
+            // The function is taken out of the node while it runs, because the closure may read the
+            // node.
             let Some(mut function) = g.node().foreign.remove(&name) else {
                 return Ok(Status::NotFound as i32);
             };
@@ -107,7 +109,7 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
     grpc(l)
 }
 
-/// The clock as this host shows it: Kong has no finer one than milliseconds.
+/// The time as this host shows it, in nanoseconds. Kong's clock has milliseconds.
 pub(crate) fn clock(g: &Guest<'_>) -> u64 {
     let ns = g.node().clock_ns;
     if g.is_kong() { ns / 1_000_000 * 1_000_000 } else { ns }
@@ -147,7 +149,7 @@ fn grpc(l: &mut Functions) -> Result<()> {
     Ok(())
 }
 
-/// gRPC: a trap on Kong; there is no such service on the pretend Envoy.
+/// The gRPC functions: a trap on Kong. The pretend Envoy has no such service.
 fn none(c: Caller<'_, GuestState>, name: &'static str) -> Result<i32> {
     let g = Guest::enter(c, name);
     g.refuse(Status::BadArgument, &format!("NYI - {name}"))

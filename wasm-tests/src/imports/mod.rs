@@ -20,7 +20,7 @@ use wasmtime::{Linker, Result};
 
 type Functions = Linker<GuestState>;
 
-/// What Envoy and every supported Kong have.
+/// The functions that Envoy and every supported Kong have.
 pub(crate) const EVERYWHERE: [&str; 37] = [
     "proxy_add_header_map_value",
     "proxy_call_foreign_function",
@@ -61,7 +61,7 @@ pub(crate) const EVERYWHERE: [&str; 37] = [
     "proxy_set_tick_period_milliseconds",
 ];
 
-/// What both have of WASI.
+/// The functions of WASI that Envoy and every supported Kong have.
 pub(crate) const WASI_EVERYWHERE: [&str; 15] = [
     "args_get",
     "args_sizes_get",
@@ -80,8 +80,7 @@ pub(crate) const WASI_EVERYWHERE: [&str; 15] = [
     "random_get",
 ];
 
-/// Every function that this kind of gateway has, and no other: a module that imports one does not
-/// load.
+/// Every function that this kind of gateway has. A module that imports another one does not load.
 pub(crate) fn linker(kong: bool) -> &'static Functions {
     static ENVOY: OnceLock<Functions> = OnceLock::new();
     static KONG: OnceLock<Functions> = OnceLock::new();
@@ -107,17 +106,17 @@ fn add_all(functions: &mut Functions, kong: bool) -> Result<()> {
 }
 
 impl Guest<'_> {
-    /// Answers with `status`, or traps: whichever the host does when it cannot do as asked.
+    /// Returns `status` on Envoy and traps on Kong, as the hosts do when they cannot do as asked.
     fn refuse(&self, on_envoy: Status, on_kong: &str) -> Result<i32> {
         if self.is_kong() { trap(on_kong) } else { Ok(on_envoy as i32) }
     }
 
-    /// Kong's functions that are only there to be imported.
+    /// Traps as Kong does for functions that exist only to be imported.
     fn not_yet<T>(&self, name: &str) -> Result<T> {
         trap(format!("NYI - {name}"))
     }
 
-    /// Kong dereferences a request that is not there.
+    /// Records a violation: Kong dereferences a request that does not exist.
     fn null_request<T>(&self, what: &str) -> Result<T> {
         let text = format!("{what} in a root context: Kong's worker crashes");
         self.violation(text.clone());

@@ -1,4 +1,4 @@
-//! Reading and writing properties.
+//! The host functions that read and write properties.
 
 use super::Functions;
 use crate::abi::Status;

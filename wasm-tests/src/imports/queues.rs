@@ -1,4 +1,5 @@
-//! Shared queues: they work on Envoy; Kong's operators are told not to declare any.
+//! The host functions for shared queues. They work on Envoy; Kong's operators are told not to
+//! declare any.
 
 use super::Functions;
 use crate::abi::Status;

@@ -1,4 +1,4 @@
-//! Shared data.
+//! The host functions for shared data.
 
 use super::Functions;
 use crate::abi::Status;
