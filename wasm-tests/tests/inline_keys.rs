@@ -1,6 +1,6 @@
 //! `scripts/inline-keys`: what it makes of a configuration, the filter takes.
 
-use host::Feature;
+use runtime::Filter;
 use serde_json::{Value, json};
 use std::process::{Command, Output};
 use wasm_tests::real::Scratch;

@@ -5,7 +5,7 @@ use crate::flow::AppIdFlow;
 use crate::source::AppIdSource;
 use consumer::{Owned, PROPERTY};
 use exchange::Flow;
-use host::{Feature, Needs, Source};
+use runtime::{Filter, Needs, Source};
 use settings::{Common, Fields};
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct AppId;
 
-impl Feature for AppId {
+impl Filter for AppId {
     const NAME: &'static str = "app_id";
     const ID: u8 = 2;
     type Config = Config;

@@ -18,4 +18,4 @@ mod source;
 
 pub use filter::AppId;
 
-host::filter!(filter::AppId);
+runtime::filter!(filter::AppId);

@@ -3,7 +3,7 @@
 use crate::app_ids::encode;
 use admin_api::{AppIdPage, Change, Entity};
 use exchange::{Answer, Call, Finding, Key};
-use host::{Snapshot, Source};
+use runtime::{Snapshot, Source};
 use std::collections::BTreeMap;
 
 /// All App IDs of a consumer; the name is the consumer's id.

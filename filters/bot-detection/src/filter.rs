@@ -4,7 +4,7 @@ use crate::config::{Action, Config};
 use crate::flow::BotFlow;
 use consumer::Owned;
 use exchange::Flow;
-use host::{Feature, Needs};
+use runtime::{Filter, Needs};
 use settings::{Common, Fields};
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct BotDetection;
 
-impl Feature for BotDetection {
+impl Filter for BotDetection {
     const NAME: &'static str = "bot_detection";
     const ID: u8 = 8;
     type Config = Config;
@@ -41,6 +41,6 @@ impl Feature for BotDetection {
     }
 
     fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
-        Box::new(BotFlow::new(Rc::clone(config), host::note))
+        Box::new(BotFlow::new(Rc::clone(config), runtime::note))
     }
 }

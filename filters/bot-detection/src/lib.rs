@@ -18,4 +18,4 @@ mod rules;
 
 pub use filter::BotDetection;
 
-host::filter!(filter::BotDetection);
+runtime::filter!(filter::BotDetection);

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::flow::CorsFlow;
 use consumer::Owned;
 use exchange::Flow;
-use host::{Feature, Needs};
+use runtime::{Filter, Needs};
 use settings::{Common, Fields};
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct Cors;
 
-impl Feature for Cors {
+impl Filter for Cors {
     const NAME: &'static str = "cors";
     const ID: u8 = 11;
     type Config = Config;

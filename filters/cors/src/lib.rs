@@ -20,4 +20,4 @@ mod policy;
 
 pub use filter::Cors;
 
-host::filter!(filter::Cors);
+runtime::filter!(filter::Cors);

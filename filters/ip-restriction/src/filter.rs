@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::flow::RestrictionFlow;
 use consumer::Owned;
 use exchange::Flow;
-use host::{Feature, Needs};
+use runtime::{Filter, Needs};
 use settings::{Common, Fields};
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct IpRestriction;
 
-impl Feature for IpRestriction {
+impl Filter for IpRestriction {
     const NAME: &'static str = "ip_restriction";
     const ID: u8 = 10;
     type Config = Config;

@@ -24,4 +24,4 @@ pub use filter::IpRestriction;
 pub use networks::Networks;
 pub use prefix::Prefix;
 
-host::filter!(filter::IpRestriction);
+runtime::filter!(filter::IpRestriction);

@@ -5,8 +5,8 @@ use crate::flow::JwtFlow;
 use crate::source::Entities;
 use consumer::{CLAIMS, Owned, PROPERTY};
 use exchange::Flow;
-use host::{Feature, Host, Needs, Source, is_address};
 use jose::{Backend, Crypto, ForeignFailed};
+use runtime::{Filter, Host, Needs, Source, is_address};
 use settings::{Common, Fields, Invalid};
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ pub struct Settings {
     backend: OnceCell<Option<Rc<dyn Backend>>>,
 }
 
-impl Feature for JwtAuth {
+impl Filter for JwtAuth {
     const NAME: &'static str = "jwt_auth";
     const ID: u8 = 3;
     type Config = Settings;
@@ -89,7 +89,7 @@ impl Feature for JwtAuth {
         let backend = settings.backend.get_or_init(|| {
             // Fails on every host but Envoy, which then does not pass the self-test.
             let host =
-                |name: &str, argument: &[u8]| host::foreign(name, argument).ok_or(ForeignFailed);
+                |name: &str, argument: &[u8]| runtime::foreign(name, argument).ok_or(ForeignFailed);
             settings.config.crypto.backend(Some(Box::new(host))).ok().map(Rc::from)
         });
         Box::new(JwtFlow::new(Rc::clone(&settings.config), backend.clone()))

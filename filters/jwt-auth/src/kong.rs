@@ -5,7 +5,7 @@ use crate::credential::{Holder, Material, credential};
 use crate::source::by_key;
 use consumer::{Identity, KongLists, lookup};
 use exchange::{Answer, Call, Finding, Key};
-use host::Snapshot;
+use runtime::Snapshot;
 use serde::Deserialize;
 
 /// All JWT credentials of a Kong.

@@ -30,4 +30,4 @@ mod source;
 
 pub use filter::JwtAuth;
 
-host::filter!(filter::JwtAuth);
+runtime::filter!(filter::JwtAuth);

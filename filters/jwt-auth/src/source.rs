@@ -14,8 +14,8 @@ use crate::provider::{Keys, Place, Provider, Uri, call};
 use admin_api::{Change, Entity, JwtIdentity};
 use consumer::{Identity, folded, lookup};
 use exchange::{Answer, Call, Finding, Key, Target};
-use host::{Snapshot, Source};
 use jose::{JwkSet, Policy};
+use runtime::{Snapshot, Source};
 use std::rc::Rc;
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use crate::flow::KeyAuthFlow;
 use crate::source::Credentials;
 use consumer::{Owned, PROPERTY};
 use exchange::Flow;
-use host::{Feature, Host, Needs, Source};
+use runtime::{Filter, Host, Needs, Source};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct KeyAuth;
 
-impl Feature for KeyAuth {
+impl Filter for KeyAuth {
     const NAME: &'static str = "key_auth";
     const ID: u8 = 1;
     type Config = Config;

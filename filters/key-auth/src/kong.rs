@@ -4,7 +4,7 @@
 use crate::source::{by_key, encode};
 use consumer::{Credential, Identity, KongLists, key_digest, lookup};
 use exchange::{Answer, Call, Finding, Key};
-use host::Snapshot;
+use runtime::Snapshot;
 use serde::Deserialize;
 
 /// All keys of a Kong.

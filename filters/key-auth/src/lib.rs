@@ -22,4 +22,4 @@ mod source;
 
 pub use filter::KeyAuth;
 
-host::filter!(filter::KeyAuth);
+runtime::filter!(filter::KeyAuth);

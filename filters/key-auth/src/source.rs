@@ -4,7 +4,7 @@ use crate::kong::KongKeys;
 use admin_api::{Change, Entity, Holder, HolderPage};
 use consumer::{Credential, Identity, lookup};
 use exchange::{Answer, Call, Finding, Key};
-use host::{Snapshot, Source};
+use runtime::{Snapshot, Source};
 
 /// Identities by API key; the name is the SHA-256 digest of the key.
 pub(crate) const BY_KEY: u8 = 1;

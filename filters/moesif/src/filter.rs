@@ -5,8 +5,8 @@ use crate::flow::{MARK, MoesifFlow};
 use crate::hub::{Hub, Tools};
 use crate::sender::Sender;
 use consumer::Owned;
-use exchange::{Background, Flow};
-use host::{Feature, Host, Needs};
+use exchange::{Flow, Worker};
+use runtime::{Filter, Host, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,9 +15,10 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Moesif;
 
-const TOOLS: Tools = Tools { random: host::random, report: host::report, note: host::note };
+const TOOLS: Tools =
+    Tools { random: runtime::random, report: runtime::report, note: runtime::note };
 
-impl Feature for Moesif {
+impl Filter for Moesif {
     const NAME: &'static str = "moesif";
     const ID: u8 = 6;
     type Config = Hub;
@@ -58,14 +59,14 @@ impl Feature for Moesif {
 
     /// The first to know the host; where batches go depends on that.
     fn check_host(hub: &Hub, host: Host) -> Result<(), Invalid> {
-        hub.config.check_address(|address| host == Host::Envoy || host::is_address(address))?;
+        hub.config.check_address(|address| host == Host::Envoy || runtime::is_address(address))?;
         hub.meet(host == Host::Envoy, calls_in_parallel(host));
         Ok(())
     }
 
-    fn background(hub: &Rc<Hub>) -> Option<Box<dyn Background>> {
+    fn worker(hub: &Rc<Hub>) -> Option<Box<dyn Worker>> {
         if let Some(message) = hub.config.ignored_message() {
-            host::note(&message);
+            runtime::note(&message);
         }
         Some(Box::new(Sender::new(Rc::clone(hub), TOOLS)))
     }

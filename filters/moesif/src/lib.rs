@@ -61,4 +61,4 @@ mod writer;
 
 pub use filter::Moesif;
 
-host::filter!(filter::Moesif);
+runtime::filter!(filter::Moesif);

@@ -7,7 +7,7 @@ use crate::queue::Batch;
 use crate::rules::Rules;
 use crate::sampling::AppConfig;
 use crate::watch::Watch;
-use exchange::{Answer, Background, CallResult, Errand, Tally};
+use exchange::{Answer, BackgroundCall, CallResult, Tally, Worker};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -55,19 +55,19 @@ impl Sender {
     }
 
     /// As many batches as may go now.
-    fn batches(&mut self, now: u64) -> Vec<Errand> {
+    fn batches(&mut self, now: u64) -> Vec<BackgroundCall> {
         let Some(collector) = self.hub.collector() else { return Vec::new() };
         let wait = self.hub.config.batch_max_wait;
         let since = if self.leaving.is_some() { u64::MAX } else { now.saturating_sub(wait) };
-        let mut errands = Vec::new();
+        let mut calls = Vec::new();
         while self.may_send(now) > 0 {
             let Some(batch) = self.hub.with_queue(|queue| queue.next(since)) else { break };
             let (target, call) = collector.post(batch.json());
             self.breaker.sent();
-            errands.push(Errand { id: self.number(Out::Batch(batch, now)), target, call });
+            calls.push(BackgroundCall { id: self.number(Out::Batch(batch, now)), target, call });
         }
         self.hub.may_send.set(self.may_send(now) > 0);
-        errands
+        calls
     }
 
     fn may_send(&self, now: u64) -> usize {
@@ -87,19 +87,19 @@ impl Sender {
     }
 
     /// Asks for what may have changed.
-    fn questions(&mut self, now: u64) -> Vec<Errand> {
+    fn questions(&mut self, now: u64) -> Vec<BackgroundCall> {
         let Some(collector) = self.hub.collector() else { return Vec::new() };
         let active = now.saturating_sub(self.hub.last_request.get()) < IDLE;
-        let mut errands = Vec::new();
+        let mut calls = Vec::new();
         if self.config.is_due(now, active) {
             let (target, call) = collector.config();
-            errands.push(Errand { id: self.number(Out::Config), target, call });
+            calls.push(BackgroundCall { id: self.number(Out::Config), target, call });
         }
         if self.rules.is_due(now, active) {
             let (target, call) = Collector::rules(&collector);
-            errands.push(Errand { id: self.number(Out::Rules), target, call });
+            calls.push(BackgroundCall { id: self.number(Out::Rules), target, call });
         }
-        errands
+        calls
     }
 
     fn batch_answered(&mut self, batch: Batch, sent: u64, result: &CallResult, now: u64) {
@@ -179,14 +179,14 @@ impl Sender {
     }
 }
 
-impl Background for Sender {
-    fn due(&mut self, now: u64) -> Vec<Errand> {
-        let mut errands = self.questions(now);
-        errands.extend(self.batches(now));
-        errands
+impl Worker for Sender {
+    fn due(&mut self, now: u64) -> Vec<BackgroundCall> {
+        let mut calls = self.questions(now);
+        calls.extend(self.batches(now));
+        calls
     }
 
-    fn answered(&mut self, id: u64, result: CallResult, now: u64) -> Vec<Errand> {
+    fn answered(&mut self, id: u64, result: CallResult, now: u64) -> Vec<BackgroundCall> {
         let document = |answer: &Answer| answer.status == 200 && answer.body.len() <= MAX_DOCUMENT;
         let body =
             result.as_ref().ok().filter(|answer| document(answer)).map(|answer| &answer.body);
@@ -215,14 +215,14 @@ impl Background for Sender {
             }
             None => {}
         }
-        let mut errands = self.batches(now);
+        let mut calls = self.batches(now);
         if self.leaving.is_none() {
-            errands.extend(self.questions(now));
+            calls.extend(self.questions(now));
         }
-        errands
+        calls
     }
 
-    fn leave(&mut self, now: u64) -> Vec<Errand> {
+    fn leave(&mut self, now: u64) -> Vec<BackgroundCall> {
         self.leaving = Some(0);
         self.batches(now)
     }

@@ -19,9 +19,9 @@ fn sender(json: &str) -> Sender {
     LOG.take();
     let mut sender = Sender::new(hub, TOOLS);
     // Configuration and rules are another test's.
-    for errand in sender.due(0) {
-        let document = if errand.call.segments.concat().ends_with(b"rules") { "[]" } else { "{}" };
-        sender.answered(errand.id, ok(200, document), 0);
+    for call in sender.due(0) {
+        let document = if call.call.segments.concat().ends_with(b"rules") { "[]" } else { "{}" };
+        sender.answered(call.id, ok(200, document), 0);
     }
     sender
 }
@@ -41,9 +41,9 @@ fn body(call: &Call) -> String {
 }
 
 /// Only what carries events.
-fn posts(errands: Vec<Errand>) -> Vec<(u64, String)> {
-    let posts = errands.into_iter().filter(|errand| errand.call.method == "POST");
-    posts.map(|errand| (errand.id, body(&errand.call))).collect()
+fn posts(calls: Vec<BackgroundCall>) -> Vec<(u64, String)> {
+    let posts = calls.into_iter().filter(|call| call.call.method == "POST");
+    posts.map(|call| (call.id, body(&call.call))).collect()
 }
 
 fn counts(sender: &mut Sender) -> Vec<(String, u64)> {
@@ -178,9 +178,9 @@ fn nothing_is_sent_before_the_host_is_known() {
     queue(&sender, &["1"], 0);
     assert!(sender.due(5000).is_empty());
     hub.meet(false, false);
-    let errands = sender.due(5000);
-    assert_eq!(errands.len(), 3);
-    assert_eq!(errands[0].target.upstream, "api.moesif.net:443");
+    let calls = sender.due(5000);
+    assert_eq!(calls.len(), 3);
+    assert_eq!(calls[0].target.upstream, "api.moesif.net:443");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn what_the_collector_says_is_asked_for_and_survives_errors() {
     hub.meet(true, true);
     let mut sender = Sender::new(Rc::clone(&hub), TOOLS);
     let asked: Vec<Vec<u8>> =
-        sender.due(0).into_iter().map(|errand| errand.call.segments.concat()).collect();
+        sender.due(0).into_iter().map(|call| call.call.segments.concat()).collect();
     assert_eq!(asked, [&b"v1config"[..], b"v1rules"]);
     let rules = r#"[{"_id":"r","type":"regex"}]"#;
     sender.answered(0, ok(200, r#"{"sample_rate":7,"user_sample_rate":{"a":1}}"#), 1);
@@ -204,8 +204,8 @@ fn what_the_collector_says_is_asked_for_and_survives_errors() {
     };
     let asked = sender.answered(out[0].0, Ok(answer), 3);
     assert_eq!(asked.len(), 2);
-    for (errand, result) in asked.iter().zip([ok(500, "{}"), ok(200, "<html>")]) {
-        sender.answered(errand.id, result, 4);
+    for (call, result) in asked.iter().zip([ok(500, "{}"), ok(200, "<html>")]) {
+        sender.answered(call.id, result, 4);
     }
     assert!(!hub.app().is_known_early() && !hub.rules().is_empty(), "the last good state stays");
     assert!(sender.due(5).is_empty(), "not at once again");

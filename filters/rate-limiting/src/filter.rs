@@ -5,8 +5,8 @@ use crate::flow::LimitFlow;
 use crate::syncer::Syncer;
 use crate::table::{Slots, Table};
 use consumer::{Owned, PROPERTY};
-use exchange::{Background, Flow};
-use host::{Counters, Feature, Needs, Put};
+use exchange::{Flow, Worker};
+use runtime::{Counters, Filter, Needs, Put};
 use settings::{Common, Fields};
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct RateLimiting;
 
-impl Feature for RateLimiting {
+impl Filter for RateLimiting {
     const NAME: &'static str = "rate_limiting";
     const ID: u8 = 7;
     type Config = Config;
@@ -49,9 +49,9 @@ impl Feature for RateLimiting {
         }
     }
 
-    fn background(config: &Rc<Config>) -> Option<Box<dyn Background>> {
-        let syncer = Syncer::new(config, host::random, host::note);
-        syncer.map(|syncer| Box::new(syncer) as Box<dyn Background>)
+    fn worker(config: &Rc<Config>) -> Option<Box<dyn Worker>> {
+        let syncer = Syncer::new(config, runtime::random, runtime::note);
+        syncer.map(|syncer| Box::new(syncer) as Box<dyn Worker>)
     }
 
     fn period(config: &Config) -> Duration {
@@ -70,8 +70,8 @@ impl Feature for RateLimiting {
 /// The node's counters, once it is known which host this is.
 fn open(config: &Config) -> Option<&Table> {
     config.limiter.open(|| {
-        let counters = host::counters(config.common.shm_zone.as_deref())?;
-        Some(Table::new(Box::new(Node(counters)), config.max_identifiers, host::random))
+        let counters = runtime::counters(config.common.shm_zone.as_deref())?;
+        Some(Table::new(Box::new(Node(counters)), config.max_identifiers, runtime::random))
     })
 }
 

@@ -38,4 +38,4 @@ mod verdict;
 
 pub use filter::RateLimiting;
 
-host::filter!(filter::RateLimiting);
+runtime::filter!(filter::RateLimiting);

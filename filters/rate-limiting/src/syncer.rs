@@ -4,7 +4,7 @@ use crate::ask::{send, totals};
 use crate::config::{Config, Policy};
 use crate::table::Random;
 use admin_api::Increments;
-use exchange::{Background, CallResult, Errand, Tally, Target};
+use exchange::{BackgroundCall, CallResult, Tally, Target, Worker};
 use std::rc::Rc;
 
 /// The background work of a configuration whose counts are compared.
@@ -41,10 +41,10 @@ impl Syncer {
         })
     }
 
-    fn send(&mut self, now: u64, all: bool) -> Vec<Errand> {
+    fn send(&mut self, now: u64, all: bool) -> Vec<BackgroundCall> {
         let every = self.every;
         let due = self.config.limiter.ledger(|ledger| ledger.due(now, every, all));
-        let mut errands = Vec::new();
+        let mut calls = Vec::new();
         for number in due.unwrap_or_default() {
             let increments = self
                 .config
@@ -64,18 +64,18 @@ impl Syncer {
             }
             let id = self.names.get(&number).cloned();
             let call = send(&Increments { increments, all_or_nothing: false, id });
-            errands.push(Errand { id: number, target: Rc::clone(&self.target), call });
+            calls.push(BackgroundCall { id: number, target: Rc::clone(&self.target), call });
         }
-        errands
+        calls
     }
 }
 
-impl Background for Syncer {
-    fn due(&mut self, now: u64) -> Vec<Errand> {
+impl Worker for Syncer {
+    fn due(&mut self, now: u64) -> Vec<BackgroundCall> {
         self.send(now, false)
     }
 
-    fn answered(&mut self, id: u64, result: CallResult, now: u64) -> Vec<Errand> {
+    fn answered(&mut self, id: u64, result: CallResult, now: u64) -> Vec<BackgroundCall> {
         let count = self
             .config
             .limiter
@@ -105,7 +105,7 @@ impl Background for Syncer {
         Vec::new()
     }
 
-    fn leave(&mut self, now: u64) -> Vec<Errand> {
+    fn leave(&mut self, now: u64) -> Vec<BackgroundCall> {
         self.send(now, true)
     }
 

@@ -25,8 +25,8 @@ fn take(config: &Config) {
     config.limiter.ledger(|ledger| ledger.count(&[1; 16], &[2; 16], limits, NOW, 10)).unwrap();
 }
 
-fn body(errand: &Errand) -> Value {
-    serde_json::from_slice(&errand.call.body).unwrap()
+fn body(call: &BackgroundCall) -> Value {
+    serde_json::from_slice(&call.call.body).unwrap()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::bucket::{Bucket, Key, Who};
 use crate::gauge::Limit;
 use crate::lease::Leases;
 use crate::verdict::Verdict;
-use host::Put;
+use runtime::Put;
 use std::cell::{Cell, RefCell};
 
 /// Numbered slots. `put` names the version that it replaces, or `None` to create what is not there.

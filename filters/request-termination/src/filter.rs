@@ -4,7 +4,7 @@ use crate::config::{Config, Content};
 use crate::flow::TerminationFlow;
 use consumer::Owned;
 use exchange::Flow;
-use host::{Feature, Host, Needs};
+use runtime::{Filter, Host, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct RequestTermination;
 
-impl Feature for RequestTermination {
+impl Filter for RequestTermination {
     const NAME: &'static str = "request_termination";
     const ID: u8 = 9;
     type Config = Config;

@@ -16,4 +16,4 @@ mod flow;
 
 pub use filter::RequestTermination;
 
-host::filter!(filter::RequestTermination);
+runtime::filter!(filter::RequestTermination);

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::flow::TransformerFlow;
 use consumer::Owned;
 use exchange::Flow;
-use host::{Feature, Host, Needs};
+use runtime::{Filter, Host, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct RequestTransformer;
 
-impl Feature for RequestTransformer {
+impl Filter for RequestTransformer {
     const NAME: &'static str = "request_transformer";
     const ID: u8 = 12;
     type Config = Config;

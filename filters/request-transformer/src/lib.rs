@@ -34,4 +34,4 @@ mod values;
 
 pub use filter::RequestTransformer;
 
-host::filter!(filter::RequestTransformer);
+runtime::filter!(filter::RequestTransformer);

@@ -14,7 +14,7 @@ use exchange::{
     Answer, BodyAhead, Call, Edit, Event, Finding, Flow, Head, Key, Reply, Request, Response,
     ResponseEvent, ResponseStep, Step, Unavailable,
 };
-use host::{Feature, Source};
+use runtime::{Filter, Source};
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

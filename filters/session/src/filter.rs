@@ -9,7 +9,7 @@ use crate::save_flow::SaveFlow;
 use crate::source::Service;
 use consumer::{Owned, PROPERTY};
 use exchange::Flow;
-use host::{Feature, Host, Needs, Source};
+use runtime::{Filter, Host, Needs, Source};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 
@@ -17,9 +17,9 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct Session;
 
-const TOOLS: Tools = Tools { random: host::random, report: host::report };
+const TOOLS: Tools = Tools { random: runtime::random, report: runtime::report };
 
-impl Feature for Session {
+impl Filter for Session {
     const NAME: &'static str = "session";
     const ID: u8 = 5;
     type Config = Keeper;
@@ -91,7 +91,7 @@ impl Feature for Session {
         let asks = config.phase != Phase::Save
             && (config.stored || config.logout.revokes || config.check_consumer);
         (asks && config.admin.is_some())
-            .then(|| Box::new(Service { now: host::now }) as Box<dyn Source>)
+            .then(|| Box::new(Service { now: runtime::now }) as Box<dyn Source>)
     }
 
     fn flow(keeper: &Rc<Keeper>) -> Box<dyn Flow> {

@@ -51,4 +51,4 @@ mod times;
 
 pub use filter::Session;
 
-host::filter!(filter::Session);
+runtime::filter!(filter::Session);

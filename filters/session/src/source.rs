@@ -4,7 +4,7 @@ use crate::rows::{Name, Row, revocation, session, unhex};
 use admin_api::{Change, Entity, Revocation};
 use consumer::lookup::{self, By};
 use exchange::{Answer, Call, Finding, Key};
-use host::Source;
+use runtime::Source;
 
 const ROWS: u8 = 1;
 const LOGINS: u8 = 2;

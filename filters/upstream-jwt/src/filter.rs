@@ -5,8 +5,8 @@ use crate::flow::{Tools, UpstreamJwtFlow};
 use crate::mint::Mint;
 use consumer::Owned;
 use exchange::{Flow, same_name};
-use host::{Feature, Host, Needs};
 use jose::{Backend, Crypto, ForeignFailed};
+use runtime::{Filter, Host, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 
@@ -14,9 +14,9 @@ use std::rc::Rc;
 #[derive(Debug)]
 pub struct UpstreamJwt;
 
-const TOOLS: Tools = Tools { random: host::random, now: host::now, report: host::report };
+const TOOLS: Tools = Tools { random: runtime::random, now: runtime::now, report: runtime::report };
 
-impl Feature for UpstreamJwt {
+impl Filter for UpstreamJwt {
     const NAME: &'static str = "upstream_jwt";
     const ID: u8 = 4;
     type Config = Mint;
@@ -79,11 +79,12 @@ impl Feature for UpstreamJwt {
 
 /// Asked at the first request, because only then the host is known.
 fn signer(crypto: Crypto) -> Option<Box<dyn Backend>> {
-    let foreign = |name: &str, argument: &[u8]| host::foreign(name, argument).ok_or(ForeignFailed);
+    let foreign =
+        |name: &str, argument: &[u8]| runtime::foreign(name, argument).ok_or(ForeignFailed);
     match crypto.backend(Some(Box::new(foreign))) {
         Ok(backend) => Some(backend),
         Err(error) => {
-            host::report(&format!("gatehouse_upstream_jwt: {error}"));
+            runtime::report(&format!("gatehouse_upstream_jwt: {error}"));
             None
         }
     }

@@ -25,4 +25,4 @@ mod mint;
 
 pub use filter::UpstreamJwt;
 
-host::filter!(filter::UpstreamJwt);
+runtime::filter!(filter::UpstreamJwt);

@@ -134,7 +134,7 @@ pub struct Done {
     pub head: Head,
 }
 
-/// Something to count. The names of metrics are `gatehouse_<feature>_<name>`: few, and never from a request.
+/// Something to count. The names of metrics are `gatehouse_<filter>_<name>`: few, and never from a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tally {
     /// The counter of this name grows by so much.

@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod background;
 mod bounded;
 mod call;
 mod edit;
@@ -19,8 +18,8 @@ mod parameters;
 mod path;
 mod query;
 mod reply;
+mod worker;
 
-pub use background::{Background, Errand};
 pub use bounded::Bounded;
 pub use call::{Answer, Call, CallError, CallResult, Target};
 pub use edit::Edit;
@@ -34,3 +33,4 @@ pub use parameters::{Disputed, Parameterised};
 pub use path::{Path, normalise};
 pub use query::{Query, percent_decode, percent_encode};
 pub use reply::{Body, Reply};
+pub use worker::{BackgroundCall, Worker};

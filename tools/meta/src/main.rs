@@ -10,18 +10,18 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let all = [
-        host::meta::<gatehouse_app_id::AppId>(),
-        host::meta::<gatehouse_bot_detection::BotDetection>(),
-        host::meta::<gatehouse_cors::Cors>(),
-        host::meta::<gatehouse_ip_restriction::IpRestriction>(),
-        host::meta::<gatehouse_jwt_auth::JwtAuth>(),
-        host::meta::<gatehouse_key_auth::KeyAuth>(),
-        host::meta::<gatehouse_moesif::Moesif>(),
-        host::meta::<gatehouse_rate_limiting::RateLimiting>(),
-        host::meta::<gatehouse_request_termination::RequestTermination>(),
-        host::meta::<gatehouse_request_transformer::RequestTransformer>(),
-        host::meta::<gatehouse_session::Session>(),
-        host::meta::<gatehouse_upstream_jwt::UpstreamJwt>(),
+        runtime::meta::<gatehouse_app_id::AppId>(),
+        runtime::meta::<gatehouse_bot_detection::BotDetection>(),
+        runtime::meta::<gatehouse_cors::Cors>(),
+        runtime::meta::<gatehouse_ip_restriction::IpRestriction>(),
+        runtime::meta::<gatehouse_jwt_auth::JwtAuth>(),
+        runtime::meta::<gatehouse_key_auth::KeyAuth>(),
+        runtime::meta::<gatehouse_moesif::Moesif>(),
+        runtime::meta::<gatehouse_rate_limiting::RateLimiting>(),
+        runtime::meta::<gatehouse_request_termination::RequestTermination>(),
+        runtime::meta::<gatehouse_request_transformer::RequestTransformer>(),
+        runtime::meta::<gatehouse_session::Session>(),
+        runtime::meta::<gatehouse_upstream_jwt::UpstreamJwt>(),
     ];
     for (name, meta) in all {
         let path = directory.join(format!("gatehouse_{name}.meta.json"));

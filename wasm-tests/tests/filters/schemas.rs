@@ -3,7 +3,7 @@
 //!
 //! What draft-04 cannot say, or says in characters where the filter counts octets, is listed in [`beyond`].
 
-use host::Feature;
+use runtime::Filter;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use wasm_tests::{built_filters, filters_directory};
@@ -19,14 +19,14 @@ struct Subject {
     full: Vec<Value>,
 }
 
-fn read<F: Feature>(document: &str) -> Result<(), String> {
+fn read<F: Filter>(document: &str) -> Result<(), String> {
     let known = |name: &str| (name == "SET").then(|| "value".to_owned());
     let read = settings::read(document.as_bytes(), &known, F::settings);
     read.map(drop).map_err(|invalid| invalid.to_string())
 }
 
-fn subject<F: Feature>(full: Vec<Value>) -> Subject {
-    let (name, meta) = host::meta::<F>();
+fn subject<F: Filter>(full: Vec<Value>) -> Subject {
+    let (name, meta) = runtime::meta::<F>();
     Subject { name, meta, read: read::<F>, full }
 }
 

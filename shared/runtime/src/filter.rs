@@ -3,14 +3,14 @@
 use crate::lookup::Source;
 use crate::profile::Host;
 use consumer::Owned;
-use exchange::{Background, Flow};
+use exchange::{Flow, Worker};
 use serde_json::{Value, json};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 use std::time::Duration;
 
 /// A filter: settings, where its entities come from, and a state machine for each request.
-pub trait Feature: 'static {
+pub trait Filter: 'static {
     /// `key_auth`, as in `gatehouse_key_auth.wasm`.
     const NAME: &'static str;
 
@@ -70,7 +70,7 @@ pub trait Feature: 'static {
 
     /// What the filter does besides its requests, if anything. What it shares with the flows lies in the
     /// configuration.
-    fn background(_config: &Rc<Self::Config>) -> Option<Box<dyn Background>> {
+    fn worker(_config: &Rc<Self::Config>) -> Option<Box<dyn Worker>> {
         None
     }
 
@@ -125,7 +125,7 @@ impl Needs {
 
 /// Kong's `<filter>.meta.json`: the schema that it checks a configuration against.
 #[must_use]
-pub fn meta<F: Feature>() -> (&'static str, Value) {
+pub fn meta<F: Filter>() -> (&'static str, Value) {
     (F::NAME, json!({ "config_schema": settings::schema(F::settings) }))
 }
 

@@ -1,10 +1,10 @@
 //! A filter's settings, with the filter's type taken away.
 
-use crate::feature::{Feature, Needs, check_common};
+use crate::filter::{Filter, Needs, check_common};
 use crate::lookup::Source;
 use crate::profile::Host;
 use consumer::Owned;
-use exchange::{Background, Flow};
+use exchange::{Flow, Worker};
 use settings::{Common, Invalid};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -29,20 +29,20 @@ pub(crate) struct Ready {
     flow: Box<dyn Fn() -> Box<dyn Flow>>,
     pub(super) check: Box<dyn Fn(Host) -> Result<(), Invalid>>,
     pub(super) source: RefCell<Option<Box<dyn Source>>>,
-    pub(super) background: RefCell<Option<Box<dyn Background>>>,
+    pub(super) background: RefCell<Option<Box<dyn Worker>>>,
     pub(super) period: Duration,
     /// What kept answers depend on besides the common settings.
     pub(super) depends: Vec<u8>,
 }
 
 impl Blueprint {
-    pub(crate) fn of<F: Feature>() -> Self {
+    pub(crate) fn of<F: Filter>() -> Self {
         Self { name: F::NAME, id: F::ID, configure: Ready::read::<F> }
     }
 }
 
 impl Ready {
-    fn read<F: Feature>(document: &[u8]) -> Result<Self, Invalid> {
+    fn read<F: Filter>(document: &[u8]) -> Result<Self, Invalid> {
         let config =
             Rc::new(settings::read(document, &|name| std::env::var(name).ok(), F::settings)?);
         let common = F::common(&config).clone();
@@ -63,7 +63,7 @@ impl Ready {
             needs: F::needs(&config),
             warnings: F::warnings(&config),
             source: RefCell::new(source),
-            background: RefCell::new(F::background(&config)),
+            background: RefCell::new(F::worker(&config)),
             period: F::period(&config).clamp(Duration::from_millis(100), Duration::from_secs(10)),
             depends: F::depends(&config),
             check: Box::new(move |host| {

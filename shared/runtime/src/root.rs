@@ -1,12 +1,12 @@
 //! One filter configuration: its settings, and what its tick sets going.
 
-mod errands;
+mod background;
 mod lookups;
 mod ready;
 
 use crate::abi::{self, Buffer, Level};
+use crate::background::BackgroundCalls;
 use crate::entropy;
-use crate::errands::Errands;
 use crate::kong::Kong;
 use crate::metrics::Metrics;
 use crate::profile::{Host, Profile};
@@ -33,7 +33,7 @@ pub(crate) struct Root {
     last_request: Cell<u64>,
     metrics: OnceCell<Metrics>,
     services: OnceCell<Services>,
-    errands: RefCell<Option<Errands>>,
+    calls: RefCell<Option<BackgroundCalls>>,
 }
 
 enum State {
@@ -50,8 +50,8 @@ pub(crate) enum Purpose {
     Changes,
     Snapshot,
     Key(Key),
-    /// An errand of the background's, and the fields of its answer that are to be read.
-    Errand(u64, &'static [&'static str]),
+    /// A call of the background's, and the fields of its answer that are to be read.
+    BackgroundCall(u64, &'static [&'static str]),
 }
 
 /// Requests to wake, each with what it waited for.
@@ -71,7 +71,7 @@ impl Root {
             last_request: Cell::new(now()),
             metrics: OnceCell::new(),
             services: OnceCell::new(),
-            errands: RefCell::new(None),
+            calls: RefCell::new(None),
         }
     }
 
@@ -127,7 +127,7 @@ impl Root {
         if let Some(work) = ready.background.try_borrow_mut().ok().and_then(|mut work| work.take())
         {
             period = Some(period.map_or(ready.period, |period| period.min(ready.period)));
-            self.errands.replace(Some(Errands::new(work)));
+            self.calls.replace(Some(BackgroundCalls::new(work)));
         }
         // Kong traps when the period is set a second time.
         if let Some(period) = period.filter(|_| !self.ticking.replace(true)) {
@@ -227,7 +227,7 @@ impl Root {
             Some(services) => self.tend(services),
             None => (Vec::new(), Vec::new()),
         };
-        sent.extend(self.run_errands());
+        sent.extend(self.run_worker());
         (sent, woken)
     }
 
@@ -243,11 +243,12 @@ impl Root {
                 self.changes(result);
                 (Vec::new(), Vec::new())
             }
-            Purpose::Errand(id, _) => {
+            Purpose::BackgroundCall(id, _) => {
                 let can_send = self.host().can_send_from_answers();
-                let take =
-                    |errands: &mut Errands| errands.answered(*id, result.clone(), now(), can_send);
-                (self.with_errands(take), Vec::new())
+                let take = |calls: &mut BackgroundCalls| {
+                    calls.answered(*id, result.clone(), now(), can_send)
+                };
+                (self.with_calls(take), Vec::new())
             }
             Purpose::Snapshot => {
                 let mut sent = Vec::new();

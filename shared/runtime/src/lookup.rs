@@ -251,13 +251,13 @@ impl Lookups {
     pub(crate) fn new(
         source: Box<dyn Source>,
         cache: Cache,
-        feature: u8,
+        filter: u8,
         fingerprint: &[u8; 16],
         secrecy: Secrecy,
         rooms: Rooms,
         now: u64,
     ) -> Self {
-        let slots = Slots::new(feature, fingerprint, cache.max_entries);
+        let slots = Slots::new(filter, fingerprint, cache.max_entries);
         let head = fingerprint.get(..8).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
         Self {
             source,
@@ -727,7 +727,7 @@ impl Lookups {
     }
 }
 
-/// What an encrypted finding belongs to. Feature and settings are in the cipher's key.
+/// What an encrypted finding belongs to. Filter and settings are in the cipher's key.
 fn associated(key: &Key) -> Vec<u8> {
     [&[key.table], key.name.as_slice()].concat()
 }

@@ -1,30 +1,30 @@
-//! A filter's background work: its errands, sent and waited for.
+//! A filter's background work: its calls, sent and waited for.
 
 use crate::callout;
-use exchange::{Background, CallError, CallResult, Errand, Tally};
+use exchange::{BackgroundCall, CallError, CallResult, Tally, Worker};
 use std::collections::HashMap;
 
-/// So many at a time: a background that answers each failure with another errand does not hang the VM.
+/// So many at a time: a background that answers each failure with another call does not hang the VM.
 const MAX_AT_ONCE: usize = 256;
 /// How long a configuration that goes away stays for answers, in milliseconds.
 const MAX_STAY: u64 = 30_000;
 
-/// A call on its way: the host's token, the errand, and the fields of the answer that are to be read.
+/// A call on its way: the host's token, the call, and the fields of the answer that are to be read.
 pub(crate) type Sent = (u32, u64, &'static [&'static str]);
 
-/// The errands of one root context.
-pub(crate) struct Errands {
-    work: Box<dyn Background>,
-    /// Errands on their way, each with the moment at which no answer can come any more.
+/// The calls of one root context.
+pub(crate) struct BackgroundCalls {
+    work: Box<dyn Worker>,
+    /// BackgroundCalls on their way, each with the moment at which no answer can come any more.
     out: HashMap<u64, u64>,
     /// What became due from an answer, where that is no moment to send.
-    held: Vec<Errand>,
+    held: Vec<BackgroundCall>,
     /// Since when the configuration is going away.
     leaving: Option<u64>,
 }
 
-impl Errands {
-    pub(crate) fn new(work: Box<dyn Background>) -> Self {
+impl BackgroundCalls {
+    pub(crate) fn new(work: Box<dyn Worker>) -> Self {
         Self { work, out: HashMap::new(), held: Vec::new(), leaving: None }
     }
 
@@ -44,7 +44,7 @@ impl Errands {
     }
 
     /// Takes an answer. One that nobody waits for any more is passed over. What is due from it is sent at once, or
-    /// at the next [`Errands::run`] where the host cannot send now.
+    /// at the next [`BackgroundCalls::run`] where the host cannot send now.
     pub(crate) fn answered(
         &mut self,
         id: u64,
@@ -80,11 +80,11 @@ impl Errands {
         self.work.tally()
     }
 
-    fn send(&mut self, mut queue: Vec<Errand>, now: u64) -> Vec<Sent> {
+    fn send(&mut self, mut queue: Vec<BackgroundCall>, now: u64) -> Vec<Sent> {
         let mut sent = Vec::new();
         queue.reverse();
         for _ in 0..MAX_AT_ONCE {
-            let Some(Errand { id, target, call }) = queue.pop() else { break };
+            let Some(BackgroundCall { id, target, call }) = queue.pop() else { break };
             match callout::send(&target, &call) {
                 Ok(token) => {
                     // Kong times connecting, sending and reading apart, each with the whole timeout.
@@ -110,11 +110,11 @@ mod tests {
 
     type Seen = Rc<RefCell<Vec<(u64, bool)>>>;
 
-    /// Tries each errand again for ever.
+    /// Tries each call again for ever.
     struct Stubborn(Seen, u64);
 
     impl Stubborn {
-        fn errand(&mut self) -> Vec<Errand> {
+        fn call(&mut self) -> Vec<BackgroundCall> {
             self.1 = self.1.wrapping_add(1);
             let target = Target {
                 upstream: "collector".into(),
@@ -124,18 +124,18 @@ mod tests {
                 timeout: Duration::from_secs(1),
                 token: None,
             };
-            vec![Errand { id: self.1, target: Rc::new(target), call: Call::get(["x"]) }]
+            vec![BackgroundCall { id: self.1, target: Rc::new(target), call: Call::get(["x"]) }]
         }
     }
 
-    impl Background for Stubborn {
-        fn due(&mut self, _: u64) -> Vec<Errand> {
-            self.errand()
+    impl Worker for Stubborn {
+        fn due(&mut self, _: u64) -> Vec<BackgroundCall> {
+            self.call()
         }
 
-        fn answered(&mut self, id: u64, result: CallResult, _: u64) -> Vec<Errand> {
+        fn answered(&mut self, id: u64, result: CallResult, _: u64) -> Vec<BackgroundCall> {
             self.0.borrow_mut().push((id, result.is_ok()));
-            self.errand()
+            self.call()
         }
     }
 
@@ -143,44 +143,44 @@ mod tests {
     fn a_background_that_never_gives_up_does_not_hang_the_vm() {
         // Natively there is no host, so that every call fails at once.
         let seen = Seen::default();
-        let mut errands = Errands::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
-        assert!(errands.run(0).is_empty());
+        let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
+        assert!(calls.run(0).is_empty());
         assert_eq!(seen.borrow().len(), MAX_AT_ONCE);
     }
 
     #[test]
     fn an_errand_without_an_answer_fails_in_the_end_and_its_late_answer_is_passed_over() {
         let seen = Seen::default();
-        let mut errands = Errands::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
-        errands.leaving = Some(0);
-        errands.out.insert(77, 5000);
-        errands.run(5000);
-        assert!(seen.borrow().is_empty() && !errands.may_go(5000));
-        errands.run(5001);
+        let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
+        calls.leaving = Some(0);
+        calls.out.insert(77, 5000);
+        calls.run(5000);
+        assert!(seen.borrow().is_empty() && !calls.may_go(5000));
+        calls.run(5001);
         assert_eq!(seen.borrow().first(), Some(&(77, false)));
         let before = seen.borrow().len();
-        errands.answered(77, Err(CallError::NoAnswer), 5002, true);
+        calls.answered(77, Err(CallError::NoAnswer), 5002, true);
         assert_eq!(seen.borrow().len(), before);
-        assert!(errands.may_go(5002));
+        assert!(calls.may_go(5002));
     }
 
     #[test]
     fn what_is_due_from_an_answer_waits_for_the_tick_where_the_host_cannot_send_from_there() {
         let seen = Seen::default();
-        let mut errands = Errands::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
-        errands.out.insert(77, 5000);
-        errands.answered(77, Err(CallError::NoAnswer), 1, false);
+        let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
+        calls.out.insert(77, 5000);
+        calls.answered(77, Err(CallError::NoAnswer), 1, false);
         assert_eq!(seen.borrow().as_slice(), [(77, false)], "nothing was tried");
-        errands.run(2);
+        calls.run(2);
         assert_eq!(seen.borrow().get(1), Some(&(1, false)), "it was tried at the tick");
     }
 
     #[test]
     fn a_configuration_does_not_stay_for_ever() {
-        let mut errands = Errands::new(Box::new(Stubborn(Seen::default(), 0)));
-        assert!(!errands.may_go(0), "nobody has asked it to go");
-        errands.leaving = Some(0);
-        errands.out.insert(1, u64::MAX);
-        assert!(!errands.may_go(MAX_STAY) && errands.may_go(MAX_STAY + 1));
+        let mut calls = BackgroundCalls::new(Box::new(Stubborn(Seen::default(), 0)));
+        assert!(!calls.may_go(0), "nobody has asked it to go");
+        calls.leaving = Some(0);
+        calls.out.insert(1, u64::MAX);
+        assert!(!calls.may_go(MAX_STAY) && calls.may_go(MAX_STAY + 1));
     }
 }

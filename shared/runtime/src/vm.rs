@@ -8,7 +8,7 @@
 use crate::abi::{self, Buffer};
 use crate::callout;
 use crate::counters::Counters;
-use crate::feature::Feature;
+use crate::filter::Filter;
 use crate::profile::{Host, Profile};
 use crate::room::Rooms;
 use crate::root::{Blueprint, Purpose, Root, Woken};
@@ -43,7 +43,7 @@ impl Owner {
         match self {
             Self::Stream(_, wanted)
             | Self::Response(_, wanted)
-            | Self::Root(_, Purpose::Errand(_, wanted)) => wanted,
+            | Self::Root(_, Purpose::BackgroundCall(_, wanted)) => wanted,
             Self::Root(..) => &[],
         }
     }
@@ -67,7 +67,7 @@ fn vm<R>(work: impl FnOnce(&mut Vm) -> R) -> Option<R> {
 }
 
 /// Says which filter this module is.
-pub fn install<F: Feature>() {
+pub fn install<F: Filter>() {
     vm(|vm| vm.blueprint = Some(Blueprint::of::<F>()));
 }
 
@@ -169,7 +169,7 @@ fn logged(id: u32) {
     let envoy = profile().is_some_and(|profile| profile.host() == Host::Envoy);
     if let Some(root) = root.filter(|_| hurry && envoy) {
         let _ = abi::set_effective_context(root.id());
-        remember(root.id(), root.run_errands());
+        remember(root.id(), root.run_worker());
         let _ = abi::set_effective_context(id);
     }
 }

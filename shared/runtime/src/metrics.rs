@@ -9,15 +9,15 @@ use std::collections::HashMap;
 /// The metrics of one filter configuration. Names look like `gatehouse_key_auth_refused_401`.
 #[derive(Debug)]
 pub(crate) struct Metrics {
-    feature: &'static str,
+    filter: &'static str,
     wanted: Option<bool>,
     ids: RefCell<HashMap<String, Option<u32>>>,
 }
 
 impl Metrics {
     /// `wanted` is the operator's word; without one, Envoy counts and Kong does not.
-    pub(crate) fn new(feature: &'static str, wanted: Option<bool>) -> Self {
-        Self { feature, wanted, ids: RefCell::default() }
+    pub(crate) fn new(filter: &'static str, wanted: Option<bool>) -> Self {
+        Self { filter, wanted, ids: RefCell::default() }
     }
 
     /// Adds one to the counter `what`.
@@ -54,7 +54,7 @@ impl Metrics {
         if let Some(id) = ids.get(what) {
             return *id;
         }
-        let id = abi::define_metric(kind, &format!("gatehouse_{}_{what}", self.feature)).ok();
+        let id = abi::define_metric(kind, &format!("gatehouse_{}_{what}", self.filter)).ok();
         ids.insert(what.to_owned(), id);
         id
     }

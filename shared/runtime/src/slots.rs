@@ -65,17 +65,17 @@ pub(crate) enum Content {
 /// The table of one filter configuration.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    feature: u8,
+    filter: u8,
     seal: Seal,
     size: u64,
 }
 
 impl Slots {
     /// `entries` is rounded up to a power of two. `fingerprint` is secret where a token is part of it.
-    pub(crate) fn new(feature: u8, fingerprint: &[u8; 16], entries: usize) -> Self {
+    pub(crate) fn new(filter: u8, fingerprint: &[u8; 16], entries: usize) -> Self {
         let size =
             u64::try_from(entries).unwrap_or(u64::MAX).min(1 << MAX_BITS).next_power_of_two();
-        Self { feature, seal: Seal::new(fingerprint), size }
+        Self { filter, seal: Seal::new(fingerprint), size }
     }
 
     /// What lies under `key` in generation `generation`.
@@ -181,14 +181,14 @@ impl Slots {
     }
 
     fn places(&self, region: Region, key: &Key) -> impl Iterator<Item = u32> {
-        let halves = self.seal.numbers(&[&[self.feature, key.table], &key.name]);
+        let halves = self.seal.numbers(&[&[self.filter, key.table], &key.name]);
         let mask = self.size.saturating_sub(1);
-        let feature = u64::from(self.feature) << MAX_BITS;
+        let filter = u64::from(self.filter) << MAX_BITS;
         (0..WAYS).zip(halves).map(move |(way, half)| {
             // The second way never is the first one again.
             let index = if way == 0 { half & mask } else { (halves[0] ^ (half | 1)) & mask };
             // Filters that share a store do not push out one another's entries.
-            region.slot(feature | index)
+            region.slot(filter | index)
         })
     }
 
@@ -204,7 +204,7 @@ impl Slots {
             Content::Found(Finding::Value(value)) => (2, value),
         };
         let mut out = Vec::with_capacity(SLOT);
-        out.extend([FORMAT, self.feature, kind, key.table]);
+        out.extend([FORMAT, self.filter, kind, key.table]);
         out.extend(entry.stored_at.to_le_bytes());
         out.extend(entry.seq.map_or(0, |seq| seq.saturating_add(1)).to_le_bytes());
         out.extend(generation.to_le_bytes());
@@ -237,11 +237,11 @@ impl Slots {
     /// The entry of `key` in these bytes, and its generation.
     fn lies(&self, bytes: &[u8], key: &Key) -> Option<(u64, Entry)> {
         let mut reader = self.verified(bytes)?;
-        let [format, feature, kind, table] = *reader.take(4)? else { return None };
+        let [format, filter, kind, table] = *reader.take(4)? else { return None };
         let stored_at = reader.number()?;
         let seq = reader.number()?.checked_sub(1);
         let generation = reader.number()?;
-        let same = (format, feature, table) == (FORMAT, self.feature, key.table)
+        let same = (format, filter, table) == (FORMAT, self.filter, key.table)
             && reader.part()? == key.name;
         if !same {
             return None;

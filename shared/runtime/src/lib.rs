@@ -2,11 +2,11 @@
 //!
 //! | room          | what is in it                                                      |
 //! |---------------|--------------------------------------------------------------------|
-//! | `feature.rs`  | what a filter tells this crate about itself                        |
+//! | `filter.rs`   | what a filter tells this crate about itself                        |
 //! | `vm.rs`       | the ABI callbacks: which context an event belongs to               |
 //! | `root.rs`     | one filter configuration: settings, lookups, the tick              |
 //! | `stream.rs`   | one request: its flow's steps, carried out                         |
-//! | `errands.rs`  | what a filter sends on its own account                             |
+//! | `background.rs`| what a filter sends on its own account                             |
 //! | `counters.rs` | slots for a filter's own counts                                    |
 //! | `lookup.rs`   | what is asked of the admin service, and what serves meanwhile      |
 //! | `feed.rs`     | the list of changes: one VM of a node asks, all read               |
@@ -28,12 +28,12 @@
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code, unused_imports))]
 
 mod abi;
+mod background;
 mod callout;
 mod counters;
 mod entropy;
-mod errands;
-mod feature;
 mod feed;
+mod filter;
 mod grpc;
 mod kong;
 mod lookup;
@@ -50,7 +50,7 @@ mod vm;
 
 pub use counters::Counters;
 pub use entropy::{Entropy, random};
-pub use feature::{Feature, Needs, is_address, meta};
+pub use filter::{Filter, Needs, is_address, meta};
 pub use lookup::{Snapshot, Source};
 pub use profile::Host;
 pub use store::Put;
@@ -60,13 +60,13 @@ pub use stream::now;
 pub use vm::install;
 pub use vm::{counters, foreign, note, report};
 
-/// Makes a crate a filter: `host::filter!(filter::KeyAuth);`.
+/// Makes a crate a filter: `runtime::filter!(filter::KeyAuth);`.
 ///
 /// Every callback of the ABI is exported from `vm.rs`, whichever filter it is; this adds the function that the
 /// host calls first, which says what filter the module is.
 #[macro_export]
 macro_rules! filter {
-    ($feature:ty) => {
+    ($filter:ty) => {
         #[cfg(target_arch = "wasm32")]
         #[unsafe(no_mangle)]
         extern "C" fn _initialize() {
@@ -75,7 +75,7 @@ macro_rules! filter {
             }
             // SAFETY: the host calls this once, before anything else.
             unsafe { __wasm_call_ctors() };
-            $crate::install::<$feature>();
+            $crate::install::<$filter>();
         }
     };
 }

@@ -1,0 +1,38 @@
+//! What one filter configuration sends on its own account.
+
+use super::{Purpose, Root};
+use crate::background::{BackgroundCalls, Sent};
+use crate::stream::now;
+
+impl Root {
+    /// Sends what the filter has to send on its own account.
+    pub(crate) fn run_worker(&self) -> Vec<(u32, Purpose)> {
+        self.with_calls(|calls| calls.run(now()))
+    }
+
+    /// The configuration is going away. The second value says whether it may go at once.
+    pub(crate) fn leave(&self) -> (Vec<(u32, Purpose)>, bool) {
+        let sent = self.with_calls(|calls| calls.leave(now()));
+        (sent, self.has_left() || self.calls.try_borrow().is_ok_and(|calls| calls.is_none()))
+    }
+
+    /// Whether the configuration was asked to go, and nothing keeps it any more.
+    pub(crate) fn has_left(&self) -> bool {
+        let now = now();
+        let calls = self.calls.try_borrow();
+        calls.is_ok_and(|calls| calls.as_ref().is_some_and(|calls| calls.may_go(now)))
+    }
+
+    pub(super) fn with_calls(
+        &self,
+        work: impl FnOnce(&mut BackgroundCalls) -> Vec<Sent>,
+    ) -> Vec<(u32, Purpose)> {
+        let Ok(mut calls) = self.calls.try_borrow_mut() else { return Vec::new() };
+        let Some(calls) = calls.as_mut() else { return Vec::new() };
+        let sent = work(calls);
+        self.tally(calls.tally());
+        sent.into_iter()
+            .map(|(token, id, wanted)| (token, Purpose::BackgroundCall(id, wanted)))
+            .collect()
+    }
+}
