@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::counting::Failure;
+use crate::store::Tx;
 
 pub(crate) type Answer = Result<Response, Refusal>;
 
@@ -69,6 +70,11 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 /// 204: done, nothing to say.
 pub(crate) fn no_content() -> Response {
     StatusCode::NO_CONTENT.into_response()
+}
+
+/// Returns what was looked up in `tx`. The error is 404 with the newest change at that moment.
+pub(crate) fn found<T>(it: Option<T>, tx: &Tx) -> Result<T, Refusal> {
+    it.ok_or_else(|| Refusal::NotFound(Some(tx.seq())))
 }
 
 fn message(status: StatusCode, text: &str) -> Response {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::App;
-use super::answer::{Answer, Refusal, json, no_content};
+use super::answer::{Answer, Refusal, found, json, no_content};
 use super::fields::{self, Fields, Given};
 use super::query::Query;
 use crate::store::{Consumer, Cursor, Tx, now, stamp};
@@ -88,25 +88,18 @@ async fn read(State(app): State<App>, Path(name): Path<String>) -> Answer {
 }
 
 async fn amend(State(app): State<App>, Path(name): Path<String>, fields: Fields) -> Answer {
-    if fields.is_empty() {
-        return Err(Refusal::Malformed("empty body".into()));
-    }
-    let draft = Draft::take(fields)?;
+    let draft = Draft::take(fields.not_empty()?)?;
     let mut tx = app.store.write().await?;
     let old = find(&mut tx, &name).await?;
-    let merged = |old: &Option<String>, given| match given {
-        Given::Absent => old.clone(),
-        Given::Null => None,
-        Given::Value(value) => Some(value),
-    };
+    draft.id.must_stay(&old.id)?;
+    let new = old.clone();
     let new = Consumer {
-        username: merged(&old.username, draft.username),
-        custom_id: merged(&old.custom_id, draft.custom_id),
-        tags: merged(&old.tags, draft.tags),
+        username: draft.username.over(new.username, false),
+        custom_id: draft.custom_id.over(new.custom_id, false),
+        tags: draft.tags.over(new.tags, false),
         updated_at: now(),
-        ..old.clone()
+        ..new
     };
-    same_id(&old.id, &draft.id)?;
     store(tx, &old, &new).await
 }
 
@@ -118,7 +111,7 @@ async fn replace(State(app): State<App>, Path(name): Path<String>, fields: Field
         if draft.username == Given::Absent && old.username.as_ref() == Some(&name) {
             draft.username = Given::Value(name);
         }
-        same_id(&old.id, &draft.id)?;
+        draft.id.must_stay(&old.id)?;
         let new = Consumer { id: old.id.clone(), created_at: old.created_at, ..fresh(draft) };
         return store(tx, &old, &new).await;
     }
@@ -155,9 +148,9 @@ async fn remove(State(app): State<App>, Path(name): Path<String>) -> Answer {
     Ok(no_content())
 }
 
-/// The consumer that is called this, or 404.
+/// Returns the consumer that has this id or name. The error is 404.
 pub(super) async fn find(tx: &mut Tx, name: &str) -> Result<Consumer, Refusal> {
-    tx.consumer(name).await?.ok_or_else(|| Refusal::NotFound(Some(tx.seq())))
+    found(tx.consumer(name).await?, tx)
 }
 
 async fn store(mut tx: Tx, old: &Consumer, new: &Consumer) -> Answer {
@@ -184,14 +177,6 @@ async fn check(tx: &mut Tx, old: Option<&Consumer>, new: &Consumer) -> Result<()
         }
     }
     Ok(())
-}
-
-/// An id is for ever.
-fn same_id(old: &str, given: &Given<String>) -> Result<(), Refusal> {
-    match given {
-        Given::Value(id) if id != old => Err(Refusal::field("id", "cannot be changed")),
-        Given::Absent | Given::Null | Given::Value(_) => Ok(()),
-    }
 }
 
 fn fresh(draft: Draft) -> Consumer {

@@ -1,157 +1,84 @@
-//! What a request says about something that belongs to a consumer.
+//! The body of a request that creates or changes an item that a consumer owns.
 
-use admin_api::{APP_ID_MAX_CHARS, GROUP_MAX_CHARS, KEY_MAX_CHARS, is_app_id, is_strict_app_id};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::answer::Refusal;
 use super::fields::{self, Fields, Given};
-use super::owned::field;
-use crate::store::Kind;
+use super::owned::Descriptor;
 
-/// What an operator decided about names and sizes.
+/// The operator's decisions about names and sizes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rules {
-    /// App IDs are `<organisation>.<app>` in lower case.
+    /// `true` if App IDs must be `<organisation>.<app>` in lower case.
     pub(crate) strict_app_ids: bool,
-    /// Octets that a session's data may have.
+    /// The maximum size of a session's data, in bytes.
     pub(crate) session_data_max: usize,
 }
 
-pub(super) struct Draft {
+/// A body of the kind `D`, checked.
+pub(super) struct Draft<D: Descriptor> {
     pub(super) id: Given<String>,
-    pub(super) value: Given<Named>,
+    pub(super) name: Given<String>,
     pub(super) consumer_id: Given<String>,
-    /// What the consumer's id is called.
-    pub(super) consumer_field: &'static str,
+    /// A JSON list.
     pub(super) tags: Given<String>,
-    pub(super) ttl: Given<i64>,
+    pub(super) more: D::More,
 }
 
-/// A group, an App ID or an API key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
-    /// As it is stored: an API key only as its digest.
-    pub(super) stored: String,
-    /// As it was given.
-    pub(super) shown: String,
-}
-
-/// Kong's longest time to live, in seconds.
-const TTL_MAX: i64 = 100_000_000;
-
-/// The characters of a key that the service makes, and how many: 190 bits.
+/// The characters of a random key, each 6 bits.
 const KEY_LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/// The length of a random key, in characters: 192 bits.
 const KEY_LENGTH: usize = 32;
 
-impl Draft {
-    pub(super) fn take(kind: Kind, rules: Rules, mut fields: Fields) -> Result<Self, Refusal> {
-        let (consumer_field, consumer_id) = match kind {
-            Kind::AppId => ("consumer_id", fields.consumer_id("consumer_id")),
-            Kind::Acl | Kind::Key => ("consumer.id", fields.consumer_id("consumer")),
-        };
-        let max = match kind {
-            Kind::AppId => APP_ID_MAX_CHARS,
-            Kind::Acl => GROUP_MAX_CHARS,
-            Kind::Key => KEY_MAX_CHARS,
-        };
-        let value = match fields.text(field(kind), max) {
-            Given::Absent => Given::Absent,
-            Given::Null => Given::Null,
-            Given::Value(text) => {
-                if let Some(problem) = flaw(kind, rules, &text) {
-                    fields.problem(field(kind), problem);
-                }
-                Given::Value(Named::of(kind, text))
-            }
-        };
-        let (tags, ttl) = match kind {
-            Kind::AppId => (Given::Absent, Given::Absent),
-            Kind::Acl => (fields.tags(), Given::Absent),
-            Kind::Key => (fields.tags(), fields.integer("ttl", 0..=TTL_MAX)),
-        };
-        if kind == Kind::Key {
-            fields.read_only("key_digest");
+impl<D: Descriptor> Draft<D> {
+    /// Reads a body. The error lists every wrong or unknown member.
+    pub(super) fn take(rules: Rules, mut fields: Fields) -> Result<Self, Refusal> {
+        let name = fields.text(D::NAME, D::NAME_MAX);
+        if let Given::Value(text) = &name
+            && let Some(problem) = D::flaw(rules, text)
+        {
+            fields.problem(D::NAME, problem);
         }
-        let id = fields.uuid("id");
+        let draft = Self {
+            id: fields.uuid("id"),
+            name,
+            consumer_id: fields.consumer_id(D::CONSUMER),
+            tags: if D::HAS_TAGS { fields.tags() } else { Given::Absent },
+            more: D::more(&mut fields),
+        };
         fields.finish()?;
-        Ok(Self { id, value, consumer_id, consumer_field, tags, ttl })
+        Ok(draft)
     }
 
-    /// Adds what the path of a `PUT` says: an id or a name.
-    pub(super) fn name_by_path(
-        &mut self,
-        kind: Kind,
-        rules: Rules,
-        item: &str,
-    ) -> Result<(), Refusal> {
-        let (name, text) = match fields::uuid(item) {
+    /// Adds the id or the name in the path of a `PUT`. It is an error if the body gives another.
+    pub(super) fn name_by_path(&mut self, rules: Rules, item: &str) -> Result<(), Refusal> {
+        let (member, text) = match fields::uuid(item) {
             Some(id) => ("id", id),
-            None => (field(kind), item.to_owned()),
+            None => (D::NAME, item.to_owned()),
         };
         let mut from_path = Fields::default();
-        from_path.add(name, Value::String(text));
-        let path = Self::take(kind, rules, from_path)?;
-        let agrees = match (&self.id, &self.value) {
-            (Given::Value(id), _) if name == "id" => path.id == Given::Value(id.clone()),
-            (_, Given::Value(value)) if name != "id" => path.value == Given::Value(value.clone()),
-            _ => true,
+        from_path.add(member, Value::String(text));
+        let path = Self::take(rules, from_path)?;
+        let (own, given) = match member {
+            "id" => (&mut self.id, path.id),
+            _ => (&mut self.name, path.name),
         };
-        if !agrees {
-            return Err(Refusal::field(name, "differs from the path"));
+        if matches!(own, Given::Value(_)) && *own != given {
+            return Err(Refusal::field(member, "differs from the path"));
         }
-        if name == "id" {
-            self.id = path.id;
-        } else {
-            self.value = path.value;
-        }
+        *own = given;
         Ok(())
     }
-
-    pub(super) fn value_missing(&self, kind: Kind) -> Refusal {
-        Refusal::field(field(kind), "required field missing")
-    }
 }
 
-/// What is wrong with a name besides its length, if anything.
-fn flaw(kind: Kind, rules: Rules, text: &str) -> Option<&'static str> {
-    match kind {
-        Kind::AppId if !is_app_id(text) => Some("may consist of letters, digits, `.`, `_` and `-`"),
-        Kind::AppId if rules.strict_app_ids && !is_strict_app_id(text) => Some(
-            "must be <organisation>.<app>, of lower-case letters, digits and `_`, with at least one \
-             dot",
-        ),
-        // Groups go into one header, separated by commas.
-        Kind::Acl if text.contains(',') => Some("must not contain a comma"),
-        Kind::AppId | Kind::Acl | Kind::Key => None,
+/// Returns a key that nobody can guess. It is an error if the system gives no randomness.
+pub(super) fn random_key() -> Result<String, Refusal> {
+    let mut bytes = [0_u8; KEY_LENGTH];
+    if getrandom::fill(&mut bytes).is_err() {
+        return Err(Refusal::Database(sqlx::Error::Protocol("no randomness to be had".into())));
     }
-}
-
-// === Named ===
-
-impl Named {
-    pub(super) fn of(kind: Kind, text: String) -> Self {
-        match kind {
-            Kind::Acl | Kind::AppId => Self { stored: text.clone(), shown: text },
-            Kind::Key => Self { stored: digest(&text), shown: text },
-        }
-    }
-
-    /// A key that nobody can guess.
-    pub(super) fn random_key() -> Result<Self, Refusal> {
-        let mut bytes = [0_u8; KEY_LENGTH];
-        if getrandom::fill(&mut bytes).is_err() {
-            return Err(Refusal::Database(sqlx::Error::Protocol("no randomness to be had".into())));
-        }
-        let letter = |byte: &u8| KEY_LETTERS.get(usize::from(byte % 64)).copied().map(char::from);
-        let letters = bytes.iter().filter_map(letter);
-        Ok(Self::of(Kind::Key, letters.collect()))
-    }
-}
-
-/// SHA-256 in lower-case hex.
-fn digest(key: &str) -> String {
-    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let letter = |byte: &u8| KEY_LETTERS.get(usize::from(byte % 64)).copied().map(char::from);
+    Ok(bytes.iter().filter_map(letter).collect())
 }
 
 #[cfg(test)]
@@ -159,16 +86,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_stored_as_its_sha_256_digest() {
-        assert_eq!(
-            digest("open_sesame"),
-            "e85135e0bbd21cb76bbd8504d4f0d31dac39e392d03ef50acd588421c2a5d37f"
-        );
-    }
-
-    #[test]
     fn two_keys_that_the_service_makes_are_never_the_same() {
-        let keys = [Named::random_key().unwrap().shown, Named::random_key().unwrap().shown];
+        let keys = [random_key().unwrap(), random_key().unwrap()];
         assert_ne!(keys[0], keys[1]);
         assert!(keys.iter().all(|key| key.len() == KEY_LENGTH));
     }

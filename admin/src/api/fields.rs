@@ -26,6 +26,25 @@ impl<T> Given<T> {
             Self::Absent | Self::Null => None,
         }
     }
+
+    /// The value after a change of `old`. An absent field leaves the value as it is or, with
+    /// `whole`, empties it.
+    pub(crate) fn over(self, old: Option<T>, whole: bool) -> Option<T> {
+        match self {
+            Self::Absent if !whole => old,
+            given => given.value(),
+        }
+    }
+}
+
+impl Given<String> {
+    /// Refuses an id that differs from `old`: the id of a thing never changes.
+    pub(crate) fn must_stay(&self, old: &str) -> Result<(), Refusal> {
+        match self {
+            Self::Value(id) if id != old => Err(Refusal::field("id", "cannot be changed")),
+            Self::Absent | Self::Null | Self::Value(_) => Ok(()),
+        }
+    }
 }
 
 /// The fields that were not taken yet, and what was wrong with the others.
@@ -45,8 +64,12 @@ impl Fields {
         Self { form: true, ..Self::default() }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.values.is_empty()
+    /// Returns the fields. It is an error if there are none.
+    pub(crate) fn not_empty(self) -> Result<Self, Refusal> {
+        if self.values.is_empty() {
+            return Err(Refusal::Malformed("empty body".into()));
+        }
+        Ok(self)
     }
 
     /// Adds a field; false if it is there already.
@@ -184,22 +207,23 @@ impl Fields {
         Given::Value(Value::Array(items).to_string())
     }
 
-    /// A consumer's id: `consumer_id`, `consumer.id` or `consumer: {"id": …}`.
+    /// The id of a consumer. For the name `consumer.id`, a JSON body may also have the member
+    /// `"consumer": {"id": …}`.
     pub(crate) fn consumer_id(&mut self, name: &'static str) -> Given<String> {
-        if name == "consumer" {
-            match self.take("consumer") {
+        const OBJECT: &str = "consumer";
+        if name == "consumer.id" {
+            match self.take(OBJECT) {
                 Given::Absent => {}
                 Given::Value(Value::Object(mut members)) if members.len() == 1 => {
                     match members.remove("id") {
                         Some(id) => {
-                            self.values.insert("consumer.id".to_owned(), id);
+                            self.values.insert(name.to_owned(), id);
                         }
-                        None => self.problem("consumer", "expected {\"id\": …}"),
+                        None => self.problem(OBJECT, "expected {\"id\": …}"),
                     }
                 }
-                Given::Null | Given::Value(_) => self.problem("consumer", "expected {\"id\": …}"),
+                Given::Null | Given::Value(_) => self.problem(OBJECT, "expected {\"id\": …}"),
             }
-            return self.uuid("consumer.id");
         }
         self.uuid(name)
     }

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{Router, get};
 
-use super::answer::{Answer, Refusal, json};
+use super::answer::{Answer, Refusal, found, json};
 use super::query::Query;
 use super::{App, consumers, jwts};
 use crate::store::now;
@@ -34,18 +34,14 @@ async fn by_key(State(app): State<App>, Path(digest): Path<String>) -> Answer {
         return Err(Refusal::field("digest", "expected 64 lower-case hex digits"));
     }
     let mut tx = app.store.read().await?;
-    match tx.key_identity(&digest, now()).await? {
-        Some(identity) => Ok(json(StatusCode::OK, &identity)),
-        None => Err(Refusal::NotFound(Some(tx.seq()))),
-    }
+    let identity = found(tx.key_identity(&digest, now()).await?, &tx)?;
+    Ok(json(StatusCode::OK, &identity))
 }
 
 /// One secret at a time, for whoever names its key exactly.
 async fn by_jwt_key(State(app): State<App>, Path(key): Path<String>) -> Answer {
     let mut tx = app.store.read().await?;
-    let Some((identity, secret)) = tx.jwt_identity(&key).await? else {
-        return Err(Refusal::NotFound(Some(tx.seq())));
-    };
+    let (identity, secret) = found(tx.jwt_identity(&key).await?, &tx)?;
     let credential =
         Credential { id: secret.id.clone(), kind: JWT.to_owned(), identifier: secret.key.clone() };
     let jwt = jwts::material(&app.vault, secret)?;
@@ -71,10 +67,7 @@ async fn by_name(State(app): State<App>, Path(name): Path<String>, mut query: Qu
     let mut tx = app.store.read().await?;
     let consumer = match column {
         None => consumers::find(&mut tx, &name).await?,
-        Some(column) => match tx.consumer_called(column, &name).await? {
-            Some(consumer) => consumer,
-            None => return Err(Refusal::NotFound(Some(tx.seq()))),
-        },
+        Some(column) => found(tx.consumer_called(column, &name).await?, &tx)?,
     };
     Ok(json(StatusCode::OK, &tx.consumer_identity(consumer).await?))
 }

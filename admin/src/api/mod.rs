@@ -1,35 +1,43 @@
 //! The HTTP API: every path, and who may use it.
 //!
-//! | room            | what is in it                                              |
-//! |-----------------|------------------------------------------------------------|
-//! | `middleware.rs` | what every request passes: host, origin, token, path       |
-//! | `consumers.rs`  | `/consumers`                                               |
-//! | `owned.rs`      | App IDs, groups and API keys                               |
-//! | `jwts.rs`       | JWT credentials                                            |
-//! | `draft.rs`      | what a request says about one of these                     |
-//! | `changes.rs`    | `/changes`                                                 |
-//! | `identities.rs` | `/identities`                                              |
-//! | `sessions.rs`   | `/sessions/{id}`, `/revocations`                           |
-//! | `subjects.rs`   | `/sessions?subject=`                                       |
-//! | `counters.rs`   | `/counters`                                                |
-//! | `status.rs`     | `/status`, `/metrics`                                      |
-//! | `body.rs`       | reading JSON, forms and multipart                          |
-//! | `typed.rs`      | reading JSON of one shape, from a gateway                  |
-//! | `fields.rs`     | the fields of a body, each checked                         |
-//! | `query.rs`      | the parameters of a query, pages of a list                 |
-//! | `text.rs`       | percent-encoding                                           |
-//! | `answer.rs`     | what goes back                                             |
+//! | module          | contents                                                       |
+//! |-----------------|----------------------------------------------------------------|
+//! | `middleware.rs` | host, origin, token and path of every request                  |
+//! | `consumers.rs`  | `/consumers`                                                   |
+//! | `owned.rs`      | routes and handlers for the things that a consumer owns        |
+//! | `draft.rs`      | the body that creates or changes one of those                  |
+//! | `named.rs`      | storage for those that are a name: App IDs, groups, API keys   |
+//! | `app_ids.rs`    | `/appids`                                                      |
+//! | `groups.rs`     | `/acls`                                                        |
+//! | `api_keys.rs`   | `/key-auths`                                                   |
+//! | `jwts.rs`       | `/jwts`                                                        |
+//! | `changes.rs`    | `/changes`                                                     |
+//! | `identities.rs` | `/identities`                                                  |
+//! | `sessions.rs`   | `/sessions/{id}`, `/revocations`                               |
+//! | `subjects.rs`   | `/sessions?subject=`                                           |
+//! | `counters.rs`   | `/counters`                                                    |
+//! | `status.rs`     | `/status`, `/metrics`                                          |
+//! | `body.rs`       | reading a body: JSON, form or multipart                        |
+//! | `typed.rs`      | reading the JSON that a gateway sends, of exactly one shape    |
+//! | `fields.rs`     | the fields of a body, each checked                             |
+//! | `query.rs`      | the parameters of a query, pages of a list                     |
+//! | `text.rs`       | percent-encoding                                               |
+//! | `answer.rs`     | answers and refusals                                           |
 
 mod answer;
+mod api_keys;
+mod app_ids;
 mod body;
 mod changes;
 mod consumers;
 mod counters;
 mod draft;
 mod fields;
+mod groups;
 mod identities;
 mod jwts;
 mod middleware;
+mod named;
 mod owned;
 mod query;
 mod sessions;
@@ -51,7 +59,7 @@ use serde_json::{Value, json};
 
 use crate::counting::Counters;
 use crate::metrics::Metrics;
-use crate::store::{Kind, Store};
+use crate::store::Store;
 use crate::vault::Vault;
 
 /// What every handler can reach.
@@ -99,9 +107,9 @@ const ELSEWHERE: [&str; 8] = [
 pub(crate) fn router(app: App) -> Router {
     let mut router = Router::new()
         .merge(consumers::routes())
-        .merge(owned::routes(Kind::AppId))
-        .merge(owned::routes(Kind::Acl))
-        .merge(owned::routes(Kind::Key))
+        .merge(app_ids::routes())
+        .merge(groups::routes())
+        .merge(api_keys::routes())
         .merge(jwts::routes())
         .merge(changes::routes())
         .merge(identities::routes())

@@ -1,423 +1,286 @@
-//! App IDs, groups and API keys: what belongs to a consumer, under it and on its own.
+//! Things that a consumer owns: one set of routes and handlers for every kind.
 //!
-//! | kind    | under a consumer                | on its own   | names itself by |
-//! |---------|---------------------------------|--------------|-----------------|
-//! | App ID  | `/consumers/{c}/appids[/{x}]`   | `/appids`    | the App ID      |
-//! | group   | `/consumers/{c}/acls[/{x}]`     | `/acls`      | the group       |
-//! | API key | `/consumers/{c}/key-auth[/{x}]` | `/key-auths` | the key         |
+//! | kind           | under a consumer                | on its own   | name        | file          |
+//! |----------------|---------------------------------|--------------|-------------|---------------|
+//! | App ID         | `/consumers/{c}/appids[/{x}]`   | `/appids`    | the App ID  | `app_ids.rs`  |
+//! | group          | `/consumers/{c}/acls[/{x}]`     | `/acls`      | the group   | `groups.rs`   |
+//! | API key        | `/consumers/{c}/key-auth[/{x}]` | `/key-auths` | the API key | `api_keys.rs` |
+//! | JWT credential | `/consumers/{c}/jwt[/{x}]`      | `/jwts`      | the key     | `jwts.rs`     |
 //!
-//! `{x}` is an id or, under a consumer, a name.
+//! `{x}` is an id or a name. A kind whose names are unique only within a consumer accepts a name
+//! only under a consumer.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{Router, get};
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::answer::{Answer, Refusal, json, no_content};
-use super::draft::{Draft, Named};
-use super::fields::{self, Fields, Given};
+use super::answer::{Answer, Refusal, found, json, no_content};
+use super::draft::{Draft, Rules};
+use super::fields::{Fields, Given};
 use super::query::Query;
 use super::{App, consumers};
-use crate::store::{Cursor, Filter, Kind, Owned, Tx, now, stamp};
+use crate::store::{Cursor, Filter, Tx};
 
-pub(super) fn routes(kind: Kind) -> Router<App> {
-    let (under, alone) = match kind {
-        Kind::AppId => ("/consumers/{consumer}/appids", "/appids"),
-        Kind::Acl => ("/consumers/{consumer}/acls", "/acls"),
-        Kind::Key => ("/consumers/{consumer}/key-auth", "/key-auths"),
-    };
-    let mut collection =
-        get(async move |app, Path(c): Path<String>, query| list(kind, app, Some(c), query).await)
-            .post(async move |app, Path(c): Path<String>, fields| {
-                create(kind, app, Some(c), fields).await
-            });
-    // Kong's old acl plugin, on which the App ID document is modelled, had PUT here; a key has no
-    // name in a collection that could be put twice.
-    if kind != Kind::Key {
-        collection = collection.put(async move |app, Path(c): Path<String>, fields| {
-            replace_in(kind, app, c, fields).await
-        });
+/// The description of a kind: its paths, and how a body that describes an item is read.
+pub(super) trait Descriptor: Send + Sync + 'static {
+    /// The collection of one consumer; it contains the parameter `{consumer}`.
+    const UNDER_CONSUMER: &'static str;
+    /// The collection of all consumers.
+    const COLLECTION: &'static str;
+    /// The member of a body that holds the name of an item.
+    const NAME: &'static str;
+    /// The maximum length of a name, in characters.
+    const NAME_MAX: usize;
+    /// The member of a body that holds the id of the consumer, as errors name it.
+    const CONSUMER: &'static str = "consumer.id";
+    /// `true` if an item has tags.
+    const HAS_TAGS: bool = true;
+
+    /// The members of a body that no other kind has.
+    type More: Send + Sync;
+
+    /// Reads those members. A wrong one becomes a problem of `fields`.
+    fn more(fields: &mut Fields) -> Self::More;
+
+    /// Returns a reason to refuse `name`, beyond its length and its characters.
+    fn flaw(_rules: Rules, _name: &str) -> Option<&'static str> {
+        None
     }
-    Router::new()
-        .route(under, collection)
-        .route(
-            &format!("{under}/{{item}}"),
-            get(async move |app, Path((c, x)): Path<(String, String)>| {
-                read(kind, app, Some(c), x).await
-            })
-            .patch(async move |app, Path((c, x)): Path<(String, String)>, fields| {
-                amend(kind, app, Some(c), x, fields).await
-            })
-            .put(async move |app, Path((c, x)): Path<(String, String)>, fields| {
-                replace(kind, app, Some(c), x, fields).await
-            })
-            .delete(async move |app, Path((c, x)): Path<(String, String)>| {
-                remove(kind, app, Some(c), x).await
-            }),
-        )
-        .route(
-            alone,
-            get(async move |app, query| list(kind, app, None, query).await)
-                .post(async move |app, fields| create(kind, app, None, fields).await),
-        )
-        .route(
-            &format!("{alone}/{{item}}"),
-            get(async move |app, Path(x): Path<String>| read(kind, app, None, x).await)
-                .patch(async move |app, Path(x): Path<String>, fields| {
-                    amend(kind, app, None, x, fields).await
-                })
-                .put(async move |app, Path(x): Path<String>, fields| {
-                    replace(kind, app, None, x, fields).await
-                })
-                .delete(async move |app, Path(x): Path<String>| remove(kind, app, None, x).await),
-        )
-        .route(
-            &format!("{alone}/{{item}}/consumer"),
-            get(async move |app, Path(x): Path<String>| owner(kind, app, x).await),
-        )
+
+    /// Returns the name of a new item whose body gives none. An error says that a name is needed.
+    fn default_name() -> Result<String, Refusal> {
+        Err(name_missing::<Self>())
+    }
 }
 
-async fn list(
-    kind: Kind,
+/// The storage of a kind: finding, writing and printing its items.
+pub(super) trait Resource: Descriptor + Sized {
+    /// An item as it is stored.
+    type Item: Send;
+
+    fn position(item: &Self::Item) -> Cursor;
+
+    fn id(item: &Self::Item) -> &str;
+
+    fn consumer_id(item: &Self::Item) -> &str;
+
+    /// Takes from `query` the parameters that select items.
+    fn filter(query: &mut Query) -> Filter;
+
+    /// Returns at most `size` items after `after`, oldest first.
+    fn list(
+        tx: &mut Tx,
+        filter: &Filter,
+        after: &Cursor,
+        size: i64,
+    ) -> impl Future<Output = sqlx::Result<Vec<Self::Item>>> + Send;
+
+    /// Answers with a page. `next` is the address and the offset of the next page, if there is one.
+    fn page(
+        tx: &mut Tx,
+        filter: &Filter,
+        items: Vec<Self::Item>,
+        next: Option<(String, String)>,
+    ) -> impl Future<Output = Answer> + Send;
+
+    /// Finds an item by its id or its name, among those of the consumer `owner` if one is given.
+    fn find(
+        tx: &mut Tx,
+        owner: Option<&str>,
+        item: &str,
+    ) -> impl Future<Output = Result<Option<Self::Item>, Refusal>> + Send;
+
+    /// Stores a new item of the consumer `owner`, and returns its JSON.
+    fn insert(
+        app: &App,
+        tx: &mut Tx,
+        owner: String,
+        draft: Draft<Self>,
+    ) -> impl Future<Output = Result<Value, Refusal>> + Send;
+
+    /// Changes `old` to what `draft` says, and returns its JSON. With `whole`, a member that the
+    /// draft does not give becomes as in a new item; otherwise it stays.
+    fn update(
+        app: &App,
+        tx: &mut Tx,
+        old: Self::Item,
+        draft: Draft<Self>,
+        whole: bool,
+    ) -> impl Future<Output = Result<Value, Refusal>> + Send;
+
+    fn delete(tx: &mut Tx, item: &Self::Item) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// The JSON of one item.
+    fn shown(app: &App, item: Self::Item) -> Result<Value, Refusal>;
+}
+
+/// The parameters of a path.
+#[derive(Deserialize)]
+pub(super) struct Place {
+    /// The id or a name of a consumer, in a path under a consumer.
+    pub(super) consumer: Option<String>,
+    /// The id or the name of an item, in a path of one item.
+    #[serde(default)]
+    item: String,
+}
+
+pub(super) fn routes<R: Resource>() -> Router<App> {
+    let collection = get(list::<R>).post(create::<R>);
+    let item = get(read::<R>).patch(amend::<R>).put(replace::<R>).delete(remove::<R>);
+    Router::new()
+        .route(R::UNDER_CONSUMER, collection.clone())
+        .route(&format!("{}/{{item}}", R::UNDER_CONSUMER), item.clone())
+        .route(R::COLLECTION, collection)
+        .route(&format!("{}/{{item}}", R::COLLECTION), item)
+        .route(&format!("{}/{{item}}/consumer", R::COLLECTION), get(owner::<R>))
+}
+
+async fn list<R: Resource>(
     State(app): State<App>,
-    consumer: Option<String>,
+    Path(place): Path<Place>,
     mut query: Query,
 ) -> Answer {
-    let mut filter = Filter::default();
-    match kind {
-        Kind::AppId => {
-            filter.id = query.uuid("id");
-            filter.consumer_id = query.uuid("consumer_id");
-            // The document's table of filters says `app_id`, its objects `appid`.
-            let names = [query.text("appid"), query.text("app_id")];
-            filter.value = match names {
-                [Some(one), Some(other)] if one != other => {
-                    query.problem("app_id", "differs from appid");
-                    None
-                }
-                [one, other] => one.or(other),
-            };
-        }
-        Kind::Acl => filter.value = query.text("group"),
-        Kind::Key => {}
-    }
+    let mut filter = R::filter(&mut query);
     let window = query.window()?;
     let mut tx = app.store.read().await?;
-    if let Some(name) = consumer {
-        let id = consumers::find(&mut tx, &name).await?.id;
-        if filter.consumer_id.as_ref().is_some_and(|asked| *asked != id) {
-            // Asked for what belongs to two consumers at once: no id is empty.
-            filter.consumer_id = Some(String::new());
-        } else {
-            filter.consumer_id = Some(id);
-        }
+    if let Some(id) = consumer_of(&mut tx, &place).await? {
+        // Nothing belongs to two consumers at once, and no consumer has an empty id.
+        let other = filter.consumer_id.as_ref().is_some_and(|asked| *asked != id);
+        filter.consumer_id = Some(if other { String::new() } else { id });
     }
-    let now = now();
-    let mut page = tx.list_owned(kind, &filter, now, &window.after, window.probe()).await?;
-    let next = window.cut(&mut page, |it| Cursor { created_at: it.created_at, id: it.id.clone() });
-    if kind == Kind::AppId {
-        let (next, offset) = next.unzip();
-        let total = tx.count(kind, &filter, now).await?.unsigned_abs();
-        let data = page.into_iter().map(app_id).collect();
-        let seq = Some(tx.seq());
-        return Ok(json(StatusCode::OK, &admin_api::AppIdPage { data, total, next, offset, seq }));
-    }
-    let data = page.iter().map(|it| shown(kind, it, now, None)).collect();
-    Ok(json(StatusCode::OK, &super::page(data, next)))
+    let mut items = R::list(&mut tx, &filter, &window.after, window.probe()).await?;
+    let next = window.cut(&mut items, R::position);
+    R::page(&mut tx, &filter, items, next).await
 }
 
-async fn create(
-    kind: Kind,
+async fn create<R: Resource>(
     State(app): State<App>,
-    consumer: Option<String>,
+    Path(place): Path<Place>,
     fields: Fields,
 ) -> Answer {
-    let draft = Draft::take(kind, app.rules, fields)?;
+    let draft = Draft::<R>::take(app.rules, fields)?;
     let mut tx = app.store.write().await?;
-    let consumer_id = owner_of(&mut tx, consumer.as_deref(), &draft).await?;
-    insert(kind, tx, consumer_id, draft).await
+    let owner = owner_of(&mut tx, &place, &draft).await?;
+    insert(&app, tx, owner, draft).await
 }
 
-/// `PUT` on a collection: the thing that is named is there afterwards, whether it was or not.
-async fn replace_in(
-    kind: Kind,
-    State(app): State<App>,
-    consumer: String,
-    fields: Fields,
-) -> Answer {
-    let draft = Draft::take(kind, app.rules, fields)?;
-    let mut tx = app.store.write().await?;
-    let consumer_id = owner_of(&mut tx, Some(&consumer), &draft).await?;
-    let mut filter = Filter { consumer_id: Some(consumer_id.clone()), ..Filter::default() };
-    match (&draft.id, &draft.value) {
-        (Given::Value(id), _) => filter.id = Some(id.clone()),
-        (_, Given::Value(named)) => filter.value = Some(named.stored.clone()),
-        _ => return Err(draft.value_missing(kind)),
-    }
-    match tx.find_owned(kind, &filter, now()).await? {
-        Some(old) => store(kind, tx, old, draft, true).await,
-        None => insert(kind, tx, consumer_id, draft).await,
-    }
-}
-
-async fn read(
-    kind: Kind,
-    State(app): State<App>,
-    consumer: Option<String>,
-    item: String,
-) -> Answer {
+async fn read<R: Resource>(State(app): State<App>, Path(place): Path<Place>) -> Answer {
     let mut tx = app.store.read().await?;
-    let found = find(kind, &mut tx, consumer.as_deref(), &item).await?;
-    Ok(json(StatusCode::OK, &shown(kind, &found, now(), None)))
+    let item = find::<R>(&mut tx, &place).await?;
+    Ok(json(StatusCode::OK, &R::shown(&app, item)?))
 }
 
-async fn amend(
-    kind: Kind,
+async fn amend<R: Resource>(
     State(app): State<App>,
-    consumer: Option<String>,
-    item: String,
+    Path(place): Path<Place>,
     fields: Fields,
 ) -> Answer {
-    if fields.is_empty() {
-        return Err(Refusal::Malformed("empty body".into()));
-    }
-    let draft = Draft::take(kind, app.rules, fields)?;
+    let draft = Draft::<R>::take(app.rules, fields.not_empty()?)?;
     let mut tx = app.store.write().await?;
-    let old = find(kind, &mut tx, consumer.as_deref(), &item).await?;
-    store(kind, tx, old, draft, false).await
+    let old = find::<R>(&mut tx, &place).await?;
+    update(&app, tx, old, draft, false).await
 }
 
-async fn replace(
-    kind: Kind,
+async fn replace<R: Resource>(
     State(app): State<App>,
-    consumer: Option<String>,
-    item: String,
+    Path(place): Path<Place>,
     fields: Fields,
 ) -> Answer {
-    let mut draft = Draft::take(kind, app.rules, fields)?;
+    let mut draft = Draft::<R>::take(app.rules, fields)?;
     let mut tx = app.store.write().await?;
-    match find(kind, &mut tx, consumer.as_deref(), &item).await {
-        Ok(old) => return store(kind, tx, old, draft, true).await,
+    match find::<R>(&mut tx, &place).await {
+        Ok(old) => return update(&app, tx, old, draft, true).await,
         Err(Refusal::NotFound(_)) => {}
         Err(other) => return Err(other),
     }
-    draft.name_by_path(kind, app.rules, &item)?;
-    let consumer_id = owner_of(&mut tx, consumer.as_deref(), &draft).await?;
-    insert(kind, tx, consumer_id, draft).await
+    draft.name_by_path(app.rules, &place.item)?;
+    let owner = owner_of(&mut tx, &place, &draft).await?;
+    insert(&app, tx, owner, draft).await
 }
 
-async fn remove(
-    kind: Kind,
-    State(app): State<App>,
-    consumer: Option<String>,
-    item: String,
-) -> Answer {
+async fn remove<R: Resource>(State(app): State<App>, Path(place): Path<Place>) -> Answer {
     let mut tx = app.store.write().await?;
-    let old = find(kind, &mut tx, consumer.as_deref(), &item).await?;
-    tx.delete(kind, &old).await?;
+    let old = find::<R>(&mut tx, &place).await?;
+    R::delete(&mut tx, &old).await?;
     tx.commit().await?;
     Ok(no_content())
 }
 
-/// The consumer that something belongs to.
-async fn owner(kind: Kind, State(app): State<App>, item: String) -> Answer {
+/// Answers with the consumer that owns an item.
+async fn owner<R: Resource>(State(app): State<App>, Path(place): Path<Place>) -> Answer {
     let mut tx = app.store.read().await?;
-    let found = find(kind, &mut tx, None, &item).await?;
-    let consumer = consumers::find(&mut tx, &found.consumer_id).await?;
+    let item = find::<R>(&mut tx, &place).await?;
+    let consumer = consumers::find(&mut tx, R::consumer_id(&item)).await?;
     Ok(json(StatusCode::OK, &consumers::shown(&consumer)))
 }
 
-/// By id, then under a consumer by name; another consumer's is not found.
-async fn find(
-    kind: Kind,
-    tx: &mut Tx,
-    consumer: Option<&str>,
-    item: &str,
-) -> Result<Owned, Refusal> {
-    let consumer_id = match consumer {
-        Some(name) => Some(consumers::find(tx, name).await?.id),
-        None => None,
-    };
-    let id = fields::uuid(item);
-    // Only an API key says by its name alone which one it is.
-    if id.is_none() && consumer.is_none() && kind != Kind::Key {
-        return Err(Refusal::field("id", "expected a valid UUID"));
-    }
-    let now = now();
-    if id.is_some() {
-        let filter = Filter { id, consumer_id: consumer_id.clone(), value: None };
-        if let Some(found) = tx.find_owned(kind, &filter, now).await? {
-            return Ok(found);
-        }
-    }
-    if consumer_id.is_some() || kind == Kind::Key {
-        let value = Some(Named::of(kind, item.to_owned()).stored);
-        let filter = Filter { id: None, consumer_id, value };
-        if let Some(found) = tx.find_owned(kind, &filter, now).await? {
-            return Ok(found);
-        }
-    }
-    Err(Refusal::NotFound(Some(tx.seq())))
+/// Finds the item of a path. An item of another consumer than the path's is not found.
+async fn find<R: Resource>(tx: &mut Tx, place: &Place) -> Result<R::Item, Refusal> {
+    let owner = consumer_of(tx, place).await?;
+    let item = R::find(tx, owner.as_deref(), &place.item).await?;
+    found(item, tx)
 }
 
-/// The consumer of something new: from the path, from the body, or both if they agree.
-async fn owner_of(tx: &mut Tx, path: Option<&str>, draft: &Draft) -> Result<String, Refusal> {
-    let from_path = match path {
-        Some(name) => Some(consumers::find(tx, name).await?.id),
-        None => None,
-    };
-    match (from_path, &draft.consumer_id) {
+/// Returns the id of the consumer that a path names, if it names one.
+async fn consumer_of(tx: &mut Tx, place: &Place) -> Result<Option<String>, Refusal> {
+    match &place.consumer {
+        Some(name) => Ok(Some(consumers::find(tx, name).await?.id)),
+        None => Ok(None),
+    }
+}
+
+/// Returns the id of the consumer of a new item. The path names it, or the body, or both of them
+/// the same one.
+pub(super) async fn owner_of<D: Descriptor>(
+    tx: &mut Tx,
+    place: &Place,
+    draft: &Draft<D>,
+) -> Result<String, Refusal> {
+    match (consumer_of(tx, place).await?, &draft.consumer_id) {
         (Some(id), Given::Value(other)) if id != *other => {
-            Err(Refusal::field(draft.consumer_field, "is not the consumer of the path"))
+            Err(Refusal::field(D::CONSUMER, "is not the consumer of the path"))
         }
         (Some(id), _) => Ok(id),
-        (None, Given::Value(id)) => known(tx, id, draft.consumer_field).await,
-        (None, _) => Err(Refusal::field(draft.consumer_field, "required field missing")),
+        (None, Given::Value(id)) => known::<D>(tx, id).await,
+        (None, _) => Err(Refusal::field(D::CONSUMER, "required field missing")),
     }
 }
 
-async fn known(tx: &mut Tx, id: &str, field: &'static str) -> Result<String, Refusal> {
+/// Returns `id` if a consumer has it. The error names the member of the body.
+pub(super) async fn known<D: Descriptor>(tx: &mut Tx, id: &str) -> Result<String, Refusal> {
     match tx.consumer_by("id", id).await? {
         Some(consumer) => Ok(consumer.id),
-        None => Err(Refusal::field(field, "does not reference an existing consumer")),
+        None => Err(Refusal::field(D::CONSUMER, "does not reference an existing consumer")),
     }
 }
 
-async fn insert(kind: Kind, mut tx: Tx, consumer_id: String, draft: Draft) -> Answer {
-    let now = stamp();
-    let named = match draft.value {
-        Given::Value(named) => named,
-        Given::Absent | Given::Null if kind == Kind::Key => Named::random_key()?,
-        Given::Absent | Given::Null => return Err(draft.value_missing(kind)),
-    };
-    let Named { stored, shown: text } = named;
-    let new = Owned {
-        id: match draft.id {
-            Given::Value(id) => id,
-            Given::Absent | Given::Null => Uuid::new_v4().to_string(),
-        },
-        consumer_id,
-        value: stored,
-        tags: draft.tags.value(),
-        created_at: now,
-        expires_at: draft.ttl.value().and_then(|ttl| expiry(now, ttl)),
-    };
-    check(kind, &mut tx, &new, true, now, &text).await?;
-    tx.insert(kind, &new).await?;
+pub(super) async fn insert<R: Resource>(
+    app: &App,
+    mut tx: Tx,
+    owner: String,
+    draft: Draft<R>,
+) -> Answer {
+    let object = R::insert(app, &mut tx, owner, draft).await?;
     tx.commit().await?;
-    Ok(json(StatusCode::CREATED, &shown(kind, &new, now, Some(&text))))
+    Ok(json(StatusCode::CREATED, &object))
 }
 
-/// Changes what the draft names; with `whole`, what it does not name is as in something new.
-async fn store(kind: Kind, mut tx: Tx, old: Owned, draft: Draft, whole: bool) -> Answer {
-    let now = now();
-    let mut new = old.clone();
-    let mut key = None;
-    if matches!(&draft.id, Given::Value(id) if *id != old.id) {
-        return Err(Refusal::field("id", "cannot be changed"));
-    }
-    match draft.value {
-        Given::Value(Named { stored, shown }) => {
-            new.value = stored;
-            key = Some(shown);
-        }
-        // A key that is not named stays: it could not be told again.
-        Given::Absent => {}
-        Given::Null => return Err(draft.value_missing(kind)),
-    }
-    if let Given::Value(id) = &draft.consumer_id {
-        new.consumer_id = known(&mut tx, id, draft.consumer_field).await?;
-    }
-    if whole || draft.tags != Given::Absent {
-        new.tags = draft.tags.value();
-    }
-    if whole || draft.ttl != Given::Absent {
-        new.expires_at = draft.ttl.value().and_then(|ttl| expiry(now, ttl));
-    }
-    check(kind, &mut tx, &new, false, now, key.as_deref().unwrap_or_default()).await?;
-    tx.update(kind, &old, &new).await?;
+pub(super) async fn update<R: Resource>(
+    app: &App,
+    mut tx: Tx,
+    old: R::Item,
+    draft: Draft<R>,
+    whole: bool,
+) -> Answer {
+    draft.id.must_stay(R::id(&old))?;
+    let object = R::update(app, &mut tx, old, draft, whole).await?;
     tx.commit().await?;
-    Ok(json(StatusCode::OK, &shown(kind, &new, now, key.as_deref())))
+    Ok(json(StatusCode::OK, &object))
 }
 
-/// An id and a name may exist once. What has expired makes room.
-async fn check(
-    kind: Kind,
-    tx: &mut Tx,
-    new: &Owned,
-    is_new: bool,
-    now: i64,
-    text: &str,
-) -> Result<(), Refusal> {
-    let consumer_id = (kind != Kind::Key).then(|| new.consumer_id.clone());
-    let by_id = Filter { id: Some(new.id.clone()), ..Filter::default() };
-    let by_name = Filter { consumer_id, value: Some(new.value.clone()), id: None };
-    for (field, filter) in [("id", by_id), (field(kind), by_name)] {
-        let Some(other) = tx.find_owned(kind, &filter, i64::MIN).await? else { continue };
-        if !is_new && other.id == new.id {
-            continue;
-        }
-        if other.expires_at.is_some_and(|end| end <= now) {
-            tx.delete(kind, &other).await?;
-            continue;
-        }
-        let value = match (field, kind) {
-            ("id", _) => Some(new.id.clone()),
-            (_, Kind::Key) => None,
-            (_, Kind::Acl | Kind::AppId) => Some(text.to_owned()),
-        };
-        return Err(Refusal::Taken { field, value });
-    }
-    Ok(())
-}
-
-/// The member that holds the name.
-pub(super) const fn field(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Acl => "group",
-        Kind::AppId => "appid",
-        Kind::Key => "key",
-    }
-}
-
-/// Kong's `ttl`: seconds to live, 0 for ever.
-const fn expiry(now: i64, ttl: i64) -> Option<i64> {
-    if ttl == 0 { None } else { Some(now.saturating_add(ttl.saturating_mul(1000))) }
-}
-
-fn app_id(it: Owned) -> admin_api::AppId {
-    let created_at = it.created_at.unsigned_abs();
-    admin_api::AppId { id: it.id, appid: it.value, consumer_id: it.consumer_id, created_at }
-}
-
-/// As the requirement document (App IDs) and Kong (the others) print it. The key itself appears only
-/// in the answer to the call that set it.
-fn shown(kind: Kind, it: &Owned, now: i64, key: Option<&str>) -> Value {
-    let tags = super::stored_json(it.tags.as_deref());
-    match kind {
-        Kind::AppId => json!(app_id(it.clone())),
-        Kind::Acl => json!({
-            "id": it.id,
-            "consumer": { "id": it.consumer_id },
-            "group": it.value,
-            "tags": tags,
-            "created_at": it.created_at,
-        }),
-        Kind::Key => {
-            let left = it.expires_at.map(|end| end.saturating_sub(now).max(0));
-            let mut object = json!({
-                "id": it.id,
-                "consumer": { "id": it.consumer_id },
-                "key_digest": it.value,
-                "ttl": left.map(|left| left.saturating_add(999).saturating_div(1000)),
-                "tags": tags,
-                "created_at": it.created_at,
-            });
-            if let (Some(key), Some(members)) = (key, object.as_object_mut()) {
-                members.insert("key".to_owned(), Value::String(key.to_owned()));
-            }
-            object
-        }
-    }
+/// The refusal of a body without the name of an item.
+pub(super) fn name_missing<D: Descriptor + ?Sized>() -> Refusal {
+    Refusal::field(D::NAME, "required field missing")
 }

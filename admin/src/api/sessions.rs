@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::App;
-use super::answer::{Answer, Refusal, json, no_content};
+use super::answer::{Answer, Refusal, found, json, no_content};
 use super::typed::Typed;
 use crate::store::{self, now};
 
@@ -24,10 +24,8 @@ pub(super) fn routes() -> Router<App> {
 async fn read(State(app): State<App>, Path(id): Path<String>) -> Answer {
     checked(&id)?;
     let (mut tx, now) = (app.store.read().await?, now());
-    match tx.session(&id, now).await? {
-        Some(session) => Ok(answer(session, now, tx.seq())),
-        None => Err(Refusal::NotFound(Some(tx.seq()))),
-    }
+    let session = found(tx.session(&id, now).await?, &tx)?;
+    Ok(answer(session, now, tx.seq()))
 }
 
 async fn keep(
@@ -68,9 +66,7 @@ async fn shorten(
     checked(&id)?;
     within("ttl", ttl)?;
     let (mut tx, now) = (app.store.write().await?, now());
-    let Some(session) = tx.shorten_session(&id, end_of(ttl, now), now).await? else {
-        return Err(Refusal::NotFound(Some(tx.seq())));
-    };
+    let session = found(tx.shorten_session(&id, end_of(ttl, now), now).await?, &tx)?;
     let seq = tx.seq();
     tx.commit().await?;
     Ok(answer(session, now, seq))
@@ -87,10 +83,8 @@ async fn end(State(app): State<App>, Path(id): Path<String>) -> Answer {
 async fn revocation(State(app): State<App>, Path(id): Path<String>) -> Answer {
     checked(&id)?;
     let (mut tx, now) = (app.store.read().await?, now());
-    match tx.revocation(&id, now).await? {
-        Some(expires_at) => Ok(revoked(expires_at, now, tx.seq())),
-        None => Err(Refusal::NotFound(Some(tx.seq()))),
-    }
+    let expires_at = found(tx.revocation(&id, now).await?, &tx)?;
+    Ok(revoked(expires_at, now, tx.seq()))
 }
 
 async fn revoke(
