@@ -1,4 +1,4 @@
-//! Who may come in: by token, or without tokens only this machine itself.
+//! Authentication of requests: by bearer token, or by the loopback address if no tokens are set.
 
 use std::net::IpAddr;
 
@@ -8,31 +8,33 @@ use subtle::ConstantTimeEq;
 
 use crate::api::Refusal;
 
-/// What a request may do.
+/// The permissions of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Everything.
+    /// The request may do everything.
     Admin,
-    /// Read what a gateway needs to know.
+    /// The request may read what a gateway needs, and write sessions, revocations and counters.
     Gateway,
 }
 
-/// What is demanded of a request.
+/// The method of authentication.
 pub(crate) enum Auth {
-    /// No tokens: whoever reaches the loopback interface is the admin, except a web page that the
-    /// admin's browser happens to show.
+    /// There are no tokens, and the service listens on a loopback address. Every local process has
+    /// the admin's role, but a web page in the admin's browser does not.
     Loopback,
+    /// Every request needs a token.
     Tokens(Tokens),
 }
 
-/// The digests of the tokens.
+/// The SHA-256 digests of the tokens.
 pub(crate) struct Tokens {
     admin: [u8; 32],
     gateway: Option<[u8; 32]>,
 }
 
 impl Auth {
-    /// The role of a request.
+    /// Returns the role of a request. The error is 401 without a right token, and 403 for a request
+    /// that a web page may have caused.
     pub(crate) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<Role, Refusal> {
         match self {
             Self::Loopback => local(uri, headers).map(|()| Role::Admin),
@@ -53,7 +55,7 @@ impl Tokens {
         if more.is_some() || !scheme.eq_ignore_ascii_case(b"bearer ") {
             return None;
         }
-        // Digests have one length and do not tell, by how long it took, how much was right.
+        // Digests have one length, and comparing them takes the same time for every wrong token.
         let token: [u8; 32] = Sha256::digest(token.trim_ascii()).into();
         let admin = token.ct_eq(&self.admin);
         let gateway = token.ct_eq(&self.gateway.unwrap_or_default());
@@ -71,8 +73,11 @@ fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
-/// A web page can make a browser on this machine send requests here, under its own host name (DNS
-/// rebinding) or across origins. Both show in headers that a page cannot set.
+/// Refuses a request that a web page may have caused.
+///
+/// A web page can make a browser on this machine send requests to the service: under the page's own
+/// host name (DNS rebinding) or across origins. The headers Host and Origin reveal both, and a page
+/// cannot set them.
 fn local(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut hosts = headers.get_all("host").iter();
     let (host, more) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next());
@@ -96,9 +101,10 @@ fn local(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// `true` if `host`, the value of a Host header, is `localhost` or a loopback address.
 fn is_local(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
-    // What stands before an `@` is not part of a Host header.
+    // The parser accepts `user@host`, which a Host header cannot hold.
     if host.contains('@') {
         return false;
     }

@@ -1,4 +1,4 @@
-//! Connections: so many at once, so many of one peer, none of them for ever.
+//! Connections, limited in number, in number for each peer, and in time.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -21,29 +21,34 @@ use tokio_rustls::rustls::ServerConfig;
 use crate::api::Middleware;
 use crate::metrics::Metrics;
 
+/// The maximum time of a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Whoever connects has something to ask. An idle connection has answered before, and may wait for longer.
+/// The maximum time from the connection to the first byte of the first request. A connection that
+/// has carried a request may be idle for longer.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
-/// How long the head of the first request may take.
+/// The maximum time for the head of the first request.
 const FIRST_HEAD: Duration = Duration::from_secs(10);
-/// A head larger than this is 431.
+/// The maximum size of a request's head, in bytes. A larger one is answered with 431.
 const HEAD_BYTES: usize = 64 * 1024;
-/// How many may be told that there are too many.
-const TURNED_AWAY: usize = 64;
+/// The maximum number of refused connections that wait for their 503. Any more are just closed.
+const REFUSED: usize = 64;
 
+/// The answer to a refused connection.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     content-type: application/json; charset=utf-8\r\nretry-after: 1\r\nconnection: close\r\n\
     content-length: 34\r\n\r\n{\"message\":\"too many connections\"}";
 
+/// The server: accepts connections and passes their requests to the middleware.
 pub(crate) struct Connections {
     middleware: Middleware,
     metrics: Arc<Metrics>,
     tls: Option<TlsAcceptor>,
-    room: Arc<Semaphore>,
+    free: Arc<Semaphore>,
     peers: Peers,
-    spare: Arc<Semaphore>,
-    /// How long a client may take for the head of a request, the wait on an idle connection
-    /// included, or refuse to take the next bytes of an answer.
+    /// Permits to send a 503 to a refused connection.
+    refusals: Arc<Semaphore>,
+    /// The maximum time for the head of a request, the wait on an idle connection included, and for
+    /// the client to accept the next bytes of an answer.
     client_timeout: Duration,
     stopped: watch::Receiver<bool>,
 }
@@ -61,15 +66,15 @@ impl Connections {
             middleware,
             metrics,
             tls: tls.map(TlsAcceptor::from),
-            room: Arc::new(Semaphore::new(most.try_into().unwrap_or(usize::MAX))),
+            free: Arc::new(Semaphore::new(most.try_into().unwrap_or(usize::MAX))),
             peers: Peers { most: most_of_peer, open: Arc::default() },
-            spare: Arc::new(Semaphore::new(TURNED_AWAY)),
+            refusals: Arc::new(Semaphore::new(REFUSED)),
             client_timeout,
             stopped,
         }
     }
 
-    /// Takes connections until told to stop, then waits for those that are open.
+    /// Accepts connections until `stopped` is `true`, then waits for the open ones to end.
     pub(crate) async fn accept(self, listener: TcpListener) {
         let mut stopped = self.stopped.clone();
         let mut open = JoinSet::new();
@@ -82,7 +87,8 @@ impl Connections {
             match accepted {
                 Ok((stream, peer)) => self.admit(stream, peer.ip(), &mut open),
                 Err(error) => {
-                    // Out of file descriptors, most likely: a pause lets others end.
+                    // Most likely there are no file descriptors left: other connections end in a
+                    // pause.
                     tracing::warn!(error = %error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
@@ -92,10 +98,11 @@ impl Connections {
         while open.join_next().await.is_some() {}
     }
 
+    /// Serves a connection, or refuses it if there are too many.
     fn admit(&self, stream: TcpStream, peer: IpAddr, open: &mut JoinSet<()>) {
-        // A small answer must not wait for the acknowledgement of the one before.
+        // Without this option, a small answer waits for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
-        let permit = Arc::clone(&self.room).try_acquire_owned().ok();
+        let permit = Arc::clone(&self.free).try_acquire_owned().ok();
         match permit.zip(self.peers.seat(peer)) {
             Some(held) => {
                 open.spawn(self.serve(stream, held));
@@ -103,9 +110,9 @@ impl Connections {
             None => {
                 self.metrics.turned_away.fetch_add(1, Ordering::Relaxed);
                 if self.tls.is_none()
-                    && let Ok(permit) = Arc::clone(&self.spare).try_acquire_owned()
+                    && let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned()
                 {
-                    open.spawn(turn_away(stream, permit));
+                    open.spawn(refuse(stream, permit));
                 }
             }
         }
@@ -138,14 +145,14 @@ impl Connections {
     }
 }
 
-/// How many connections each peer has open. Nobody can have so many that there is no room for others.
+/// The number of open connections of each peer, limited so that one peer cannot take all of them.
 struct Peers {
     most: u32,
     open: Arc<Mutex<HashMap<IpAddr, u32>>>,
 }
 
 impl Peers {
-    /// A place for one more connection of `peer`, if there is one.
+    /// Counts one more connection of `peer`. Returns `None` if the peer has the maximum already.
     fn seat(&self, peer: IpAddr) -> Option<Seat> {
         let peer = network(peer);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,7 +165,7 @@ impl Peers {
     }
 }
 
-/// One connection of a peer's, as long as it is not dropped.
+/// One counted connection of a peer. Dropping it frees its place.
 struct Seat {
     open: Arc<Mutex<HashMap<IpAddr, u32>>>,
     peer: IpAddr,
@@ -176,7 +183,8 @@ impl Drop for Seat {
     }
 }
 
-/// Who counts as one peer: an IPv4 address, or the 64 bits of an IPv6 address that a network gives out.
+/// Returns the address that stands for a peer: an IPv4 address as it is, and the first 64 bits of
+/// an IPv6 address, since a network assigns all of the others.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
@@ -187,7 +195,7 @@ fn network(peer: IpAddr) -> IpAddr {
     }
 }
 
-/// An open connection, as long as it is not dropped.
+/// One connection in the metric of open connections. Dropping it ends the connection there.
 struct Counted(Arc<Metrics>);
 
 impl Counted {
@@ -203,14 +211,14 @@ impl Drop for Counted {
     }
 }
 
-/// One connection, request by request.
+/// Answers the requests of one connection until it ends or `stopped` is `true`.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     middleware: Middleware,
     client_timeout: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
-    // What has been read stays in the buffer.
+    // The bytes of this first read stay in the buffer for hyper.
     let mut stream = BufReader::new(stream);
     let spoken = tokio::select! {
         first = tokio::time::timeout(FIRST_BYTE.min(client_timeout), stream.fill_buf()) => {
@@ -244,19 +252,19 @@ async fn converse(
     let _ = connection.await;
 }
 
-/// Ends when the first request takes too long to ask, and never once it has been asked.
+/// Returns when the head of the first request is late. Never returns once it has arrived.
 async fn late(asked: &Notify) {
     if tokio::time::timeout(FIRST_HEAD, asked.notified()).await.is_ok() {
         std::future::pending().await
     }
 }
 
-/// Better a clear answer than a wait without end.
-async fn turn_away(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
+/// Sends 503 on a connection that is refused, for at most one second.
+async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
     let said = async {
         stream.write_all(TOO_MANY).await?;
         stream.shutdown().await?;
-        // Closing with unread bytes would reset the connection and take the answer along.
+        // Closing with unread bytes resets the connection, and the answer may be lost.
         tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
     };
     let _ = tokio::time::timeout(Duration::from_secs(1), said).await;

@@ -1,16 +1,16 @@
 //! The admin service: owns consumers, credentials and App IDs, and feeds the gateways' caches.
 //!
-//! | room             | what is in it                                             |
+//! | module           | contents                                                  |
 //! |------------------|-----------------------------------------------------------|
-//! | `settings.rs`    | flags and their twins in the environment, checked         |
-//! | `serve.rs`       | from flags to a service, and to its orderly end           |
-//! | `connections.rs` | how many, how long, with or without TLS                   |
-//! | `auth.rs`        | who may come in                                           |
-//! | `vault.rs`       | secrets at rest                                          |
-//! | `api/`           | every path, what it reads and what it answers             |
-//! | `counting/`      | what several gateways count together                      |
-//! | `store/`         | what is kept, and the history of its changes              |
-//! | `metrics.rs`     | numbers for Prometheus                                    |
+//! | `settings.rs`    | command-line flags, checked                               |
+//! | `serve.rs`       | starting and stopping the service                         |
+//! | `connections.rs` | limits of connections, timeouts and TLS                   |
+//! | `auth.rs`        | authentication by token or by address                     |
+//! | `vault.rs`       | encryption of stored secrets                              |
+//! | `api/`           | the HTTP API                                              |
+//! | `counting/`      | counters that several gateways share                      |
+//! | `store/`         | the database and the log of its changes                   |
+//! | `metrics.rs`     | metrics for Prometheus                                    |
 
 mod api;
 mod auth;
@@ -28,7 +28,7 @@ use std::process::ExitCode;
 
 use settings::What;
 
-/// Does what the command line says; 0 when it went well.
+/// Runs the command and returns the exit code of the process: 0 after success, otherwise 1.
 pub fn run(command: Command) -> ExitCode {
     let What::Serve(flags) = command.what;
     tracing_subscriber::fmt()
@@ -47,7 +47,7 @@ pub fn run(command: Command) -> ExitCode {
     }
 }
 
-/// On standard error and in plain words: it is read by whoever typed the command.
+/// Prints `error` as plain text on standard error, for the person who typed the command.
 fn refuse(error: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("gatehouse-admin: {error}");
     ExitCode::FAILURE

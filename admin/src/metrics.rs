@@ -1,4 +1,4 @@
-//! Numbers for Prometheus.
+//! Metrics of the service, in the text format of Prometheus.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,26 +9,29 @@ use std::time::Duration;
 use admin_api::Total;
 use axum::http::Method;
 
-/// Upper bounds of the latency histogram, in seconds.
+/// The upper bounds of the latency histogram, in seconds.
 const BOUNDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
 
-/// What the service counts while it runs.
+/// The metrics that the service counts while it runs.
 #[derive(Default)]
 pub(crate) struct Metrics {
     requests: Mutex<BTreeMap<Label, u64>>,
     latencies: Mutex<BTreeMap<(&'static str, String), Latency>>,
-    /// Connections that were turned away because there were too many.
+    /// Connections that were refused because there were too many.
     pub(crate) turned_away: AtomicU64,
-    /// Connections that are open.
+    /// Open connections.
     pub(crate) open: AtomicU64,
-    /// Increments that were within their limit or had none, and those that were not.
+    /// Increments of counters that were within their limit or had none.
     admitted: AtomicU64,
+    /// Increments of counters that were beyond their limit.
     refused: AtomicU64,
 }
 
-/// What the database counts.
+/// The metrics that come from the database.
 pub(crate) struct Gauges {
+    /// The name of each table with its number of rows.
     pub(crate) entities: Vec<(&'static str, i64)>,
+    /// The number of the newest change.
     pub(crate) seq: i64,
 }
 
@@ -41,14 +44,15 @@ struct Label {
 
 #[derive(Default)]
 struct Latency {
-    /// How many took at most as long as each bound.
+    /// The number of requests within each of [`BOUNDS`].
     within: [u64; BOUNDS.len()],
     count: u64,
+    /// The sum of all latencies.
     seconds: f64,
 }
 
 impl Metrics {
-    /// Counts one request. An empty `route` is one that does not exist.
+    /// Counts one request. `route` is empty for a path that does not exist.
     pub(crate) fn count(&self, method: &Method, route: &str, status: u16, took: Duration) {
         let method = known(method);
         let label = Label { method, route: route.to_owned(), status };
@@ -67,7 +71,7 @@ impl Metrics {
         }
     }
 
-    /// Counts what was counted.
+    /// Counts the increments of a batch.
     pub(crate) fn counted(&self, totals: &[Total]) {
         let refused = totals.iter().filter(|total| total.admitted == Some(false)).count();
         let add = |counter: &AtomicU64, count: usize| {
@@ -77,7 +81,8 @@ impl Metrics {
         add(&self.admitted, totals.len().saturating_sub(refused));
     }
 
-    /// Everything in Prometheus' text format.
+    /// Returns all metrics in the text format of Prometheus. `gauges` is `None` if the database
+    /// cannot be reached; `counters` is `true` if counters can be.
     pub(crate) fn text(&self, gauges: Option<&Gauges>, counters: bool) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -157,7 +162,7 @@ impl Latency {
     }
 }
 
-/// A method that anybody can invent must not become a label.
+/// Returns the label of a method: `other` for one that a client has invented.
 fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",

@@ -1,4 +1,4 @@
-//! From flags to a service that answers until it is told to stop.
+//! Starting the service, and stopping it after a signal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use crate::metrics::Metrics;
 use crate::settings::Serve;
 use crate::store::{Store, now};
 
-/// How long requests that are under way may take after a signal.
+/// The time that requests under way have to finish after a signal.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Serves until a signal; an error is a reason not to start.
+/// Serves until SIGTERM or SIGINT. An error is the reason why the service did not start.
 pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     let auth = Arc::new(flags.auth().map_err(shown)?);
     let tls = flags.tls().map_err(shown)?;
     let vault = Arc::new(flags.vault().map_err(shown)?);
     let counters = Arc::new(flags.counters().map_err(shown)?);
-    // Asked for before anything else happens, so that a signal is never lost.
+    // The handlers are installed before the slow steps of the start, so that no signal is lost.
     let mut terminated = signal(SignalKind::terminate()).map_err(shown)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(shown)?;
 
@@ -78,13 +78,13 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
         tracing::warn!("stopped with requests under way");
     }
     sweeping.abort();
-    // A connection that is stuck in the database must not hold up the end for ever.
+    // A database connection that hangs must not delay the end for ever.
     let _ = tokio::time::timeout(Duration::from_secs(5), store.close()).await;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Deletes what has expired; until then it only looks deleted.
+/// Deletes expired rows every `interval`. Readers ignore an expired row that is not deleted yet.
 async fn sweep(store: Arc<Store>, interval: Duration, mut stopped: watch::Receiver<bool>) {
     let pause = async |stopped: &mut watch::Receiver<bool>| {
         tokio::time::timeout(interval, stopped.wait_for(|stopped| *stopped)).await.is_err()
@@ -106,6 +106,7 @@ async fn sweep(store: Arc<Store>, interval: Duration, mut stopped: watch::Receiv
     }
 }
 
+/// Boxes an error that is only printed.
 fn shown(error: impl fmt::Display + 'static) -> Box<dyn fmt::Display> {
     Box::new(error)
 }

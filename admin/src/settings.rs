@@ -1,4 +1,4 @@
-//! What an operator decides: flags, each with a twin in the environment.
+//! The command-line flags. Each can also be set by an environment variable.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -42,16 +42,18 @@ pub(crate) struct Serve {
         hide_env_values = true
     )]
     pub(crate) database_url: String,
-    /// `redis://[:<password>@]<host>[:<port>][/<db>]`, or `rediss://` for TLS: count there instead of in the database.
+    /// Redis that keeps the counters instead of the database:
+    /// `redis://[:<password>@]<host>[:<port>][/<db>]`, or `rediss://` for TLS.
     #[arg(long, env = "GATEHOUSE_REDIS_URL", hide_env_values = true)]
     pub(crate) redis_url: Option<String>,
     /// File with the bearer token that may do everything (at least 32 characters).
     #[arg(long, env = "GATEHOUSE_ADMIN_TOKEN_FILE")]
     pub(crate) admin_token_file: Option<PathBuf>,
-    /// File with the bearer token for gateways: it reads what they need, and keeps sessions and counts (at least 32 characters).
+    /// File with the bearer token for gateways, which reads what they need, and writes sessions and
+    /// counters (at least 32 characters).
     #[arg(long, env = "GATEHOUSE_GATEWAY_TOKEN_FILE")]
     pub(crate) gateway_token_file: Option<PathBuf>,
-    /// File with the key that encrypts secrets at rest: 32 octets in hex or base64.
+    /// File with the key that encrypts stored secrets: 32 bytes in hex or base64.
     #[arg(long, env = "GATEHOUSE_ENCRYPTION_KEY_FILE")]
     pub(crate) encryption_key_file: Option<PathBuf>,
     /// Certificate chain (PEM) to serve TLS with.
@@ -66,23 +68,24 @@ pub(crate) struct Serve {
     /// Accept only App IDs of the form `<organisation>.<app>` in lower case.
     #[arg(long, env = "GATEHOUSE_STRICT_APP_IDS")]
     pub(crate) strict_app_ids: bool,
-    /// How many changes are kept for gateways that have fallen behind.
+    /// Number of changes that are kept for gateways that have fallen behind.
     #[arg(long, env = "GATEHOUSE_CHANGE_HISTORY", default_value_t = 100_000,
           value_parser = clap::value_parser!(i64).range(100..=100_000_000))]
     pub(crate) change_history: i64,
-    /// Octets that a session's data may have, before base64.
+    /// Maximum size of a session's data, in bytes before base64.
     #[arg(long, env = "GATEHOUSE_SESSION_DATA_MAX", default_value_t = admin_api::SESSION_DATA_MAX,
           value_parser = size)]
     pub(crate) session_data_max: usize,
-    /// Seconds between two searches for what has expired.
+    /// Seconds between two deletions of expired rows.
     #[arg(long, env = "GATEHOUSE_SWEEP_INTERVAL", default_value_t = 30,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) sweep_interval: u64,
-    /// How many connections may be open at once.
+    /// Maximum number of open connections.
     #[arg(long, env = "GATEHOUSE_MAX_CONNECTIONS", default_value_t = 1024,
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_connections: u32,
-    /// How many of them one peer may have: an IPv4 address, or an IPv6 network of 64 bits. By default half.
+    /// Maximum number of open connections of one peer: an IPv4 address, or an IPv6 network of 64
+    /// bits. The default is half of all connections.
     #[arg(long, env = "GATEHOUSE_MAX_CONNECTIONS_PER_PEER",
           value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_connections_per_peer: Option<u32>,
@@ -95,22 +98,24 @@ pub(crate) struct Serve {
     pub(crate) log_level: tracing::level_filters::LevelFilter,
 }
 
-/// A body has at most 1 MiB, and base64 makes three octets four.
+/// Parses the maximum size of a session's data. A body has at most 1 MiB, and base64 makes four
+/// bytes of three.
 fn size(text: &str) -> Result<usize, String> {
     let size = text.parse().ok().filter(|size| (1024..=524_288).contains(size));
     size.ok_or_else(|| "expected a number between 1024 and 524288".to_owned())
 }
 
-/// Why the service does not start.
+/// The reason why the service does not start.
 #[derive(Debug)]
 pub(crate) struct Unsafe(String);
 
-/// Tokens shorter than this could be guessed.
+/// The minimum length of a token, in characters. A shorter one could be guessed.
 const TOKEN_MIN: usize = 32;
+/// The maximum length of a token, in characters.
 const TOKEN_MAX: usize = 4096;
 
 impl Serve {
-    /// Reads the tokens and holds them against the address.
+    /// Reads the tokens. It is an error if they are unsafe for the address to listen on.
     pub(crate) fn auth(&self) -> Result<Auth, Unsafe> {
         let admin = self.admin_token_file.as_deref();
         let gateway = self.gateway_token_file.as_deref();
@@ -154,7 +159,7 @@ impl Serve {
         Ok(auth)
     }
 
-    /// Reads the key that encrypts secrets at rest.
+    /// Reads the key that encrypts stored secrets.
     pub(crate) fn vault(&self) -> Result<Vault, Unsafe> {
         const FLAG: &str = "--encryption-key-file";
         let Some(file) = &self.encryption_key_file else { return Ok(Vault::plaintext()) };
@@ -164,12 +169,12 @@ impl Serve {
         })
     }
 
-    /// How many connections one peer may have.
+    /// Returns the maximum number of open connections of one peer.
     pub(crate) fn most_of_peer(&self) -> u32 {
         self.max_connections_per_peer.unwrap_or_else(|| self.max_connections.div_ceil(2))
     }
 
-    /// Where counts are kept.
+    /// Returns the place where counters are kept.
     pub(crate) fn counters(&self) -> Result<Counters, BadUrl> {
         Ok(match &self.redis_url {
             None => Counters::Database,
@@ -177,7 +182,7 @@ impl Serve {
         })
     }
 
-    /// Reads certificate and key.
+    /// Reads the TLS certificate and its key, if they are given.
     pub(crate) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, Unsafe> {
         let (cert, key) = match (&self.tls_cert, &self.tls_key) {
             (None, None) => return Ok(None),
@@ -202,7 +207,7 @@ impl Serve {
     }
 }
 
-/// A token: what is in the file, without the line's end.
+/// Reads the token of `flag` from `file`, without white space around it.
 fn token(flag: &str, file: &Path) -> Result<String, Unsafe> {
     let text = std::fs::read_to_string(file).map_err(|error| unreadable(flag, file, &error))?;
     let token = text.trim();

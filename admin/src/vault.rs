@@ -1,7 +1,7 @@
-//! Secrets at rest: sealed with AES-256-GCM when the operator gives a key, as they are otherwise.
+//! Encryption of stored secrets: AES-256-GCM if the operator gives a key, otherwise plaintext.
 //!
-//! A sealed secret is bound to the row that it belongs to: nobody who can write to the database can move it to
-//! another one.
+//! A sealed secret is bound to its row: someone who can write to the database cannot move it to
+//! another row.
 
 use std::fmt;
 
@@ -9,35 +9,38 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
-/// What a sealed text begins with, and what one begins with that is not.
+/// The prefix of a stored text that is sealed.
 pub(crate) const SEALED: &str = "aes256gcm:";
+/// The prefix of a stored text that is not sealed.
 pub(crate) const PLAIN: &str = "plain:";
 
+/// The length of a key, in bytes.
 const KEY_LEN: usize = 32;
 
-/// Seals and opens.
+/// Seals secrets before they are stored and unseals stored ones.
 pub(crate) struct Vault {
     key: Option<LessSafeKey>,
 }
 
-/// Why a secret cannot be sealed or opened.
+/// The reasons for which a secret cannot be sealed or unsealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SealError {
-    /// It is sealed, and no key was given.
+    /// The secret is sealed, and the vault has no key.
     NoKey,
-    /// It was sealed with another key or for another row, or it was changed.
+    /// The secret was sealed with another key or for another row, or it was changed.
     WrongKey,
-    /// There is no randomness to be had.
+    /// The system gives no random bytes for a nonce.
     NoRandomness,
 }
 
 impl Vault {
-    /// Without a key: nothing is sealed.
+    /// A vault without a key, which stores secrets in clear.
     pub(crate) const fn plaintext() -> Self {
         Self { key: None }
     }
 
-    /// With 32 octets in hex or base64, as the text of a file.
+    /// A vault with a key of 32 bytes. `text` is the key in hex or base64; white space around it is
+    /// ignored. Returns `None` if `text` is anything else.
     pub(crate) fn with_key(text: &str) -> Option<Self> {
         let text = text.trim();
         let bytes = from_hex(text).or_else(|| STANDARD.decode(text).ok())?;
@@ -45,11 +48,12 @@ impl Vault {
         Some(Self { key: Some(LessSafeKey::new(key)) })
     }
 
+    /// `true` if the vault has a key.
     pub(crate) const fn seals(&self) -> bool {
         self.key.is_some()
     }
 
-    /// `secret` as it is to be stored for the row `id`.
+    /// Returns the text to store for `secret` in the row `id`.
     pub(crate) fn seal(&self, id: &str, secret: &str) -> Result<String, SealError> {
         let Some(key) = &self.key else { return Ok(format!("{PLAIN}{secret}")) };
         let mut nonce = [0_u8; NONCE_LEN];
@@ -64,7 +68,7 @@ impl Vault {
         Ok(format!("{SEALED}{}", STANDARD.encode([&nonce[..], &text].concat())))
     }
 
-    /// What was stored for the row `id`.
+    /// Returns the secret whose stored text in the row `id` is `stored`.
     pub(crate) fn unseal(&self, id: &str, stored: &str) -> Result<String, SealError> {
         if let Some(secret) = stored.strip_prefix(PLAIN) {
             return Ok(secret.to_owned());
@@ -85,6 +89,7 @@ impl Vault {
     }
 }
 
+/// Decodes a key from hex. Returns `None` if `text` is not [`KEY_LEN`] bytes in hex.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
     let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
@@ -132,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_32_octets() {
+    fn a_key_is_32_bytes() {
         assert!(Vault::with_key(&format!("{}\n", "AB".repeat(32))).is_some());
         for text in ["", "abcd", &"0f".repeat(31), &STANDARD.encode([7; 16])] {
             assert!(Vault::with_key(text).is_none(), "{text}");
