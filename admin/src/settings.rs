@@ -164,9 +164,8 @@ impl Serve {
         const FLAG: &str = "--encryption-key-file";
         let Some(file) = &self.encryption_key_file else { return Ok(Vault::plaintext()) };
         let text = std::fs::read_to_string(file).map_err(|error| unreadable(FLAG, file, &error))?;
-        Vault::with_key(&text).ok_or_else(|| {
-            unreadable(FLAG, file, &"holds something else than 32 octets in hex or base64")
-        })
+        Vault::with_key(&text)
+            .ok_or_else(|| unreadable(FLAG, file, &"does not hold 32 bytes in hex or base64"))
     }
 
     /// Returns the maximum number of open connections of one peer.
@@ -216,7 +215,7 @@ fn token(flag: &str, file: &Path) -> Result<String, Unsafe> {
     } else if token.len() > TOKEN_MAX {
         format!("holds {} characters, at most {TOKEN_MAX} are possible", token.len())
     } else if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        "holds something else than printable ASCII without spaces".to_owned()
+        "holds characters other than printable ASCII without spaces".to_owned()
     } else {
         return Ok(token.to_owned());
     };

@@ -1,4 +1,4 @@
-//! What goes back: complete JSON with its length, in the words of Kong's Admin API.
+//! Answers and refusals: JSON bodies with the members and messages of Kong's Admin API.
 
 use std::collections::BTreeMap;
 
@@ -14,48 +14,50 @@ use crate::store::Tx;
 
 pub(crate) type Answer = Result<Response, Refusal>;
 
-/// Why a request is not carried out. Nothing was stored.
+/// The reasons for which a request is not carried out. A refused request has stored nothing.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// 400: the request cannot be read at all.
+    /// 400: the request cannot be parsed.
     Malformed(String),
-    /// 400: each field that is wrong, and why.
+    /// 400: each wrong field, with the problem.
     Fields(BTreeMap<String, String>),
+    /// 401: the request has no right token.
     Unauthorized,
+    /// 403, with the reason.
     Forbidden(&'static str),
-    /// 404, with the newest change at the moment of looking where something was looked up.
+    /// 404, with the number of the newest change at that moment if something was looked up.
     NotFound(Option<u64>),
-    /// 404 for what other admin APIs have and this one has not.
+    /// 404 for a path of other admin APIs that this one does not have.
     Elsewhere,
+    /// 405: the path exists, with other methods.
     MethodNotAllowed,
     /// 408: the body did not arrive in time.
     TooSlow,
-    /// 409: another one already has this `field`.
-    Taken {
-        field: &'static str,
-        value: Option<String>,
-    },
+    /// 409: another item already has the value of `field`.
+    Taken { field: &'static str, value: Option<String> },
+    /// 413: the body is larger than 1 MiB.
     TooLarge,
+    /// 415 where JSON, forms and multipart are read.
     UnsupportedType,
     /// 415 where only JSON is read.
     NotJson,
     /// 503 when the database cannot be reached, 500 otherwise.
     Database(sqlx::Error),
-    /// The same for what is counted; 503 when Redis cannot be asked.
+    /// A failure of the counters: as for the database, and 503 when Redis cannot be reached.
     Counters(Failure),
-    /// 500: a mistake of ours.
+    /// 500: a bug of the service.
     Broken,
 }
 
-/// How much of a name that anybody can invent an answer repeats.
+/// Returns at most 100 characters of a name that a client has invented, for an answer.
 pub(crate) fn brief(name: &str) -> String {
     name.chars().take(100).collect()
 }
 
-/// How many unknown names an answer repeats.
+/// The maximum number of unknown names in an answer.
 pub(crate) const UNKNOWN_MAX: usize = 20;
 
-/// `body` as an answer.
+/// An answer with `body` as JSON.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let Ok(text) = serde_json::to_vec(body) else {
         return (StatusCode::INTERNAL_SERVER_ERROR, Body::empty()).into_response();
@@ -67,12 +69,12 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
-/// 204: done, nothing to say.
+/// The answer 204 without a body.
 pub(crate) fn no_content() -> Response {
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// Returns what was looked up in `tx`. The error is 404 with the newest change at that moment.
+/// Unwraps the result of a look-up in `tx`. The error is 404 with the newest change of `tx`.
 pub(crate) fn found<T>(it: Option<T>, tx: &Tx) -> Result<T, Refusal> {
     it.ok_or_else(|| Refusal::NotFound(Some(tx.seq())))
 }
@@ -84,7 +86,7 @@ fn message(status: StatusCode, text: &str) -> Response {
 // === Refusal ===
 
 impl Refusal {
-    /// One wrong field.
+    /// The refusal of one wrong field.
     pub(crate) fn field(name: &str, problem: impl Into<String>) -> Self {
         Self::Fields(BTreeMap::from([(brief(name), problem.into())]))
     }
@@ -172,20 +174,23 @@ fn taken(field: &'static str, value: Option<String>) -> Response {
     json(StatusCode::CONFLICT, &body)
 }
 
+/// The answer to a failure of the database: 409 for a conflict, 503 if it is away or busy, else
+/// 500.
 fn database(error: &sqlx::Error) -> Response {
     use sqlx::Error::{Database, Io, PoolClosed, PoolTimedOut, Tls};
-    // Writers look before they insert, and nobody writes in between. Should an index nevertheless
-    // say no (a row written by hand meanwhile), it is still not our failure.
+    // A writer looks for conflicts before it inserts, and no other writer comes in between. If an
+    // index still finds one (a row written by hand meanwhile), that is not a failure of the
+    // service.
     if let Database(inner) = error
         && inner.is_unique_violation()
     {
         return taken("id", None);
     }
-    // Only the database's own message: it names tables, never values.
+    // The log gets the database's own message, which names tables and never values.
     tracing::error!(error = %error, "the database failed");
     let busy = |inner: &dyn sqlx::error::DatabaseError| {
-        // SQLITE_BUSY and its kin; PostgreSQL's deadlocks and timeouts, and its classes for a lost, starting or
-        // overrun server.
+        // Five codes are SQLITE_BUSY and its variants, and PostgreSQL's deadlocks and timeouts. The
+        // classes are PostgreSQL's for a lost, an overloaded and a starting server.
         inner.code().is_some_and(|code| {
             ["5", "261", "517", "40001", "40P01", "55P03", "57014"].contains(&code.as_ref())
                 || ["08", "53", "57P"]

@@ -1,4 +1,4 @@
-//! Reading a body: JSON, form or multipart, at most 1 MiB, and not for ever.
+//! Reading a body: JSON, form or multipart, of at most 1 MiB, within a time limit.
 
 use axum::RequestExt;
 use axum::body::Bytes;
@@ -14,6 +14,7 @@ use super::answer::Refusal;
 use super::fields::Fields;
 use super::text;
 
+/// The maximum size of a body, in bytes.
 const LIMIT: usize = 1024 * 1024;
 
 impl FromRequest<App> for Fields {
@@ -21,7 +22,7 @@ impl FromRequest<App> for Fields {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
         let (parts, bytes) = whole(request, app).await?;
-        // Kong takes `POST /consumers/{c}/key-auth` without any body.
+        // Kong accepts `POST /consumers/{c}/key-auth` without a body.
         if bytes.is_empty() {
             return Ok(Self::default());
         }
@@ -34,7 +35,8 @@ impl FromRequest<App> for Fields {
     }
 }
 
-/// All of a body, once it has arrived.
+/// Waits for the whole body. The error is 413 for more than 1 MiB, and 408 after
+/// [`App::body_timeout`].
 pub(super) async fn whole(request: Request, app: &App) -> Result<(Parts, Bytes), Refusal> {
     let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     if declared.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > LIMIT) {
@@ -50,7 +52,7 @@ pub(super) async fn whole(request: Request, app: &App) -> Result<(Parts, Bytes),
     }
 }
 
-/// The media type, in lower case and without its parameters.
+/// Returns the media type of a request, in lower case and without its parameters.
 pub(super) fn kind(parts: &Parts) -> String {
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase()
@@ -65,7 +67,7 @@ fn from_json(bytes: &[u8]) -> Result<Fields, Refusal> {
     match read {
         Ok(Ok(fields)) => Ok(fields),
         Ok(Err(twice)) => Err(Refusal::field(&twice, "given more than once")),
-        // A message of ours: serde's would quote what was sent, and it may be a key.
+        // The message is not serde's, which would quote what was sent, and that may be a key.
         Err(error) => Err(Refusal::Malformed(format!(
             "Cannot parse JSON body: it must be an object, see line {} column {}",
             error.line(),
@@ -74,7 +76,8 @@ fn from_json(bytes: &[u8]) -> Result<Fields, Refusal> {
     }
 }
 
-/// Members of an object; a name that occurs twice is an error instead of a silent choice.
+/// Reads the members of an object. A name that occurs twice is the error, so that no member is
+/// silently dropped.
 struct Members;
 
 impl<'de> Visitor<'de> for Members {

@@ -1,4 +1,4 @@
-//! `/changes`: how the gateways learn what they may no longer believe.
+//! `/changes`: the log of changes, by which gateways drop outdated cache entries.
 
 use admin_api::ChangesPage;
 use axum::extract::State;
@@ -10,7 +10,9 @@ use super::answer::{Answer, json};
 use super::query::Query;
 use crate::store::Fetched;
 
+/// The number of changes in an answer, unless the query gives another.
 const LIMIT_DEFAULT: i64 = 1000;
+/// The maximum number of changes in an answer.
 const LIMIT_MAX: i64 = 10_000;
 
 pub(super) fn routes() -> Router<App> {

@@ -1,4 +1,4 @@
-//! `/consumers`: who uses the APIs.
+//! `/consumers`: the users of the APIs.
 
 use admin_api::NAME_MAX_CHARS;
 use axum::extract::{Path, State};
@@ -19,7 +19,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/consumers/{consumer}", get(read).patch(amend).put(replace).delete(remove))
 }
 
-/// What a request says about a consumer.
+/// The body of a request that creates or changes a consumer.
 struct Draft {
     id: Given<String>,
     username: Given<String>,
@@ -54,7 +54,7 @@ async fn list(State(app): State<App>, mut query: Query) -> Answer {
     Ok(json(StatusCode::OK, &super::page(data, next)))
 }
 
-/// The one consumer, if any, that has all these names.
+/// Returns the one consumer that has all these names, or nothing.
 async fn named(
     tx: &mut Tx,
     names: [(&'static str, Option<String>); 2],
@@ -107,7 +107,7 @@ async fn replace(State(app): State<App>, Path(name): Path<String>, fields: Field
     let mut draft = Draft::take(fields)?;
     let mut tx = app.store.write().await?;
     if let Some(old) = tx.consumer(&name).await? {
-        // `PUT /consumers/ana` with another username in the body renames; without one, it is ana.
+        // `PUT /consumers/ana` renames ana if the body has another username, and else keeps it.
         if draft.username == Given::Absent && old.username.as_ref() == Some(&name) {
             draft.username = Given::Value(name);
         }
@@ -160,7 +160,8 @@ async fn store(mut tx: Tx, old: &Consumer, new: &Consumer) -> Answer {
     Ok(json(StatusCode::OK, &shown(new)))
 }
 
-/// It needs a name, and no name may be another consumer's.
+/// Refuses a consumer without a name, or with an id or a name that another one has. `old` is `None`
+/// for a new consumer.
 async fn check(tx: &mut Tx, old: Option<&Consumer>, new: &Consumer) -> Result<(), Refusal> {
     if new.username.is_none() && new.custom_id.is_none() {
         let problem = "at least one of these fields must be non-empty: 'custom_id', 'username'";
@@ -179,6 +180,7 @@ async fn check(tx: &mut Tx, old: Option<&Consumer>, new: &Consumer) -> Result<()
     Ok(())
 }
 
+/// A new consumer with what the draft gives.
 fn fresh(draft: Draft) -> Consumer {
     let Draft { id, username, custom_id, tags } = draft;
     let now = stamp();
@@ -192,7 +194,7 @@ fn fresh(draft: Draft) -> Consumer {
     }
 }
 
-/// The consumer as the requirement document prints it, with Kong's other members.
+/// The JSON of a consumer: as the requirement document prints it, with Kong's other members.
 pub(super) fn shown(it: &Consumer) -> Value {
     json!({
         "id": it.id,

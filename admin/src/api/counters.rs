@@ -1,4 +1,4 @@
-//! `/counters`: what several gateways count together.
+//! `/counters`: counters that several gateways share.
 
 use admin_api::{
     BATCH_ID_MAX, BATCH_MAX, COUNTER_KEY_MAX, INCREMENT_MAX, Increment, Increments, Previous,
@@ -14,10 +14,10 @@ use super::typed::Typed;
 use crate::counting::{Batch, Entry};
 use crate::store::now;
 
-/// Seconds that a gateway's clock may be ahead.
+/// The maximum time that a gateway's clock may be ahead, in seconds.
 const AHEAD: u64 = 3600;
 
-/// Seconds for which a counter outlives its window: clocks differ, and batches come late.
+/// The time that a counter outlives its window, in seconds: clocks differ, and batches come late.
 const GRACE: u64 = 60;
 
 pub(super) fn routes() -> Router<App> {
@@ -36,6 +36,7 @@ async fn count(State(app): State<App>, Typed(increments): Typed<Increments>) -> 
     }
 }
 
+/// Checks a batch. `now` is in seconds since 1970.
 fn checked(increments: Increments, now: u64) -> Result<Batch, Refusal> {
     let Increments { increments, all_or_nothing, id } = increments;
     if !(1..=BATCH_MAX).contains(&increments.len()) {
@@ -52,6 +53,7 @@ fn checked(increments: Increments, now: u64) -> Result<Batch, Refusal> {
     Ok(Batch { entries: entries.collect::<Result<_, _>>()?, all_or_nothing, id })
 }
 
+/// Checks one increment. The error names a member and the problem.
 fn entry(increment: Increment, now: u64) -> Result<Entry, (&'static str, String)> {
     let Increment { key, window_start, window, by, limit, previous } = increment;
     if !plain(&key, COUNTER_KEY_MAX) {
@@ -63,7 +65,7 @@ fn entry(increment: Increment, now: u64) -> Result<Entry, (&'static str, String)
     within(window, 1, WINDOW_MAX).map_err(|problem| ("window", problem))?;
     within(by, 0, INCREMENT_MAX).map_err(|problem| ("by", problem))?;
     let end = window_start.saturating_add(window).max(now);
-    // Where a window slides, the next one still looks back at this one.
+    // With a sliding window, the next window still reads the counter of this one.
     let kept = if previous.is_some() { window } else { 0 };
     let seconds = end.saturating_add(kept).saturating_add(GRACE);
     let expires_at = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX);
@@ -76,10 +78,12 @@ fn entry(increment: Increment, now: u64) -> Result<Entry, (&'static str, String)
     Ok(Entry { counter: name(&key, window_start, window), by, limit, previous, expires_at })
 }
 
+/// The name under which a counter is stored.
 fn name(key: &str, window_start: u64, window: u64) -> String {
     format!("{window}:{window_start}:{key}")
 }
 
+/// `true` if `text` has 1 to `max` bytes and no control characters.
 fn plain(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len()) && !text.chars().any(char::is_control)
 }

@@ -1,4 +1,5 @@
-//! The fields of a request: taken out one by one, so that what is left over is unknown.
+//! The fields of a body. A handler takes those that it knows, and any that are left over are
+//! unknown.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -7,19 +8,19 @@ use serde_json::Value;
 
 use super::answer::{Refusal, UNKNOWN_MAX, brief};
 
-/// What a request says about a field.
+/// The value that a request gives to a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Given<T> {
-    /// Nothing.
+    /// The field is missing.
     Absent,
-    /// That it is to be empty: JSON `null`, or nothing after the `=` of a form.
+    /// The field is to be empty: JSON `null`, or nothing after the `=` of a form.
     Null,
-    /// This.
+    /// The field has this value.
     Value(T),
 }
 
 impl<T> Given<T> {
-    /// What was given, if anything.
+    /// Returns the value, if there is one.
     pub(crate) fn value(self) -> Option<T> {
         match self {
             Self::Value(value) => Some(value),
@@ -47,16 +48,18 @@ impl Given<String> {
     }
 }
 
-/// The fields that were not taken yet, and what was wrong with the others.
+/// The fields of a body that are not taken yet, and the problems of those that are.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     values: BTreeMap<String, Value>,
     problems: BTreeMap<String, String>,
-    /// In a form everything is text.
+    /// `true` for a form, in which every value is text.
     form: bool,
 }
 
+/// The maximum number of tags.
 const TAGS_MAX: usize = 100;
+/// The maximum length of a tag, in characters.
 const TAG_MAX_CHARS: usize = 255;
 
 impl Fields {
@@ -72,12 +75,13 @@ impl Fields {
         Ok(self)
     }
 
-    /// Adds a field; false if it is there already.
+    /// Adds a field. Returns `false` if the field exists already.
     pub(crate) fn add(&mut self, name: &str, value: Value) -> bool {
         self.values.insert(name.to_owned(), value).is_none()
     }
 
-    /// Adds a field of a form: `name[]` and `name[1]` are items of a list.
+    /// Adds a field of a form, where `name[]` and `name[1]` are items of a list. Returns `false` if
+    /// the field exists already and is not a list.
     pub(crate) fn add_text(&mut self, name: &str, value: String) -> bool {
         let list = name.strip_suffix(']').and_then(|name| name.split_once('['));
         match list {
@@ -96,6 +100,7 @@ impl Fields {
         }
     }
 
+    /// Takes a field of any type.
     fn take(&mut self, name: &str) -> Given<Value> {
         match self.values.remove(name) {
             None => Given::Absent,
@@ -105,11 +110,12 @@ impl Fields {
         }
     }
 
+    /// Records a problem of a field, unless the field has one already.
     pub(crate) fn problem(&mut self, name: &str, problem: impl Into<String>) {
         self.problems.entry(name.to_owned()).or_insert_with(|| problem.into());
     }
 
-    /// A text of 1 to `max` characters that can stand in a header.
+    /// Takes a text of 1 to `max` characters that an HTTP header can hold.
     pub(crate) fn text(&mut self, name: &str, max: usize) -> Given<String> {
         let text = match self.take(name) {
             Given::Absent => return Given::Absent,
@@ -129,7 +135,7 @@ impl Fields {
         }
     }
 
-    /// A text of at most `max` octets in any number of lines: keys and secrets.
+    /// Takes a text of 1 to `max` bytes in any number of lines, such as a PEM or a secret.
     pub(crate) fn lines(&mut self, name: &str, max: usize) -> Given<String> {
         let text = match self.take(name) {
             Given::Absent => return Given::Absent,
@@ -147,7 +153,7 @@ impl Fields {
         }
     }
 
-    /// A UUID, in lower case.
+    /// Takes a UUID and returns it in lower case.
     pub(crate) fn uuid(&mut self, name: &str) -> Given<String> {
         match self.text(name, 36) {
             Given::Value(text) => match uuid(&text) {
@@ -161,6 +167,7 @@ impl Fields {
         }
     }
 
+    /// Takes an integer in `range`.
     pub(crate) fn integer(&mut self, name: &str, range: RangeInclusive<i64>) -> Given<i64> {
         let number = match self.take(name) {
             Given::Absent => return Given::Absent,
@@ -178,7 +185,7 @@ impl Fields {
         }
     }
 
-    /// A list of texts, as JSON; in a form also one text with commas.
+    /// Takes `tags`: a list of texts or, in a form, also one text with commas. Returns a JSON list.
     pub(crate) fn tags(&mut self) -> Given<String> {
         let items = match self.take("tags") {
             Given::Absent => return Given::Absent,
@@ -207,7 +214,7 @@ impl Fields {
         Given::Value(Value::Array(items).to_string())
     }
 
-    /// The id of a consumer. For the name `consumer.id`, a JSON body may also have the member
+    /// Takes the id of a consumer. For the name `consumer.id`, a JSON body may also have the member
     /// `"consumer": {"id": …}`.
     pub(crate) fn consumer_id(&mut self, name: &'static str) -> Given<String> {
         const OBJECT: &str = "consumer";
@@ -228,12 +235,12 @@ impl Fields {
         self.uuid(name)
     }
 
-    /// A field that the service keeps; a client may send back what it has read.
+    /// Ignores a field that only the service sets: a client may send back what it has read.
     pub(crate) fn read_only(&mut self, name: &str) {
         self.values.remove(name);
     }
 
-    /// Nothing may be left over, and nothing may have been wrong.
+    /// The error lists all problems, and every field that nobody took as unknown.
     pub(crate) fn finish(mut self) -> Result<(), Refusal> {
         self.read_only("created_at");
         self.read_only("updated_at");
@@ -244,24 +251,24 @@ impl Fields {
     }
 }
 
-/// What is wrong with `text` as a name, if anything.
+/// Returns the problem of `text` as a name of at most `max` characters, if it has one.
 fn flaw(text: &str, max: usize) -> Option<String> {
     if text.is_empty() {
         Some("length must be at least 1".into())
     } else if text.chars().count() > max {
         Some(format!("length must be at most {max}"))
     } else if text.chars().any(char::is_control) {
-        // It would end up in a header.
+        // The text becomes part of an HTTP header.
         Some("must not contain control characters".into())
     } else if text.trim() != text {
-        // Gateways trim headers: " ana" could never be told from "ana".
+        // Gateways trim headers, so that nobody could tell " ana" from "ana".
         Some("must not begin or end with white space".into())
     } else {
         None
     }
 }
 
-/// A UUID in its usual form, in lower case.
+/// Returns a UUID of the usual form, in lower case. Returns `None` for any other text.
 pub(crate) fn uuid(text: &str) -> Option<String> {
     let usual = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
     usual.then(|| text.to_ascii_lowercase())

@@ -1,4 +1,4 @@
-//! `/identities`: what a gateway asks when it must know who is calling.
+//! `/identities`: the consumers behind credentials and names, for gateways.
 
 use admin_api::{Credential, HolderPage, JWT, JwtIdentity, is_digest};
 use axum::extract::{Path, State};
@@ -29,7 +29,8 @@ async fn all_keys(State(app): State<App>, query: Query) -> Answer {
 }
 
 async fn by_key(State(app): State<App>, Path(digest): Path<String>) -> Answer {
-    // A key in place of its digest would be in somebody's log by now: say so instead of 404.
+    // A client that sends a key instead of its digest must learn of it, because the key is now in
+    // the logs of whatever is in between. A 404 would hide the mistake.
     if !is_digest(&digest) {
         return Err(Refusal::field("digest", "expected 64 lower-case hex digits"));
     }
@@ -38,7 +39,7 @@ async fn by_key(State(app): State<App>, Path(digest): Path<String>) -> Answer {
     Ok(json(StatusCode::OK, &identity))
 }
 
-/// One secret at a time, for whoever names its key exactly.
+/// Answers with one secret, to a gateway that names its key exactly. No request lists secrets.
 async fn by_jwt_key(State(app): State<App>, Path(key): Path<String>) -> Answer {
     let mut tx = app.store.read().await?;
     let (identity, secret) = found(tx.jwt_identity(&key).await?, &tx)?;
@@ -49,8 +50,11 @@ async fn by_jwt_key(State(app): State<App>, Path(key): Path<String>) -> Answer {
     Ok(json(StatusCode::OK, &JwtIdentity { consumer, groups, credential, jwt, seq }))
 }
 
-/// `by` says which of a consumer's names it is. Without it each is tried, as in `/consumers/{consumer}`: that is for
-/// people, since what a client calls itself must not turn into a name of another kind.
+/// Answers with the consumer that has a name.
+///
+/// The parameter `by` says which name that is: id, username or custom_id. Without it, all of them
+/// are tried, as in `/consumers/{consumer}`. That is for people: the username that a client claims
+/// must not be looked up as a custom id.
 async fn by_name(State(app): State<App>, Path(name): Path<String>, mut query: Query) -> Answer {
     let by = query.text("by");
     let column = match by.as_deref() {

@@ -1,4 +1,4 @@
-//! What every request passes before it is looked at: host, origin, token, path.
+//! The checks that every request passes before its handler: host, origin, token, path and role.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::{GATEWAY_READS, GATEWAY_WRITES, text};
 use crate::auth::{Auth, Role};
 use crate::metrics::Metrics;
 
-/// The way in.
+/// The router behind authentication, metrics and the log.
 #[derive(Clone)]
 pub(crate) struct Middleware {
     router: Router,
@@ -27,7 +27,7 @@ pub(crate) struct Middleware {
     metrics: Arc<Metrics>,
 }
 
-/// The route that a request was for: a label without anything that a client chose.
+/// The route of a request, for metrics and the log. It holds no text that a client has chosen.
 #[derive(Clone)]
 struct Matched(String);
 
@@ -36,14 +36,15 @@ impl Middleware {
         Self { router, auth, metrics }
     }
 
-    /// Answers one request, and keeps count.
+    /// Answers one request, counts it and logs it.
     pub(crate) async fn answer(
         mut self,
         request: Request<Incoming>,
     ) -> Result<Response, Infallible> {
         let (begun, method) = (Instant::now(), request.method().clone());
         let response = match self.admit(request) {
-            // A task of its own: a client that goes away must not break off a transaction halfway.
+            // The router runs in a task of its own, because a client that disconnects must not
+            // abort a transaction halfway.
             Ok(request) => match tokio::spawn(self.router.call(request)).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
@@ -54,9 +55,9 @@ impl Middleware {
         let route = response.extensions().get::<Matched>().map_or("", |matched| &matched.0);
         let (status, took) = (response.status().as_u16(), begun.elapsed());
         self.metrics.count(&method, route, status, took);
-        // Never the path itself: it may hold a key.
+        // The path itself is not logged, because it may hold a key.
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        // What people do is worth a line; what gateways do all day is not.
+        // The log shows the writes of people, not the frequent requests of gateways.
         if [Method::GET, Method::HEAD].contains(&method) || GATEWAY_WRITES.contains(&route) {
             tracing::debug!(%method, route, status, milliseconds, "answered");
         } else {
@@ -65,6 +66,7 @@ impl Middleware {
         Ok(response)
     }
 
+    /// Authenticates a request and adds its [`Role`] to it.
     fn admit(&self, request: Request<Incoming>) -> Result<Request<Body>, Refusal> {
         let (mut parts, body) = request.into_parts();
         let role = self.auth.admit(&parts.uri, &parts.headers)?;
@@ -74,7 +76,7 @@ impl Middleware {
     }
 }
 
-/// Lets a role through to what it may use; runs only for paths that exist.
+/// Refuses a request whose role may not use its route. It runs only for paths that exist.
 pub(super) async fn authorise(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let route = route.unwrap_or_default();
@@ -92,7 +94,8 @@ pub(super) async fn authorise(request: Request, next: Next) -> Response {
     response
 }
 
-/// The address without the slash at its end, if all of it can be decoded.
+/// Returns the URI without a slash at the end of its path. It is an error if the path is not valid
+/// percent-encoded UTF-8.
 fn plain(uri: &Uri) -> Result<Uri, Refusal> {
     let path = uri.path();
     text::decoded(path.as_bytes())

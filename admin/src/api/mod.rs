@@ -1,4 +1,4 @@
-//! The HTTP API: every path, and who may use it.
+//! The HTTP API: its paths, and the roles that may use them.
 //!
 //! | module          | contents                                                       |
 //! |-----------------|----------------------------------------------------------------|
@@ -62,7 +62,7 @@ use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::vault::Vault;
 
-/// What every handler can reach.
+/// The state that every handler shares.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) store: Arc<Store>,
@@ -70,11 +70,11 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rules: Rules,
     pub(crate) vault: Arc<Vault>,
-    /// How long a body may take to arrive.
+    /// The maximum time for a whole body to arrive.
     pub(crate) body_timeout: Duration,
 }
 
-/// What the gateway's token opens for reading. Everything else needs the admin's.
+/// The routes that a gateway may read. All others need the admin's token.
 const GATEWAY_READS: [&str; 11] = [
     "/changes",
     "/identities/key-auth",
@@ -89,10 +89,10 @@ const GATEWAY_READS: [&str; 11] = [
     "/metrics",
 ];
 
-/// What the gateway's token opens for writing.
+/// The routes that a gateway may write.
 const GATEWAY_WRITES: [&str; 3] = ["/sessions/{id}", "/revocations/{id}", "/counters"];
 
-/// Other admin APIs configure these; here the gateway's own files do.
+/// Routes of other admin APIs for what Gatehouse configures in the gateway's own files.
 const ELSEWHERE: [&str; 8] = [
     "/services",
     "/services/{*rest}",
@@ -104,6 +104,7 @@ const ELSEWHERE: [&str; 8] = [
     "/apis/{*rest}",
 ];
 
+/// Returns the routes of the API. Requests come through [`Middleware`].
 pub(crate) fn router(app: App) -> Router {
     let mut router = Router::new()
         .merge(consumers::routes())
@@ -127,7 +128,8 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-/// A page in the form of Kong's Admin API.
+/// A page in the form of Kong's Admin API. `next` is the address and the offset of the next page,
+/// if there is one.
 fn page(data: Vec<Value>, next: Option<(String, String)>) -> Value {
     match next {
         Some((next, offset)) => json!({ "data": data, "next": next, "offset": offset }),
@@ -135,7 +137,7 @@ fn page(data: Vec<Value>, next: Option<(String, String)>) -> Value {
     }
 }
 
-/// JSON that was stored as text.
+/// Parses JSON that was stored as text. Returns `null` without a text.
 fn stored_json(text: Option<&str>) -> Value {
     text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null)
 }

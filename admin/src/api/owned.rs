@@ -1,11 +1,11 @@
 //! Things that a consumer owns: one set of routes and handlers for every kind.
 //!
-//! | kind           | under a consumer                | on its own   | name        | file          |
-//! |----------------|---------------------------------|--------------|-------------|---------------|
-//! | App ID         | `/consumers/{c}/appids[/{x}]`   | `/appids`    | the App ID  | `app_ids.rs`  |
-//! | group          | `/consumers/{c}/acls[/{x}]`     | `/acls`      | the group   | `groups.rs`   |
-//! | API key        | `/consumers/{c}/key-auth[/{x}]` | `/key-auths` | the API key | `api_keys.rs` |
-//! | JWT credential | `/consumers/{c}/jwt[/{x}]`      | `/jwts`      | the key     | `jwts.rs`     |
+//! | kind           | under a consumer                | on its own   | name     | module        |
+//! |----------------|---------------------------------|--------------|----------|---------------|
+//! | App ID         | `/consumers/{c}/appids[/{x}]`   | `/appids`    | App ID   | `app_ids.rs`  |
+//! | group          | `/consumers/{c}/acls[/{x}]`     | `/acls`      | group    | `groups.rs`   |
+//! | API key        | `/consumers/{c}/key-auth[/{x}]` | `/key-auths` | API key  | `api_keys.rs` |
+//! | JWT credential | `/consumers/{c}/jwt[/{x}]`      | `/jwts`      | `key`    | `jwts.rs`     |
 //!
 //! `{x}` is an id or a name. A kind whose names are unique only within a consumer accepts a name
 //! only under a consumer.

@@ -1,4 +1,5 @@
-//! The query of a request: taken out one by one, so that a misspelt filter is an error.
+//! The parameters of a query. Those that no handler takes are errors, so that a misspelt filter is
+//! one.
 
 use std::collections::BTreeMap;
 
@@ -13,21 +14,22 @@ use super::answer::{Refusal, UNKNOWN_MAX, brief};
 use super::{fields, text};
 use crate::store::Cursor;
 
-/// The parameters that were not taken yet, and the path that they belong to.
+/// The parameters of a request that are not taken yet, and its path.
 #[derive(Debug)]
 pub(crate) struct Query {
-    /// As it was sent, still encoded.
+    /// The path as the client sent it, still encoded.
     path: String,
     values: BTreeMap<String, String>,
     problems: BTreeMap<String, String>,
-    /// What was taken, to be repeated in the address of the next page.
+    /// The parameters that were taken, which the address of the next page repeats.
     taken: Vec<(&'static str, String)>,
 }
 
-/// Which part of a list is asked for.
+/// The part of a list that a request asks for.
 #[derive(Debug)]
 pub(crate) struct Window {
     pub(crate) after: Cursor,
+    /// The maximum number of items.
     pub(crate) size: i64,
     path: String,
     taken: Vec<(&'static str, String)>,
@@ -54,14 +56,14 @@ impl FromRequestParts<App> for Query {
 }
 
 impl Query {
-    /// The value of a parameter.
+    /// Takes a parameter.
     pub(crate) fn text(&mut self, name: &'static str) -> Option<String> {
         let value = self.values.remove(name)?;
         self.taken.push((name, value.clone()));
         Some(value)
     }
 
-    /// The value of a parameter that must be a UUID.
+    /// Takes a parameter that must be a UUID, and returns it in lower case.
     pub(crate) fn uuid(&mut self, name: &'static str) -> Option<String> {
         let value = self.text(name)?;
         let id = fields::uuid(&value);
@@ -71,7 +73,7 @@ impl Query {
         id
     }
 
-    /// The value of a parameter that must be a number.
+    /// Takes a parameter that must be an integer from `least` to `most`.
     pub(crate) fn integer(&mut self, name: &'static str, least: i64, most: i64) -> Option<i64> {
         let value = self.text(name)?;
         let number = value.parse().ok().filter(|number| (least..=most).contains(number));
@@ -81,11 +83,13 @@ impl Query {
         number
     }
 
+    /// Records a problem of a parameter.
     pub(crate) fn problem(&mut self, name: &str, problem: impl Into<String>) {
         self.problems.insert(name.to_owned(), problem.into());
     }
 
-    /// Takes `size` and `offset`; then nothing may be left over.
+    /// Takes `size` and `offset`. The error lists all problems, and every parameter that nobody
+    /// took.
     pub(crate) fn window(mut self) -> Result<Window, Refusal> {
         let (default, most) = (PAGE_DEFAULT.cast_signed(), PAGE_MAX.cast_signed());
         let size = self.integer("size", 1, most).unwrap_or(default);
@@ -102,7 +106,7 @@ impl Query {
         Ok(Window { after, size, path, taken })
     }
 
-    /// Nothing may be left over.
+    /// The error lists all problems, and every parameter that nobody took.
     pub(crate) fn finish(mut self) -> Result<(), Refusal> {
         for name in self.values.into_keys().take(UNKNOWN_MAX) {
             self.problems.entry(brief(&name)).or_insert_with(|| "unknown parameter".to_owned());
@@ -112,12 +116,14 @@ impl Query {
 }
 
 impl Window {
-    /// One more than fits: whether there is a next page.
+    /// Returns the number of items to read: one more than fits, which shows that there is a next
+    /// page.
     pub(crate) const fn probe(&self) -> i64 {
         self.size.saturating_add(1)
     }
 
-    /// Cuts `items` to the size of the page; the address and the offset of the next one, if any.
+    /// Cuts `items` to the size of the page. Returns the address and the offset of the next page,
+    /// if there is one.
     pub(crate) fn cut<T>(
         self,
         items: &mut Vec<T>,
@@ -138,10 +144,12 @@ impl Window {
 // === Cursor ===
 
 impl Cursor {
+    /// The cursor as the parameter `offset`.
     fn encoded(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}:{}", self.created_at, self.id))
     }
 
+    /// Parses the parameter `offset`. Returns `None` for a text that the service has not given out.
     fn parse(encoded: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()?;
         let (created_at, id) = text.split_once(':')?;

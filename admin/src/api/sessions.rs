@@ -1,4 +1,4 @@
-//! `/sessions/{id}` and `/revocations`: what gateways keep here for their session filter.
+//! `/sessions/{id}` and `/revocations/{id}`: storage for the session filter of the gateways.
 
 use admin_api::{
     METADATA_MAX, METADATA_MAX_CHARS, Metadata, NewSession, Revocation, Session, Stale, TTL_MAX,
@@ -41,7 +41,7 @@ async fn keep(
         if !is_digest(older) || *older == id {
             return Err(Refusal::field("stale.id", "expected the id of another session"));
         }
-        // It may end at once.
+        // With 0, the older session ends at once.
         if *ttl > 0 {
             within("stale.ttl", *ttl)?;
         }
@@ -113,7 +113,8 @@ fn revoked(expires_at: i64, now: i64, seq: u64) -> axum::response::Response {
     json(StatusCode::OK, &Revocation { ttl: left(expires_at, now), seq: Some(seq) })
 }
 
-/// A session's name in place of its digest would open the session for whoever reads it here.
+/// Refuses an id that is not a digest. The service must not see the name of a session, because
+/// whoever knows the name can use the session.
 fn checked(id: &str) -> Result<(), Refusal> {
     if is_digest(id) {
         Ok(())
@@ -122,6 +123,7 @@ fn checked(id: &str) -> Result<(), Refusal> {
     }
 }
 
+/// Refuses a time to live outside 1 to [`TTL_MAX`] seconds.
 fn within(name: &str, ttl: u64) -> Result<(), Refusal> {
     if (1..=TTL_MAX).contains(&ttl) {
         Ok(())
@@ -130,14 +132,16 @@ fn within(name: &str, ttl: u64) -> Result<(), Refusal> {
     }
 }
 
+/// Refuses data that is not base64 of 1 to `max` bytes.
 fn sealed(data: &str, max: usize) -> Result<(), Refusal> {
     match STANDARD.decode(data) {
-        Ok(octets) if (1..=max).contains(&octets.len()) => Ok(()),
+        Ok(bytes) if (1..=max).contains(&bytes.len()) => Ok(()),
         Ok(_) => Err(Refusal::field("data", format!("expected 1 to {max} octets"))),
         Err(_) => Err(Refusal::field("data", "expected base64 with its padding")),
     }
 }
 
+/// Refuses metadata beyond the limits of the API.
 fn legible(metadata: &[Metadata]) -> Result<(), Refusal> {
     if metadata.len() > METADATA_MAX {
         return Err(Refusal::field("metadata", format!("expected at most {METADATA_MAX} entries")));
@@ -153,11 +157,13 @@ fn legible(metadata: &[Metadata]) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Returns the time that is `ttl` seconds after `now`. Both times are milliseconds since 1970.
 fn end_of(ttl: u64, now: i64) -> i64 {
     now.saturating_add_unsigned(ttl.saturating_mul(1000))
 }
 
-/// Seconds, rounded up: what is there lasts at least one.
+/// Returns the seconds from `now` to `expires_at`, rounded up, so that an item that has not expired
+/// has at least 1. Both times are milliseconds since 1970.
 pub(super) fn left(expires_at: i64, now: i64) -> u64 {
     u64::try_from(expires_at.saturating_sub(now)).unwrap_or(0).div_ceil(1000)
 }

@@ -1,4 +1,4 @@
-//! `/status` and `/metrics`: how the service is doing.
+//! `/status` and `/metrics`: the health and the metrics of the service.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -17,7 +17,8 @@ pub(super) fn routes() -> Router<App> {
     Router::new().route("/status", get(status)).route("/metrics", get(metrics))
 }
 
-/// 200 when requests can be served, 503 when the database is away. Without Redis only counting fails.
+/// Answers 200 if the database can be reached, else 503. Without Redis, only `/counters` fails, so
+/// the answer is still 200.
 async fn status(State(app): State<App>) -> Answer {
     let engine = app.store.engine_name();
     let head = app.store.head().await.map(|(_, head)| head);
@@ -44,7 +45,7 @@ async fn status(State(app): State<App>) -> Answer {
 }
 
 async fn metrics(State(app): State<App>) -> Answer {
-    // Without a database the other numbers are still worth having.
+    // Without the database, the metrics of the process are still useful.
     let gauges = gauges(&app).await.ok();
     let counters = app.counters.reachable(gauges.is_some()).await;
     let mut response = Response::new(Body::from(app.metrics.text(gauges.as_ref(), counters)));

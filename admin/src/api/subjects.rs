@@ -1,4 +1,4 @@
-//! `/sessions?subject=`: whose sessions there are, and ending them all. For an operator, not for gateways.
+//! `/sessions?subject=`: lists and ends all sessions of a subject. It is for operators.
 
 use admin_api::{METADATA_MAX_CHARS, is_metadata};
 use axum::extract::State;
@@ -35,7 +35,8 @@ async fn end(State(app): State<App>, mut query: Query) -> Answer {
     Ok(no_content())
 }
 
-/// Somebody must be named: a script with an empty variable ends nobody's sessions rather than everybody's.
+/// Takes the subject and the audience from the query. A subject is needed, so that a script with an
+/// empty variable ends nobody's sessions instead of everybody's.
 fn who(query: &mut Query) -> Who {
     let mut named = |name| {
         let text = query.text(name);

@@ -1,8 +1,9 @@
-//! Percent-encoded text, decoded once and strictly.
+//! Percent-encoded text in paths, queries and forms: strict decoding, and encoding.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
 
-/// What a URI may not hold: a `%` without two hex digits, or bytes that are not UTF-8.
+/// Decodes percent-encoded text exactly once. The error is the problem: a `%` without two hex
+/// digits, or bytes that are not UTF-8.
 pub(crate) fn decoded(encoded: &[u8]) -> Result<String, &'static str> {
     for (at, _) in encoded.iter().enumerate().filter(|(_, byte)| **byte == b'%') {
         let digits = encoded.get(at.saturating_add(1)..at.saturating_add(3));
@@ -14,7 +15,7 @@ pub(crate) fn decoded(encoded: &[u8]) -> Result<String, &'static str> {
     decoded.map(Into::into).map_err(|_| "it is not UTF-8")
 }
 
-/// The names and values of a form or a query.
+/// Parses a form or a query into names and values, where `+` is a space.
 pub(crate) fn pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, &'static str> {
     let spaces = |part: &[u8]| -> Vec<u8> {
         part.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect()
@@ -31,7 +32,7 @@ pub(crate) fn pairs(encoded: &[u8]) -> Result<Vec<(String, String)>, &'static st
         .collect()
 }
 
-/// A query from names and values.
+/// Encodes names and values as a query. The names must need no encoding.
 pub(crate) fn query(pairs: &[(&str, String)]) -> String {
     let encoded = pairs
         .iter()

@@ -1,4 +1,4 @@
-//! Reading a body that a gateway sends: JSON of exactly one shape.
+//! Reading the JSON body that a gateway sends, which has exactly one shape.
 
 use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
@@ -7,7 +7,7 @@ use super::App;
 use super::answer::{Refusal, brief};
 use super::body;
 
-/// A body of type `T`.
+/// A JSON body of the type `T`.
 pub(crate) struct Typed<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<App> for Typed<T> {
@@ -28,6 +28,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Typed<T> {
     }
 }
 
+/// The refusal of a body that serde cannot read at `path`.
 fn refusal(path: &str, error: &serde_json::Error) -> Refusal {
     if !error.is_data() {
         return Refusal::Malformed(format!(
@@ -36,7 +37,7 @@ fn refusal(path: &str, error: &serde_json::Error) -> Refusal {
             error.column()
         ));
     }
-    // Of serde's messages only those that quote names, not values.
+    // Only these messages of serde quote no values, which may be secret.
     let text = error.to_string();
     let harmless = ["missing field", "unknown field", "duplicate field"];
     let problem = if harmless.iter().any(|beginning| text.starts_with(beginning)) {

@@ -1,44 +1,47 @@
-//! What is to be counted, checked, and what comes out of it.
+//! A checked batch of increments, and its outcome.
 //!
-//! [`Batch::decide`] is what `count.lua` does inside Redis; the tests ask the service with either.
+//! [`Batch::decide`] has the rules for the database, and `count.lua` has them again for Redis. The
+//! tests of the service run with both.
 
 use std::collections::BTreeMap;
 
 use admin_api::{SHARE_WHOLE, Total};
 
-/// Increments that are carried out in order and all at once.
+/// Increments that are carried out in order, in one atomic step.
 pub(crate) struct Batch {
     pub(crate) entries: Vec<Entry>,
-    /// Where one is not admitted, none is added.
+    /// `true` if no increment is added when one of them is not admitted.
     pub(crate) all_or_nothing: bool,
-    /// A batch of this name that was counted a short while ago is this one.
+    /// Identifies the batch, so that it is counted once even if it is sent again within
+    /// [`admin_api::BATCH_MEMORY`] seconds.
     pub(crate) id: Option<String>,
 }
 
 /// One checked increment.
 pub(crate) struct Entry {
-    /// The counter.
+    /// The name of the counter.
     pub(crate) counter: String,
     pub(crate) by: u64,
+    /// The maximum total with which the increment is added.
     pub(crate) limit: Option<u64>,
-    /// The counter of the window before, and the share of it that counts, in millionths.
+    /// The counter of the previous window, and the share of it that counts, in millionths.
     pub(crate) previous: Option<(String, u64)>,
-    /// When the counter may be forgotten, in milliseconds since 1970.
+    /// The time after which the counter may be deleted, in milliseconds since 1970.
     pub(crate) expires_at: i64,
 }
 
-/// What counters hold, by their names.
+/// The values of counters, by their names.
 pub(crate) type Counts = BTreeMap<String, u64>;
 
-/// What a batch comes to.
+/// The outcome of a batch.
 pub(crate) struct Outcome {
     pub(crate) totals: Vec<Total>,
-    /// What the counters hold now, those that have changed.
+    /// The new values of those counters that have changed.
     pub(crate) changed: Counts,
 }
 
 impl Batch {
-    /// Counts on top of `before`; a counter that is not in it is at zero.
+    /// Adds the increments to the counters of `before`. A counter that is not there is at zero.
     pub(crate) fn decide(&self, before: &Counts) -> Outcome {
         let at = |counts: &Counts, name: &str| {
             counts.get(name).or_else(|| before.get(name)).copied().unwrap_or(0)
@@ -71,13 +74,13 @@ impl Batch {
     }
 }
 
-/// That many millionths of a count, rounded down.
+/// Returns `share` millionths of `count`, rounded down.
 fn part(count: u64, share: u64) -> u64 {
     let product = u128::from(count).saturating_mul(u128::from(share));
     u64::try_from(product.checked_div(u128::from(SHARE_WHOLE)).unwrap_or(0)).unwrap_or(u64::MAX)
 }
 
-/// Totals as they are remembered: three numbers each, -1 for what is absent.
+/// Writes totals as text, to be remembered: three numbers for each, with -1 for an absent one.
 pub(crate) fn written(totals: &[Total]) -> String {
     let total = |Total { total, admitted, previous }: &Total| {
         let admitted = admitted.map_or(-1, i64::from);
@@ -87,7 +90,8 @@ pub(crate) fn written(totals: &[Total]) -> String {
     totals.iter().map(total).collect::<Vec<_>>().join(" ")
 }
 
-/// The totals of `entries` increments, if the text holds as many.
+/// Reads the totals of `entries` increments. Returns `None` if the text does not hold exactly
+/// those.
 pub(crate) fn read(text: &str, entries: usize) -> Option<Vec<Total>> {
     let numbers: Vec<i64> =
         text.split(' ').map(|word| word.parse().ok()).collect::<Option<Vec<_>>>()?;

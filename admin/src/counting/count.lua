@@ -1,7 +1,10 @@
--- Counts a batch in one step, as `Batch::decide` does. Numbers leave as text: Lua would write large ones as 1e+15.
--- KEYS: the batch ('' without a name), then for each entry its counter and the one before ('' where there is none).
--- ARGV: whether all or nothing (1, 0), how long to remember the batch (seconds), then for each entry what to add, the
--- limit (-1 without), the share of the window before in millionths, and when the counter ends (milliseconds).
+-- Counts a batch in one step, by the rules of `Batch::decide`. Returns the text of `batch::written`.
+-- Numbers are formatted explicitly, because Lua would write large ones as 1e+15.
+-- KEYS: the batch ('' without an id), then for each entry its counter and that of the previous window
+-- ('' without one).
+-- ARGV: 1 for all or nothing and else 0, the seconds to remember the batch, then for each entry the
+-- increment, the limit (-1 without one), the share of the previous window in millionths, and the end
+-- of the counter (milliseconds since 1970).
 local remembered = KEYS[1] ~= '' and redis.call('GET', KEYS[1])
 if remembered then return remembered end
 

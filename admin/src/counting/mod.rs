@@ -1,10 +1,10 @@
-//! Counting for the gateways: in Redis where there is one, in the database otherwise.
+//! Counters that gateways share: in Redis if one is given, otherwise in the database.
 //!
-//! | room         | what is in it                                                   |
-//! |--------------|-----------------------------------------------------------------|
-//! | `batch.rs`   | what is to be counted, checked, and what comes out              |
-//! | `redis.rs`   | counting in Redis, by `count.lua`                               |
-//! | `../store/counters.rs` | counting in the database                              |
+//! | module                 | contents                                              |
+//! |------------------------|-------------------------------------------------------|
+//! | `batch.rs`             | a checked batch of increments, and its outcome        |
+//! | `redis.rs`             | counters in Redis, by the script `count.lua`          |
+//! | `../store/counters.rs` | counters in the database                              |
 
 mod batch;
 mod redis;
@@ -16,23 +16,23 @@ use admin_api::Total;
 
 use crate::store::Store;
 
-/// Where counts are kept.
+/// The place where counters are kept.
 pub(crate) enum Counters {
     Database,
     Redis(Redis),
 }
 
-/// Nothing was counted, or nobody knows whether it was.
+/// The reasons for which a batch has no answer. It may have been counted or not.
 #[derive(Debug)]
 pub(crate) enum Failure {
     Database(sqlx::Error),
     Redis(::redis::RedisError),
-    /// An answer that is not ours.
+    /// A remembered answer that this service has not written.
     Unreadable,
 }
 
 impl Counters {
-    /// Counts a batch, once it is certain that it is counted.
+    /// Counts a batch, and returns once that is certain.
     pub(crate) async fn count(
         &self,
         store: &Store,
@@ -45,7 +45,7 @@ impl Counters {
         }
     }
 
-    /// Whether counts can be had; `database` is whether that one can.
+    /// `true` if counters can be reached. `database` is `true` if the database can be.
     pub(crate) async fn reachable(&self, database: bool) -> bool {
         match self {
             Self::Database => database,
@@ -53,7 +53,7 @@ impl Counters {
         }
     }
 
-    /// For people.
+    /// Returns the name of the place, for people. `database` is the name of the database.
     pub(crate) const fn engine_name(&self, database: &'static str) -> &'static str {
         match self {
             Self::Database => database,

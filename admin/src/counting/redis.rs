@@ -1,4 +1,4 @@
-//! Counting in Redis: one script, so that nobody comes between looking and adding.
+//! Counters in Redis: one script reads and adds, so that no other increment comes in between.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,24 +9,25 @@ use redis::{Client, Script};
 
 use super::{Batch, Failure, read};
 
-/// A gateway waits about as long for all of its question.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// The maximum time to connect or to answer. A gateway waits about as long for its whole request.
+const TIMEOUT: Duration = Duration::from_millis(800);
 
-/// A Redis server, connected when it is first needed, and again after it was away.
+/// A Redis server. The first use connects, and so does the first use after a lost connection.
 pub(crate) struct Redis {
     connection: ConnectionManager,
     script: Script,
 }
 
-/// The address is none of Redis. It is not repeated: it may hold a password.
+/// The error for an address that is none of Redis. It does not hold the address, which may hold a
+/// password.
 pub(crate) struct BadUrl;
 
 impl Redis {
-    /// Does not connect yet: counts may be away while everything else works.
+    /// Does not connect yet, because the service must start while Redis is away.
     pub(crate) fn new(url: &str) -> Result<Self, BadUrl> {
         let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(PATIENCE))
-            .set_response_timeout(Some(PATIENCE))
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT))
             .set_number_of_retries(0);
         let client = Client::open(url).map_err(|_| BadUrl)?;
         let connection =

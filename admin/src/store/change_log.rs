@@ -1,22 +1,23 @@
-//! The history of changes, its numbers and its epoch.
+//! The log of changes, its numbers and its epoch. Its state is one row of the table `ledger`.
 //!
-//! `seq` counts changes in the order of commits: every writer holds the ledger's row until it
-//! commits, so whoever sees a number sees all smaller ones.
+//! `seq` numbers changes in the order of commits: every writer holds the row of `ledger` until it
+//! commits, so a reader that sees a number has seen all smaller ones.
 //!
-//! `epoch` names the history that the numbers belong to. A reader that remembers `since` must be told
-//! when a backup was put back, even when the old database has meanwhile counted past that number. A
-//! database can be exchanged unnoticed only
+//! `epoch` names the history that the numbers belong to. A reader that continues after a number
+//! must learn that a backup was restored, even if the old database had counted beyond that number.
+//! A database can be replaced unnoticed in two ways:
 //!
-//! * while its engine is down. So the epoch changes when the engine starts: SQLite's engine is this
-//!   process; PostgreSQL's is known by its start time and by the identity of the database and of the
-//!   ledger's table, which every reader compares, so that all nodes agree and the restart of one node
-//!   changes nothing;
-//! * or under a running engine (`.restore`, `TRUNCATE` and `COPY`). PostgreSQL then gives the ledger
-//!   another table or file. For both, a process remembers the newest change that it handed out, with
-//!   its random mark, and looks for it the next time: if it is not there, this is another history.
+//! * While its engine is down. Therefore the epoch changes when the engine starts. SQLite's engine
+//!   is this process. PostgreSQL's engine is known by its start time, and by the identity of the
+//!   database and of the table `ledger`. Every reader compares them, so that all nodes agree, and
+//!   so that the restart of one node changes nothing.
+//! * Under a running engine (`.restore`, `TRUNCATE` and `COPY`). PostgreSQL then gives the table
+//!   another identity or file. For both databases, a process also remembers the newest change that
+//!   it gave to a reader, with its random mark, and looks for it the next time. If the change is
+//!   not there, the history is another one.
 //!
-//! A new epoch costs the gateways one refill of their caches, an old one trusted by mistake would
-//! leave deleted keys valid. Hence in doubt it changes.
+//! A new epoch costs each gateway one refill of its cache. An old epoch that is wrongly kept leaves
+//! deleted keys valid. Therefore the epoch changes in case of doubt.
 
 use admin_api::{Entity, Operation};
 use sqlx::Row;
@@ -24,29 +25,31 @@ use uuid::Uuid;
 
 use super::{Engine, Store, Tx};
 
-/// What a process remembers of the history that it handed out.
+/// The newest change that this process has given to a reader.
 #[derive(Debug, Clone)]
 pub(super) struct Seen {
     epoch: String,
     seq: i64,
+    /// The random mark of the transaction that made the change.
     mark: String,
 }
 
-/// The end of the history.
+/// The newest end of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) seq: i64,
     pub(crate) epoch: String,
 }
 
-/// What a reader gets who asks for what changed.
+/// The answer to a reader that asks for changes.
 pub(crate) enum Fetched {
     Changes(Vec<admin_api::Change>),
-    /// The history does not reach back that far, or it is another one.
+    /// The log does not reach back that far, or its history is another one.
     Reset,
 }
 
-/// Started at, in seconds: text of a timestamp would depend on a node's time zone.
+/// Reads what identifies PostgreSQL's engine. The start time is in seconds, because the text of a
+/// timestamp depends on a node's time zone.
 const POSTGRES_ENGINE: &str = "SELECT CAST(extract(epoch FROM pg_postmaster_start_time()) AS TEXT) \
      || '/' || CAST(d.oid AS TEXT) || '/' || CAST(c.oid AS TEXT) \
      || '/' || CAST(pg_relation_filenode(c.oid) AS TEXT) \
@@ -54,7 +57,8 @@ const POSTGRES_ENGINE: &str = "SELECT CAST(extract(epoch FROM pg_postmaster_star
      WHERE d.datname = current_database() AND c.oid = CAST('ledger' AS regclass)";
 
 impl Store {
-    /// Called once when the database was opened.
+    /// Starts a new epoch if the engine has started since the last time. It runs once, after the
+    /// database is opened.
     pub(super) async fn arrive(&self) -> sqlx::Result<()> {
         let mut tx = self.read().await?;
         let (epoch, stored) = tx.epoch_and_engine().await?;
@@ -69,9 +73,9 @@ impl Store {
         Ok(())
     }
 
-    /// Opens a reading transaction on a history that was verified, and tells where it ends.
+    /// Begins a transaction that reads, verifies the history, and returns its end.
     pub(crate) async fn head(&self) -> sqlx::Result<(Tx, Head)> {
-        // Twice at most: a history that was found to be new is trusted.
+        // Two attempts are enough: the first one starts a new epoch, if the history is another one.
         if let Some(found) = self.verified_head().await? {
             return Ok(found);
         }
@@ -81,8 +85,9 @@ impl Store {
         }
     }
 
+    /// Returns `None` after it has started a new epoch.
     async fn verified_head(&self) -> sqlx::Result<Option<(Tx, Head)>> {
-        // Taken before the transaction begins, so that its snapshot must contain it.
+        // This is read before the transaction begins, so that the transaction must see the change.
         let seen = self.seen.lock().map(|seen| seen.clone()).unwrap_or_default();
         let mut tx = self.read().await?;
         let (epoch, stored) = tx.epoch_and_engine().await?;
@@ -92,7 +97,7 @@ impl Store {
         };
         let known = match seen {
             Some(seen) if seen.epoch == epoch => tx.mark_of(seen.seq).await? == Some(seen.mark),
-            // Another node has noticed and changed the epoch.
+            // With another epoch, another node has noticed the new history.
             Some(_) | None => true,
         };
         if !same_engine || !known {
@@ -107,6 +112,7 @@ impl Store {
         Ok(Some((tx, head)))
     }
 
+    /// Remembers the change that a reader gets, unless a newer one of the same epoch is remembered.
     fn remember(&self, newer: Seen) {
         if let Ok(mut seen) = self.seen.lock() {
             let older = seen.as_ref().is_some_and(|s| s.epoch == newer.epoch && s.seq > newer.seq);
@@ -116,7 +122,7 @@ impl Store {
         }
     }
 
-    /// Starts a new epoch, unless somebody else has just done so.
+    /// Starts a new epoch after `epoch`, unless another node has just done so.
     async fn renew(&self, epoch: &str) -> sqlx::Result<()> {
         let mut tx = self.write().await?;
         let engine = match self.engine() {
@@ -134,6 +140,7 @@ impl Store {
 }
 
 impl Tx {
+    /// Returns the stored epoch, and the stored identity of PostgreSQL's engine.
     async fn epoch_and_engine(&mut self) -> sqlx::Result<(String, String)> {
         let row =
             sqlx::query("SELECT epoch, engine FROM ledger").fetch_one(self.connection()).await?;
@@ -151,7 +158,7 @@ impl Tx {
             .await
     }
 
-    /// The changes after `since`, oldest first.
+    /// Returns at most `limit` changes after the number `since`, oldest first.
     pub(crate) async fn changes(&mut self, since: i64, limit: i64) -> sqlx::Result<Fetched> {
         let oldest: Option<i64> =
             sqlx::query_scalar("SELECT min(seq) FROM changes").fetch_one(self.connection()).await?;
@@ -180,7 +187,7 @@ impl Tx {
         Ok(Fetched::Changes(changes.collect::<sqlx::Result<_>>()?))
     }
 
-    /// Writes down one change.
+    /// Adds one change to the log.
     pub(super) async fn note(
         &mut self,
         entity: Entity,
@@ -205,7 +212,8 @@ impl Tx {
         .map(drop)
     }
 
-    /// Writes down that what a gateway knows about each credential of `consumer` is no longer true.
+    /// Adds one change for each API key and JWT credential of `consumer`, because the answers about
+    /// them are no longer true.
     pub(super) async fn note_keys(&mut self, consumer: &str) -> sqlx::Result<()> {
         let credentials = [
             (

@@ -1,4 +1,4 @@
-//! Consumers: found by id, then username, then custom id.
+//! Consumers. A name is looked up as an id first, then as a username, then as a custom id.
 
 use admin_api::{Entity, Operation};
 use sqlx::Row;
@@ -19,12 +19,12 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    /// What it can be called besides its id.
+    /// The names of the consumer besides its id.
     fn names(&self) -> impl Iterator<Item = &str> {
         self.username.iter().chain(&self.custom_id).map(String::as_str)
     }
 
-    /// Whether a gateway would be told something else about it than about `other`.
+    /// `true` if answers to gateways about `self` and `other` differ.
     fn differs(&self, other: &Self) -> bool {
         (&self.username, &self.custom_id) != (&other.username, &other.custom_id)
     }
@@ -42,7 +42,7 @@ impl Consumer {
 }
 
 impl Tx {
-    /// The consumer that is called this.
+    /// Finds the consumer that has `name` as its id, its username or its custom id.
     pub(crate) async fn consumer(&mut self, name: &str) -> sqlx::Result<Option<Consumer>> {
         for column in ["id", "username", "custom_id"] {
             if let Some(found) = self.consumer_called(column, name).await? {
@@ -52,7 +52,8 @@ impl Tx {
         Ok(None)
     }
 
-    /// The consumer whose `column` (`id` in any case, `username` or `custom_id`) is what somebody wrote.
+    /// Finds the consumer whose `column` (`id`, `username` or `custom_id`) is `name`, as a client
+    /// has written it: an id may be in upper case, and no row is found for a NUL.
     pub(crate) async fn consumer_called(
         &mut self,
         column: &'static str,
@@ -67,7 +68,7 @@ impl Tx {
         }
     }
 
-    /// The consumer whose `column` (`id`, `username` or `custom_id`) is exactly this.
+    /// Finds the consumer whose `column` (`id`, `username` or `custom_id`) is exactly `value`.
     pub(crate) async fn consumer_by(
         &mut self,
         column: &'static str,
@@ -83,7 +84,7 @@ impl Tx {
         row.as_ref().map(Consumer::from_row).transpose()
     }
 
-    /// The consumers after `after`, oldest first.
+    /// Returns at most `size` consumers after `after`, oldest first.
     pub(crate) async fn consumers(
         &mut self,
         after: &Cursor,
@@ -101,7 +102,7 @@ impl Tx {
         rows.iter().map(Consumer::from_row).collect()
     }
 
-    /// How many consumers there are.
+    /// Returns the number of consumers.
     pub(crate) async fn count_consumers(&mut self) -> sqlx::Result<i64> {
         sqlx::query_scalar("SELECT count(*) FROM consumers").fetch_one(self.connection()).await
     }
@@ -158,7 +159,7 @@ impl Tx {
         self.note_names(Operation::Delete, [old, old]).await
     }
 
-    /// One change for each name that now means somebody else, or nobody.
+    /// Adds one change for each name that the consumer had or has.
     async fn note_names(
         &mut self,
         operation: Operation,

@@ -1,4 +1,4 @@
-//! Counting in the database, where there is no Redis.
+//! Counters in the database, where there is no Redis.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,8 @@ use super::{Store, Tx};
 use crate::counting::{Batch, Counts, Failure, read, written};
 
 impl Store {
-    /// Counts a batch; when this returns, it is durable.
+    /// Counts a batch, and returns after the commit. A batch with an id that is remembered gets the
+    /// remembered answer.
     pub(crate) async fn count(&self, batch: &Batch, now: i64) -> Result<Vec<Total>, Failure> {
         let mut tx = self.write_aside().await?;
         if let Some(id) = &batch.id
@@ -16,7 +17,8 @@ impl Store {
         {
             return read(&answer, batch.entries.len()).ok_or(Failure::Unreadable);
         }
-        // In the order of their names everywhere, so that no two nodes wait for each other.
+        // Every node locks counters in the order of their names, so that no two wait for each
+        // other.
         let mut added = BTreeMap::new();
         let mut looked_at = BTreeSet::new();
         for entry in &batch.entries {
@@ -50,7 +52,8 @@ impl Store {
 }
 
 impl Tx {
-    /// What a batch of this name was answered; if there was none, there is one from now on.
+    /// Returns the remembered answer to the batch `id`. Without one, reserves the id and returns
+    /// `None`.
     async fn remembered(&mut self, id: &str, now: i64) -> sqlx::Result<Option<String>> {
         sqlx::query("DELETE FROM counter_batches WHERE id = $1 AND expires_at <= $2")
             .bind(id.to_owned())
@@ -58,7 +61,8 @@ impl Tx {
             .execute(self.connection())
             .await?;
         let end = now.saturating_add_unsigned(BATCH_MEMORY.saturating_mul(1000));
-        // Whoever sends the same batch at the same time waits here for the other's commit.
+        // A request with the same batch at the same time waits here for the commit of the other
+        // one.
         let new = sqlx::query(
             "INSERT INTO counter_batches (id, answer, expires_at) VALUES ($1, '', $2) \
              ON CONFLICT (id) DO NOTHING",
@@ -76,6 +80,7 @@ impl Tx {
             .await
     }
 
+    /// Stores the answer to a batch whose id is reserved.
     async fn remember(&mut self, id: &str, answer: &str) -> sqlx::Result<()> {
         sqlx::query("UPDATE counter_batches SET answer = $1 WHERE id = $2")
             .bind(answer.to_owned())
@@ -85,7 +90,8 @@ impl Tx {
             .map(drop)
     }
 
-    /// What a counter holds; nobody else changes it until the commit.
+    /// Returns the value of a counter, and locks it until the commit. A new counter is 0. Its end
+    /// moves to `expires_at` if that is later.
     async fn held_counter(&mut self, name: &str, expires_at: i64) -> sqlx::Result<i64> {
         sqlx::query_scalar(
             "INSERT INTO counters (id, total, expires_at) VALUES ($1, 0, $2) \

@@ -1,4 +1,4 @@
-//! Opening either database so that a commit is durable.
+//! Opening SQLite or PostgreSQL so that a commit is durable.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,32 +11,33 @@ use sqlx::{AnyConnection, AnyPool};
 
 use super::{Engine, Store, migrations};
 
-/// FULL makes SQLite sync the log before a commit returns; without it a power cut may take
-/// acknowledged writes along.
+/// The settings of a SQLite connection. With `synchronous = FULL`, SQLite syncs its log before a
+/// commit returns; without it, a power cut may lose acknowledged writes.
 const SQLITE_SESSION: &str = "PRAGMA busy_timeout = 10000; PRAGMA foreign_keys = ON; \
      PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL;";
 
-/// A server that was set up with `synchronous_commit = off` would acknowledge what it may lose.
+/// The settings of a PostgreSQL connection. A server with `synchronous_commit = off` would
+/// acknowledge writes that it may lose.
 const POSTGRES_SESSION: &str = "SET application_name = 'gatehouse-admin'; \
      SET statement_timeout = '30s'; SET lock_timeout = '20s'; \
      SET idle_in_transaction_session_timeout = '60s'; \
      SELECT set_config('synchronous_commit', 'on', false) \
      WHERE current_setting('synchronous_commit') = 'off';";
 
-/// Why a database cannot be used.
+/// The reasons for which a database cannot be used.
 #[derive(Debug)]
 pub(crate) enum OpenError {
-    /// The URL is not one of ours.
+    /// The URL is wrong or names no usable file.
     Url(String),
-    /// The database was last used by a newer program.
+    /// The tables are of a newer version, `found`, than the newest that this program knows.
     Newer { found: i64, known: i64 },
-    /// The database says no.
+    /// The database returns an error.
     Database(sqlx::Error),
 }
 
 impl Store {
-    /// Opens the database at `url`, creating a SQLite file where there is none, and brings it up to
-    /// date.
+    /// Opens the database at `url` and brings its tables up to date. A missing SQLite file is
+    /// created. The log keeps the newest `history` changes.
     pub(crate) async fn open(url: &str, history: i64) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
         let (engine, url) = known(url)?;
@@ -52,13 +53,13 @@ impl Store {
         Ok(store)
     }
 
-    /// Waits for what is under way and lets go of the database.
+    /// Waits for statements under way and closes all connections.
     pub(crate) async fn close(&self) {
         self.writers.close().await;
         self.readers.close().await;
     }
 
-    /// For people.
+    /// Returns the name of the database's kind, for people.
     pub(crate) const fn engine_name(&self) -> &'static str {
         match self.engine {
             Engine::Sqlite => "sqlite",
@@ -71,7 +72,7 @@ impl Store {
     }
 }
 
-/// Tells the databases apart and completes the URL.
+/// Returns the kind of the database at `url`. It is an error if SQLite has no usable file.
 fn known(url: &str) -> Result<(Engine, String), OpenError> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return Ok((Engine::Postgres, url.to_owned()));
@@ -91,7 +92,8 @@ fn known(url: &str) -> Result<(Engine, String), OpenError> {
     Ok((Engine::Sqlite, url.to_owned()))
 }
 
-/// Creates the file so that only its owner can read it; the log beside it takes after it.
+/// Creates the file with access for its owner only. SQLite gives the log beside it the permissions
+/// of the file.
 fn private(file: &std::path::Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.create(true).append(true);

@@ -1,22 +1,23 @@
-//! Removing what has expired. Until then it only looks removed.
+//! Deleting expired rows. Readers ignore an expired row that is not deleted yet.
 
 use sqlx::{Any, AssertSqlSafe};
 
 use super::{Store, Tx};
 
-/// What ends by itself, without a word in the history: gateways know when.
+/// The tables whose rows expire without an entry in the log of changes: gateways know the time.
 const TABLES: [&str; 4] = ["sessions", "revocations", "counters", "counter_batches"];
 
-/// Short transactions, so that nobody waits long for us.
+/// The maximum number of rows in one transaction, so that other writers do not wait for long.
 const BATCH: i64 = 500;
 
 impl Store {
-    /// Removes what had expired at `now`; how much, by table.
+    /// Deletes the rows that have expired at `now`. Returns the number for each table with any.
     pub(crate) async fn sweep(&self, now: i64) -> sqlx::Result<Vec<(&'static str, u64)>> {
         let mut removed = vec![];
         for table in TABLES {
             let mut total: u64 = 0;
-            // A look before each: most of the time there is nothing to do, and then no writer waits.
+            // A read comes before each transaction: usually there is nothing to delete, and then no
+            // other writer waits.
             while self.read().await?.any_expired(table, now).await? {
                 let mut tx = self.write().await?;
                 total = total.saturating_add(tx.delete_some_expired(table, now).await?);
@@ -31,7 +32,7 @@ impl Store {
 }
 
 impl Tx {
-    /// How many rows of `table` have not expired at `now`.
+    /// Returns the number of rows of `table` that have not expired at `now`.
     pub(crate) async fn count_live(&mut self, table: &'static str, now: i64) -> sqlx::Result<i64> {
         let statement = format!("SELECT count(*) FROM {table} WHERE expires_at > $1");
         sqlx::query_scalar::<Any, i64>(AssertSqlSafe(statement))
@@ -47,7 +48,8 @@ impl Tx {
     }
 
     async fn delete_some_expired(&mut self, table: &'static str, now: i64) -> sqlx::Result<u64> {
-        // The condition again outside: a counter may have been prolonged since it was found.
+        // The outer condition is needed, because a counter may have been prolonged since the inner
+        // one was true.
         let statement = format!(
             "DELETE FROM {table} WHERE expires_at <= $1 AND id IN \
              (SELECT id FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)"

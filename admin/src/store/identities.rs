@@ -1,4 +1,4 @@
-//! Who an API key or a name belongs to.
+//! The consumers behind API keys, JWT credentials and names.
 
 use admin_api::{Credential, Holder, Identity, KEY_AUTH};
 use sqlx::Row;
@@ -7,7 +7,7 @@ use sqlx::any::AnyRow;
 use super::{Consumer, Cursor, JwtSecret, Tx};
 
 impl Tx {
-    /// Whose API key it is, unless it has expired at `now`.
+    /// Returns the consumer of the API key with this digest, unless the key has expired at `now`.
     pub(crate) async fn key_identity(
         &mut self,
         digest: &str,
@@ -36,7 +36,8 @@ impl Tx {
         }))
     }
 
-    /// Whose JWT credential has this key, and the credential as it is stored.
+    /// Returns the consumer of the JWT credential with this key, and the credential as it is
+    /// stored.
     pub(crate) async fn jwt_identity(
         &mut self,
         key: &str,
@@ -48,7 +49,7 @@ impl Tx {
         Ok(Some((self.consumer_identity(consumer).await?, secret)))
     }
 
-    /// What a gateway needs to know about a consumer.
+    /// Returns what a gateway needs to know about a consumer.
     pub(crate) async fn consumer_identity(&mut self, consumer: Consumer) -> sqlx::Result<Identity> {
         let groups = self.groups(&consumer.id).await?;
         let Consumer { id, username, custom_id, .. } = consumer;
@@ -62,7 +63,8 @@ impl Tx {
         })
     }
 
-    /// The API keys after `after`, oldest first, with the position of each.
+    /// Returns at most `size` API keys that have not expired at `now`, after `after`, oldest first,
+    /// with the position of each.
     pub(crate) async fn holders(
         &mut self,
         now: i64,
@@ -91,7 +93,7 @@ impl Tx {
         Ok(page)
     }
 
-    /// One question for the groups of a whole page.
+    /// Adds the groups of each consumer to a page, with one statement for all of them.
     async fn add_groups(
         &mut self,
         after: &Cursor,
@@ -120,8 +122,9 @@ impl Tx {
         Ok(())
     }
 
+    /// Returns the groups of a consumer, sorted.
     async fn groups(&mut self, consumer: &str) -> sqlx::Result<Vec<String>> {
-        // Sorted here: the order of text differs between databases and their locales.
+        // They are sorted here, because the order of text depends on the database and its locale.
         let mut groups: Vec<String> =
             sqlx::query_scalar("SELECT group_name FROM acls WHERE consumer_id = $1")
                 .bind(consumer.to_owned())

@@ -1,4 +1,4 @@
-//! JWT credentials: what a consumer's tokens are verified with.
+//! JWT credentials, with which a consumer's tokens are verified.
 
 use admin_api::{Entity, Operation};
 use sqlx::any::AnyRow;
@@ -12,29 +12,31 @@ use crate::vault::{PLAIN, SEALED, SealError, Vault};
 pub(crate) struct JwtSecret {
     pub(crate) id: String,
     pub(crate) consumer_id: String,
-    /// What the key claim of a token holds.
+    /// The value of the key claim in a token.
     pub(crate) key: String,
     pub(crate) algorithm: String,
-    /// As the vault gave it out.
+    /// The secret as [`Vault::seal`] returned it.
     pub(crate) secret: Option<String>,
-    /// PEM.
+    /// The public key as PEM, whatever the algorithm.
     pub(crate) rsa_public_key: Option<String>,
     /// A JSON list.
     pub(crate) tags: Option<String>,
+    /// Milliseconds since 1970.
     pub(crate) created_at: i64,
 }
 
 const COLUMNS: &str =
     "id, consumer_id, jwt_key, algorithm, secret, rsa_public_key, tags, created_at";
 
-/// Why the stored secrets cannot be used.
+/// The reasons for which the stored secrets cannot be used.
 pub(crate) enum SecretsError {
     Vault(SealError),
     Database(sqlx::Error),
 }
 
 impl Store {
-    /// Seals what was stored before there was a key, and refuses secrets that cannot be opened.
+    /// Seals the secrets that were stored without a key, and returns their number. It is an error
+    /// if a sealed secret cannot be unsealed.
     pub(crate) async fn seal_secrets(&self, vault: &Vault) -> Result<usize, SecretsError> {
         let mut tx = self.read().await?;
         for (id, secret) in tx.secrets_like(SEALED, 1).await? {
@@ -65,7 +67,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Those of one consumer or of all, after `after`, oldest first.
+    /// Returns at most `size` credentials of one consumer or of all, after `after`, oldest first.
     pub(crate) async fn jwt_secrets(
         &mut self,
         consumer: Option<&str>,
@@ -88,7 +90,7 @@ impl Tx {
         rows.iter().map(JwtSecret::from_row).collect()
     }
 
-    /// The one whose `column` (`id` or `jwt_key`) is exactly this.
+    /// Finds the credential whose `column` (`id` or `jwt_key`) is exactly `value`.
     pub(crate) async fn jwt_secret_by(
         &mut self,
         column: &'static str,
@@ -157,7 +159,7 @@ impl Tx {
         self.note(Entity::JwtSecrets, Operation::Delete, &old.consumer_id, &old.key).await
     }
 
-    /// Deletes everything that belongs to `consumer`.
+    /// Deletes all JWT credentials of `consumer`.
     pub(super) async fn delete_jwt_secrets_of(&mut self, consumer: &str) -> sqlx::Result<()> {
         loop {
             let some = self.jwt_secrets(Some(consumer), &Cursor::start(), 1000).await?;
@@ -170,7 +172,8 @@ impl Tx {
         }
     }
 
-    /// Id and stored secret of some whose stored secret begins like this.
+    /// Returns the ids and the stored secrets of at most `limit` credentials whose stored secret
+    /// has the prefix `beginning`.
     async fn secrets_like(
         &mut self,
         beginning: &str,

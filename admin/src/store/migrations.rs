@@ -1,9 +1,9 @@
-//! Bringing the tables up to date: under a lock, in one transaction, each step once.
+//! Bringing the tables up to date: under a lock, in one transaction, with each step once.
 
 use super::database::OpenError;
 use super::{Engine, Store};
 
-/// Never change a step that was released; add one.
+/// The steps by version. A released step must never change; add a new one.
 const STEPS: [(i64, &str); 4] = [
     (1, include_str!("../../migrations/0001_consumers_and_what_belongs_to_them.sql")),
     (2, include_str!("../../migrations/0002_jwt_credentials.sql")),
@@ -11,15 +11,16 @@ const STEPS: [(i64, &str); 4] = [
     (4, include_str!("../../migrations/0004_session_metadata.sql")),
 ];
 
-/// Any number that nobody else uses as an advisory lock.
+/// Takes an advisory lock. The number is arbitrary; no other program may use it in this database.
 const LOCK: &str = "SELECT count(*) FROM pg_advisory_xact_lock(7246174)";
 
 const REGISTER: &str =
     "CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY, name TEXT)";
 
+/// Runs the steps that the database does not have yet.
 pub(super) async fn run(store: &Store) -> Result<(), OpenError> {
     let mut tx = match store.engine() {
-        // Several nodes may start at once: the second one waits here and finds everything done.
+        // If several nodes start at once, the second one waits here and then finds all steps done.
         Engine::Sqlite => store.writers.begin_with("BEGIN IMMEDIATE").await?,
         Engine::Postgres => {
             let mut tx = store.writers.begin().await?;

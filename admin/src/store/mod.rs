@@ -1,21 +1,21 @@
-//! Everything that is kept: SQLite in one file, or PostgreSQL for several nodes.
+//! The database: SQLite in one file, or PostgreSQL for several nodes.
 //!
-//! | room            | what is in it                                               |
-//! |-----------------|-------------------------------------------------------------|
-//! | `database.rs`   | opening either database so that a commit is durable         |
-//! | `migrations.rs` | bringing its tables up to date                              |
-//! | `transaction.rs`| reading at one point in time, writing one after another     |
-//! | `change_log.rs` | the history of changes, its numbers and its epoch           |
-//! | `consumers.rs`  | consumers                                                   |
-//! | `owned.rs`      | what belongs to a consumer: groups, App IDs, API keys       |
-//! | `jwt_secrets.rs`| JWT credentials                                             |
-//! | `identities.rs` | who an API key or a name belongs to                         |
-//! | `sessions.rs`   | sessions and revocations, for the gateways                  |
-//! | `subjects.rs`   | whom sessions are for, for an operator                      |
-//! | `counters.rs`   | counting, where there is no Redis                           |
-//! | `expiry.rs`     | removing what has expired                                   |
+//! | module           | contents                                                    |
+//! |------------------|-------------------------------------------------------------|
+//! | `database.rs`    | opening either database so that a commit is durable         |
+//! | `migrations.rs`  | bringing its tables up to date                              |
+//! | `transaction.rs` | transactions: reading at one point in time, one writer      |
+//! | `change_log.rs`  | the log of changes, its numbers and its epoch               |
+//! | `consumers.rs`   | consumers                                                   |
+//! | `owned.rs`       | groups, App IDs and API keys of consumers                   |
+//! | `jwt_secrets.rs` | JWT credentials of consumers                                |
+//! | `identities.rs`  | the consumers behind credentials and names                  |
+//! | `sessions.rs`    | sessions and revocations, for gateways                      |
+//! | `subjects.rs`    | the subjects of sessions, for operators                     |
+//! | `counters.rs`    | counters, where there is no Redis                           |
+//! | `expiry.rs`      | deleting expired rows                                       |
 //!
-//! The statements are the same text for both databases.
+//! SQLite and PostgreSQL run one text of each statement.
 
 mod change_log;
 mod consumers;
@@ -44,50 +44,54 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sqlx::AnyPool;
 
-/// Which database it is, where that makes a difference.
+/// The kind of the database, where that makes a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
     Sqlite,
     Postgres,
 }
 
-/// An open database, up to date.
+/// An open database with current tables.
 pub(crate) struct Store {
     engine: Engine,
     readers: AnyPool,
-    /// On SQLite a single connection: writers wait here, in order, rather than for the file's lock.
+    /// On SQLite a single connection, for which writers wait in order. Waiting for the lock of the
+    /// file has no order.
     writers: AnyPool,
-    /// How many changes are kept.
+    /// The number of changes that the log keeps.
     history: i64,
-    /// The newest change that was ever handed out; see `change_log.rs`.
+    /// The newest change that this process has given to a reader; see `change_log.rs`.
     seen: Mutex<Option<change_log::Seen>>,
 }
 
-/// A position in a list that is ordered by age.
+/// A position in a list that is ordered by age: that of an item, between those of its neighbours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cursor {
+    /// Milliseconds since 1970.
     pub(crate) created_at: i64,
     pub(crate) id: String,
 }
 
-/// Milliseconds since 1970.
+/// Returns the time in milliseconds since 1970.
 pub(crate) fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// When something new was created: [`now`], but later than anything else that this process has created, so that
-/// lists, which are ordered by age, grow at their end.
+/// Returns the time of creation for a new item, in milliseconds since 1970.
+///
+/// That is [`now`], or a later time if this process has created another item in the same
+/// millisecond: lists are ordered by age, and must grow at their end.
 pub(crate) fn stamp() -> i64 {
     static LAST: AtomicI64 = AtomicI64::new(0);
     let now = now();
     let later = |last: i64| Some(now.max(last.saturating_add(1)));
-    // The closure always gives a value, so this always is the one before.
+    // The closure always returns a value, so the result is always the previous time.
     let last = LAST.fetch_update(Ordering::SeqCst, Ordering::SeqCst, later).unwrap_or_default();
     now.max(last.saturating_add(1))
 }
 
-/// Whether any row can hold `text`: PostgreSQL refuses a NUL even in a question.
+/// `true` if a row can hold `text`. PostgreSQL refuses a NUL even in a query.
 fn storable(text: &str) -> bool {
     !text.contains('\0')
 }

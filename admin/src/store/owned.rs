@@ -1,4 +1,4 @@
-//! What belongs to a consumer: groups, App IDs, API keys.
+//! Groups, App IDs and API keys of consumers.
 
 use admin_api::{Entity, Operation};
 use sqlx::any::AnyRow;
@@ -6,7 +6,7 @@ use sqlx::{Any, AssertSqlSafe, Row};
 
 use super::{Cursor, Store, Tx, storable};
 
-/// The kinds of things that belong to a consumer.
+/// The kinds of items, each with a table of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Acl,
@@ -14,20 +14,22 @@ pub(crate) enum Kind {
     Key,
 }
 
-/// Something that belongs to a consumer, as it is stored.
+/// An item of a consumer, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Owned {
     pub(crate) id: String,
     pub(crate) consumer_id: String,
-    /// The group, the App ID, or the digest of the API key.
+    /// The group, the App ID, or the SHA-256 digest of the API key.
     pub(crate) value: String,
     /// A JSON list.
     pub(crate) tags: Option<String>,
+    /// Milliseconds since 1970.
     pub(crate) created_at: i64,
+    /// Milliseconds since 1970, or `None` for ever.
     pub(crate) expires_at: Option<i64>,
 }
 
-/// Which ones; what is `None` does not matter.
+/// A selection of items. An item must have every value that is not `None`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
     pub(crate) id: Option<String>,
@@ -36,10 +38,11 @@ pub(crate) struct Filter {
 }
 
 impl Kind {
-    /// Keys first: once they are gone, the other changes of a consumer no longer name each of them.
+    /// All kinds, in the order in which a consumer's items are deleted. Keys come first, because a
+    /// change of a group adds a change for each key that still exists.
     pub(crate) const ALL: [Self; 3] = [Self::Key, Self::Acl, Self::AppId];
 
-    /// The table, which is also the name in `/changes`.
+    /// Returns the name of the table, which is also the entity in `/changes`.
     pub(crate) const fn table(self) -> &'static str {
         match self {
             Self::Acl => "acls",
@@ -48,6 +51,7 @@ impl Kind {
         }
     }
 
+    /// Returns the column that holds [`Owned::value`].
     const fn column(self) -> &'static str {
         match self {
             Self::Acl => "group_name",
@@ -66,12 +70,12 @@ impl Kind {
 }
 
 impl Store {
-    /// Deletes the API keys that have expired at `now`, and tells how many.
+    /// Deletes the API keys that have expired at `now`, and returns their number.
     pub(crate) async fn delete_expired(&self, now: i64) -> sqlx::Result<usize> {
         let mut total: usize = 0;
         loop {
-            // Short transactions, and a look before each: most of the time there is nothing to do,
-            // and then nobody should wait for us.
+            // Transactions are short, and a read comes before each: usually there is nothing to
+            // delete, and then no other writer waits.
             if self.read().await?.expired(now).await?.is_empty() {
                 return Ok(total);
             }
@@ -86,7 +90,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Those that match and have not expired at `now`, after `after`, oldest first.
+    /// Returns at most `size` items that match and have not expired at `now`, after `after`, oldest
+    /// first.
     pub(crate) async fn list_owned(
         &mut self,
         kind: Kind,
@@ -115,7 +120,7 @@ impl Tx {
         rows.iter().map(Owned::from_row).collect()
     }
 
-    /// How many match and have not expired at `now`.
+    /// Returns the number of items that match and have not expired at `now`.
     pub(crate) async fn count(
         &mut self,
         kind: Kind,
@@ -123,7 +128,7 @@ impl Tx {
         now: i64,
     ) -> sqlx::Result<i64> {
         let (condition, values) = filter.condition(kind);
-        // The numbering of the parameters is that of a page.
+        // The parameters have the numbers of `list_owned`, since `condition` begins at `$5`.
         let statement = format!(
             "SELECT count(*) FROM {} \
              WHERE (expires_at IS NULL OR expires_at > $1) AND (created_at, id) > ($2, $3) \
@@ -142,7 +147,7 @@ impl Tx {
         query.fetch_one(self.connection()).await
     }
 
-    /// The one that matches, if it has not expired at `now`.
+    /// Returns the oldest item that matches and has not expired at `now`.
     pub(crate) async fn find_owned(
         &mut self,
         kind: Kind,
@@ -212,7 +217,7 @@ impl Tx {
         self.note_owned(kind, Operation::Delete, old).await
     }
 
-    /// Deletes everything of one kind that belongs to `consumer`, expired or not.
+    /// Deletes all items of one kind of `consumer`, expired or not.
     pub(super) async fn delete_all_of(&mut self, kind: Kind, consumer: &str) -> sqlx::Result<()> {
         let filter = Filter { consumer_id: Some(consumer.to_owned()), ..Filter::default() };
         loop {
@@ -226,7 +231,7 @@ impl Tx {
         }
     }
 
-    /// Some of the API keys that have expired at `now`.
+    /// Returns at most 500 API keys that have expired at `now`.
     async fn expired(&mut self, now: i64) -> sqlx::Result<Vec<Owned>> {
         let rows = sqlx::query(
             "SELECT id, consumer_id, digest AS value, tags, created_at, expires_at \
@@ -245,7 +250,7 @@ impl Tx {
         it: &Owned,
     ) -> sqlx::Result<()> {
         self.note(kind.entity(), operation, &it.consumer_id, &it.value).await?;
-        // Groups are part of the answer about each API key.
+        // The answer about each credential contains the groups of its consumer.
         if kind == Kind::Acl { self.note_keys(&it.consumer_id).await } else { Ok(()) }
     }
 }
@@ -253,7 +258,7 @@ impl Tx {
 // === Filter ===
 
 impl Filter {
-    /// SQL to append, with parameters from `$5` on.
+    /// Returns SQL to append to a condition, and the values of its parameters from `$5` on.
     fn condition(&self, kind: Kind) -> (String, Vec<String>) {
         let (mut condition, mut values) = (String::new(), Vec::new());
         let columns =
@@ -286,7 +291,7 @@ impl Owned {
 // === Cursor ===
 
 impl Cursor {
-    /// Before everything.
+    /// The position before all items.
     pub(crate) const fn start() -> Self {
         Self { created_at: i64::MIN, id: String::new() }
     }

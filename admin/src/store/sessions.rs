@@ -1,4 +1,4 @@
-//! Sessions that the gateways keep here, and revocations of those that they do not.
+//! Sessions that gateways store here, and revocations of sessions that are stored elsewhere.
 
 use admin_api::{Entity, Metadata, Operation};
 use sqlx::Row;
@@ -8,19 +8,20 @@ use super::Tx;
 
 /// A session as it is stored.
 pub(crate) struct Session {
-    /// Base64 of what a gateway has sealed.
+    /// Base64 of data that a gateway has sealed.
     pub(crate) data: String,
+    /// Milliseconds since 1970.
     pub(crate) expires_at: i64,
 }
 
 impl Tx {
-    /// The session, unless it has expired at `now`.
+    /// Returns the session, unless it has expired at `now`.
     pub(crate) async fn session(&mut self, id: &str, now: i64) -> sqlx::Result<Option<Session>> {
         Ok(self.stored_session(id).await?.filter(|session| session.expires_at > now))
     }
 
-    /// Keeps a session, and whom it is for. One that gateways may have in their caches is in the history if they
-    /// must forget it.
+    /// Stores a session and its metadata, or replaces them. The log of changes gets an entry if
+    /// gateways may have an outdated session in their caches.
     pub(crate) async fn put_session(
         &mut self,
         id: &str,
@@ -52,7 +53,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Lets a session end at `expires_at` if it would end later; the session as it is then.
+    /// Shortens a session that would end after `expires_at`, and returns it. Returns `None` if
+    /// there is no session at `now`.
     pub(crate) async fn shorten_session(
         &mut self,
         id: &str,
@@ -72,7 +74,7 @@ impl Tx {
         Ok(Some(Session { expires_at, ..session }))
     }
 
-    /// Ends a session; nothing happens if there is none.
+    /// Deletes a session, if it exists.
     pub(crate) async fn delete_session(&mut self, id: &str) -> sqlx::Result<()> {
         let gone = sqlx::query("DELETE FROM sessions WHERE id = $1")
             .bind(id.to_owned())
@@ -85,12 +87,13 @@ impl Tx {
         Ok(())
     }
 
-    /// Until when a session is revoked, if it is at `now`.
+    /// Returns the end of a revocation, if the session is revoked at `now`.
     pub(crate) async fn revocation(&mut self, id: &str, now: i64) -> sqlx::Result<Option<i64>> {
         Ok(self.stored_revocation(id).await?.filter(|expires_at| *expires_at > now))
     }
 
-    /// Revokes a session until `expires_at` at least; until when it is revoked then.
+    /// Revokes a session until `expires_at`, or until the end of an existing revocation if that is
+    /// later. Returns the end.
     pub(crate) async fn revoke(
         &mut self,
         id: &str,
@@ -110,7 +113,7 @@ impl Tx {
             .bind(id.to_owned())
             .execute(self.connection())
             .await?;
-        // Gateways remember for a while that it was not revoked.
+        // Gateways cache that a session is not revoked, so a new revocation is a change too.
         let operation =
             if old.is_some_and(|old| old > now) { Operation::Update } else { Operation::Create };
         self.note(Entity::Revocations, operation, "", id).await?;

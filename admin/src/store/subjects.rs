@@ -1,4 +1,4 @@
-//! Whom sessions are for, as far as the gateways tell.
+//! The subjects of sessions, as far as gateways have stored them.
 
 use admin_api::{Entity, Metadata, Operation};
 use sqlx::any::AnyRow;
@@ -8,16 +8,16 @@ use uuid::Uuid;
 use super::change_log::{entity_name, operation_name};
 use super::{Cursor, Tx, stamp};
 
-/// Whose sessions are meant.
+/// A selection of sessions.
 pub(crate) struct Who {
     pub(crate) subject: String,
-    /// Only those that are good there.
+    /// Selects only sessions for this audience.
     pub(crate) audience: Option<String>,
 }
 
-/// What is known of a session.
+/// One entry of a session's metadata.
 pub(crate) struct Noted {
-    /// Of this entry; a session has one for each audience.
+    /// The id of the entry; a session has one for each audience.
     pub(crate) id: String,
     pub(crate) session_id: String,
     pub(crate) audience: String,
@@ -27,7 +27,7 @@ pub(crate) struct Noted {
 }
 
 impl Who {
-    /// What has to be true of an entry, and the values for it, numbered from `first`.
+    /// Returns an SQL condition on an entry, and the values of its parameters from `$first` on.
     fn condition(&self, first: u8) -> (String, Vec<String>) {
         let subject = format!("subject = ${first}");
         match &self.audience {
@@ -41,7 +41,7 @@ impl Who {
 }
 
 impl Tx {
-    /// Notes whom a new session is for.
+    /// Stores the metadata of a new session.
     pub(super) async fn put_metadata(
         &mut self,
         session: &str,
@@ -63,7 +63,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Forgets whom a session is for.
+    /// Deletes the metadata of a session.
     pub(super) async fn delete_metadata(&mut self, session: &str) -> sqlx::Result<()> {
         sqlx::query("DELETE FROM session_metadata WHERE session_id = $1")
             .bind(session.to_owned())
@@ -72,7 +72,8 @@ impl Tx {
             .map(drop)
     }
 
-    /// A page of the sessions that have not expired at `now`.
+    /// Returns at most `size` entries of sessions that have not expired at `now`, after `after`,
+    /// oldest first.
     pub(crate) async fn sessions_of(
         &mut self,
         who: &Who,
@@ -99,7 +100,7 @@ impl Tx {
         rows.iter().map(Noted::from_row).collect()
     }
 
-    /// Ends them all; each is in the history, as if it had been ended alone.
+    /// Deletes the selected sessions, with a change in the log for each.
     pub(crate) async fn end_sessions_of(&mut self, who: &Who) -> sqlx::Result<()> {
         let (condition, values) = who.condition(5);
         let statement = format!(

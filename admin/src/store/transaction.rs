@@ -1,4 +1,4 @@
-//! Reading at one point in time, writing one after another.
+//! Transactions: each reads at one point in time, and only one writes at a time.
 
 use sqlx::{Any, AnyConnection, Transaction};
 use uuid::Uuid;
@@ -7,23 +7,25 @@ use super::{Engine, Store};
 
 /// A transaction that knows the newest change at its point in time.
 ///
-/// Dropped without [`Tx::commit`], it changes nothing.
+/// A transaction that is dropped without [`Tx::commit`] changes nothing.
 pub(crate) struct Tx {
     inner: Transaction<'static, Any>,
-    /// The newest change, those of this transaction included.
+    /// The number of the newest change, including those of this transaction.
     pub(super) seq: i64,
-    /// The newest change when the transaction began.
+    /// The number of the newest change when the transaction began.
     began: i64,
-    /// Random: tells the changes of this transaction from those of another history.
+    /// A random text that distinguishes the changes of this transaction from changes with the same
+    /// numbers in another history.
     pub(super) mark: String,
+    /// The number of changes that the log keeps.
     history: i64,
 }
 
 impl Store {
-    /// Looks at the database as it is now: later reads of the transaction see the same state.
+    /// Begins a transaction that reads the present state. Later reads of it see no other writes.
     pub(crate) async fn read(&self) -> sqlx::Result<Tx> {
         let inner = match self.engine() {
-            // In WAL mode the first read fixes the state.
+            // In WAL mode, the first read of a transaction fixes the state that it sees.
             Engine::Sqlite => self.readers.begin().await?,
             Engine::Postgres => {
                 let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -33,15 +35,15 @@ impl Store {
         self.transaction(inner, "SELECT seq FROM ledger").await
     }
 
-    /// Waits until nobody else writes, on any node. What this transaction finds stays true until it
-    /// commits, so a look before an insert is enough.
+    /// Waits until no other transaction writes, on any node. What this transaction finds stays true
+    /// until it commits, so looking for a conflict before an insert is enough.
     pub(crate) async fn write(&self) -> sqlx::Result<Tx> {
         let (inner, newest) = match self.engine() {
             Engine::Sqlite => {
                 (self.writers.begin_with("BEGIN IMMEDIATE").await?, "SELECT seq FROM ledger")
             }
             Engine::Postgres => {
-                // Said in full: a server may have been given another default.
+                // Both modes are explicit, because a server may have other defaults.
                 let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
                 (self.writers.begin_with(begin).await?, "SELECT seq FROM ledger FOR UPDATE")
             }
@@ -49,8 +51,8 @@ impl Store {
         self.transaction(inner, newest).await
     }
 
-    /// Writes what the history says nothing about. On PostgreSQL nobody waits for it but those who want the same
-    /// rows; the transaction must not note a change.
+    /// Begins a transaction that writes only what is not in the log of changes: it must not call
+    /// [`Tx::note`]. On PostgreSQL, only writers of the same rows wait for it.
     pub(super) async fn write_aside(&self) -> sqlx::Result<Tx> {
         let begin = match self.engine() {
             Engine::Sqlite => "BEGIN IMMEDIATE",
@@ -60,6 +62,7 @@ impl Store {
         self.transaction(inner, "SELECT seq FROM ledger").await
     }
 
+    /// Completes a transaction. The statement `newest` reads the number of the newest change.
     async fn transaction(
         &self,
         mut inner: Transaction<'static, Any>,
@@ -72,7 +75,7 @@ impl Store {
 }
 
 impl Tx {
-    /// The newest change at this point in time.
+    /// Returns the number of the newest change, including those of this transaction.
     pub(crate) const fn seq(&self) -> u64 {
         self.seq.unsigned_abs()
     }
@@ -81,7 +84,8 @@ impl Tx {
         &mut self.inner
     }
 
-    /// Returns when everything is durable.
+    /// Commits, and removes changes from the log beyond its length. Everything is durable when this
+    /// returns.
     pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
         if self.seq != self.began {
             sqlx::query("UPDATE ledger SET seq = $1")
