@@ -44,8 +44,8 @@ impl AppIdFlow {
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = &self.config;
         let identity = match arrival(request, &config.common) {
-            Arrival::Pass => return decided(Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
+            Arrival::Pass => return decided(Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
             Arrival::Judge(None) => return decided(refuse(401, "Unauthorized")),
             Arrival::Judge(Some(identity)) => identity,
         };
@@ -63,7 +63,7 @@ impl AppIdFlow {
         let mut mapped = config.mapped(&identity.id, identity.username.as_deref()).peekable();
         let is_mapped = mapped.peek().is_some();
         if mapped.any(|id| id.as_bytes() == app_id) {
-            return decided(Step::Forward(edits));
+            return decided(Step::forward(edits));
         }
         let claim =
             Claim { consumer: identity.id.clone(), app_id: app_id.to_vec(), is_mapped, edits };
@@ -71,7 +71,7 @@ impl AppIdFlow {
             return decided(self.nothing(&claim));
         }
         let key = of_consumer(&claim.consumer);
-        (State::AskedForAll(claim), Step::Find(key, Vec::new()))
+        (State::AskedForAll(claim), Step::find(key))
     }
 
     /// All App IDs of the consumer are here.
@@ -83,12 +83,12 @@ impl AppIdFlow {
         };
         match AppIds::decode(&value) {
             Some(AppIds::List(list)) if contains(list, &claim.app_id) => {
-                decided(Step::Forward(claim.edits))
+                decided(Step::forward(claim.edits))
             }
             Some(AppIds::List(_)) => decided(self.invalid()),
             Some(AppIds::Many) => {
                 let key = one(&claim.consumer, &claim.app_id);
-                (State::AskedForOne(claim), Step::Find(key, Vec::new()))
+                (State::AskedForOne(claim), Step::find(key))
             }
             None => decided(self.unavailable(claim)),
         }
@@ -97,7 +97,7 @@ impl AppIdFlow {
     /// Whether this one App ID belongs to the consumer is known.
     fn judge_one(&self, claim: Claim, found: Result<Finding, Unavailable>) -> Step {
         match found {
-            Ok(Finding::Value(_)) => Step::Forward(claim.edits),
+            Ok(Finding::Value(_)) => Step::forward(claim.edits),
             Ok(Finding::Nothing) => self.invalid(),
             Err(Unavailable) => self.unavailable(claim),
         }
@@ -116,7 +116,7 @@ impl AppIdFlow {
 
     fn unavailable(&self, claim: Claim) -> Step {
         if self.config.fail_open {
-            Step::Forward(claim.edits)
+            Step::forward(claim.edits)
         } else {
             refuse(503, "Service unavailable")
         }
@@ -147,7 +147,7 @@ fn decided(step: Step) -> (State, Step) {
 }
 
 fn refuse(status: u16, message: impl Into<std::borrow::Cow<'static, str>>) -> Step {
-    Step::Reply(Reply::message(status, message))
+    Step::reply(Reply::message(status, message))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use super::*;
 use crate::app_ids::encode;
 use crate::config::tests::config;
-use exchange::{Body, Head};
+use exchange::{Body, Head, Then};
 
 const ADMIN: &str = r#"{"admin":{"upstream":"admin"}}"#;
 const ANA: &str = r#"{"id":"1","username":"ana"}"#;
@@ -26,7 +26,9 @@ fn found(ids: &[&str]) -> Event {
 
 fn refusal(step: &Step) -> (u16, &str) {
     match step {
-        Step::Reply(Reply { status, body: Body::Message(message), .. }) => (*status, message),
+        Step { then: Then::Reply(Reply { status, body: Body::Message(message), .. }), .. } => {
+            (*status, message)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -34,8 +36,8 @@ fn refusal(step: &Step) -> (u16, &str) {
 #[test]
 fn an_app_id_of_the_consumers_own_passes() {
     let mut flow = flow(ADMIN);
-    assert_eq!(flow.on(request(Some(ANA), &[b" Portal "])), Step::Find(of_consumer("1"), vec![]));
-    assert_eq!(flow.on(found(&["NTP", "Portal"])), Step::Forward(vec![]));
+    assert_eq!(flow.on(request(Some(ANA), &[b" Portal "])), Step::find(of_consumer("1")));
+    assert_eq!(flow.on(found(&["NTP", "Portal"])), Step::forward(vec![]));
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn each_refusal_has_its_status_and_its_words() {
 fn the_same_app_id_twice_is_one() {
     let mut flow = flow(ADMIN);
     flow.on(request(Some(ANA), &[b"Portal", b"Portal "]));
-    assert_eq!(flow.on(found(&["Portal"])), Step::Forward(vec![]));
+    assert_eq!(flow.on(found(&["Portal"])), Step::forward(vec![]));
 }
 
 #[test]
@@ -92,7 +94,7 @@ fn every_spelling_that_an_upstream_may_read_is_judged() {
         let request = Request { head, target: b"/".to_vec(), consumer, ..Request::default() };
         flow(r#"{"mappings":{"ana":["Portal"]}}"#).on(Event::Request(Box::new(request)))
     };
-    assert_eq!(with(&[("X_APP-ID", "Portal")]), Step::Forward(vec![]));
+    assert_eq!(with(&[("X_APP-ID", "Portal")]), Step::forward(vec![]));
     let two = [("X-APP-ID", "Portal"), ("X_APP_ID", "Root")];
     assert_eq!(refusal(&with(&two)), (403, "Invalid X-APP-ID"));
 }
@@ -114,7 +116,7 @@ fn failing_open_lets_through_what_could_not_be_asked_and_nothing_else() {
     ] {
         let mut flow = flow(json);
         flow.on(request(Some(ANA), &[b"Portal"]));
-        assert_eq!(matches!(flow.on(answer), Step::Forward(_)), passes);
+        assert_eq!(matches!(flow.on(answer), Step { then: Then::Forward, .. }), passes);
     }
     assert_eq!(refusal(&flow(json).on(request(None, &[b"Portal"]))).0, 401);
 }
@@ -122,7 +124,7 @@ fn failing_open_lets_through_what_could_not_be_asked_and_nothing_else() {
 #[test]
 fn mappings_decide_without_a_question_and_together_with_one() {
     let alone = r#"{"mappings":{"ana":["Portal"]}}"#;
-    assert_eq!(flow(alone).on(request(Some(ANA), &[b"Portal"])), Step::Forward(vec![]));
+    assert_eq!(flow(alone).on(request(Some(ANA), &[b"Portal"])), Step::forward(vec![]));
     assert_eq!(refusal(&flow(alone).on(request(Some(ANA), &[b"x"]))), (403, "Invalid X-APP-ID"));
     let bob = Some(r#"{"id":"2","username":"bob"}"#);
     assert_eq!(
@@ -130,10 +132,10 @@ fn mappings_decide_without_a_question_and_together_with_one() {
         "Consumer and X-APP-ID mapping doesn't exist"
     );
     let both = r#"{"mappings":{"ana":["Portal"]},"admin":{"upstream":"admin"}}"#;
-    assert_eq!(flow(both).on(request(Some(ANA), &[b"Portal"])), Step::Forward(vec![]));
+    assert_eq!(flow(both).on(request(Some(ANA), &[b"Portal"])), Step::forward(vec![]));
     let mut asks = flow(both);
     asks.on(request(Some(ANA), &[b"NTP"]));
-    assert_eq!(asks.on(found(&["NTP"])), Step::Forward(vec![]));
+    assert_eq!(asks.on(found(&["NTP"])), Step::forward(vec![]));
 }
 
 #[test]
@@ -141,7 +143,7 @@ fn a_hidden_app_id_goes_no_further() {
     let json = r#"{"hide_app_id":true,"mappings":{"ana":["Portal"]}}"#;
     assert_eq!(
         flow(json).on(request(Some(ANA), &[b"Portal"])),
-        Step::Forward(vec![Edit::remove("X-APP-ID")])
+        Step::forward(vec![Edit::remove("X-APP-ID")])
     );
 }
 
@@ -155,8 +157,11 @@ fn a_consumer_of_many_app_ids_is_asked_about_one() {
         let mut flow = flow(ADMIN);
         flow.on(request(Some(ANA), &[b"Portal"]));
         let step = flow.on(Event::Found(Ok(Finding::Value(b"M".to_vec()))));
-        assert_eq!(step, Step::Find(one("1", b"Portal"), vec![]));
-        assert_eq!(matches!(flow.on(Event::Found(answer)), Step::Forward(_)), passes);
+        assert_eq!(step, Step::find(one("1", b"Portal")));
+        assert_eq!(
+            matches!(flow.on(Event::Found(answer)), Step { then: Then::Forward, .. }),
+            passes
+        );
     }
 }
 
@@ -164,7 +169,7 @@ fn a_consumer_of_many_app_ids_is_asked_about_one() {
 fn an_anonymous_consumer_is_a_consumer_like_any_other() {
     let anonymous = Some(r#"{"id":"9","username":"guest","anonymous":true}"#);
     let step = flow(r#"{"mappings":{"guest":["Portal"]}}"#).on(request(anonymous, &[b"Portal"]));
-    assert_eq!(step, Step::Forward(vec![]));
+    assert_eq!(step, Step::forward(vec![]));
 }
 
 #[test]

@@ -33,8 +33,8 @@ impl BotFlow {
     fn judge(&mut self, request: &Request) -> Step {
         let config = Rc::clone(&self.config);
         match arrival(request, &config.common) {
-            Arrival::Pass => return Step::Forward(Vec::new()),
-            Arrival::Refuse(reply) => return Step::Reply(reply),
+            Arrival::Pass => return Step::forward(Vec::new()),
+            Arrival::Refuse(reply) => return Step::reply(reply),
             Arrival::Judge(_) => {}
         }
         let Some(agents) = &config.agents else { return unexpected() };
@@ -44,16 +44,16 @@ impl BotFlow {
             Occurrence::Many(_) => {
                 self.counted = Some("duplicate".into());
                 if config.action == Action::Deny {
-                    return Step::Reply(Reply::error(400, "Only one User-Agent header allowed"));
+                    return Step::reply(Reply::error(400, "Only one User-Agent header allowed"));
                 }
                 Verdict::Bot("duplicate".into())
             }
         };
         match verdict {
-            Verdict::Unknown => Step::Forward(Vec::new()),
+            Verdict::Unknown => Step::forward(Vec::new()),
             Verdict::Allowed(rule) => {
                 self.counted = Some(rule);
-                Step::Forward(Vec::new())
+                Step::forward(Vec::new())
             }
             Verdict::Bot(rule) => {
                 self.counted = Some(rule.clone());
@@ -63,8 +63,8 @@ impl BotFlow {
     }
 
     fn act(&self, rule: &str) -> Step {
-        Step::Forward(match self.config.action {
-            Action::Deny => return Step::Reply(Reply::error(403, "Forbidden")),
+        Step::forward(match self.config.action {
+            Action::Deny => return Step::reply(Reply::error(403, "Forbidden")),
             Action::Tag => {
                 vec![Edit::set(self.config.tag_header.to_ascii_lowercase(), rule)]
             }
@@ -96,7 +96,7 @@ impl Flow for BotFlow {
 }
 
 fn unexpected() -> Step {
-    Step::Reply(Reply::error(500, "An unexpected error occurred"))
+    Step::reply(Reply::unexpected())
 }
 
 #[cfg(test)]

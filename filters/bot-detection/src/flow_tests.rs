@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::{Body, Head};
+use exchange::{Body, Head, Then};
 
 const GOOGLEBOT: &str = "Googlebot/2.1 (+http://www.google.com/bot.html)";
 
@@ -21,7 +21,9 @@ fn step(json: &str, fields: &[(&str, &str)]) -> Step {
 #[track_caller]
 fn refusal(step: &Step) -> (u16, &str) {
     match step {
-        Step::Reply(Reply { status, body: Body::Error(message), .. }) => (*status, message),
+        Step { then: Then::Reply(Reply { status, body: Body::Error(message), .. }), .. } => {
+            (*status, message)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -29,13 +31,13 @@ fn refusal(step: &Step) -> (u16, &str) {
 #[test]
 fn a_bot_is_refused_and_others_go_on() {
     assert_eq!(refusal(&step("{}", &[("user-agent", GOOGLEBOT)])), (403, "Forbidden"));
-    assert_eq!(step("{}", &[("User-Agent", "curl/7.43.0")]), Step::Forward(vec![]));
-    assert_eq!(step("{}", &[("user-agent", "")]), Step::Forward(vec![]));
+    assert_eq!(step("{}", &[("User-Agent", "curl/7.43.0")]), Step::forward(vec![]));
+    assert_eq!(step("{}", &[("user-agent", "")]), Step::forward(vec![]));
 }
 
 #[test]
 fn who_does_not_say_what_it_is_goes_on() {
-    assert_eq!(step("{}", &[]), Step::Forward(vec![]));
+    assert_eq!(step("{}", &[]), Step::forward(vec![]));
 }
 
 #[test]
@@ -43,18 +45,18 @@ fn two_user_agents_are_one_too_many() {
     let twice = [("User-Agent", "curl"), ("user-agent", "curl")];
     assert_eq!(refusal(&step("{}", &twice)), (400, "Only one User-Agent header allowed"));
     // Without refusals it counts as a bot's.
-    let tagged = Step::Forward(vec![Edit::set("x-bot-detected", "duplicate")]);
+    let tagged = Step::forward(vec![Edit::set("x-bot-detected", "duplicate")]);
     assert_eq!(step(r#"{"action":"tag"}"#, &twice), tagged);
-    assert_eq!(step(r#"{"action":"log"}"#, &twice), Step::Forward(vec![]));
+    assert_eq!(step(r#"{"action":"log"}"#, &twice), Step::forward(vec![]));
 }
 
 #[test]
 fn a_tag_tells_the_upstream_which_rule_it_was() {
     let json = r#"{"action":"tag","tag_header":"X-Is-Bot","deny":["HELLO"]}"#;
-    let tagged = |rule: &str| Step::Forward(vec![Edit::set("x-is-bot", rule)]);
+    let tagged = |rule: &str| Step::forward(vec![Edit::set("x-is-bot", rule)]);
     assert_eq!(step(json, &[("user-agent", GOOGLEBOT)]), tagged("known_bot"));
     assert_eq!(step(json, &[("user-agent", "HELLO")]), tagged("deny_0"));
-    assert_eq!(step(json, &[("user-agent", "curl")]), Step::Forward(vec![]));
+    assert_eq!(step(json, &[("user-agent", "curl")]), Step::forward(vec![]));
 }
 
 #[test]
@@ -82,7 +84,7 @@ fn what_match_does_not_cover_is_not_looked_at() {
     let json = r#"{"match":{"paths":["/shop"]},"action":"tag"}"#;
     assert_eq!(
         step(json, &[("user-agent", GOOGLEBOT), ("x-bot-detected", "x")]),
-        Step::Forward(vec![])
+        Step::forward(vec![])
     );
 }
 

@@ -36,8 +36,8 @@ impl CorsFlow {
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = &self.config;
         match arrival(request, &config.common) {
-            Arrival::Pass => return (State::Done, Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => return (State::Done, Step::Reply(reply)),
+            Arrival::Pass => return (State::Done, Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => return (State::Done, Step::reply(reply)),
             Arrival::Judge(_) => {}
         }
         let origin = request.head.first("origin").and_then(Origin::parse);
@@ -46,13 +46,13 @@ impl CorsFlow {
         match origin {
             // The upstream says all that there is to say.
             Some(_) if asks && config.preflight_continue => {
-                (State::Done, Step::Forward(Vec::new()))
+                (State::Done, Step::forward(Vec::new()))
             }
             Some(origin) if asks => {
-                (State::Done, Step::Reply(preflight(config, &request.head, &origin)))
+                (State::Done, Step::reply(preflight(config, &request.head, &origin)))
             }
-            None if !config.allow_origin_absent => (State::Silent, Step::Forward(Vec::new())),
-            origin => (State::Open(origin), Step::Forward(Vec::new())),
+            None if !config.allow_origin_absent => (State::Silent, Step::forward(Vec::new())),
+            origin => (State::Open(origin), Step::forward(Vec::new())),
         }
     }
 }
@@ -64,7 +64,7 @@ impl Flow for CorsFlow {
             // The host broke the order of events: refuse rather than guess.
             (State::Open(_) | State::Silent | State::Done, Event::Request(_))
             | (_, Event::Found(_) | Event::Body(_) | Event::Chunk(_) | Event::Answered(_)) => {
-                (State::Done, Step::Reply(Reply::error(500, "An unexpected error occurred")))
+                (State::Done, Step::reply(Reply::unexpected()))
             }
         };
         self.state = next;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::{Body, Edit, Head, Response};
+use exchange::{Body, Edit, Head, Response, Then};
 
 const ALL_METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT";
 
@@ -23,7 +23,7 @@ fn preflight(json: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
     let asked = [fields, &[("Access-Control-Request-Method", "GET")]].concat();
     let mut flow = flow(json);
     let reply = match flow.on(request("OPTIONS", &asked)) {
-        Step::Reply(reply) => reply,
+        Step { then: Then::Reply(reply), .. } => reply,
         other => panic!("{other:?}"),
     };
     assert_eq!((reply.status, reply.body), (200, Body::Empty));
@@ -37,7 +37,7 @@ fn preflight(json: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
 #[track_caller]
 fn changes(json: &str, fields: &[(&str, &str)], upstream: &[(&str, &str)]) -> Vec<Edit> {
     let mut flow = flow(json);
-    assert_eq!(flow.on(request("GET", fields)), Step::Forward(vec![]));
+    assert_eq!(flow.on(request("GET", fields)), Step::forward(vec![]));
     assert!(flow.wants_response());
     let head = upstream.iter().copied().collect::<Head>();
     let response = Response { head, status: 200, ..Response::default() };
@@ -132,12 +132,12 @@ fn only_a_preflight_is_answered_by_the_gateway() {
         ("GET", &[("origin", "http://a"), method]),
     ] {
         let mut flow = flow("{}");
-        assert_eq!(flow.on(request(verb, fields)), Step::Forward(vec![]), "{verb} {fields:?}");
+        assert_eq!(flow.on(request(verb, fields)), Step::forward(vec![]), "{verb} {fields:?}");
         assert!(flow.wants_response());
     }
     let mut flow = flow(r#"{"preflight_continue":true}"#);
     let asked = request("OPTIONS", &[("origin", "http://a"), method]);
-    assert_eq!(flow.on(asked), Step::Forward(vec![]));
+    assert_eq!(flow.on(asked), Step::forward(vec![]));
     assert!(!flow.wants_response(), "the upstream's answer stays as it is");
 }
 
@@ -209,7 +209,7 @@ fn a_cache_is_told_once_that_origins_matter() {
 #[test]
 fn without_an_origin_nothing_is_said_if_the_settings_say_so() {
     let mut flow = flow(r#"{"allow_origin_absent":false}"#);
-    assert_eq!(flow.on(request("GET", &[])), Step::Forward(vec![]));
+    assert_eq!(flow.on(request("GET", &[])), Step::forward(vec![]));
     assert!(flow.wants_response());
     assert!(
         !changes(r#"{"allow_origin_absent":false}"#, &[("origin", "http://a")], &[]).is_empty()
@@ -223,7 +223,7 @@ fn what_match_does_not_cover_stays_as_it_is_and_so_does_what_this_filter_refuses
     {
         let mut flow = flow(json);
         let step = flow.on(request("GET", &[]));
-        assert_eq!(matches!(step, Step::Forward(_)), forwarded);
+        assert_eq!(matches!(step, Step { then: Then::Forward, .. }), forwarded);
         assert!(!flow.wants_response());
     }
 }
@@ -236,6 +236,9 @@ fn an_event_out_of_order_is_refused_and_a_second_response_is_left_alone() {
     assert_ne!(flow.on_response(head()), ResponseStep::Forward(vec![]));
     assert_eq!(flow.on_response(head()), ResponseStep::Forward(vec![]));
     for event in [Event::Body(Ok(vec![])), request("GET", &[])] {
-        assert!(matches!(flow.on(event), Step::Reply(Reply { status: 500, .. })));
+        assert!(matches!(
+            flow.on(event),
+            Step { then: Then::Reply(Reply { status: 500, .. }), .. }
+        ));
     }
 }

@@ -30,8 +30,8 @@ impl RestrictionFlow {
     fn judge(&self, request: &Request) -> Step {
         let config = &self.config;
         match arrival(request, &config.common) {
-            Arrival::Pass => return Step::Forward(Vec::new()),
-            Arrival::Refuse(reply) => return Step::Reply(reply),
+            Arrival::Pass => return Step::forward(Vec::new()),
+            Arrival::Refuse(reply) => return Step::reply(reply),
             Arrival::Judge(_) => {}
         }
         let Some(peer) = request.peer.as_deref().and_then(address) else {
@@ -53,7 +53,7 @@ impl RestrictionFlow {
                 message.unwrap_or_else(|| format!("IP address not allowed: {client}")),
             );
         }
-        Step::Forward(Vec::new())
+        Step::forward(Vec::new())
     }
 }
 
@@ -71,7 +71,7 @@ impl Flow for RestrictionFlow {
 }
 
 fn refuse(status: u16, message: impl Into<std::borrow::Cow<'static, str>>) -> Step {
-    Step::Reply(Reply::error(status, message))
+    Step::reply(Reply::error(status, message))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::{Body, Head};
+use exchange::{Body, Head, Then};
 
 fn step(json: &str, peer: Option<&str>, fields: &[(&str, &str)]) -> Step {
     RestrictionFlow::new(Rc::new(config(json))).on(Event::Request(Box::new(Request {
@@ -14,7 +14,9 @@ fn step(json: &str, peer: Option<&str>, fields: &[(&str, &str)]) -> Step {
 #[track_caller]
 fn refusal(step: &Step) -> (u16, &str) {
     match step {
-        Step::Reply(Reply { status, body: Body::Error(message), .. }) => (*status, message),
+        Step { then: Then::Reply(Reply { status, body: Body::Error(message), .. }), .. } => {
+            (*status, message)
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -42,7 +44,7 @@ fn what_is_denied_stays_out_and_with_a_list_of_the_allowed_all_others_do() {
         (r#"{"deny":["::ffff:10.0.0.0/104"]}"#, "10.1.1.1", false),
     ] {
         let step = step(json, Some(peer), &[]);
-        assert_eq!(step == Step::Forward(vec![]), passes, "{json} {peer}: {step:?}");
+        assert_eq!(step == Step::forward(vec![]), passes, "{json} {peer}: {step:?}");
     }
 }
 
@@ -81,7 +83,7 @@ fn behind_trusted_proxies_the_header_says_who_it_is() {
         ("127.0.0.9", "127.0.0.4", false),
     ] {
         let step = step(json, Some(peer), &[("X-Forwarded-For", value)]);
-        assert_eq!(step == Step::Forward(vec![]), passes, "{peer} {value}: {step:?}");
+        assert_eq!(step == Step::forward(vec![]), passes, "{peer} {value}: {step:?}");
     }
     // Without trusted proxies it says nothing.
     let forged =
@@ -92,7 +94,7 @@ fn behind_trusted_proxies_the_header_says_who_it_is() {
 #[test]
 fn what_match_does_not_cover_passes_and_an_event_out_of_order_does_not() {
     let json = r#"{"deny":["::/0"],"match":{"paths":["/admin"]}}"#;
-    assert_eq!(step(json, Some("::1"), &[]), Step::Forward(vec![]));
+    assert_eq!(step(json, Some("::1"), &[]), Step::forward(vec![]));
     let mut flow = RestrictionFlow::new(Rc::new(config(json)));
     assert_eq!(refusal(&flow.on(Event::Body(Ok(vec![])))).0, 500);
     assert_eq!(refusal(&flow.on(Event::Request(Box::default()))).0, 500);

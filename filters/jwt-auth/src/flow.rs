@@ -66,8 +66,8 @@ impl JwtFlow {
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
         let config = &self.config;
         let identity = match arrival(&request, &config.common) {
-            Arrival::Pass => return decided(Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
+            Arrival::Pass => return decided(Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
             Arrival::Judge(identity) => identity,
         };
         let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
@@ -75,7 +75,7 @@ impl JwtFlow {
         let done = config.anonymous.is_some()
             && identity.is_some_and(|identity| identity.is_authenticated());
         if preflight || done {
-            return decided(Step::Forward(Vec::new()));
+            return decided(Step::forward(Vec::new()));
         }
         self.look(Box::new(Work { request, edits: Vec::new() }))
     }
@@ -106,7 +106,7 @@ impl JwtFlow {
                 if let Err(duplicate) =
                     single_owned(&work.request.head, name, work.request.can_remove)
                 {
-                    return decided(Step::Reply(refuse_duplicate(&duplicate)));
+                    return decided(Step::reply(refuse_duplicate(&duplicate)));
                 }
             }
             work.edits.extend(hidden);
@@ -160,7 +160,7 @@ impl JwtFlow {
     /// Refuses, or lets the anonymous consumer stand in.
     fn fail(&self, work: Box<Work>, reply: Reply) -> (State, Step) {
         let Some(name) = &self.config.anonymous else {
-            return decided(Step::Reply(reply));
+            return decided(Step::reply(reply));
         };
         if let Some(identity) = self.config.consumers.by_id_or_username(name) {
             let identity = Identity::clone(identity).into_anonymous();
@@ -213,7 +213,7 @@ impl JwtFlow {
         if let Some((bearer, _)) = proof {
             edits.push(Edit::Publish(CLAIMS, bearer.token.payload().to_vec()));
         }
-        Step::Forward(edits)
+        Step::forward(edits)
     }
 
     // === Memory ===
@@ -308,15 +308,15 @@ fn decided(step: Step) -> (State, Step) {
 }
 
 fn unavailable() -> Step {
-    Step::Reply(Reply::error(503, "Service unavailable"))
+    Step::reply(Reply::unavailable())
 }
 
 fn broken() -> Step {
-    Step::Reply(Reply::error(500, "An unexpected error occurred"))
+    Step::reply(Reply::unexpected())
 }
 
 fn no_anonymous(name: &str) -> Step {
-    Step::Reply(Reply::error(
+    Step::reply(Reply::error(
         500,
         format!("anonymous consumer {name} is configured but doesn't exist"),
     ))

@@ -4,7 +4,7 @@ use crate::credential::{Holder, Material, credential};
 use crate::source::{by_key, discovery, key_set};
 use consumer::lookup::{self, By};
 use consumer::{Guard, Known, Owned};
-use exchange::{Head, Key};
+use exchange::{Head, Key, Then};
 use jose::{Algorithm, InWasm, SigningKey};
 use serde_json::json;
 use settings::Common;
@@ -95,7 +95,9 @@ struct Refusal {
 }
 
 fn refusal(step: &Step) -> Refusal {
-    let Step::Reply(Reply { status, body, headers }) = step else { panic!("{step:?}") };
+    let Step { then: Then::Reply(Reply { status, body, headers }), .. } = step else {
+        panic!("{step:?}")
+    };
     let body = match body {
         Body::Message(text) => json!({ "message": text }).to_string(),
         Body::Raw(_, bytes) => String::from_utf8(bytes.clone()).unwrap(),
@@ -116,8 +118,8 @@ fn refused(step: &Step, message: &str) {
 
 fn forwarded(step: &Step) -> &[Edit] {
     match step {
-        Step::Forward(edits) => edits,
-        Step::Reply(reply) => panic!("{reply:?}"),
+        Step { edits, then: Then::Forward } => edits,
+        Step { then: Then::Reply(reply), .. } => panic!("{reply:?}"),
         other => panic!("{other:?}"),
     }
 }
@@ -257,7 +259,7 @@ fn rows_11_to_13_algorithm_key_and_signature() {
         [("HS256", None, ""), ("HS256", Some("a b"), r#","secret_is_base64":true"#)]
     {
         let mut flow = asking(base64);
-        assert_eq!(bearing(&mut flow, SEED), Step::Find(by_key("adokey"), vec![]));
+        assert_eq!(bearing(&mut flow, SEED), Step::find(by_key("adokey")));
         refused(&found(&mut flow, holder(algorithm, secret, None)), "Invalid key/secret");
     }
     let es256 = pem("es256", Algorithm::Es256);
@@ -297,7 +299,7 @@ fn row_14_times_are_checked_when_asked_for_and_all_faults_are_told() {
 fn row_17_an_anonymous_consumer_that_does_not_exist_is_an_error() {
     let mut flow = asking(r#","anonymous":"nobody""#);
     let username = lookup::key(By::Username, "nobody");
-    assert_eq!(on(&mut flow, request("/", &[])), Step::Find(username, vec![]));
+    assert_eq!(on(&mut flow, request("/", &[])), Step::find(username));
     let Refusal { status, body, .. } = refusal(&flow.on(Event::Found(Ok(Finding::Nothing))));
     let expected = "anonymous consumer nobody is configured but doesn't exist";
     assert_eq!((status, body.as_str()), (500, expected));
@@ -404,7 +406,7 @@ fn a_secret_in_base64_is_decoded_first() {
     refused(&bearing(&mut flow(&json(false)), &token), "Invalid signature");
     let mut asked = asking(r#","secret_is_base64":true"#);
     let step = bearing(&mut asked, &token);
-    assert_eq!(step, Step::Find(by_key("https://ado.auth0.com/"), vec![]));
+    assert_eq!(step, Step::find(by_key("https://ado.auth0.com/")));
     forwarded(&found(&mut asked, holder("HS256", Some(auth0), None)));
 }
 
@@ -540,7 +542,7 @@ fn an_earlier_authentication_counts_with_an_anonymous_consumer_only() {
         ..request("/", &[])
     };
     let step = on(&mut inline(r#","anonymous":"guests""#), known());
-    assert_eq!(step, Step::Forward(vec![]));
+    assert_eq!(step, Step::forward(vec![]));
     assert_eq!(refusal(&on(&mut inline(""), known())).status, 401);
 }
 
@@ -548,7 +550,7 @@ fn an_earlier_authentication_counts_with_an_anonymous_consumer_only() {
 fn preflights_pass_where_they_are_not_to_be_authenticated() {
     let options = || Request { method: b"OPTIONS".to_vec(), ..request("/", &[]) };
     let step = on(&mut inline(r#","run_on_preflight":false"#), options());
-    assert_eq!(step, Step::Forward(vec![]));
+    assert_eq!(step, Step::forward(vec![]));
     assert_eq!(refusal(&on(&mut inline(""), options())).status, 401);
 }
 
@@ -613,7 +615,7 @@ fn set_key() -> Key {
 fn a_providers_token_makes_a_virtual_consumer() {
     let mut flow = provided("");
     let step = bearing(&mut flow, &issued("es256", Some(KID), json!({})));
-    assert_eq!(step, Step::Find(set_key(), vec![]));
+    assert_eq!(step, Step::find(set_key()));
     let step = found(&mut flow, jwks(&[("rsa2048", "other"), ("es256", KID)]));
     assert_eq!(header(&step, "x-consumer-username"), Some("idp:user|1"));
     let id = header(&step, "x-consumer-id").unwrap();
@@ -632,7 +634,7 @@ fn an_unknown_key_is_looked_for_once_in_a_newer_set() {
     let mut flow = provided("");
     bearing(&mut flow, &token);
     let step = found(&mut flow, jwks(&[("es256", KID)]));
-    assert_eq!(step, Step::FindNewer(set_key(), (NOW - 10) * 1000));
+    assert_eq!(step, Step::find_newer(set_key(), (NOW - 10) * 1000));
     forwarded(&found(&mut flow, jwks(&[("es256", "new")])));
     let mut flow = provided("");
     bearing(&mut flow, &token);
@@ -652,7 +654,7 @@ fn a_wrong_signature_under_a_known_key_is_not_looked_for_elsewhere() {
     let mut flow = provided("");
     bearing(&mut flow, &issued("rsa3072", None, json!({})));
     let step = found(&mut flow, jwks(&[("rsa2048", KID)]));
-    assert!(matches!(step, Step::FindNewer(..)), "{step:?}");
+    assert!(matches!(step, Step { then: Then::Find { not_before: 1.., .. }, .. }), "{step:?}");
 }
 
 #[test]
@@ -668,9 +670,9 @@ fn discovery_says_where_the_set_is() {
         r#""providers":[{"name":"idp","issuer":"https://idp/","oidc_discovery_uri":"https://idp/.well-known/openid-configuration","upstream":{"upstream":"idp"}}]"#,
     );
     let step = bearing(&mut flow, &issued("es256", Some(KID), json!({})));
-    assert_eq!(step, Step::Find(discovery(0), vec![]));
+    assert_eq!(step, Step::find(discovery(0)));
     let step = found(&mut flow, *b"/keys");
-    assert_eq!(step, Step::Find(key_set(0, "/keys"), vec![]));
+    assert_eq!(step, Step::find(key_set(0, "/keys")));
     forwarded(&found(&mut flow, jwks(&[("es256", KID)])));
 }
 
@@ -773,10 +775,10 @@ fn a_consumer_at_the_admin_service_is_kept_by_id_whatever_the_token_calls_it() {
         let name = if kind == By::Id { "1" } else { "ado" };
         let mut step = named(&mut flow, name);
         if kind != By::Id {
-            assert_eq!(step, Step::Find(lookup::key(kind, "ado"), vec![]));
+            assert_eq!(step, Step::find(lookup::key(kind, "ado")));
             step = found(&mut flow, "1");
         }
-        assert_eq!(step, Step::Find(lookup::key(By::Id, "1"), vec![]));
+        assert_eq!(step, Step::find(lookup::key(By::Id, "1")));
         let step = found(&mut flow, ado.to_json());
         assert_eq!(header(&step, "x-consumer-id"), Some("1"));
         assert_eq!(header(&step, "x-credential-identifier"), Some(&*format!("idp:{name}")));
@@ -786,7 +788,7 @@ fn a_consumer_at_the_admin_service_is_kept_by_id_whatever_the_token_calls_it() {
     named(&mut flow, "old");
     found(&mut flow, "1");
     let step = found(&mut flow, ado.to_json());
-    assert_eq!(step, Step::FindNewer(lookup::key(By::Id, "1"), NOW * 1000));
+    assert_eq!(step, Step::find_newer(lookup::key(By::Id, "1"), NOW * 1000));
     assert_eq!(refusal(&found(&mut flow, ado.to_json())).status, 401);
     let mut flow = naming(admin, "");
     named(&mut flow, "ado");

@@ -51,8 +51,8 @@ impl KeyAuthFlow {
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
         let config = &self.config;
         let identity = match arrival(&request, &config.common) {
-            Arrival::Pass => return decided(Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
+            Arrival::Pass => return decided(Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
             Arrival::Judge(identity) => identity,
         };
         let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
@@ -60,12 +60,12 @@ impl KeyAuthFlow {
         let done = config.anonymous.is_some()
             && identity.is_some_and(|identity| identity.is_authenticated());
         if preflight || done {
-            return decided(Step::Forward(Vec::new()));
+            return decided(Step::forward(Vec::new()));
         }
         match self.body_kind(&request) {
             Some(kind) => {
                 let work = Work { request, edits: Vec::new() };
-                (State::AwaitingBody(work, kind), Step::AwaitBody(Vec::new()))
+                (State::AwaitingBody(work, kind), Step::await_body(Vec::new()))
             }
             None => self.look(Work { request, edits: Vec::new() }, None),
         }
@@ -109,7 +109,7 @@ impl KeyAuthFlow {
             work.edits.extend(now);
             return self.fail(work, Failure::Unknown);
         }
-        (State::AskedForKey(work, key), Step::Find(by_key(&digest), now))
+        (State::AskedForKey(work, key), Step::find(by_key(&digest)).with_edits(now))
     }
 
     /// Whose key it is is known, or not to be had.
@@ -170,7 +170,7 @@ impl KeyAuthFlow {
             }
         }
         work.edits.push(Edit::Publish(PROPERTY, identity.to_json()));
-        Step::Forward(work.edits)
+        Step::forward(work.edits)
     }
 
     fn challenge(&self, failure: Failure) -> Step {
@@ -179,13 +179,13 @@ impl KeyAuthFlow {
             Failure::Twice => "Duplicate API key found",
             Failure::Unknown => "Unauthorized",
         };
-        Step::Reply(
+        Step::reply(
             Reply::error(401, message).with("www-authenticate", self.config.challenge.clone()),
         )
     }
 
     fn no_anonymous(&self, name: &str) -> Step {
-        Step::Reply(Reply::error(
+        Step::reply(Reply::error(
             500,
             format!("anonymous consumer {name} is configured but doesn't exist"),
         ))
@@ -213,9 +213,7 @@ impl Flow for KeyAuthFlow {
                 Event::Request(_) | Event::Body(_),
             )
             | (_, Event::Chunk(_) | Event::Answered(_))
-            | (State::Decided, _) => {
-                decided(Step::Reply(Reply::error(500, "An unexpected error occurred")))
-            }
+            | (State::Decided, _) => decided(Step::reply(Reply::unexpected())),
         };
         self.state = next;
         step
@@ -227,7 +225,7 @@ fn decided(step: Step) -> (State, Step) {
 }
 
 fn unavailable() -> Step {
-    Step::Reply(Reply::error(503, "Service unavailable"))
+    Step::reply(Reply::unavailable())
 }
 
 #[cfg(test)]

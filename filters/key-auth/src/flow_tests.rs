@@ -3,7 +3,7 @@ use crate::config::tests::config;
 use crate::source::encode;
 use consumer::Credential;
 use consumer::lookup::{self, By};
-use exchange::{Body, Head};
+use exchange::{Body, Head, Then};
 
 const INLINE: &str = r#""consumers":[{"id":"1","username":"fiona","keyauth_credentials":[{"id":"k","key":"open_sesame"}]},{"id":"9","username":"guests"}]"#;
 
@@ -49,12 +49,14 @@ fn fiona() -> Identity {
 }
 
 fn admitted(identity: &Identity) -> Step {
-    Step::Forward(vec![Edit::Publish(PROPERTY, identity.to_json())])
+    Step::forward(vec![Edit::Publish(PROPERTY, identity.to_json())])
 }
 
 fn refusal(step: &Step) -> (u16, &str, Option<&str>) {
     match step {
-        Step::Reply(Reply { status, body: Body::Error(message), headers }) => {
+        Step {
+            then: Then::Reply(Reply { status, body: Body::Error(message), headers }), ..
+        } => {
             let challenge = headers.iter().find(|(name, _)| name == "www-authenticate");
             (*status, message, challenge.map(|(_, value)| std::str::from_utf8(value).unwrap()))
         }
@@ -93,7 +95,7 @@ fn each_refusal_has_its_words_and_its_challenge() {
 fn a_key_that_is_not_in_the_settings_is_asked_for() {
     let mut flow = asking("");
     let step = on(&mut flow, request("/", &[("apikey", "open_sesame")]));
-    assert_eq!(step, Step::Find(by_key(&key_digest(b"open_sesame")), vec![]));
+    assert_eq!(step, Step::find(by_key(&key_digest(b"open_sesame"))));
     assert_eq!(
         flow.on(Event::Found(Ok(Finding::Value(encode(&fiona(), None))))),
         admitted(&fiona())
@@ -140,9 +142,9 @@ fn the_anonymous_consumer_stands_in_for_every_failure() {
     }
     let mut flow = asking(r#","anonymous":"guests""#);
     let username = lookup::key(By::Username, "guests");
-    assert_eq!(on(&mut flow, request("/", &[])), Step::Find(username, vec![]));
+    assert_eq!(on(&mut flow, request("/", &[])), Step::find(username));
     let step = flow.on(Event::Found(Ok(Finding::Value(b"9".to_vec()))));
-    assert_eq!(step, Step::Find(lookup::key(By::Id, "9"), vec![]));
+    assert_eq!(step, Step::find(lookup::key(By::Id, "9")));
     let found = Finding::Value(Identity { anonymous: false, ..guests.clone() }.to_json());
     assert_eq!(flow.on(Event::Found(Ok(found))), admitted(&guests));
 }
@@ -166,7 +168,7 @@ fn authenticated(mut request: Request) -> Request {
 #[test]
 fn an_earlier_authentication_is_enough_with_anonymous_and_not_without() {
     let or = r#","anonymous":"guests""#;
-    assert_eq!(on(&mut inline(or), authenticated(request("/", &[]))), Step::Forward(vec![]));
+    assert_eq!(on(&mut inline(or), authenticated(request("/", &[]))), Step::forward(vec![]));
     assert_eq!(refusal(&on(&mut inline(""), authenticated(request("/", &[])))).0, 401);
     let mut anonymous = request("/?apikey=open_sesame", &[]);
     anonymous.consumer = Some(br#"{"id":"9","anonymous":true}"#.to_vec());
@@ -178,7 +180,7 @@ fn a_preflight_passes_unauthenticated_where_wanted() {
     let options = || Request { method: b"OPTIONS".to_vec(), ..request("/", &[]) };
     assert_eq!(refusal(&on(&mut inline(""), options())).0, 401);
     let step = on(&mut inline(r#","run_on_preflight":false"#), options());
-    assert_eq!(step, Step::Forward(vec![]));
+    assert_eq!(step, Step::forward(vec![]));
 }
 
 #[test]
@@ -186,7 +188,7 @@ fn a_hidden_key_is_taken_out_wherever_the_filter_looks_and_nowhere_else() {
     let hidden = |more: &str| {
         let mut flow = inline(&format!(r#","hide_credentials":true{more}"#));
         let request = request("/?a=1&apikey=open_sesame&b", &[("apikey", "open_sesame")]);
-        let Step::Forward(mut edits) = on(&mut flow, request) else { panic!() };
+        let Step { mut edits, then: Then::Forward } = on(&mut flow, request) else { panic!() };
         edits.pop();
         edits
     };
@@ -208,11 +210,12 @@ fn post(content_type: &str) -> Request {
 #[test]
 fn a_key_in_the_body_is_waited_for_and_taken_out_before_anything_else_happens() {
     let mut flow = asking(r#","key_in_body":true,"hide_credentials":true"#);
-    assert_eq!(on(&mut flow, post("application/x-www-form-urlencoded")), Step::AwaitBody(vec![]));
+    assert_eq!(on(&mut flow, post("application/x-www-form-urlencoded")), Step::await_body(vec![]));
     let step = flow.on(Event::Body(Ok(b"a=1&apikey=open_sesame".to_vec())));
     assert_eq!(
         step,
-        Step::Find(by_key(&key_digest(b"open_sesame")), vec![Edit::Body(b"a=1".to_vec())])
+        Step::find(by_key(&key_digest(b"open_sesame")))
+            .with_edits(vec![Edit::Body(b"a=1".to_vec())])
     );
 }
 
@@ -238,7 +241,7 @@ fn a_body_that_cannot_be_had_holds_no_key() {
 
 #[test]
 fn an_exposed_key_is_in_the_property_and_nowhere_else() {
-    let Step::Forward(edits) =
+    let Step { edits, then: Then::Forward } =
         on(&mut inline(r#","expose_key":true"#), request("/?apikey=open_sesame", &[]))
     else {
         panic!()

@@ -91,17 +91,17 @@ impl MoesifFlow {
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
         self.hub.last_request.set(request.now);
         if request.mark.is_some() {
-            return over(Step::Forward(Vec::new()));
+            return over(Step::forward(Vec::new()));
         }
         let identity = match arrival(&request, &self.hub.config.common) {
-            Arrival::Pass => return over(Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => return over(Step::Reply(reply)),
+            Arrival::Pass => return over(Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => return over(Step::reply(reply)),
             Arrival::Judge(identity) => identity,
         };
         let mut random = [0; 18];
         if !(self.tools.random)(&mut random) {
             self.hub.tallies.count("dropped_no_randomness", 1);
-            return over(Step::Forward(Vec::new()));
+            return over(Step::forward(Vec::new()));
         }
         let mut edits = vec![Edit::Publish(MARK, b"1".to_vec())];
         let mut notes = Notes::new(&self.hub, request, identity, random);
@@ -110,10 +110,10 @@ impl MoesifFlow {
         let rules = self.hub.rules();
         let ahead = if rules.is_empty() { Ahead::Nothing } else { notes.ahead(&self.hub, &rules) };
         match ahead {
-            Ahead::Comes => (State::Judging(Box::new(notes)), Step::AwaitBody(edits)),
+            Ahead::Comes => (State::Judging(Box::new(notes)), Step::await_body(edits)),
             Ahead::MayFollow => {
                 let state = State::Collecting(Box::new(notes), Vec::new());
-                (state, Step::StreamBodyAfter(edits))
+                (state, Step::stream_body().with_edits(edits))
             }
             Ahead::Nothing => self.judge(notes, &Content::default(), edits),
             Ahead::Unreadable(why) => self.judge(notes, &Content::Unreadable(why), edits),
@@ -289,14 +289,14 @@ impl Notes {
     /// Holds the rules against the request; `edits` go with it if it goes on.
     fn judge(&mut self, hub: &Hub, rules: &Rules, body: &Content, edits: Vec<Edit>) -> Step {
         if rules.is_empty() {
-            return Step::Forward(edits);
+            return Step::forward(edits);
         }
         let Verdict { block, open, headers, .. } = self.verdict(hub, rules, body);
         let open = open.filter(|_| hub.config.refuses_unreadable);
         let Some(block) = block.or_else(|| open.map(|(rule, why)| Block::unreadable(rule, why)))
         else {
             self.headers = headers;
-            return Step::Forward(edits);
+            return Step::forward(edits);
         };
         let headers = headers.into_iter();
         let reply = Reply {
@@ -309,7 +309,7 @@ impl Notes {
         };
         hub.tallies.count("blocked", 1);
         self.block = Some(block);
-        Step::Reply(reply)
+        Step::reply(reply)
     }
 
     fn who(&self, hub: &Hub, response: Option<&Response>) -> Who {
@@ -448,7 +448,7 @@ impl Flow for MoesifFlow {
                     self.judge_body(notes, Err(Unreadable::TooLarge))
                 } else {
                     body.extend_from_slice(&piece);
-                    (State::Collecting(notes, body), Step::StreamBody)
+                    (State::Collecting(notes, body), Step::stream_body())
                 }
             }
             (State::Collecting(notes, mut body), Event::Body(rest)) => {
@@ -461,7 +461,7 @@ impl Flow for MoesifFlow {
             // The host broke the order of events: refuse rather than guess.
             (State::Judging(_) | State::Collecting(..), _)
             | (State::Arrived | State::Noting(_) | State::Over, _) => {
-                over(Step::Reply(Reply::error(500, "An unexpected error occurred")))
+                over(Step::reply(Reply::unexpected()))
             }
         };
         self.state = next;

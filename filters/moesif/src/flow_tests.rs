@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::Unavailable;
+use exchange::{Then, Unavailable};
 use serde_json::{Value, json};
 use std::cell::Cell;
 
@@ -87,7 +87,7 @@ fn a_request_becomes_an_event_with_both_bodies() {
     let hub = hub("{}");
     let mut flow = flow(&hub);
     let step = arrive(&mut flow, request(&[("host", "a"), ("content-type", "application/json")]));
-    assert_eq!(step, Step::Forward(vec![published(), set(TRANSACTION, ID)]));
+    assert_eq!(step, Step::forward(vec![published(), set(TRANSACTION, ID)]));
     assert_eq!(flow.watches(), Watch { request_body: true, response_body: false, done: true });
     flow.on_piece(Piece::Request(b"{\"a\":", false));
     flow.on_piece(Piece::Request(b"1}", true));
@@ -144,7 +144,7 @@ fn what_the_settings_switch_off_is_not_watched() {
         r#"{"disable_capture_request_body":true,"disable_capture_response_body":true,"disable_transaction_id":true}"#,
     );
     let mut flow = flow(&hub);
-    assert_eq!(arrive(&mut flow, request(&[])), Step::Forward(vec![published()]));
+    assert_eq!(arrive(&mut flow, request(&[])), Step::forward(vec![published()]));
     assert_eq!(respond(&mut flow, 200, &[("content-length", "5")]), []);
     assert_eq!(flow.watches(), Watch { done: true, ..Watch::default() });
     done(&mut flow);
@@ -175,7 +175,7 @@ fn a_second_filter_on_the_same_request_leaves_it_alone() {
     let hub = hub("{}");
     let mut flow = flow(&hub);
     let marked = Request { mark: Some(b"1".to_vec()), ..request(&[]) };
-    assert_eq!(arrive(&mut flow, marked), Step::Forward(vec![]));
+    assert_eq!(arrive(&mut flow, marked), Step::forward(vec![]));
     assert!(!flow.wants_response());
     assert_eq!(flow.watches(), Watch::default());
     done(&mut flow);
@@ -201,7 +201,7 @@ fn the_transaction_header_of_the_client_is_kept_and_never_names_the_event() {
             .into_iter()
             .flatten()
             .collect();
-        assert_eq!(step, Step::Forward(edits), "{fields:?}");
+        assert_eq!(step, Step::forward(edits), "{fields:?}");
         respond(&mut flow, 200, &[]);
         done(&mut flow);
         assert_eq!(event(&hub)["transaction_id"], ID);
@@ -212,7 +212,7 @@ fn the_transaction_header_of_the_client_is_kept_and_never_names_the_event() {
 fn requests_that_the_scope_excludes_are_no_events() {
     let hub = hub(r#"{"match":{"methods":["GET"]}}"#);
     let mut flow = flow(&hub);
-    assert_eq!(arrive(&mut flow, request(&[])), Step::Forward(vec![]));
+    assert_eq!(arrive(&mut flow, request(&[])), Step::forward(vec![]));
     done(&mut flow);
     assert!(events(&hub).is_empty());
 }
@@ -296,7 +296,7 @@ fn a_rule_answers_in_place_of_the_upstream_and_the_event_says_so() {
         "response": {"status": 403, "headers": {"X-Why": "rule"}, "body": {"no": true}}}]),
     );
     let mut flow = flow(&hub);
-    let Step::Reply(reply) = arrive(&mut flow, request(&[])) else { panic!() };
+    let Step { then: Then::Reply(reply), .. } = arrive(&mut flow, request(&[])) else { panic!() };
     assert_eq!(reply.status, 403);
     assert_eq!(reply.headers, [("X-Why".into(), b"rule".to_vec())]);
     assert_eq!(
@@ -321,7 +321,7 @@ fn a_rule_that_does_not_block_adds_to_the_upstreams_response() {
         "response": {"headers": {"Deprecation": "true"}}}]),
     );
     let mut flow = flow(&hub);
-    assert!(matches!(arrive(&mut flow, request(&[])), Step::Forward(_)));
+    assert!(matches!(arrive(&mut flow, request(&[])), Step { then: Then::Forward, .. }));
     assert_eq!(
         respond(&mut flow, 200, &[]),
         [set(TRANSACTION, ID), Edit::set("Deprecation", "true")]
@@ -343,12 +343,12 @@ fn graphql_rule(hub: &Hub) {
 fn status_of(hub: &Rc<Hub>, request: Request, body: Result<&[u8], Unavailable>) -> u16 {
     let mut flow = flow(hub);
     let mut step = arrive(&mut flow, request);
-    if matches!(step, Step::AwaitBody(_)) {
+    if matches!(step, Step { then: Then::AwaitBody, .. }) {
         step = flow.on(Event::Body(body.map(<[u8]>::to_vec)));
     }
     let status = match step {
-        Step::Forward(_) => 0,
-        Step::Reply(reply) => reply.status,
+        Step { then: Then::Forward, .. } => 0,
+        Step { then: Then::Reply(reply), .. } => reply.status,
         other => panic!("{other:?}"),
     };
     respond(&mut flow, 200, &[]);
@@ -439,8 +439,8 @@ fn a_rule_that_adds_headers_holds_nobodys_upload() {
         (&[JSON, ("content-length", "100001")], false),
     ] {
         let step = arrive(&mut flow(&hub), request(fields));
-        assert_eq!(matches!(step, Step::AwaitBody(_)), waits, "{fields:?}");
-        assert!(waits || matches!(step, Step::Forward(_)));
+        assert_eq!(matches!(step, Step { then: Then::AwaitBody, .. }), waits, "{fields:?}");
+        assert!(waits || matches!(step, Step { then: Then::Forward, .. }));
     }
 }
 
@@ -455,16 +455,22 @@ fn on_kong_a_body_of_unknown_length_is_judged_too() {
         ..request(fields)
     };
     let mut first = flow(&hub);
-    assert!(matches!(arrive(&mut first, unknown("POST", &[JSON])), Step::StreamBodyAfter(_)));
-    assert_eq!(first.on(Event::Chunk(b"{\"query\":\"muta".to_vec())), Step::StreamBody);
+    assert!(matches!(
+        arrive(&mut first, unknown("POST", &[JSON])),
+        Step { then: Then::StreamBody, .. }
+    ));
+    assert_eq!(first.on(Event::Chunk(b"{\"query\":\"muta".to_vec())), Step::stream_body());
     first.on(Event::Chunk(b"tion\"}".to_vec()));
-    assert!(matches!(first.on(Event::Body(Ok(vec![]))), Step::Reply(_)));
+    assert!(matches!(first.on(Event::Body(Ok(vec![]))), Step { then: Then::Reply(_), .. }));
     let mut endless = flow(&hub);
     arrive(&mut endless, unknown("POST", &[JSON]));
-    let Step::Reply(reply) = endless.on(Event::Chunk(vec![b' '; 100_001])) else { panic!() };
+    let Step { then: Then::Reply(reply), .. } = endless.on(Event::Chunk(vec![b' '; 100_001]))
+    else {
+        panic!()
+    };
     assert_eq!(reply.status, 413);
     let plain = arrive(&mut flow(&hub), unknown("GET", &[]));
-    assert!(matches!(plain, Step::Forward(_)), "nothing says that there is a body");
+    assert!(matches!(plain, Step { then: Then::Forward, .. }), "nothing says that there is a body");
     let mut nothing = flow(&hub);
     arrive(&mut nothing, unknown("POST", &[JSON]));
     assert!(nothing.watches().done, "no body came, and the request is an event");
@@ -474,7 +480,7 @@ fn on_kong_a_body_of_unknown_length_is_judged_too() {
 fn an_event_out_of_order_is_refused() {
     let hub = hub("{}");
     let status = |step: Step| match step {
-        Step::Reply(reply) => reply.status,
+        Step { then: Then::Reply(reply), .. } => reply.status,
         other => panic!("{other:?}"),
     };
     assert_eq!(status(flow(&hub).on(Event::Body(Ok(vec![])))), 500);
@@ -501,7 +507,7 @@ fn without_randomness_there_is_no_event_and_the_request_goes_on() {
     let hub = hub("{}");
     let tools = Tools { random: |_| false, ..TOOLS };
     let mut flow = MoesifFlow::new(Rc::clone(&hub), tools);
-    assert_eq!(arrive(&mut flow, request(&[])), Step::Forward(vec![]));
+    assert_eq!(arrive(&mut flow, request(&[])), Step::forward(vec![]));
     done(&mut flow);
     assert!(events(&hub).is_empty());
 }

@@ -49,8 +49,8 @@ impl LimitFlow {
     fn arrive(&mut self, request: &Request) -> (State, Step) {
         let config = Rc::clone(&self.config);
         let identity = match arrival(request, &config.common) {
-            Arrival::Pass => return decided(Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
+            Arrival::Pass => return decided(Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
             Arrival::Judge(identity) => identity,
         };
         let identity: Option<&Identity> = identity.as_deref();
@@ -68,7 +68,7 @@ impl LimitFlow {
                 let name = ask::shared_name(admin.token.as_deref(), namespace, &identifier);
                 let call = ask::question(&name, limits, now);
                 let asked = Asked { identifier, limits: limits.to_vec(), now };
-                (State::Asking(Box::new(asked)), Step::Ask(Rc::clone(admin), call))
+                (State::Asking(Box::new(asked)), Step::ask(Rc::clone(admin), call))
             }
         }
     }
@@ -87,7 +87,7 @@ impl LimitFlow {
             // Whoever cannot be counted for want of time or room might be one too many.
             Err(Failed::Contended) => {
                 self.count("contended");
-                if config.dry_run { Step::Forward(Vec::new()) } else { self.refuse(1) }
+                if config.dry_run { Step::forward(Vec::new()) } else { self.refuse(1) }
             }
             Err(Failed::Refused) => self.uncounted(),
         }
@@ -140,27 +140,27 @@ impl LimitFlow {
         }
         if !refused {
             self.fields = fields;
-            return Step::Forward(Vec::new());
+            return Step::forward(Vec::new());
         }
         let mut reply = self.refusal();
         for (name, value) in fields {
             reply = reply.with(name, value);
         }
-        Step::Reply(reply)
+        Step::reply(reply)
     }
 
     /// There are no counts to go by.
     fn uncounted(&mut self) -> Step {
         self.count("uncounted");
-        if self.config.fault_tolerant { Step::Forward(Vec::new()) } else { failed() }
+        if self.config.fault_tolerant { Step::forward(Vec::new()) } else { failed() }
     }
 
     fn refuse(&self, wait: u64) -> Step {
         let reply = self.refusal();
         if self.config.hide_client_headers {
-            return Step::Reply(reply);
+            return Step::reply(reply);
         }
-        Step::Reply(reply.with("Retry-After", wait.to_string()))
+        Step::reply(reply.with("Retry-After", wait.to_string()))
     }
 
     fn refusal(&self) -> Reply {
@@ -215,7 +215,7 @@ fn decided(step: Step) -> (State, Step) {
 }
 
 fn failed() -> Step {
-    Step::Reply(Reply::error(500, "An unexpected error occurred"))
+    Step::reply(Reply::unexpected())
 }
 
 #[cfg(test)]

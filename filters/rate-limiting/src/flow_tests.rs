@@ -4,7 +4,7 @@ use super::*;
 use crate::config::tests::config;
 use crate::table::Table;
 use crate::table::tests::{NOW, Shared, octets};
-use exchange::{Body, Call, Head, Response};
+use exchange::{Body, Call, Head, Response, Then};
 use serde_json::{Value, json};
 
 fn limited(json: &str) -> Rc<Config> {
@@ -53,7 +53,9 @@ fn response(flow: &mut LimitFlow) -> Vec<String> {
 }
 
 fn refusal(step: Step) -> (u16, String, Vec<String>) {
-    let Step::Reply(Reply { status, headers, body: Body::Error(message) }) = step else {
+    let Step { then: Then::Reply(Reply { status, headers, body: Body::Error(message) }), .. } =
+        step
+    else {
         panic!("{step:?}");
     };
     let fields = headers.into_iter().map(|(name, value)| (name.into_owned(), value));
@@ -75,7 +77,7 @@ fn requests_pass_up_to_the_limit_and_then_are_told_when_to_come_again() {
     let config = limited(r#"{"second":2,"minute":9,"limit_by":"ip"}"#);
     for remaining in [1, 0] {
         let (mut flow, step) = send(&config, NOW + 30_400);
-        assert_eq!(step, Step::Forward(vec![]));
+        assert_eq!(step, Step::forward(vec![]));
         let expected = [
             "X-RateLimit-Limit-Second: 2".into(),
             format!("X-RateLimit-Remaining-Second: {remaining}"),
@@ -95,7 +97,7 @@ fn requests_pass_up_to_the_limit_and_then_are_told_when_to_come_again() {
     assert_eq!(fields[3], "X-RateLimit-Remaining-Minute: 7", "a refusal costs nothing");
     assert_eq!(fields[7], "Retry-After: 1");
     assert_eq!(counted(&mut flow), ["limited"]);
-    assert_eq!(send(&config, NOW + 31_000).1, Step::Forward(vec![]));
+    assert_eq!(send(&config, NOW + 31_000).1, Step::forward(vec![]));
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn a_dry_run_counts_and_tells_and_refuses_nobody() {
     let config = limited(r#"{"second":1,"dry_run":true}"#);
     send(&config, NOW);
     let (mut flow, step) = send(&config, NOW);
-    assert_eq!(step, Step::Forward(vec![]));
+    assert_eq!(step, Step::forward(vec![]));
     let fields = response(&mut flow);
     assert!(fields.contains(&"RateLimit-Remaining: 0".to_owned()), "{fields:?}");
     assert!(!fields.iter().any(|field| field.starts_with("Retry-After")));
@@ -150,7 +152,7 @@ fn requests_of_others_are_not_counted() {
     let config = limited(r#"{"second":1,"match":{"paths":["/other"]}}"#);
     for _ in 0..3 {
         let (mut flow, step) = send(&config, NOW);
-        assert_eq!((step, response(&mut flow)), (Step::Forward(vec![]), vec![]));
+        assert_eq!((step, response(&mut flow)), (Step::forward(vec![]), vec![]));
     }
 }
 
@@ -162,7 +164,7 @@ fn without_any_counts_a_request_passes_if_faults_are_tolerated() {
         let config = Rc::new(config(json));
         let (mut flow, step) = send(&config, NOW);
         match step {
-            Step::Forward(_) => assert!(passes),
+            Step { then: Then::Forward, .. } => assert!(passes),
             step => assert_eq!((refusal(step).0, passes), (500, false)),
         }
         assert!(counted(&mut flow).contains(&"uncounted".to_owned()));
@@ -176,7 +178,7 @@ const ASKING: &str = r#"{"second":2,"policy":"redis","admin":{"upstream":"admin"
 fn asked(config: &Rc<Config>) -> (LimitFlow, Call) {
     let (flow, step) = send(config, NOW);
     match step {
-        Step::Ask(target, call) => {
+        Step { then: Then::Ask(target, call), .. } => {
             assert_eq!(target.upstream, "admin");
             (flow, call)
         }
@@ -195,7 +197,7 @@ fn the_service_decides_when_it_is_asked() {
     let (mut flow, call) = asked(&config);
     let body: Value = serde_json::from_slice(&call.body).unwrap();
     assert_eq!(body["increments"][0]["limit"], 2);
-    assert_eq!(flow.on(total(1, true)), Step::Forward(vec![]));
+    assert_eq!(flow.on(total(1, true)), Step::forward(vec![]));
     assert_eq!(response(&mut flow)[1], "X-RateLimit-Remaining-Second: 1");
     let (mut flow, _) = asked(&config);
     let (status, _, fields) = refusal(flow.on(total(2, false)));
@@ -210,7 +212,7 @@ fn a_service_that_is_away_is_replaced_by_counts_of_the_node_or_by_500() {
     for _ in 0..3 {
         let (mut flow, _) = asked(&config);
         statuses.push(match flow.on(away()) {
-            Step::Forward(_) => 200,
+            Step { then: Then::Forward, .. } => 200,
             step => refusal(step).0,
         });
         assert!(counted(&mut flow).contains(&"counted_here_instead".to_owned()));
@@ -230,7 +232,8 @@ fn between_two_comparisons_the_node_decides() {
     let config = limited(
         r#"{"second":2,"policy":"cluster","sync_rate":1,"admin":{"upstream":"admin"},"limit_by":"ip"}"#,
     );
-    let passes = |config: &Rc<Config>| matches!(send(config, NOW).1, Step::Forward(_));
+    let passes =
+        |config: &Rc<Config>| matches!(send(config, NOW).1, Step { then: Then::Forward, .. });
     assert_eq!([passes(&config), passes(&config), passes(&config)], [true, true, false]);
 }
 
@@ -246,7 +249,7 @@ fn while_counts_cannot_be_compared_an_intolerant_filter_refuses() {
             ledger.answered(number, None, NOW);
         });
         let found = match send(&config, NOW).1 {
-            Step::Forward(_) => None,
+            Step { then: Then::Forward, .. } => None,
             step => Some(refusal(step).0),
         };
         assert_eq!(found, status);

@@ -34,15 +34,15 @@ impl TerminationFlow {
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
         let config = &self.config;
         match arrival(&request, &config.common) {
-            Arrival::Pass => return decided(Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
+            Arrival::Pass => return decided(Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
             Arrival::Judge(_) => {}
         }
         if config.trigger.as_ref().is_some_and(|trigger| !is_there(&request, trigger)) {
-            return decided(Step::Forward(Vec::new()));
+            return decided(Step::forward(Vec::new()));
         }
         if matches!(config.content, Content::Echo(_)) && request.body == BodyAhead::Comes {
-            return (State::AwaitingBody(request), Step::AwaitBody(Vec::new()));
+            return (State::AwaitingBody(request), Step::await_body(Vec::new()));
         }
         decided(self.answer(&request, None))
     }
@@ -61,7 +61,7 @@ impl TerminationFlow {
                 config.message().map_or(Body::Empty, |message| Body::Message(message.into()))
             }
         };
-        Step::Reply(Reply { status: config.status, headers: Vec::new(), body })
+        Step::reply(Reply { status: config.status, headers: Vec::new(), body })
     }
 }
 
@@ -82,9 +82,7 @@ impl Flow for TerminationFlow {
             (State::Arrived, Event::Body(_))
             | (State::AwaitingBody(_), Event::Request(_))
             | (_, Event::Found(_) | Event::Chunk(_) | Event::Answered(_))
-            | (State::Decided, _) => {
-                decided(Step::Reply(Reply::error(500, "An unexpected error occurred")))
-            }
+            | (State::Decided, _) => decided(Step::reply(Reply::unexpected())),
         };
         self.state = next;
         step

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::{Head, Response, Unavailable};
+use exchange::{Head, Response, Then, Unavailable};
 
 fn flow(json: &str) -> TerminationFlow {
     TerminationFlow::new(Rc::new(config(json)))
@@ -22,7 +22,7 @@ fn step(json: &str, request: Request) -> Step {
 #[track_caller]
 fn answer(json: &str) -> (u16, Body) {
     match step(json, get("/", &[])) {
-        Step::Reply(reply) => (reply.status, reply.body),
+        Step { then: Then::Reply(reply), .. } => (reply.status, reply.body),
         other => panic!("{other:?}"),
     }
 }
@@ -86,8 +86,12 @@ fn without_its_trigger_a_request_goes_on() {
         ("/Gimme-An-Echo", &[], false),
     ] {
         let step = step(json, get(target, fields));
-        assert_eq!(matches!(step, Step::Reply(_)), ends, "{target} {fields:?}: {step:?}");
-        assert!(ends || step == Step::Forward(vec![]));
+        assert_eq!(
+            matches!(step, Step { then: Then::Reply(_), .. }),
+            ends,
+            "{target} {fields:?}: {step:?}"
+        );
+        assert!(ends || step == Step::forward(vec![]));
     }
 }
 
@@ -98,17 +102,27 @@ fn only_the_consumers_in_match_are_turned_away() {
         consumer: Some(format!(r#"{{"id":"1","username":"{name}"}}"#).into_bytes()),
         ..get("/", &[])
     };
-    assert!(matches!(step(json, who("anonymous_users")), Step::Reply(Reply { status: 403, .. })));
-    assert_eq!(step(json, who("fiona")), Step::Forward(vec![]));
+    assert!(matches!(
+        step(json, who("anonymous_users")),
+        Step { then: Then::Reply(Reply { status: 403, .. }), .. }
+    ));
+    assert_eq!(step(json, who("fiona")), Step::forward(vec![]));
     // Who it is must be known.
-    assert!(matches!(step(json, get("/", &[])), Step::Reply(Reply { status: 500, .. })));
+    assert!(matches!(
+        step(json, get("/", &[])),
+        Step { then: Then::Reply(Reply { status: 500, .. }), .. }
+    ));
 }
 
 #[test]
 fn an_echo_waits_for_the_body_where_there_is_one() {
     let echo = r#"{"status_code":404,"echo":true}"#;
     let mut now = flow(echo);
-    let Step::Reply(reply) = now.on(Event::Request(Box::new(get("/a?b=c", &[])))) else { panic!() };
+    let Step { then: Then::Reply(reply), .. } =
+        now.on(Event::Request(Box::new(get("/a?b=c", &[]))))
+    else {
+        panic!()
+    };
     let Body::Raw(Some(kind), text) = &reply.body else { panic!("{reply:?}") };
     assert_eq!((reply.status, kind.as_ref()), (404, "application/json; charset=utf-8"));
     assert!(String::from_utf8_lossy(text).contains(r#""query":{"b":"c"}"#));
@@ -116,21 +130,22 @@ fn an_echo_waits_for_the_body_where_there_is_one() {
     for (body, shown) in [(Ok(b"hi".to_vec()), true), (Err(Unavailable), false)] {
         let mut waiting = flow(echo);
         let post = Request { body: BodyAhead::Comes, ..get("/", &[]) };
-        assert_eq!(waiting.on(Event::Request(Box::new(post))), Step::AwaitBody(vec![]));
-        let Step::Reply(reply) = waiting.on(Event::Body(body)) else { panic!() };
+        assert_eq!(waiting.on(Event::Request(Box::new(post))), Step::await_body(vec![]));
+        let Step { then: Then::Reply(reply), .. } = waiting.on(Event::Body(body)) else { panic!() };
         let Body::Raw(_, text) = &reply.body else { panic!("{reply:?}") };
         assert_eq!(String::from_utf8_lossy(text).contains(r#""raw_body":"hi""#), shown);
     }
     // Nothing else needs the body.
     let post = Request { body: BodyAhead::Comes, ..get("/", &[]) };
-    assert!(matches!(step("{}", post), Step::Reply(_)));
+    assert!(matches!(step("{}", post), Step { then: Then::Reply(_), .. }));
 }
 
 #[test]
 fn an_event_out_of_order_is_refused() {
-    let refused = |step: Step| matches!(step, Step::Reply(Reply { status: 500, .. }));
+    let refused =
+        |step: Step| matches!(step, Step { then: Then::Reply(Reply { status: 500, .. }), .. });
     assert!(refused(flow("{}").on(Event::Body(Ok(vec![])))));
     let mut decided = flow(r#"{"trigger":"x"}"#);
-    assert_eq!(decided.on(Event::Request(Box::new(get("/", &[])))), Step::Forward(vec![]));
+    assert_eq!(decided.on(Event::Request(Box::new(get("/", &[])))), Step::forward(vec![]));
     assert!(refused(decided.on(Event::Request(Box::new(get("/", &[]))))));
 }

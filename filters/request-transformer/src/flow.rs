@@ -69,11 +69,11 @@ impl TransformerFlow {
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = &self.config;
         match arrival(request, &config.common) {
-            Arrival::Pass => decided(Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => decided(Step::Reply(reply)),
+            Arrival::Pass => decided(Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => decided(Step::reply(reply)),
             Arrival::Judge(identity) => {
                 let changed = self.change(request, identity.as_deref());
-                changed.unwrap_or_else(|reply| decided(Step::Reply(reply)))
+                changed.unwrap_or_else(|reply| decided(Step::reply(reply)))
             }
         }
     }
@@ -118,7 +118,7 @@ impl TransformerFlow {
         let changes_body = !config.body.is_empty() && (media.is_ok() || strict);
         if !moves && !changes_body {
             edits.extend(line.edits(b""));
-            return Ok(decided(Step::Forward(edits)));
+            return Ok(decided(Step::forward(edits)));
         }
         let changes = config.body.filled(&values);
         let makes = request.can_make_body && config.body.make_something_of_nothing();
@@ -141,8 +141,8 @@ impl TransformerFlow {
             let has_length =
                 request.head.text("content-length").is_some_and(|length| length != "0");
             return match work.opaque() {
-                Some(reply) if has_length => decided(Step::Reply(reply)),
-                _ => (State::AwaitingBody(work), Step::AwaitBody(edits)),
+                Some(reply) if has_length => decided(Step::reply(reply)),
+                _ => (State::AwaitingBody(work), Step::await_body(edits)),
             };
         }
         // What a method like these has no body for has none, but for a client of HTTP/2 that means harm.
@@ -150,14 +150,14 @@ impl TransformerFlow {
         if request.body_may_follow && !none {
             // Kong: if nothing follows, the request goes on with these edits alone.
             edits.extend(work.line.iter().flat_map(|line| line.edits(b"")));
-            return (State::Collecting(work, Vec::new()), Step::StreamBodyAfter(edits));
+            return (State::Collecting(work, Vec::new()), Step::stream_body().with_edits(edits));
         }
         match work.finish(b"") {
             Ok(more) => {
                 edits.extend(more);
-                decided(Step::Forward(edits))
+                decided(Step::forward(edits))
             }
-            Err(reply) => decided(Step::Reply(reply)),
+            Err(reply) => decided(Step::reply(reply)),
         }
     }
 }
@@ -213,8 +213,8 @@ impl Work {
 
     fn decide(&self, body: &[u8]) -> Step {
         match self.finish(body) {
-            Ok(edits) => Step::Forward(edits),
-            Err(reply) => Step::Reply(reply),
+            Ok(edits) => Step::forward(edits),
+            Err(reply) => Step::reply(reply),
         }
     }
 }
@@ -261,12 +261,12 @@ impl Flow for TransformerFlow {
             (State::AwaitingBody(work), Event::Body(Ok(body))) => decided(work.decide(&body)),
             (State::Collecting(work, mut body), Event::Chunk(piece)) => {
                 if let Some(reply) = work.opaque().filter(|_| !piece.is_empty()) {
-                    decided(Step::Reply(reply))
+                    decided(Step::reply(reply))
                 } else if body.len().saturating_add(piece.len()) > LONGEST {
                     decided(too_large())
                 } else {
                     body.extend_from_slice(&piece);
-                    (State::Collecting(work, body), Step::StreamBody)
+                    (State::Collecting(work, body), Step::stream_body())
                 }
             }
             (State::Collecting(work, mut body), Event::Body(Ok(rest))) => {
@@ -281,9 +281,7 @@ impl Flow for TransformerFlow {
             | (State::AwaitingBody(_), Event::Request(_) | Event::Chunk(_))
             | (State::Collecting(..), Event::Request(_))
             | (_, Event::Found(_) | Event::Answered(_))
-            | (State::Decided, _) => {
-                decided(Step::Reply(Reply::error(500, "An unexpected error occurred")))
-            }
+            | (State::Decided, _) => decided(Step::reply(Reply::unexpected())),
         };
         self.state = next;
         step
@@ -299,7 +297,7 @@ fn bad_path() -> Reply {
 }
 
 fn too_large() -> Step {
-    Step::Reply(Reply::error(413, "Payload too large"))
+    Step::reply(Reply::error(413, "Payload too large"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::{Body, Head};
+use exchange::{Body, Head, Then};
 
 fn flow(json: &str) -> TransformerFlow {
     TransformerFlow::new(Rc::new(config(json)))
@@ -23,7 +23,7 @@ fn event(request: Request) -> Event {
 #[track_caller]
 fn forwarded(step: Step) -> Vec<Edit> {
     match step {
-        Step::Forward(edits) => edits,
+        Step { edits, then: Then::Forward } => edits,
         other => panic!("{other:?}"),
     }
 }
@@ -31,7 +31,9 @@ fn forwarded(step: Step) -> Vec<Edit> {
 #[track_caller]
 fn refusal(step: Step) -> (u16, String) {
     match step {
-        Step::Reply(Reply { status, body: Body::Error(message), .. }) => (status, message.into()),
+        Step { then: Then::Reply(Reply { status, body: Body::Error(message), .. }), .. } => {
+            (status, message.into())
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -128,7 +130,7 @@ fn a_body_is_awaited_only_where_it_may_be_changed() {
     let at_once = [Edit::set("h", "1"), query("q=1")];
     let post = |kind| Request { body: BodyAhead::Comes, ..request("POST", "/", &[kind]) };
     let mut waiting = flow(json);
-    assert_eq!(waiting.on(event(post(JSON))), Step::AwaitBody(at_once.to_vec()));
+    assert_eq!(waiting.on(event(post(JSON))), Step::await_body(at_once.to_vec()));
     let changed = forwarded(waiting.on(Event::Body(Ok(br#"{"a":[]}"#.to_vec()))));
     assert_eq!(changed, [body(r#"{"a":[],"p1":"v1"}"#)]);
     for (kind, there) in [(("content-type", "text/plain"), true), (("x", "y"), true), (JSON, false)]
@@ -146,7 +148,7 @@ fn given(json: &str, fields: &[(&str, &str)], body: &[u8]) -> Step {
     let mut flow = flow(json);
     let post = Request { body: BodyAhead::Comes, ..request("POST", "/", fields) };
     match flow.on(event(post)) {
-        Step::AwaitBody(_) => flow.on(Event::Body(Ok(body.to_vec()))),
+        Step { then: Then::AwaitBody, .. } => flow.on(Event::Body(Ok(body.to_vec()))),
         other => other,
     }
 }
@@ -233,7 +235,7 @@ fn on_kong_a_body_behind_a_get_of_http_2_is_not_overlooked() {
     let json = r#"{"remove":{"body":["a"]}}"#;
     let on_kong = |fields| Request { body_may_follow: true, ..request("GET", "/", fields) };
     let mut hidden = flow(json);
-    assert_eq!(hidden.on(event(on_kong(&[JSON]))), Step::StreamBodyAfter(vec![]));
+    assert_eq!(hidden.on(event(on_kong(&[JSON]))), Step::stream_body());
     hidden.on(Event::Chunk(br#"{"a":1}"#.to_vec()));
     assert_eq!(forwarded(hidden.on(Event::Body(Ok(vec![])))), [body("{}")]);
     let mut other = flow(json);
@@ -267,7 +269,7 @@ fn a_form_becomes_a_part_of_the_query_of_a_method_without_a_body() {
     let mut flow = flow(json);
     let post =
         Request { body: BodyAhead::Comes, ..request("POST", "/request?hello=world", &[FORM]) };
-    assert_eq!(flow.on(event(post)), Step::AwaitBody(vec![Edit::Method(b"GET".to_vec())]));
+    assert_eq!(flow.on(event(post)), Step::await_body(vec![Edit::Method(b"GET".to_vec())]));
     let rest = flow.on(Event::Body(Ok(b"name=marco&secret=1&hello=again".to_vec())));
     assert_eq!(forwarded(rest), [target("/new?hello=world&name=marco&hello=again")]);
     // Without the body at hand, the rest is done all the same.
@@ -285,16 +287,16 @@ fn on_kong_a_body_of_unknown_length_is_collected() {
         ..request("POST", "/", &[FORM, ("transfer-encoding", "chunked")])
     };
     let mut collecting = flow(json);
-    assert_eq!(collecting.on(event(chunked())), Step::StreamBodyAfter(vec![]));
-    assert_eq!(collecting.on(Event::Chunk(b"a=".to_vec())), Step::StreamBody);
-    assert_eq!(collecting.on(Event::Chunk(b"b".to_vec())), Step::StreamBody);
+    assert_eq!(collecting.on(event(chunked())), Step::stream_body());
+    assert_eq!(collecting.on(Event::Chunk(b"a=".to_vec())), Step::stream_body());
+    assert_eq!(collecting.on(Event::Chunk(b"b".to_vec())), Step::stream_body());
     assert_eq!(forwarded(collecting.on(Event::Body(Ok(vec![])))), [body("a=b&p=1")]);
     let mut endless = flow(json);
     endless.on(event(chunked()));
     let piece = vec![b'x'; 1 << 20];
     let last = (0..40)
         .map(|_| endless.on(Event::Chunk(piece.clone())))
-        .find(|step| *step != Step::StreamBody);
+        .find(|step| *step != Step::stream_body());
     assert_eq!(refusal(last.unwrap()).0, 413);
 }
 

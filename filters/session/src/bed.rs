@@ -12,7 +12,7 @@ use admin_api::{NewSession, Ttl};
 use consumer::{Guard, Known};
 use exchange::{
     Answer, BodyAhead, Call, Edit, Event, Finding, Flow, Head, Key, Reply, Request, Response,
-    ResponseEvent, ResponseStep, Step, Unavailable,
+    ResponseEvent, ResponseStep, Step, Then, Unavailable,
 };
 use runtime::{Filter, Source};
 use serde_json::json;
@@ -173,7 +173,7 @@ impl Bed {
         let mut made = Vec::new();
         loop {
             step = match step {
-                Step::Forward(edits) => {
+                Step { edits, then: Then::Forward } => {
                     made.extend(settle(edits));
                     for edit in &made {
                         if let Edit::Publish("gatehouse_consumer", value) = edit {
@@ -183,13 +183,15 @@ impl Bed {
                     passage.forwarded = Some(made);
                     break;
                 }
-                Step::Reply(reply) => {
+                Step { then: Then::Reply(reply), .. } => {
                     passage.reply = Some(reply);
                     break;
                 }
-                Step::Find(key, _) => flow.on(Event::Found(self.find(&key))),
-                Step::Ask(_, call) => flow.on(Event::Answered(self.ask(&call))),
-                Step::AwaitBody(edits) => {
+                Step { then: Then::Find { key, not_before: 0 }, .. } => {
+                    flow.on(Event::Found(self.find(&key)))
+                }
+                Step { then: Then::Ask(_, call), .. } => flow.on(Event::Answered(self.ask(&call))),
+                Step { edits, then: Then::AwaitBody } => {
                     made = settle(edits);
                     flow.on(Event::Body(body.map(<[u8]>::to_vec).ok_or(Unavailable)))
                 }

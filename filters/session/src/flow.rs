@@ -38,7 +38,7 @@ enum State {
     AskedForRow(Box<Work>, Presented),
     AskedForLogin(Box<Work>, Session),
     AskedForConsumer(Box<Work>, Session),
-    Writing(Box<Work>, Todo, Then),
+    Writing(Box<Work>, Todo, Next),
     /// Everything is decided, but the body may still ask for the session to end.
     AwaitingBody(Box<Work>),
     /// The request went on, and its response is to come.
@@ -55,7 +55,7 @@ type Todo = VecDeque<(Write, Option<Saved>)>;
 
 /// What follows when everything is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
+enum Next {
     GoOn,
     /// The logout is answered; `false` if something was not done.
     Answer(bool),
@@ -96,8 +96,8 @@ impl SessionFlow {
         let keeper = Rc::clone(&self.keeper);
         let config = &keeper.config;
         let identity = match arrival(&request, &config.common) {
-            Arrival::Pass => return over(Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => return over(Step::Reply(reply)),
+            Arrival::Pass => return over(Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => return over(Step::reply(reply)),
             Arrival::Judge(identity) => identity,
         };
         let mut edits = Vec::new();
@@ -107,7 +107,7 @@ impl SessionFlow {
             match hide(&request.head, &names, request.can_remove) {
                 Ok(edit) => edits.extend(edit),
                 Err(()) => {
-                    return over(Step::Reply(refuse_duplicate(&Duplicate("cookie".to_owned()))));
+                    return over(Step::reply(refuse_duplicate(&Duplicate("cookie".to_owned()))));
                 }
             }
         }
@@ -145,7 +145,7 @@ impl SessionFlow {
                 if keeper.has_ended(&name) {
                     return self.unfit(work, kind, Unfit::Invalid);
                 }
-                (State::AskedForRow(work, presented), Step::Find(source::row(name), Vec::new()))
+                (State::AskedForRow(work, presented), Step::find(source::row(name)))
             }
             Ok(presented) => match keeper.open(presented, &work.jar) {
                 Ok(session) => self.opened(work, session),
@@ -210,7 +210,7 @@ impl SessionFlow {
             let kind = session.kind;
             return self.unfit(work, kind, Unfit::Invalid);
         }
-        (State::AskedForLogin(work, session), Step::Find(source::login(login), Vec::new()))
+        (State::AskedForLogin(work, session), Step::find(source::login(login)))
     }
 
     fn login_found(
@@ -247,7 +247,7 @@ impl SessionFlow {
             return self.bereft(work, session);
         }
         let key = source::consumer(&holder.consumer);
-        (State::AskedForConsumer(work, session), Step::Find(key, Vec::new()))
+        (State::AskedForConsumer(work, session), Step::find(key))
     }
 
     fn consumer_found(
@@ -290,8 +290,8 @@ impl Flow for SessionFlow {
             (State::AskedForConsumer(work, session), Event::Found(found)) => {
                 self.consumer_found(work, session, found)
             }
-            (State::Writing(work, todo, then), Event::Answered(answer)) => {
-                self.written(work, todo, then, &answer)
+            (State::Writing(work, todo, next), Event::Answered(answer)) => {
+                self.written(work, todo, next, &answer)
             }
             // The host broke the order of events: refuse rather than guess.
             (State::Arrived, Event::Found(_) | Event::Body(_) | Event::Answered(_))
@@ -302,9 +302,7 @@ impl Flow for SessionFlow {
             )
             | (State::Writing(..), Event::Request(_) | Event::Found(_) | Event::Body(_))
             | (State::Forwarded(_) | State::Ended(_) | State::Storing(..) | State::Over, _)
-            | (_, Event::Chunk(_)) => {
-                over(Step::Reply(Reply::error(500, "An unexpected error occurred")))
-            }
+            | (_, Event::Chunk(_)) => over(Step::reply(Reply::unexpected())),
         };
         self.state = next;
         step
@@ -355,7 +353,7 @@ fn over(step: Step) -> (State, Step) {
 }
 
 fn unavailable() -> Step {
-    Step::Reply(Reply::error(503, "Service unavailable"))
+    Step::reply(Reply::unavailable())
 }
 
 #[cfg(test)]

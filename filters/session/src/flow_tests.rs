@@ -1,8 +1,8 @@
 use super::*;
 use crate::bed::{ANA, BOB, Bed, NOBODY, REPORTS, START};
 use consumer::PROPERTY;
-use exchange::Body;
 use exchange::Head;
+use exchange::{Body, Then};
 
 const PLAIN: &str = r#"{"secret":"s"}"#;
 const STORED: &str =
@@ -727,7 +727,7 @@ fn a_renewal_that_cannot_be_stored_leaves_the_session_as_it_is() {
     let row = bed.rows.borrow().clone();
     let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
     let step = flow.on(Event::Request(Box::new(bed.get("/"))));
-    let Step::Find(key, _) = step else { panic!() };
+    let Step { then: Then::Find { key, not_before: 0 }, .. } = step else { panic!() };
     let (data, end) = row.values().next().unwrap();
     let session = admin_api::Session { data: data.clone(), ttl: end - bed.now(), seq: None };
     let value = crate::rows::Row::kept(&session, bed.now() * 1000).unwrap();
@@ -736,8 +736,10 @@ fn a_renewal_that_cannot_be_stored_leaves_the_session_as_it_is() {
         source::row(row_of(&crate::header::Header::read(before["session"].as_bytes()).unwrap().id))
     );
     let step = flow.on(Event::Found(Ok(Finding::Value(value))));
-    assert!(matches!(step, Step::Ask(..)));
-    let Step::Forward(edits) = flow.on(Event::Answered(Err(Unavailable))) else { panic!() };
+    assert!(matches!(step, Step { then: Then::Ask(..), .. }));
+    let Step { edits, then: Then::Forward } = flow.on(Event::Answered(Err(Unavailable))) else {
+        panic!()
+    };
     assert!(
         edits.iter().any(|edit| matches!(edit, Edit::Publish(PROPERTY, _))),
         "the session still holds"
@@ -766,12 +768,20 @@ fn a_logout_that_cannot_be_done_is_not_called_one() {
     let mut bed = logged_in(STORED);
     let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
     let request = Request { method: b"POST".to_vec(), ..bed.get("/?session_logout") };
-    let Step::Find(_, _) = flow.on(Event::Request(Box::new(request))) else { panic!() };
+    let Step { then: Then::Find { not_before: 0, .. }, .. } =
+        flow.on(Event::Request(Box::new(request)))
+    else {
+        panic!()
+    };
     let (data, _) = bed.rows.borrow().values().next().cloned().unwrap();
     let session = admin_api::Session { data, ttl: 100, seq: None };
     let value = crate::rows::Row::kept(&session, bed.now() * 1000).unwrap();
-    let Step::Ask(..) = flow.on(Event::Found(Ok(Finding::Value(value)))) else { panic!() };
-    let Step::Reply(reply) = flow.on(Event::Answered(Err(Unavailable))) else { panic!() };
+    let Step { then: Then::Ask(..), .. } = flow.on(Event::Found(Ok(Finding::Value(value)))) else {
+        panic!()
+    };
+    let Step { then: Then::Reply(reply), .. } = flow.on(Event::Answered(Err(Unavailable))) else {
+        panic!()
+    };
     assert_eq!(reply.status, 503);
     let response = Response { ours: true, ..Response::default() };
     let ResponseStep::Forward(edits) = flow.on_response(ResponseEvent::Head(Box::new(response)))
@@ -1007,13 +1017,16 @@ fn an_event_out_of_order_is_a_refusal() {
         Event::Answered(Err(Unavailable)),
     ] {
         let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
-        assert!(matches!(flow.on(event), Step::Reply(Reply { status: 500, .. })));
+        assert!(matches!(
+            flow.on(event),
+            Step { then: Then::Reply(Reply { status: 500, .. }), .. }
+        ));
         assert!(!flow.wants_response());
     }
     let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
     flow.on(Event::Request(Box::new(bed.get("/"))));
     assert!(matches!(
         flow.on(Event::Request(Box::new(bed.get("/")))),
-        Step::Reply(Reply { status: 500, .. })
+        Step { then: Then::Reply(Reply { status: 500, .. }), .. }
     ));
 }

@@ -49,8 +49,8 @@ impl SaveFlow {
     fn arrive(&mut self, request: &Request) -> (State, Step) {
         let keeper = Rc::clone(&self.keeper);
         match arrival(request, &keeper.config.common) {
-            Arrival::Pass => return (State::Over, Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => return (State::Over, Step::Reply(reply)),
+            Arrival::Pass => return (State::Over, Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => return (State::Over, Step::reply(reply)),
             Arrival::Judge(_) => {}
         }
         // Only what a filter published counts: what headers say never starts a session.
@@ -58,7 +58,7 @@ impl SaveFlow {
         let Some(holder) = known.identity().and_then(Holder::of) else { return self.forward() };
         let Some(before) = request.mark.as_deref().and_then(mark::read) else {
             keeper.report("a session is to be saved that no instance with `phase` \"open\" has looked at before");
-            return (State::Over, Step::Reply(Reply::error(500, "An unexpected error occurred")));
+            return (State::Over, Step::reply(Reply::unexpected()));
         };
         let held = before.contents.holder(&keeper.config.audience);
         if before.session.is_some() && held.is_some_and(|held| held.is(&holder)) {
@@ -78,7 +78,7 @@ impl SaveFlow {
     fn write(&mut self, todo: VecDeque<(Write, Saved)>) -> (State, Step) {
         let call = todo.front().map(|(write, _)| write.call());
         match (call, self.keeper.config.admin.clone()) {
-            (Some(call), Some(admin)) => (State::Writing(todo), Step::Ask(admin, call)),
+            (Some(call), Some(admin)) => (State::Writing(todo), Step::ask(admin, call)),
             (_, _) => self.forward(),
         }
     }
@@ -109,7 +109,7 @@ impl SaveFlow {
     }
 
     fn forward(&mut self) -> (State, Step) {
-        (State::Forwarded, Step::Forward(Vec::new()))
+        (State::Forwarded, Step::forward(Vec::new()))
     }
 }
 
@@ -120,7 +120,7 @@ impl Flow for SaveFlow {
             (State::Writing(todo), Event::Answered(answer)) => self.written(todo, &answer),
             // The host broke the order of events: refuse rather than guess.
             (State::Arrived, _) | (State::Writing(_), _) | (State::Forwarded | State::Over, _) => {
-                (State::Over, Step::Reply(Reply::error(500, "An unexpected error occurred")))
+                (State::Over, Step::reply(Reply::unexpected()))
             }
         };
         self.state = next;

@@ -54,37 +54,36 @@ impl UpstreamJwtFlow {
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = self.mint.config();
         let identity = match arrival(request, &config.common) {
-            Arrival::Pass => return decided(Step::Forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::Reply(reply)),
+            Arrival::Pass => return decided(Step::forward(Vec::new())),
+            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
             Arrival::Judge(identity) => identity,
         };
         if let Some(reply) = self.key_set(request) {
-            return decided(Step::Reply(reply));
+            return decided(Step::reply(reply));
         }
         let claims = Claims::of(config, request, identity.as_deref(), self.tools.random);
         let mut claims = match claims {
             Ok(claims) => claims,
-            Err(NoClaims::Header) => return decided(Step::Reply(Reply::error(400, "Bad request"))),
-            Err(why) => return decided(self.fail(&why)),
+            Err(NoClaims::Header) => return decided(Step::reply(Reply::error(400, "Bad request"))),
+            Err(why) => return decided(Step::reply(self.fail(&why))),
         };
         if !config.body_hash {
-            return decided(self.forward(&claims, request.now, Step::Forward));
+            return decided(self.forward(&claims, request.now));
         }
         let work = |claims| Box::new(Work { claims, hasher: Hasher::default(), is_empty: true });
         if request.body == BodyAhead::Comes {
             // Whatever happens to the body, what the client said does not go on.
             let edits = vec![Edit::remove(config.header.clone())];
-            return (State::Hashing(work(claims)), Step::StreamBodyAfter(edits));
+            return (State::Hashing(work(claims)), Step::stream_body().with_edits(edits));
         }
         claims.hash_body(String::new());
         if request.body_may_follow {
-            let step = self.forward(&claims, request.now, Step::StreamBodyAfter);
-            return match step {
-                Step::StreamBodyAfter(_) => (State::Hashing(work(claims)), step),
-                failed => decided(failed),
+            return match self.token(&claims, request.now) {
+                Ok(edits) => (State::Hashing(work(claims)), Step::stream_body().with_edits(edits)),
+                Err(reply) => decided(Step::reply(reply)),
             };
         }
-        decided(self.forward(&claims, request.now, Step::Forward))
+        decided(self.forward(&claims, request.now))
     }
 
     /// The answer to a question for the public keys, which needs nobody's credentials.
@@ -115,24 +114,30 @@ impl UpstreamJwtFlow {
         let hash = if work.is_empty { String::new() } else { work.hasher.hex() };
         work.claims.hash_body(hash);
         // A body may take longer than a token lives.
-        self.forward(&work.claims, (self.tools.now)(), Step::Forward)
+        self.forward(&work.claims, (self.tools.now)())
     }
 
-    /// Sets the token, and goes on as `step` says.
-    fn forward(&self, claims: &Claims, now: u64, step: fn(Vec<Edit>) -> Step) -> Step {
+    /// Lets the request go on with its token.
+    fn forward(&self, claims: &Claims, now: u64) -> Step {
+        self.token(claims, now).map_or_else(Step::reply, Step::forward)
+    }
+
+    /// The edits that set the token, or the response to a request that gets none. `now` is in milliseconds since
+    /// 1970.
+    fn token(&self, claims: &Claims, now: u64) -> Result<Vec<Edit>, Reply> {
         let config = self.mint.config();
         match self.mint.token(claims, now / 1000, self.tools.random) {
             Ok(token) => {
                 let bearer = if config.include_bearer { "Bearer " } else { "" };
-                step(vec![Edit::set(config.header.clone(), format!("{bearer}{token}"))])
+                Ok(vec![Edit::set(config.header.clone(), format!("{bearer}{token}"))])
             }
-            Err(why) => self.fail(&why),
+            Err(why) => Err(self.fail(&why)),
         }
     }
 
-    fn fail(&self, why: &dyn std::fmt::Display) -> Step {
+    fn fail(&self, why: &dyn std::fmt::Display) -> Reply {
         (self.tools.report)(&format!("gatehouse_upstream_jwt: no token: {why}"));
-        unexpected()
+        Reply::unexpected()
     }
 }
 
@@ -149,11 +154,11 @@ impl Flow for UpstreamJwtFlow {
             (State::Arrived, Event::Request(request)) => self.arrive(&request),
             (State::Hashing(mut work), Event::Chunk(piece)) => {
                 work.take(&piece);
-                (State::Hashing(work), Step::StreamBody)
+                (State::Hashing(work), Step::stream_body())
             }
             (State::Hashing(work), Event::Body(Ok(rest))) => decided(self.finish(work, &rest)),
             (State::Hashing(_), Event::Body(Err(Unavailable))) => {
-                decided(Step::Reply(Reply::error(413, "Payload too large")))
+                decided(Step::reply(Reply::error(413, "Payload too large")))
             }
             // The host broke the order of events: refuse rather than guess.
             (State::Arrived, Event::Body(_) | Event::Chunk(_))
@@ -171,7 +176,7 @@ fn decided(step: Step) -> (State, Step) {
 }
 
 fn unexpected() -> Step {
-    Step::Reply(Reply::error(500, "An unexpected error occurred"))
+    Step::reply(Reply::unexpected())
 }
 
 #[cfg(test)]

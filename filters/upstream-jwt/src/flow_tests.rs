@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::tests::mint;
 use consumer::{Credential, Identity};
-use exchange::{Entities, Entity, Head, Named};
+use exchange::{Entities, Entity, Head, Named, Then};
 use jose::{InWasm, Token};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -62,7 +62,7 @@ fn on(flow: &mut UpstreamJwtFlow, request: Request) -> Step {
 /// The token that a step sets, and its other edits.
 #[track_caller]
 fn token(step: &Step) -> (String, Vec<Edit>) {
-    let (Step::Forward(edits) | Step::StreamBodyAfter(edits)) = step else { panic!("{step:?}") };
+    let Step { edits, then: Then::Forward | Then::StreamBody } = step else { panic!("{step:?}") };
     let (last, others) = edits.split_last().unwrap();
     let Edit::Set(name, value) = last else { panic!("{last:?}") };
     assert_eq!(name, "Authorization");
@@ -88,7 +88,7 @@ fn claims(settings: Value, request: Request) -> Value {
 #[track_caller]
 fn refused(step: &Step) -> u16 {
     match step {
-        Step::Reply(reply) => reply.status,
+        Step { then: Then::Reply(reply), .. } => reply.status,
         other => panic!("{other:?}"),
     }
 }
@@ -111,8 +111,8 @@ fn the_payload_is_the_originals_in_its_order() {
     };
     let mut flow = flow_of(&mint);
     assert_eq!(on(&mut flow, request), waits());
-    assert_eq!(flow.on(Event::Chunk(b"hel".to_vec())), Step::StreamBody);
-    assert_eq!(flow.on(Event::Chunk(b"lo".to_vec())), Step::StreamBody);
+    assert_eq!(flow.on(Event::Chunk(b"hel".to_vec())), Step::stream_body());
+    assert_eq!(flow.on(Event::Chunk(b"lo".to_vec())), Step::stream_body());
     let text = claims_text(&mint, &flow.on(Event::Body(Ok(vec![]))));
     let id = text.split(r#""jti":""#).nth(1).unwrap().split('"').next().unwrap();
     assert!(uuid::Uuid::parse_str(id).is_ok_and(|id| id.get_version_num() == 4), "{id}");
@@ -206,9 +206,9 @@ fn a_body_of_unknown_length_never_goes_with_the_hash_of_another() {
     let mint = Rc::new(mint(json!({"body_hash": true})));
     let mut flow = flow_of(&mint);
     let first = on(&mut flow, unknown());
-    assert!(matches!(first, Step::StreamBodyAfter(_)));
+    assert!(matches!(first, Step { then: Then::StreamBody, .. }));
     assert_eq!(hash(&mint, &first), "", "right if nothing more happens");
-    assert_eq!(flow.on(Event::Chunk(b"hello".to_vec())), Step::StreamBody);
+    assert_eq!(flow.on(Event::Chunk(b"hello".to_vec())), Step::stream_body());
     let last = flow.on(Event::Body(Ok(vec![])));
     assert_eq!(hash(&mint, &last), jose::hash::sha256_hex(b"hello"));
 
@@ -219,7 +219,7 @@ fn a_body_of_unknown_length_never_goes_with_the_hash_of_another() {
 
 /// The body is awaited, and what the client sent under the token's header does not go on meanwhile.
 fn waits() -> Step {
-    Step::StreamBodyAfter(vec![Edit::remove("Authorization")])
+    Step::stream_body().with_edits(vec![Edit::remove("Authorization")])
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn the_public_keys_are_served_to_anybody_who_reads() {
     for (method, target) in
         [("GET", "/.well-known/jwks.json"), ("HEAD", "/.well-known/jwks.json?x")]
     {
-        let Step::Reply(reply) = ask(method, target) else { panic!() };
+        let Step { then: Then::Reply(reply), .. } = ask(method, target) else { panic!() };
         assert_eq!(reply.status, 200);
         assert_eq!(reply.headers, [("cache-control".into(), b"public, max-age=300".to_vec())]);
         let Body::Raw(Some(kind), body) = reply.body else { panic!() };
@@ -378,8 +378,8 @@ fn the_public_keys_are_served_to_anybody_who_reads() {
         );
     }
     assert_eq!(refused(&ask("POST", "/.well-known/jwks.json")), 405);
-    assert!(matches!(ask("GET", "/.well-known/jwks.json/"), Step::Forward(_)));
-    assert!(matches!(ask("GET", "/api"), Step::Forward(edits) if edits.len() == 1));
+    assert!(matches!(ask("GET", "/.well-known/jwks.json/"), Step { then: Then::Forward, .. }));
+    assert!(matches!(ask("GET", "/api"), Step { edits, then: Then::Forward } if edits.len() == 1));
 }
 
 #[test]
@@ -391,9 +391,11 @@ fn what_match_leaves_out_has_no_key_set_either() {
         let request = Request { method: method.into(), target: "/keys".into(), ..request(&fields) };
         on(&mut flow(settings.clone()), request)
     };
-    assert!(matches!(ask("GET", "api.example.com"), Step::Reply(reply) if reply.status == 200));
+    assert!(
+        matches!(ask("GET", "api.example.com"), Step { then: Then::Reply(reply), .. } if reply.status == 200)
+    );
     for (method, host) in [("GET", "other.example.com"), ("POST", "api.example.com")] {
-        assert_eq!(ask(method, host), Step::Forward(vec![]), "{method} {host}");
+        assert_eq!(ask(method, host), Step::forward(vec![]), "{method} {host}");
     }
 }
 
@@ -401,9 +403,9 @@ fn what_match_leaves_out_has_no_key_set_either() {
 fn a_request_that_is_not_ours_or_is_over_is_left_alone() {
     let elsewhere = json!({"match": {"paths": ["/other"]}});
     let sent = [("authorization", "the client's own")];
-    assert_eq!(on(&mut flow(elsewhere), request(&sent)), Step::Forward(vec![]));
+    assert_eq!(on(&mut flow(elsewhere), request(&sent)), Step::forward(vec![]));
     let over = Request { consumer: Some(consumer::refused().to_vec()), ..request(&sent) };
-    assert_eq!(on(&mut flow(json!({})), over), Step::Forward(vec![]));
+    assert_eq!(on(&mut flow(json!({})), over), Step::forward(vec![]));
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub enum Arrival {
 pub fn arrival(request: &Request, common: &Common) -> Arrival {
     let identity = match Known::from_property(request.consumer.as_deref()) {
         Known::Refused => return Arrival::Pass,
-        Known::Malformed => return Arrival::Refuse(malformed()),
+        Known::Malformed => return Arrival::Refuse(Reply::unexpected()),
         Known::Identity(identity) => Some(identity),
         Known::Nobody if common.trust_consumer_headers => match trusted(&request.head, common) {
             Ok(identity) => identity.map(Box::new),
@@ -44,9 +44,7 @@ pub fn arrival(request: &Request, common: &Common) -> Arrival {
         Ok(false) => Arrival::Pass,
         Err(Unmatched::AmbiguousPath) => Arrival::Refuse(Reply::error(400, "Bad request path")),
         // The operator's mistake: the log of the host says which, the client need not know.
-        Err(Unmatched::Unknown(_)) => {
-            Arrival::Refuse(Reply::error(500, "An unexpected error occurred"))
-        }
+        Err(Unmatched::Unknown(_)) => Arrival::Refuse(Reply::unexpected()),
     }
 }
 
@@ -54,10 +52,6 @@ pub fn arrival(request: &Request, common: &Common) -> Arrival {
 #[must_use]
 pub fn refuse_duplicate(Duplicate(name): &Duplicate) -> Reply {
     Reply::error(400, format!("Header {name} must not be sent more than once"))
-}
-
-fn malformed() -> Reply {
-    Reply::error(500, "An unexpected error occurred")
 }
 
 #[cfg(test)]

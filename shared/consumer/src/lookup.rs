@@ -180,7 +180,7 @@ impl Search {
             By::Username | By::CustomId => Asked::Id,
         };
         let search = Self { by, name: name.to_owned(), or_username: false, now, asked };
-        (search, Step::Find(key(by, name), Vec::new()))
+        (search, Step::find(key(by, name)))
     }
 
     /// Looks for the consumer with this id or, if there is none, this username.
@@ -209,7 +209,7 @@ impl Search {
         let (id, newest) = match &self.asked {
             Asked::Id => {
                 let Ok(id) = String::from_utf8(value) else { return Progress::Unavailable };
-                let step = Step::Find(key(By::Id, &id), Vec::new());
+                let step = Step::find(key(By::Id, &id));
                 return Progress::Ask(Self { asked: Asked::Consumer(id, false), ..self }, step);
             }
             Asked::Consumer(id, newest) => (id.clone(), *newest),
@@ -223,7 +223,7 @@ impl Search {
         if newest {
             return Progress::Nobody;
         }
-        let step = Step::FindNewer(key(By::Id, &id), self.now);
+        let step = Step::find_newer(key(By::Id, &id), self.now);
         Progress::Ask(Self { asked: Asked::Consumer(id, true), ..self }, step)
     }
 }
@@ -335,13 +335,13 @@ mod tests {
     #[test]
     fn a_search_goes_from_the_name_to_the_id_to_the_consumer() {
         let (search, step) = Search::begin(By::CustomId, "c9", 5);
-        assert_eq!(step, Step::Find(key(By::CustomId, "c9"), vec![]));
+        assert_eq!(step, Step::find(key(By::CustomId, "c9")));
         let (search, step) = asked(search.on(id(ID)));
-        assert_eq!(step, Step::Find(key(By::Id, ID), vec![]));
+        assert_eq!(step, Step::find(key(By::Id, ID)));
         assert_eq!(search.on(value(&ana())), Progress::Found(ana()));
 
         let (search, step) = Search::begin(By::Id, &ID.to_uppercase(), 5);
-        assert_eq!(step, Step::Find(key(By::Id, ID), vec![]));
+        assert_eq!(step, Step::find(key(By::Id, ID)));
         assert_eq!(search.on(value(&ana())), Progress::Found(ana()));
 
         let (search, _) = Search::begin(By::Username, "ana", 5);
@@ -359,7 +359,7 @@ mod tests {
         let (search, _) = Search::begin(By::Username, "ana", 5);
         let (search, _) = asked(search.on(id(ID)));
         let (search, step) = asked(search.on(value(&renamed)));
-        assert_eq!(step, Step::FindNewer(key(By::Id, ID), 5));
+        assert_eq!(step, Step::find_newer(key(By::Id, ID), 5));
         assert_eq!(search.clone().on(value(&renamed)), Progress::Nobody);
         // The other way round: what was kept was older than the name.
         assert_eq!(search.on(value(&ana())), Progress::Found(ana()));
@@ -368,11 +368,11 @@ mod tests {
     #[test]
     fn an_operators_name_is_an_id_or_else_a_username_and_never_a_custom_id() {
         let (_, step) = Search::id_or_username("guests", 5);
-        assert_eq!(step, Step::Find(key(By::Username, "guests"), vec![]));
+        assert_eq!(step, Step::find(key(By::Username, "guests")));
         let (search, step) = Search::id_or_username(ID, 5);
-        assert_eq!(step, Step::Find(key(By::Id, ID), vec![]));
+        assert_eq!(step, Step::find(key(By::Id, ID)));
         let (search, step) = asked(search.on(Ok(Finding::Nothing)));
-        assert_eq!(step, Step::Find(key(By::Username, ID), vec![]));
+        assert_eq!(step, Step::find(key(By::Username, ID)));
         assert_eq!(search.on(Ok(Finding::Nothing)), Progress::Nobody);
     }
 }

@@ -19,29 +19,108 @@ pub enum Event {
     Answered(Result<Answer, Unavailable>),
 }
 
-/// What a flow wants next.
+/// The decision of a flow after an event: edits to the request, and what happens then.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Let the request go on, after these edits.
-    Forward(Vec<Edit>),
-    /// Make these edits now, whatever comes of the request, and look this up; the result is the next event.
-    /// (Kong takes a change of the body in the body's own callback only.)
-    Find(Key, Vec<Edit>),
-    /// The same, but what was read before this moment (in milliseconds) does not do.
-    FindNewer(Key, u64),
-    /// Ask this service; its answer is the next event. Nothing of it is kept.
+pub struct Step {
+    /// The edits that are made to the request first. If one of them fails, the request is refused.
+    pub edits: Vec<Edit>,
+    /// What happens after the edits.
+    pub then: Then,
+}
+
+/// The second part of a [`Step`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Then {
+    /// The request goes on.
+    Forward,
+    /// The request waits for a look-up in the cache. The result is the next event,
+    /// [`Event::Found`].
+    ///
+    /// The edits of this step are made at once, whatever becomes of the request, because Kong takes
+    /// a change of the body only in the body's own callback.
+    Find {
+        /// The name that is looked up.
+        key: Key,
+        /// The oldest usable value: a cached value that was read before this time (in milliseconds
+        /// since 1970) is fetched again. 0 takes any cached value.
+        not_before: u64,
+    },
+    /// The request waits for a call to this service. The response is the next event,
+    /// [`Event::Answered`], and is not cached. A step of this kind has no edits: the runtime drops
+    /// them.
     Ask(Rc<Target>, Call),
-    /// Make these edits now, and hold the request until its body is here; that is the next event. Only for a
-    /// request whose [`Request::body`] says that one comes. (Kong shows the headers to later filters meanwhile.)
-    AwaitBody(Vec<Edit>),
-    /// Hold the request, and give its body piece by piece: any number of [`Event::Chunk`], each answered with
-    /// this step again, then [`Event::Body`] with nothing in it.
+    /// The request waits for its whole body. The body is the next event, [`Event::Body`]. Only a
+    /// request whose [`Request::body`] is [`BodyAhead::Comes`] may wait for it. Kong shows the
+    /// edited headers to later filters meanwhile.
+    AwaitBody,
+    /// The request is held, and its body is handed over piece by piece: any number of
+    /// [`Event::Chunk`], each answered with [`Step::stream_body`] again, then [`Event::Body`] with
+    /// the rest, which may be empty.
+    ///
+    /// If a body may follow but none does (see [`Request::body_may_follow`]), the request goes on
+    /// after the edits of the first such step, and no other event follows.
     StreamBody,
-    /// The same, after these edits. A request of which no body comes after all goes on with them alone, and
-    /// without another event (see [`Request::body_may_follow`]).
-    StreamBodyAfter(Vec<Edit>),
-    /// Answer the client now; the upstream never sees the request.
+    /// The client gets this response, and the upstream never sees the request. A step of this kind
+    /// has no edits: the runtime drops them.
     Reply(Reply),
+}
+
+impl Step {
+    /// Lets the request go on after `edits`.
+    #[must_use]
+    pub fn forward(edits: Vec<Edit>) -> Self {
+        Self { edits, then: Then::Forward }
+    }
+
+    /// Looks `key` up. Any cached value will do.
+    #[must_use]
+    pub fn find(key: Key) -> Self {
+        Self::find_newer(key, 0)
+    }
+
+    /// Looks `key` up, but rejects values that were read before `not_before`, in milliseconds since
+    /// 1970.
+    #[must_use]
+    pub fn find_newer(key: Key, not_before: u64) -> Self {
+        Then::Find { key, not_before }.into()
+    }
+
+    /// Calls the service at `target`.
+    #[must_use]
+    pub fn ask(target: Rc<Target>, call: Call) -> Self {
+        Then::Ask(target, call).into()
+    }
+
+    /// Waits for the whole body after `edits`.
+    #[must_use]
+    pub fn await_body(edits: Vec<Edit>) -> Self {
+        Self { edits, then: Then::AwaitBody }
+    }
+
+    /// Takes the body, or its next piece, as it comes.
+    #[must_use]
+    pub fn stream_body() -> Self {
+        Then::StreamBody.into()
+    }
+
+    /// Responds to the client with `reply`.
+    #[must_use]
+    pub fn reply(reply: Reply) -> Self {
+        Then::Reply(reply).into()
+    }
+
+    /// The step with `edits` instead of its own.
+    #[must_use]
+    pub fn with_edits(self, edits: Vec<Edit>) -> Self {
+        Self { edits, ..self }
+    }
+}
+
+impl From<Then> for Step {
+    /// A step without edits.
+    fn from(then: Then) -> Self {
+        Self { edits: Vec::new(), then }
+    }
 }
 
 /// The pure state machine of one request. An event out of order is answered with a refusal.
@@ -54,8 +133,8 @@ pub trait Flow {
         false
     }
 
-    /// The response on its way to the client: its head can be changed. It comes only to a flow that has seen
-    /// its request.
+    /// The response on its way to the client: its head can be changed. It comes only to a flow that
+    /// has seen its request.
     fn on_response(&mut self, _event: ResponseEvent) -> ResponseStep {
         ResponseStep::Forward(Vec::new())
     }
@@ -68,8 +147,8 @@ pub trait Flow {
     /// A piece of a body that passes by.
     fn on_piece(&mut self, _piece: Piece<'_>) {}
 
-    /// The request is over. `true` where the filter's background work ought not to wait for the next tick
-    /// (Kong lets it wait all the same).
+    /// The request is over. `true` where the filter's background work ought not to wait for the
+    /// next tick (Kong lets it wait all the same).
     fn on_done(&mut self, _done: &Done) -> bool {
         false
     }
@@ -94,8 +173,8 @@ pub enum ResponseEvent {
 pub enum ResponseStep {
     /// Let it go on, after these edits.
     Forward(Vec<Edit>),
-    /// Hold the response and ask this service; its answer is the next event. Where a response cannot wait (on
-    /// Kong), that event says at once that there is none.
+    /// Hold the response and ask this service; its answer is the next event. Where a response
+    /// cannot wait (on Kong), that event says at once that there is none.
     Ask(Rc<Target>, Call),
 }
 
@@ -110,7 +189,8 @@ pub struct Watch {
     pub done: bool,
 }
 
-/// A piece of a body that passes by; the last one may be empty. Kong does not always mark the last one.
+/// A piece of a body that passes by; the last one may be empty. Kong does not always mark the last
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// Of the request's, and whether it is the last.
@@ -134,7 +214,8 @@ pub struct Done {
     pub head: Head,
 }
 
-/// Something to count. The names of metrics are `gatehouse_<filter>_<name>`: few, and never from a request.
+/// Something to count. The names of metrics are `gatehouse_<filter>_<name>`: few, and never from a
+/// request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tally {
     /// The counter of this name grows by so much.
@@ -181,8 +262,8 @@ pub struct Request {
     pub claims: Option<Vec<u8>>,
     /// The address of the client's connection, without port, where the filter asks for it.
     pub peer: Option<String>,
-    /// Envoy, for a connection from the machine itself: the last entry of `X-Forwarded-For` is the gateway's own
-    /// address, which Envoy has written there, unless it is an address of loopback.
+    /// Envoy, for a connection from the machine itself: the last entry of `X-Forwarded-For` is the
+    /// gateway's own address, which Envoy has written there, unless it is an address of loopback.
     pub own_hop: bool,
     /// What an earlier filter published under the name that the filter asks for.
     pub mark: Option<Vec<u8>>,
@@ -196,11 +277,14 @@ pub struct Request {
     pub service: Named,
     /// Whether a body comes.
     pub body: BodyAhead,
-    /// Kong, for a request without a length: a body may come although [`Request::body`] cannot promise it.
+    /// Kong, for a request without a length: a body may come although [`Request::body`] cannot
+    /// promise it.
     pub body_may_follow: bool,
-    /// Envoy without `allow_on_headers_stop_iteration`: a body may come, and goes on before a flow could judge it.
+    /// Envoy without `allow_on_headers_stop_iteration`: a body may come, and goes on before a flow
+    /// could judge it.
     pub body_hidden: bool,
-    /// The raw query as the upstream will get it, where the filter asks for it and the host can tell.
+    /// The raw query as the upstream will get it, where the filter asks for it and the host can
+    /// tell.
     pub upstream_query: Option<Vec<u8>>,
     /// Whether the host takes every copy of a request header out. Kong does not.
     pub can_remove: bool,

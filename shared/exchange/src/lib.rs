@@ -25,7 +25,7 @@ pub use call::{Answer, Call, CallError, CallResult, Target};
 pub use edit::Edit;
 pub use flow::{
     BodyAhead, Done, Entities, Entity, Event, Finding, Flow, Key, Named, Origin, Piece, Request,
-    Response, ResponseEvent, ResponseStep, Step, Tally, Unavailable, Watch,
+    Response, ResponseEvent, ResponseStep, Step, Tally, Then, Unavailable, Watch,
 };
 pub use head::{Head, Occurrence, same_name};
 pub use media::{Media, Opaque, is_encoded};

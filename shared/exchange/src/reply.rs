@@ -16,7 +16,8 @@ pub struct Reply {
 /// The body of a [`Reply`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// Kong's error document: `message` and `request_id`, in the form that the client's `Accept` prefers.
+    /// Kong's error document: `message` and `request_id`, in the form that the client's `Accept`
+    /// prefers.
     Error(Cow<'static, str>),
     /// The compact JSON document `{"message":"..."}`.
     Message(Cow<'static, str>),
@@ -37,7 +38,21 @@ impl Reply {
         Self { status, headers: Vec::new(), body: Body::Message(message.into()) }
     }
 
-    /// The same with one more field.
+    /// The response with status 500 to a request that cannot be judged because of a fault in the
+    /// gateway, its configuration or its host.
+    #[must_use]
+    pub fn unexpected() -> Self {
+        Self::error(500, "An unexpected error occurred")
+    }
+
+    /// The response with status 503 to a request that cannot be judged now: a service that it needs
+    /// cannot be reached, or too many requests are waiting already.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self::error(503, "Service unavailable")
+    }
+
+    /// The reply with one more header.
     #[must_use]
     pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into(), value.into()));

@@ -27,12 +27,11 @@ use crate::room::{Room, Seat};
 use crate::root::Root;
 use consumer::{Guard, Known, PROPERTY, refuse_duplicate, refused};
 use exchange::{
-    Call, CallError, CallResult, Edit, Event, Finding, Flow, Head, Key, Reply, Step, Target,
+    Call, CallError, CallResult, Edit, Event, Finding, Flow, Head, Key, Reply, Step, Target, Then,
     Unavailable, Watch,
 };
 use properties::{property, publish};
 use response::Progress;
-use std::borrow::Cow;
 use std::rc::Rc;
 
 /// What the host does with the message now.
@@ -149,7 +148,7 @@ impl Stream {
         end: bool,
     ) -> (Action, Asked) {
         if self.state != State::Fresh {
-            return self.refuse(out_of_order(), Phase::Body);
+            return self.refuse(Reply::unexpected(), Phase::Body);
         }
         let kong = &Kong::of(phase, self.root.host());
         let host = self.root.at_request(kong);
@@ -215,7 +214,7 @@ impl Stream {
                 self.piece(rest, (!end).then_some(size))
             }
             // The headers were never seen: the host runs Lua's buffered response, or lost this VM's state.
-            State::Fresh => self.refuse(out_of_order(), Phase::Body),
+            State::Fresh => self.refuse(Reply::unexpected(), Phase::Body),
         }
     }
 
@@ -223,7 +222,7 @@ impl Stream {
     /// goes on under the name of a header that is the filter's own.
     pub(crate) fn request_trailers(&mut self) -> (Action, Asked) {
         if self.strip_trailers().is_err() {
-            return self.refuse(failed(), Phase::Body);
+            return self.refuse(Reply::unexpected(), Phase::Body);
         }
         let before = match self.state {
             State::Streaming(seen) => seen,
@@ -258,7 +257,7 @@ impl Stream {
             State::Parked(Wait::Answer) => {
                 self.tell(Event::Answered(answer.map_err(|_| Unavailable)), Phase::Answer)
             }
-            _ => self.refuse(out_of_order(), Phase::Answer),
+            _ => self.refuse(Reply::unexpected(), Phase::Answer),
         }
     }
 
@@ -288,7 +287,7 @@ impl Stream {
         // Whatever goes wrong from here on, the request does not go on.
         self.state = State::Refused;
         let Some(mut flow) = self.flow.take() else {
-            return self.refuse(out_of_order(), phase);
+            return self.refuse(Reply::unexpected(), phase);
         };
         let step = flow.on(event);
         let (action, asked) = self.carry_out(flow.as_mut(), step, phase);
@@ -322,66 +321,63 @@ impl Stream {
     ) -> (Action, Asked) {
         let host = self.root.host();
         loop {
-            step = match step {
-                Step::Forward(edits) => match self.release(host, edits) {
-                    Ok(()) => {
-                        self.root.count("passed");
-                        self.state = State::Forwarded;
-                        return (Action::Continue, Asked::Nothing);
-                    }
-                    Err(reply) => Step::Reply(reply),
-                },
-                Step::Reply(reply) => return self.refuse(reply, phase),
-                Step::AwaitBody(edits) => match self.release(host, edits) {
-                    Ok(()) => match self.whole.take() {
-                        Some(size) => flow.on(Event::Body(body(Buffer::RequestBody, size))),
-                        None if !self.sit(Room::Body) => Step::Reply(full()),
-                        None => return self.hold(host, State::AwaitingBody),
-                    },
-                    Err(reply) => Step::Reply(reply),
-                },
-                Step::StreamBody | Step::StreamBodyAfter(_) if !self.sit(Room::Body) => {
-                    Step::Reply(full())
-                }
+            let Step { edits, then } = step;
+            let made = match &then {
                 // The flow takes one piece after the other, and changes nothing in between.
-                Step::StreamBody if matches!(phase, Phase::Body) => {
+                Then::StreamBody if matches!(phase, Phase::Body) && edits.is_empty() => Ok(()),
+                Then::Forward | Then::AwaitBody | Then::StreamBody => self.release(host, edits),
+                Then::Find { .. } => self.edit(host, &edits).map_err(|()| Reply::unexpected()),
+                Then::Ask(..) | Then::Reply(_) => Ok(()),
+            };
+            if let Err(reply) = made {
+                return self.refuse(reply, phase);
+            }
+            let event = match then {
+                Then::Forward => {
+                    self.root.count("passed");
+                    self.state = State::Forwarded;
+                    return (Action::Continue, Asked::Nothing);
+                }
+                Then::Reply(reply) => return self.refuse(reply, phase),
+                Then::AwaitBody => match self.whole.take() {
+                    Some(size) => Event::Body(body(Buffer::RequestBody, size)),
+                    None if !self.sit(Room::Body) => {
+                        return self.refuse(Reply::unavailable(), phase);
+                    }
+                    None => return self.hold(host, State::AwaitingBody),
+                },
+                Then::StreamBody if !self.sit(Room::Body) => {
+                    return self.refuse(Reply::unavailable(), phase);
+                }
+                Then::StreamBody => {
+                    self.body_is_optional = self.body_may_follow;
                     return self.hold(host, State::Streaming(0));
                 }
-                Step::StreamBody => Step::StreamBodyAfter(Vec::new()),
-                Step::StreamBodyAfter(edits) => match self.release(host, edits) {
-                    Ok(()) => {
-                        self.body_is_optional = self.body_may_follow;
-                        return self.hold(host, State::Streaming(0));
-                    }
-                    Err(reply) => Step::Reply(reply),
-                },
-                Step::Find(_, edits) if self.edit(host, &edits).is_err() => Step::Reply(failed()),
-                Step::Find(key, _) => match self.find(host, key, 0, phase) {
-                    Found::Now(result) => flow.on(Event::Found(result)),
+                Then::Find { key, not_before } => match self.find(host, key, not_before, phase) {
+                    Found::Now(result) => Event::Found(result),
                     Found::Later(asked) => return (Action::Pause, asked),
                 },
-                Step::FindNewer(key, than) => match self.find(host, key, than, phase) {
-                    Found::Now(result) => flow.on(Event::Found(result)),
-                    Found::Later(asked) => return (Action::Pause, asked),
-                },
-                Step::Ask(..) if !self.sit(Room::Asking) => Step::Reply(full()),
-                Step::Ask(target, call) => match self.ask(host, &target, &call, phase) {
+                Then::Ask(..) if !self.sit(Room::Asking) => {
+                    return self.refuse(Reply::unavailable(), phase);
+                }
+                Then::Ask(target, call) => match self.ask(host, &target, &call, phase) {
                     Some(token) => {
                         self.state = State::Parked(Wait::Answer);
                         return (Action::Pause, Asked::ByRequest(token, call.wanted));
                     }
-                    None => flow.on(Event::Answered(Err(Unavailable))),
+                    None => Event::Answered(Err(Unavailable)),
                 },
             };
+            step = flow.on(event);
         }
     }
 
     /// Makes a filter's edits to a request that goes on, or that later filters see from now on, with all that
     /// follows from them.
     fn release(&mut self, host: Host, edits: Vec<Edit>) -> Result<(), Reply> {
-        let Some(guard) = self.guard.as_mut() else { return Err(failed()) };
+        let Some(guard) = self.guard.as_mut() else { return Err(Reply::unexpected()) };
         let edits = guard.settle(&self.head, edits).map_err(|twice| refuse_duplicate(&twice))?;
-        self.edit(host, &edits).map_err(|()| failed())
+        self.edit(host, &edits).map_err(|()| Reply::unexpected())
     }
 
     /// Takes a seat in `room`, for as long as the request waits. `false` when there is none.
@@ -536,17 +532,4 @@ fn rest(
     }
     let known = seen.saturating_sub(before).min(new.len());
     Ok(new.split_off(known))
-}
-
-fn out_of_order() -> Reply {
-    Reply::error(500, Cow::Borrowed("An unexpected error occurred"))
-}
-
-/// Too many wait already.
-fn full() -> Reply {
-    Reply::error(503, Cow::Borrowed("Service unavailable"))
-}
-
-fn failed() -> Reply {
-    Reply::error(500, Cow::Borrowed("An unexpected error occurred"))
 }

@@ -195,7 +195,7 @@ fn refuse_unknown() -> Action {
     // Kong runs later filters even after a refusal from a callout response: the identity's variable tells them
     // to stand down. Where there is no such variable (on Envoy), nothing comes of it.
     let _ = abi::set_property(&["ngx", PROPERTY], refused());
-    let reply = Reply::error(500, "An unexpected error occurred");
+    let reply = Reply::unexpected();
     let _ = crate::reply::send(&reply, &Head::default(), || "unknown".to_owned());
     Action::Pause
 }

@@ -35,7 +35,7 @@ impl JwtFlow {
         if self.config.common.admin.is_none() || key.len() > MAX_NAME {
             return self.unknown(work);
         }
-        let step = Step::Find(by_key(key), Vec::new());
+        let step = Step::find(by_key(key));
         (State::AskedForHolder(work, bearer), step)
     }
 

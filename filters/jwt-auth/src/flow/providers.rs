@@ -33,11 +33,11 @@ impl JwtFlow {
                 None => decided(broken()),
             },
             Keys::Remote(place) => {
-                let step = Step::Find(key_set(number, &place.uri.path), Vec::new());
+                let step = Step::find(key_set(number, &place.uri.path));
                 (State::AskedForKeys(work, bearer, number, false), step)
             }
             Keys::Discovered(_) => {
-                let step = Step::Find(discovery(number), Vec::new());
+                let step = Step::find(discovery(number));
                 (State::AskedForPath(work, bearer, number), step)
             }
         }
@@ -54,7 +54,7 @@ impl JwtFlow {
         let Ok(Finding::Value(path)) = found else { return decided(unavailable()) };
         let Ok(path) = String::from_utf8(path) else { return decided(unavailable()) };
         self.memory(|memory| memory.set_path(number, &path));
-        let step = Step::Find(key_set(number, &path), Vec::new());
+        let step = Step::find(key_set(number, &path));
         (State::AskedForKeys(work, bearer, number, false), step)
     }
 
@@ -112,7 +112,7 @@ impl JwtFlow {
         match key.filter(|_| unknown && !newest) {
             Some(key) => {
                 let than = work.request.now.saturating_sub(self.config.jwks_min_refresh);
-                (State::AskedForKeys(work, bearer, number, true), Step::FindNewer(key, than))
+                (State::AskedForKeys(work, bearer, number, true), Step::find_newer(key, than))
             }
             None => {
                 let reply = self.refusal(match refused {

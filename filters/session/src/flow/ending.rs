@@ -1,6 +1,6 @@
 //! A logout: the session ends in the browser, in the storage, and wherever else there is a copy of it.
 
-use super::{SessionFlow, State, Then, Todo, Work};
+use super::{Next, SessionFlow, State, Todo, Work};
 use crate::contents::Holder;
 use crate::header::Header;
 use crate::keeper::{Before, Session};
@@ -71,7 +71,7 @@ impl SessionFlow {
             }
         }
         todo.extend(ends.into_iter().map(|write| (write, None)));
-        self.write(work, todo, Then::Answer(true))
+        self.write(work, todo, Next::Answer(true))
     }
 
     /// The answer to a logout. Its cookies come with the response: some hosts give out only one of several
@@ -79,13 +79,13 @@ impl SessionFlow {
     pub(super) fn answer(&mut self, work: Box<Work>, done: bool) -> (State, Step) {
         let reply = match (&self.keeper.config.logout.redirect_uri, done) {
             // The browser forgets the session in any case, but somebody who has stolen it may use it still.
-            (_, false) => Reply::error(503, "Service unavailable"),
+            (_, false) => Reply::unavailable(),
             (Some(uri), true) => {
                 let reply = Reply { status: 302, headers: Vec::new(), body: Body::Empty };
                 reply.with("location", uri.clone())
             }
             (None, true) => Reply { status: 200, headers: Vec::new(), body: Body::Empty },
         };
-        (State::Ended(work.cookies), Step::Reply(reply))
+        (State::Ended(work.cookies), Step::reply(reply))
     }
 }

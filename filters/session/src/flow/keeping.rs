@@ -1,6 +1,6 @@
 //! A session that holds: it is announced, renewed or touched, and what is to be written is written.
 
-use super::{SessionFlow, State, Then, Todo, Work};
+use super::{Next, SessionFlow, State, Todo, Work};
 use crate::config::Phase;
 use crate::contents::Holder;
 use crate::header::Header;
@@ -80,16 +80,16 @@ impl SessionFlow {
     /// What is to be written is written; then the request goes on.
     pub(super) fn go_on(&mut self, mut work: Box<Work>) -> (State, Step) {
         let todo = std::mem::take(&mut work.todo);
-        self.write(work, todo, Then::GoOn)
+        self.write(work, todo, Next::GoOn)
     }
 
-    pub(super) fn write(&mut self, work: Box<Work>, todo: Todo, then: Then) -> (State, Step) {
+    pub(super) fn write(&mut self, work: Box<Work>, todo: Todo, next: Next) -> (State, Step) {
         let call = todo.front().map(|(write, _)| write.call());
         match (call, self.keeper.config.admin.clone()) {
-            (Some(call), Some(admin)) => (State::Writing(work, todo, then), Step::Ask(admin, call)),
-            (_, _) => match then {
-                Then::GoOn => self.forward(work),
-                Then::Answer(done) => self.answer(work, done),
+            (Some(call), Some(admin)) => (State::Writing(work, todo, next), Step::ask(admin, call)),
+            (_, _) => match next {
+                Next::GoOn => self.forward(work),
+                Next::Answer(done) => self.answer(work, done),
             },
         }
     }
@@ -98,18 +98,18 @@ impl SessionFlow {
         &mut self,
         mut work: Box<Work>,
         mut todo: Todo,
-        then: Then,
+        next: Next,
         answer: &Result<Answer, Unavailable>,
     ) -> (State, Step) {
         let done = match todo.pop_front() {
             Some((write, saved)) => self.settle(&mut work, &write, saved, answer),
             None => true,
         };
-        let then = match then {
-            Then::GoOn => Then::GoOn,
-            Then::Answer(so_far) => Then::Answer(so_far && done),
+        let next = match next {
+            Next::GoOn => Next::GoOn,
+            Next::Answer(so_far) => Next::Answer(so_far && done),
         };
-        self.write(work, todo, then)
+        self.write(work, todo, next)
     }
 
     /// Takes in what became of a wish.
@@ -157,8 +157,8 @@ impl SessionFlow {
             && work.request.body == BodyAhead::Comes
             && keeper.config.logout.may_be_in_body(&work.request);
         match may_end {
-            true => (State::AwaitingBody(work), Step::AwaitBody(edits)),
-            false => (State::Forwarded(work), Step::Forward(edits)),
+            true => (State::AwaitingBody(work), Step::await_body(edits)),
+            false => (State::Forwarded(work), Step::forward(edits)),
         }
     }
 
@@ -176,13 +176,13 @@ impl SessionFlow {
     ) -> (State, Step) {
         let asks = |body: &Vec<u8>| self.keeper.config.logout.in_body(&work.request, body);
         if !body.is_ok_and(|body| asks(&body)) {
-            return (State::Forwarded(work), Step::Forward(Vec::new()));
+            return (State::Forwarded(work), Step::forward(Vec::new()));
         }
         let session = work.session.take();
         let held = session.and_then(|session| Some((self.keeper.holder(&session)?, session)));
         match held {
             Some((holder, session)) => self.log_out(work, session, &holder),
-            None => (State::Forwarded(work), Step::Forward(Vec::new())),
+            None => (State::Forwarded(work), Step::forward(Vec::new())),
         }
     }
 
