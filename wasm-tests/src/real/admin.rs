@@ -1,4 +1,4 @@
-//! `gatehouse-admin` on SQLite: start, stop, kill, put an older database back.
+//! gatehouse-admin on SQLite: started, stopped, killed, and with an older database put back.
 
 use super::client::Request;
 use super::process::Process;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
-/// The service. Its address stays the same over a restart.
+/// A gatehouse-admin. Its address stays the same over a restart.
 pub struct Admin {
     process: Option<Process>,
     address: SocketAddr,
@@ -19,12 +19,12 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Starts it without tokens, as on a developer's machine.
+    /// Starts the service without tokens, as on a developer's machine.
     pub fn start() -> Self {
         Self::with(Scratch::new("admin"), None, Vec::new())
     }
 
-    /// Starts it with a token for people and one for gateways.
+    /// Starts the service with a token for people and one for gateways.
     pub fn with_tokens(admin: &str, gateway: &str) -> Self {
         let scratch = Scratch::new("admin");
         let file = |name, token| scratch.file(name, token).display().to_string();
@@ -38,7 +38,7 @@ impl Admin {
     }
 
     fn with(scratch: Scratch, token: Option<String>, more: Vec<String>) -> Self {
-        // The port is free again when the service takes it; nobody else is given it so soon.
+        // The port is free again when the service binds it; the system does not reuse it so soon.
         let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
         let address = free.expect("a free port");
         let database = format!("sqlite:{}", scratch.path().join("gatehouse.db").display());
@@ -51,26 +51,26 @@ impl Admin {
         admin
     }
 
-    /// Where it listens.
+    /// The address that the service listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops it in good order.
+    /// Stops the service in good order.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.stop();
         }
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the service, as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill();
         }
     }
 
-    /// Starts it again, and waits until it answers.
+    /// Starts the service again, and waits until it answers.
     pub fn resume(&mut self) {
         let program = dist().join("gatehouse-admin");
         let mut process =
@@ -83,14 +83,14 @@ impl Admin {
         self.process = Some(process);
     }
 
-    /// Copies the database as it is now, for [`Admin::put_back`]. Stops the service meanwhile.
+    /// Stops the service, copies its database for [`Admin::put_back`], and starts it again.
     pub fn backup(&mut self) {
         self.stop();
         self.copy_database("gatehouse.db", "backup.db");
         self.resume();
     }
 
-    /// Replaces the database by the copy, as an operator who restores a backup does.
+    /// Replaces the database by the copy, as an operator does who restores a backup.
     pub fn put_back(&mut self) {
         self.stop();
         self.copy_database("backup.db", "gatehouse.db");
@@ -108,7 +108,7 @@ impl Admin {
         }
     }
 
-    /// `POST` of a JSON body that must succeed; gives the answer's body.
+    /// Sends a `POST` of a JSON body that must succeed, and returns the body of the response.
     #[track_caller]
     pub fn create(&self, path: &str, body: &Value) -> Value {
         let request =
@@ -118,7 +118,7 @@ impl Admin {
         answer.json()
     }
 
-    /// Creates a consumer with an API key and App IDs, and gives its id.
+    /// Creates a consumer with an API key and App IDs, and returns its id.
     #[track_caller]
     pub fn consumer(&self, name: &str, key: &str, app_ids: &[&str]) -> String {
         let consumer = self.create("/consumers", &json!({"username": name}));
@@ -129,7 +129,7 @@ impl Admin {
         consumer["id"].as_str().expect("an id").to_owned()
     }
 
-    /// `DELETE` that must succeed.
+    /// Sends a `DELETE` that must succeed.
     #[track_caller]
     pub fn delete(&self, path: &str) {
         let answer = self.send(Request::new("DELETE", path));

@@ -5,7 +5,7 @@ use patience::Patient;
 use std::io::{BufReader, Result, Write};
 use std::net::SocketAddr;
 
-/// A request in the making.
+/// A request to be sent.
 #[derive(Debug, Clone)]
 pub struct Request {
     method: String,
@@ -22,24 +22,24 @@ impl Request {
         Self { method, path, headers: Vec::new(), body: None, chunked: false }
     }
 
-    /// `GET path`.
+    /// A `GET` request.
     pub fn get(path: impl AsRef<[u8]>) -> Self {
         Self::new("GET", path)
     }
 
-    /// `POST path`, with a body.
+    /// A `POST` request with a body.
     pub fn post(path: impl AsRef<[u8]>, body: impl AsRef<[u8]>) -> Self {
         Self::new("POST", path).body(body)
     }
 
-    /// Adds a header; the same name twice is sent twice.
+    /// Adds a header. A second header of one name is sent as well.
     #[must_use]
     pub fn header(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.as_ref().to_vec(), value.as_ref().to_vec()));
         self
     }
 
-    /// Sets the body, sent with its length.
+    /// Sets the body, which is sent with its length.
     #[must_use]
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {
         self.body = Some(body.as_ref().to_vec());
@@ -53,18 +53,18 @@ impl Request {
         self
     }
 
-    /// Sends it over a connection of its own.
+    /// Sends the request over a new connection. Panics if that fails.
     #[track_caller]
     pub fn send(&self, to: SocketAddr) -> Message {
         self.try_send(to).unwrap_or_else(|e| panic!("{} at {to}: {e}", self.method))
     }
 
-    /// Sends it over a connection of its own, which may fail.
+    /// Sends the request over a new connection.
     pub fn try_send(&self, to: SocketAddr) -> Result<Message> {
         Connection::open(to)?.exchange(self)
     }
 
-    /// The head as it goes over the wire, with the empty line after it.
+    /// The head on the wire, with the empty line after it.
     pub fn head(&self) -> Vec<u8> {
         let mut head = [self.method.as_bytes(), b" ", &self.path, b" HTTP/1.1\r\n"].concat();
         let has = |wanted: &str| {
@@ -106,24 +106,24 @@ impl Request {
     }
 }
 
-/// A connection that is kept for several requests, or fed piece by piece.
+/// A connection for several requests, or for pieces of one.
 pub struct Connection(BufReader<Patient>);
 
 impl Connection {
-    /// Connects.
+    /// Opens a connection.
     pub fn open(to: SocketAddr) -> Result<Self> {
         Patient::connect(to).map(|stream| Self(BufReader::new(stream)))
     }
 
     /// Sends a request and reads the response.
     pub fn exchange(&mut self, request: &Request) -> Result<Message> {
-        // The server may refuse and close before it has read everything: its answer counts.
+        // The server may refuse and close before it has read everything: its response counts.
         let sent = self.write(&request.head()).and_then(|()| self.write(&request.framed_body()));
         let answer = self.answer_to(&request.method);
         if answer.is_err() { sent.and(answer) } else { answer }
     }
 
-    /// Sends these bytes, whatever they are.
+    /// Sends these bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.0.get_mut().write_all(bytes)
     }

@@ -1,4 +1,4 @@
-//! The upstream: answers with what it received, and remembers it.
+//! An upstream that answers with the request that it received, and records it.
 
 use super::server::{Answer, Server, lock};
 use super::wire::Message;
@@ -16,7 +16,7 @@ pub struct Echo {
 pub type Received = Message;
 
 impl Echo {
-    /// Starts it.
+    /// Starts the upstream on a free port.
     pub fn start() -> Self {
         let received = Arc::new(Mutex::new(Vec::new()));
         let memory = received.clone();
@@ -27,17 +27,17 @@ impl Echo {
         Self { server, received }
     }
 
-    /// Where it listens.
+    /// The address that the upstream listens on.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// How many requests came this far.
+    /// The number of requests that have reached the upstream.
     pub fn count(&self) -> usize {
         lock(&self.received).len()
     }
 
-    /// The newest request.
+    /// The newest request. Panics if there is none.
     #[track_caller]
     pub fn last(&self) -> Received {
         lock(&self.received).last().cloned().expect("nothing reached the upstream")

@@ -1,4 +1,4 @@
-//! The configuration of an Envoy with our filters, and the Envoy that runs it.
+//! The configuration of an Envoy with the compiled filters, and the Envoy that runs it.
 
 use super::client::Request;
 use super::process::Process;
@@ -69,7 +69,7 @@ impl Setup {
         self.listeners.iter().map(|l| with(listener(l, &any()))).collect()
     }
 
-    /// The listeners as an answer of the discovery service.
+    /// The listeners, as a response of the discovery service.
     fn discovery_json(&self) -> Value {
         let resources = self.listeners_json().into_iter().map(|mut listener| {
             listener["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener".into();
@@ -79,7 +79,7 @@ impl Setup {
     }
 }
 
-/// Any free port.
+/// The address of any free port.
 fn any() -> Value {
     json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}})
 }
@@ -103,7 +103,7 @@ fn listener(listener: &Listener, address: &Value) -> Value {
                 "@type": manager,
                 "stat_prefix": listener.name,
                 "http_protocol_options": {"enable_trailers": true},
-                // Tests send headers of 64 KiB, and 120 of them.
+                // Tests send headers of 64 KiB, and 120 headers in one request.
                 "max_request_headers_kb": 192,
                 "common_http_protocol_options": {"max_headers_count": 300},
                 "upgrade_configs": [{"upgrade_type": "websocket"}],
@@ -131,9 +131,9 @@ fn cluster((name, address): &(&'static str, SocketAddr)) -> Value {
     json!({
         "name": name,
         "type": "STATIC",
-        // A busy machine is no reason for a 503.
+        // A busy machine must not cause a 503.
         "connect_timeout": "60s",
-        // A test of 200 parked requests must not meet Envoy's own limits.
+        // A test with 200 parked requests must not meet Envoy's own limits.
         "circuit_breakers": {"thresholds": [{
             "max_connections": 4096, "max_pending_requests": 4096, "max_requests": 4096,
         }]},
@@ -145,29 +145,29 @@ fn cluster((name, address): &(&'static str, SocketAddr)) -> Value {
 }
 
 impl Envoy {
-    /// The processor time that it has used so far, in microseconds.
+    /// The processor time that Envoy has used so far, in microseconds.
     pub fn processor_time(&self) -> f64 {
         patience::processor_time(self.process.id()).as_secs_f64() * 1e6
     }
 }
 
-/// A running Envoy; it ends with this value.
+/// A running Envoy. It ends when this value is dropped.
 pub struct Envoy {
     process: Process,
     admin: SocketAddr,
     listeners: Vec<(String, SocketAddr)>,
-    // After the process: its files go last.
+    // Declared after the process, so that its files are removed last.
     scratch: Scratch,
 }
 
 impl Envoy {
-    /// Starts it and waits until it serves.
+    /// Starts Envoy and waits until it serves.
     #[track_caller]
     pub fn start(setup: &Setup) -> Self {
         Self::try_start(setup).unwrap_or_else(|log| panic!("Envoy refused:\n{log}"))
     }
 
-    /// Starts it; where it refuses its configuration, gives what it logged.
+    /// Starts Envoy. The error is the log of an Envoy that refused its configuration.
     pub fn try_start(setup: &Setup) -> Result<Self, String> {
         let scratch = Scratch::new("envoy");
         let listeners = scratch.file("listeners.json", &setup.discovery_json().to_string());
@@ -181,7 +181,7 @@ impl Envoy {
             "--concurrency".into(),
             setup.concurrency.to_string().into(),
             "--disable-hot-restart".into(),
-            // A listener that is replaced gets this long for its requests; the default is ten minutes.
+            // A replaced listener keeps its requests for this time; the default is ten minutes.
             "--drain-time-s".into(),
             (if setup.reloadable { "1" } else { "600" }).into(),
             "--log-level".into(),
@@ -210,12 +210,13 @@ impl Envoy {
         Ok(Self { process, admin, listeners: listeners.collect(), scratch })
     }
 
-    /// Replaces its listeners by those of `setup`, which keep their ports, and waits until it has taken them.
+    /// Replaces the listeners by those of `setup`, which keep their ports, and waits for the
+    /// change.
     #[track_caller]
     pub fn reload(&self, setup: &Setup) {
         let taken = || self.stat("listener_manager.lds.update_success");
         let before = taken();
-        // Envoy looks at the moment when a file is moved to the name.
+        // Envoy notices the moment at which a file is moved to the watched name.
         let new = self.scratch.file("new.json", &setup.discovery_json().to_string());
         std::fs::rename(new, self.scratch.path().join("listeners.json")).expect("a new list");
         eventually("listeners that Envoy has taken", || (taken() > before).then_some(()));
@@ -234,7 +235,7 @@ impl Envoy {
         request.send(self.address("main"))
     }
 
-    /// The value of a counter or gauge; 0 for one that Envoy does not know.
+    /// The value of a counter or gauge, or 0 if Envoy does not know it.
     #[track_caller]
     pub fn stat(&self, name: &str) -> u64 {
         let answer = Request::get("/stats?format=json").send(self.admin).json();
@@ -243,7 +244,7 @@ impl Envoy {
         found.and_then(|stat| stat["value"].as_u64()).unwrap_or(0)
     }
 
-    /// All that it has logged.
+    /// The log so far.
     pub fn log(&self) -> String {
         self.process.log()
     }

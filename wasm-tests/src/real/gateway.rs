@@ -11,27 +11,27 @@ use super::setup::{Filter, Setup};
 use super::wire::Message;
 use serde_json::{Value, json};
 
-/// What a test sends requests to, and everything behind it.
+/// A proxy to which a test sends requests, and the services behind it.
 pub struct Gateway {
     /// The proxy.
     pub envoy: Proxy,
-    /// The server between the proxy and the admin service, by which a test damages answers.
+    /// The server between the proxy and gatehouse-admin, by which a test damages responses.
     pub faulty_admin: FaultyServer,
-    /// The admin service.
+    /// gatehouse-admin.
     pub admin: Admin,
     /// The upstream.
     pub echo: Echo,
 }
 
 impl Gateway {
-    /// One worker with these filters; `filters` is given the value of their setting `admin`.
+    /// Starts one worker with these filters. `filters` is given the value of their setting `admin`.
     #[track_caller]
     pub fn start(filters: impl FnOnce(&Value) -> Vec<Filter>) -> Self {
         Self::with(1, |_| (), filters)
     }
 
-    /// The same with several workers, each with VMs of its own, and with what `prepare` puts into
-    /// the admin service before any filter asks it for changes.
+    /// Like [`Gateway::start`], with several workers, each of which has VMs of its own. `prepare`
+    /// fills gatehouse-admin before any filter polls it.
     #[track_caller]
     pub fn with(
         workers: u32,
@@ -43,9 +43,9 @@ impl Gateway {
         let faulty_admin = FaultyServer::before(admin.address());
         let settings = json!({
             "upstream": "admin",
-            // Without tokens the service answers to its own name only.
+            // Without tokens the service answers only to its own name.
             "authority": admin.address().to_string(),
-            // A busy machine is no reason for a 503.
+            // A busy machine must not cause a 503.
             "timeout": 60_000,
             "poll_interval": 1,
         });
@@ -56,19 +56,19 @@ impl Gateway {
         Self { envoy, faulty_admin, admin, echo }
     }
 
-    /// Creates a consumer with an API key and App IDs, and gives its id.
+    /// Creates a consumer with an API key and App IDs, and returns its id.
     #[track_caller]
     pub fn consumer(&self, name: &str, key: &str, app_ids: &[&str]) -> String {
         self.admin.consumer(name, key, app_ids)
     }
 
-    /// How many callouts were more than the regular look for changes.
+    /// The number of callouts that were not polls of `/changes`.
     pub fn lookups(&self) -> usize {
         self.faulty_admin.requests().len() - self.faulty_admin.count("/changes")
     }
 
-    /// Sends these requests until the filters know all that they need: a filter that starts forgets what
-    /// it was told before it saw the list of changes.
+    /// Sends these requests until the filters need no more callouts for them. A starting filter
+    /// drops answers that are older than its first poll of `/changes`.
     #[track_caller]
     pub fn settle(&self, requests: &[Request]) {
         eventually("requests that need no lookup", || {
@@ -81,13 +81,13 @@ impl Gateway {
         });
     }
 
-    /// Sends a request.
+    /// Sends a request to the listener `main`.
     #[track_caller]
     pub fn send(&self, request: &Request) -> Message {
         self.envoy.send(request)
     }
 
-    /// The answer to a request that the filters must not let through.
+    /// The status and message for a request that the filters must refuse.
     #[track_caller]
     pub fn refused(&self, request: &Request) -> Refusal {
         let before = self.echo.count();
@@ -97,7 +97,7 @@ impl Gateway {
         (answer.status(), message)
     }
 
-    /// The request as it reached the upstream, which the filters must let through.
+    /// The request as the upstream received it. Panics if the filters refuse it.
     #[track_caller]
     pub fn passed(&self, request: &Request) -> Message {
         let before = self.echo.count();
@@ -108,5 +108,5 @@ impl Gateway {
     }
 }
 
-/// Status and message.
+/// A status and a message.
 type Refusal = (u16, String);

@@ -1,4 +1,4 @@
-//! A real Kong, through its own command line: started, reloaded, watched, and stopped by its own pid.
+//! A real Kong: started and reloaded by its own command line, watched, and stopped by its pid.
 
 use super::client::Request;
 use super::kong_files::KongFiles;
@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// What in a log is never right: a worker that died, a module that trapped, a configuration that nginx refused.
+/// Texts that a sound log never holds: a dead worker, a trap, a configuration that nginx refused.
 const FATAL: [&str; 7] = [
     "exited on signal",
     "exited with fatal code",
@@ -26,39 +26,39 @@ const FATAL: [&str; 7] = [
     "panicked at",
 ];
 
-/// A running Kong; it ends with this value, and a worker that died meanwhile fails the test.
+/// A running Kong. It ends when this value is dropped; a worker that died fails the test.
 pub struct Kong {
     ports: BTreeMap<String, u16>,
     /// `kong start`, which stays in the foreground, so that all of nginx descends from the test.
     start: Child,
-    /// The process id of nginx' master.
+    /// The process id of nginx's master.
     master: u32,
-    /// Ends nginx if the test run is itself killed.
+    /// A process that ends nginx if the test run is killed.
     guard: Child,
-    /// Set where a test expects a line that would otherwise fail it.
+    /// Texts of log lines that a test expects and that would otherwise fail it.
     forgiven: Vec<&'static str>,
-    // Last: its files go last.
+    // Declared last, so that its files are removed last.
     scratch: Scratch,
 }
 
 impl Kong {
-    /// Starts it and waits until it serves.
+    /// Starts Kong and waits until it serves.
     #[track_caller]
     pub fn start(setup: &Setup) -> Self {
         Self::run(&KongFiles::of(setup))
     }
 
-    /// Starts it from these files and waits until it serves.
+    /// Starts Kong from these files and waits until it serves.
     #[track_caller]
     pub fn run(files: &KongFiles) -> Self {
         Self::try_run(files).unwrap_or_else(|log| panic!("Kong refused:\n{log}"))
     }
 
-    /// Starts it; where it refuses its configuration, gives what it said and logged.
+    /// Starts Kong. The error is the output and log of a Kong that refused its configuration.
     pub fn try_run(files: &KongFiles) -> Result<Self, String> {
         loop {
             match Self::attempt(files) {
-                // Somebody else was given the port meanwhile.
+                // Another program was given the port meanwhile.
                 Err(said) if said.contains("Address already in use") => {}
                 done => return done,
             }
@@ -71,7 +71,7 @@ impl Kong {
         let mut start = command(files, &scratch, &["start"]).spawn().expect("kong start");
         let pid = scratch.path().join("prefix/pids/nginx.pid");
         let status = SocketAddr::from(([127, 0, 0, 1], ports["status"]));
-        // While modules are compiled nobody answers, and clients wait.
+        // Nobody answers while Kong compiles modules, and clients wait.
         let master = eventually("a Kong that serves", || {
             if let Ok(Some(code)) = start.try_wait() {
                 return Some(Err(format!("kong start: {code}\n{}", said(&scratch))));
@@ -85,12 +85,12 @@ impl Kong {
         Ok(Self { ports, start, master, guard, forgiven, scratch })
     }
 
-    /// Whether Kong accepts these files: if not, what it says.
+    /// Returns an error with Kong's output if Kong does not accept these files.
     pub fn accepts(files: &KongFiles) -> Result<(), String> {
         Self::try_run(files).map(drop)
     }
 
-    /// Gives it other files, which keep its ports, and waits until new workers serve.
+    /// Gives Kong other files, which keep its ports, and waits until new workers serve.
     #[track_caller]
     pub fn reload(&self, files: &KongFiles) {
         let old = self.workers();
@@ -102,7 +102,7 @@ impl Kong {
         });
     }
 
-    /// Waits until the workers before a reload have ended.
+    /// Waits until these workers, from before a reload, have ended.
     pub fn until_ended(&self, workers: &[u32]) {
         eventually("the end of the old workers", || {
             workers.iter().all(|pid| !self.workers().contains(pid)).then_some(())
@@ -123,28 +123,28 @@ impl Kong {
         request.send(self.address("main"))
     }
 
-    /// All that it has logged.
+    /// The log so far.
     pub fn log(&self) -> String {
         log(&self.scratch)
     }
 
-    /// The process ids of its workers.
+    /// The process ids of the workers.
     pub fn workers(&self) -> Vec<u32> {
         children(self.master).into_iter().filter(|pid| is_worker(*pid)).collect()
     }
 
-    /// The processor time that its workers have used so far, in microseconds.
+    /// The processor time that the workers have used so far, in microseconds.
     pub fn processor_time(&self) -> f64 {
         let times = self.workers().into_iter().map(patience::processor_time);
         times.map(|time| time.as_secs_f64() * 1e6).sum()
     }
 
-    /// Does not fail the test for lines that have this in them.
+    /// Accepts log lines that contain `part`.
     pub fn forgive(&mut self, part: &'static str) {
         self.forgiven.push(part);
     }
 
-    /// Fails if a worker has died, or anything else is in the log that never should be.
+    /// Panics if a worker has died, or if the log holds another line that it never should.
     #[track_caller]
     pub fn assert_sound(&self) {
         let bad = self.unsound();
@@ -164,7 +164,7 @@ impl Drop for Kong {
     fn drop(&mut self) {
         let bad = self.unsound();
         let _ = Command::new("kill").args(["-TERM", &self.master.to_string()]).status();
-        // With its last child `kong start` ends.
+        // `kong start` ends with its last child.
         let _ = self.start.wait();
         let _ = self.guard.kill();
         let _ = self.guard.wait();
@@ -189,7 +189,7 @@ fn program() -> PathBuf {
     .clone()
 }
 
-/// Free ports below those that the system gives to outgoing connections.
+/// Chooses free ports below the range that the system gives to outgoing connections.
 fn choose_ports(files: &KongFiles) -> BTreeMap<String, u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let names = files.listeners.iter().map(String::as_str).chain(["status"]);
@@ -207,7 +207,7 @@ fn choose_ports(files: &KongFiles) -> BTreeMap<String, u16> {
     names.map(|name| (name.to_owned(), free(name))).collect()
 }
 
-/// Writes the files; the modules are the only ones that Kong finds.
+/// Writes the files. Kong finds no other modules than these.
 fn write(files: &KongFiles, scratch: &Scratch, ports: &BTreeMap<String, u16>) {
     let with_ports = |text: &str| {
         let replace = |text: String, (name, port): (&String, &u16)| {
@@ -240,7 +240,8 @@ fn write(files: &KongFiles, scratch: &Scratch, ports: &BTreeMap<String, u16>) {
     share_compiled_modules(scratch);
 }
 
-/// Kong compiles a module once and keeps the result below its prefix: here all Kongs have one directory for that.
+/// Kong compiles a module once and keeps the result below its prefix. Here all Kongs share one
+/// directory.
 fn share_compiled_modules(scratch: &Scratch) {
     let test = std::env::current_exe().expect("the path of the test");
     let beside = test.parent().and_then(|deps| deps.parent()).expect("a target directory");
@@ -254,14 +255,15 @@ fn share_compiled_modules(scratch: &Scratch) {
     }
 }
 
-/// `kong ... -c kong.conf -p prefix`, whose output goes to a file.
+/// `kong ... -c kong.conf -p prefix`, with its output in a file.
 fn command(files: &KongFiles, scratch: &Scratch, arguments: &[&str]) -> Command {
-    // A test run that is itself killed takes it with it; `setpriv` becomes the program.
+    // The program ends with a killed test run; `setpriv` becomes the program.
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(program()).args(arguments);
     command.arg("-c").arg(scratch.path().join("kong.conf"));
     command.arg("-p").arg(scratch.path().join("prefix"));
-    // Every line of kong.conf has a twin in the environment: only the test decides.
+    // Every line of kong.conf has a twin in the environment, which is removed so that the test
+    // decides.
     for (variable, _) in std::env::vars_os() {
         let name = variable.to_string_lossy();
         if name.starts_with("KONG_") || name.starts_with("GATEHOUSE_") {
@@ -276,7 +278,7 @@ fn command(files: &KongFiles, scratch: &Scratch, arguments: &[&str]) -> Command 
     command
 }
 
-/// What Kong has said and logged.
+/// The output and the log of Kong.
 fn said(scratch: &Scratch) -> String {
     let said = fs::read_to_string(scratch.path().join("kong.out")).unwrap_or_default();
     format!("{said}\n{}", log(scratch))
@@ -287,19 +289,19 @@ fn children(of: u32) -> Vec<u32> {
     let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let parent = |pid: &u32| -> Option<u32> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // The name of a program may hold anything; the parent comes after it and the state.
+        // The name of a program may hold anything; the parent follows the name and the state.
         stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
     };
     pids.filter(|pid| parent(pid) == Some(of)).collect()
 }
 
-/// Kong has other processes too.
+/// Returns `true` for a worker of nginx. Kong has other processes, too.
 fn is_worker(pid: u32) -> bool {
     let title = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     title.starts_with("nginx: worker process")
 }
 
-/// A shell that ends Kong when its own input ends, which it does whatever becomes of the test run.
+/// A shell that ends Kong when its own input ends, which also happens when the test run is killed.
 fn guard(master: u32) -> Child {
     Command::new("sh")
         .args(["-c", "cat >/dev/null; kill -TERM \"$0\"", &master.to_string()])

@@ -1,4 +1,4 @@
-//! What a Kong reads when it starts: `kong.conf`, the declarative configuration, its environment, and the modules.
+//! The files that Kong reads at its start: `kong.conf`, declarative configuration, modules.
 
 use super::setup::{Filter, Setup};
 use super::{dist, root};
@@ -7,26 +7,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The shared memory that the fixture declares and names in each filter that has a use for it.
+/// The shared-data zone that the fixture declares and names in each filter that can use it.
 const ZONE: &str = "gatehouse";
 
-/// The files of a Kong. Its ports are chosen when it starts: `{port:main}` stands for one in both texts.
+/// The files of a Kong. Ports are chosen at the start: `{port:main}` stands for one in both texts.
 #[derive(Debug, Clone, Default)]
 pub struct KongFiles {
-    /// `kong.conf`, key by key.
+    /// `kong.conf`, by key.
     pub conf: BTreeMap<String, String>,
-    /// The declarative configuration, YAML or JSON.
+    /// The declarative configuration, in YAML or JSON.
     pub declarative: String,
-    /// Kong's environment, beside the test's own.
+    /// Variables for Kong's environment, in addition to the test's own.
     pub environment: Vec<(String, String)>,
-    /// The modules that it loads, by the name that its configuration calls them.
+    /// The modules that Kong loads, by their names in its configuration.
     pub modules: BTreeMap<String, PathBuf>,
-    /// The names of its ports.
+    /// The names of the ports.
     pub listeners: Vec<String>,
 }
 
 impl KongFiles {
-    /// With a line in `kong.conf`; an empty value takes it out.
+    /// Sets a line of `kong.conf`. An empty value removes the line.
     pub fn set(&mut self, key: &str, value: impl Into<String>) {
         let value = value.into();
         if value.is_empty() {
@@ -36,7 +36,7 @@ impl KongFiles {
         }
     }
 
-    /// What a test of one machine needs in any case: nothing fixed, nothing that leaves the machine.
+    /// Sets the lines that every test on one machine needs: free ports, and no network.
     pub fn on_one_machine(&mut self, workers: u32) {
         for (key, value) in [
             ("database", "off"),
@@ -47,7 +47,7 @@ impl KongFiles {
             ("proxy_access_log", "off"),
             ("status_access_log", "off"),
             ("log_level", "notice"),
-            // All its processes descend from the test, which waits as long as one of them works.
+            // All processes descend from the test, which waits as long as one of them works.
             ("nginx_main_daemon", "off"),
             ("mem_cache_size", "16m"),
         ] {
@@ -59,7 +59,7 @@ impl KongFiles {
         self.set("proxy_listen", listen.join(", "));
     }
 
-    /// Installs those of the built filters that the declarative configuration names.
+    /// Installs the built filters that the declarative configuration names.
     #[track_caller]
     pub fn use_built_filters(&mut self, declarative: &str) {
         let filters = dist().join("filters");
@@ -73,7 +73,7 @@ impl KongFiles {
         }
     }
 
-    /// The Kong for what a test has described, as the documents advise to set one up.
+    /// The files for a setup, as the documents advise to write them.
     #[track_caller]
     pub fn of(setup: &Setup) -> Self {
         let listeners = setup.listeners.iter().map(|l| l.name.to_owned()).collect();
@@ -90,7 +90,7 @@ impl KongFiles {
         ] {
             files.set(key, value);
         }
-        // The variables in which filters leave something for each other.
+        // The variables of nginx by which filters pass values to later filters.
         let conf =
             std::fs::read_to_string(root().join("kong-config/kong.conf")).expect("kong.conf");
         if let Some(line) = conf.lines().find(|line| line.starts_with("nginx_proxy_set")) {
@@ -108,7 +108,7 @@ impl KongFiles {
             files.set("nginx_main_env", names.join("; env "));
         }
         if setup.listeners.len() > 1 {
-            // A port of its own for each chain, as a listener of Envoy has it.
+            // Each chain has a port of its own, like a listener of Envoy.
             files.set("router_flavor", "expressions");
         }
         files.declarative = format!("{:#}", declarative(setup));
@@ -169,7 +169,7 @@ fn chained(filter: &Filter, clusters: &[(&'static str, SocketAddr)]) -> Value {
     json!({"name": format!("gatehouse_{}", filter.feature), "config": config})
 }
 
-/// Kong has no clusters: what a test calls one is an address here.
+/// Replaces the names of clusters by addresses, because Kong has no clusters.
 fn name_addresses(value: &mut Value, clusters: &[(&'static str, SocketAddr)]) {
     let cluster = |name: &str| clusters.iter().find(|(known, _)| *known == name);
     match value {

@@ -1,24 +1,25 @@
-//! A real Envoy or Kong with the compiled filters, a real `gatehouse-admin`, and both ends of the wire.
+//! A real Envoy or Kong with the compiled filters, a real gatehouse-admin, a client and an
+//! upstream.
 //!
-//! | room         | what is in it                                                        |
-//! |--------------|----------------------------------------------------------------------|
-//! | `setup.rs`   | what a gateway shall be: filters, listeners, clusters                |
-//! | `proxy.rs`   | the gateway that a suite runs on: an Envoy or a Kong                 |
-//! | `envoy.rs`   | a setup as Envoy's configuration, and the Envoy that runs it         |
-//! | `kong_files.rs` | a setup as what Kong reads: `kong.conf`, declarative, modules     |
-//! | `kong.rs`    | the Kong that runs it, by its own command line, and a look at its log |
-//! | `gateway.rs` | all of it together: clients, gateway, faulty_admin, admin service, upstream |
-//! | `admin.rs`   | `gatehouse-admin` on SQLite: start, stop, kill, put a database back  |
-//! | `faulty_server.rs`   | stands before an admin service: counts callouts, breaks answers      |
-//! | `echo.rs`    | the upstream: answers with what it received                          |
-//! | `server.rs`  | an HTTP/1.1 server that does what a script says                      |
-//! | `client.rs`  | an HTTP/1.1 client that sends any bytes                              |
-//! | `wire.rs`    | heads and bodies, read from a connection                             |
-//! | `process.rs` | a child process, ended by its own pid, with its log                  |
-//! | `scratch.rs` | a directory that is gone after the test                              |
+//! | module             | contents                                                              |
+//! |--------------------|-----------------------------------------------------------------------|
+//! | `setup.rs`         | the description of a gateway: filters, listeners, clusters            |
+//! | `proxy.rs`         | the gateway that a suite runs on: an Envoy or a Kong                  |
+//! | `envoy.rs`         | a setup as Envoy's configuration, and the Envoy that runs it          |
+//! | `kong_files.rs`    | a setup as `kong.conf`, declarative configuration and modules         |
+//! | `kong.rs`          | the Kong that runs it, by its own command line, and its log           |
+//! | `gateway.rs`       | a complete installation: gateway, gatehouse-admin, upstream           |
+//! | `admin.rs`         | gatehouse-admin on SQLite: start, stop, kill, restore a database      |
+//! | `faulty_server.rs` | a server before another one that counts requests, damages responses   |
+//! | `echo.rs`          | the upstream, which answers with the request that it received         |
+//! | `server.rs`        | an HTTP/1.1 server that answers by a closure                          |
+//! | `client.rs`        | an HTTP/1.1 client that sends any bytes                               |
+//! | `wire.rs`          | heads and bodies, read from a connection                              |
+//! | `process.rs`       | a child process with its log, ended by its pid                        |
+//! | `scratch.rs`       | a directory that is removed after the test                            |
 //!
-//! Nothing has a fixed port, and nothing sleeps and hopes: [`eventually`] asks until it is so, and gives
-//! up when nothing moves any more, however long that takes on a busy machine.
+//! No port is fixed, and no test sleeps for a verdict: [`eventually`] asks until a condition holds.
+//! It gives up when nothing makes progress any more, however long that takes on a busy machine.
 
 mod admin;
 mod client;
@@ -53,7 +54,7 @@ pub use patience::{Patience, eventually};
 
 use std::path::PathBuf;
 
-/// What `make build` left.
+/// The directory that `make build` filled.
 fn dist() -> PathBuf {
     let dist =
         std::env::var_os("GATEHOUSE_DIST").map_or_else(|| root().join("dist"), PathBuf::from);

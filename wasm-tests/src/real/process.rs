@@ -1,4 +1,4 @@
-//! A child process, ended by its own pid, whose log is shown when a test fails.
+//! A child process, ended by its pid, whose log is shown when a test fails.
 
 use super::{Scratch, eventually};
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `program`; its output goes to a file in `scratch`.
+    /// Starts `program`, with its output in a file in `scratch`.
     pub(super) fn start<A: AsRef<OsStr>>(
         name: &'static str,
         program: &Path,
@@ -24,10 +24,11 @@ impl Process {
         assert!(program.is_file(), "{} is not there: run `make build`", program.display());
         let log = scratch.path().join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log).expect("a log file");
-        // A test run that is itself killed must leave nothing behind; `setpriv` becomes the program.
+        // A killed test run must leave no program behind; `setpriv` becomes the program.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).args(arguments);
-        // The service's options have twins in the environment: only the test decides.
+        // The service's options have twins in the environment, which are removed so that the test
+        // decides.
         for (variable, _) in std::env::vars_os() {
             if variable.to_string_lossy().starts_with("GATEHOUSE_") {
                 command.env_remove(variable);
@@ -39,7 +40,7 @@ impl Process {
         Self { name, child, log }
     }
 
-    /// Its process id.
+    /// The process id.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -48,12 +49,12 @@ impl Process {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// Whether it has ended by itself.
+    /// Returns `true` if the program has ended by itself.
     pub(super) fn ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Asks it to end, and waits until it has.
+    /// Asks the program to end, and waits until it has.
     pub(super) fn stop(&mut self) {
         let pid = self.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &pid]).status();
@@ -61,7 +62,7 @@ impl Process {
         eventually("end of the process after SIGTERM", || self.ended().then_some(()));
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the program, as a power cut would.
     pub(super) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,4 +1,4 @@
-//! The gateway that a suite runs on: an Envoy, or a Kong where `GATEHOUSE_GATEWAY=kong` says so.
+//! The gateway that a suite runs on: an Envoy, or a Kong if `GATEHOUSE_GATEWAY` is `kong`.
 
 use super::client::Request;
 use super::envoy::Envoy;
@@ -8,26 +8,26 @@ use super::setup::Setup;
 use super::wire::Message;
 use std::net::SocketAddr;
 
-/// A running gateway; it ends with this value.
+/// A running gateway. It ends when this value is dropped.
 pub enum Proxy {
-    /// Envoy.
+    /// A running Envoy.
     Envoy(Envoy),
-    /// Kong.
+    /// A running Kong.
     Kong(Box<Kong>),
 }
 
-/// Whether the suites run on Kong.
+/// Returns `true` if the suites run on Kong.
 pub fn on_kong() -> bool {
     std::env::var("GATEHOUSE_GATEWAY").is_ok_and(|gateway| gateway == "kong")
 }
 
-/// What differs between the gateways: the first on Envoy, the second on Kong.
+/// The first value on Envoy, the second on Kong.
 pub fn by_gateway<T>(envoy: T, kong: T) -> T {
     if on_kong() { kong } else { envoy }
 }
 
 impl Proxy {
-    /// Starts it and waits until it serves.
+    /// Starts the gateway and waits until it serves.
     #[track_caller]
     pub fn start(setup: &Setup) -> Self {
         match on_kong() {
@@ -36,7 +36,7 @@ impl Proxy {
         }
     }
 
-    /// Starts it; where it refuses its configuration, gives what it said and logged.
+    /// Starts the gateway. The error is the output and log of one that refused its configuration.
     pub fn try_start(setup: &Setup) -> Result<Self, String> {
         match on_kong() {
             true => Kong::try_run(&KongFiles::of(setup)).map(|kong| Self::Kong(Box::new(kong))),
@@ -44,7 +44,8 @@ impl Proxy {
         }
     }
 
-    /// Gives it other listeners, which keep their ports, and waits until it has taken them.
+    /// Replaces the listeners by those of `setup`, which keep their ports, and waits for the
+    /// change.
     #[track_caller]
     pub fn reload(&self, setup: &Setup) {
         match self {
@@ -68,7 +69,7 @@ impl Proxy {
         request.send(self.address("main"))
     }
 
-    /// The value of one of Envoy's counters or gauges.
+    /// The value of one of Envoy's counters or gauges. Panics on Kong.
     #[track_caller]
     pub fn stat(&self, name: &str) -> u64 {
         match self {
@@ -79,7 +80,7 @@ impl Proxy {
         }
     }
 
-    /// All that it has logged.
+    /// The log so far.
     pub fn log(&self) -> String {
         match self {
             Self::Envoy(envoy) => envoy.log(),
@@ -87,7 +88,7 @@ impl Proxy {
         }
     }
 
-    /// The processor time that it has used so far, in microseconds.
+    /// The processor time that the gateway has used so far, in microseconds.
     pub fn processor_time(&self) -> f64 {
         match self {
             Self::Envoy(envoy) => envoy.processor_time(),

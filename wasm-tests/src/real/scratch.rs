@@ -1,13 +1,13 @@
-//! A directory that is gone after the test, and stays when the test fails.
+//! A directory that is removed after a test, and kept if the test fails.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A directory of its own for whoever asks.
+/// A directory for one user.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// A new, empty directory.
+    /// Creates a new, empty directory. `what` is a part of its name.
     pub fn new(what: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -17,12 +17,12 @@ impl Scratch {
         Self(path)
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Writes a file into it and gives its path.
+    /// Writes a file into the directory and returns its path.
     pub fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, content).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

@@ -1,4 +1,4 @@
-//! An HTTP/1.1 server that does what a script says: answer, break off, hang, or be away.
+//! An HTTP/1.1 server that answers by a closure, and can break off, hang or be away.
 
 use super::wire::Message;
 use std::collections::HashMap;
@@ -7,19 +7,19 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, spawn};
 
-/// What happens to a request.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// An ordinary response.
     Reply {
-        /// Its status.
+        /// The status.
         status: u16,
-        /// Its headers; the length is added.
+        /// The headers, without the length, which is added.
         headers: Vec<(String, String)>,
-        /// Its body.
+        /// The body.
         body: Vec<u8>,
     },
-    /// These bytes, then the end of the connection.
+    /// These bytes, and then the end of the connection.
     Bytes(Vec<u8>),
 }
 
@@ -39,7 +39,7 @@ impl Answer {
                 for (name, value) in headers {
                     head.push_str(&format!("{name}: {value}\r\n"));
                 }
-                // A 204 with a length is a malformed answer.
+                // A 204 with a length would be malformed.
                 if *status != 204 {
                     head.push_str(&format!("content-length: {}\r\n", body.len()));
                 }
@@ -51,7 +51,7 @@ impl Answer {
 
 type Script = Arc<dyn Fn(&Message) -> Answer + Send + Sync>;
 
-/// The server; it goes away with this value.
+/// A running server. It stops when this value is dropped.
 pub struct Server {
     address: SocketAddr,
     script: Script,
@@ -66,7 +66,7 @@ struct Running {
 #[derive(Default)]
 struct Open {
     stopped: bool,
-    /// A second handle of each, by number, for as long as it is served.
+    /// A second handle of each open connection, by number.
     connections: HashMap<u64, TcpStream>,
     accepted: u64,
 }
@@ -80,12 +80,12 @@ impl Server {
         server
     }
 
-    /// Where it listens, also while it is away.
+    /// The address of the server, also while it is stopped.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Goes away: connections break off, new ones are refused.
+    /// Closes every connection, and refuses new ones.
     pub fn stop(&mut self) {
         let Some(running) = self.running.take() else { return };
         let connections = {
@@ -96,12 +96,12 @@ impl Server {
         for connection in connections.values() {
             let _ = connection.shutdown(Shutdown::Both);
         }
-        // Wakes the accepting thread, which then sees that it is over.
+        // Wakes the accepting thread, which then ends.
         let _ = TcpStream::connect(self.address);
         let _ = running.accepting.join();
     }
 
-    /// Comes back at the same address.
+    /// Listens again on the earlier address.
     pub fn resume(&mut self) {
         let listener = TcpListener::bind(self.address)
             .unwrap_or_else(|e| panic!("listen on {}: {e}", self.address));

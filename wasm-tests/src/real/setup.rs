@@ -1,11 +1,11 @@
-//! What a gateway shall be: its filters, its listeners, its clusters. The same for every gateway.
+//! The description of a gateway, for Envoy and Kong alike: filters, listeners, clusters.
 
 use super::dist;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-/// One of our filters in a listener's chain.
+/// A filter in the chain of a listener.
 #[derive(Debug, Clone)]
 pub struct Filter {
     pub(super) feature: String,
@@ -19,17 +19,17 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// A module that is none of ours, from this file.
+    /// A foreign Wasm module from this file.
     pub fn module(name: &str, code: &Path) -> Self {
         Self { code: Some(code.to_owned()), ..Self::new(name, &json!({})) }
     }
 
-    /// A filter of Envoy's own.
+    /// A native filter of Envoy.
     pub fn native(typed_config: Value) -> Self {
         Self { native: Some(typed_config), ..Self::new("native", &json!({})) }
     }
 
-    /// The filter of this feature (`key_auth`), in a VM of its own kind.
+    /// The compiled filter of this name (`key_auth`), in a VM of its own.
     pub fn new(feature: &str, config: &Value) -> Self {
         Self {
             feature: feature.to_owned(),
@@ -43,14 +43,14 @@ impl Filter {
         }
     }
 
-    /// With these bytes as its configuration, JSON or not.
+    /// Sets these bytes as the filter's configuration, JSON or not.
     #[must_use]
     pub fn raw_config(mut self, config: &str) -> Self {
         self.config = config.to_owned();
         self
     }
 
-    /// Shares data with every filter of the same `vm_id`.
+    /// Sets the `vm_id`. The filter shares data with every filter of an equal `vm_id`.
     #[must_use]
     pub fn vm_id(mut self, vm_id: &str) -> Self {
         self.vm_id = vm_id.to_owned();
@@ -64,21 +64,21 @@ impl Filter {
         self
     }
 
-    /// With Envoy's option `allow_on_headers_stop_iteration`.
+    /// Sets Envoy's option `allow_on_headers_stop_iteration`.
     #[must_use]
     pub fn holding_headers(mut self, holds: bool) -> Self {
         self.holds_headers = holds;
         self
     }
 
-    /// With this environment variable in its VM.
+    /// Sets an environment variable in the filter's VM.
     #[must_use]
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The module's file.
+    /// The path of the module.
     #[track_caller]
     pub(super) fn code(&self) -> PathBuf {
         let built = || dist().join(format!("filters/gatehouse_{}.wasm", self.feature));
@@ -88,40 +88,42 @@ impl Filter {
     }
 }
 
-/// A port with a chain of filters, all of whose requests go to one cluster.
+/// A port with a chain of filters, whose requests go to one cluster.
 #[derive(Debug, Clone)]
 pub struct Listener {
-    /// How a test asks for its address.
+    /// The name by which a test asks for the address.
     pub name: &'static str,
-    /// In the order of the request's way.
+    /// The filters, in the order in which a request passes them.
     pub filters: Vec<Filter>,
-    /// Where requests go that are let through.
+    /// The cluster of the requests that pass.
     pub cluster: &'static str,
 }
 
-/// What a gateway shall be.
+/// The description of a gateway.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Its listeners.
+    /// The listeners.
     pub listeners: Vec<Listener>,
-    /// Its clusters: name and address.
+    /// The names and addresses of the clusters.
     pub clusters: Vec<(&'static str, SocketAddr)>,
-    /// The number of its worker threads.
+    /// The number of workers.
     pub concurrency: u32,
-    /// Whether its listeners are in a file of their own, so that `Proxy::reload` can change them (Envoy).
+    /// `true` if `Proxy::reload` can change the listeners of an Envoy, which are then in a file of
+    /// their own.
     pub reloadable: bool,
-    /// Whether it believes nobody's `X-Forwarded-For` (`use_remote_address`; Kong's default).
+    /// `true` if the gateway trusts no `X-Forwarded-For` (`use_remote_address`; Kong's default).
     pub at_the_edge: bool,
     /// Lines of `kong.conf` that replace or follow the fixture's own.
     pub kong_conf: Vec<(String, String)>,
-    /// Lua plugins of every route, on Kong.
+    /// Lua plugins of every route on Kong.
     pub kong_plugins: Vec<Value>,
     /// More of Kong's declarative configuration, such as consumers.
     pub kong_entities: Value,
 }
 
 impl Setup {
-    /// One listener named `main` with these filters before the cluster `upstream`, one worker.
+    /// One worker with a listener `main`, which has these filters and leads to the cluster
+    /// `upstream`.
     pub fn new(upstream: SocketAddr, filters: Vec<Filter>) -> Self {
         let nothing = Self {
             listeners: Vec::new(),
@@ -136,7 +138,7 @@ impl Setup {
         nothing.cluster("upstream", upstream).listener("main", filters)
     }
 
-    /// Adds a listener before the cluster `upstream`.
+    /// Adds a listener that leads to the cluster `upstream`.
     #[must_use]
     pub fn listener(mut self, name: &'static str, filters: Vec<Filter>) -> Self {
         self.listeners.push(Listener { name, filters, cluster: "upstream" });
@@ -150,42 +152,42 @@ impl Setup {
         self
     }
 
-    /// With so many workers.
+    /// Sets the number of workers.
     #[must_use]
     pub fn concurrency(mut self, workers: u32) -> Self {
         self.concurrency = workers;
         self
     }
 
-    /// With listeners that `Proxy::reload` can change.
+    /// Makes the listeners changeable by `Proxy::reload`.
     #[must_use]
     pub fn reloadable(mut self) -> Self {
         self.reloadable = true;
         self
     }
 
-    /// Which believes nobody's `X-Forwarded-For`.
+    /// Makes the gateway trust no `X-Forwarded-For`.
     #[must_use]
     pub fn at_the_edge(mut self) -> Self {
         self.at_the_edge = true;
         self
     }
 
-    /// With this line in `kong.conf`, in place of the fixture's own; an empty value takes the line out.
+    /// Sets a line of `kong.conf`. An empty value removes the fixture's line.
     #[must_use]
     pub fn kong_conf(mut self, key: &str, value: &str) -> Self {
         self.kong_conf.push((key.to_owned(), value.to_owned()));
         self
     }
 
-    /// With this Lua plugin on Kong, before all filters.
+    /// Adds a Lua plugin on Kong, which runs before all filters.
     #[must_use]
     pub fn kong_plugin(mut self, plugin: Value) -> Self {
         self.kong_plugins.push(plugin);
         self
     }
 
-    /// With this beside the services in Kong's declarative configuration.
+    /// Adds `entities` to Kong's declarative configuration.
     #[must_use]
     pub fn kong_entities(mut self, entities: Value) -> Self {
         self.kong_entities = entities;

@@ -1,4 +1,4 @@
-//! HTTP/1.1 heads and bodies, read from a connection as the bytes that they are.
+//! HTTP/1.1 heads and bodies, read from a connection as bytes.
 
 use serde_json::Value;
 use std::io::{BufRead, Error, ErrorKind, Read, Result};
@@ -8,20 +8,21 @@ use std::io::{BufRead, Error, ErrorKind, Read, Result};
 pub struct Message {
     /// The first line.
     pub start: String,
-    /// Every header in the order of its arrival, repeated ones too.
+    /// Every header in the order of its arrival, repeated ones included.
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
-    /// The whole body, without chunk framing.
+    /// The complete body, without chunk framing.
     pub body: Vec<u8>,
 }
 
 impl Message {
-    /// The status of a response, 0 for a request.
+    /// The status of a response, or 0 for a request.
     pub fn status(&self) -> u16 {
         let status = self.start.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
         status.and_then(|digits| digits.parse().ok()).unwrap_or(0)
     }
 
-    /// The only value of a header, as text; none for an absent one.
+    /// The only value of a header, as text. Returns `None` for an absent header, and panics for a
+    /// repeated one.
     #[track_caller]
     pub fn header(&self, name: &str) -> Option<String> {
         let mut all = self.all(name);
@@ -41,7 +42,7 @@ impl Message {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
-    /// The body as JSON; `null` for anything else.
+    /// The body as JSON, or `null` for anything else.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
     }
@@ -51,19 +52,19 @@ impl Message {
         self.start.split(' ').next().unwrap_or_default()
     }
 
-    /// The request target, with its query.
+    /// The path of a request, with its query.
     pub fn path(&self) -> &str {
         self.start.split(' ').nth(1).unwrap_or_default()
     }
 
-    /// Reads one request, or nothing at the end of the connection.
+    /// Reads one request. Returns `None` at the end of the connection.
     pub(super) fn read_request(from: &mut impl BufRead) -> Result<Option<Self>> {
         let Some(mut message) = Self::read_head(from)? else { return Ok(None) };
         message.body = message.read_body(from, Vec::new())?;
         Ok(Some(message))
     }
 
-    /// Reads one response; one without a length lasts until the end of the connection.
+    /// Reads one response. A response without a length lasts until the end of the connection.
     pub(super) fn read_response(from: &mut impl BufRead, to_head: bool) -> Result<Self> {
         let mut message = loop {
             let head = Self::read_head(from)?;
@@ -121,7 +122,7 @@ fn read_chunk_size(from: &mut impl BufRead) -> Result<u64> {
     u64::from_str_radix(size, 16).map_err(|_| ErrorKind::InvalidData.into())
 }
 
-/// A line without its end; none at the end of the connection.
+/// Reads a line without its end. Returns `None` at the end of the connection.
 fn read_line(from: &mut impl BufRead) -> Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     if from.read_until(b'\n', &mut line)? == 0 {
