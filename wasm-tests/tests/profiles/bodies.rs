@@ -1,4 +1,4 @@
-//! Bodies in both directions: when filters see them, how much of them, and how they change them.
+//! Bodies in both directions: when filters see them, how much of them, and how filters change them.
 
 use crate::probe::{Buffer, Do, Map, Probe, said};
 use wasm_tests::{Callback, KongVersion, Profile, Proxy, Request, Response, Standing, Stream};
@@ -114,7 +114,7 @@ fn a_header_that_depends_on_the_body_needs_the_headers_held_on_envoy() {
     );
     let request = || Request::new("POST", "/").chunks(&[b"abc", b"def"]);
     let (proxy, stream) = send(holding(), &probe, request());
-    // The whole of what was kept, each time.
+    // Each callback reads all of the data that Envoy has kept.
     assert_eq!(said(&proxy, "argument 1"), ["3", "6", "6"]);
     assert_eq!(said(&proxy, "read"), ["abc", "abcdef", "abcdef"]);
     let forwarded = stream.forwarded();
@@ -126,7 +126,8 @@ fn a_header_that_depends_on_the_body_needs_the_headers_held_on_envoy() {
     assert_eq!(stream.standing(), Standing::Held);
     assert!(said(&proxy, "read").is_empty());
 
-    // On Kong the body comes only if the headers are let go; then it works, too.
+    // On Kong the body reaches the filter only if the headers go on; then buffering works there,
+    // too.
     let (_, stream) = send(kong(), &probe, request());
     assert_eq!(stream.standing(), Standing::Hung);
     let probe = Probe::on(Callback::RequestBody, &[Do::Set(Map::Request, "x-hash", "h")]);
@@ -180,7 +181,7 @@ fn the_end_of_a_response_shows_by_different_rules() {
     let known = |n: &str| Response::new(200).with("Content-Length", n);
     let unknown = || Response::new(200).with("Transfer-Encoding", "chunked");
     assert_eq!(ends(Profile::envoy(), known("6"), &["abc", "def"]), ["0", "1"]);
-    // Kong compares each chunk with the whole length.
+    // Kong compares each chunk with the complete length.
     assert_eq!(ends(kong(), known("6"), &["abc", "def"]), ["0", "0"]);
     assert_eq!(ends(kong(), known("3"), &["abc"]), ["1"]);
     assert_eq!(ends(kong(), unknown(), &["abc", "def"]), ["0", "0", "1"]);

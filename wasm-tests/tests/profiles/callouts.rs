@@ -1,4 +1,4 @@
-//! HTTP calls: where they may be made, and every way in which they end.
+//! Callouts: where a filter may make them, and every way in which they end.
 
 use crate::probe::{Buffer, Do, Map, Probe, said};
 use wasm_tests::{
@@ -12,7 +12,7 @@ const LOOK: [Do; 4] = [
     Do::Read(Buffer::CallBody, 0, -1),
 ];
 
-/// Parks each request on one callout, and logs what it is answered. It never refuses.
+/// Parks each request on one callout, logs the response, and never refuses.
 fn parking(upstream: &'static str) -> Probe {
     let after = [&LOOK[..], &[Do::Effective, Do::Continue(0)]].concat();
     Probe::on(Callback::RequestHeaders, &[Do::Call(upstream, "/who", 500), Do::Pause])
@@ -93,7 +93,7 @@ fn kong_takes_the_end_of_the_connection_for_success() {
     call.answer(Answer::EndInHeaders(hello()));
     assert_eq!(look(&proxy), seen(["1", "0", "200", "ok", "status 1"]));
 
-    // The body was announced, and asking for it is an error.
+    // The body was announced, and reading it is an error.
     let (proxy, _, call) = parked(Profile::kong(KongVersion::V3_9));
     call.answer(Answer::EndInBody(hello(), 100));
     assert_eq!(look(&proxy), seen(["1", "100", "200", "ok", "status 2"]));
@@ -114,7 +114,7 @@ fn a_failed_callout_is_an_event_from_kong_3_9_on() {
         let (proxy, stream, call) = parked(Profile::kong(KongVersion::V3_9));
         call.answer(answer);
         assert_eq!(look(&proxy), seen(["0", "0", "status 1", why, "status 1"]));
-        // It goes on unless the filter answers.
+        // The request goes on unless the filter answers.
         stream.forwarded();
     }
 }
@@ -228,7 +228,7 @@ fn a_callout_outlives_its_request_on_envoy_only() {
     stream.abort();
     call.answer(hello());
     assert_eq!(said(&proxy, ":status"), ["200"]);
-    // Its context is gone.
+    // The request's context is gone.
     assert_eq!(said(&proxy, "effective"), ["status 2"]);
     assert_eq!(stream.standing(), Standing::Closed);
 
@@ -259,7 +259,7 @@ fn kong_wakes_the_request_after_its_last_callout_whatever_the_filter_says() {
     calls[1].answer(hello());
     stream.forwarded();
 
-    // On Envoy somebody has to say so.
+    // On Envoy a filter has to continue the request.
     let proxy = Proxy::new(Profile::envoy(), [probe.filter()]);
     let stream = proxy.send(Request::get("/"));
     stream.calls().iter().for_each(|call| call.answer(hello()));

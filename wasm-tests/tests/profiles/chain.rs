@@ -1,4 +1,4 @@
-//! Several filters, several times the same filter, several routes and workers.
+//! Chains of several filters, with a filter that stands in several places, routes and workers.
 
 use crate::probe::{Do, Probe, lines};
 use wasm_tests::{Callback, KongVersion, Profile, Proxy, Request, Response};
@@ -35,7 +35,7 @@ fn responses_meet_the_filters_in_reverse_on_envoy_and_in_order_on_kong() {
     );
 }
 
-/// Says how often this instance has started, and each time it is configured.
+/// Logs the number of starts of this instance, and a line for each configuration.
 fn counting() -> Probe {
     Probe::on(Callback::Start, &[Do::Log("start")])
         .and(Callback::VmStart, &[Do::Log("vm start")])

@@ -1,4 +1,4 @@
-//! Header maps: what is read, what leaves the gateway.
+//! Header maps: what a filter reads, and what leaves the gateway.
 
 use crate::probe::{Do, Map, Probe, said};
 use wasm_tests::{Callback, KongVersion, Profile, Proxy, Request, Response};
@@ -99,7 +99,7 @@ fn more_than_a_hundred_headers_corrupt_the_filter_on_kong() {
     let many = |n: usize| {
         (0..n).fold(Request::get("/"), |request, n| request.header(&format!("x-{n}"), "v"))
     };
-    // One of them is Host.
+    // One of the headers is `Host`.
     let (proxy, _) = request(kong(), &[Do::Pairs(Map::Request)], many(95));
     assert_eq!(said(&proxy, "pairs"), ["100"]);
     assert_eq!(proxy.faults(), []);
@@ -108,7 +108,7 @@ fn more_than_a_hundred_headers_corrupt_the_filter_on_kong() {
     assert!(!stream.outcome().violations.is_empty());
     assert!(!proxy.faults().is_empty());
 
-    // By name it works, and on Envoy it always does.
+    // Reading by name works on Kong, and reading all pairs always works on Envoy.
     let (proxy, stream) = request(kong(), &[Do::Get(Map::Request, "x-119")], many(120));
     assert_eq!(said(&proxy, "x-119"), ["v"]);
     stream.forwarded();
@@ -118,10 +118,10 @@ fn more_than_a_hundred_headers_corrupt_the_filter_on_kong() {
 
 #[test]
 fn a_block_that_was_cut_short_is_what_kong_hands_over() {
-    // Three pseudo-headers are written where four shorter fields were measured.
+    // nginx writes three pseudo-headers where it measured four shorter headers.
     let asking = (0..114).fold(Request::get("/"), |r, n| r.header(&format!("x{n}"), ""));
     let (proxy, stream) = request(kong(), &[Do::Pairs(Map::Request)], asking);
-    // The probe checks its block as the SDK does, which was seen to panic.
+    // The probe checks its header block as the Rust SDK does, which was seen to panic.
     let outcome = stream.outcome();
     assert_eq!((outcome.traps.len(), outcome.violations.len()), (1, 1));
     assert_eq!(outcome.reply.map(|reply| reply.status), Some(500));
@@ -247,7 +247,7 @@ fn kong_traps_a_change_that_comes_too_late() {
         let stream = proxy.send(Request::get("/"));
         stream.respond(Response::new(200).with_body("x"));
         assert_eq!(stream.outcome().traps.len(), 1, "{callback:?}");
-        // The response goes out as it was.
+        // The response goes out unchanged.
         assert_eq!(stream.outcome().reply.map(|r| r.status), Some(200));
         assert_eq!(proxy.faults().len(), 1);
     }

@@ -1,4 +1,4 @@
-//! Loading and configuring filters.
+//! The loading and the configuration of filters.
 
 use crate::probe::{Buffer, Do, Probe, lines, said};
 use wasm_tests::{

@@ -1,5 +1,5 @@
-//! The two profiles, each held against the facts by tiny probe filters, so that a wrong profile
-//! fails here and not in the gateway.
+//! Tests of the two profiles against facts, by tiny probe filters. A wrong profile fails here
+//! instead of misleading the tests of the filters.
 
 mod bodies;
 mod callouts;

@@ -1,4 +1,4 @@
-//! Holding a request back, and letting it go on.
+//! Parked requests, and how they go on.
 
 use crate::probe::{Buffer, Do, Map, Probe, lines, said};
 use wasm_tests::{
@@ -19,7 +19,7 @@ fn ok() -> Response {
 
 #[test]
 fn a_root_context_wakes_a_request_on_envoy_and_not_on_kong() {
-    // It parks on nothing of its own; a tick's callout is what it waits for.
+    // The request waits for a callout of a tick, and makes none itself.
     let probe = |upstream| {
         Probe::on(Callback::Configure, &[Do::TickPeriod(1000)])
             .and(Callback::RequestHeaders, &[Do::Pause])
@@ -42,7 +42,8 @@ fn a_root_context_wakes_a_request_on_envoy_and_not_on_kong() {
     assert_eq!(stream.standing(), Standing::Hung);
     proxy.tick();
     proxy.call().answer(ok());
-    // It says it worked. Then the change hits the root context, where there is no request.
+    // The host function returns Ok, but the change hits the root context, where there is no
+    // request.
     assert_eq!(said(&proxy, "effective"), ["status 0"]);
     assert_eq!(stream.standing(), Standing::Hung);
     assert!(proxy.faults().iter().any(|fault| fault.trap));
@@ -74,7 +75,7 @@ fn resuming_does_no_harm_in_a_request_on_kong_and_kills_in_a_root_context() {
     assert_eq!(proxy.faults().len(), 2);
 }
 
-/// Parks in the headers callback; `body` is what it answers in the body callback.
+/// Parks a request in the headers callback. `body` is done in the body callback.
 fn parked(profile: Profile, body: &[Do]) -> (Proxy, Stream) {
     let probe = Probe::on(
         Callback::RequestHeaders,
@@ -94,7 +95,7 @@ fn a_body_that_arrives_while_parked_is_not_delivered_by_default() {
         assert_eq!(stream.standing(), Standing::Waiting);
         assert!(said(&proxy, "read").is_empty());
         proxy.call().answer(ok());
-        // Now it is.
+        // The body is readable now.
         assert_eq!(said(&proxy, "read")[0], "abc");
         assert_eq!(stream.forwarded().text(), "abc");
     }
@@ -104,7 +105,7 @@ fn a_body_that_arrives_while_parked_is_not_delivered_by_default() {
 fn answering_continue_in_the_body_callback_lets_a_parked_request_go() {
     let profile = || Profile::envoy().allow_on_headers_stop_iteration(true);
     let (_, stream) = parked(profile(), &[]);
-    // Unchecked: the callout is still pending.
+    // The request goes on unchecked, while the callout is pending.
     stream.forwarded();
     assert_eq!(stream.calls().len(), 1);
 
@@ -142,7 +143,8 @@ fn the_next_filter_waits_for_the_one_before() {
 #[test]
 fn several_requests_park_side_by_side_and_each_wakes_on_its_own_answer() {
     for profile in [Profile::envoy(), kong()] {
-        // Kong wakes by itself; the probe's one memory of a context would not do for two.
+        // Kong wakes the requests by itself. The probe remembers one context, which is too few for
+        // two.
         let probe = Probe::on(
             Callback::RequestHeaders,
             &[Do::Call(upstream(&profile), "/", 500), Do::Pause],

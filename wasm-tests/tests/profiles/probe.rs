@@ -1,12 +1,12 @@
-//! A filter written as a list of host calls, turned into WebAssembly text.
+//! A filter that is written as a list of host calls and turned into WebAssembly text.
 //!
-//! Each call logs what it came to as `label: answer`, where the answer is a value or `status N`, so
-//! that a test reads a host's behaviour in the log.
+//! Each call logs its result as `label: result`, where the result is a value or `status N`, so that
+//! a test reads the behaviour of a host in the log.
 
 use std::collections::BTreeMap;
 use wasm_tests::{Callback, Filter, Level, Proxy};
 
-/// A header map.
+/// The header maps.
 #[derive(Clone, Copy)]
 pub enum Map {
     Request = 0,
@@ -14,7 +14,7 @@ pub enum Map {
     Call = 6,
 }
 
-/// A buffer.
+/// The buffers.
 #[derive(Clone, Copy)]
 pub enum Buffer {
     RequestBody = 0,
@@ -24,35 +24,35 @@ pub enum Buffer {
     Configuration = 7,
 }
 
-/// One thing to do.
+/// The acts of a probe.
 #[derive(Clone)]
 pub enum Do {
     Log(&'static str),
-    /// Logs the callback's numbers.
+    /// Logs the arguments of the callback.
     Arguments,
     Get(Map, &'static str),
-    /// Logs the number of pairs, and traps like an SDK does when the block is cut short.
+    /// Logs the number of pairs, and traps like the Rust SDK if the header block is cut short.
     Pairs(Map),
     Set(Map, &'static str, &'static str),
     Add(Map, &'static str, &'static str),
     Remove(Map, &'static str),
-    /// A path of segments separated by `/`.
+    /// Reads the property of this path, whose segments are separated by `/`.
     Property(&'static str),
     SetProperty(&'static str, &'static str),
-    /// From an offset, at most so many bytes (-1: all).
+    /// Reads from an offset at most this number of bytes, or all of them with -1.
     Read(Buffer, i32, i32),
     Write(Buffer, i32, i32, &'static str),
     Reply(u16, &'static str, &'static [(&'static str, &'static str)]),
-    /// Upstream, path, timeout.
+    /// Makes a callout, by upstream, path and timeout in milliseconds.
     Call(&'static str, &'static str, i32),
-    /// Calls with exactly these headers.
+    /// Makes a callout with exactly these headers.
     CallWith(&'static str, &'static [(&'static str, &'static str)]),
     Continue(i32),
-    /// Makes the last request's context the effective one.
+    /// Makes the context of the last request the effective one.
     Effective,
     Shared(&'static str),
     SetShared(&'static str, Option<&'static str>, u32),
-    /// Writes with the version that the last read found.
+    /// Writes with the version that the last read returned.
     SwapShared(&'static str, &'static str),
     TickPeriod(i32),
     Define(i32, &'static str),
@@ -64,16 +64,16 @@ pub enum Do {
     Environment,
     Call0(&'static str),
     Trap,
-    /// Leaves the callback when it has run before.
+    /// Leaves the callback if it has run before.
     Once,
-    /// Leaves the callback unless the end of the stream came with it.
+    /// Leaves the callback unless the stream ends with it.
     UnlessEnd,
     Pause,
-    /// `on_configure` and `on_vm_start` return it.
+    /// Returns this value from `on_configure` or `on_vm_start`.
     Return(i32),
 }
 
-/// Builds a filter.
+/// A filter under construction.
 #[derive(Default, Clone)]
 pub struct Probe {
     callbacks: Vec<(Callback, Vec<Do>)>,
@@ -94,13 +94,13 @@ impl Probe {
         self
     }
 
-    /// Leaves a callback out of its exports. All others are exported, as the SDK does.
+    /// Leaves a callback out of the exports. All others are exported, as the Rust SDK does.
     pub fn without(mut self, callback: Callback) -> Self {
         self.lacks = Some(callback);
         self
     }
 
-    /// Its allocator answers null where it is asked for no bytes.
+    /// Makes the allocator return null for a request of no bytes.
     pub fn without_memory_for_nothing(mut self) -> Self {
         self.no_memory_for_nothing = true;
         self
@@ -121,7 +121,7 @@ impl Probe {
 
     fn text(mut self) -> String {
         let mut callbacks = std::mem::take(&mut self.callbacks);
-        // It always remembers the last request's context.
+        // The probe always remembers the context of the last request.
         for callback in EXPORTED.into_iter().filter(|callback| self.lacks != Some(*callback)) {
             if !callbacks.iter().any(|(known, _)| *known == callback) {
                 callbacks.push((callback, Vec::new()));
@@ -146,7 +146,7 @@ impl Probe {
         )
     }
 
-    /// The address and length of `bytes`, as two constants.
+    /// Stores `bytes` as data, and returns its address and length as two constants.
     fn lit(&mut self, bytes: impl AsRef<[u8]>) -> String {
         let bytes = bytes.as_ref().to_vec();
         let len = bytes.len();
@@ -347,7 +347,7 @@ impl Probe {
     }
 }
 
-/// The callbacks that a probe has even where it does nothing in them.
+/// The callbacks that a probe exports even if it does nothing in them.
 const EXPORTED: [Callback; 14] = [
     Callback::ContextCreate,
     Callback::VmStart,
@@ -365,7 +365,7 @@ const EXPORTED: [Callback; 14] = [
     Callback::Delete,
 ];
 
-/// Export, number of parameters, whether it returns something.
+/// The export's name, the number of its parameters, and `true` if it returns a value.
 fn signature(callback: Callback) -> (&'static str, usize, bool) {
     match callback {
         Callback::Start => ("_initialize", 0, false),
@@ -398,7 +398,7 @@ fn block(headers: &[(&str, &str)]) -> Vec<u8> {
     out
 }
 
-/// What the probes said after `label`, in order.
+/// The results that the probes logged under `label`, in order.
 pub fn said(proxy: &Proxy, label: &str) -> Vec<String> {
     let prefix = format!("{label}: ");
     let lines = proxy.log().into_iter().filter(|line| line.level == Level::Info);
@@ -440,8 +440,8 @@ const IMPORTS: &str = r#"
 (import "wasi_snapshot_preview1" "environ_get" (func $env (param i32 i32) (result i32)))
 "#;
 
-/// Memory: 12 a token, 16 and 20 an answer's place and length, 24 a version, 28 a metric, 32 its
-/// value, from 64 digits, from 1024 lines.
+/// Functions that every probe has. Memory: 12 a token, 16 and 20 address and length of a result, 24
+/// a version, 28 a metric, 32 its value, from 64 digits, from 1024 lines.
 const LIBRARY: &str = r#"
 (global $context (mut i32) (i32.const 0))
 (func (export "proxy_abi_version_0_2_1"))

@@ -1,9 +1,9 @@
-//! Properties: names, values, phases, and what passes from filter to filter.
+//! Properties: names, values, phases, and what one filter leaves for another.
 
 use crate::probe::{Do, Map, Probe, said};
 use wasm_tests::{Callback, KongVersion, Profile, Proxy, Request, Response};
 
-/// With the variable that carries the identity.
+/// A Kong that declares the variable of the identity.
 fn declaring() -> Profile {
     kong().variables(&["gatehouse_consumer"])
 }
@@ -32,7 +32,7 @@ fn a_property_passes_to_a_later_filter_in_another_vm() {
         let stream = proxy.send(Request::get("/"));
         stream.respond(Response::new(200));
         assert_eq!(said(&proxy, path), ["ana", "ana"]);
-        // And not into the next request.
+        // The value does not reach the next request.
         let other = Probe::on(Callback::RequestHeaders, &[Do::Property(path)]);
         let proxy = proxy.route([other.named("other")]);
         proxy.send(Request::get("/"));
@@ -187,7 +187,7 @@ fn values_are_text_on_kong_and_bytes_on_envoy() {
     assert_eq!(read(Profile::envoy(), request(), "source/address"), "198.51.100.9:16705");
     assert_eq!(read(kong(), request(), "source/address"), "198.51.100.9");
     assert_eq!(read(kong(), request(), "source/port"), "16705");
-    // Eight bytes, the lowest first.
+    // A number is eight bytes, the lowest first.
     assert_eq!(read(Profile::envoy(), request(), "source/port"), "AA\0\0\0\0\0\0");
     assert_eq!(read(Profile::envoy(), request(), "connection/mtls"), "\0");
     assert_eq!(read(kong(), request(), "connection/mtls"), "false");

@@ -1,4 +1,4 @@
-//! Answers that a filter gives itself, and who sees them.
+//! Replies that a filter makes, and the filters that see them.
 
 use crate::probe::{Do, Map, Probe, lines, said};
 use wasm_tests::{Callback, KongVersion, Profile, Proxy, Request, Response, Standing};
@@ -75,7 +75,7 @@ fn a_refusal_skips_later_filters_but_on_kong_not_their_response_hooks() {
     );
 }
 
-/// Refuses when its callout is answered.
+/// Refuses when its callout ends.
 fn late(upstream: &'static str) -> Probe {
     Probe::on(Callback::RequestHeaders, &[Do::Call(upstream, "/", 500), Do::Pause])
         .and(Callback::CallResponse, &[Do::Effective, REFUSE])
@@ -193,7 +193,7 @@ trait ReplyStatus {
 }
 
 impl ReplyStatus for wasm_tests::Stream {
-    /// Also where a filter trapped.
+    /// The status of the reply, even if a filter trapped.
     fn reply_status(&self) -> Option<u16> {
         self.outcome().reply.map(|reply| reply.status)
     }

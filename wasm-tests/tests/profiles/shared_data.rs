@@ -30,7 +30,7 @@ fn version_0_overwrites_on_envoy_and_only_creates_on_kong() {
 
 #[test]
 fn a_version_that_no_value_has_creates_on_envoy_and_never_overwrites() {
-    // So a slot can be created on both hosts without writing over another worker's.
+    // A slot can thus be created on both hosts without overwriting another worker's slot.
     let doing = [
         Do::SetShared("kv/a", Some("1"), u32::MAX),
         Do::SetShared("kv/a", Some("2"), u32::MAX),

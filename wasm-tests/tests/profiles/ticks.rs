@@ -21,7 +21,7 @@ fn a_tick_comes_after_each_period() {
         assert_eq!(ticks(), 1);
         proxy.advance(Duration::from_secs(3));
         assert_eq!(ticks(), 4);
-        // Each worker has its own.
+        // Each worker runs its own ticks.
         let _other = proxy.worker();
         proxy.advance(Duration::from_secs(1));
         assert_eq!(ticks(), 6);
@@ -39,7 +39,7 @@ fn a_second_period_traps_on_kong() {
     let proxy = Proxy::new(kong(), [probe.filter()]);
     proxy.advance(Duration::from_secs(1));
     assert_eq!(proxy.faults().len(), 1);
-    // The instance that follows does it again.
+    // The next instance does so again.
     proxy.advance(Duration::from_secs(1));
     assert_eq!(proxy.faults().len(), 1);
 }
@@ -96,7 +96,7 @@ fn kongs_randomness_follows_from_process_and_time_and_envoys_does_not() {
         other.send(Request::get("/"));
         (first, said(&proxy, "random")[1].clone())
     };
-    // Two containers: the same process id, started in the same millisecond.
+    // Two containers have equal process ids and start in one millisecond.
     assert_eq!(draw(kong()).0, draw(kong()).0);
     assert_ne!(draw(kong()).0, draw(kong().pid(101)).0);
     assert_ne!(draw(kong()).0, draw(kong()).1);

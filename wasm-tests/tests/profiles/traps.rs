@@ -1,4 +1,4 @@
-//! What a trap does to its request, to other requests and to the filter's memory.
+//! The effects of a trap on its request, on other requests and on the filter's memory.
 
 use crate::probe::{Do, Probe, lines};
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn a_trap_in_a_request_is_a_503_on_envoy_for_good_and_a_500_on_kong_for_once() {
             let stream = proxy.send(Request::post("/", "abc"));
             assert_eq!(status(&stream), Some(refused), "{callback:?}");
             assert_eq!(stream.outcome().traps.len(), 1);
-            // The next request has no body: on Kong a fresh instance serves it.
+            // The next request has no body. On Kong a fresh instance serves it.
             let next = proxy.send(Request::get("/"));
             let through = kong && callback == Callback::RequestBody;
             assert_eq!(status(&next), (!through).then_some(refused), "{callback:?}");
@@ -68,7 +68,7 @@ fn a_trap_in_a_callout_response_lets_the_request_through_unseen_from_kong_3_8_on
         assert_eq!(stream.standing(), Standing::Forwarded);
         stream.respond(Response::new(200));
         assert_eq!(status(&stream), Some(200));
-        // Neither response hooks nor log, of any filter.
+        // Neither response callbacks nor log run, in any filter.
         assert_eq!(lines(&proxy), ["call: status 0"]);
         assert_eq!(proxy.faults().len(), 1);
     }
@@ -98,7 +98,7 @@ fn a_trap_in_a_callout_response_leaves_the_request_hanging_on_envoy() {
 
 #[test]
 fn a_trap_makes_strangers_of_the_other_requests_on_kong() {
-    // The request with a body traps; the other waits for its callout.
+    // The request with a body traps, while the other one waits for its callout.
     let probe = Probe::on(Callback::Start, &[Do::Log("start")])
         .and(Callback::VmStart, &[Do::Log("vm start")])
         .and(Callback::Configure, &[Do::Log("configure")])
@@ -112,7 +112,7 @@ fn a_trap_makes_strangers_of_the_other_requests_on_kong() {
     assert_eq!(proxy.faults().len(), 1);
     let before = lines(&proxy).len();
     waiting.call().answer(Response::new(200));
-    // A fresh instance: no VM start, but configuration, root and stream context.
+    // The fresh instance runs configuration, root and stream context, but no VM start.
     assert_eq!(
         lines(&proxy)[before..],
         [
