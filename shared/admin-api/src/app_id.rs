@@ -5,32 +5,32 @@ use serde::{Deserialize, Serialize};
 /// One App ID of one consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppId {
-    /// A UUID in lower case; it names the pair, not the App ID.
+    /// A UUID in lower case, which identifies the pair of App ID and consumer.
     pub id: String,
-    /// What an application sends as `X-APP-ID`.
+    /// The value of the header `X-APP-ID` that an application sends.
     pub appid: String,
-    /// Whose it is.
+    /// The id of the consumer that the App ID belongs to.
     pub consumer_id: String,
-    /// In milliseconds since 1970.
+    /// The time of creation, in milliseconds since 1970.
     #[serde(default)]
     pub created_at: u64,
 }
 
-/// A page of App IDs.
+/// A page of a list of App IDs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppIdPage {
-    /// The App IDs of this page; an empty list, never absent.
+    /// The App IDs of this page. The member is never absent; the list may be empty.
     pub data: Vec<AppId>,
-    /// How many there are on all pages together.
+    /// The number of App IDs on all pages together.
     #[serde(default)]
     pub total: u64,
-    /// Path and query of the next page; absent on the last one.
+    /// The path and query of the next page; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// The cursor of the next page, to be sent as `offset`; absent on the last one.
+    /// The cursor of the next page, to be sent as `offset`; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<String>,
-    /// The newest change at the moment of reading.
+    /// The number of the newest change at the moment of reading; absent from a Kong Admin API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }

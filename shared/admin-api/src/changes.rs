@@ -1,12 +1,12 @@
-//! What changed since a reader last looked.
+//! The log of changes, by which a reader learns what to forget.
 
 use serde::{Deserialize, Serialize};
 
-/// The kinds of things that change.
+/// The kinds of entities that change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Entity {
-    /// A consumer itself.
+    /// A consumer.
     Consumers,
     /// A consumer's membership in a group.
     Acls,
@@ -20,56 +20,57 @@ pub enum Entity {
     Sessions,
     /// A revocation.
     Revocations,
-    /// A kind that this version does not know; it has nothing cached of it.
+    /// A kind that this version does not know, and therefore has no cache entries of.
     #[serde(other)]
     Unknown,
 }
 
-/// What happened to it.
+/// The kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// It is new.
+    /// The entity is new.
     Create,
-    /// It, or something that its answers contain, is different.
+    /// The entity, or something else that answers about it contain, is different.
     Update,
-    /// It is gone.
+    /// The entity is deleted.
     Delete,
-    /// A word that this version does not know: to be treated like [`Operation::Update`].
+    /// A kind that this version does not know. A reader treats it like [`Operation::Update`].
     #[serde(other)]
     Unknown,
 }
 
-/// One change, in the order of commits.
+/// One change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Greater than that of every change committed before.
+    /// The number of the change, greater than that of every change that was committed earlier.
     pub seq: u64,
-    /// What kind of thing.
+    /// The kind of the entity that changed.
     pub entity: Entity,
-    /// What happened.
+    /// The kind of the change.
     pub operation: Operation,
-    /// The consumer that it belongs to, or that it is; empty for sessions, whose holder the service does not know.
+    /// The id of the consumer that the entity belongs to, or is. It is empty for sessions and
+    /// revocations, whose consumers the service does not know.
     pub consumer_id: String,
-    /// The App ID, the digest of the API key, the key of the JWT credential, the group, a name of the consumer, or
-    /// the id of the session.
+    /// The name of the entity: the App ID, the digest of the API key, the key of the JWT
+    /// credential, the group, one name of the consumer, or the id of the session.
     pub key: String,
 }
 
 /// The answer to `/changes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChangesPage {
-    /// Oldest first; empty when there is nothing new or `reset` is true.
+    /// The changes, oldest first. The list is empty if nothing is new or `reset` is `true`.
     pub data: Vec<Change>,
-    /// What to ask for next time, as `since`.
+    /// The parameter `since` of the next request.
     pub next: u64,
-    /// The database that these numbers belong to. When it is another one than before, nothing that
-    /// was read before holds.
+    /// The history that the numbers belong to. If it differs from that of an earlier answer,
+    /// nothing that was read earlier holds.
     pub epoch: String,
-    /// The changes that are asked for are not to be had: nothing that was read before holds.
+    /// `true` if the log does not have the requested changes. Nothing that was read earlier holds.
     #[serde(default)]
     pub reset: bool,
-    /// The newest change at the moment of reading.
+    /// The number of the newest change at the moment of reading; absent from a Kong Admin API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Counting what is counted on several nodes.
+//! Counters that several nodes share.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,66 +6,71 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Increments {
-    /// At most [`crate::BATCH_MAX`]. They are carried out in order and all at once: nobody sees half of a batch.
+    /// From 1 to [`crate::BATCH_MAX`] increments. The service carries them out in order, in one
+    /// atomic step.
     pub increments: Vec<Increment>,
-    /// If one of them is not admitted, none is added.
+    /// `true` if the service must add nothing when one increment is not admitted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all_or_nothing: bool,
-    /// Chosen by the sender, unique. A batch whose id was seen in the last [`crate::BATCH_MEMORY`] seconds is answered
-    /// as it was then, and not counted again.
+    /// A unique id that the sender chooses, of 1 to [`crate::BATCH_ID_MAX`] bytes. A batch whose id
+    /// was used within the last [`crate::BATCH_MEMORY`] seconds gets the answer of that time, and
+    /// is not counted again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
 }
 
-/// Something to add to a counter, which is named by `key`, `window_start` and `window` together.
+/// An increment of one counter. `key`, `window_start` and `window` together name the counter.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Increment {
-    /// 1 to [`crate::COUNTER_KEY_MAX`] octets of text without control characters.
+    /// From 1 to [`crate::COUNTER_KEY_MAX`] bytes of text without control characters.
     pub key: String,
-    /// When the window begins, in seconds since 1970.
+    /// The beginning of the window, in seconds since 1970.
     pub window_start: u64,
-    /// Seconds from its beginning to its end; 1 to [`crate::WINDOW_MAX`]. The counter is forgotten some time later.
+    /// The length of the window in seconds, from 1 to [`crate::WINDOW_MAX`]. The service forgets
+    /// the counter some time after the window.
     pub window: u64,
-    /// How much to add, at most [`crate::INCREMENT_MAX`]; 0 only reads.
+    /// The number to add, up to [`crate::INCREMENT_MAX`]; 0 only reads.
     pub by: u64,
-    /// Add only if the total then is at most this, the share of the window before included.
+    /// The maximum total, including the share of the previous window. An increment beyond it is not
+    /// admitted, and not added. Absent for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
-    /// The counter of the window before, for a window that slides.
+    /// The counter of the previous window, for a sliding window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Previous>,
 }
 
-/// The window before: another counter of the same key, of which a share is held against the limit.
+/// The previous window: another counter of the key, a share of which counts towards the limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Previous {
-    /// When it began, in seconds since 1970.
+    /// The beginning of the previous window, in seconds since 1970.
     pub window_start: u64,
-    /// Seconds from its beginning to its end.
+    /// The length of the previous window in seconds, from 1 to [`crate::WINDOW_MAX`].
     pub window: u64,
-    /// How much of it counts, in millionths ([`crate::SHARE_WHOLE`] is all of it), rounded down.
+    /// The share of its total that counts, in millionths, up to [`crate::SHARE_WHOLE`]. The result
+    /// is rounded down.
     pub share: u64,
 }
 
 /// The answer to `POST /counters`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// In the order of the increments.
+    /// One total for each increment, in the order of the increments.
     pub totals: Vec<Total>,
 }
 
-/// A counter after the batch.
+/// A counter after an increment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Total {
-    /// What it has counted in its window.
+    /// The total of the counter in its window.
     pub total: u64,
-    /// Whether the increment was within its limit; absent where there was no limit. In a batch with `all_or_nothing`
-    /// nothing was added unless all were.
+    /// `true` if the increment was within its limit; absent for an increment without a limit. In a
+    /// batch with `all_or_nothing`, increments are added only if none of them is `false`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admitted: Option<bool>,
-    /// What the window before had counted, where it was asked for.
+    /// The total of the previous window, if the increment names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<u64>,
 }

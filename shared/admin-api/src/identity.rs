@@ -1,126 +1,127 @@
-//! Who a credential or a name belongs to.
+//! The consumers behind credentials and names.
 
 use serde::{Deserialize, Serialize};
 
-/// The credential type of an API key, as it stands in [`Credential::kind`].
+/// The value of [`Credential::kind`] for an API key.
 pub const KEY_AUTH: &str = "key-auth";
 
-/// The credential type of a token, as it stands in [`Credential::kind`].
+/// The value of [`Credential::kind`] for a JWT credential.
 pub const JWT: &str = "jwt";
 
-/// A consumer as far as a gateway needs to know it.
+/// The part of a consumer that a gateway needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consumer {
     /// A UUID in lower case.
     pub id: String,
-    /// Its name, if it has one.
+    /// The consumer's name, if it has one.
     #[serde(default)]
     pub username: Option<String>,
-    /// Its name in somebody else's system, if it has one.
+    /// The consumer's name in another system, if it has one.
     #[serde(default)]
     pub custom_id: Option<String>,
 }
 
-/// The credential that proved an identity; never the secret itself.
+/// The credential that proved an identity, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// A UUID in lower case.
     pub id: String,
-    /// [`KEY_AUTH`], [`JWT`], and others to come.
+    /// [`KEY_AUTH`], [`JWT`] or, from a later version, another type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What an upstream is told as `X-Credential-Identifier`.
+    /// The value of the header `X-Credential-Identifier` for the upstream.
     pub identifier: String,
 }
 
-/// The answer to "whose key is this" and "who is called this".
+/// The answer about an API key or a consumer's name: the consumer behind it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Who it is.
+    /// The consumer that the credential or the name belongs to.
     pub consumer: Consumer,
     /// The consumer's groups, sorted.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// What was looked up; absent when a consumer was asked for by name.
+    /// The credential that was looked up; absent if a consumer was looked up by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Credential>,
-    /// SHA-256 of the API key that was looked up, in lower-case hex; absent when no key was asked for.
+    /// SHA-256 of the API key that was looked up, in lower-case hex; absent if no key was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// When the credential ends, in milliseconds since 1970; absent when it does not.
+    /// The end of the credential, in milliseconds since 1970; absent if it never ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
-    /// The newest change at the moment of reading.
+    /// The number of the newest change at the moment of reading; absent from a Kong Admin API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }
 
-/// The answer to "who signs tokens under this key, and how".
+/// The answer about the key of a JWT credential: the consumer, and what verifies its tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JwtIdentity {
-    /// Who it is.
+    /// The consumer that the credential or the name belongs to.
     pub consumer: Consumer,
     /// The consumer's groups, sorted.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// What was looked up; its identifier is the key.
+    /// The credential that was looked up. Its identifier is the key.
     pub credential: Credential,
-    /// What verifies the tokens.
+    /// The key material that verifies the tokens.
     pub jwt: JwtKey,
-    /// The newest change at the moment of reading.
+    /// The number of the newest change at the moment of reading; absent from a Kong Admin API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }
 
-/// What verifies the tokens of a JWT credential: a secret for HS*, a public key for any other algorithm.
+/// The key material of a JWT credential: a secret for HS256, HS384 and HS512, and a public key for
+/// any other algorithm.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JwtKey {
     /// The only algorithm that the tokens may have.
     pub algorithm: String,
-    /// The secret.
+    /// The secret, for HS256, HS384 and HS512.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
-    /// The public key as PEM.
+    /// The public key as PEM, for any other algorithm, in spite of the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rsa_public_key: Option<String>,
 }
 
 impl std::fmt::Debug for JwtKey {
-    /// Without the secret.
+    /// Prints no secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("JwtKey").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
 }
 
-/// One API key, by digest, with everything that a gateway needs to accept it.
+/// One API key, with everything that a gateway needs to accept it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// SHA-256 of the key in lower-case hex.
     pub digest: String,
-    /// Whose it is.
+    /// The consumer that the key belongs to.
     pub consumer: Consumer,
     /// The consumer's groups, sorted.
     #[serde(default)]
     pub groups: Vec<String>,
-    /// The credential that the key belongs to.
+    /// The credential that the key is part of.
     pub credential: Credential,
-    /// When the credential ends, in milliseconds since 1970; absent when it does not.
+    /// The end of the credential, in milliseconds since 1970; absent if it never ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
 }
 
-/// A page of all API keys.
+/// A page of the list of all API keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HolderPage {
     /// The keys of this page.
     pub data: Vec<Holder>,
-    /// Path and query of the next page; absent or null on the last one.
+    /// The path and query of the next page; absent or null on the last page.
     #[serde(default)]
     pub next: Option<String>,
     /// The cursor of the next page, to be sent as `offset`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offset: Option<String>,
-    /// The newest change at the moment of reading.
+    /// The number of the newest change at the moment of reading; absent from a Kong Admin API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }

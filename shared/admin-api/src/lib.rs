@@ -1,17 +1,18 @@
-//! The types of the admin HTTP API, used by the filters and by the service.
+//! The types, paths and limits of the admin HTTP API, for the filters and for the service.
 //!
-//! | room          | what is in it                                              |
-//! |---------------|------------------------------------------------------------|
-//! | `identity.rs` | who a credential or a name belongs to                      |
-//! | `app_id.rs`   | App IDs and their pages                                    |
-//! | `session.rs`  | sessions, and revocations                                  |
-//! | `counter.rs`  | counting on several nodes                                  |
-//! | `changes.rs`  | what changed since a reader last looked                    |
-//! | `path.rs`     | the paths that a gateway asks for, as unencoded segments   |
-//! | `limits.rs`   | how long things may be, and what they may consist of       |
+//! | module        | contents                                                     |
+//! |---------------|--------------------------------------------------------------|
+//! | `identity.rs` | the consumers behind credentials and names                   |
+//! | `app_id.rs`   | App IDs and their pages                                      |
+//! | `session.rs`  | sessions and revocations                                     |
+//! | `counter.rs`  | counters that several nodes share                            |
+//! | `changes.rs`  | the log of changes                                           |
+//! | `path.rs`     | the paths that a gateway requests, as unencoded segments     |
+//! | `limits.rs`   | lengths, ranges and allowed characters                       |
 //!
-//! Answers may gain members at any time, so nothing here refuses an unknown one; what a server
-//! other than ours leaves out (a Kong Admin API has no sequence numbers) is an `Option`.
+//! Answers may gain members at any time, so no type of an answer refuses an unknown member. A
+//! member that another server than gatehouse-admin leaves out is an `Option`: a Kong Admin API, for
+//! example, has no sequence numbers.
 
 #![warn(missing_docs)]
 
@@ -43,12 +44,12 @@ pub use session::{Metadata, NewSession, Revocation, Session, Stale, Ttl};
 
 use serde::{Deserialize, Serialize};
 
-/// The service's own 404; a 404 without `seq` came from somebody else.
+/// The body of the service's own 404. The body of a 404 from another server has no `seq`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotFound {
-    /// For people.
+    /// The reason, for people.
     pub message: String,
-    /// The newest change at the moment of reading.
+    /// The number of the newest change at the moment of reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }

@@ -1,51 +1,52 @@
-//! How long things may be, and what they may consist of.
+//! Lengths, ranges and allowed characters.
 
-/// Characters in an App ID.
+/// The maximum length of an App ID, in characters.
 pub const APP_ID_MAX_CHARS: usize = 100;
-/// Characters in a username or a custom id.
+/// The maximum length of a username or a custom id, in characters.
 pub const NAME_MAX_CHARS: usize = 255;
-/// Characters in the name of a group.
+/// The maximum length of a group's name, in characters.
 pub const GROUP_MAX_CHARS: usize = 255;
-/// Characters in an API key.
+/// The maximum length of an API key, in characters.
 pub const KEY_MAX_CHARS: usize = 512;
-/// Characters in the digest of an API key.
+/// The length of the digest of an API key, in characters.
 pub const DIGEST_CHARS: usize = 64;
-/// Octets of a session's data, before base64, unless the service was told otherwise.
+/// The default of the maximum size of a session's data, in bytes before base64.
 pub const SESSION_DATA_MAX: usize = 65_536;
-/// Entries in a session's metadata.
+/// The maximum number of entries in a session's metadata.
 pub const METADATA_MAX: usize = 16;
-/// Characters in the subject or the audience of a session: as many as a name may have, and one.
+/// The maximum length of a session's subject or audience, in characters: one more than that of a
+/// name.
 pub const METADATA_MAX_CHARS: usize = 256;
-/// Seconds that a session or a revocation may last: ten years.
+/// The maximum time to live of a session or a revocation, in seconds: ten years.
 pub const TTL_MAX: u64 = 315_360_000;
-/// Increments in one batch.
+/// The maximum number of increments in a batch.
 pub const BATCH_MAX: usize = 1000;
-/// Octets in the id of a batch.
+/// The maximum length of a batch's id, in bytes.
 pub const BATCH_ID_MAX: usize = 100;
-/// Seconds for which a batch with an id is remembered.
+/// The time for which the answer to a batch with an id is remembered, in seconds.
 pub const BATCH_MEMORY: u64 = 60;
-/// Octets in the key of a counter.
+/// The maximum length of a counter's key, in bytes.
 pub const COUNTER_KEY_MAX: usize = 200;
-/// What can be added at once.
+/// The maximum number that one increment adds.
 pub const INCREMENT_MAX: u64 = 1_000_000_000;
-/// Seconds in the longest window: a leap year.
+/// The maximum length of a window, in seconds: a leap year.
 pub const WINDOW_MAX: u64 = 31_622_400;
-/// The whole of a window, for [`crate::Previous::share`].
+/// The value of [`crate::Previous::share`] for a whole window.
 pub const SHARE_WHOLE: u64 = 1_000_000;
-/// Items on a page when nobody asks for a number.
+/// The number of items on a page, unless the request gives another.
 pub const PAGE_DEFAULT: u64 = 100;
-/// Items on the largest page.
+/// The maximum number of items on a page.
 pub const PAGE_MAX: u64 = 1000;
 
-/// Whether `text` may be an App ID: 1 to 100 letters, digits, dots, underscores and dashes.
+/// `true` if `text` can be an App ID: 1 to 100 ASCII letters, digits, dots, underscores and dashes.
 #[must_use]
 pub fn is_app_id(text: &str) -> bool {
     (1..=APP_ID_MAX_CHARS).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-/// Whether `text` is an App ID of the form `<organisation>.<app>` in lower case: two or more parts
-/// of lower-case letters, digits and underscores.
+/// `true` if `text` is an App ID of the form `<organisation>.<app>`: two or more parts of
+/// lower-case ASCII letters, digits and underscores, separated by dots.
 #[must_use]
 pub fn is_strict_app_id(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -54,14 +55,16 @@ pub fn is_strict_app_id(text: &str) -> bool {
         && text.split('.').all(|part| !part.is_empty() && part.bytes().all(plain))
 }
 
-/// Whether `text` can be the digest of an API key or the id of a session: SHA-256 in lower-case hex.
+/// `true` if `text` can be the digest of an API key or the id of a session: SHA-256 in lower-case
+/// hex.
 #[must_use]
 pub fn is_digest(text: &str) -> bool {
     text.len() == DIGEST_CHARS
         && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
-/// Whether `text` can be the subject or the audience of a session: 1 to 256 characters, none of them NUL.
+/// `true` if `text` can be the subject or the audience of a session: 1 to 256 characters, none of
+/// them NUL.
 #[must_use]
 pub fn is_metadata(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= METADATA_MAX_CHARS && !text.contains('\0')

@@ -1,57 +1,58 @@
-//! The paths that a gateway asks for, as unencoded segments.
+//! The paths that a gateway requests, as unencoded segments.
 //!
-//! Names come from outside and may hold `/`, `..`, CR or LF. Segments leave the encoding to the one
-//! place that does it for every callout.
+//! Names come from clients and may hold `/`, `..`, CR or LF. The code that sends callouts encodes
+//! the segments of every path in one place.
 
-/// What changed; takes `since`, `epoch` and `limit`.
+/// The log of changes. Parameters: `since`, `epoch` and `limit`.
 #[must_use]
 pub const fn changes() -> [&'static str; 1] {
     ["changes"]
 }
 
-/// Everybody's App IDs; takes `size`, `offset` and filters.
+/// The App IDs of all consumers. Parameters: `size`, `offset`, and the filters `id`, `appid` and
+/// `consumer_id`.
 #[must_use]
 pub const fn app_ids() -> [&'static str; 1] {
     ["appids"]
 }
 
-/// The App IDs of one consumer, named by id, username or custom id.
+/// The App IDs of one consumer, which is named by its id, username or custom id.
 #[must_use]
 pub const fn consumer_app_ids(consumer: &str) -> [&str; 3] {
     ["consumers", consumer, "appids"]
 }
 
-/// Whose API key it is, by its SHA-256 digest in lower-case hex.
+/// The consumer of an API key, which is named by its SHA-256 digest in lower-case hex.
 #[must_use]
 pub const fn key_identity(digest: &str) -> [&str; 3] {
     ["identities", "key-auth", digest]
 }
 
-/// All API keys by digest, page by page; takes `size` and `offset`.
+/// The list of all API keys. Parameters: `size` and `offset`.
 #[must_use]
 pub const fn key_identities() -> [&'static str; 2] {
     ["identities", "key-auth"]
 }
 
-/// Who is called this: an id, a username or a custom id.
+/// The consumer with a name. Parameter: `by`, which is `id`, `username` or `custom_id`.
 #[must_use]
 pub const fn consumer_identity(consumer: &str) -> [&str; 3] {
     ["identities", "consumers", consumer]
 }
 
-/// A session, by its id.
+/// The session with an id.
 #[must_use]
 pub const fn session(id: &str) -> [&str; 2] {
     ["sessions", id]
 }
 
-/// Whether a session was revoked, by its id.
+/// The revocation of the session with an id.
 #[must_use]
 pub const fn revocation(id: &str) -> [&str; 2] {
     ["revocations", id]
 }
 
-/// Where increments are counted.
+/// The shared counters, for `POST`.
 #[must_use]
 pub const fn counters() -> [&'static str; 1] {
     ["counters"]

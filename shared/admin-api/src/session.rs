@@ -1,75 +1,77 @@
-//! Sessions that are kept for the gateways, and revocations of those that are not.
+//! Sessions that the service stores for gateways, and revocations of sessions stored elsewhere.
 
 use serde::{Deserialize, Serialize};
 
-/// The body of `PUT /sessions/{id}`. The id is a digest of 64 lower-case hex digits.
+/// The body of `PUT /sessions/{id}`. The id is a digest; see [`crate::is_digest`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewSession {
-    /// Base64 of sealed octets: the service cannot read them.
+    /// Base64 of bytes that the gateway has sealed, so that the service cannot read them.
     pub data: String,
-    /// Seconds from now; 1 to [`crate::TTL_MAX`].
+    /// The time to live in seconds, from 1 to [`crate::TTL_MAX`].
     pub ttl: u64,
-    /// The session that this one takes the place of, shortened in the same transaction.
+    /// The older session that this one replaces. The service shortens it in the same transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale: Option<Stale>,
-    /// Whom the session is for, where an operator is to find it by that; at most [`crate::METADATA_MAX`].
+    /// The subjects of the session, by which an operator can find it; at most
+    /// [`crate::METADATA_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metadata: Vec<Metadata>,
 }
 
-/// For whom a session is, and where. Unlike the session itself, the service can read this.
+/// The subject and the audience of a session. Unlike the session itself, the service can read them.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metadata {
-    /// The applications that the session is good for; see [`crate::is_metadata`].
+    /// The name of the applications that accept the session; see [`crate::is_metadata`].
     pub audience: String,
-    /// The name of whoever has logged in, or a digest of it; see [`crate::is_metadata`].
+    /// The name of the user who has logged in, or a digest of it; see [`crate::is_metadata`].
     pub subject: String,
 }
 
-/// An older session and how long it may still last. Its time is never made longer.
+/// An older session and its maximum remaining time. The service never prolongs the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stale {
-    /// Its id.
+    /// The id of the older session.
     pub id: String,
-    /// Seconds from now.
+    /// The remaining time in seconds, up to [`crate::TTL_MAX`]; 0 ends the session at once.
     pub ttl: u64,
 }
 
-/// The body of `PATCH /sessions/{id}`, which only ever shortens, and of `PUT /revocations/{id}`, which only ever
-/// prolongs.
+/// The body of `PATCH /sessions/{id}`, which never prolongs a session, and of
+/// `PUT /revocations/{id}`, which never shortens a revocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ttl {
-    /// Seconds from now; 1 to [`crate::TTL_MAX`].
+    /// The time to live in seconds, from 1 to [`crate::TTL_MAX`].
     pub ttl: u64,
 }
 
-/// A session as it is kept: the answer to GET, PUT and PATCH of `/sessions/{id}`.
+/// The answer to GET, PUT and PATCH of `/sessions/{id}`: the session as it is stored.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
-    /// Base64 of sealed octets.
+    /// Base64 of bytes that the gateway has sealed.
     pub data: String,
-    /// Seconds that it still lasts, at least 1.
+    /// The remaining time in seconds, at least 1.
     pub ttl: u64,
-    /// The newest change at the moment of reading.
+    /// The number of the newest change at the moment of reading; absent from a Kong Admin API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }
 
-/// A revocation: the answer to GET and PUT of `/revocations/{id}`. A session that was not revoked is a 404.
+/// The answer to GET and PUT of `/revocations/{id}`. The answer about a session that is not revoked
+/// is 404.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
-    /// Seconds that it still lasts, at least 1.
+    /// The remaining time in seconds, at least 1.
     pub ttl: u64,
-    /// The newest change at the moment of reading.
+    /// The number of the newest change at the moment of reading; absent from a Kong Admin API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
 }
 
-// === Debug, without what is sealed, and without names ===
+// === Debug, which prints neither sealed data nor names ===
 
 impl std::fmt::Debug for NewSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
