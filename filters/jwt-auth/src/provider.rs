@@ -4,7 +4,7 @@ use crate::claims;
 use crate::memory::KeySet;
 use consumer::IDENTITY_HEADERS;
 use consumer::lookup::By;
-use exchange::{Call, Query, Target, percent_decode, same_name};
+use exchange::{Call, Query, Target, percent_decode, same_name, split_target};
 use jose::{Algorithm, Algorithms, JwkSet, Policy};
 use settings::{Fields, Rule};
 use std::rc::Rc;
@@ -283,8 +283,8 @@ pub(crate) fn call(path: &str) -> Call {
 
 /// The segments of a path, decoded.
 fn segments(path: &str) -> impl Iterator<Item = Vec<u8>> {
-    let path = path.split('?').next().unwrap_or_default();
-    path.split('/').skip(1).map(|segment| percent_decode(segment.as_bytes()))
+    let (path, _) = split_target(path.as_bytes());
+    path.split(|byte| *byte == b'/').skip(1).map(percent_decode)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Names are compared without case, and `_` is `-`, as it is to many servers. A body is gone through once, whatever the number of masks and the nesting.
 
 use crate::json::{NotJson, Scanner, Token};
-use exchange::Query;
+use exchange::{Query, split_target};
 use std::borrow::Cow;
 
 /// Stands for the value of a masked query parameter.
@@ -104,11 +104,10 @@ impl Masks {
 
     /// A target or any other text with a query, in which the values of masked parameters are replaced.
     pub(crate) fn query<'t>(&self, target: &'t [u8]) -> Cow<'t, [u8]> {
-        let start = target.iter().position(|byte| *byte == b'?');
-        let Some(start) = start.filter(|_| !self.names.is_empty()) else {
+        let (path, query) = target.split_at(split_target(target).0.len());
+        if query.is_empty() || self.names.is_empty() {
             return Cow::Borrowed(target);
-        };
-        let (path, query) = target.split_at(start);
+        }
         let (query, fragment) = match query.iter().position(|byte| *byte == b'#') {
             Some(at) => query.split_at(at),
             None => (query, &b""[..]),

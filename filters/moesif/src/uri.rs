@@ -1,7 +1,7 @@
 //! The URI that the client asked for, put together from what the gateway knows.
 
 use crate::mask::Masks;
-use exchange::{Head, Origin, normalise};
+use exchange::{Head, Origin, normalise, path_of, split_target};
 
 /// The collector takes an event with no more query parameters than this.
 const MAX_PARAMETERS: usize = 500;
@@ -39,23 +39,25 @@ fn is_absolute(target: &[u8]) -> bool {
 
 /// The target up to its last parameter that the collector takes.
 fn bounded(target: &[u8]) -> &[u8] {
-    let query = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
-    let ends = target.iter().enumerate().skip(query).filter(|(_, byte)| **byte == b'&');
+    let (path, _) = split_target(target);
+    let ends = target.iter().enumerate().skip(path.len()).filter(|(_, byte)| **byte == b'&');
     let end = ends.map(|(at, _)| at).nth(MAX_PARAMETERS.saturating_sub(1));
     target.get(..end.unwrap_or(target.len())).unwrap_or(target)
 }
 
 /// The target with its path as most servers read it. `None` where they read it differently.
 pub(crate) fn normalised(target: &[u8]) -> Option<Vec<u8>> {
-    let raw = path(target);
-    let query = target.iter().position(|byte| *byte == b'?');
-    let query = query.and_then(|at| target.get(at..)).unwrap_or_default();
-    Some([&normalise(raw)?, query].concat())
+    let mut out = normalise(path(target))?;
+    if let (_, Some(query)) = split_target(target) {
+        out.push(b'?');
+        out.extend_from_slice(query);
+    }
+    Some(out)
 }
 
 /// The path alone: what rules call the route.
 pub(crate) fn path(target: &[u8]) -> &[u8] {
-    let path = target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default();
+    let path = path_of(target);
     if path.is_empty() { b"/" } else { path }
 }
 

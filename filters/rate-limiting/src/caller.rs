@@ -2,7 +2,7 @@
 
 use crate::config::{Config, LimitBy};
 use consumer::Identity;
-use exchange::Request;
+use exchange::{Request, split_target};
 
 /// An identifier. Different kinds never share one, so that nobody can name another's counter: a header that
 /// holds an address is not that address.
@@ -28,7 +28,7 @@ pub(crate) fn caller(config: &Config, request: &Request, identity: Option<&Ident
         }
         LimitBy::Header(name) => request.head.first(name).map(|value| tagged(b'h', value)),
         LimitBy::Path(path) => {
-            let raw = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+            let (raw, _) = split_target(&request.target);
             let same = settings::normalise(raw).is_some_and(|found| found == path.as_bytes());
             same.then(|| tagged(b'p', path.as_bytes()))
         }

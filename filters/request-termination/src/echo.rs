@@ -1,6 +1,6 @@
 //! The request as a JSON document: what `echo` answers with.
 
-use exchange::{Entity, Named, Query, Request};
+use exchange::{Entity, Named, Query, Request, split_target};
 use serde_json::{Map, Value, json};
 
 /// More than so many fields or parameters are not shown, as in Kong.
@@ -8,7 +8,7 @@ const MOST: usize = 100;
 
 /// The document for `request`, with its body as far as the host gave it.
 pub(crate) fn document(request: &Request, body: Option<&[u8]>, message: Option<String>) -> Vec<u8> {
-    let path = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let (path, _) = split_target(&request.target);
     let mut shown = Map::new();
     let mut show = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

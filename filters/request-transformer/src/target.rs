@@ -57,7 +57,7 @@ fn encode(path: &mut Vec<u8>, octets: &[u8], besides: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use exchange::{Head, Query, Request};
+    use exchange::{Head, Query, Request, split_target};
     use proptest::prelude::*;
     use regex::bytes::Regex;
 
@@ -72,9 +72,9 @@ mod tests {
             target: target.as_bytes().to_vec(),
             ..Request::default()
         };
-        let raw = target.split_once('?').map_or("", |(_, query)| query);
+        let (_, raw) = split_target(target.as_bytes());
         let pattern = Regex::new(pattern).unwrap();
-        let values = Values::new(&request, raw.as_bytes(), Some(&pattern), None).ok()?;
+        let values = Values::new(&request, raw.unwrap_or_default(), Some(&pattern), None).ok()?;
         let path = path(&Template::parse(template).unwrap(), &values).ok()?;
         Some(String::from_utf8(path).unwrap())
     }

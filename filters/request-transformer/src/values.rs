@@ -2,7 +2,7 @@
 
 use crate::template::{Capture, ConsumerField, Operand};
 use consumer::Identity;
-use exchange::{Head, Query, Request, same_name};
+use exchange::{Head, Query, Request, same_name, split_target};
 use regex::bytes::{Captures, Regex};
 use serde_json::{Map, Value};
 use settings::normalise;
@@ -34,7 +34,7 @@ impl<'a> Values<'a> {
     ) -> Result<Self, Ambiguous> {
         let captures = match pattern {
             Some(pattern) => {
-                let raw = request.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+                let (raw, _) = split_target(&request.target);
                 let path = normalise(raw).filter(|path| path.len() <= LONGEST);
                 captures(pattern, &path.ok_or(Ambiguous)?)
             }
@@ -131,7 +131,7 @@ mod tests {
             ..Identity::default()
         };
         let pattern = pattern.map(|pattern| Regex::new(pattern).unwrap());
-        let raw = request.target.split(|b| *b == b'?').nth(1).unwrap_or_default();
+        let raw = split_target(&request.target).1.unwrap_or_default();
         let values = Values::new(request, raw, pattern.as_ref(), Some(&identity)).unwrap();
         String::from_utf8(Template::parse(template).unwrap().text(&values)).unwrap()
     }

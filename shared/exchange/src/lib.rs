@@ -30,7 +30,7 @@ pub use flow::{
 pub use head::{Head, Occurrence, same_name};
 pub use media::{Media, Opaque, is_encoded};
 pub use parameters::{Disputed, Parameterised};
-pub use path::{Path, normalise};
+pub use path::{Path, normalise, path_of, split_target};
 pub use query::{Query, percent_decode, percent_encode};
 pub use reply::{Body, Reply};
 pub use worker::{BackgroundCall, Worker};

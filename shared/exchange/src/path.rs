@@ -68,6 +68,27 @@ impl Path {
     }
 }
 
+/// Splits a raw request target at its first `?` into path and query (RFC 3986, section 3.4). The query comes
+/// without the `?`; it is `None` if the target has no `?`.
+#[must_use]
+pub fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match target.iter().position(|byte| *byte == b'?') {
+        Some(at) => {
+            let (path, query) = target.split_at(at);
+            (path, query.get(1..))
+        }
+        None => (target, None),
+    }
+}
+
+/// The path of a raw request target: everything before the first `?` or `#`. A `#` begins a fragment, which no
+/// client ought to send; some servers cut it off.
+#[must_use]
+pub fn path_of(target: &[u8]) -> &[u8] {
+    let (path, _) = split_target(target);
+    path.split(|byte| *byte == b'#').next().unwrap_or_default()
+}
+
 /// A raw path as a server that resolves dot segments reads it (see [`Path::read`]).
 #[must_use]
 pub fn normalise(raw: &[u8]) -> Option<Vec<u8>> {
@@ -114,6 +135,31 @@ mod tests {
             ("/a%20b%3Fc", "/a b?c"),
         ] {
             assert_eq!(read(raw).as_deref(), Some(path), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_target_is_split_at_its_first_question_mark() {
+        for (target, path, query) in [
+            ("/a?b=1", "/a", Some("b=1")),
+            ("/a?b?c", "/a", Some("b?c")),
+            ("/a?", "/a", Some("")),
+            ("/a", "/a", None),
+            ("?", "", Some("")),
+            ("", "", None),
+            ("/a#b?c", "/a#b", Some("c")),
+        ] {
+            let expected = (path.as_bytes(), query.map(str::as_bytes));
+            assert_eq!(split_target(target.as_bytes()), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_path_ends_before_a_query_or_a_fragment() {
+        for (target, path) in
+            [("/a#b?c", "/a"), ("/a?b#c", "/a"), ("/a", "/a"), ("#", ""), ("", "")]
+        {
+            assert_eq!(path_of(target.as_bytes()), path.as_bytes(), "{target}");
         }
     }
 

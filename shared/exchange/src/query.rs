@@ -1,5 +1,7 @@
 //! Query strings: read without changing them, cut without reordering them.
 
+use crate::split_target;
+
 /// The parameters of a raw query (`application/x-www-form-urlencoded`), in order.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a>(&'a [u8]);
@@ -8,9 +10,7 @@ impl<'a> Query<'a> {
     /// The query of a raw request target: what follows the first `?`, empty if nothing does.
     #[must_use]
     pub fn of_target(target: &'a [u8]) -> Self {
-        let mut parts = target.splitn(2, |byte| *byte == b'?');
-        parts.next();
-        Self(parts.next().unwrap_or_default())
+        Self(split_target(target).1.unwrap_or_default())
     }
 
     /// Parameters in a body or a query without its `?`.

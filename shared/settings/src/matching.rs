@@ -3,7 +3,7 @@
 use crate::fields::Fields;
 use crate::rule::Rule;
 pub use exchange::normalise;
-use exchange::{Named, Path};
+use exchange::{Named, Path, path_of};
 
 /// The setting `match`. The filter does nothing unless every list that is not empty has a hit.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -168,10 +168,6 @@ const MATCH_PATH: Rule = Rule {
         text == "/" || inner.is_some_and(|inner| inner.split('/').all(plain))
     },
 };
-
-fn path_of(target: &[u8]) -> &[u8] {
-    target.split(|byte| *byte == b'?' || *byte == b'#').next().unwrap_or_default()
-}
 
 /// `*.example.com` covers every name below it, not itself.
 fn host_hit(wanted: &str, host: &[u8]) -> bool {
