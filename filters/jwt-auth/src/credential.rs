@@ -1,11 +1,8 @@
 //! A consumer's key: kept, compared, made usable.
 
 use crate::memory::Digest;
-use base64::Engine as _;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use consumer::{Credential, Identity};
-use jose::{Algorithm, Algorithms, Policy, VerifyingKey};
+use jose::{Algorithm, Algorithms, Policy, VerifyingKey, base64url};
 use serde::{Deserialize, Serialize};
 
 /// What a consumer's tokens are verified with, as it was written down.
@@ -109,22 +106,8 @@ impl Material {
 
 /// Base64 or base64url, padded or not: secrets come in all of these.
 pub(crate) fn any_base64(text: &str) -> Option<Vec<u8>> {
-    const LENIENT: GeneralPurpose = GeneralPurpose::new(
-        &STANDARD,
-        GeneralPurposeConfig::new()
-            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-            .with_decode_allow_trailing_bits(true),
-    );
-    let plain: String = text
-        .trim()
-        .chars()
-        .map(|c| match c {
-            '-' => '+',
-            '_' => '/',
-            other => other,
-        })
-        .collect();
-    LENIENT.decode(plain).ok().filter(|bytes| !bytes.is_empty())
+    let plain = text.trim().replace('-', "+").replace('_', "/");
+    base64url::decode_lenient(plain).filter(|bytes| !bytes.is_empty())
 }
 
 impl std::fmt::Debug for Material {

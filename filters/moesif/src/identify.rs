@@ -96,7 +96,7 @@ pub(crate) fn session_token(secret: &str, identity: Option<&Identity>) -> Option
         mac.update(&[0]);
     }
     let digest = mac.finalize().into_bytes();
-    Some(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    Some(base16ct::lower::encode_string(digest.get(..16)?))
 }
 
 #[cfg(test)]

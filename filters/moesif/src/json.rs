@@ -3,8 +3,10 @@
 //! What this accepts every collector accepts: RFC 8259, in addition no half of a surrogate pair, no number
 //! beyond a double, no deep nesting. An event with anything else in it would spoil the batch that it is in.
 
+mod scalars;
+
+pub(crate) use scalars::{Scalar, scalar_at, scalars_at};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// Containers nest no deeper than this. An event adds a few levels of its own, and common parsers stop at 128.
@@ -329,89 +331,6 @@ pub(crate) fn unescaped(quoted: &str) -> Cow<'_, str> {
     match inner {
         Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
         _ => Cow::Owned(serde_json::from_str(quoted).unwrap_or_default()),
-    }
-}
-
-/// A value that is no container.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Scalar {
-    Text(String),
-    /// As it is written: its digits stay.
-    Number(String),
-    /// `true`, `false` or `null`.
-    Word(&'static str),
-}
-
-/// All scalars at the `wanted` paths, duplicates included: the names of members on the way joined with dots; what is
-/// in a list is where the list is.
-///
-/// # Errors
-/// Where the text is no JSON.
-pub(crate) fn scalars_at(
-    text: &str,
-    wanted: &HashSet<&str>,
-) -> Result<HashMap<String, Vec<String>>, NotJson> {
-    let longest = wanted.iter().map(|path| path.len()).max().unwrap_or(0);
-    let mut found: HashMap<String, Vec<String>> = HashMap::new();
-    let mut scanner = Scanner::new(text);
-    // The path of the value that comes next, and how long that of each open container is.
-    let mut path = String::new();
-    let mut open: Vec<usize> = Vec::new();
-    while let Some(piece) = scanner.next()? {
-        let written = text.get(piece.place).unwrap_or_default();
-        match piece.token {
-            Token::Open => open.push(path.len()),
-            Token::Close => {
-                open.pop();
-                path.truncate(open.last().copied().unwrap_or(0));
-            }
-            Token::Name => {
-                path.truncate(open.last().copied().unwrap_or(0));
-                // A path that is too long already leads nowhere, however much longer it gets.
-                if path.len() <= longest {
-                    if !path.is_empty() {
-                        path.push('.');
-                    }
-                    path.push_str(&unescaped(written));
-                }
-            }
-            Token::Text | Token::Number | Token::Word => {
-                if path.len() <= longest && wanted.contains(path.as_str()) {
-                    let value = match piece.token {
-                        Token::Text => unescaped(written).into_owned(),
-                        _ => written.to_owned(),
-                    };
-                    found.entry(path.clone()).or_default().push(value);
-                }
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// The scalar at `path`: each name leads one object deeper. Where a member is there twice the first counts.
-/// What follows it is not looked at.
-pub(crate) fn scalar_at(text: &str, path: &[&str], same: fn(&str, &str) -> bool) -> Option<Scalar> {
-    let mut scanner = Scanner::new(text);
-    for name in path {
-        scanner.next().ok()?.filter(|piece| text.get(piece.place.clone()) == Some("{"))?;
-        loop {
-            let piece = scanner.next().ok()?.filter(|piece| piece.token == Token::Name)?;
-            if same(&unescaped(text.get(piece.place)?), name) {
-                break;
-            }
-            scanner.skip_value().ok()?;
-        }
-    }
-    let piece = scanner.next().ok()??;
-    let found = text.get(piece.place)?;
-    match piece.token {
-        Token::Text => Some(Scalar::Text(unescaped(found).into_owned())),
-        Token::Number => Some(Scalar::Number(found.to_owned())),
-        Token::Word => {
-            ["true", "false", "null"].into_iter().find(|word| *word == found).map(Scalar::Word)
-        }
-        Token::Open | Token::Close | Token::Name => None,
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use std::collections::HashSet;
 
 #[test]
 fn what_serde_reads_is_read_and_what_it_refuses_is_refused() {

@@ -2,15 +2,7 @@
 //! prove.
 
 use crate::json::{Scalar, scalar_at};
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
-const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LENIENT);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
+use jose::base64url::decode_lenient;
 
 /// A credential, read as far as it can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +20,7 @@ impl Credential {
         let (scheme, rest) = value.split_once(char::is_whitespace).unwrap_or(("", value));
         let rest = rest.trim_start();
         if scheme.eq_ignore_ascii_case("basic") {
-            let decoded = String::from_utf8(decode(rest)?).ok()?;
+            let decoded = String::from_utf8(decode_lenient(rest)?).ok()?;
             // RFC 7617: the password may have a colon in it, the name has none.
             let (user, _) = decoded.split_once(':')?;
             return Some(user)
@@ -40,7 +32,7 @@ impl Credential {
         }
         let mut parts = rest.split('.');
         let first = parts.next().unwrap_or_default();
-        let claims = String::from_utf8(decode(parts.next().unwrap_or(first))?).ok()?;
+        let claims = String::from_utf8(decode_lenient(parts.next().unwrap_or(first))?).ok()?;
         claims.trim_start().starts_with('{').then_some(Self::Claims(claims))
     }
 
@@ -61,10 +53,6 @@ impl Credential {
     }
 }
 
-fn decode(text: &str) -> Option<Vec<u8>> {
-    if text.contains(['-', '_']) { URL_SAFE.decode(text).ok() } else { STANDARD.decode(text).ok() }
-}
-
 /// The claim `field`, if it is a text that says something, or a number: under this name, in an object that a
 /// dot leads into, or under this name in another case.
 pub(crate) fn claim(claims: &str, field: &str) -> Option<String> {
@@ -83,9 +71,11 @@ pub(crate) fn claim(claims: &str, field: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
     fn jwt(payload: &str) -> String {
-        let part = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
+        let part = |text: &str| jose::base64url::encode(text);
         format!("{}.{}.{}", part(r#"{"alg":"HS256"}"#), part(payload), "c2ln")
     }
 

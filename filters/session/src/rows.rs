@@ -5,6 +5,7 @@
 
 use crate::header::Id;
 use admin_api::{Metadata, NewSession, Ttl};
+use base16ct::lower::encode_string;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use exchange::{Answer, Call, Unavailable};
@@ -119,23 +120,17 @@ impl Write {
 
 /// The question for a row.
 pub(crate) fn session(name: &[u8]) -> Call {
-    Call::get(admin_api::session(&hex(name)))
+    Call::get(admin_api::session(&encode_string(name)))
 }
 
 /// The question for a login that may have ended.
 pub(crate) fn revocation(name: &[u8]) -> Call {
-    Call::get(admin_api::revocation(&hex(name)))
+    Call::get(admin_api::revocation(&encode_string(name)))
 }
 
-pub(crate) fn hex(octets: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
-    octets.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]).collect()
-}
-
+/// Decodes hex in either case, which the change list names a row by.
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    let digit = |octet: u8| u8::try_from(char::from(octet).to_digit(16)?).ok();
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    base16ct::mixed::decode_vec(text).ok()
 }
 
 impl std::fmt::Debug for Write {
@@ -163,8 +158,8 @@ mod tests {
     fn a_row_is_named_by_a_digest_of_the_id() {
         let name = row_of(&[7; 32]);
         assert_ne!(name, [7; 32]);
-        assert!(admin_api::is_digest(&hex(&name)));
-        assert_eq!(unhex(&hex(&name)), Some(name.to_vec()));
+        assert!(admin_api::is_digest(&encode_string(&name)));
+        assert_eq!(unhex(&encode_string(&name)), Some(name.to_vec()));
         assert_eq!((unhex("0g"), unhex("012")), (None, None));
     }
 

@@ -2,7 +2,7 @@
 //! for each sequence of bytes.
 
 use base64::Engine as _;
-use base64::alphabet::URL_SAFE;
+use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 const STRICT: GeneralPurpose = GeneralPurpose::new(
@@ -39,6 +39,19 @@ pub fn decode_padded(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     (padding <= 2 && text.len().is_multiple_of(4)).then(|| decode(plain))?
 }
 
+/// Decodes base64 or base64url, with or without padding, and with any bits after the last byte: credentials come
+/// in all of these. `None` for a text that mixes the two alphabets, and for any other character.
+pub fn decode_lenient(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    const PLAIN: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
+    const URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
+    let text = text.as_ref();
+    let is_url = text.iter().any(|byte| matches!(byte, b'-' | b'_'));
+    if is_url { URL.decode(text).ok() } else { PLAIN.decode(text).ok() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +67,16 @@ mod tests {
             ["AQ=", "AQI==", "AQID=", "AQID====", "=", "==", "====", "A===", "AR==", "AQ=I", "A=Q="]
         {
             assert_eq!(decode_padded(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn lenient_reading_takes_either_alphabet_any_padding_and_trailing_bits() {
+        for text in ["_-8", "/+8", "_-8=", "/+8=", "_-9"] {
+            assert_eq!(decode_lenient(text), Some(vec![0xff, 0xef]), "{text}");
+        }
+        for bad in ["_+8", "A", "AQ ID", "AQID\n", "\u{e4}"] {
+            assert_eq!(decode_lenient(bad), None, "{bad:?}");
         }
     }
 

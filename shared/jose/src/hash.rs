@@ -1,5 +1,6 @@
 //! Hashing and comparing.
 
+use base16ct::lower;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -10,7 +11,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 
 /// SHA-256 of `bytes` in lower-case hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&sha256(bytes))
+    lower::encode_string(&sha256(bytes))
 }
 
 /// SHA-256 of bytes that come one piece after the other.
@@ -25,14 +26,8 @@ impl Hasher {
 
     /// The hash of all pieces in lower-case hex.
     pub fn hex(self) -> String {
-        hex(&self.0.finalize())
+        lower::encode_string(&self.0.finalize())
     }
-}
-
-/// Lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    let digit = |v: u8| char::from_digit(v.into(), 16).unwrap_or_default();
-    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }
 
 /// Whether both are equal. Time depends on the lengths only.

@@ -38,15 +38,10 @@ mod tests {
         "a520dc6822846f1dbcc21a2f54026e802292a7a2db1f991cfe340142762510f74ca110d08a166c4918cb224618086832226d575edf4ce985e6ad81550090cd77201b11ad3bede88477501d7dc3d2f4ffceeca5c267df28c73e4e4e555381eef08fc89b6f885f94b2e1c59bdba9d5a9d204fe9c0450e2a52d2d6f05ebd328dcb1229ba0d1832ed69bcf37c08ec1f87888aee9fcb52d3e3835fc20caf71e165a271db805c1eab6d2eaf3b8a13d894980ed67e9f9a5a363552163645de7d0074eacf661f4116a4d54decc5ae71c713ab638477b997daedeebd3d6c7993271876c1769fe9e231d02b1e5ba18252df07dff98c7ba9099e9bb2a3bad25211def17ee51",
     ];
 
-    fn bytes(hex: &str) -> Vec<u8> {
-        let digits = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
-        digits.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
-    }
-
     #[test]
     fn a_modulus_with_the_mark_is_known_and_its_neighbours_are_not() {
         for hex in MARKED {
-            let mut modulus = bytes(hex);
+            let mut modulus = base16ct::lower::decode_vec(hex).unwrap();
             assert!(is_marked(&modulus));
             for bit in 1..8 {
                 *modulus.last_mut().unwrap() ^= 1 << bit;
@@ -69,7 +64,7 @@ mod tests {
     fn a_key_with_the_mark_is_refused_whatever_the_policy() {
         use crate::{BadKey, Policy, VerifyingKey};
         for policy in [Policy::INLINE, Policy::REMOTE] {
-            let n = crate::base64url::encode(bytes(MARKED[1]));
+            let n = crate::base64url::encode(base16ct::lower::decode_vec(MARKED[1]).unwrap());
             let jwk = serde_json::json!({"kty": "RSA", "n": n, "e": "AQAB"});
             let key = VerifyingKey::from_jwk(jwk.as_object().unwrap(), policy);
             assert_eq!(key.err(), Some(BadKey::Marked));
