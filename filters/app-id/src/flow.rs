@@ -9,7 +9,7 @@
 use crate::app_ids::{AppIds, contains};
 use crate::config::Config;
 use crate::source::{of_consumer, one};
-use consumer::{Arrival, arrival};
+use consumer::gate::{Admission, admit};
 use exchange::{Edit, Event, Finding, Flow, Reply, Request, Step, Unavailable};
 use std::rc::Rc;
 
@@ -43,11 +43,11 @@ impl AppIdFlow {
 
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = &self.config;
-        let identity = match arrival(request, &config.common) {
-            Arrival::Pass => return decided(Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
-            Arrival::Judge(None) => return decided(refuse(401, "Unauthorized")),
-            Arrival::Judge(Some(identity)) => identity,
+        let identity = match admit(request, &config.common) {
+            Admission::Pass => return decided(Step::forward(Vec::new())),
+            Admission::Refuse(reply) => return decided(Step::reply(reply)),
+            Admission::Admit(None) => return decided(refuse(401, "Unauthorized")),
+            Admission::Admit(Some(identity)) => identity,
         };
         // In every spelling: the upstream may read any of them.
         let mut values = request.head.spellings(&config.header_name).map(|(_, value)| value);

@@ -6,7 +6,7 @@
 
 use crate::agents::Verdict;
 use crate::config::{Action, Config};
-use consumer::{Arrival, arrival};
+use consumer::gate::{Admission, admit};
 use exchange::{Edit, Event, Flow, Occurrence, Reply, Request, Step, Tally};
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -32,10 +32,10 @@ impl BotFlow {
 
     fn judge(&mut self, request: &Request) -> Step {
         let config = Rc::clone(&self.config);
-        match arrival(request, &config.common) {
-            Arrival::Pass => return Step::forward(Vec::new()),
-            Arrival::Refuse(reply) => return Step::reply(reply),
-            Arrival::Judge(_) => {}
+        match admit(request, &config.common) {
+            Admission::Pass => return Step::forward(Vec::new()),
+            Admission::Refuse(reply) => return Step::reply(reply),
+            Admission::Admit(_) => {}
         }
         let Some(agents) = &config.agents else { return unexpected() };
         let verdict = match request.head.occurrence("user-agent") {

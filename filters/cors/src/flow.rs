@@ -9,7 +9,7 @@
 use crate::config::Config;
 use crate::origin::Origin;
 use crate::policy::{preflight, response, silent};
-use consumer::{Arrival, arrival};
+use consumer::gate::{Admission, admit};
 use exchange::{Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step};
 use std::rc::Rc;
 
@@ -35,10 +35,10 @@ impl CorsFlow {
 
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = &self.config;
-        match arrival(request, &config.common) {
-            Arrival::Pass => return (State::Done, Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => return (State::Done, Step::reply(reply)),
-            Arrival::Judge(_) => {}
+        match admit(request, &config.common) {
+            Admission::Pass => return (State::Done, Step::forward(Vec::new())),
+            Admission::Refuse(reply) => return (State::Done, Step::reply(reply)),
+            Admission::Admit(_) => {}
         }
         let origin = request.head.first("origin").and_then(Origin::parse);
         let asks = request.method == b"OPTIONS"

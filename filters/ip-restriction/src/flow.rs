@@ -7,7 +7,7 @@
 use crate::client::client;
 use crate::config::Config;
 use crate::prefix::{address, plain};
-use consumer::{Arrival, arrival};
+use consumer::gate::{Admission, admit};
 use exchange::{Event, Flow, Reply, Request, Step};
 use std::rc::Rc;
 
@@ -29,10 +29,10 @@ impl RestrictionFlow {
 
     fn judge(&self, request: &Request) -> Step {
         let config = &self.config;
-        match arrival(request, &config.common) {
-            Arrival::Pass => return Step::forward(Vec::new()),
-            Arrival::Refuse(reply) => return Step::reply(reply),
-            Arrival::Judge(_) => {}
+        match admit(request, &config.common) {
+            Admission::Pass => return Step::forward(Vec::new()),
+            Admission::Refuse(reply) => return Step::reply(reply),
+            Admission::Admit(_) => {}
         }
         let Some(peer) = request.peer.as_deref().and_then(address) else {
             return refuse(

@@ -14,8 +14,9 @@ use crate::claims::{self, Clock, Time};
 use crate::config::Config;
 use crate::memory::{Digest, Memory};
 use crate::provider::Provider;
+use consumer::gate::{Admission, admit};
 use consumer::lookup::{Progress, Search};
-use consumer::{Arrival, CLAIMS, Identity, PROPERTY, arrival, refuse_duplicate, single_owned};
+use consumer::{CLAIMS, Identity, PROPERTY, refuse_duplicate, reject_duplicate};
 use exchange::{Body, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable};
 use jose::{Backend, Malformed, Token};
 use serde_json::{Map, Value};
@@ -65,10 +66,10 @@ impl JwtFlow {
 
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
         let config = &self.config;
-        let identity = match arrival(&request, &config.common) {
-            Arrival::Pass => return decided(Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
-            Arrival::Judge(identity) => identity,
+        let identity = match admit(&request, &config.common) {
+            Admission::Pass => return decided(Step::forward(Vec::new())),
+            Admission::Refuse(reply) => return decided(Step::reply(reply)),
+            Admission::Admit(identity) => identity,
         };
         let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
         // With `anonymous` any earlier authentication will do.
@@ -104,7 +105,7 @@ impl JwtFlow {
             for edit in &hidden {
                 let (Edit::Remove(name) | Edit::Set(name, _)) = edit else { continue };
                 if let Err(duplicate) =
-                    single_owned(&work.request.head, name, work.request.can_remove)
+                    reject_duplicate(&work.request.head, name, work.request.can_remove)
                 {
                     return decided(Step::reply(refuse_duplicate(&duplicate)));
                 }

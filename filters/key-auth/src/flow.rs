@@ -10,8 +10,9 @@ use crate::api_key::{Carried, carried, hide};
 use crate::body::Kind;
 use crate::config::Config;
 use crate::source::{by_key, decode};
+use consumer::gate::{Admission, admit};
 use consumer::lookup::{Progress, Search};
-use consumer::{Arrival, Identity, PROPERTY, arrival, key_digest};
+use consumer::{Identity, PROPERTY, key_digest};
 use exchange::{BodyAhead, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable};
 use std::rc::Rc;
 
@@ -50,10 +51,10 @@ impl KeyAuthFlow {
 
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
         let config = &self.config;
-        let identity = match arrival(&request, &config.common) {
-            Arrival::Pass => return decided(Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
-            Arrival::Judge(identity) => identity,
+        let identity = match admit(&request, &config.common) {
+            Admission::Pass => return decided(Step::forward(Vec::new())),
+            Admission::Refuse(reply) => return decided(Step::reply(reply)),
+            Admission::Admit(identity) => identity,
         };
         let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
         // With `anonymous` any earlier authentication will do.

@@ -1,11 +1,11 @@
 //! What the host has to know of this filter. No decision is made in this file.
 
 use crate::config::Config;
-use crate::flow::{MARK, MoesifFlow};
+use crate::flow::{self, MARK, MoesifFlow};
 use crate::hub::{Hub, Tools};
 use crate::sender::Sender;
 use consumer::Owned;
-use exchange::{Flow, Worker};
+use exchange::{Flow, Request, Worker};
 use runtime::{Filter, Host, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
@@ -73,6 +73,10 @@ impl Filter for Moesif {
 
     fn period(hub: &Hub) -> Duration {
         hub.config.period()
+    }
+
+    fn ignores(hub: &Hub, request: &Request) -> bool {
+        flow::ignores(hub, request)
     }
 
     fn flow(hub: &Rc<Hub>) -> Box<dyn Flow> {

@@ -17,7 +17,7 @@ use crate::identify::{Known, Who, session_token};
 use crate::rules::{Block, Rules, Verdict};
 use crate::sampling::{AppConfig, weight};
 use crate::uri;
-use consumer::{Arrival, arrival};
+use consumer::gate::{Admission, admit};
 use exchange::{
     Body as ReplyBody, BodyAhead, Done, Edit, Event, Flow, Head, Occurrence, Piece, Reply, Request,
     Response, ResponseEvent, ResponseStep, Step, Watch,
@@ -30,6 +30,12 @@ pub(crate) const MARK: &str = "gatehouse_moesif";
 
 /// A transaction header of the client's is taken over if it is no longer than this.
 const MAX_TRANSACTION: usize = 256;
+
+/// Notes that a request came, and returns `true` if another instance of this filter records it.
+pub(crate) fn ignores(hub: &Hub, request: &Request) -> bool {
+    hub.last_request.set(request.now);
+    request.mark.is_some()
+}
 
 /// One request's progress.
 pub(crate) struct MoesifFlow {
@@ -89,14 +95,13 @@ impl MoesifFlow {
     }
 
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
-        self.hub.last_request.set(request.now);
-        if request.mark.is_some() {
+        if ignores(&self.hub, &request) {
             return over(Step::forward(Vec::new()));
         }
-        let identity = match arrival(&request, &self.hub.config.common) {
-            Arrival::Pass => return over(Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => return over(Step::reply(reply)),
-            Arrival::Judge(identity) => identity,
+        let identity = match admit(&request, &self.hub.config.common) {
+            Admission::Pass => return over(Step::forward(Vec::new())),
+            Admission::Refuse(reply) => return over(Step::reply(reply)),
+            Admission::Admit(identity) => identity,
         };
         let mut random = [0; 18];
         if !(self.tools.random)(&mut random) {

@@ -12,7 +12,8 @@ use crate::gauge::Limit;
 use crate::headers::headers;
 use crate::table::Failed;
 use crate::verdict::Verdict;
-use consumer::{Arrival, Identity, arrival};
+use consumer::Identity;
+use consumer::gate::{Admission, admit};
 use exchange::{
     Answer, Edit, Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step, Tally,
     Unavailable,
@@ -48,10 +49,10 @@ impl LimitFlow {
 
     fn arrive(&mut self, request: &Request) -> (State, Step) {
         let config = Rc::clone(&self.config);
-        let identity = match arrival(request, &config.common) {
-            Arrival::Pass => return decided(Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
-            Arrival::Judge(identity) => identity,
+        let identity = match admit(request, &config.common) {
+            Admission::Pass => return decided(Step::forward(Vec::new())),
+            Admission::Refuse(reply) => return decided(Step::reply(reply)),
+            Admission::Admit(identity) => identity,
         };
         let identity: Option<&Identity> = identity.as_deref();
         let Caller { identifier, fallback } = caller(&config, request, identity);

@@ -7,7 +7,7 @@
 
 use crate::config::{Config, Content};
 use crate::echo::document;
-use consumer::{Arrival, arrival};
+use consumer::gate::{Admission, admit};
 use exchange::{
     Body, BodyAhead, Edit, Event, Flow, Query, Reply, Request, ResponseEvent, ResponseStep, Step,
     same_name,
@@ -33,10 +33,10 @@ impl TerminationFlow {
 
     fn arrive(&self, request: Box<Request>) -> (State, Step) {
         let config = &self.config;
-        match arrival(&request, &config.common) {
-            Arrival::Pass => return decided(Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
-            Arrival::Judge(_) => {}
+        match admit(&request, &config.common) {
+            Admission::Pass => return decided(Step::forward(Vec::new())),
+            Admission::Refuse(reply) => return decided(Step::reply(reply)),
+            Admission::Admit(_) => {}
         }
         if config.trigger.as_ref().is_some_and(|trigger| !is_there(&request, trigger)) {
             return decided(Step::forward(Vec::new()));

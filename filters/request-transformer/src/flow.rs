@@ -15,7 +15,8 @@ use crate::headers::Headers;
 use crate::parameters::Parameters;
 use crate::target;
 use crate::values::Values;
-use consumer::{Arrival, Identity, arrival, refuse_duplicate};
+use consumer::gate::{Admission, admit};
+use consumer::{Identity, refuse_duplicate};
 use exchange::{
     BodyAhead, Edit, Event, Flow, Media, Opaque, Query, Reply, Request, Step, Unavailable,
     is_encoded,
@@ -68,10 +69,10 @@ impl TransformerFlow {
 
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = &self.config;
-        match arrival(request, &config.common) {
-            Arrival::Pass => decided(Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => decided(Step::reply(reply)),
-            Arrival::Judge(identity) => {
+        match admit(request, &config.common) {
+            Admission::Pass => decided(Step::forward(Vec::new())),
+            Admission::Refuse(reply) => decided(Step::reply(reply)),
+            Admission::Admit(identity) => {
                 let changed = self.change(request, identity.as_deref());
                 changed.unwrap_or_else(|reply| decided(Step::reply(reply)))
             }

@@ -18,7 +18,8 @@ use crate::rows::{Write, row_of};
 use crate::secret::Kind;
 use crate::set_cookie::{SetCookie, merge};
 use crate::source::{self, ENDED};
-use consumer::{Arrival, Duplicate, Identity, arrival, refuse_duplicate};
+use consumer::gate::{Admission, admit};
+use consumer::{Duplicate, Identity, refuse_duplicate};
 use exchange::{
     Edit, Event, Finding, Flow, Reply, Request, Response, ResponseEvent, ResponseStep, Step, Tally,
     Unavailable,
@@ -95,10 +96,10 @@ impl SessionFlow {
     fn arrive(&mut self, request: Box<Request>) -> (State, Step) {
         let keeper = Rc::clone(&self.keeper);
         let config = &keeper.config;
-        let identity = match arrival(&request, &config.common) {
-            Arrival::Pass => return over(Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => return over(Step::reply(reply)),
-            Arrival::Judge(identity) => identity,
+        let identity = match admit(&request, &config.common) {
+            Admission::Pass => return over(Step::forward(Vec::new())),
+            Admission::Refuse(reply) => return over(Step::reply(reply)),
+            Admission::Admit(identity) => identity,
         };
         let mut edits = Vec::new();
         let names = config.names();

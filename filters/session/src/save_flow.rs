@@ -12,7 +12,8 @@ use crate::keeper::{Keeper, Saved, Session};
 use crate::mark;
 use crate::rows::Write;
 use crate::set_cookie::{SetCookie, merge, replace};
-use consumer::{Arrival, Known, arrival};
+use consumer::Known;
+use consumer::gate::{Admission, admit};
 use exchange::{
     Answer, Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step, Tally, Unavailable,
 };
@@ -48,10 +49,10 @@ impl SaveFlow {
 
     fn arrive(&mut self, request: &Request) -> (State, Step) {
         let keeper = Rc::clone(&self.keeper);
-        match arrival(request, &keeper.config.common) {
-            Arrival::Pass => return (State::Over, Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => return (State::Over, Step::reply(reply)),
-            Arrival::Judge(_) => {}
+        match admit(request, &keeper.config.common) {
+            Admission::Pass => return (State::Over, Step::forward(Vec::new())),
+            Admission::Refuse(reply) => return (State::Over, Step::reply(reply)),
+            Admission::Admit(_) => {}
         }
         // Only what a filter published counts: what headers say never starts a session.
         let known = Known::from_property(request.consumer.as_deref());

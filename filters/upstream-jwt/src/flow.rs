@@ -10,7 +10,7 @@
 
 use crate::claims::{Claims, NoClaims};
 use crate::mint::Mint;
-use consumer::{Arrival, arrival};
+use consumer::gate::{Admission, admit};
 use exchange::{Body, BodyAhead, Edit, Event, Flow, Reply, Request, Step, Unavailable};
 use jose::hash::Hasher;
 use std::rc::Rc;
@@ -53,10 +53,10 @@ impl UpstreamJwtFlow {
 
     fn arrive(&self, request: &Request) -> (State, Step) {
         let config = self.mint.config();
-        let identity = match arrival(request, &config.common) {
-            Arrival::Pass => return decided(Step::forward(Vec::new())),
-            Arrival::Refuse(reply) => return decided(Step::reply(reply)),
-            Arrival::Judge(identity) => identity,
+        let identity = match admit(request, &config.common) {
+            Admission::Pass => return decided(Step::forward(Vec::new())),
+            Admission::Refuse(reply) => return decided(Step::reply(reply)),
+            Admission::Admit(identity) => identity,
         };
         if let Some(reply) = self.key_set(request) {
             return decided(Step::reply(reply));

@@ -29,7 +29,7 @@ pub struct Duplicate(pub String);
 ///
 /// # Errors
 /// When `can_remove` is false (Kong) and `name` came twice.
-pub fn single_owned(head: &Head, name: &str, can_remove: bool) -> Result<(), Duplicate> {
+pub fn reject_duplicate(head: &Head, name: &str, can_remove: bool) -> Result<(), Duplicate> {
     match head.occurrence(name) {
         Occurrence::Many(_) if !can_remove => Err(Duplicate(name.to_ascii_lowercase())),
         _ => Ok(()),
@@ -90,7 +90,7 @@ fn says(list: &[u8], groups: &[String]) -> bool {
 /// When one of the headers came twice: Kong sets each once, so a client had a hand in it.
 pub(crate) fn trusted(head: &Head, common: &Common) -> Result<Option<Identity>, Duplicate> {
     for name in IDENTITY_HEADERS {
-        single_owned(head, name, false)?;
+        reject_duplicate(head, name, false)?;
     }
     let text = |name| head.text(name).filter(|value| !value.is_empty()).map(str::to_owned);
     let Some(id) = text("x-consumer-id") else { return Ok(None) };

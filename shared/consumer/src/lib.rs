@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-mod gate;
+pub mod gate;
 mod guard;
 mod headers;
 mod identity;
@@ -15,10 +15,12 @@ mod known;
 mod kong_lists;
 pub mod lookup;
 mod owned;
+#[cfg(feature = "testing")]
+pub mod testing;
 
-pub use gate::{Arrival, arrival, refuse_duplicate};
+pub use gate::{Admitted, refuse_duplicate};
 pub use guard::Guard;
-pub use headers::{Duplicate, IDENTITY_HEADERS, SESSION, single_owned};
+pub use headers::{Duplicate, IDENTITY_HEADERS, SESSION, reject_duplicate};
 pub use identity::{Credential, Identity, folded};
 pub use inline::{Directory, JwtSecret, consumers};
 pub use known::{CLAIMS, Known, PROPERTY, refused};

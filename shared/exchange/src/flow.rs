@@ -109,6 +109,13 @@ impl Step {
         Then::Reply(reply).into()
     }
 
+    /// Refuses an event that a flow does not expect in its state. The host broke the order of events,
+    /// and a flow refuses rather than guesses.
+    #[must_use]
+    pub fn out_of_order() -> Self {
+        Self::reply(Reply::unexpected())
+    }
+
     /// The step with `edits` instead of its own.
     #[must_use]
     pub fn with_edits(self, edits: Vec<Edit>) -> Self {
@@ -123,7 +130,52 @@ impl From<Then> for Step {
     }
 }
 
-/// The pure state machine of one request. An event out of order is answered with a refusal.
+/// The answer of a filter to a new request: the first step, and the flow that takes later events.
+pub struct Started {
+    /// The first step.
+    pub step: Step,
+    /// The flow that takes every later event of the request.
+    pub flow: Box<dyn Flow>,
+}
+
+impl Started {
+    /// Takes `step` first; `flow` decides from there on.
+    #[must_use]
+    pub fn new(step: Step, flow: impl Flow + 'static) -> Self {
+        Self { step, flow: Box::new(flow) }
+    }
+
+    /// Takes `step`, which decides the request, and counts `tally`. No other event may follow.
+    #[must_use]
+    pub fn counted(step: Step, tally: Vec<Tally>) -> Self {
+        Self::new(step, Decided { tally })
+    }
+}
+
+impl From<Step> for Started {
+    /// Takes `step`, which decides the request. No other event may follow.
+    fn from(step: Step) -> Self {
+        Self::counted(step, Vec::new())
+    }
+}
+
+/// The flow of a request that its first step decided.
+struct Decided {
+    tally: Vec<Tally>,
+}
+
+impl Flow for Decided {
+    fn on(&mut self, _event: Event) -> Step {
+        Step::out_of_order()
+    }
+
+    fn tally(&mut self) -> Vec<Tally> {
+        std::mem::take(&mut self.tally)
+    }
+}
+
+/// The pure state machine of one admitted request, from its second event on. It answers an event
+/// that it does not expect with [`Step::out_of_order`].
 pub trait Flow {
     /// Takes one event and says what to do next.
     fn on(&mut self, event: Event) -> Step;

@@ -18,6 +18,8 @@ mod parameters;
 mod path;
 mod query;
 mod reply;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod worker;
 
 pub use bounded::Bounded;
@@ -25,7 +27,7 @@ pub use call::{Answer, Call, CallError, CallResult, Target};
 pub use edit::Edit;
 pub use flow::{
     BodyAhead, Done, Entities, Entity, Event, Finding, Flow, Key, Named, Origin, Piece, Request,
-    Response, ResponseEvent, ResponseStep, Step, Tally, Then, Unavailable, Watch,
+    Response, ResponseEvent, ResponseStep, Started, Step, Tally, Then, Unavailable, Watch,
 };
 pub use head::{Head, Occurrence, same_name};
 pub use media::{Media, Opaque, is_encoded};

@@ -2,8 +2,8 @@
 
 use crate::lookup::Source;
 use crate::profile::Host;
-use consumer::Owned;
-use exchange::{Flow, Worker};
+use consumer::{Admitted, Owned};
+use exchange::{Flow, Request, Started, Worker};
 use serde_json::{Value, json};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
@@ -77,6 +77,20 @@ pub trait Filter: 'static {
     /// How often the background looks for work, in a range from 100 ms to 10 s.
     fn period(_config: &Self::Config) -> Duration {
         Duration::from_secs(1)
+    }
+
+    /// Returns `true` if the filter leaves `request` alone for a reason that is not in `match`. The
+    /// runtime calls this function before the gate, so that the filter sees requests here that it
+    /// does not judge.
+    fn ignores(_config: &Self::Config, _request: &Request) -> bool {
+        false
+    }
+
+    /// Judges a request that passed the gate: the first step, and a flow if other events may follow.
+    fn start(config: &Rc<Self::Config>, request: Admitted) -> Started {
+        let mut flow = Self::flow(config);
+        let step = flow.on(exchange::Event::Request(request.request));
+        Started { step, flow }
     }
 
     /// A state machine for one request.

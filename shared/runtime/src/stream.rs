@@ -27,8 +27,8 @@ use crate::room::{Room, Seat};
 use crate::root::Root;
 use consumer::{Guard, Known, PROPERTY, refuse_duplicate, refused};
 use exchange::{
-    Call, CallError, CallResult, Edit, Event, Finding, Flow, Head, Key, Reply, Step, Target, Then,
-    Unavailable, Watch,
+    Call, CallError, CallResult, Edit, Event, Finding, Flow, Head, Key, Reply, Started, Step,
+    Target, Then, Unavailable, Watch,
 };
 use properties::{property, publish};
 use response::Progress;
@@ -187,8 +187,8 @@ impl Stream {
                 return self.refuse(refuse_duplicate(&duplicate), Phase::Headers(kong));
             }
         }
-        self.flow = Some(ready.flow());
-        self.tell(Event::Request(Box::new(request)), Phase::Headers(kong))
+        let Started { step, flow } = ready.start(request);
+        self.follow(flow, step, Phase::Headers(kong))
     }
 
     pub(crate) fn request_body(&mut self, size: usize, end: bool) -> (Action, Asked) {
@@ -290,6 +290,13 @@ impl Stream {
             return self.refuse(Reply::unexpected(), phase);
         };
         let step = flow.on(event);
+        self.follow(flow, step, phase)
+    }
+
+    /// Does what the flow said, until the request waits or is decided.
+    fn follow(&mut self, mut flow: Box<dyn Flow>, step: Step, phase: Phase<'_>) -> (Action, Asked) {
+        // Whatever goes wrong from here on, the request does not go on.
+        self.state = State::Refused;
         let (action, asked) = self.carry_out(flow.as_mut(), step, phase);
         self.watched(flow.as_mut());
         self.flow = Some(flow);

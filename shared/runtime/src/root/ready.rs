@@ -3,8 +3,8 @@
 use crate::filter::{Filter, Needs, check_common};
 use crate::lookup::Source;
 use crate::profile::Host;
-use consumer::Owned;
-use exchange::{Flow, Worker};
+use consumer::{Owned, gate};
+use exchange::{Request, Started, Step, Worker};
 use settings::{Common, Invalid};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -26,7 +26,7 @@ pub(crate) struct Ready {
     /// Properties that must be there for the filter to work.
     pub(super) leaves: Vec<&'static str>,
     pub(super) warnings: Vec<String>,
-    flow: Box<dyn Fn() -> Box<dyn Flow>>,
+    start: Box<dyn Fn(Box<Request>) -> Started>,
     pub(super) check: Box<dyn Fn(Host) -> Result<(), Invalid>>,
     pub(super) source: RefCell<Option<Box<dyn Source>>>,
     pub(super) background: RefCell<Option<Box<dyn Worker>>>,
@@ -69,13 +69,14 @@ impl Ready {
             check: Box::new(move |host| {
                 check_common(F::common(&checked), host).and_then(|()| F::check_host(&checked, host))
             }),
-            flow: Box::new(move || F::flow(&config)),
+            start: Box::new(move |request| start::<F>(&config, request)),
             common,
         })
     }
 
-    pub(crate) fn flow(&self) -> Box<dyn Flow> {
-        (self.flow)()
+    /// Runs gate and filter on a request.
+    pub(crate) fn start(&self, request: Request) -> Started {
+        (self.start)(Box::new(request))
     }
 
     pub(crate) fn owned(&self) -> Rc<Owned> {
@@ -89,4 +90,11 @@ impl Ready {
     pub(crate) fn common(&self) -> &Common {
         &self.common
     }
+}
+
+fn start<F: Filter>(config: &Rc<F::Config>, request: Box<Request>) -> Started {
+    if F::ignores(config, &request) {
+        return Step::forward(Vec::new()).into();
+    }
+    gate::run(request, F::common(config), |request| F::start(config, request))
 }

@@ -1,0 +1,59 @@
+//! Runs gate and filter on a request as the runtime does, for the tests of filters.
+
+use crate::gate::{self, Admitted};
+use exchange::{
+    Done, Event, Flow, Piece, Request, ResponseEvent, ResponseStep, Started, Step, Tally, Watch,
+};
+use settings::Common;
+
+/// A filter with one configuration, and the flow of the request that it saw last.
+pub struct Driver {
+    common: Common,
+    start: Box<dyn Fn(Admitted) -> Started>,
+    flow: Box<dyn Flow>,
+}
+
+impl Driver {
+    /// A filter with the settings `common`, which calls `start` for an admitted request.
+    pub fn new(common: &Common, start: impl Fn(Admitted) -> Started + 'static) -> Self {
+        let none = Started::from(Step::out_of_order());
+        Self { common: common.clone(), start: Box::new(start), flow: none.flow }
+    }
+
+    /// Runs gate and filter on `request`. Later events are of this request.
+    pub fn send(&mut self, request: Request) -> Step {
+        let Started { step, flow } = gate::run(Box::new(request), &self.common, &self.start);
+        self.flow = flow;
+        step
+    }
+}
+
+impl Flow for Driver {
+    fn on(&mut self, event: Event) -> Step {
+        self.flow.on(event)
+    }
+
+    fn wants_response(&self) -> bool {
+        self.flow.wants_response()
+    }
+
+    fn on_response(&mut self, event: ResponseEvent) -> ResponseStep {
+        self.flow.on_response(event)
+    }
+
+    fn watches(&self) -> Watch {
+        self.flow.watches()
+    }
+
+    fn on_piece(&mut self, piece: Piece<'_>) {
+        self.flow.on_piece(piece);
+    }
+
+    fn on_done(&mut self, done: &Done) -> bool {
+        self.flow.on_done(done)
+    }
+
+    fn tally(&mut self) -> Vec<Tally> {
+        self.flow.tally()
+    }
+}
