@@ -14,10 +14,7 @@ mod support;
 
 use jose::{Algorithm, InWasm, Jws, Malformed, Policy, Refused, SigningKey, Token, VerifyingKey};
 use serde_json::{Map, Value};
-
-fn vectors() -> Vec<Value> {
-    serde_json::from_str(include_str!("rfc_vectors.json")).unwrap()
-}
+use support::vectors;
 
 fn jwk(vector: &Value) -> &Map<String, Value> {
     vector["jwk"].as_object().unwrap()

@@ -1,5 +1,10 @@
 //! The fields of one JSON object: read, checked and described by the same calls.
 
+mod collections;
+mod secrets;
+mod wording;
+
+use self::wording::{kind, mismatch, quoted, shown};
 use crate::problem::{Invalid, Problem};
 use crate::rule::Rule;
 use crate::wire;
@@ -155,98 +160,6 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A secret: `name` itself, or `name_env` that names an environment variable which holds it. No message
-    /// ever quotes it.
-    pub fn secret(
-        &mut self,
-        name: &'static str,
-        name_env: &'static str,
-        rule: Rule,
-    ) -> Option<String> {
-        let direct =
-            self.take(name, text_schema(rule, true)).filter(|value| value.as_str() != Some(""));
-        let variable = self.text(name_env, Rule::ENV_NAME);
-        let check = |text: &str| !text.is_empty() && obeys(rule, text);
-        match (direct, variable) {
-            (None, None) => None,
-            (Some(_), Some(_)) => {
-                self.problem(
-                    name,
-                    format!("found together with `{name_env}`, expected one of the two"),
-                );
-                None
-            }
-            (Some(value), None) => {
-                let text = value.as_str().filter(|text| check(text)).map(str::to_owned);
-                if text.is_none() {
-                    self.problem(
-                        name,
-                        format!("found something else (not shown), expected {}", rule.what),
-                    );
-                }
-                text
-            }
-            (None, Some(variable)) => match (self.run.env)(&variable) {
-                Some(text) if check(&text) => Some(text),
-                Some(_) => {
-                    self.problem(
-                        name_env,
-                        format!(
-                            "found an unusable value in `{variable}` (not shown), expected {}",
-                            rule.what
-                        ),
-                    );
-                    None
-                }
-                None => {
-                    self.problem(name_env, format!("found no environment variable `{variable}`, expected it to hold {}; the gateway must hand it to the filter", rule.what));
-                    None
-                }
-            },
-        }
-    }
-
-    /// A list of secrets: those of `name` themselves, then those that the environment variables hold which
-    /// `name_env` names. No message ever quotes one.
-    pub fn secrets(
-        &mut self,
-        name: &'static str,
-        name_env: &'static str,
-        rule: Rule,
-    ) -> Vec<String> {
-        let schema = empty_or(json!({"type": "array", "items": text_schema(rule, false)}));
-        let items = self.take(name, schema).map_or(Ok(Vec::new()), list_of);
-        let items = items.unwrap_or_else(|_| {
-            self.problem(name, "found something else (not shown), expected a list of texts");
-            Vec::new()
-        });
-        let variables = self.texts(name_env, Rule::ENV_NAME).unwrap_or_default();
-        let check = |text: &str| !text.is_empty() && obeys(rule, text);
-        let mut secrets = Vec::with_capacity(items.len());
-        for (n, item) in items.iter().enumerate() {
-            match item.as_str().filter(|text| check(text)) {
-                Some(text) => secrets.push(text.to_owned()),
-                None => self.problem(
-                    &format!("{name}[{n}]"),
-                    format!("found something else (not shown), expected {}", rule.what),
-                ),
-            }
-        }
-        for (n, variable) in variables.iter().enumerate() {
-            match (self.run.env)(variable).filter(|text| check(text)) {
-                Some(text) => secrets.push(text),
-                None => self.problem(
-                    &format!("{name_env}[{n}]"),
-                    format!(
-                        "found no usable value in `{variable}` (not shown), expected {}",
-                        rule.what
-                    ),
-                ),
-            }
-        }
-        secrets
-    }
-
     /// One of the named choices, or unset.
     pub fn choice<T: Copy>(
         &mut self,
@@ -260,164 +173,6 @@ impl<'a> Fields<'a> {
         });
         self.expect(found.is_some(), name, &value, &format!("one of {}", quoted(&names)));
         found
-    }
-
-    // === Lists and objects ===
-
-    /// A list of texts; `None` when unset.
-    pub fn texts(&mut self, name: &'static str, rule: Rule) -> Option<Vec<String>> {
-        let items = self.list(name, text_schema(rule, false))?;
-        let mut texts = Vec::with_capacity(items.len());
-        for (n, item) in items.iter().enumerate() {
-            match item.as_str().filter(|text| !text.is_empty() && obeys(rule, text)) {
-                Some(text) => texts.push(text.to_owned()),
-                None => self.problem(&format!("{name}[{n}]"), mismatch(item, rule.what)),
-            }
-        }
-        Some(texts)
-    }
-
-    /// A list of named choices; `None` when unset.
-    pub fn choices<T: Copy>(
-        &mut self,
-        name: &'static str,
-        choices: &[(&'static str, T)],
-    ) -> Option<Vec<T>> {
-        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-        let items = self.list(name, json!({"enum": names}))?;
-        let mut chosen = Vec::with_capacity(items.len());
-        for (n, item) in items.iter().enumerate() {
-            match choices.iter().find(|(name, _)| item.as_str() == Some(*name)) {
-                Some((_, choice)) => chosen.push(*choice),
-                None => {
-                    self.problem(
-                        &format!("{name}[{n}]"),
-                        mismatch(item, &format!("one of {}", quoted(&names))),
-                    );
-                }
-            }
-        }
-        Some(chosen)
-    }
-
-    /// A nested object, or unset.
-    pub fn object<T>(
-        &mut self,
-        name: &'static str,
-        build: impl FnOnce(&mut Fields<'_>) -> T,
-    ) -> Option<T> {
-        let value = self.raw(name);
-        let given = match &value {
-            Some(Value::Object(map)) => map.clone(),
-            Some(Value::Array(list)) if list.is_empty() => Map::new(),
-            Some(other) => {
-                self.problem(name, mismatch(other, "an object"));
-                Map::new()
-            }
-            None if self.run.describing => Map::new(),
-            None => return None,
-        };
-        let wrong = value.as_ref().is_some_and(|value| {
-            !value.is_object() && value.as_array().is_none_or(|l| !l.is_empty())
-        });
-        let mut fields = Fields::new(self.run, self.at(name), given);
-        let built = build(&mut fields);
-        if wrong {
-            return None;
-        }
-        let schema = fields.finish();
-        self.properties.insert(name.to_owned(), schema);
-        value.map(|_| built)
-    }
-
-    /// A list of objects; empty when unset.
-    pub fn objects<T>(
-        &mut self,
-        name: &'static str,
-        mut build: impl FnMut(&mut Fields<'_>) -> T,
-    ) -> Vec<T> {
-        let mut describe = Fields::new(self.run, String::new(), Map::new());
-        let item_schema = if self.run.describing {
-            build(&mut describe);
-            describe.finish()
-        } else {
-            Value::Null
-        };
-        let mut built = Vec::new();
-        for (n, item) in self.list(name, item_schema).unwrap_or_default().into_iter().enumerate() {
-            let at = format!("{name}[{n}]");
-            match item {
-                Value::Object(map) => {
-                    let mut fields = Fields::new(self.run, self.at(&at), map);
-                    built.push(build(&mut fields));
-                    fields.finish();
-                }
-                other => self.problem(&at, mismatch(&other, "an object")),
-            }
-        }
-        built
-    }
-
-    /// An object with names of the operator's choice, each with a list of texts; empty when unset.
-    pub fn lists_by_name(&mut self, name: &'static str, rule: Rule) -> Vec<(String, Vec<String>)> {
-        let item = json!({"type": "array", "items": text_schema(rule, false)});
-        let schema = json!({"type": "object", "additionalProperties": empty_or(item)});
-        let map = match self.take(name, schema) {
-            Some(Value::Object(map)) => map,
-            Some(Value::Array(list)) if list.is_empty() => Map::new(),
-            Some(other) => {
-                self.problem(name, mismatch(&other, "an object of lists"));
-                Map::new()
-            }
-            None => Map::new(),
-        };
-        let mut built = Vec::new();
-        for (key, value) in map {
-            let at = format!("{name}.{key}");
-            let mut texts = Vec::new();
-            match list_of(value) {
-                Ok(items) => {
-                    for (n, item) in items.iter().enumerate() {
-                        match item.as_str().filter(|text| !text.is_empty() && obeys(rule, text)) {
-                            Some(text) => texts.push(text.to_owned()),
-                            None => self.problem(&format!("{at}[{n}]"), mismatch(item, rule.what)),
-                        }
-                    }
-                }
-                Err(other) => self.problem(&at, mismatch(&other, "a list")),
-            }
-            built.push((key, texts));
-        }
-        built
-    }
-
-    /// An object with names of the operator's choice, each with a text; empty when unset.
-    pub fn texts_by_name(&mut self, name: &'static str, rule: Rule) -> Vec<(String, String)> {
-        let schema = json!({"type": "object", "additionalProperties": text_schema(rule, false)});
-        let mut built = Vec::new();
-        for (key, value) in self.object_of_any(name, schema) {
-            match value.as_str().filter(|text| !text.is_empty() && obeys(rule, text)) {
-                Some(text) => built.push((key, text.to_owned())),
-                None => self.problem(&format!("{name}.{key}"), mismatch(&value, rule.what)),
-            }
-        }
-        built
-    }
-
-    /// An object of any content; empty when unset.
-    pub fn any_object(&mut self, name: &'static str) -> Map<String, Value> {
-        self.object_of_any(name, json!({"type": "object"}))
-    }
-
-    fn object_of_any(&mut self, name: &'static str, schema: Value) -> Map<String, Value> {
-        match self.take(name, schema) {
-            Some(Value::Object(map)) => map,
-            Some(other) => {
-                self.problem(name, mismatch(&other, "an object"));
-                Map::new()
-            }
-            None => Map::new(),
-        }
     }
 
     /// A setting of the system that the filter replaces, without a meaning here: taken as it is, whatever it is.
@@ -453,17 +208,6 @@ impl<'a> Fields<'a> {
     }
 
     // === Inside ===
-
-    fn list(&mut self, name: &'static str, item: Value) -> Option<Vec<Value>> {
-        let schema = empty_or(json!({"type": "array", "items": item}));
-        match list_of(self.take(name, schema)?) {
-            Ok(items) => Some(items),
-            Err(other) => {
-                self.problem(name, mismatch(&other, "a list"));
-                None
-            }
-        }
-    }
 
     fn require(&mut self, name: &'static str) {
         self.required.push(name.into());
@@ -569,44 +313,6 @@ fn whole(value: &Value) -> Option<u64> {
             .filter(|n| n.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(n))
             .map(|n| n as u64)
     })
-}
-
-fn mismatch(found: &Value, expected: &str) -> String {
-    format!("found {}, expected {expected}", found_text(found))
-}
-
-fn found_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => format!("\"{}\"", shown(text)),
-        Value::Number(number) => number.to_string(),
-        Value::Bool(flag) => flag.to_string(),
-        other => kind(other).to_owned(),
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
-/// `text` for a log line: short, and on one line.
-fn shown(text: &str) -> String {
-    let mut out: String =
-        text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect();
-    if text.chars().nth(64).is_some() {
-        out.push_str("...");
-    }
-    out
-}
-
-fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -4,9 +4,24 @@
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore, SeedableRng};
+use serde_json::{Map, Value};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// The signed examples of the RFCs, each with its key.
+pub fn vectors() -> Vec<Value> {
+    serde_json::from_str(include_str!("../rfc_vectors.json")).unwrap()
+}
+
+/// The JWK of the example called `name`.
+pub fn vector(name: &str) -> Value {
+    vectors().into_iter().find(|v| v["name"] == name).unwrap()["jwk"].clone()
+}
+
+pub fn object(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
 
 /// Bytes that are the same in each run.
 pub fn random() -> impl FnMut(&mut [u8]) {

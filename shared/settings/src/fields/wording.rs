@@ -1,0 +1,41 @@
+//! The words of messages about settings.
+
+use serde_json::Value;
+
+pub(super) fn mismatch(found: &Value, expected: &str) -> String {
+    format!("found {}, expected {expected}", found_text(found))
+}
+
+fn found_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("\"{}\"", shown(text)),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        other => kind(other).to_owned(),
+    }
+}
+
+pub(super) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// `text` for a log line: short, and on one line.
+pub(super) fn shown(text: &str) -> String {
+    let mut out: String =
+        text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect();
+    if text.chars().nth(64).is_some() {
+        out.push_str("...");
+    }
+    out
+}
+
+pub(super) fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
