@@ -1,20 +1,19 @@
 //! Slots for a filter's own counts, shared by all workers of a node where the host has shared data.
 
 use crate::profile::Host;
-use crate::slots::Region;
-use crate::store::{Put, Store};
+use crate::store::store_on;
+use cache::{Put, Region, SharedData};
 
 /// Numbered slots of octets. There is neither a delete nor a life time.
 ///
 /// Shared data is written by everybody who shares the `vm_id` (Envoy) or the zone (Kong), and may be torn or,
 /// on Kong, evicted: a slot's content has to say itself whose it is, and that it is whole.
-#[derive(Debug)]
-pub struct Counters(Store);
+pub struct Counters(Box<dyn SharedData>);
 
 impl Counters {
-    /// Slots on `host`, as [`Store::on`] chooses.
+    /// Slots on `host`, as [`store_on`] chooses.
     pub(crate) fn on(host: Host, zone: Option<&str>) -> Option<Self> {
-        Store::on(host, zone).map(Self)
+        store_on(host, zone).map(Self)
     }
 
     /// Whether other workers see the slots, too.

@@ -1,7 +1,7 @@
 //! What a filter tells this crate about itself.
 
-use crate::lookup::Source;
 use crate::profile::Host;
+use cache::Source;
 use consumer::{Admitted, Owned};
 use exchange::{Flow, Request, Started, Worker};
 use serde_json::{Value, json};

@@ -8,11 +8,6 @@
 //! | `stream.rs`   | one request: its flow's steps, carried out                         |
 //! | `background.rs`| what a filter sends on its own account                             |
 //! | `counters.rs` | slots for a filter's own counts                                    |
-//! | `lookup.rs`   | what is asked of the admin service, and what serves meanwhile      |
-//! | `feed.rs`     | the list of changes: one VM of a node asks, all read               |
-//! | `slots.rs`    | a bounded table of sealed entries, over `store.rs`                 |
-//! | `seal.rs`     | what protects entries in shared data from everybody else           |
-//! | `room.rs`     | how many requests may wait, and what they may keep meanwhile       |
 //! | `store.rs`    | numbered slots in shared data or in the VM                         |
 //! | `kong.rs`     | what Kong says of itself and of a request, while it can be asked   |
 //! | `profile.rs`  | which host this is, and what follows from it                       |
@@ -32,28 +27,22 @@ mod background;
 mod callout;
 mod counters;
 mod entropy;
-mod feed;
 mod filter;
 mod grpc;
 mod kong;
-mod lookup;
 mod metrics;
 mod profile;
 mod reply;
-mod room;
 mod root;
-mod seal;
-mod slots;
 mod store;
 mod stream;
 mod vm;
 
+pub use cache::{Put, Snapshot, Source};
 pub use counters::Counters;
 pub use entropy::{Entropy, random};
 pub use filter::{Filter, Needs, is_address, meta};
-pub use lookup::{Snapshot, Source};
 pub use profile::Host;
-pub use store::Put;
 
 pub use stream::now;
 #[doc(hidden)]

@@ -20,11 +20,10 @@ use crate::abi::{self, Buffer, Map, RequestHeaders, Status};
 use crate::callout;
 use crate::entropy;
 use crate::kong::Kong;
-use crate::lookup::{Lookup, Moment};
 use crate::profile::Host;
 use crate::reply;
-use crate::room::{Room, Seat};
 use crate::root::Root;
+use cache::{Lookup, Moment, Room, Seat};
 use consumer::{Guard, Known, PROPERTY, refuse_duplicate, refused};
 use exchange::{
     Call, CallError, CallResult, Edit, Event, Finding, Flow, Head, Key, Reply, Started, Step,

@@ -3,10 +3,9 @@
 use super::{Purpose, Root, State, Woken, with};
 use crate::callout;
 use crate::entropy;
-use crate::feed::{Feed, News};
-use crate::lookup::{Lookup, Lookups, Moment, Secrecy, Snapshot};
-use crate::store::Store;
+use crate::store::store_on;
 use crate::stream::now;
+use cache::{Feed, Lookup, Lookups, Moment, News, Secrecy, SharedData, Snapshot};
 use exchange::{Answer, Call, CallError, CallResult, Finding, Key, Request, Target, Unavailable};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -20,7 +19,7 @@ const IDLE: u64 = 60_000;
 pub(super) struct Services {
     /// The admin service.
     admin: Option<Target>,
-    store: Store,
+    store: Box<dyn SharedData>,
     lookups: RefCell<Lookups>,
     /// The admin service's list of changes.
     feed: Option<RefCell<Feed>>,
@@ -45,7 +44,7 @@ impl Root {
             State::Checked(ready) | State::Unchecked(ready) => Rc::clone(ready),
             State::Empty | State::Bad => return None,
         };
-        let store = Store::on(self.host(), ready.common.shm_zone.as_deref())?;
+        let store = store_on(self.host(), ready.common.shm_zone.as_deref())?;
         let source = ready.source.try_borrow_mut().ok()?.take()?;
         let now = now();
         let admin = ready.common.admin.as_ref();
@@ -57,7 +56,7 @@ impl Root {
                 millis(admin.poll_interval),
                 millis(admin.target.timeout),
             );
-            feed.begin(&store);
+            feed.begin(&*store);
             feed
         });
         let trust = [u8::from(ready.common.trust_consumer_headers)];
@@ -69,17 +68,17 @@ impl Root {
             ready.common.cache.clone(),
             self.blueprint.id,
             &print,
-            Secrecy::of(&store, token.as_bytes(), &print),
+            Secrecy::of(&*store, token.as_bytes(), &print),
             self.rooms.clone(),
             now,
         );
         // Without a list of changes nothing can be missed, and with a current one nothing was.
         let current =
-            |feed: &Feed| feed.supported(&store).is_some() && feed.is_current(&store, now);
+            |feed: &Feed| feed.supported(&*store).is_some() && feed.is_current(&*store, now);
         if feed.as_ref().is_none_or(current) {
             lookups.trust();
         }
-        lookups.ensure_generation(&store, entropy::random_number);
+        lookups.ensure_generation(&*store, entropy::random_number);
         let services = Services {
             admin: admin.map(|admin| admin.target.clone()),
             store,
@@ -98,7 +97,7 @@ impl Root {
         if now.saturating_sub(last) > IDLE {
             // Nobody listened for a while: changes may have been missed.
             let missed = |feed| {
-                !with(feed, |feed: &mut Feed| feed.is_current(&services.store, now))
+                !with(feed, |feed: &mut Feed| feed.is_current(services.store.as_ref(), now))
                     .unwrap_or(false)
             };
             if services.feed.as_ref().is_some_and(missed) {
@@ -113,8 +112,9 @@ impl Root {
 
     pub(crate) fn find(&self, key: &Key, waiter: u32, moment: Moment) -> Lookup {
         let Some(services) = self.services() else { return Lookup::Ready(Err(Unavailable)) };
-        let found =
-            with(&services.lookups, |lookups| lookups.find(&services.store, key, waiter, moment));
+        let found = with(&services.lookups, |lookups| {
+            lookups.find(services.store.as_ref(), key, waiter, moment)
+        });
         let found = found.unwrap_or(Lookup::Ready(Err(Unavailable)));
         self.count(match &found {
             Lookup::Ready(Ok(_)) => "cache_hits",
@@ -138,7 +138,7 @@ impl Root {
         self.note(result);
         let Some(services) = self.services() else { return Vec::new() };
         let woken = with(&services.lookups, |lookups| {
-            lookups.landed(&services.store, key, result.as_ref().ok(), now())
+            lookups.landed(services.store.as_ref(), key, result.as_ref().ok(), now())
         });
         woken.unwrap_or_default()
     }
@@ -152,7 +152,7 @@ impl Root {
         self.note(result);
         let services = self.services().ok_or(Unavailable)?;
         let found = with(&services.lookups, |lookups| {
-            lookups.landed_for(&services.store, key, result.as_ref().ok(), now())
+            lookups.landed_for(services.store.as_ref(), key, result.as_ref().ok(), now())
         });
         found.unwrap_or(Err(Unavailable))
     }
@@ -184,7 +184,7 @@ impl Root {
     pub(super) fn tend(&self, services: &Services) -> (Vec<(u32, Purpose)>, Woken) {
         let (mut sent, mut woken) = (Vec::new(), Vec::new());
         let now = now();
-        let store = &services.store;
+        let store = services.store.as_ref();
         let idle = now.saturating_sub(self.last_request.get()) > IDLE;
         if let Some(feed) = &services.feed {
             let news = with(feed, |feed| feed.tick(store, now, idle)).unwrap_or_default();
@@ -228,12 +228,12 @@ impl Root {
         let Some(services) = self.services() else { return };
         let answer = result.as_ref().ok();
         let Some(feed) = &services.feed else { return };
-        let news = with(feed, |feed| feed.answered(&services.store, answer, now()));
+        let news = with(feed, |feed| feed.answered(services.store.as_ref(), answer, now()));
         self.take_in(services, news.unwrap_or_default());
     }
 
     fn take_in(&self, services: &Services, news: News) -> Option<Call> {
-        let store = &services.store;
+        let store = services.store.as_ref();
         with(&services.lookups, |lookups| {
             lookups.ensure_generation(store, entropy::random_number);
             if news.dropped {
@@ -261,8 +261,9 @@ impl Root {
             *walk = None;
         }
         if walk.is_none() {
-            let supported =
-                |feed| with(feed, |feed: &mut Feed| feed.supported(&services.store)).flatten();
+            let supported = |feed| {
+                with(feed, |feed: &mut Feed| feed.supported(services.store.as_ref())).flatten()
+            };
             let changes = services.feed.as_ref().and_then(supported);
             let snapshot =
                 with(&services.lookups, |lookups| lookups.snapshot_due(now, changes)).flatten();

@@ -1,8 +1,8 @@
 //! A filter's settings, with the filter's type taken away.
 
 use crate::filter::{Filter, Needs, check_common};
-use crate::lookup::Source;
 use crate::profile::Host;
+use cache::Source;
 use consumer::{Owned, gate};
 use exchange::{Request, Started, Step, Worker};
 use settings::{Common, Invalid};

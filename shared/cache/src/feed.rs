@@ -5,8 +5,8 @@
 //! everything. Where there is no shared data the store is the VM's own, and the VM is alone with it.
 
 use crate::seal::{Seal, TAG};
+use crate::shared_data::SharedData;
 use crate::slots::Region;
-use crate::store::Store;
 use admin_api::{Change, ChangesPage};
 use exchange::{Answer, Call};
 use serde_json::{Value, json};
@@ -18,18 +18,18 @@ const SLOT: usize = 768;
 
 /// What a VM has to do after a tick.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct News {
+pub struct News {
     /// Everything that is known may be outdated.
-    pub(crate) dropped: bool,
+    pub dropped: bool,
     /// These changes, in order.
-    pub(crate) changes: Vec<Change>,
+    pub changes: Vec<Change>,
     /// Ask the admin service this.
-    pub(crate) poll: Option<Call>,
+    pub poll: Option<Call>,
 }
 
 /// One VM's view of the list of changes of one admin target.
 #[derive(Debug)]
-pub(crate) struct Feed {
+pub struct Feed {
     seal: Seal,
     base: u64,
     me: u64,
@@ -55,7 +55,7 @@ struct Head {
 
 impl Feed {
     /// `fingerprint` tells admin targets (with their tokens) apart; `me` is random; times in milliseconds.
-    pub(crate) fn new(fingerprint: &[u8; 16], me: u64, interval: u64, timeout: u64) -> Self {
+    pub fn new(fingerprint: &[u8; 16], me: u64, interval: u64, timeout: u64) -> Self {
         let seal = Seal::new(fingerprint);
         Self {
             seal,
@@ -71,24 +71,24 @@ impl Feed {
     }
 
     /// Begins with what is in the ring now: this VM knows nothing yet that earlier changes could touch.
-    pub(crate) fn begin(&mut self, store: &Store) {
+    pub fn begin(&mut self, store: &dyn SharedData) {
         self.seen = self.head(store).map(|head| (head.count, head.resets));
     }
 
     /// Whether the admin service keeps a list of changes; `None` until it has been asked.
-    pub(crate) fn supported(&self, store: &Store) -> Option<bool> {
+    pub fn supported(&self, store: &dyn SharedData) -> Option<bool> {
         self.head(store).map(|head| head.supported)
     }
 
     /// Whether the list was read so lately that nothing can have been missed.
-    pub(crate) fn is_current(&self, store: &Store, now: u64) -> bool {
+    pub fn is_current(&self, store: &dyn SharedData, now: u64) -> bool {
         let limit = self.interval.saturating_mul(2);
         self.head(store)
             .is_some_and(|head| !head.supported || now.saturating_sub(head.polled_at) <= limit)
     }
 
     /// One tick. `idle`: no request came lately, so nobody needs to know.
-    pub(crate) fn tick(&mut self, store: &Store, now: u64, idle: bool) -> News {
+    pub fn tick(&mut self, store: &dyn SharedData, now: u64, idle: bool) -> News {
         let head = self.head(store);
         let mut news = self.read_ring(store, head.as_ref());
         if idle || !self.may_poll(store, head.as_ref(), now) {
@@ -104,7 +104,7 @@ impl Feed {
     }
 
     /// Takes the answer in. What it says is then in the ring, for this VM as for the others.
-    pub(crate) fn answered(&mut self, store: &Store, answer: Option<&Answer>, now: u64) -> News {
+    pub fn answered(&mut self, store: &dyn SharedData, answer: Option<&Answer>, now: u64) -> News {
         self.asked_at = None;
         match answer.and_then(read) {
             Some(Page::Changes(page)) => {
@@ -134,7 +134,7 @@ impl Feed {
 
     // === Inside ===
 
-    fn may_poll(&mut self, store: &Store, head: Option<&Head>, now: u64) -> bool {
+    fn may_poll(&mut self, store: &dyn SharedData, head: Option<&Head>, now: u64) -> bool {
         // A call that the host has forgotten must not stop the polling for good.
         let forgotten = self.timeout.saturating_mul(4).saturating_add(1000);
         if self.asked_at.is_some_and(|at| now.saturating_sub(at) <= forgotten)
@@ -154,14 +154,14 @@ impl Feed {
     }
 
     /// Whether this VM is the one that asks.
-    fn take_lease(&self, store: &Store, now: u64) -> bool {
+    fn take_lease(&self, store: &dyn SharedData, now: u64) -> bool {
         if !store.is_shared() {
             return true;
         }
         let slot = Region::Control.slot(self.base.wrapping_add(1));
         let until = now.saturating_add(self.interval).saturating_add(self.timeout);
         let mine = |value: &Value| value.get("holder").and_then(Value::as_u64) == Some(self.me);
-        store.update(slot, |seen| {
+        store.update(slot, &mut |seen| {
             let lease = seen.and_then(|bytes| self.open(bytes));
             let free = lease.is_none_or(|lease| {
                 let until = lease.get("until").and_then(Value::as_u64).unwrap_or(0);
@@ -173,7 +173,7 @@ impl Feed {
         store.get(slot).and_then(|(bytes, _)| self.open(&bytes)).is_some_and(|lease| mine(&lease))
     }
 
-    fn publish(&self, store: &Store, page: &ChangesPage, now: u64) {
+    fn publish(&self, store: &dyn SharedData, page: &ChangesPage, now: u64) {
         let Some(head) = self.head(store).filter(|head| head.supported && head.epoch == page.epoch)
         else {
             // The first answer, or another database: whatever is known comes from before it.
@@ -194,7 +194,7 @@ impl Feed {
             && news.iter().zip(head.count..).all(|(change, n)| {
                 let slot = Region::Ring.slot(self.base.wrapping_add(n % RING));
                 let sealed = self.sealed(&json!({"n": n, "change": change}));
-                sealed.is_some_and(|sealed| store.update(slot, |_| Some(sealed.clone())))
+                sealed.is_some_and(|sealed| store.update(slot, &mut |_| Some(sealed.clone())))
             });
         let added = if written { u64::try_from(news.len()).unwrap_or(0) } else { 0 };
         self.write_head(store, |now_head| Head {
@@ -206,7 +206,7 @@ impl Feed {
         });
     }
 
-    fn read_ring(&mut self, store: &Store, head: Option<&Head>) -> News {
+    fn read_ring(&mut self, store: &dyn SharedData, head: Option<&Head>) -> News {
         let mut news = News::default();
         let Some(head) = head else { return news };
         let Some((seen, resets)) = self.seen.replace((head.count, head.resets)) else {
@@ -233,7 +233,7 @@ impl Feed {
         news
     }
 
-    fn head(&self, store: &Store) -> Option<Head> {
+    fn head(&self, store: &dyn SharedData) -> Option<Head> {
         let (bytes, _) = store.get(Region::Control.slot(self.base))?;
         let value = self.open(&bytes)?;
         let number = |name: &str| value.get(name).and_then(Value::as_u64);
@@ -247,7 +247,7 @@ impl Feed {
         })
     }
 
-    fn write_head(&self, store: &Store, change: impl Fn(Head) -> Head) {
+    fn write_head(&self, store: &dyn SharedData, change: impl Fn(Head) -> Head) {
         let empty = Head {
             epoch: String::new(),
             since: 0,
@@ -256,7 +256,7 @@ impl Feed {
             polled_at: 0,
             supported: true,
         };
-        store.update(Region::Control.slot(self.base), |_| {
+        store.update(Region::Control.slot(self.base), &mut |_| {
             let head = change(self.head(store).unwrap_or_else(|| empty.clone()));
             self.sealed(&json!({
                 "epoch": head.epoch, "since": head.since, "count": head.count,

@@ -11,7 +11,7 @@ const MIB: usize = 1 << 20;
 
 /// What a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
+pub enum Room {
     /// The answer about a key that nothing is known of: anybody can make up such a key.
     Stranger,
     /// The answer about a key that was known once.
@@ -40,11 +40,11 @@ struct Taken {
 
 /// The rooms of a VM. A copy is the same rooms.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Rooms(Rc<[Taken; 4]>);
+pub struct Rooms(Rc<[Taken; 4]>);
 
 impl Rooms {
     /// A seat for a request that keeps `bytes` while it waits. `None` when the room is full.
-    pub(crate) fn seat(&self, room: Room, bytes: usize) -> Option<Seat> {
+    pub fn seat(&self, room: Room, bytes: usize) -> Option<Seat> {
         let taken = self.taken(room)?;
         let (seats, all) =
             (taken.seats.get().checked_add(1)?, taken.bytes.get().checked_add(bytes)?);
@@ -59,7 +59,7 @@ impl Rooms {
 
     /// How many wait in `room`, and what they keep.
     #[cfg(test)]
-    pub(crate) fn waiting(&self, room: Room) -> (usize, usize) {
+    pub fn waiting(&self, room: Room) -> (usize, usize) {
         self.taken(room).map_or((0, 0), |taken| (taken.seats.get(), taken.bytes.get()))
     }
 
@@ -70,14 +70,15 @@ impl Rooms {
 
 /// A place in a room, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub struct Seat {
     rooms: Rooms,
     room: Room,
     bytes: usize,
 }
 
 impl Seat {
-    pub(crate) fn room(&self) -> Room {
+    /// Returns the room in which the seat is.
+    pub fn room(&self) -> Room {
         self.room
     }
 }

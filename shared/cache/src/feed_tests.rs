@@ -1,4 +1,5 @@
 use super::*;
+use crate::shared_data::LocalData;
 use admin_api::{Entity, Operation};
 
 const INTERVAL: u64 = 5000;
@@ -23,7 +24,7 @@ fn page(epoch: &str, changes: Vec<Change>, next: u64) -> Answer {
 }
 
 /// A feed that has had its first answer.
-fn started(store: &Store, now: u64) -> Feed {
+fn started(store: &LocalData, now: u64) -> Feed {
     let mut feed = feed(1);
     assert!(feed.tick(store, now, false).poll.is_some());
     let news = feed.answered(store, Some(&page("e", vec![], 10)), now);
@@ -41,7 +42,7 @@ fn query(call: &Call) -> String {
 
 #[test]
 fn changes_arrive_once_and_in_order() {
-    let store = Store::own();
+    let store = LocalData::default();
     let mut feed = started(&store, 0);
     assert_eq!(feed.tick(&store, 100, false), News::default());
     let poll = feed.tick(&store, INTERVAL / 2, false).poll.unwrap();
@@ -54,7 +55,7 @@ fn changes_arrive_once_and_in_order() {
 
 #[test]
 fn every_vm_reads_what_one_has_found() {
-    let store = Store::own();
+    let store = LocalData::default();
     let mut one = started(&store, 0);
     let mut two = feed(2);
     two.tick(&store, 1, true);
@@ -65,7 +66,7 @@ fn every_vm_reads_what_one_has_found() {
 
 #[test]
 fn a_reader_that_fell_behind_the_ring_drops_everything() {
-    let store = Store::own();
+    let store = LocalData::default();
     let mut one = started(&store, 0);
     let mut two = feed(2);
     two.tick(&store, 1, true);
@@ -91,7 +92,7 @@ fn another_epoch_or_a_reset_drops_everything() {
         Answer::new(200, br#"{"data":[],"next":3,"epoch":"e","reset":true}"#.to_vec()),
         page("e", (11..400).map(change).collect(), 399),
     ] {
-        let store = Store::own();
+        let store = LocalData::default();
         let mut feed = started(&store, 0);
         feed.tick(&store, INTERVAL, false);
         let news = feed.answered(&store, Some(&answer), INTERVAL);
@@ -102,13 +103,13 @@ fn another_epoch_or_a_reset_drops_everything() {
 
 #[test]
 fn an_overwritten_ring_drops_everything() {
-    let store = Store::own();
+    let store = LocalData::default();
     let mut one = started(&store, 0);
     let mut two = feed(2);
     two.tick(&store, 1, true);
     one.tick(&store, INTERVAL, false);
     one.answered(&store, Some(&page("e", vec![change(11)], 11)), INTERVAL);
-    let Store::Own(slots) = &store else { panic!() };
+    let slots = &store.0;
     for (slot, (value, _)) in slots.borrow_mut().iter_mut() {
         if slot >> 28 == 1 {
             value[3] ^= 1;
@@ -119,7 +120,7 @@ fn an_overwritten_ring_drops_everything() {
 
 #[test]
 fn nobody_asks_while_idle_or_while_an_answer_is_due() {
-    let store = Store::own();
+    let store = LocalData::default();
     let mut feed = feed(1);
     assert_eq!(feed.tick(&store, 0, true).poll, None);
     assert!(feed.tick(&store, 0, false).poll.is_some());
@@ -129,7 +130,7 @@ fn nobody_asks_while_idle_or_while_an_answer_is_due() {
 
 #[test]
 fn failures_are_asked_again_ever_more_slowly_but_at_least_once_a_minute() {
-    let store = Store::own();
+    let store = LocalData::default();
     let mut feed = started(&store, 0);
     let mut now = 0;
     for _ in 0..10 {
@@ -144,7 +145,7 @@ fn failures_are_asked_again_ever_more_slowly_but_at_least_once_a_minute() {
 
 #[test]
 fn a_kong_admin_api_has_no_list_of_changes() {
-    let store = Store::own();
+    let store = LocalData::default();
     let mut feed = feed(1);
     assert_eq!(feed.supported(&store), None);
     feed.tick(&store, 0, false);
@@ -157,7 +158,7 @@ fn a_kong_admin_api_has_no_list_of_changes() {
 
 #[test]
 fn an_answer_that_is_none_changes_nothing() {
-    let store = Store::own();
+    let store = LocalData::default();
     let mut feed = started(&store, 0);
     for (status, body) in
         [(404, "<html>"), (200, "{"), (200, "{}"), (500, r#"{"message":"Not found"}"#), (401, "{}")]
@@ -176,7 +177,7 @@ fn an_answer_that_is_none_changes_nothing() {
 
 #[test]
 fn another_target_or_token_reads_nothing_of_it() {
-    let store = Store::own();
+    let store = LocalData::default();
     started(&store, 0);
     let other = Feed::new(b"0123456789abcdeX", 1, INTERVAL, 1000);
     assert_eq!(other.supported(&store), None);
@@ -184,7 +185,7 @@ fn another_target_or_token_reads_nothing_of_it() {
 
 #[test]
 fn a_vm_that_began_before_there_was_a_list_drops_what_it_learnt_meanwhile() {
-    let store = Store::own();
+    let store = LocalData::default();
     let mut two = feed(2);
     two.begin(&store);
     assert_eq!(two.tick(&store, 0, true), News::default());
@@ -196,7 +197,7 @@ fn a_vm_that_began_before_there_was_a_list_drops_what_it_learnt_meanwhile() {
 
 #[test]
 fn a_vm_that_begins_with_a_list_reads_on_from_there() {
-    let store = Store::own();
+    let store = LocalData::default();
     let mut one = started(&store, 0);
     let mut two = feed(2);
     two.begin(&store);

@@ -12,10 +12,10 @@
 //!
 //! Pure: the clock and the store are arguments, calls come out as values.
 
-use crate::room::{Room, Rooms, Seat};
 use crate::seal::Cipher;
+use crate::shared_data::{LocalData, SharedData};
 use crate::slots::{Content, Entry, Region, Slots};
-use crate::store::Store;
+use crate::waiting::{Room, Rooms, Seat};
 use admin_api::Change;
 use exchange::{Answer, Call, Finding, Key, Target, Unavailable};
 use settings::Cache;
@@ -33,7 +33,7 @@ const RETRY: u64 = 5000;
 
 /// How findings are kept that must not be read by others (see [`Source::is_secret`]).
 #[derive(Debug)]
-pub(crate) enum Secrecy {
+pub enum Secrecy {
     /// As they are: nobody else reads the store.
     Alone,
     /// Encrypted: others read the store.
@@ -44,7 +44,7 @@ pub(crate) enum Secrecy {
 
 impl Secrecy {
     /// For `store`; `token` is something that only those have who may know what is found.
-    pub(crate) fn of(store: &Store, token: &[u8], fingerprint: &[u8]) -> Self {
+    pub fn of(store: &dyn SharedData, token: &[u8], fingerprint: &[u8]) -> Self {
         match Cipher::new(token, fingerprint) {
             _ if !store.is_shared() => Self::Alone,
             Some(cipher) => Self::Encrypted(Box::new(cipher)),
@@ -182,7 +182,7 @@ pub trait Snapshot {
 
 /// What becomes of a lookup.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Lookup {
+pub enum Lookup {
     /// It is known, or known to be out of reach.
     Ready(Result<Finding, Unavailable>),
     /// Make this call, and wait for it in this seat.
@@ -193,28 +193,28 @@ pub(crate) enum Lookup {
 
 /// What the host of the moment allows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub struct Moment {
     /// Milliseconds since 1970.
-    pub(crate) now: u64,
+    pub now: u64,
     /// What was read before this moment does not do.
-    pub(crate) newer: u64,
+    pub newer: u64,
     /// Whether a request may wait at all.
-    pub(crate) can_park: bool,
+    pub can_park: bool,
     /// Whether one answer can serve several waiting requests.
-    pub(crate) can_wake: bool,
+    pub can_wake: bool,
     /// What the request keeps in memory while it waits.
-    pub(crate) bytes: usize,
+    pub bytes: usize,
 }
 
 /// The lookups of one filter configuration in one VM.
-pub(crate) struct Lookups {
+pub struct Lookups {
     source: Box<dyn Source>,
     cache: Cache,
     slots: Slots,
     generation_slot: u32,
     secrecy: Secrecy,
     /// Keeps secret findings for [`Secrecy::Vm`].
-    own: Store,
+    own: LocalData,
     rooms: Rooms,
     flights: HashMap<Key, Flight>,
     pots: [Pot; 3],
@@ -248,7 +248,8 @@ struct Flight {
 }
 
 impl Lookups {
-    pub(crate) fn new(
+    /// Makes the lookups of `filter`, an ID of its own for each filter. `now` is in milliseconds since 1970.
+    pub fn new(
         source: Box<dyn Source>,
         cache: Cache,
         filter: u8,
@@ -265,7 +266,7 @@ impl Lookups {
             slots,
             generation_slot: Region::Control.slot(u64::from_le_bytes(head.unwrap_or_default())),
             secrecy,
-            own: Store::own(),
+            own: LocalData::default(),
             rooms,
             flights: HashMap::new(),
             pots: Default::default(),
@@ -283,7 +284,13 @@ impl Lookups {
     }
 
     /// Looks `key` up for the request `waiter`.
-    pub(crate) fn find(&mut self, store: &Store, key: &Key, waiter: u32, moment: Moment) -> Lookup {
+    pub fn find(
+        &mut self,
+        store: &dyn SharedData,
+        key: &Key,
+        waiter: u32,
+        moment: Moment,
+    ) -> Lookup {
         let now = moment.now;
         match self.judge(store, key, now, moment.newer) {
             Verdict::Serve(finding) => return Lookup::Ready(Ok(finding)),
@@ -335,7 +342,7 @@ impl Lookups {
     }
 
     /// Keys that are to be asked again now, each with its call.
-    pub(crate) fn due(&mut self, store: &Store, now: u64) -> Vec<(Key, Call)> {
+    pub fn due(&mut self, store: &dyn SharedData, now: u64) -> Vec<(Key, Call)> {
         for key in self.source.wanted() {
             let serves = matches!(self.judge(store, &key, now, 0), Verdict::Serve(_));
             let waits = self.retry_at.get(&key).is_some_and(|at| now < *at);
@@ -361,14 +368,14 @@ impl Lookups {
     }
 
     /// Who is to be asked for `key`, if not the admin service.
-    pub(crate) fn target(&self, key: &Key) -> Option<Rc<Target>> {
+    pub fn target(&self, key: &Key) -> Option<Rc<Target>> {
         self.source.target(key)
     }
 
     /// Takes the result of a call for `key` in, and gives what it means for each waiting request.
-    pub(crate) fn landed(
+    pub fn landed(
         &mut self,
-        store: &Store,
+        store: &dyn SharedData,
         key: &Key,
         answer: Option<&Answer>,
         now: u64,
@@ -384,9 +391,9 @@ impl Lookups {
     }
 
     /// The same for a request that made its own call.
-    pub(crate) fn landed_for(
+    pub fn landed_for(
         &mut self,
-        store: &Store,
+        store: &dyn SharedData,
         key: &Key,
         answer: Option<&Answer>,
         now: u64,
@@ -396,25 +403,25 @@ impl Lookups {
     }
 
     /// A request that waits no more.
-    pub(crate) fn leave(&mut self, key: &Key, waiter: u32) {
+    pub fn leave(&mut self, key: &Key, waiter: u32) {
         if let Some(flight) = self.flights.get_mut(key) {
             flight.waiters.retain(|id| *id != waiter);
         }
     }
 
     /// A request that made its own call went away, and the call with it.
-    pub(crate) fn abandon(&mut self, key: &Key) {
+    pub fn abandon(&mut self, key: &Key) {
         self.land(key);
     }
 
     /// Calls that the host has forgotten: nobody may wait forever.
-    pub(crate) fn overdue(&mut self, now: u64, limit: u64) -> Vec<Key> {
+    pub fn overdue(&mut self, now: u64, limit: u64) -> Vec<Key> {
         let late = |flight: &Flight| now.saturating_sub(flight.since) > limit;
         self.flights.iter().filter(|(_, flight)| late(flight)).map(|(key, _)| key.clone()).collect()
     }
 
     /// Makes what a change touched outdated.
-    pub(crate) fn apply(&mut self, store: &Store, change: &Change) {
+    pub fn apply(&mut self, store: &dyn SharedData, change: &Change) {
         let generation = self.generation(store);
         for key in self.source.touched(change) {
             if let Some(generation) = generation {
@@ -439,9 +446,9 @@ impl Lookups {
     }
 
     /// Forgets everything. `generation` is a random number.
-    pub(crate) fn drop_all(&mut self, store: &Store, generation: u64) {
+    pub fn drop_all(&mut self, store: &dyn SharedData, generation: u64) {
         let value = generation.to_le_bytes();
-        store.update(self.generation_slot, |_| Some(value.to_vec()));
+        store.update(self.generation_slot, &mut |_| Some(value.to_vec()));
         for flight in self.flights.values_mut() {
             flight.dropped = true;
         }
@@ -451,17 +458,17 @@ impl Lookups {
     }
 
     /// Entries from before `now` may have missed a change: they serve only if they cannot be asked for.
-    pub(crate) fn distrust(&mut self, now: u64) {
+    pub fn distrust(&mut self, now: u64) {
         self.distrusted_before = now;
     }
 
     /// Somebody has been watching the changes all the time: entries from before the start hold.
-    pub(crate) fn trust(&mut self) {
+    pub fn trust(&mut self) {
         self.distrusted_before = 0;
     }
 
     /// Creates the generation if there is none; without one everything is a miss.
-    pub(crate) fn ensure_generation(&self, store: &Store, random: impl FnOnce() -> u64) {
+    pub fn ensure_generation(&self, store: &dyn SharedData, random: impl FnOnce() -> u64) {
         if self.generation(store).is_none() {
             store.put(
                 self.generation_slot,
@@ -474,11 +481,7 @@ impl Lookups {
     // === Everything at once ===
 
     /// A walk through all pages, if one is due.
-    pub(crate) fn snapshot_due(
-        &mut self,
-        now: u64,
-        changes: Option<bool>,
-    ) -> Option<Box<dyn Snapshot>> {
+    pub fn snapshot_due(&mut self, now: u64, changes: Option<bool>) -> Option<Box<dyn Snapshot>> {
         let changes = changes?;
         let only = !changes && !self.source.asks_any_server();
         if !only && self.cache.mode == settings::Mode::Lazy {
@@ -498,12 +501,7 @@ impl Lookups {
     }
 
     /// Takes everything in. What exceeds `max_entries` is left out, and `false` says so.
-    pub(crate) fn complete(
-        &mut self,
-        all: Vec<(Key, Finding)>,
-        started: u64,
-        changes: bool,
-    ) -> bool {
+    pub fn complete(&mut self, all: Vec<(Key, Finding)>, started: u64, changes: bool) -> bool {
         self.walk_not_before = 0;
         let overtaken = std::mem::take(&mut self.overtaken);
         if self.walk_is_void {
@@ -535,7 +533,7 @@ impl Lookups {
         self.complete_is_all && self.source.target(key).is_none()
     }
 
-    fn judge(&self, store: &Store, key: &Key, now: u64, newer: u64) -> Verdict {
+    fn judge(&self, store: &dyn SharedData, key: &Key, now: u64, newer: u64) -> Verdict {
         let mut newest = None;
         if let Some(complete) = &self.complete {
             match complete.get(key) {
@@ -576,7 +574,7 @@ impl Lookups {
     }
 
     /// What serves when nothing better can be had: anything that is there, up to the end of `stale_ttl`.
-    fn fallback(&self, store: &Store, key: &Key, now: u64) -> Option<Finding> {
+    fn fallback(&self, store: &dyn SharedData, key: &Key, now: u64) -> Option<Finding> {
         let kept =
             self.complete.as_ref().and_then(|all| Some((all.get(key)?.clone(), self.complete_at)));
         let entry = self.entry(store, key);
@@ -595,7 +593,7 @@ impl Lookups {
         self.ttl(key).saturating_add(millis(self.cache.stale_ttl))
     }
 
-    fn entry(&self, store: &Store, key: &Key) -> Option<(Finding, u64)> {
+    fn entry(&self, store: &dyn SharedData, key: &Key) -> Option<(Finding, u64)> {
         let entry = self.slots.get(self.place(store, key), self.generation(store)?, key)?;
         let finding = match entry.content {
             Content::Found(Finding::Value(value)) => Finding::Value(match self.cipher(key) {
@@ -617,7 +615,7 @@ impl Lookups {
     }
 
     /// Where findings under `key` may lie.
-    fn place<'a>(&'a self, store: &'a Store, key: &Key) -> &'a Store {
+    fn place<'a>(&'a self, store: &'a dyn SharedData, key: &Key) -> &'a dyn SharedData {
         match self.secrecy {
             Secrecy::Vm if self.source.is_secret(key) => &self.own,
             _ => store,
@@ -625,7 +623,7 @@ impl Lookups {
     }
 
     /// Whose budget a lookup of `key` takes from.
-    fn share(&self, store: &Store, key: &Key) -> Share {
+    fn share(&self, store: &dyn SharedData, key: &Key) -> Share {
         let complete = || self.complete.as_ref().is_some_and(|all| all.contains_key(key));
         let known = || self.slots.knows(self.place(store, key), key);
         if self.source.target(key).is_some() {
@@ -641,7 +639,7 @@ impl Lookups {
         self.pots.get_mut(share as usize)
     }
 
-    fn generation(&self, store: &Store) -> Option<u64> {
+    fn generation(&self, store: &dyn SharedData) -> Option<u64> {
         let (value, _) = store.get(self.generation_slot)?;
         value.try_into().ok().map(u64::from_le_bytes)
     }
@@ -690,7 +688,7 @@ impl Lookups {
 
     fn settle(
         &mut self,
-        store: &Store,
+        store: &dyn SharedData,
         key: &Key,
         answer: Option<&Answer>,
         now: u64,
@@ -708,7 +706,14 @@ impl Lookups {
         (found, flight.waiters)
     }
 
-    fn store(&mut self, store: &Store, key: &Key, finding: &Finding, seq: Option<u64>, now: u64) {
+    fn store(
+        &mut self,
+        store: &dyn SharedData,
+        key: &Key,
+        finding: &Finding,
+        seq: Option<u64>,
+        now: u64,
+    ) {
         if let Some(complete) = &mut self.complete {
             // The entry is newer than the snapshot's.
             complete.remove(key);

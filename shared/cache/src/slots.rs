@@ -6,7 +6,7 @@
 //! not carry this seal is not there.
 
 use crate::seal::{Seal, TAG};
-use crate::store::Store;
+use crate::shared_data::SharedData;
 use exchange::{Finding, Key};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -27,17 +27,22 @@ const WAYS: u64 = 2;
 
 /// The regions of the slot numbers: the top four bits.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Region {
+pub enum Region {
+    /// Heads of the feed, leases and generations.
     Control = 0,
+    /// Changes of the feed.
     Ring = 1,
+    /// Values of entries.
     Values = 2,
+    /// Entries that say that there is no value.
     Absences = 3,
+    /// Counts of filters.
     Counters = 4,
 }
 
 impl Region {
     /// The slot at `index` (28 bits).
-    pub(crate) fn slot(self, index: u64) -> u32 {
+    pub fn slot(self, index: u64) -> u32 {
         let index = u32::try_from(index & 0x0fff_ffff).unwrap_or(0);
         (self as u32) << 28 | index
     }
@@ -79,7 +84,7 @@ impl Slots {
     }
 
     /// What lies under `key` in generation `generation`.
-    pub(crate) fn get(&self, store: &Store, generation: u64, key: &Key) -> Option<Entry> {
+    pub(crate) fn get(&self, store: &dyn SharedData, generation: u64, key: &Key) -> Option<Entry> {
         let key = &*fitting(key);
         self.places(Region::Values, key)
             .chain(self.places(Region::Absences, key).take(1))
@@ -95,7 +100,13 @@ impl Slots {
             })
     }
 
-    fn gather(&self, store: &Store, generation: u64, key: &Key, len: usize) -> Option<Vec<u8>> {
+    fn gather(
+        &self,
+        store: &dyn SharedData,
+        generation: u64,
+        key: &Key,
+        len: usize,
+    ) -> Option<Vec<u8>> {
         let mut value = Vec::with_capacity(len.min(MAX_VALUE));
         let mut n = 0_u32;
         while value.len() < len {
@@ -110,7 +121,7 @@ impl Slots {
 
     /// Puts `entry` under `key`, in the place of the same key's, of one that does not count, or of the older
     /// one. "There is none" has a region of its own: guesses cannot push out what is.
-    pub(crate) fn put(&self, store: &Store, generation: u64, key: &Key, entry: &Entry) {
+    pub(crate) fn put(&self, store: &dyn SharedData, generation: u64, key: &Key, entry: &Entry) {
         let key = &*fitting(key);
         if let Content::Found(Finding::Value(value)) = &entry.content {
             if value.len() > MAX_VALUE {
@@ -130,11 +141,11 @@ impl Slots {
         let Some(sealed) = self.sealed(generation, key, entry) else { return };
         if absent {
             for slot in self.places(Region::Absences, key).take(1) {
-                store.update(slot, |_| Some(sealed.clone()));
+                store.update(slot, &mut |_| Some(sealed.clone()));
             }
             // What was known under this key is not any more: see `knows`.
             for slot in self.places(Region::Values, key) {
-                store.update(slot, |seen| self.lies(seen?, key).map(|_| sealed.clone()));
+                store.update(slot, &mut |seen| self.lies(seen?, key).map(|_| sealed.clone()));
             }
             return;
         }
@@ -149,13 +160,13 @@ impl Slots {
             }
         }
         if let Some((_, slot)) = target {
-            store.update(slot, |_| Some(sealed.clone()));
+            store.update(slot, &mut |_| Some(sealed.clone()));
         }
     }
 
     /// Whether there was something under `key` when it was last asked for, however long ago, and whether or
     /// not it still holds. Guesses cannot bring that about: what they leave lies in a region of its own.
-    pub(crate) fn knows(&self, store: &Store, key: &Key) -> bool {
+    pub(crate) fn knows(&self, store: &dyn SharedData, key: &Key) -> bool {
         let key = &*fitting(key);
         let was = |slot| self.lies(&store.get(slot)?.0, key);
         self.places(Region::Values, key)
@@ -164,14 +175,14 @@ impl Slots {
     }
 
     /// Takes out what lies under `key` and was read before change `seq`.
-    pub(crate) fn remove(&self, store: &Store, generation: u64, key: &Key, seq: u64) {
+    pub(crate) fn remove(&self, store: &dyn SharedData, generation: u64, key: &Key, seq: u64) {
         let key = &*fitting(key);
         let gone = Entry { stored_at: 0, seq: None, content: Content::Gone };
         let Some(sealed) = self.sealed(generation, key, &gone) else { return };
         let places =
             self.places(Region::Values, key).chain(self.places(Region::Absences, key).take(1));
         for slot in places {
-            store.update(slot, |seen| {
+            store.update(slot, &mut |seen| {
                 let entry = self.open(seen?, generation, key)?;
                 let outdated =
                     entry.content != Content::Gone && entry.seq.is_none_or(|read| read < seq);

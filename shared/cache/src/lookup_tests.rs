@@ -2,6 +2,7 @@
 #![allow(clippy::arithmetic_side_effects)]
 
 use super::*;
+use crate::shared_data::Put;
 use admin_api::{Entity, Operation};
 use exchange::Call;
 use std::time::Duration;
@@ -36,7 +37,7 @@ impl Source for Words {
 
 struct Bench {
     lookups: Lookups,
-    store: Store,
+    store: LocalData,
     rooms: Rooms,
 }
 
@@ -52,7 +53,7 @@ fn bench_of(source: Box<dyn Source>, max_lookups: usize) -> Bench {
         max_lookups,
         ..Cache::default()
     };
-    let store = Store::own();
+    let store = LocalData::default();
     let rooms = Rooms::default();
     let print = b"0123456789abcdef";
     let lookups = Lookups::new(source, cache, 1, print, Secrecy::Alone, rooms.clone(), 0);
@@ -515,22 +516,39 @@ fn who_is_known_stays_known_when_everything_is_dropped_and_who_is_gone_does_not(
     assert_eq!(bench.lookups.share(&bench.store, &key("b")), Share::Stranger);
 }
 
+/// Shared data that loses everything.
+struct Shared;
+
+impl SharedData for Shared {
+    fn get(&self, _: u32) -> Option<(Vec<u8>, u32)> {
+        None
+    }
+
+    fn put(&self, _: u32, _: &[u8], _: Option<u32>) -> Put {
+        Put::Failed
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
 #[test]
 fn secrets_lie_encrypted_where_others_can_read_or_not_there_at_all() {
     let token = b"a gateway token of some length";
-    let shared = Store::Shared(None);
+    let shared = Shared;
     let with_token = Secrecy::of(&shared, token, b"print");
     assert!(matches!(with_token, Secrecy::Encrypted(_)));
     let without = Secrecy::of(&shared, b"", b"print");
     assert!(matches!(without, Secrecy::Vm));
-    let alone = Secrecy::of(&Store::own(), token, b"print");
+    let alone = Secrecy::of(&LocalData::default(), token, b"print");
     assert!(matches!(alone, Secrecy::Alone));
     for (secrecy, readable) in [(with_token, false), (without, false), (alone, true)] {
         let mut bench = bench();
         bench.lookups.secrecy = secrecy;
         bench.learn(value("a very secret secret", 1), 0);
         assert_eq!(bench.find("a", 2, ENVOY(1)), Lookup::Ready(found("a very secret secret")));
-        let Store::Own(slots) = &bench.store else { panic!() };
+        let slots = &bench.store.0;
         let secret = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"secret");
         let read = slots.borrow().values().any(|(bytes, _)| secret(bytes));
         assert_eq!(read, readable, "{:?}", bench.lookups.secrecy);

@@ -1,4 +1,5 @@
 use super::*;
+use crate::shared_data::LocalData;
 
 const GENERATION: u64 = 7;
 
@@ -20,7 +21,7 @@ fn nothing(stored_at: u64) -> Entry {
 
 #[test]
 fn what_was_put_is_there() {
-    let (slots, store) = (slots(), Store::own());
+    let (slots, store) = (slots(), LocalData::default());
     slots.put(&store, GENERATION, &key(1), &value("a", 10));
     assert_eq!(slots.get(&store, GENERATION, &key(1)), Some(value("a", 10)));
     assert_eq!(slots.get(&store, GENERATION, &Key { table: 2, ..key(1) }), None);
@@ -28,7 +29,7 @@ fn what_was_put_is_there() {
 
 #[test]
 fn the_last_answer_counts_whichever_it_is() {
-    let (slots, store) = (slots(), Store::own());
+    let (slots, store) = (slots(), LocalData::default());
     for (entry, at) in [(nothing(1), 1), (value("a", 2), 2), (nothing(3), 3), (value("b", 4), 4)] {
         slots.put(&store, GENERATION, &key(1), &entry);
         assert_eq!(slots.get(&store, GENERATION, &key(1)).unwrap().stored_at, at);
@@ -37,7 +38,7 @@ fn the_last_answer_counts_whichever_it_is() {
 
 #[test]
 fn another_fingerprint_feature_or_generation_sees_nothing() {
-    let store = Store::own();
+    let store = LocalData::default();
     slots().put(&store, GENERATION, &key(1), &value("a", 10));
     for (other, generation) in [
         (Slots::new(1, b"another settings", 64), GENERATION),
@@ -50,9 +51,9 @@ fn another_fingerprint_feature_or_generation_sees_nothing() {
 
 #[test]
 fn a_slot_that_somebody_else_wrote_is_not_there() {
-    let (slots, store) = (slots(), Store::own());
+    let (slots, store) = (slots(), LocalData::default());
     slots.put(&store, GENERATION, &key(1), &value("a", 10));
-    let Store::Own(all) = &store else { panic!() };
+    let all = &store.0;
     let places: Vec<u32> = all.borrow().keys().copied().collect();
     for at in [0, 2, 30, SLOT - 1] {
         for slot in &places {
@@ -71,19 +72,19 @@ fn a_slot_that_somebody_else_wrote_is_not_there() {
 
 #[test]
 fn a_slot_copied_under_another_key_is_not_there() {
-    let (slots, store) = (slots(), Store::own());
+    let (slots, store) = (slots(), LocalData::default());
     slots.put(&store, GENERATION, &key(1), &value("a", 10));
     let (bytes, _) =
         slots.places(Region::Values, &key(1)).find_map(|slot| store.get(slot)).unwrap();
     for slot in slots.places(Region::Values, &key(2)) {
-        store.update(slot, |_| Some(bytes.clone()));
+        store.update(slot, &mut |_| Some(bytes.clone()));
     }
     assert_eq!(slots.get(&store, GENERATION, &key(2)), None);
 }
 
 #[test]
 fn a_change_removes_what_was_read_before_it_and_nothing_else() {
-    let (slots, store) = (slots(), Store::own());
+    let (slots, store) = (slots(), LocalData::default());
     for entry in [value("a", 10), nothing(10)] {
         slots.put(&store, GENERATION, &key(1), &entry);
         slots.remove(&store, GENERATION, &key(1), 5);
@@ -98,7 +99,7 @@ fn a_change_removes_what_was_read_before_it_and_nothing_else() {
 
 #[test]
 fn the_table_is_bounded_and_guesses_push_out_no_value() {
-    let (slots, store) = (slots(), Store::own());
+    let (slots, store) = (slots(), LocalData::default());
     for n in 0..16 {
         slots.put(&store, GENERATION, &key(n), &value("a", 10));
     }
@@ -113,13 +114,13 @@ fn the_table_is_bounded_and_guesses_push_out_no_value() {
     for n in 1000..6000 {
         slots.put(&store, GENERATION, &key(n), &value("b", 20));
     }
-    let Store::Own(all) = &store else { panic!() };
+    let all = &store.0;
     assert!(all.borrow().len() <= 128, "64 values and 64 absences");
 }
 
 #[test]
 fn a_long_value_lies_in_pieces_and_is_whole_or_not_there() {
-    let (slots, store) = (Slots::new(1, b"0123456789abcdef", 256), Store::own());
+    let (slots, store) = (Slots::new(1, b"0123456789abcdef", 256), LocalData::default());
     let long = "0123456789".repeat(1000);
     slots.put(&store, GENERATION, &key(1), &value(&long, 10));
     assert_eq!(slots.get(&store, GENERATION, &key(1)), Some(value(&long, 10)));
@@ -131,7 +132,7 @@ fn a_long_value_lies_in_pieces_and_is_whole_or_not_there() {
 
 #[test]
 fn a_value_beyond_all_bounds_is_not_kept_and_leaves_nothing_old() {
-    let (slots, store) = (slots(), Store::own());
+    let (slots, store) = (slots(), LocalData::default());
     slots.put(&store, GENERATION, &key(1), &value("old", 10));
     slots.put(&store, GENERATION, &key(1), &value(&"x".repeat(MAX_VALUE + 1), 10));
     assert_eq!(slots.get(&store, GENERATION, &key(1)), None);
@@ -141,7 +142,7 @@ fn a_value_beyond_all_bounds_is_not_kept_and_leaves_nothing_old() {
 fn a_name_of_any_length_is_kept_apart_from_others_and_removed() {
     for len in [1, MAX_NAME - 10, MAX_NAME, MAX_NAME + 1, 500, 70_000] {
         for text in ["short".to_owned(), "x".repeat(PIECE), "y".repeat(5000)] {
-            let (slots, store) = (Slots::new(1, b"0123456789abcdef", 4096), Store::own());
+            let (slots, store) = (Slots::new(1, b"0123456789abcdef", 4096), LocalData::default());
             let (long, other) = (vec![b'k'; len], [vec![b'k'; len - 1], vec![b'l']].concat());
             let (long, other) = (Key::new(1, long), Key::new(1, other));
             slots.put(&store, GENERATION, &long, &value(&text, 10));
@@ -155,7 +156,7 @@ fn a_name_of_any_length_is_kept_apart_from_others_and_removed() {
 
 #[test]
 fn filters_that_share_a_store_do_not_push_out_one_anothers_entries() {
-    let (one, two, store) = (slots(), Slots::new(2, b"0123456789abcdef", 64), Store::own());
+    let (one, two, store) = (slots(), Slots::new(2, b"0123456789abcdef", 64), LocalData::default());
     one.put(&store, GENERATION, &key(1), &value("a", 10));
     for n in 0..1000 {
         two.put(&store, GENERATION, &key(n), &value("b", 20));
@@ -166,9 +167,9 @@ fn filters_that_share_a_store_do_not_push_out_one_anothers_entries() {
 proptest::proptest! {
     #[test]
     fn no_content_of_a_slot_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..1100)) {
-        let (slots, store) = (slots(), Store::own());
+        let (slots, store) = (slots(), LocalData::default());
         for slot in slots.places(Region::Values, &key(1)) {
-            store.update(slot, |_| Some(bytes.clone()));
+            store.update(slot, &mut |_| Some(bytes.clone()));
         }
         assert_eq!(slots.get(&store, GENERATION, &key(1)), None);
     }

@@ -67,7 +67,7 @@ const MIN_SECRET: usize = 16;
 ///
 /// The nonce is an HMAC of the text and its place: the same nonce comes again for the same text only, so
 /// nothing depends on the host's randomness, which is weak on Kong.
-pub(crate) struct Cipher {
+pub struct Cipher {
     aead: Aes256Gcm,
     nonces: Hmac<Sha256>,
 }
