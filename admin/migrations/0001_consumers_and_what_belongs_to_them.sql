@@ -1,6 +1,7 @@
--- One text for SQLite and PostgreSQL: UUIDs and names are TEXT, times are milliseconds since 1970.
+-- SQLite and PostgreSQL run this text. UUIDs and names are TEXT; times are milliseconds since 1970.
 
--- A single row. Whoever writes anything holds it until the commit, so `seq` grows in commit order.
+-- The table has a single row. Every writer locks it until the commit, so `seq` grows in the order of
+-- commits.
 CREATE TABLE ledger (
     one BIGINT PRIMARY KEY CHECK (one = 1),
     seq BIGINT NOT NULL,
@@ -9,7 +10,7 @@ CREATE TABLE ledger (
 );
 INSERT INTO ledger (one, seq, epoch, engine) VALUES (1, 0, '', '');
 
--- `mark` is random per transaction: the same seq with another mark is another history.
+-- Each transaction has a random `mark`. A number with two marks is from two histories.
 CREATE TABLE changes (
     seq BIGINT PRIMARY KEY,
     mark TEXT NOT NULL,
@@ -30,8 +31,8 @@ CREATE TABLE consumers (
 );
 CREATE INDEX consumers_in_order ON consumers (created_at, id);
 
--- What belongs to a consumer has the same columns everywhere, so that one set of statements serves
--- all of it; only the column with the name of the thing differs.
+-- The tables of groups, App IDs and API keys differ only in the column that holds the name, so that
+-- one set of statements serves all of them.
 CREATE TABLE acls (
     id TEXT PRIMARY KEY,
     consumer_id TEXT NOT NULL REFERENCES consumers (id),

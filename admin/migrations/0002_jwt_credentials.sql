@@ -1,5 +1,5 @@
--- `jwt_key` is what the key claim of a token holds. `secret` is sealed where an encryption key is given;
--- its first characters say whether it is.
+-- `jwt_key` is the value of the key claim in a token. `secret` has a prefix that says whether it is
+-- sealed, which it is if the service has an encryption key.
 CREATE TABLE jwt_secrets (
     id TEXT PRIMARY KEY,
     consumer_id TEXT NOT NULL REFERENCES consumers (id),

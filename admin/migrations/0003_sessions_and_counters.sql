@@ -1,4 +1,4 @@
--- What gateways keep here. Ids of sessions are digests; `data` is sealed by the gateway, in base64.
+-- Sessions of the gateways. Ids are digests; `data` is base64 of bytes that a gateway has sealed.
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY,
     data TEXT NOT NULL,
@@ -12,7 +12,7 @@ CREATE TABLE revocations (
 );
 CREATE INDEX revocations_by_expiry ON revocations (expires_at);
 
--- The id of a counter is the length and the beginning of its window, and its key.
+-- The id of a counter consists of the length of its window, the beginning of the window, and the key.
 CREATE TABLE counters (
     id TEXT PRIMARY KEY,
     total BIGINT NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE counters (
 );
 CREATE INDEX counters_by_expiry ON counters (expires_at);
 
--- Batches that were counted, so that one that is sent again is not counted again.
+-- Answers to counted batches, so that a batch that is sent again is not counted again.
 CREATE TABLE counter_batches (
     id TEXT PRIMARY KEY,
     answer TEXT NOT NULL,

@@ -1,4 +1,4 @@
--- Whom a session is for, where a gateway says so: what an operator looks for. It goes with the session.
+-- The subjects of sessions, by which operators find them. A row is deleted with its session.
 CREATE TABLE session_metadata (
     id TEXT PRIMARY KEY,
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,

@@ -1,4 +1,4 @@
-//! App IDs: the API of the requirement document, and of Kong's acl plugin where that is silent.
+//! App IDs: the API of the requirement document and, where that is silent, of Kong's acl plugin.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ fn the_curl_lines_of_the_document_work_as_printed(program: &Program) {
     assert_eq!(made["appid"], "Portal");
     assert_eq!(made["consumer_id"], json!(id));
     assert_eq!(made.as_object().unwrap().len(), 4, "{made}");
-    // Milliseconds: thirteen digits until 2286.
+    // A time in milliseconds has 13 digits until the year 2286.
     assert_eq!(made["created_at"].to_string().len(), 13);
 
     program.app_id(&id, "NTP");
@@ -56,7 +56,7 @@ fn the_same_pair_twice_is_409_and_the_same_app_id_of_two_consumers_is_not(progra
     program.consumer("bar");
     program.app_id("foo", "Portal");
     program.app_id("bar", "Portal");
-    // By whatever name the consumer is called.
+    // The conflict does not depend on the name of the consumer in the path.
     for consumer in ["foo", &owner] {
         let path = format!("/consumers/{consumer}/appids");
         let refused = program.form("POST", &path, "appid=Portal").expect(409);
@@ -153,7 +153,7 @@ fn put_on_an_item_creates_or_replaces(program: &Program) {
     assert_eq!(made["id"], NOBODY);
     let replaced = program.form("PUT", &path, "appid=Mobile").expect(200);
     assert_eq!((&replaced["id"], &replaced["appid"]), (&json!(NOBODY), &json!("Mobile")));
-    // The id belongs to foo, and another consumer cannot take it over.
+    // The id belongs to an App ID of foo, and another consumer cannot take it over.
     program.consumer("bar");
     program.form("PUT", &format!("/consumers/bar/appids/{NOBODY}"), "appid=x").expect(409);
     assert_eq!(program.get("/appids").expect(200)["total"], 2);
@@ -211,13 +211,13 @@ fn pages_are_stable_and_complete(program: &Program) {
                 *next,
                 json!(format!("{start}&offset={}", crate::client::segment(&text(&page["offset"]))))
             );
-            // What comes new meanwhile comes last.
+            // An App ID that is created meanwhile comes last.
             target = text(next);
         }
         assert_eq!(sizes, [3, 3, 1]);
         assert_eq!(names, (0..7).map(|number| format!("app.{number}")).collect::<Vec<_>>());
     }
-    // What the offset names may be gone by the time it is used.
+    // The item that the offset names may be deleted before the offset is used.
     let page = program.get("/appids?size=3").expect(200);
     program.delete("/consumers/foo/appids/app.2").expect(204);
     let rest = program.get(&text(&page["next"])).expect(200);

@@ -1,4 +1,4 @@
-//! Bad input: a clear 4xx that names the field, and nothing stored.
+//! Bad input: the answer is a clear 4xx that names the field, and nothing is stored.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::program::Program;
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Every collection and item that takes a body.
+/// The collections and items that accept a body.
 const TARGETS: [(&str, &str); 12] = [
     ("POST", "/consumers"),
     ("PUT", "/consumers/ana"),
@@ -25,7 +25,7 @@ const TARGETS: [(&str, &str); 12] = [
     ("POST", "/key-auths"),
 ];
 
-/// What must not change whatever is sent.
+/// The state that bad input must not change.
 fn state(program: &Program) -> Value {
     let lists = ["/consumers", "/appids", "/acls", "/key-auths"];
     json!(lists.map(|path| program.get(path).expect(200)))
@@ -142,13 +142,13 @@ fn a_body_over_one_mebibyte_is_413(program: &Program) {
     for (method, target) in TARGETS {
         program.form(method, target, &body).expect(413);
     }
-    // Without a length it is only noticed on the way.
+    // Without a Content-Length, the service counts the bytes as they arrive.
     let head = "POST /consumers HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
                 content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
     let sent = [head.to_owned(), chunk.repeat(17), "0\r\n\r\n".to_owned()].concat();
     exchange(program.address, sent.as_bytes()).unwrap().expect(413);
-    // Exactly as much as fits is read, and refused for what it says.
+    // A body of exactly the maximum size is read, and refused for its content.
     let body = format!("username={}", "x".repeat(1024 * 1024 - 9));
     let refused = program.form("POST", "/consumers", &body).expect(400);
     assert_eq!(refused["fields"]["username"], "length must be at most 255");

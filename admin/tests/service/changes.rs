@@ -1,4 +1,4 @@
-//! `/changes`: everything that a gateway may have to forget, in order.
+//! `/changes`: every change that makes a gateway forget something, in order.
 
 use serde_json::json;
 
@@ -67,7 +67,7 @@ fn a_renamed_consumer_is_a_change_of_all_its_names_and_keys(program: &Program) {
         changes,
         ["consumers update c9", "consumers update fi", "consumers update fiona", key.as_str()]
     );
-    // Tags are nothing that a gateway is told.
+    // Answers to gateways do not contain tags, so no key changes with them.
     let since = program.seq();
     program.form("PATCH", "/consumers/fi", "tags=a").expect(200);
     assert_eq!(program.changes(since), ["consumers update c9", "consumers update fi"]);

@@ -1,4 +1,4 @@
-//! A client that checks how each answer is framed.
+//! A client that checks the framing of each answer.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -31,14 +31,14 @@ impl Answer {
         })
     }
 
-    /// Checks the status and gives the JSON.
+    /// Checks the status and returns the JSON.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text());
         if self.body.is_empty() { Value::Null } else { self.json() }
     }
 
-    /// Reads an answer and checks what Kong's callouts depend on: a length and all of the body.
+    /// Parses an answer. It must have a length and a whole body, as Kong's callouts need.
     pub(crate) fn parse(bytes: &[u8], to_head: bool) -> Option<Self> {
         let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
@@ -63,17 +63,18 @@ impl Answer {
 const JSON: &str = "application/json; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// One request on its own connection. `None` when the connection ended without an answer.
+/// Sends one request on a connection of its own. Returns `None` if the connection ends without an
+/// answer.
 pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Option<Answer> {
     let mut stream = Patient::connect(address).ok()?;
-    // The service may answer before it has read everything.
+    // Writing may fail, because the service may answer before it has read everything.
     let _ = stream.write_all(request);
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes);
     Answer::parse(&bytes, request.starts_with(b"HEAD "))
 }
 
-/// The bytes of a request.
+/// Returns the bytes of a request.
 pub(crate) fn request(
     method: &str,
     target: &str,
@@ -93,7 +94,7 @@ pub(crate) fn request(
     [head.as_bytes(), b"\r\n", body].concat()
 }
 
-/// A path segment in which nothing but letters and digits stands for itself.
+/// Encodes everything but letters and digits for a path segment.
 pub(crate) fn segment(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -1,4 +1,4 @@
-//! Consumers: created, found by any of their names, changed, deleted with all that is theirs.
+//! Consumers: creating, finding by any name, changing, and deleting with all that they own.
 
 use serde_json::json;
 
@@ -44,7 +44,7 @@ fn a_consumer_is_found_by_id_then_username_then_custom_id(program: &Program) {
     program
         .json("POST", "/consumers", &json!({ "username": "x", "custom_id": "fiona" }))
         .expect(201);
-    // Somebody whose name is another's id never answers for it.
+    // A consumer whose username is the id of another one is not found by that id.
     program.json("POST", "/consumers", &json!({ "username": first })).expect(201);
     for name in [first.as_str(), &first.to_uppercase(), "fiona"] {
         assert_eq!(program.get(&format!("/consumers/{name}")).expect(200)["id"], json!(first));

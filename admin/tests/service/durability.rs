@@ -1,4 +1,4 @@
-//! What was acknowledged is never lost.
+//! No acknowledged write is lost.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use crate::program::{Program, text};
 
 pub(crate) const WRITERS: usize = 8;
 
-/// Runs a statement behind the service's back.
+/// Runs a statement on the database directly, without the service.
 pub(crate) fn execute(url: &str, statement: &str) {
     sqlx::any::install_default_drivers();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -21,9 +21,11 @@ pub(crate) fn execute(url: &str, statement: &str) {
     });
 }
 
-/// Writes from all sides until the service is gone; what was acknowledged.
+/// Sends writes from several threads, and kills the service meanwhile. Returns the names of the
+/// acknowledged writes.
 ///
-/// Each write, by writer and number: method, target, type and text of the body, and its name.
+/// `write` returns the method, the target, the type and the text of the body, and the name of a
+/// write, by the writer and the number.
 pub(crate) fn write_until_killed(
     program: &Program,
     write: impl Fn(usize, u32) -> (&'static str, String, &'static str, String, String) + Sync,
@@ -56,7 +58,7 @@ pub(crate) fn write_until_killed(
     acknowledged.into_inner().unwrap()
 }
 
-/// A new App ID of fiona's.
+/// The write that creates an App ID of fiona.
 fn app_id(
     round: usize,
     writer: usize,
@@ -78,7 +80,7 @@ fn a_kill_under_write_load_loses_nothing_that_was_acknowledged() {
         acknowledged
             .extend(write_until_killed(&program, |writer, number| app_id(round, writer, number)));
         let next = Program::start(&directory, &[]);
-        // Its directory must outlive all rounds.
+        // The first program owns the directory, which must outlive all rounds.
         fixtures.push(std::mem::replace(&mut program, next));
 
         let mut stored = vec![];
@@ -94,7 +96,7 @@ fn a_kill_under_write_load_loses_nothing_that_was_acknowledged() {
         let missing: Vec<_> = acknowledged.iter().filter(|name| !stored.contains(name)).collect();
         assert!(missing.is_empty(), "lost: {missing:?}");
 
-        // Each is in the history, once, and nothing else is; the numbers have no gap.
+        // The log has one change for each stored item and no others, and its numbers have no gap.
         let page = program.get("/changes?since=0&limit=10000").expect(200);
         let rows = page["data"].as_array().unwrap();
         assert!((1..).zip(rows).all(|(seq, row)| row["seq"] == serde_json::json!(seq)));
@@ -110,7 +112,7 @@ fn the_history_on_disk_agrees_with_the_entities_after_a_kill() {
     let program = Program::on_sqlite();
     program.consumer("fiona");
     write_until_killed(&program, |writer, number| app_id(0, writer, number));
-    // A commit is all or nothing: the number of the last change is the ledger's.
+    // A commit is atomic, so the newest change has the number in the table `ledger`.
     let again = program.beside(&[]);
     let page = again.get("/changes?since=0&limit=10000").expect(200);
     let last = page["data"].as_array().unwrap().last().unwrap()["seq"].clone();

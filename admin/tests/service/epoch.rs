@@ -1,4 +1,5 @@
-//! Epochs: an older database that is put back is noticed, however far it has counted since.
+//! Epochs: the service notices that an older database was restored, however far that has counted
+//! since.
 
 use serde_json::{Value, json};
 
@@ -6,7 +7,7 @@ use crate::durability::execute;
 use crate::postgres::Postgres;
 use crate::program::{Program, text};
 
-/// What a gateway hears that has read up to here.
+/// A gateway that has read the changes up to `since`.
 struct Reader {
     since: u64,
     epoch: String,
@@ -22,7 +23,7 @@ impl Reader {
         program.get(&format!("/changes?since={}", self.since)).expect(200)
     }
 
-    /// Whether it drops everything it knows.
+    /// `true` if the gateway must forget everything.
     fn is_told_to_forget(&self, program: &Program) -> bool {
         let page = self.asks(program);
         let with_epoch = format!("/changes?since={}&epoch={}", self.since, self.epoch);
@@ -78,7 +79,7 @@ fn a_sqlite_file_restored_under_the_running_service_is_noticed() {
         write(&program, "before", 3);
         write(&program, "lost", 5);
         let reader = Reader::of(&program);
-        // What `.restore` does: the older pages, in a transaction.
+        // Like `.restore`, this puts the older content into place in one transaction.
         execute(
             program.url(),
             "BEGIN IMMEDIATE; DELETE FROM changes WHERE seq > 3; UPDATE ledger SET seq = 3; \

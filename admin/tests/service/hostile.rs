@@ -1,4 +1,4 @@
-//! Hostile paths: each segment is one name, decoded once, never a way to somewhere else.
+//! Hostile paths: each segment is one name, is decoded once, and never leads to another path.
 
 use crate::client::{exchange, request, segment};
 use crate::on_both_databases;
@@ -61,7 +61,7 @@ fn a_name_in_a_path_is_looked_up_and_not_found(program: &Program) {
                 let empty = place.contains('?') && answer.status == 200;
                 let refused = [400, 404, 405].contains(&answer.status);
                 assert!(empty || refused, "{method} {target}: {} {}", answer.status, answer.text());
-                // In a lookup, a name that nobody has is our own 404.
+                // A look-up of a name that no consumer has is answered with the service's own 404.
                 if place.starts_with("/consumers/@") && method == "GET" {
                     assert_eq!(answer.expect(404)["seq"], seq, "{target}");
                 }
@@ -101,8 +101,8 @@ fn what_cannot_be_decoded_is_400(program: &Program) {
     }
 }
 
-/// Bytes that look like requests but were not meant well. A small generator of our own, so that a
-/// failure happens again.
+/// Sends random variations of requests. The generator has a fixed seed, so that a failure can be
+/// repeated.
 fn arbitrary_bytes_never_make_it_fail(program: &Program) {
     program.consumer("fiona");
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -152,7 +152,7 @@ fn arbitrary_bytes_never_make_it_fail(program: &Program) {
         sent.extend(target);
         let rest = request("X", "", &[("content-type", kind)], &body);
         sent.extend(&rest[2..]);
-        // What is no HTTP at all is refused by the HTTP library, or not answered.
+        // Bytes that are not HTTP get an error of the HTTP library or no answer.
         if let Some(answer) = exchange(program.address, &sent) {
             assert!(answer.status < 500, "{}: {}", sent.escape_ascii(), answer.text());
         }

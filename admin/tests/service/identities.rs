@@ -1,4 +1,4 @@
-//! `/identities`: who a key or a name belongs to, and what that was read at.
+//! `/identities`: the consumer of a key or a name, and the newest change at that moment.
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use crate::program::{Program, digest, text};
 fn a_key_tells_consumer_groups_and_credential(program: &Program) {
     let id = program.consumer("fiona");
     program.form("PATCH", "/consumers/fiona", "custom_id=c9").expect(200);
-    // Sorted by code point, whatever the database's language.
+    // Groups are sorted by code point, whatever the locale of the database.
     for group in ["b", "a", "B", "ä"] {
         program.group("fiona", group);
     }
@@ -59,7 +59,7 @@ fn a_consumer_is_told_by_each_of_its_names(program: &Program) {
 fn a_name_of_one_kind_is_never_taken_for_one_of_another(program: &Program) {
     let ana = program.consumer("ana");
     let bob = program.consumer("bob");
-    // Each is called what another one is called otherwise.
+    // Each custom id is a name of the other consumer.
     program.form("PATCH", "/consumers/ana", "custom_id=bob").expect(200);
     program.form("PATCH", &format!("/consumers/{bob}"), &format!("custom_id={ana}")).expect(200);
     let upper = ana.to_uppercase();

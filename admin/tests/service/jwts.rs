@@ -1,4 +1,4 @@
-//! JWT credentials: `/consumers/{c}/jwt`, `/jwts` and what a gateway is told of them.
+//! JWT credentials: `/consumers/{c}/jwt`, `/jwts`, and the answers about them to gateways.
 
 use serde_json::json;
 
@@ -140,10 +140,10 @@ on_both_databases!(
     what_a_consumer_is_told_of_changes_its_credentials,
 );
 
-/// A file with an encryption key of this octet.
-fn key_file(directory: &tempfile::TempDir, octet: &str) -> String {
-    let file = directory.path().join(octet);
-    std::fs::write(&file, octet.repeat(32)).unwrap();
+/// Writes an encryption key of one repeated byte, in hex, and returns the path of the file.
+fn key_file(directory: &tempfile::TempDir, byte: &str) -> String {
+    let file = directory.path().join(byte);
+    std::fs::write(&file, byte.repeat(32)).unwrap();
     file.display().to_string()
 }
 
@@ -157,7 +157,7 @@ fn a_secret_lies_encrypted_in_the_database_and_opens_with_its_key_only() {
         let bytes = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
         String::from_utf8_lossy(&bytes.collect::<Vec<_>>().concat()).into_owned()
     };
-    // Before there was a key.
+    // This secret is stored while the service has no encryption key.
     let program = Program::start(&url, &[]);
     program.consumer("ado");
     program.form("POST", "/consumers/ado/jwt", "key=old&secret=secret-of-old").expect(201);

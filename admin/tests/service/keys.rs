@@ -1,4 +1,4 @@
-//! API keys: `/consumers/{c}/key-auth` and `/key-auths` in Kong's shape, told once.
+//! API keys: `/consumers/{c}/key-auth` and `/key-auths`, in Kong's shape. A key is shown once.
 
 use patience::eventually;
 use serde_json::json;
@@ -23,7 +23,7 @@ fn a_key_is_told_once(program: &Program) {
     for path in ["/key-auths", "/consumers/fiona/key-auth"] {
         assert_eq!(program.get(path).expect(200), json!({ "data": [later], "next": null }));
     }
-    // Whoever has the key can still ask for it.
+    // A client that knows the key can still look it up.
     assert_eq!(program.get("/consumers/fiona/key-auth/open_sesame").expect(200), later);
     assert_eq!(program.get("/key-auths/open_sesame").expect(200), later);
     assert_eq!(program.get(&format!("/key-auths/{key}/consumer")).expect(200)["id"], json!(id));
@@ -78,7 +78,7 @@ fn patch_and_put_replace_a_key(program: &Program) {
     assert_eq!((&changed["id"], &changed["key"]), (&made["id"], &json!("two")));
     let rows = ["one", "two"].map(|key| format!("keyauth_credentials update {}", digest(key)));
     assert_eq!(program.changes(since), rows);
-    // Nothing is told that was not said.
+    // An answer shows the key only if the request has set it.
     let tagged = program.json("PATCH", &path, &json!({ "tags": ["a"] })).expect(200);
     assert_eq!((tagged.get("key"), &tagged["tags"]), (None, &json!(["a"])));
     let put = program.form("PUT", &path, "key=three").expect(200);
@@ -123,7 +123,7 @@ fn a_key_with_a_time_to_live_ends(program: &Program) {
     program.get(&path).expect(404);
     program.get("/key-auths/brief").expect(404);
     assert_eq!(program.get("/key-auths").expect(200)["data"].as_array().unwrap().len(), 1);
-    // What has expired makes room, and gateways hear of both.
+    // A new key may replace an expired one, and the log has both changes.
     let since = program.seq();
     program.key("fiona", "brief");
     let row = |operation| format!("keyauth_credentials {operation} {}", digest("brief"));

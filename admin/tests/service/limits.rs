@@ -1,4 +1,4 @@
-//! Slow clients, many clients, large heads.
+//! Limits for slow clients, many clients and large heads.
 
 use std::io::{Read, Write};
 
@@ -7,7 +7,7 @@ use patience::{Patient, eventually};
 use crate::client::{Answer, exchange, request};
 use crate::program::Program;
 
-/// Everything until the service closes the connection.
+/// Reads until the service closes the connection.
 fn rest(stream: &mut Patient) -> Vec<u8> {
     let mut bytes = vec![];
     match stream.read_to_end(&mut bytes) {
@@ -76,7 +76,7 @@ fn too_many_connections_are_told_so() {
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(answer.expect(503)["message"], "too many connections");
     held.pop();
-    // The place becomes free as soon as the service notices.
+    // The service needs a moment to notice that a client has closed its connection.
     eventually("place that is free", || {
         (exchange(program.address, &sent).unwrap().status != 503).then_some(())
     });

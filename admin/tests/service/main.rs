@@ -1,16 +1,18 @@
-//! The real program, asked over real connections.
+//! Tests of the real program over real connections.
 //!
-//! | room               | what is in it                                           |
-//! |--------------------|---------------------------------------------------------|
-//! | `program.rs`       | starting and stopping the program                       |
-//! | `postgres.rs`      | a PostgreSQL server of our own, in a temporary directory|
-//! | `redis.rs`         | a Redis server of our own, likewise                     |
-//! | `client.rs`        | a client that checks how each answer is framed          |
-//! | everything else    | the rules, one subject per file                         |
+//! | module          | contents                                                    |
+//! |-----------------|-------------------------------------------------------------|
+//! | `program.rs`    | starting and stopping the program                           |
+//! | `keeper.rs`     | a server process that a test can stop and start             |
+//! | `postgres.rs`   | a PostgreSQL server for the tests                           |
+//! | `redis.rs`      | a Redis server for the tests                                |
+//! | `client.rs`     | a client that checks the framing of each answer             |
+//! | other modules   | the rules, one subject for each module                      |
 //!
-//! Rules of the API are tested on SQLite and on PostgreSQL alike: [`on_both_databases`].
+//! [`on_both_databases`] tests a rule of the API on SQLite and on PostgreSQL.
 
 mod client;
+mod keeper;
 mod postgres;
 mod program;
 mod redis;
@@ -20,6 +22,7 @@ mod bad_input;
 mod changes;
 mod consumers;
 mod counters;
+mod counters_kept;
 mod durability;
 mod epoch;
 mod groups;
@@ -35,7 +38,7 @@ mod security;
 mod sessions;
 mod sessions_of_subjects;
 
-/// Makes each rule a test on each database.
+/// Makes a test of each rule on each database.
 macro_rules! on_both_databases {
     ($($rule:ident),* $(,)?) => {
         mod sqlite {

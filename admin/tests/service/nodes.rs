@@ -1,4 +1,4 @@
-//! Several nodes on one PostgreSQL: changes have one order, and nobody sees a later one first.
+//! Several nodes on one PostgreSQL: changes have one order, and no reader sees a later one first.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -49,7 +49,8 @@ fn a_reader_never_sees_a_change_before_an_earlier_one() {
     assert_eq!(left, (creations - deletions) as u64);
 }
 
-/// A writer; one that fails must not leave the readers waiting for it.
+/// Counts a running writer. Dropping it ends the writer, even after a panic, so that readers do not
+/// wait for ever.
 struct Working<'a>(&'a AtomicUsize);
 
 impl Drop for Working<'_> {
@@ -58,7 +59,7 @@ impl Drop for Working<'_> {
     }
 }
 
-/// Reads changes from both nodes in turn until there are no more to come.
+/// Reads changes from both nodes in turn until all writers have ended.
 fn follow(nodes: &[Program; 2], reader: usize, running: &AtomicUsize) -> Vec<String> {
     let (mut since, mut turn, mut seen) = (0, reader, vec![]);
     loop {

@@ -1,4 +1,4 @@
-//! Status, metrics, start and stop.
+//! Status, metrics, starting and stopping.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -55,7 +55,7 @@ fn everything_is_still_there_after_a_restart(program: &Program) {
 }
 
 fn many_can_start_on_an_empty_database_at_once(program: &Program) {
-    // The fixture's own database is used up; a new one beside it is what this is about.
+    // The database of the fixture has its tables already, so this test uses a new one.
     let url = if program.url().starts_with("sqlite:") {
         format!("{}.other", program.url())
     } else {
@@ -77,7 +77,7 @@ fn a_request_that_is_under_way_is_finished_before_the_end(program: &Program) {
     let kind = ("content-type", "application/json");
     let sent = request("POST", "/consumers", &[kind], b"{\"username\":\"fiona\"}");
     let mut stream = TcpStream::connect(program.address).unwrap();
-    // The service says 100 Continue once it waits for the body: it is under way.
+    // After 100 Continue, the service waits for the body, so the request is under way.
     let head = String::from_utf8(sent[..sent.len() - 20].to_vec()).unwrap();
     let head = head.replace("\r\n\r\n", "\r\nexpect: 100-continue\r\n\r\n");
     stream.write_all(head.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! One peer's connections leave room for everybody else's.
+//! The connections of one peer cannot shut out the others.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::client::Answer;
 use crate::program::Program;
 
-/// A connection from another address of this machine.
+/// Opens a connection from another loopback address.
 fn from(source: &str, program: &Program) -> TcpStream {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let stream = runtime.block_on(async {
@@ -31,16 +31,16 @@ fn status(mut stream: TcpStream) -> u16 {
 
 #[test]
 fn idle_connections_of_one_peer_shut_nobody_else_out() {
-    // Longer than the test: nothing is let go because it waited.
+    // The timeout is longer than the test, so that no connection ends because of it.
     let program = Program::on_sqlite_with(&["--max-connections", "8", "--client-timeout", "3600"]);
     let mut held = vec![];
     for _ in 0..8 {
         let mut stream = from("127.0.0.2", &program);
-        // Half of a head, which may take a while.
+        // The service waits for the rest of a head.
         let _ = stream.write_all(b"GET /status HTTP/1.1\r\nx-slow: ");
         held.push(stream);
     }
-    // What is beyond half of the places is turned away, so that the others remain.
+    // The peer has only half of all connections, and the others are free.
     assert_eq!(status(from("127.0.0.3", &program)), 200);
     let metrics = program.get("/metrics").text();
     assert!(!metrics.contains("turned_away_total 0\n"), "{metrics}");
@@ -53,7 +53,7 @@ fn a_connection_that_says_nothing_is_let_go_long_before_an_idle_one() {
         let mut stream = from("127.0.0.1", &program);
         stream.write_all(said.as_bytes()).unwrap();
         let mut bytes = vec![];
-        // The end comes in seconds; the wait for it is bounded only by a test that failed.
+        // The connection ends in seconds. The longer timeout only bounds a failing test.
         match stream.read_to_end(&mut bytes) {
             Ok(_) => {}
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{said}"),

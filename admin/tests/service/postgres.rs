@@ -1,25 +1,24 @@
-//! A PostgreSQL server of our own, in a temporary directory.
+//! A PostgreSQL server for the tests, in a temporary directory.
 //!
-//! It listens on a socket in that directory only, so it needs no port and nobody else reaches it.
+//! The server listens only on a socket in that directory, so it needs no port and no other program
+//! can reach it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use patience::{Patience, eventually};
+use crate::keeper::Keeper;
 
 pub(crate) struct Postgres {
     programs: PathBuf,
     directory: PathBuf,
-    keeper: Child,
-    /// The keeper stops the server and clears up when this closes, however the tests end.
-    life: Option<ChildStdin>,
+    keeper: Keeper,
     databases: AtomicU32,
 }
 
-/// PostgreSQL refuses to run as root.
-const KEEPER: &str = r#"
+/// The script for [`Keeper`]. Its arguments are the directories of the programs and of the server.
+const SCRIPT: &str = r#"
     "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --no-sync >"$2/log" 2>&1 || exit 1
     while :; do
         "$1/postgres" -D "$2/data" -k "$2" -c listen_addresses= -c fsync=off \
@@ -35,7 +34,7 @@ const KEEPER: &str = r#"
 "#;
 
 impl Postgres {
-    /// One server for all tests that do not stop it.
+    /// Returns the server that all tests use which do not stop it.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
         SHARED.get_or_init(Self::start)
@@ -44,7 +43,8 @@ impl Postgres {
     pub(crate) fn start() -> Self {
         let programs = programs();
         let directory = tempfile::tempdir().unwrap().keep();
-        let mut keeper = match owner() {
+        // PostgreSQL refuses to run as root.
+        let mut command = match owner() {
             None => Command::new("sh"),
             Some((user, group)) => {
                 std::os::unix::fs::chown(&directory, Some(user), Some(group)).unwrap();
@@ -54,32 +54,22 @@ impl Postgres {
                 command
             }
         };
-        let mut keeper = keeper
-            .args(["-c", KEEPER, "keeper"])
-            .args([&programs, &directory])
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("LC_ALL", "C.UTF-8")
-            .current_dir(&directory)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("`sh` and, for root, `setpriv` exist");
-        let life = keeper.stdin.take();
-        let server = Self { programs, directory, keeper, life, databases: AtomicU32::new(0) };
+        command.args(["-c", SCRIPT, "keeper"]).args([&programs, &directory]);
+        command.current_dir(&directory);
+        let keeper = Keeper::start("PostgreSQL", command);
+        let server = Self { programs, directory, keeper, databases: AtomicU32::new(0) };
         server.wait_until_ready();
         server
     }
 
-    /// The URL of a new, empty database.
+    /// Creates an empty database, and returns its URL.
     pub(crate) fn database(&self) -> String {
         let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.run("psql", &["-d", "postgres", "-c", &format!("CREATE DATABASE {name}")]);
         format!("postgres://postgres@localhost/{name}?host={}", self.directory.display())
     }
 
-    /// Runs one of PostgreSQL's own programs against the server.
+    /// Runs a client program of PostgreSQL, and returns its output.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> String {
         let output = self.client(program).args(arguments).output().unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
@@ -87,20 +77,15 @@ impl Postgres {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Stops the server; it stays away until [`Postgres::come_back`].
+    /// Stops the server until [`Postgres::come_back`].
     pub(crate) fn go_away(&mut self) {
-        self.order("restart");
-        eventually("PostgreSQL that has stopped", || (!self.is_ready()).then_some(()));
+        self.keeper.pause();
+        self.keeper.wait_while(|| self.is_ready());
     }
 
     pub(crate) fn come_back(&mut self) {
-        self.order("go");
+        self.keeper.resume();
         self.wait_until_ready();
-    }
-
-    fn order(&mut self, order: &str) {
-        use std::io::Write as _;
-        writeln!(self.life.as_mut().unwrap(), "{order}").unwrap();
     }
 
     fn client(&self, program: &str) -> Command {
@@ -115,25 +100,11 @@ impl Postgres {
     }
 
     fn wait_until_ready(&self) {
-        let mut patience = Patience::new();
-        while !self.is_ready() {
-            if patience.is_over() {
-                let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-                panic!("PostgreSQL does not start: {log}");
-            }
-            patience.pause();
-        }
+        self.keeper.wait_until(|| self.is_ready(), &self.directory.join("log"));
     }
 }
 
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        drop(self.life.take());
-        let _ = self.keeper.wait();
-    }
-}
-
-/// Where the newest installed server's programs are.
+/// Returns the directory with the programs of the newest installed server.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let version = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
@@ -145,7 +116,7 @@ fn programs() -> PathBuf {
         .expect("PostgreSQL's server is needed for these tests: `make setup` installs it")
 }
 
-/// Who shall run the server, if we are root.
+/// Returns the ids of the user and the group that run the server, if the tests run as root.
 fn owner() -> Option<(u32, u32)> {
     let id = |arguments: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(arguments).output().ok()?;

@@ -12,14 +12,14 @@ use tempfile::TempDir;
 use crate::client::{Answer, exchange, request};
 use crate::postgres::Postgres;
 
-/// A running gatehouse-admin; it is killed when this is dropped.
+/// A running gatehouse-admin. Dropping it kills the process.
 pub(crate) struct Program {
     child: Mutex<Child>,
     pub(crate) address: SocketAddr,
     url: String,
     flags: Vec<String>,
     log: Arc<Mutex<String>>,
-    /// The admin's token, where one is needed.
+    /// The token that requests carry, if they carry one.
     token: Option<String>,
     _directory: Option<TempDir>,
 }
@@ -41,11 +41,12 @@ impl Program {
         Self::start(&Postgres::shared().database(), &[])
     }
 
-    /// Starts the program and waits until it says where it listens.
+    /// Starts the program and waits until it logs the address that it listens on.
     pub(crate) fn start(url: &str, flags: &[&str]) -> Self {
         Self::try_start(url, flags).unwrap_or_else(|error| panic!("not started: {error}"))
     }
 
+    /// Like [`Program::start`], but returns what a program that does not start prints as the error.
     pub(crate) fn try_start(url: &str, flags: &[&str]) -> Result<Self, String> {
         let mut child = command(&[&["--database-url", url], flags].concat())
             .stdout(Stdio::piped())
@@ -77,7 +78,7 @@ impl Program {
         Ok(Self { child, address, url: url.into(), flags, log, token: None, _directory: None })
     }
 
-    /// A second program on the same database.
+    /// Starts a second program on the database of this one.
     pub(crate) fn beside(&self, flags: &[&str]) -> Self {
         Self::start(&self.url, flags)
     }
@@ -87,7 +88,7 @@ impl Program {
         self
     }
 
-    /// The flags that it was started with.
+    /// Returns the flags that the program was started with.
     pub(crate) fn flags(&self) -> &[String] {
         &self.flags
     }
@@ -96,7 +97,7 @@ impl Program {
         &self.url
     }
 
-    /// What it has logged so far.
+    /// Returns the log so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -105,20 +106,20 @@ impl Program {
         self.child.lock().unwrap().id()
     }
 
-    /// `kill -9`.
+    /// Ends the program with SIGKILL.
     pub(crate) fn kill(&self) {
         let mut child = self.child.lock().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM to the program.
     pub(crate) fn terminate(&self) {
         let process = self.process().to_string();
         assert!(Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the program.
     pub(crate) fn wait(&self) -> ExitStatus {
         eventually("end of the program", || self.child.lock().unwrap().try_wait().unwrap())
     }
@@ -162,33 +163,33 @@ impl Program {
         )
     }
 
-    // === What most rules begin with ===
+    // === Fixtures of most rules ===
 
-    /// A new consumer's id.
+    /// Creates a consumer, and returns its id.
     pub(crate) fn consumer(&self, username: &str) -> String {
         let made = self.json("POST", "/consumers", &serde_json::json!({ "username": username }));
         text(&made.expect(201)["id"])
     }
 
-    /// A new App ID's object.
+    /// Creates an App ID, and returns its JSON.
     pub(crate) fn app_id(&self, consumer: &str, app_id: &str) -> Value {
         self.form("POST", &format!("/consumers/{consumer}/appids"), &format!("appid={app_id}"))
             .expect(201)
     }
 
-    /// A new API key's object.
+    /// Creates an API key, and returns its JSON.
     pub(crate) fn key(&self, consumer: &str, key: &str) -> Value {
         self.form("POST", &format!("/consumers/{consumer}/key-auth"), &format!("key={key}"))
             .expect(201)
     }
 
-    /// A new membership's object.
+    /// Adds a consumer to a group, and returns the JSON of the membership.
     pub(crate) fn group(&self, consumer: &str, group: &str) -> Value {
         self.form("POST", &format!("/consumers/{consumer}/acls"), &format!("group={group}"))
             .expect(201)
     }
 
-    /// The end of the history.
+    /// Returns the number of the newest change.
     pub(crate) fn seq(&self) -> u64 {
         self.get("/changes").expect(200)["next"].as_u64().unwrap()
     }
@@ -197,7 +198,7 @@ impl Program {
         text(&self.get("/changes").expect(200)["epoch"])
     }
 
-    /// What changed since, as `entity operation key`.
+    /// Returns the changes after `since`, each as `entity operation key`.
     pub(crate) fn changes(&self, since: u64) -> Vec<String> {
         let page = self.get(&format!("/changes?since={since}&limit=10000")).expect(200);
         assert_eq!(page["reset"], false);
@@ -217,7 +218,7 @@ impl Drop for Program {
     }
 }
 
-/// The command `serve` on a port of the system's choice, without anybody's environment.
+/// The command `serve` on a port that the system chooses, with an empty environment.
 pub(crate) fn command(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse-admin"));
     command.env_clear().arg("serve");
@@ -228,12 +229,12 @@ pub(crate) fn command(flags: &[&str]) -> Command {
     command
 }
 
-/// The text of a JSON string.
+/// Returns the text of a JSON string.
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
 }
 
-/// SHA-256 in lower-case hex.
+/// Returns SHA-256 in lower-case hex.
 pub(crate) fn digest(key: &str) -> String {
     use sha2::Digest as _;
     sha2::Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()

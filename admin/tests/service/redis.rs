@@ -1,25 +1,24 @@
-//! A Redis server of our own, in a temporary directory.
+//! A Redis server for the tests, in a temporary directory.
 //!
-//! It listens on a socket in that directory only, so it needs no port and nobody else reaches it.
+//! The server listens only on a socket in that directory, so it needs no port and no other program
+//! can reach it.
 
-use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use patience::{Patience, eventually};
+use crate::keeper::Keeper;
 
 pub(crate) struct Redis {
     directory: PathBuf,
-    keeper: Child,
-    /// The keeper stops the server and clears up when this closes, however the tests end.
-    life: Option<ChildStdin>,
+    keeper: Keeper,
     databases: AtomicU32,
 }
 
-const KEEPER: &str = r#"
+/// The script for [`Keeper`]. Its argument is the directory of the server.
+const SCRIPT: &str = r#"
     while :; do
         "$1/redis-server" --port 0 --unixsocket "$1/socket" --dir "$1" --save "" --appendonly no \
             --databases 1000 --loglevel warning >>"$1/log" 2>&1 &
@@ -35,7 +34,7 @@ const KEEPER: &str = r#"
 "#;
 
 impl Redis {
-    /// One server for all tests that do not stop it.
+    /// Returns the server that all tests use which do not stop it.
     pub(crate) fn shared() -> &'static Self {
         static SHARED: OnceLock<Redis> = OnceLock::new();
         SHARED.get_or_init(Self::start)
@@ -44,67 +43,46 @@ impl Redis {
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().unwrap().keep();
         std::os::unix::fs::symlink(program(), directory.join("redis-server")).unwrap();
-        let mut keeper = Command::new("sh")
-            .args(["-c", KEEPER, "keeper"])
-            .arg(&directory)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("`sh` exists");
-        let life = keeper.stdin.take();
-        let server = Self { directory, keeper, life, databases: AtomicU32::new(0) };
+        let mut command = Command::new("sh");
+        command.args(["-c", SCRIPT, "keeper"]).arg(&directory);
+        let keeper = Keeper::start("Redis", command);
+        let server = Self { directory, keeper, databases: AtomicU32::new(0) };
         server.wait_until_ready();
         server
     }
 
-    /// The URL of an empty database.
+    /// Returns the URL of an empty database.
     pub(crate) fn database(&self) -> String {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
-        format!("redis+unix://{}?db={number}", self.directory.join("socket").display())
+        format!("redis+unix://{}?db={number}", self.socket().display())
     }
 
-    /// Kills the server; it stays away until [`Redis::come_back`], and has forgotten everything then.
+    /// Kills the server until [`Redis::come_back`]. It forgets everything.
     pub(crate) fn go_away(&mut self) {
-        self.order("restart");
-        eventually("Redis that has stopped", || (!self.is_ready()).then_some(()));
+        self.keeper.pause();
+        self.keeper.wait_while(|| self.is_ready());
     }
 
     pub(crate) fn come_back(&mut self) {
-        self.order("go");
+        self.keeper.resume();
         self.wait_until_ready();
     }
 
-    fn order(&mut self, order: &str) {
-        writeln!(self.life.as_mut().unwrap(), "{order}").unwrap();
+    fn wait_until_ready(&self) {
+        self.keeper.wait_until(|| self.is_ready(), &self.directory.join("log"));
     }
 
     fn is_ready(&self) -> bool {
-        UnixStream::connect(self.directory.join("socket")).is_ok()
+        UnixStream::connect(self.socket()).is_ok()
     }
 
-    fn wait_until_ready(&self) {
-        let mut patience = Patience::new();
-        while !self.is_ready() {
-            if patience.is_over() {
-                let log = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
-                panic!("Redis does not start: {log}");
-            }
-            patience.pause();
-        }
+    fn socket(&self) -> PathBuf {
+        self.directory.join("socket")
     }
 }
 
-impl Drop for Redis {
-    fn drop(&mut self) {
-        drop(self.life.take());
-        let _ = self.keeper.wait();
-    }
-}
-
-/// The server. Debian's tools for it are the same program, which goes by the name that it is called by.
+/// Returns the path of the server. Debian's tools for Redis are links to the server, which acts by
+/// the name of the link.
 fn program() -> &'static Path {
     ["/usr/bin/redis-server", "/usr/local/bin/redis-server", "/usr/bin/redis-check-rdb"]
         .map(Path::new)

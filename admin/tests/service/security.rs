@@ -1,4 +1,4 @@
-//! Tokens, hosts, origins, TLS, and what must never be told.
+//! Tokens, hosts, origins and TLS, and secrets that must never be shown.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -29,7 +29,7 @@ fn with_tokens(directory: &TempDir) -> Program {
     Program::on_sqlite_with(&[&flags[..], &["--log-level", "debug"]].concat())
 }
 
-/// Why the program does not start with these flags.
+/// Returns the error of a program that does not start with these flags.
 fn refused(flags: &[&str]) -> String {
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", directory.path().join("gatehouse.db").display());
@@ -238,7 +238,7 @@ fn tls_is_served_and_plain_http_is_not_answered() {
     let cert = file(&directory, "cert", &made.cert.pem());
     let key = file(&directory, "key", &made.signing_key.serialize_pem());
     let admin = file(&directory, "admin", ADMIN);
-    // Beyond loopback TLS stands in for --insecure.
+    // Beyond loopback, the program starts with TLS and without --insecure.
     let flags = ["--tls-cert", &cert, "--tls-key", &key, "--admin-token-file", &admin];
     let program = Program::on_sqlite_with(&[&flags[..], &["--listen", "0.0.0.0:0"]].concat());
 
@@ -247,7 +247,7 @@ fn tls_is_served_and_plain_http_is_not_answered() {
     let mut tls = tls_client(program.address.port(), Path::new(&cert));
     tls.write_all(&sent).unwrap();
     let mut bytes = vec![];
-    // The connection may end without a farewell.
+    // The connection may end without a TLS alert.
     let _ = tls.read_to_end(&mut bytes);
     Answer::parse(&bytes, false).unwrap().expect(200);
 

@@ -1,4 +1,4 @@
-//! `/sessions` and `/revocations`: what gateways keep here, for how long, and who is told.
+//! `/sessions` and `/revocations`: storing, expiry, and the changes that gateways read.
 
 use patience::eventually;
 use serde_json::{Value, json};
@@ -80,13 +80,13 @@ fn a_successor_shortens_what_it_takes_the_place_of(program: &Program) {
     assert_eq!(kept["seq"], json!(since + 1));
     assert!(ttl(&program.get(&path("old")).expect(200)) <= 10);
     assert_eq!(program.changes(since), [format!("sessions update {}", digest("old"))]);
-    // Neither the same again nor more time makes a difference.
+    // Sending the session again, with more time for the old one, changes nothing.
     program.json("PUT", &path("new"), &successor(500)).expect(200);
     assert!(ttl(&program.get(&path("old")).expect(200)) <= 10);
     assert_eq!(program.seq(), since + 1);
     program.json("PUT", &path("new"), &successor(0)).expect(200);
     program.get(&path("old")).expect(404);
-    // One that is not there holds up nobody.
+    // A missing old session is no error.
     program.delete(&path("old")).expect(204);
     program.json("PUT", &path("newer"), &successor(10)).expect(200);
     program.get(&path("old")).expect(404);
@@ -107,7 +107,7 @@ fn a_revocation_can_be_prolonged_and_never_shortened(program: &Program) {
     let id = digest("one");
     let told = [format!("revocations create {id}"), format!("revocations update {id}")];
     assert_eq!(program.changes(since), told);
-    // A session and a revocation of the same id have nothing to do with each other.
+    // A revocation does not create a session.
     program.get(&path("one")).expect(404);
 }
 
@@ -120,7 +120,7 @@ fn what_has_expired_is_never_answered(program: &Program) {
     });
     program.json("PATCH", &path("one"), &json!({ "ttl": 50 })).expect(404);
     let since = program.seq();
-    // Anew, over the row that may still be there.
+    // The new session replaces an expired row that may still be there.
     put(program, "one", "AAA=", 100);
     assert_eq!(program.seq(), since);
     program.json("PUT", &revocation("one"), &json!({ "ttl": 100 })).expect(200);
@@ -135,7 +135,7 @@ fn what_is_no_session_is_refused_and_nothing_is_kept(program: &Program) {
         for paths in ["sessions", "revocations"] {
             let target = format!("/{paths}/{id}");
             for answer in [program.json("PUT", &target, &good), program.get(&target)] {
-                // Without an id it is a path that there is not, or that of the list.
+                // Without an id, the path does not exist or is that of the list.
                 let expected = if id.is_empty() { &[400, 404, 405][..] } else { &[400] };
                 assert!(expected.contains(&answer.status), "{target}: {}", answer.status);
             }
@@ -210,12 +210,12 @@ fn of_many_who_shorten_a_session_the_shortest_wins(program: &Program) {
             });
         }
     });
-    // The least of all that were asked for.
+    // The shortest of all requested times wins.
     let least =
         (0..8_u64).flat_map(|n| (0..10).map(move |s| 1000 + (n * 7 + s * 13) % 80 * 100)).min();
     let left = ttl(&program.get(&path("one")).expect(200));
     assert!(left <= least.unwrap() && left > least.unwrap() - 100, "{left} {least:?}");
-    // Each change in the history made it shorter, so there are at most as many as there were requests.
+    // Only a request that shortened the session is a change.
     let told = program.changes(0);
     assert!(told.len() <= 80 && told.iter().all(|line| line.ends_with(&digest("one"))), "{told:?}");
 }
@@ -305,7 +305,7 @@ fn what_has_expired_is_removed_in_the_background() {
     let first = Program::on_sqlite();
     put(&first, "kept", "AA==", 3600);
     first.kill();
-    // Far more than fits one step, as if it had been there for long.
+    // These are far more rows than one transaction deletes.
     execute(
         first.url(),
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1700) \
@@ -319,6 +319,6 @@ fn what_has_expired_is_removed_in_the_background() {
         swept.iter().all(|line| log.contains(line)).then_some(())
     });
     program.get(&path("kept")).expect(200);
-    // Nobody has it in a cache for longer than it lasted.
+    // Expiry is no change, because no gateway caches a session for longer than it lasts.
     assert_eq!(program.seq(), 0);
 }

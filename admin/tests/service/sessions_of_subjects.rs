@@ -1,4 +1,4 @@
-//! `/sessions?subject=`: an operator finds and ends what the gateways keep for somebody.
+//! `/sessions?subject=`: an operator lists and ends the sessions of a subject.
 
 use patience::eventually;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn path(name: &str) -> String {
     format!("/sessions/{}", digest(name))
 }
 
-/// A session for these subjects, each with its audience.
+/// Stores a session with these pairs of audience and subject.
 fn put(program: &Program, name: &str, ttl: u64, whom: &[(&str, &str)]) {
     let metadata: Vec<Value> = whom
         .iter()
@@ -22,7 +22,7 @@ fn put(program: &Program, name: &str, ttl: u64, whom: &[(&str, &str)]) {
     assert!(kept.get("metadata").is_none(), "gateways have no use for it: {kept}");
 }
 
-/// The sessions on all pages, in their order.
+/// Returns the ids of the listed sessions, which must fit on one page.
 fn list(program: &Program, query: &str) -> Vec<String> {
     let page = program.get(&format!("/sessions?{query}")).expect(200);
     assert_eq!(page["next"], Value::Null);
@@ -93,7 +93,7 @@ fn all_sessions_of_a_subject_end_and_gateways_are_told_of_each(program: &Program
     let mut changes = program.changes(since);
     changes.sort();
     assert_eq!(changes, told);
-    // Again, and for whom there is none: nothing happens, and what comes later has the next number.
+    // Deleting again, or for a subject without sessions, adds no change.
     program.delete("/sessions?subject=ana").expect(204);
     program.delete("/sessions?subject=nobody").expect(204);
     assert_eq!(program.seq(), since + 2);
@@ -106,7 +106,7 @@ fn with_an_audience_only_sessions_that_are_good_there_end(program: &Program) {
     put(program, "two", 3600, &[("shop", "ana")]);
     put(program, "three", 3600, &[("desk", "bob")]);
     program.delete("/sessions?subject=ana&audience=desk").expect(204);
-    // All of it: it is one row, and nobody here can take something out.
+    // The session ends for every audience, because it is one sealed row.
     program.get(&path("one")).expect(404);
     assert_eq!(list(program, "subject=ana"), digests(&["two"]));
     program.get(&path("three")).expect(200);
@@ -126,7 +126,7 @@ fn what_is_known_of_a_session_changes_and_goes_with_it(program: &Program) {
     put(program, "one", 3600, &[("shop", "bob")]);
     program.delete(&path("one")).expect(204);
     assert_eq!(list(program, "subject=bob"), Vec::<String>::new());
-    // Nothing of it is found again in another session of that id.
+    // A new session with the id has none of the old metadata.
     put(program, "one", 3600, &[("shop", "ana")]);
     assert_eq!(list(program, "subject=bob"), Vec::<String>::new());
 }
@@ -185,7 +185,7 @@ fn metadata_have_bounds(program: &Program) {
         assert!(refused["fields"].get(field).is_some(), "{field}: {refused}");
     }
     program.get(&path("x")).expect(404);
-    // An index takes the longest too.
+    // The index of the database accepts the longest values too.
     let longest = "\u{10000}".repeat(256);
     let most: Vec<Value> =
         (0..16).map(|n| entry(&format!("{}{n}", &longest[..1000]), &longest)).collect();
