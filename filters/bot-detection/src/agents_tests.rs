@@ -160,7 +160,7 @@ fn a_long_and_hostile_user_agent_takes_no_longer_than_its_length() {
 
 proptest! {
     #[test]
-    fn no_octets_are_a_surprise(user_agent in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn no_bytes_are_a_surprise(user_agent in proptest::collection::vec(any::<u8>(), 0..300)) {
         builtin().verdict(&user_agent);
     }
 

@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn what_could_not_go_into_a_header_is_no_origin() {
-        for octets in [
+        for bytes in [
             &b""[..],
             b" ",
             b"http://a b",
@@ -87,7 +87,7 @@ mod tests {
             b"http://\xff",
             "http://é".as_bytes(),
         ] {
-            assert_eq!(Origin::parse(octets), None, "{octets:?}");
+            assert_eq!(Origin::parse(bytes), None, "{bytes:?}");
         }
         assert_eq!(Origin::parse(format!("http://{}", "a".repeat(1024)).as_bytes()), None);
     }

@@ -94,7 +94,7 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".:/-".contains(&b))
 }
 
-/// Octets of a compiled expression.
+/// Bytes of a compiled expression.
 const SIZE: usize = 256 << 10;
 
 /// From the first letter to the last, all alternatives of it.

@@ -146,8 +146,8 @@ mod tests {
             assert_eq!(told("Forwarded", &[value]), None, "{value}");
         }
         assert_eq!(told("X-Forwarded-For", &[&"1.1.1.1,".repeat(101)]), None);
-        let octets: Head = [("x-forwarded-for", &b"\xff"[..])].into_iter().collect();
-        assert_eq!(hops(&octets, "x-forwarded-for"), None);
+        let bytes: Head = [("x-forwarded-for", &b"\xff"[..])].into_iter().collect();
+        assert_eq!(hops(&bytes, "x-forwarded-for"), None);
     }
 
     proptest! {

@@ -58,11 +58,11 @@ proptest! {
     fn the_trie_says_what_looking_at_each_network_says(
         v4 in proptest::collection::vec(prefixes(true), 0..30),
         v6 in proptest::collection::vec(prefixes(false), 0..30),
-        octets in proptest::collection::vec((0_u8..4, 0_u8..4, 0_u8..4), 20),
+        bytes in proptest::collection::vec((0_u8..4, 0_u8..4, 0_u8..4), 20),
     ) {
         let all: Vec<Prefix> = v4.into_iter().chain(v6).collect();
         let list: Networks = all.iter().copied().collect();
-        for (a, b, c) in octets {
+        for (a, b, c) in bytes {
             for text in [format!("{a}.{b}.0.{c}"), format!("{a}:{b}::{c}"), format!("{a}.{b}.{c}.{a}")] {
                 let address: IpAddr = text.parse().unwrap();
                 let expected = all.iter().any(|prefix| prefix.covers(Prefix::of(address)));

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 pub(crate) struct Treatment {
     pub(crate) masks: Masks,
     pub(crate) decompress: bool,
-    /// At most so many octets, and ten times as many when decompressed.
+    /// At most so many bytes, and ten times as many when decompressed.
     pub(crate) limit: usize,
 }
 
@@ -26,7 +26,7 @@ pub(crate) enum Body {
     /// JSON text: masked, but otherwise as it was.
     Json(String),
     /// Anything else.
-    Octets(Vec<u8>),
+    Bytes(Vec<u8>),
     LeftOut(LeftOut),
 }
 
@@ -44,7 +44,7 @@ impl Body {
             Packing::None => Self::plain(bytes, &content_type, &treatment.masks),
             Packing::Open(bytes) => Self::plain(&bytes, &content_type, &treatment.masks),
             // What is in it cannot be seen, so it cannot be masked either.
-            Packing::Closed if treatment.masks.is_empty() => Self::Octets(bytes.to_vec()),
+            Packing::Closed if treatment.masks.is_empty() => Self::Bytes(bytes.to_vec()),
             Packing::Closed => Self::LeftOut(LeftOut::NotMaskable),
         }
     }
@@ -61,10 +61,10 @@ impl Body {
             return Self::Json(masked.into_owned());
         }
         if masks.is_empty() {
-            return Self::Octets(bytes.to_vec());
+            return Self::Bytes(bytes.to_vec());
         }
         if content_type.starts_with("application/x-www-form-urlencoded") && !may_be_json {
-            return Self::Octets(masks.form(bytes));
+            return Self::Bytes(masks.form(bytes));
         }
         Self::LeftOut(LeftOut::NotMaskable)
     }
@@ -73,7 +73,7 @@ impl Body {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Json(text) => text.len(),
-            Self::Octets(bytes) => bytes.len().saturating_mul(4) / 3,
+            Self::Bytes(bytes) => bytes.len().saturating_mul(4) / 3,
             Self::None | Self::LeftOut(_) => 0,
         }
     }
@@ -82,7 +82,7 @@ impl Body {
     pub(crate) fn left_out(&self) -> Option<LeftOut> {
         match self {
             Self::LeftOut(why) => Some(*why),
-            Self::None | Self::Json(_) | Self::Octets(_) => None,
+            Self::None | Self::Json(_) | Self::Bytes(_) => None,
         }
     }
 
@@ -93,7 +93,7 @@ impl Body {
                 object.json("body", text);
                 object.text("transfer_encoding", "json");
             }
-            Self::Octets(bytes) => {
+            Self::Bytes(bytes) => {
                 let out = object.name(b"body");
                 out.push(b'"');
                 out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
@@ -121,7 +121,7 @@ fn unpacked(bytes: &[u8], head: &Head, treatment: &Treatment) -> Packing {
     }
 }
 
-/// The body as a reader of its `content-encoding` sees it, if that is known here and it has at most `limit` octets.
+/// The body as a reader of its `content-encoding` sees it, if that is known here and it has at most `limit` bytes.
 pub(crate) fn opened<'b>(bytes: &'b [u8], head: &Head, limit: usize) -> Option<Cow<'b, [u8]>> {
     match lower(head, "content-encoding").as_str() {
         "" | "identity" => Some(Cow::Borrowed(bytes)),

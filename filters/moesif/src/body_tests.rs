@@ -30,7 +30,7 @@ fn json_is_kept_as_it_is_written_whatever_it_is_called() {
 }
 
 #[test]
-fn everything_else_is_kept_as_octets() {
+fn everything_else_is_kept_as_bytes() {
     for (bytes, content_type) in [
         (&b"{\"a\":NaN}"[..], "application/json"),
         (b"{\"a\":\xff}", "application/json"),
@@ -39,7 +39,7 @@ fn everything_else_is_kept_as_octets() {
         (b"12", "text/plain"),
         (b"\0\x01\xff", ""),
     ] {
-        assert_eq!(body(bytes, content_type, &[]), Body::Octets(bytes.to_vec()));
+        assert_eq!(body(bytes, content_type, &[]), Body::Bytes(bytes.to_vec()));
     }
     assert_eq!(body(b"", "application/json", &[]), Body::None);
 }
@@ -48,7 +48,7 @@ fn everything_else_is_kept_as_octets() {
 fn with_masks_only_what_could_be_masked_is_kept() {
     assert_eq!(body(b"{\"a\":1,\"m\":2}", "text/plain", &["m"]), json("{\"a\":1}"));
     let form = "application/x-www-form-urlencoded";
-    assert_eq!(body(b"a=1&m=2", form, &["m"]), Body::Octets(b"a=1".to_vec()));
+    assert_eq!(body(b"a=1&m=2", form, &["m"]), Body::Bytes(b"a=1".to_vec()));
     for (bytes, content_type) in [
         (&b"{\"m\":NaN}"[..], "application/json"),
         (b"{\"m\":1", form),
@@ -78,18 +78,18 @@ fn packed_bodies_are_opened_within_ten_times_the_limit() {
     let zlib = miniz_oxide::deflate::compress_to_vec_zlib(text, 6);
     assert_eq!(of(&zlib, "deflate", &[]), json(r#"{"a":1,"m":2}"#));
     let fits = gzip::gzip(&[b'x'; 10_000]);
-    assert_eq!(of(&fits, "gzip", &[]), Body::Octets(vec![b'x'; 10_000]));
+    assert_eq!(of(&fits, "gzip", &[]), Body::Bytes(vec![b'x'; 10_000]));
     let bomb = gzip::gzip(&[b'x'; 10_001]);
-    assert_eq!(of(&bomb, "gzip", &[]), Body::Octets(bomb.clone()));
+    assert_eq!(of(&bomb, "gzip", &[]), Body::Bytes(bomb.clone()));
     for (bytes, coding) in
         [(&bomb[..], "gzip"), (text, "br"), (&packed, "gzip, gzip"), (text, "gzip")]
     {
         assert_eq!(of(bytes, coding, &["m"]), Body::LeftOut(LeftOut::NotMaskable), "{coding}");
-        assert_eq!(of(bytes, coding, &[]), Body::Octets(bytes.to_vec()), "{coding}");
+        assert_eq!(of(bytes, coding, &[]), Body::Bytes(bytes.to_vec()), "{coding}");
     }
     let kept = Treatment { decompress: false, ..treatment(&[]) };
     let kept = Body::of(&packed, &head(&[("content-encoding", "gzip")]), &kept);
-    assert_eq!(kept, Body::Octets(packed));
+    assert_eq!(kept, Body::Bytes(packed));
 }
 
 #[test]
@@ -102,8 +102,8 @@ fn a_body_says_how_it_is_written() {
         String::from_utf8(out).unwrap()
     };
     assert_eq!(written(&json("[1]")), r#"{"body":[1],"transfer_encoding":"json"}"#);
-    let octets = Body::Octets(b"\xff\xfe".to_vec());
-    assert_eq!(written(&octets), r#"{"body":"//4=","transfer_encoding":"base64"}"#);
+    let bytes = Body::Bytes(b"\xff\xfe".to_vec());
+    assert_eq!(written(&bytes), r#"{"body":"//4=","transfer_encoding":"base64"}"#);
     assert_eq!(written(&Body::None), "{}");
     assert_eq!(written(&Body::LeftOut(LeftOut::TooLarge)), "{}");
 }

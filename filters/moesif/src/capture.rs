@@ -3,27 +3,27 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// How many octets of bodies may be kept at once in one VM.
+/// How many bytes of bodies may be kept at once in one VM.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: Cell<usize>,
 }
 
 impl Budget {
-    pub(crate) fn new(octets: usize) -> Self {
-        Self { left: Cell::new(octets) }
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self { left: Cell::new(bytes) }
     }
 
-    fn take(&self, octets: usize) -> bool {
-        let left = self.left.get().checked_sub(octets);
+    fn take(&self, bytes: usize) -> bool {
+        let left = self.left.get().checked_sub(bytes);
         if let Some(left) = left {
             self.left.set(left);
         }
         left.is_some()
     }
 
-    fn give_back(&self, octets: usize) {
-        self.left.set(self.left.get().saturating_add(octets));
+    fn give_back(&self, bytes: usize) {
+        self.left.set(self.left.get().saturating_add(bytes));
     }
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Begins to keep a body of which the head says that it has `said` octets.
+    /// Begins to keep a body of which the head says that it has `said` bytes.
     pub(crate) fn new(budget: &Rc<Budget>, limit: usize, said: Option<u64>) -> Self {
         let too_large = said.is_some_and(|said| said > u64::try_from(limit).unwrap_or(u64::MAX));
         Self {
@@ -88,7 +88,7 @@ impl Capture {
         self.lost.is_none() && !self.ended
     }
 
-    /// The next octets, and whether they are the last.
+    /// The next bytes, and whether they are the last.
     pub(crate) fn take(&mut self, piece: &[u8], last: bool) {
         self.seen = self.seen.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         self.ended |= last;
@@ -116,7 +116,7 @@ impl Capture {
         self.said.or(self.ended.then_some(self.seen))
     }
 
-    /// The octets kept so far.
+    /// The bytes kept so far.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

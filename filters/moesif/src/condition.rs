@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 /// A longer expression is not taken.
 const MAX_PATTERN: usize = 2048;
-/// So many octets a compiled expression may have.
+/// So many bytes a compiled expression may have.
 const MAX_COMPILED: usize = 1 << 18;
 
 /// Any of these groups has to hold, and a group holds if all of it does. No group at all holds always.

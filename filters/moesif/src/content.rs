@@ -52,7 +52,7 @@ impl Default for Content {
 }
 
 impl Content {
-    /// What `body` has at the `wanted` paths. When it is compressed, up to `limit` octets of it are read.
+    /// What `body` has at the `wanted` paths. When it is compressed, up to `limit` bytes of it are read.
     pub(crate) fn read(head: &Head, body: &[u8], wanted: &HashSet<&str>, limit: usize) -> Self {
         if body.is_empty() {
             return Self::default();

@@ -63,7 +63,7 @@ fn an_event_says_all_that_the_collector_knows_to_read() {
             head: &response,
             status: 201,
             time: 1_730_263_542_914,
-            body: Body::Octets(b"\xff".to_vec()),
+            body: Body::Bytes(b"\xff".to_vec()),
             length: None,
         }),
         session_token: Some("t".into()),
@@ -118,7 +118,7 @@ fn a_masked_header_gives_no_address_away() {
 }
 
 #[test]
-fn octets_that_are_no_text_do_no_harm() {
+fn bytes_that_are_no_text_do_no_harm() {
     let config = config("{}");
     let head = Head::from_iter([(&b"x-\xff"[..], &b"\xff\"\0"[..])]);
     let request =
@@ -134,7 +134,7 @@ fn an_event_is_no_larger_than_the_collector_takes() {
     let config = config("{}");
     let (request, who, head) = (request(), Who::default(), Head::default());
     let sized = |request_body: usize, response_body: usize| {
-        let of = |size| Body::Octets(vec![0; size]);
+        let of = |size| Body::Bytes(vec![0; size]);
         let response =
             Reply { head: &head, status: 200, time: 0, body: of(response_body), length: None };
         let event = Event {

@@ -10,7 +10,7 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 /// The quickest level that finds repetitions; events are full of them.
 const LEVEL: u8 = 1;
 
-/// What `bytes` in gzip (RFC 1952, one member) hold, if that is at most `limit` octets.
+/// What `bytes` in gzip (RFC 1952, one member) hold, if that is at most `limit` bytes.
 pub(crate) fn gunzip(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
     let packed = after_header(bytes)?;
     let (packed, trailer) = packed.split_last_chunk::<8>()?;
@@ -50,7 +50,7 @@ pub(crate) fn inflate(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
     unpacked(bytes, limit, TINFL_FLAG_PARSE_ZLIB_HEADER).or_else(|| unpacked(bytes, limit, 0))
 }
 
-/// What `bytes` hold from the first to the last, if that is at most `limit` octets.
+/// What `bytes` hold from the first to the last, if that is at most `limit` bytes.
 fn unpacked(bytes: &[u8], limit: usize, flags: u32) -> Option<Vec<u8>> {
     let flags = flags | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
     let mut state = Box::<DecompressorOxide>::default();
@@ -85,7 +85,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    // Eight octets at a time: one look into each table, and no look waits for another.
+    // Eight bytes at a time: one look into each table, and no look waits for another.
     let (blocks, rest) = bytes.as_chunks::<8>();
     let crc = blocks.iter().fold(u32::MAX, |crc, [a, b, c, d, e, f, g, h]| {
         let [c0, c1, c2, c3] = crc.to_le_bytes();
@@ -98,18 +98,18 @@ fn crc32(bytes: &[u8]) -> u32 {
             ^ look(1, *g)
             ^ look(0, *h)
     });
-    !rest.iter().fold(crc, |crc, octet| {
+    !rest.iter().fold(crc, |crc, byte| {
         let [low, ..] = crc.to_le_bytes();
-        look(0, octet ^ low) ^ (crc >> 8)
+        look(0, byte ^ low) ^ (crc >> 8)
     })
 }
 
-fn look(table: usize, octet: u8) -> u32 {
+fn look(table: usize, byte: u8) -> u32 {
     let table = TABLES.get(table);
-    table.and_then(|table| table.get(usize::from(octet))).copied().unwrap_or_default()
+    table.and_then(|table| table.get(usize::from(byte))).copied().unwrap_or_default()
 }
 
-/// What an octet with so many zero octets behind it leaves (polynomial 0x04C11DB7, reflected).
+/// What an byte with so many zero bytes behind it leaves (polynomial 0x04C11DB7, reflected).
 static TABLES: [[u32; 256]; 8] = tables();
 
 const fn tables() -> [[u32; 256]; 8] {
@@ -117,11 +117,11 @@ const fn tables() -> [[u32; 256]; 8] {
     let mut zeros = 0_u32;
     let mut rest: &mut [[u32; 256]] = &mut tables;
     while let Some((table, others)) = rest.split_first_mut() {
-        let mut octet = 0_u32;
+        let mut byte = 0_u32;
         let mut slots: &mut [u32] = table;
         while let Some((slot, more)) = slots.split_first_mut() {
-            *slot = remainder(octet, zeros);
-            octet = octet.wrapping_add(1);
+            *slot = remainder(byte, zeros);
+            byte = byte.wrapping_add(1);
             slots = more;
         }
         zeros = zeros.wrapping_add(1);
@@ -130,8 +130,8 @@ const fn tables() -> [[u32; 256]; 8] {
     tables
 }
 
-const fn remainder(octet: u32, zeros: u32) -> u32 {
-    let mut crc = octet;
+const fn remainder(byte: u32, zeros: u32) -> u32 {
+    let mut crc = byte;
     let mut bits = zeros.wrapping_add(1).wrapping_mul(8);
     while bits > 0 {
         crc = if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };

@@ -296,7 +296,7 @@ impl<'a> Scanner<'a> {
         if self.at == start { Err(NotJson) } else { Ok(()) }
     }
 
-    /// The next octet that is no white space.
+    /// The next byte that is no white space.
     fn skip_space(&mut self) -> Option<u8> {
         loop {
             match self.peek() {

@@ -1,8 +1,8 @@
-//! Events that wait for the collector: in order, bounded in number and octets, the oldest given up first.
+//! Events that wait for the collector: in order, bounded in number and bytes, the oldest given up first.
 
 use std::collections::VecDeque;
 
-/// No batch has more octets, but one event may always go.
+/// No batch has more bytes, but one event may always go.
 const MAX_BATCH: usize = 1 << 20;
 
 /// Events on their way together.
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_bounded_in_octets_and_a_large_event_goes_alone() {
+    fn a_batch_is_bounded_in_bytes_and_a_large_event_goes_alone() {
         let large = "x".repeat(MAX_BATCH / 2);
         let larger = "y".repeat(MAX_BATCH + 1);
         let mut queue = queue(100, usize::MAX, 50, &[&large, &large, &large, &larger, "z"]);

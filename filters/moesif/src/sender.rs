@@ -167,7 +167,7 @@ impl Sender {
             let queue = self.hub.with_queue(|queue| (queue.count(), queue.bytes()));
             let (events, bytes) = queue;
             (self.tools.report)(&format!(
-                "gatehouse_moesif: {what}; {events} events ({bytes} octets) wait, next try in {pause} ms"
+                "gatehouse_moesif: {what}; {events} events ({bytes} bytes) wait, next try in {pause} ms"
             ));
         }
     }

@@ -49,7 +49,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Writes octets as a JSON text. What is not UTF-8 becomes U+FFFD.
+/// Writes bytes as a JSON text. What is not UTF-8 becomes U+FFFD.
 pub(crate) fn text(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     for chunk in bytes.utf8_chunks() {
@@ -101,7 +101,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_become_a_text(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        fn any_bytes_become_a_text(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
             let mut out = Vec::new();
             text(&mut out, &bytes);
             let read: String = serde_json::from_slice(&out).unwrap();

@@ -67,7 +67,7 @@ impl Bucket {
         };
         let entries = sealed().and_then(|body| {
             let mut reader = Reader(body);
-            if reader.octet()? != FORMAT {
+            if reader.byte()? != FORMAT {
                 return None;
             }
             let mut entries = Vec::new();
@@ -79,7 +79,7 @@ impl Bucket {
         Self { entries: entries.unwrap_or_default() }
     }
 
-    /// The octets for a slot.
+    /// The bytes for a slot.
     pub(crate) fn write(&self, key: Key) -> Vec<u8> {
         let records: usize = self.entries.iter().map(|entry| entry.records.len()).sum();
         let size =
@@ -151,11 +151,11 @@ impl Bucket {
 }
 
 impl Key {
-    pub(crate) const fn new(octets: [u8; 16]) -> Self {
-        Self(octets)
+    pub(crate) const fn new(bytes: [u8; 16]) -> Self {
+        Self(bytes)
     }
 
-    pub(crate) const fn octets(self) -> [u8; 16] {
+    pub(crate) const fn bytes(self) -> [u8; 16] {
         self.0
     }
 
@@ -180,7 +180,7 @@ impl std::fmt::Debug for Key {
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
-    fn octet(&mut self) -> Option<u8> {
+    fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
@@ -199,9 +199,9 @@ impl Reader<'_> {
     fn entry(&mut self) -> Option<Entry> {
         let name = self.array()?;
         let expires = self.number()?;
-        let records = (0..self.octet()?)
+        let records = (0..self.byte()?)
             .map(|_| {
-                let period = self.octet()?;
+                let period = self.byte()?;
                 let period = *Period::ALL.get(usize::from(period))?;
                 let (start, count) = (self.number()?, self.number()?);
                 Some((period, Record { start, count, previous: self.number()? }))

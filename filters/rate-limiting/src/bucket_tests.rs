@@ -111,7 +111,7 @@ fn a_full_bucket_stays_small() {
 
 proptest! {
     #[test]
-    fn octets_of_any_kind_are_read_without_a_trap(body: Vec<u8>) {
+    fn bytes_of_any_kind_are_read_without_a_trap(body: Vec<u8>) {
         let mut bytes = [&[FORMAT], &body[..]].concat();
         let seal = KEY.hash(&[&bytes]);
         bytes.extend_from_slice(&seal);

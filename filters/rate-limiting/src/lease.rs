@@ -129,6 +129,6 @@ impl Lease {
 }
 
 fn place_of(name: &Name) -> usize {
-    // Not the octets that say which bucket it is.
+    // Not the bytes that say which bucket it is.
     usize::from(name.last().copied().unwrap_or(0))
 }

@@ -56,9 +56,9 @@ impl Syncer {
                 self.sent = self.sent.wrapping_add(1);
                 let random = self.random;
                 let prefix = self.prefix.get_or_insert_with(|| {
-                    let mut octets = [0; 16];
-                    random(&mut octets);
-                    format!("{:032x}", u128::from_be_bytes(octets))
+                    let mut bytes = [0; 16];
+                    random(&mut bytes);
+                    format!("{:032x}", u128::from_be_bytes(bytes))
                 });
                 self.names.insert(number, format!("{prefix}-{}", self.sent));
             }

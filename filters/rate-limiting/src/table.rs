@@ -167,7 +167,7 @@ fn index(bucket: u64) -> u32 {
 const MARKED: Key = Key::new(*b"gatehouse limits");
 
 fn mark(key: Key) -> Vec<u8> {
-    let octets = key.octets();
+    let octets = key.bytes();
     [octets, MARKED.hash(&[&octets])].concat()
 }
 

@@ -19,7 +19,7 @@ pub(crate) enum Content {
     Message(Option<String>),
     /// The request itself, with such a message.
     Echo(Option<String>),
-    /// These octets, of this type.
+    /// These bytes, of this type.
     Raw(String, Option<String>),
 }
 

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn octets_that_are_no_text_and_too_many_fields_are_shown_as_far_as_possible() {
+    fn bytes_that_are_no_text_and_too_many_fields_are_shown_as_far_as_possible() {
         let many = (0..500).map(|n| (format!("x-{n}").into_bytes(), b"\xff".to_vec()));
         let head: Head = many.chain([(b"\xff".to_vec(), b"\0".to_vec())]).collect();
         let target = format!("/\u{fffd}?{}", "a=%ff&".repeat(500)).into_bytes();

@@ -62,15 +62,15 @@ impl Headers {
                 edits.push(Edit::remove(field.name.clone()));
             }
             for value in field.values {
-                let octets = match value {
+                let bytes = match value {
                     Value::Old(_) if only_more => continue,
-                    Value::Old(octets) => octets,
-                    Value::New(octets) => harmless(&octets),
+                    Value::Old(bytes) => bytes,
+                    Value::New(bytes) => harmless(&bytes),
                 };
                 let name = field.name.clone().into();
                 edits.push(match std::mem::replace(&mut first, false) {
-                    true => Edit::Set(name, octets),
-                    false => Edit::Add(name, octets),
+                    true => Edit::Set(name, bytes),
+                    false => Edit::Add(name, bytes),
                 });
             }
         }
@@ -81,7 +81,7 @@ impl Headers {
     pub(crate) fn first(&self, name: &str) -> Option<&[u8]> {
         let field = self.fields.iter().find(|field| field.name == name)?;
         field.values.first().map(|value| match value {
-            Value::Old(octets) | Value::New(octets) => octets.as_slice(),
+            Value::Old(bytes) | Value::New(bytes) => bytes.as_slice(),
         })
     }
 
@@ -143,10 +143,10 @@ impl Fields for Headers {
         }
         let moved = self.take(old);
         self.take(new);
-        let octets = |value| match value {
-            Value::Old(octets) | Value::New(octets) => Value::New(octets),
+        let bytes = |value| match value {
+            Value::Old(bytes) | Value::New(bytes) => Value::New(bytes),
         };
-        self.change(new, |values| *values = moved.into_iter().map(octets).collect());
+        self.change(new, |values| *values = moved.into_iter().map(bytes).collect());
     }
 
     fn replace(&mut self, name: &str, value: &[u8]) {
@@ -173,13 +173,13 @@ fn is_host(name: &str) -> bool {
 }
 
 /// Without what could end a field: control characters are percent-encoded.
-fn harmless(octets: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(octets.len());
-    for octet in octets {
-        if octet.is_ascii_control() {
-            out.extend_from_slice(exchange::percent_encode(&[*octet]).as_bytes());
+fn harmless(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        if byte.is_ascii_control() {
+            out.extend_from_slice(exchange::percent_encode(&[*byte]).as_bytes());
         } else {
-            out.push(*octet);
+            out.push(*byte);
         }
     }
     out

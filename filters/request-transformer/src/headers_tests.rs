@@ -125,9 +125,9 @@ proptest! {
         headers.add("x-a", &value);
         headers.append("x-a", &value);
         for edit in headers.edits(true).unwrap() {
-            let (Edit::Set(name, octets) | Edit::Add(name, octets)) = edit else { panic!() };
+            let (Edit::Set(name, bytes) | Edit::Add(name, bytes)) = edit else { panic!() };
             prop_assert_eq!(name, "x-a");
-            prop_assert!(!octets.iter().any(u8::is_ascii_control));
+            prop_assert!(!bytes.iter().any(u8::is_ascii_control));
         }
     }
 

@@ -43,11 +43,11 @@ fn renamed(raw: &[u8], name: &str) -> Vec<u8> {
 }
 
 /// Nothing that could end a parameter, a query or a line: all but RFC 3986's unreserved characters escaped.
-fn encoded(octets: &[u8]) -> String {
-    let mut out = String::with_capacity(octets.len());
-    for octet in octets {
-        match octet {
-            b'.' | b'~' => out.push(char::from(*octet)),
+fn encoded(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'.' | b'~' => out.push(char::from(*byte)),
             other => out.push_str(&exchange::percent_encode(&[*other])),
         }
     }

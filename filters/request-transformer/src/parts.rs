@@ -1,4 +1,4 @@
-//! Changes to a multipart form (RFC 7578): what is not changed keeps its place and its octets.
+//! Changes to a multipart form (RFC 7578): what is not changed keeps its place and its bytes.
 
 use crate::changes::Fields;
 use crate::listed::Listed;
@@ -190,7 +190,7 @@ mod tests {
         }
 
         #[test]
-        fn no_octets_are_a_surprise(body in proptest::collection::vec(any::<u8>(), 0..100), boundary in "[a-z]{1,3}") {
+        fn no_bytes_are_a_surprise(body in proptest::collection::vec(any::<u8>(), 0..100), boundary in "[a-z]{1,3}") {
             let body = [b"--", boundary.as_bytes(), b"\r\n", &body[..], b"\r\n--", boundary.as_bytes(), b"--"].concat();
             if let Some(parts) = Parts::parse(&body, boundary.as_bytes()) {
                 parts.text();

@@ -19,14 +19,14 @@ pub(crate) fn path(template: &Template, values: &Values<'_>) -> Result<Vec<u8>, 
         match piece {
             // An operator may write a path in any script.
             Rendered::Own(text) => encode(&mut path, text.as_bytes(), b"%"),
-            Rendered::Found(octets, of_the_path) => {
-                let leads = |octet: &u8| {
-                    octet.is_ascii_control() || *octet == b'\\' || (*octet == b'/' && !of_the_path)
+            Rendered::Found(bytes, of_the_path) => {
+                let leads = |byte: &u8| {
+                    byte.is_ascii_control() || *byte == b'\\' || (*byte == b'/' && !of_the_path)
                 };
-                if octets.iter().any(leads) {
+                if bytes.iter().any(leads) {
                     return Err(BadPath);
                 }
-                encode(&mut path, &octets, b"");
+                encode(&mut path, &bytes, b"");
             }
         }
     }
@@ -41,15 +41,15 @@ pub(crate) fn path(template: &Template, values: &Values<'_>) -> Result<Vec<u8>, 
 }
 
 /// RFC 3986: what may stand in a path, and `besides`, as it is; everything else escaped.
-fn encode(path: &mut Vec<u8>, octets: &[u8], besides: &[u8]) {
-    for octet in octets {
-        if octet.is_ascii_alphanumeric()
-            || b"/-._~!$&'()*+,;=:@".contains(octet)
-            || besides.contains(octet)
+fn encode(path: &mut Vec<u8>, bytes: &[u8], besides: &[u8]) {
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric()
+            || b"/-._~!$&'()*+,;=:@".contains(byte)
+            || besides.contains(byte)
         {
-            path.push(*octet);
+            path.push(*byte);
         } else {
-            path.extend_from_slice(exchange::percent_encode(&[*octet]).as_bytes());
+            path.extend_from_slice(exchange::percent_encode(&[*byte]).as_bytes());
         }
     }
 }

@@ -106,11 +106,11 @@ impl Template {
     /// As one value.
     pub(crate) fn text(&self, values: &Values<'_>) -> Vec<u8> {
         let pieces = self.rendered(values);
-        let octets = pieces.iter().map(|piece| match piece {
+        let bytes = pieces.iter().map(|piece| match piece {
             Rendered::Own(text) => text.as_bytes(),
-            Rendered::Found(octets, _) => octets.as_slice(),
+            Rendered::Found(bytes, _) => bytes.as_slice(),
         });
-        octets.collect::<Vec<_>>().concat()
+        bytes.collect::<Vec<_>>().concat()
     }
 }
 
@@ -120,8 +120,8 @@ fn found<'a>(operands: &'a [Operand], values: &Values<'_>) -> Rendered<'a> {
         match operand {
             Operand::Literal(text) => return Rendered::Own(text),
             other => {
-                if let Some(octets) = values.of(other) {
-                    return Rendered::Found(octets, matches!(other, Operand::Capture(_)));
+                if let Some(bytes) = values.of(other) {
+                    return Rendered::Found(bytes, matches!(other, Operand::Capture(_)));
                 }
             }
         }

@@ -16,7 +16,7 @@ pub(crate) struct Values<'a> {
     claims: Map<String, Value>,
 }
 
-/// A pattern takes its time for each octet of a path. Kong's nginx takes no longer ones.
+/// A pattern takes its time for each byte of a path. Kong's nginx takes no longer ones.
 const LONGEST: usize = 8192;
 
 /// The path cannot be taken apart: it is too long, or servers read it differently.
@@ -112,8 +112,8 @@ fn captures(pattern: &Regex, path: &[u8]) -> Vec<(Option<String>, Option<Vec<u8>
     let found: Option<Captures<'_>> = pattern.captures(path);
     let Some(found) = found else { return Vec::new() };
     let groups = pattern.capture_names().zip(found.iter());
-    let octets = |group: Option<regex::bytes::Match<'_>>| Some(group?.as_bytes().to_vec());
-    groups.map(|(name, group)| (name.map(str::to_owned), octets(group))).collect()
+    let bytes = |group: Option<regex::bytes::Match<'_>>| Some(group?.as_bytes().to_vec());
+    groups.map(|(name, group)| (name.map(str::to_owned), bytes(group))).collect()
 }
 
 #[cfg(test)]

@@ -273,8 +273,8 @@ mod tests {
         }
 
         #[test]
-        fn no_octets_make_it_stumble(octets in proptest::collection::vec(any::<u8>(), 0..300)) {
-            if let Some(contents) = Contents::read(&octets) {
+        fn no_bytes_make_it_stumble(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Some(contents) = Contents::read(&bytes) {
                 let _ = contents.holder("default");
             }
         }

@@ -11,12 +11,12 @@ use crate::rows::Row;
 use crate::secret::{Kind, Secret};
 use exchange::{Head, Request};
 
-/// Takes `octets` for whatever could come. Panics if something opens that was not sealed, or does not that was.
+/// Takes `bytes` for whatever could come. Panics if something opens that was not sealed, or does not that was.
 ///
 /// # Panics
 /// That is what the fuzzer looks for.
 #[allow(clippy::panic, reason = "a finding")]
-pub fn everything(octets: &[u8]) {
+pub fn everything(bytes: &[u8]) {
     let tools = Tools {
         random: |out| {
             out.fill(7);
@@ -29,7 +29,7 @@ pub fn everything(octets: &[u8]) {
     let keeper = Keeper::new(config, secrets, tools);
     let client = Client::default();
 
-    let head: Head = [("cookie", octets)].into_iter().collect();
+    let head: Head = [("cookie", bytes)].into_iter().collect();
     let names = ["session", "remember"];
     let jar = Jar::of(&head, &names);
     let _ = (hide(&head, &names, true), jar.further("session"));
@@ -39,12 +39,12 @@ pub fn everything(octets: &[u8]) {
             panic!("{presented:?} is not ours");
         }
     }
-    if let Some(header) = Header::read(octets) {
+    if let Some(header) = Header::read(bytes) {
         let _ = jar.payload("session", 0, header.size);
         assert_eq!(Header::read(header.text().as_bytes()), Some(header));
     }
-    let _ = Row::read(octets);
-    if let Some(contents) = Contents::read(octets) {
+    let _ = Row::read(bytes);
+    if let Some(contents) = Contents::read(bytes) {
         let _ = contents.holder("default");
         assert!(Contents::read(contents.json().as_bytes()).is_some());
     }
@@ -52,15 +52,15 @@ pub fn everything(octets: &[u8]) {
         ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"]
     {
         let head: Head = [("content-type", content_type)].into_iter().collect();
-        let _ = keeper.config.logout.in_body(&Request { head, ..Request::default() }, octets);
+        let _ = keeper.config.logout.in_body(&Request { head, ..Request::default() }, bytes);
     }
 
     let ring = Keyring::new(vec![Secret::new("s")]);
     let draft = Draft { flags: 0, created: 1, rolling: 0 };
-    if let Some((header, sealed)) = ring.seal(Kind::Session, draft, octets, &client, &[1; 32]) {
+    if let Some((header, sealed)) = ring.seal(Kind::Session, draft, bytes, &client, &[1; 32]) {
         let proof = ring.prove(Kind::Session, &header, &client);
         let opened = proof.and_then(|proof| ring.open(Kind::Session, &header, &proof, sealed));
-        assert_eq!(opened.as_deref(), Some(octets));
+        assert_eq!(opened.as_deref(), Some(bytes));
     }
 }
 
@@ -70,8 +70,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_can_come_is_a_reason_to_stumble(octets in proptest::collection::vec(any::<u8>(), 0..400)) {
-            super::everything(&octets);
+        fn nothing_that_can_come_is_a_reason_to_stumble(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            super::everything(&bytes);
         }
 
         #[test]

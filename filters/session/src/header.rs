@@ -1,4 +1,4 @@
-//! The 82 octets that every session cookie begins with (lua-resty-session 4).
+//! The 82 bytes that every session cookie begins with (lua-resty-session 4).
 //!
 //! ```text
 //! type 1 | flags 2 | id 32 | created 5 | rolling offset 4 | size 3 | tag 16 | idling offset 3 | MAC 16
@@ -14,18 +14,18 @@ use jose::base64url;
 /// A session's name: random, and another one each time it is saved.
 pub(crate) type Id = [u8; 32];
 
-/// Octets of a header.
+/// Bytes of a header.
 pub(crate) const LENGTH: usize = 82;
 /// Characters of a header in a cookie.
 pub(crate) const ENCODED: usize = 110;
-/// Octets of a header that the tag authenticates.
+/// Bytes of a header that the tag authenticates.
 const BEFORE_TAG: usize = 47;
-/// Octets of a header that the MAC authenticates.
+/// Bytes of a header that the MAC authenticates.
 const BEFORE_MAC: usize = 66;
 
-/// How many characters so many octets of contents are in a cookie.
-pub(crate) fn encoded_length(octets: usize) -> usize {
-    octets.saturating_mul(4).div_ceil(3)
+/// How many characters so many bytes of contents are in a cookie.
+pub(crate) fn encoded_length(bytes: usize) -> usize {
+    bytes.saturating_mul(4).div_ceil(3)
 }
 
 /// The type of cookie that this format is.
@@ -67,8 +67,8 @@ pub(crate) struct Header {
 impl Header {
     /// Reads the first 110 characters of a cookie.
     pub(crate) fn read(cookie: &[u8]) -> Option<Self> {
-        let octets = base64url::decode(cookie.get(..ENCODED)?)?;
-        let mut rest = octets.as_slice();
+        let bytes = base64url::decode(cookie.get(..ENCODED)?)?;
+        let mut rest = bytes.as_slice();
         if take::<1>(&mut rest)? != [TYPE] {
             return None;
         }
@@ -85,8 +85,8 @@ impl Header {
         rest.is_empty().then_some(header)
     }
 
-    /// The header as octets. What does not fit is cut off; [`Header::fits`] says whether it does.
-    pub(crate) fn octets(&self) -> [u8; LENGTH] {
+    /// The header as bytes. What does not fit is cut off; [`Header::fits`] says whether it does.
+    pub(crate) fn bytes(&self) -> [u8; LENGTH] {
         let mut out = [0; LENGTH];
         let mut rest = out.as_mut_slice();
         put(&mut rest, &[TYPE]);
@@ -108,17 +108,17 @@ impl Header {
 
     /// What the tag authenticates besides the contents.
     pub(crate) fn associated(&self) -> [u8; BEFORE_TAG] {
-        self.octets().first_chunk().copied().unwrap_or([0; BEFORE_TAG])
+        self.bytes().first_chunk().copied().unwrap_or([0; BEFORE_TAG])
     }
 
     /// What the MAC authenticates.
     pub(crate) fn authenticated(&self) -> [u8; BEFORE_MAC] {
-        self.octets().first_chunk().copied().unwrap_or([0; BEFORE_MAC])
+        self.bytes().first_chunk().copied().unwrap_or([0; BEFORE_MAC])
     }
 
     /// The header as it stands in a cookie.
     pub(crate) fn text(&self) -> String {
-        base64url::encode(self.octets())
+        base64url::encode(self.bytes())
     }
 
     pub(crate) fn has(&self, flag: u16) -> bool {
@@ -142,21 +142,21 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     Some(*chunk)
 }
 
-fn put(rest: &mut &mut [u8], octets: &[u8]) {
+fn put(rest: &mut &mut [u8], bytes: &[u8]) {
     let whole = std::mem::take(rest);
-    if let Some((place, tail)) = whole.split_at_mut_checked(octets.len()) {
-        place.copy_from_slice(octets);
+    if let Some((place, tail)) = whole.split_at_mut_checked(bytes.len()) {
+        place.copy_from_slice(bytes);
         *rest = tail;
     }
 }
 
-fn number(octets: &[u8]) -> u64 {
-    octets.iter().rev().fold(0, |sum, octet| (sum << 8) | u64::from(*octet))
+fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
 }
 
 fn small(number: usize) -> [u8; 3] {
-    let octets = u64::try_from(number).unwrap_or(u64::MAX).to_le_bytes();
-    octets.first_chunk().copied().unwrap_or([0; 3])
+    let bytes = u64::try_from(number).unwrap_or(u64::MAX).to_le_bytes();
+    bytes.first_chunk().copied().unwrap_or([0; 3])
 }
 
 impl std::fmt::Debug for Header {
@@ -178,18 +178,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_reads_as_a_header_is_written_back_as_it_was(octets in any::<[[u8; 41]; 2]>()) {
-            let mut octets = octets.concat();
-            octets[0] = TYPE;
-            let text = base64url::encode(&octets);
+        fn what_reads_as_a_header_is_written_back_as_it_was(bytes in any::<[[u8; 41]; 2]>()) {
+            let mut bytes = bytes.concat();
+            bytes[0] = TYPE;
+            let text = base64url::encode(&bytes);
             let header = Header::read(text.as_bytes()).unwrap();
             prop_assert!(header.fits());
             prop_assert_eq!(header.text(), text);
         }
 
         #[test]
-        fn no_octets_make_it_stumble(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Header::read(&octets);
+        fn no_bytes_make_it_stumble(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Header::read(&bytes);
         }
     }
 

@@ -210,7 +210,7 @@ mod tests {
         }
 
         #[test]
-        fn no_octets_make_it_stumble(field in proptest::collection::vec(any::<u8>(), 0..300), size in any::<usize>()) {
+        fn no_bytes_make_it_stumble(field in proptest::collection::vec(any::<u8>(), 0..300), size in any::<usize>()) {
             let head: Head = [("cookie", field)].into_iter().collect();
             let jar = Jar::of(&head, &["session"]);
             let _ = (jar.payload("session", 1, size), jar.further("session"));

@@ -334,7 +334,7 @@ impl Keeper {
         if config.stored {
             let replaces: Vec<Name> = replaces.iter().map(|header| row_of(&header.id)).collect();
             let ttl = timeouts.stored(draft.created, now);
-            let octets = Row::octets(&sealed, &replaces);
+            let octets = Row::bytes(&sealed, &replaces);
             write = Some(Write::Keep(row_of(&header.id), octets, ttl, metadata));
             row = Some((now.saturating_add(ttl).saturating_mul(1000), replaces));
         }

@@ -1,4 +1,4 @@
-//! Every cookie that lua-resty-session wrote opens, and is written again octet by octet.
+//! Every cookie that lua-resty-session wrote opens, and is written again byte by byte.
 
 use super::*;
 use crate::header::{BOUND_TO_IP, BOUND_TO_SCHEME, BOUND_TO_USER_AGENT, ENCODED, STORED};
@@ -59,7 +59,7 @@ fn every_cookie_of_the_original_opens_and_is_sealed_alike() {
         let ring = self::ring(&[text(&vector, "secret")]);
         let draft = Draft { flags: header.flags, created: header.created, rolling: header.rolling };
         let (again, resealed) = ring.seal_as(kind, draft, &contents, &nobody(), header.id).unwrap();
-        // Compressors differ, so what is deflated need not be the same octets.
+        // Compressors differ, so what is deflated need not be the same bytes.
         if header.has(DEFLATED) {
             assert!(again.has(DEFLATED));
             assert_eq!(
@@ -128,7 +128,7 @@ fn a_bound_session_opens_for_its_own_client_only() {
 }
 
 #[test]
-fn ids_differ_with_the_contents_even_if_the_random_octets_come_twice() {
+fn ids_differ_with_the_contents_even_if_the_random_bytes_come_twice() {
     let ring = ring(&["secret"]);
     let draft = Draft { flags: 0, created: 1, rolling: 0 };
     let id = |contents: &[u8], random| {
@@ -198,13 +198,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_octet_is_changed_the_session_does_not_open(at in 0_usize..91, bits in 1_u8..=255) {
+    fn whatever_byte_is_changed_the_session_does_not_open(at in 0_usize..91, bits in 1_u8..=255) {
         let ring = ring(&["secret"]);
         let (header, contents) = sealed(&ring, 0, &nobody());
-        let mut octets = [header.octets().as_slice(), &contents].concat();
-        let at = at.min(octets.len().saturating_sub(1));
-        octets[at] ^= bits;
-        let (first, rest) = octets.split_at(82);
+        let mut bytes = [header.bytes().as_slice(), &contents].concat();
+        let at = at.min(bytes.len().saturating_sub(1));
+        bytes[at] ^= bits;
+        let (first, rest) = bytes.split_at(82);
         let opened = Header::read(base64url::encode(first).as_bytes()).and_then(|header| {
             let fresh = self::ring(&["secret"]);
             let proof = fresh.prove(Kind::Session, &header, &nobody())?;

@@ -129,7 +129,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_octets_make_it_stumble(body in proptest::collection::vec(any::<u8>(), 0..200), n in 0_usize..3) {
+        fn no_bytes_make_it_stumble(body in proptest::collection::vec(any::<u8>(), 0..200), n in 0_usize..3) {
             let content_type = ["application/json", "multipart/form-data; boundary=-", "application/x-www-form-urlencoded"][n];
             let _ = logout(&["POST"]).in_body(&request("POST", "/", content_type), &body);
         }

@@ -59,8 +59,8 @@ pub(crate) fn login_of(created: u64, audience: &str, consumer: &str) -> Name {
 }
 
 impl Row {
-    /// The octets of a row.
-    pub(crate) fn octets(sealed: &[u8], replaces: &[Name]) -> Vec<u8> {
+    /// The bytes of a row.
+    pub(crate) fn bytes(sealed: &[u8], replaces: &[Name]) -> Vec<u8> {
         let mut out = vec![FORM, u8::try_from(replaces.len()).unwrap_or(0)];
         out.extend(replaces.iter().flatten());
         out.extend(sealed);
@@ -79,11 +79,11 @@ impl Row {
         })
     }
 
-    /// What is kept in the cache of an answer: when the row ends, and its octets.
+    /// What is kept in the cache of an answer: when the row ends, and its bytes.
     pub(crate) fn kept(session: &admin_api::Session, now: u64) -> Option<Vec<u8>> {
-        let octets = STANDARD.decode(&session.data).ok()?;
+        let bytes = STANDARD.decode(&session.data).ok()?;
         let expires_at = now.saturating_add(session.ttl.saturating_mul(1000));
-        Some([expires_at.to_le_bytes().as_slice(), &octets].concat())
+        Some([expires_at.to_le_bytes().as_slice(), &bytes].concat())
     }
 }
 
@@ -91,8 +91,8 @@ impl Write {
     pub(crate) fn call(&self) -> Call {
         let json = |value: Result<Vec<u8>, serde_json::Error>| value.unwrap_or_default();
         match self {
-            Self::Keep(name, octets, ttl, metadata) => {
-                let data = STANDARD.encode(octets);
+            Self::Keep(name, bytes, ttl, metadata) => {
+                let data = STANDARD.encode(bytes);
                 let metadata = metadata.clone();
                 let new = NewSession { data, ttl: *ttl, stale: None, metadata };
                 session(name).sending("PUT", json(serde_json::to_vec(&new)))
@@ -210,13 +210,13 @@ mod tests {
     #[test]
     fn a_row_comes_back_as_it_was_kept() {
         for replaces in [vec![], vec![[9; 32]], vec![[9; 32], [8; 32]]] {
-            let data = STANDARD.encode(Row::octets(b"sealed", &replaces));
+            let data = STANDARD.encode(Row::bytes(b"sealed", &replaces));
             let session = admin_api::Session { data, ttl: 7, seq: None };
             let row = Row::read(&Row::kept(&session, 1000).unwrap()).unwrap();
             assert_eq!(row, Row { expires_at: 8000, replaces, sealed: b"sealed".to_vec() });
         }
-        for octets in [&b""[..], &[2, 0, 1], &[1, 3, 1], &[1, 1, 0, 0], &[1]] {
-            assert_eq!(Row::read(&[&[0; 8], octets].concat()), None, "{octets:?}");
+        for bytes in [&b""[..], &[2, 0, 1], &[1, 3, 1], &[1, 1, 0, 0], &[1]] {
+            assert_eq!(Row::read(&[&[0; 8], bytes].concat()), None, "{bytes:?}");
         }
         assert_eq!(Row::read(&[0; 7]), None);
     }

@@ -52,7 +52,7 @@ impl Secret {
     }
 
     /// The id of a session with these contents, of which its header says `said` (of one length always). Even
-    /// random octets that come twice do not give two different sessions the same id, and so not the same key
+    /// random bytes that come twice do not give two different sessions the same id, and so not the same key
     /// and nonce.
     pub(crate) fn new_id(&self, random: &[u8; 32], said: &[u8], contents: &[u8]) -> Option<Id> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.id_key).ok()?;
@@ -93,7 +93,7 @@ impl Keys {
 
 fn expand<const N: usize>(prk: &Hkdf<Sha256>, label: &[u8], id: &[u8]) -> [u8; N] {
     let mut okm = [0; N];
-    // It fails for more than 8160 octets only.
+    // It fails for more than 8160 bytes only.
     let _ = prk.expand_multi_info(&[label, id], &mut okm);
     okm
 }

@@ -75,7 +75,7 @@ impl Mint {
         let mut failed = false;
         let mut fill = |out: &mut [u8]| failed |= !random(out);
         let token = keys.key.sign(&keys.header, claims, backend.as_ref(), &mut fill)?;
-        // A signature with predictable octets in it could give the key away.
+        // A signature with predictable bytes in it could give the key away.
         if failed { Err(CannotSign::Randomness) } else { Ok(token) }
     }
 

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_keeps_order_duplicates_and_octets() {
+    fn a_block_keeps_order_duplicates_and_bytes() {
         let head =
             Head::from_block(block(&[(b"A", b"1"), (b"b", b"\xff\0"), (b"a", b"")])).unwrap();
         assert_eq!(head.values("a").collect::<Vec<_>>(), [&b"1"[..], b""]);

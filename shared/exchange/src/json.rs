@@ -12,7 +12,7 @@ pub fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// The members of a JSON object, duplicates included. `None` if it is not one, or no JSON: a comma too much, octets
+/// The members of a JSON object, duplicates included. `None` if it is not one, or no JSON: a comma too much, bytes
 /// that are no UTF-8.
 #[must_use]
 pub fn members(body: &[u8]) -> Option<Vec<Member>> {

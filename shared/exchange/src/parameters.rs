@@ -168,7 +168,7 @@ mod tests {
         }
 
         #[test]
-        fn no_octets_make_it_stumble(raw in proptest::collection::vec(any::<u8>(), 0..60)) {
+        fn no_bytes_make_it_stumble(raw in proptest::collection::vec(any::<u8>(), 0..60)) {
             let _ = Parameterised::read(&raw);
         }
     }

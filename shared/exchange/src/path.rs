@@ -16,7 +16,7 @@ impl Path {
     /// off each segment as servlet containers do, and dots resolved (RFC 3986, section 6.2.2).
     ///
     /// `None` when two servers can read it as different paths: an escape that is none or that an escape hides
-    /// (`%2561`), an escaped slash, a backslash, a control character, octets that are no UTF-8 (an overlong
+    /// (`%2561`), an escaped slash, a backslash, a control character, bytes that are no UTF-8 (an overlong
     /// slash is one to some), dots with parameters, dots that climb above the root.
     #[must_use]
     pub fn read(raw: &[u8]) -> Option<Self> {

@@ -13,8 +13,8 @@
 mod support;
 
 use jose::{
-    Algorithm, Algorithms, BadKey, BadSet, InWasm, JwkSet, Jws, MAX_TOKEN, Policy, Refused,
-    SetRefused, SigningKey, Token, VerifyingKey,
+    Algorithm, Algorithms, BadKey, InWasm, JwkSet, Jws, MAX_TOKEN, Policy, Refused, SigningKey,
+    Token, VerifyingKey,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ pub struct Rule {
     pub what: &'static str,
     /// The rule as a regular expression, for the schema.
     pub pattern: Option<&'static str>,
-    /// At most so many octets.
+    /// At most so many bytes.
     pub max: usize,
     /// The rule itself.
     pub check: fn(&str) -> bool,

@@ -21,7 +21,7 @@ pub(crate) fn document(bytes: &[u8]) -> Result<Value, String> {
         Ok(Value::String(inner)) if inner.trim().is_empty() => Ok(Value::Object(Map::new())),
         Ok(Value::String(inner)) => json(inner.as_bytes()),
         Ok(value) => Ok(value),
-        // The first octet of a `Struct` with a field is a line feed, which JSON may also begin with.
+        // The first byte of a `Struct` with a field is a line feed, which JSON may also begin with.
         Err(error) if bytes.first() == Some(&FIELDS) => object(bytes, 0).ok_or(error),
         Err(error) => Err(error),
     }
