@@ -4,6 +4,7 @@ use crate::headers::Headers;
 use crate::message::Response;
 use crate::profile::{Host, KongVersion, Profile};
 use crate::worker::Inner;
+use serde_json::Value;
 use std::rc::Rc;
 
 /// A callout that a filter has made and that has not ended.
@@ -47,6 +48,13 @@ impl Callout {
     /// The body of the request as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body of the request as a JSON document. Panics if it is none.
+    #[track_caller]
+    pub fn document(&self) -> Value {
+        let document = serde_json::from_slice(&self.body);
+        document.unwrap_or_else(|error| panic!("{error}: {:?}", self.text()))
     }
 
     /// Ends the callout.

@@ -1,6 +1,7 @@
 //! The messages that a test writes and reads: requests, responses, and requests at the upstream.
 
 use crate::headers::Headers;
+use serde_json::Value;
 
 /// A request as a client sends it.
 #[derive(Debug, Clone)]
@@ -54,6 +55,11 @@ impl Request {
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
         self
+    }
+
+    /// Adds `Authorization: Bearer token`.
+    pub fn bearer(self, token: impl AsRef<[u8]>) -> Self {
+        self.header("authorization", [b"Bearer ", token.as_ref()].concat())
     }
 
     /// Sets the `Host` that the client asks for.
@@ -187,6 +193,13 @@ impl Response {
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as a JSON document. Panics if it is none.
+    #[track_caller]
+    pub fn document(&self) -> Value {
+        let document = serde_json::from_slice(&self.body);
+        document.unwrap_or_else(|error| panic!("{error}: {:?}", self.text()))
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use wasm_tests::real::{
     Admin, Connection, Echo, Filter, Gateway, Mode, Proxy, Request, Setup, eventually,
 };
+use wasm_tests::refused_with;
 
 const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
 
@@ -30,10 +31,6 @@ fn request(key: &str, app_id: impl AsRef<[u8]>) -> Request {
     Request::get("/orders").header("apikey", key).header("X-APP-ID", app_id)
 }
 
-fn refusal(status: u16, message: &str) -> (u16, String) {
-    (status, message.to_owned())
-}
-
 #[test]
 fn only_one_of_the_consumers_own_app_ids_is_let_through() {
     let gateway = Gateway::start(|admin| filters(admin, json!({})));
@@ -47,8 +44,8 @@ fn only_one_of_the_consumers_own_app_ids_is_let_through() {
         assert_eq!(received.header("x-app-id").as_deref(), Some(app_id));
     }
 
-    let blank = refusal(403, "X-APP-ID can't be blank");
-    let invalid = refusal(403, "Invalid X-APP-ID");
+    let blank = refused_with(403, "X-APP-ID can't be blank");
+    let invalid = refused_with(403, "Invalid X-APP-ID");
     assert_eq!(gateway.refused(&Request::get("/").header("apikey", "key-of-ana")), blank);
     for (app_id, expected) in [
         (&b""[..], &blank),
@@ -67,7 +64,7 @@ fn only_one_of_the_consumers_own_app_ids_is_let_through() {
     }
     let twice = request("key-of-ana", "portal").header("x-app-id", "mobile_app");
     assert_eq!(gateway.refused(&twice), invalid);
-    assert_eq!(gateway.refused(&request("key-of-eve", "portal")), refusal(403, MAPPING));
+    assert_eq!(gateway.refused(&request("key-of-eve", "portal")), refused_with(403, MAPPING));
 }
 
 #[test]
@@ -77,7 +74,7 @@ fn a_request_that_nobody_has_authenticated_is_refused() {
 
     let forged = request("key-of-ana", "portal").header("X-Consumer-ID", id);
 
-    assert_eq!(gateway.refused(&forged), refusal(401, "Unauthorized"));
+    assert_eq!(gateway.refused(&forged), refused_with(401, "Unauthorized"));
     assert_eq!(gateway.faulty_admin.count("/appids"), 0);
 }
 
@@ -89,8 +86,8 @@ fn another_header_has_its_name_in_the_answers_and_can_be_hidden_from_the_upstrea
     let request =
         |app: &str| Request::get("/").header("apikey", "key-of-ana").header("x-client-app", app);
 
-    assert_eq!(gateway.refused(&request("")), refusal(403, "X-Client-App can't be blank"));
-    assert_eq!(gateway.refused(&request("no")), refusal(403, "Invalid X-Client-App"));
+    assert_eq!(gateway.refused(&request("")), refused_with(403, "X-Client-App can't be blank"));
+    assert_eq!(gateway.refused(&request("no")), refused_with(403, "Invalid X-Client-App"));
     assert_eq!(gateway.passed(&request("portal")).header("x-client-app"), None);
 }
 
@@ -123,8 +120,8 @@ fn what_is_known_is_not_asked_for_again() {
 
     for _ in 0..20 {
         gateway.passed(&ana);
-        assert_eq!(gateway.refused(&other), refusal(403, "Invalid X-APP-ID"));
-        assert_eq!(gateway.refused(&eve), refusal(403, MAPPING));
+        assert_eq!(gateway.refused(&other), refused_with(403, "Invalid X-APP-ID"));
+        assert_eq!(gateway.refused(&eve), refused_with(403, MAPPING));
     }
 
     assert_eq!(gateway.lookups(), known);
@@ -169,7 +166,7 @@ fn a_cold_consumer_is_refused_while_the_admin_service_cannot_be_asked() {
             Filter::new("app_id", &json!({"admin": impatient, "cache": {"negative_ttl": 0}})),
         ]
     });
-    let unavailable = refusal(503, "Service unavailable");
+    let unavailable = refused_with(503, "Service unavailable");
 
     for broken in [
         Mode::Hold,
@@ -242,21 +239,21 @@ fn a_change_at_the_admin_service_reaches_what_is_remembered() {
     let ana = request("key-of-ana", "portal");
     let bob = request("key-of-bob", "portal");
     gateway.passed(&ana);
-    assert_eq!(gateway.refused(&bob), refusal(403, MAPPING));
+    assert_eq!(gateway.refused(&bob), refused_with(403, MAPPING));
 
     gateway.admin.create("/consumers/bob/appids", &json!({"appid": "portal"}));
     until("effect of a creation", &bob, 200);
 
     gateway.admin.delete("/consumers/ana/appids/portal");
     until("effect of a deletion", &ana, 403);
-    assert_eq!(gateway.refused(&ana), refusal(403, MAPPING));
+    assert_eq!(gateway.refused(&ana), refused_with(403, MAPPING));
 
     let renamed = Request::new("PATCH", "/consumers/bob/appids/portal")
         .header("content-type", "application/json")
         .body(r#"{"appid":"mobile"}"#);
     assert_eq!(gateway.admin.send(renamed).status(), 200);
     until("effect of a change", &bob, 403);
-    assert_eq!(gateway.refused(&bob), refusal(403, "Invalid X-APP-ID"));
+    assert_eq!(gateway.refused(&bob), refused_with(403, "Invalid X-APP-ID"));
     gateway.passed(&request("key-of-bob", "mobile"));
 
     gateway.admin.delete("/consumers/bob");

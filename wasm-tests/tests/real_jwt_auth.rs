@@ -3,22 +3,20 @@
 /// Kong's table of answers and what its plugin fails on, as on the pretend gateways.
 #[path = "filters/jwt_auth/rows.rs"]
 mod rows;
-#[path = "filters/jwt_auth/tokens.rs"]
-mod tokens;
 
-use jose::{Algorithm, InWasm, SigningKey};
+use jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
-use tokens::{PRINTED, SEED};
 use wasm_tests::real::{
     Answer, Echo, FaultyServer, Filter, Gateway, Message, Mode, Proxy, Request, Setup, eventually,
 };
+use wasm_tests::tokens::{self, PRINTED, SEED};
 
 const RSA: &str = include_str!("../../filters/jwt-auth/src/keys/rsa3072.pem");
 const EC: &str = include_str!("../../filters/jwt-auth/src/keys/es256.pem");
 
 fn bearing(token: &str) -> Request {
-    Request::get("/").header("authorization", format!("Bearer {token}"))
+    Request::get("/").bearer(token)
 }
 
 #[test]
@@ -144,17 +142,7 @@ fn token(key: &SigningKey) -> String {
 }
 
 fn signed(key: &SigningKey, claims: &Value) -> String {
-    let header = json!({"alg": key.algorithm().name(), "kid": key.key_id()}).to_string();
-    let header = key.header(&header).expect("a header");
-    let mut next = 1_u8;
-    // Blinding in a test need not be random.
-    let mut random = |out: &mut [u8]| {
-        for byte in out {
-            next = next.wrapping_mul(5).wrapping_add(7);
-            *byte = next;
-        }
-    };
-    key.sign(&header, &claims.to_string(), &InWasm, &mut random).expect("a signature")
+    tokens::signed(key, &json!({"kid": key.key_id()}), claims)
 }
 
 impl Provided {

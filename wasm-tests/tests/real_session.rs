@@ -1,15 +1,12 @@
 //! Browser sessions on a real Envoy: login, browsing, renewal and logout, in cookies and in a real gatehouse-admin.
 
-#[path = "filters/session/python.rs"]
-mod python;
-
-use python::python;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wasm_tests::real::{
     Answer, Echo, Filter, Gateway, Message, Mode, Proxy, Request, Server, Setup, eventually,
 };
+use wasm_tests::{merged, python};
 
 const KEY: &str = "the-key-of-ana";
 const SECRET: &str = "ultra top secret session";
@@ -55,21 +52,15 @@ fn log_out() -> Request {
     Request::new("DELETE", "/?session_logout")
 }
 
-fn merged(mut settings: Value, more: &Value) -> Value {
-    let all = settings.as_object_mut().expect("an object");
-    all.extend(more.as_object().cloned().unwrap_or_default());
-    settings
-}
-
 /// Session, key or nobody, and nobody gets no further.
 fn chain(session: Value, keys: &Value) -> Vec<Filter> {
-    let session = merged(json!({"secret": SECRET}), &session);
+    let session = merged(json!({"secret": SECRET}), session);
     let holds = session.get("read_body_for_logout").is_some();
     let strangers =
         json!({"match": {"consumers": ["nobody"]}, "status_code": 401, "message": "Who are you?"});
     vec![
         Filter::new("session", &session).holding_headers(holds),
-        Filter::new("key_auth", &merged(json!({"anonymous": "nobody"}), keys)),
+        Filter::new("key_auth", &merged(json!({"anonymous": "nobody"}), keys.clone())),
         Filter::new("request_termination", &strangers),
     ]
 }
@@ -181,7 +172,7 @@ fn a_session_from_elsewhere_is_kept_renewed_and_read_there_again() {
         let contents = r#"[[["1","credential-1",["readers"]],"default","ana"]]"#;
         let question =
             json!({"do": "seal", "secret": SECRET, "name": "session", "contents": contents});
-        let sealed = python(merged(question, &more));
+        let sealed = python("session_cookie.py", &merged(question, more.clone()));
         Browser { cookies: serde_json::from_value(sealed["cookies"].clone()).expect("cookies") }
     };
     let mut kept = seal(json!({"created": now() - 30}));
@@ -201,7 +192,7 @@ fn a_session_from_elsewhere_is_kept_renewed_and_read_there_again() {
     assert_ne!(old.cookies, before);
     let question =
         json!({"do": "open", "secret": SECRET, "name": "session", "cookies": old.cookies});
-    let renewed = python(question);
+    let renewed = python("session_cookie.py", &question);
     assert_eq!(renewed["created"], created, "{renewed}");
     assert!(renewed["rolling"].as_u64().is_some_and(|rolling| rolling >= 2800));
     assert_eq!(answer.header("session-id"), renewed["id"].as_str().map(str::to_owned));

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use wasm_tests::real::{Admin, Echo, Filter, Message, Proxy, Request, Setup};
+use wasm_tests::refused_with;
 
 struct Gateway {
     envoy: Proxy,
@@ -42,10 +43,6 @@ impl Gateway {
         assert_eq!(self.echo.count(), before, "it reached the upstream");
         (answer.status(), answer.json()["message"].as_str().unwrap_or_default().to_owned())
     }
-}
-
-fn of(status: u16, message: &str) -> (u16, String) {
-    (status, message.to_owned())
 }
 
 // === request_termination ===
@@ -146,7 +143,7 @@ fn the_anonymous_consumer_is_turned_away_and_fiona_comes_in() {
         Filter::new("key_auth", &key_auth),
         Filter::new("request_termination", &termination),
     ]);
-    let farewell = of(403, "So long and thanks for all the fish!");
+    let farewell = refused_with(403, "So long and thanks for all the fish!");
     assert_eq!(gateway.refused(&Request::get("/sessions-test")), farewell);
     let forged = Request::get("/sessions-test").header("X-Consumer-Username", "fiona");
     assert_eq!(gateway.refused(&forged), farewell);
@@ -192,7 +189,7 @@ fn the_session_document_is_walked_through() {
 
     // "Anonymous requests now will return status 403."
     let refused = envoy.send(&stranger);
-    let farewell = of(403, "So long and thanks for all the fish!");
+    let farewell = refused_with(403, "So long and thanks for all the fish!");
     let message = refused.json()["message"].as_str().unwrap_or_default().to_owned();
     assert_eq!((refused.status(), message), farewell, "{}", envoy.log());
     assert!(refused.all("set-cookie").is_empty(), "nobody has no session");
@@ -230,7 +227,7 @@ fn bots_are_refused_and_others_go_on() {
         ["Googlebot/2.1 (+http://www.google.com/bot.html)", "HELLOWORLD", "GPTBot/1.2"]
     {
         let refused = gateway.refused(&Request::get("/request").header("user-agent", user_agent));
-        assert_eq!(refused, of(403, "Forbidden"), "{user_agent}");
+        assert_eq!(refused, refused_with(403, "Forbidden"), "{user_agent}");
     }
     for (rule, count) in [("known_bot", 1), ("deny_0", 1), ("ai_openai", 1), ("allow_0", 1)] {
         let name = format!("wasmcustom.gatehouse_bot_detection_matched_{rule}");
@@ -367,7 +364,7 @@ fn behind_a_proxy_on_the_same_machine_the_client_is_who_came_to_that_proxy() {
 fn an_envoy_that_is_not_told_to_be_the_edge_believes_the_header_itself() {
     let gateway = Gateway::start("ip_restriction", json!({"deny": ["192.0.2.7"]}));
     let refused = gateway.refused(&Request::get("/").header("x-forwarded-for", "192.0.2.7"));
-    assert_eq!(refused, of(403, "IP address not allowed: 192.0.2.7"));
+    assert_eq!(refused, refused_with(403, "IP address not allowed: 192.0.2.7"));
 }
 
 // === cors ===
@@ -513,7 +510,7 @@ fn a_value_stays_in_its_place() {
         "/tenants/a%3Fb?v=1%0d%0aX-Admin:%20true%26admin=1%23&b=1%0D%0AX-Admin%3A%20true%26admin%3D1%23"
     );
     let climbing = Request::get("/").header("tenant", "../admin");
-    assert_eq!(gateway.refused(&climbing), of(400, "Bad request path"));
+    assert_eq!(gateway.refused(&climbing), refused_with(400, "Bad request path"));
 }
 
 #[test]

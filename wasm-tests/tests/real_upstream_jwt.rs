@@ -1,8 +1,7 @@
 //! Upstream tokens on a real Envoy, read by a library that is none of ours (PyJWT with `cryptography`).
 
 use serde_json::{Value, json};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use wasm_tests::python;
 use wasm_tests::real::{Echo, Filter, Message, Proxy, Request, Setup};
 
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../filters/upstream-jwt/test-keys/");
@@ -15,22 +14,7 @@ fn file(name: &str) -> String {
 /// certificate, or empty for the certificate in the token's own `x5c`.
 #[track_caller]
 fn independently(token: &str, keys: &str) -> Value {
-    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let output = Command::new(format!("{root}/scripts/pyjwt")).output().expect("scripts/pyjwt");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let python = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    let mut child = Command::new(python)
-        .arg(format!("{root}/wasm-tests/tests/verify_token.py"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("Python");
-    let question = json!({"token": token, "keys": keys}).to_string();
-    child.stdin.take().expect("a pipe").write_all(question.as_bytes()).expect("a question");
-    let output = child.wait_with_output().expect("an answer");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    python("verify_token.py", &json!({"token": token, "keys": keys}))
 }
 
 struct Gateway {

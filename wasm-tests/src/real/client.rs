@@ -39,6 +39,12 @@ impl Request {
         self
     }
 
+    /// Adds `Authorization: Bearer token`.
+    #[must_use]
+    pub fn bearer(self, token: impl AsRef<[u8]>) -> Self {
+        self.header("authorization", [b"Bearer ", token.as_ref()].concat())
+    }
+
     /// Sets the body, which is sent with its length.
     #[must_use]
     pub fn body(mut self, body: impl AsRef<[u8]>) -> Self {

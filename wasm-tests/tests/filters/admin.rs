@@ -1,6 +1,6 @@
 //! A pretend admin service: the gateway's side of its API, as the real one answers it.
 
-use crate::gateways::ADMIN;
+use crate::gateways::{ADMIN, Service};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
@@ -82,6 +82,12 @@ struct Jwt {
 /// SHA-256 in lower-case hex.
 pub fn digest(key: &str) -> String {
     Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Service for Admin {
+    fn serve(&self, proxy: &Proxy) {
+        Admin::serve(self, proxy);
+    }
 }
 
 impl Admin {

@@ -1,11 +1,13 @@
 //! app_id: an App ID of one's own, or nothing.
 
 use crate::admin::{Admin, Kind};
-use crate::gateways::{ADMIN, Gateway, asking, identified, merged, of, refusal, taken_out};
+use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, taken_out};
 use crate::key_auth::failures;
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{Answer, KongVersion, Level, Proxy, Request, Response, Standing};
+use wasm_tests::{
+    Answer, KongVersion, Level, Proxy, Request, Response, Standing, merged, refused_with,
+};
 
 const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
 const BLANK: &str = "X-APP-ID can't be blank";
@@ -71,12 +73,17 @@ fn only_ones_own_app_id_is_let_through() {
                     assert_eq!(forwarded.headers_named("x-app-id").len(), 1, "{what}");
                 }
                 Some(message) => {
-                    assert_eq!(refusal(&stream), of(403, message), "{}: {what:?}", gateway.name);
+                    assert_eq!(
+                        refusal(&stream),
+                        refused_with(403, message),
+                        "{}: {what:?}",
+                        gateway.name
+                    );
                 }
             }
         }
         let without = proxy.send(Request::get("/").header("apikey", "ana"));
-        assert_eq!(refusal(&without), of(403, BLANK));
+        assert_eq!(refusal(&without), refused_with(403, BLANK));
         assert_eq!(proxy.callouts_made(), 2, "{}: each consumer is asked for once", gateway.name);
     }
 }
@@ -97,9 +104,9 @@ fn two_different_app_ids_are_invalid_and_two_equal_ones_are_one() {
     for gateway in Gateway::all() {
         let proxy = gateway.start(&chain(json!({"mappings": {"ana": ["portal", "other"]}})));
         let different = request("ana", "portal").header("x-app-id", "other");
-        assert_eq!(refusal(&proxy.send(different)), of(403, INVALID), "{}", gateway.name);
+        assert_eq!(refusal(&proxy.send(different)), refused_with(403, INVALID), "{}", gateway.name);
         let and_blank = request("ana", "portal").header("x-app-id", "");
-        assert_eq!(refusal(&proxy.send(and_blank)), of(403, INVALID));
+        assert_eq!(refusal(&proxy.send(and_blank)), refused_with(403, INVALID));
         proxy.send(request("ana", "portal").header("x-app-id", "portal")).forwarded();
     }
 }
@@ -114,7 +121,7 @@ fn a_caller_whom_nobody_has_identified_is_refused_whatever_it_says_of_itself() {
             request("ana", "portal").header("X-Consumer-ID", "1").header("X_Consumer_ID", "1"),
         ] {
             let stream = proxy.send(request);
-            assert_eq!(refusal(&stream), of(401, "Unauthorized"), "{}", gateway.name);
+            assert_eq!(refusal(&stream), refused_with(401, "Unauthorized"), "{}", gateway.name);
             assert_eq!(stream.outcome().callouts, 0);
         }
     }
@@ -127,7 +134,7 @@ fn an_anonymous_consumer_is_a_consumer_like_any_other() {
         chain[0].1["anonymous"] = "guest".into();
         let proxy = gateway.start(&chain);
         proxy.send(request("unknown", "public")).forwarded();
-        assert_eq!(refusal(&proxy.send(request("unknown", "portal"))), of(403, INVALID));
+        assert_eq!(refusal(&proxy.send(request("unknown", "portal"))), refused_with(403, INVALID));
     }
 }
 
@@ -139,8 +146,8 @@ fn mappings_in_the_settings_are_by_id_or_username_and_ask_nobody() {
         for app_id in ["by-id", "by-name"] {
             proxy.send(request("ana", app_id)).forwarded();
         }
-        assert_eq!(refusal(&proxy.send(request("ana", "other"))), of(403, INVALID));
-        assert_eq!(refusal(&proxy.send(request("bob", "by-id"))), of(403, MAPPING));
+        assert_eq!(refusal(&proxy.send(request("ana", "other"))), refused_with(403, INVALID));
+        assert_eq!(refusal(&proxy.send(request("bob", "by-id"))), refused_with(403, MAPPING));
 
         // Beside an admin service: the settings first, then the service.
         let both = merged(asking(json!({})), json!({"mappings": {"ana": ["inline"]}}));
@@ -153,8 +160,8 @@ fn mappings_in_the_settings_are_by_id_or_username_and_ask_nobody() {
         proxy.send(request("ana", "inline")).forwarded();
         assert_eq!(proxy.callouts_made(), 0);
         proxy.send(request("ana", "served")).forwarded();
-        assert_eq!(refusal(&proxy.send(request("ana", "other"))), of(403, INVALID));
-        assert_eq!(refusal(&proxy.send(request("bob", "inline"))), of(403, MAPPING));
+        assert_eq!(refusal(&proxy.send(request("ana", "other"))), refused_with(403, INVALID));
+        assert_eq!(refusal(&proxy.send(request("bob", "inline"))), refused_with(403, MAPPING));
     }
 }
 
@@ -173,7 +180,12 @@ fn another_header_name_stands_in_every_message() {
             (with("bob", "x"), "Consumer and X-Client mapping doesn't exist"),
             (request("ana", "portal"), "X-Client can't be blank"),
         ] {
-            assert_eq!(refusal(&proxy.send(request)), of(403, message), "{}", gateway.name);
+            assert_eq!(
+                refusal(&proxy.send(request)),
+                refused_with(403, message),
+                "{}",
+                gateway.name
+            );
         }
     }
 }
@@ -187,7 +199,7 @@ fn a_hidden_app_id_does_not_reach_the_upstream() {
         taken_out(&gateway, &stream, "x-app-id");
         let twice = proxy.send(request("ana", "portal").header("x-app-id", "portal"));
         if gateway.is_kong() {
-            let expected = of(400, "Header x-app-id must not be sent more than once");
+            let expected = refused_with(400, "Header x-app-id must not be sent more than once");
             assert_eq!(refusal(&twice), expected);
         } else {
             taken_out(&gateway, &twice, "x-app-id");
@@ -257,7 +269,7 @@ fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
                 gateway.name
             );
             call.json(200, json!({"total": 0, "data": []}).to_string());
-            assert_eq!(refusal(&stream), of(403, INVALID), "{}", gateway.name);
+            assert_eq!(refusal(&stream), refused_with(403, INVALID), "{}", gateway.name);
         }
     }
 }
@@ -275,15 +287,14 @@ fn a_consumer_with_more_app_ids_than_are_kept_is_asked_about_one_by_one() {
         for n in 0..300 {
             admin.app_id(&id, &format!("application.number-{n}"));
         }
-        let proxy =
-            gateway.start(&[("key_auth", asking(json!({}))), ("app_id", asking(json!({})))]);
-        admin.serve(&proxy);
+        let proxy = gateway
+            .serving(&admin, &[("key_auth", asking(json!({}))), ("app_id", asking(json!({})))]);
         for _ in 0..2 {
             for n in [0, 150, 299] {
                 proxy.send(request("key-of-ana", format!("application.number-{n}"))).forwarded();
             }
             let unknown = proxy.send(request("key-of-ana", "application.number-300"));
-            assert_eq!(refusal(&unknown), of(403, INVALID), "{}", gateway.name);
+            assert_eq!(refusal(&unknown), refused_with(403, INVALID), "{}", gateway.name);
         }
         // The key, the list, and each App ID once.
         assert_eq!(admin.lookups().len(), 1 + 1 + 4, "{}", gateway.name);
@@ -291,7 +302,7 @@ fn a_consumer_with_more_app_ids_than_are_kept_is_asked_about_one_by_one() {
         admin.app_id(&id, "application.number-300");
         proxy.advance(Duration::from_secs(6));
         let gone = proxy.send(request("key-of-ana", "application.number-150"));
-        assert_eq!(refusal(&gone), of(403, INVALID), "{}", gateway.name);
+        assert_eq!(refusal(&gone), refused_with(403, INVALID), "{}", gateway.name);
         proxy.send(request("key-of-ana", "application.number-300")).forwarded();
     }
 }
@@ -306,7 +317,7 @@ fn whatever_goes_wrong_at_the_admin_service_lets_nobody_in() {
             let identity = json!({"id": format!("consumer-{n}")}).to_string();
             let stream = proxy.send(request("-", "portal").property(path, identity));
             proxy.call().answer(answer);
-            let expected = of(503, "Service unavailable");
+            let expected = refused_with(503, "Service unavailable");
             assert_eq!(refusal(&stream), expected, "{}: {what}", gateway.name);
         }
         assert!(proxy.faults().is_empty(), "{}", gateway.name);
@@ -326,10 +337,10 @@ fn fail_open_opens_for_an_admin_service_that_is_away_and_for_nothing_else() {
         }
         let unidentified = proxy.send(request("nobody", "portal"));
         assert_eq!(unidentified.refused().status, 401);
-        assert_eq!(refusal(&proxy.send(request("ana", ""))), of(403, BLANK));
+        assert_eq!(refusal(&proxy.send(request("ana", ""))), refused_with(403, BLANK));
         let stream = proxy.send(request("ana", "other"));
         proxy.call().answer(ids(&["portal"]));
-        assert_eq!(refusal(&stream), of(403, INVALID), "{}", gateway.name);
+        assert_eq!(refusal(&stream), refused_with(403, INVALID), "{}", gateway.name);
     }
 }
 
@@ -410,7 +421,7 @@ fn a_body_that_waits_for_a_lookup_is_not_let_past_it() {
                     assert_eq!(forwarded.text(), "piece".repeat(pieces), "{}", gateway.name);
                     assert!(forwarded.complete);
                 } else {
-                    assert_eq!(refusal(&stream), of(403, INVALID), "{}", gateway.name);
+                    assert_eq!(refusal(&stream), refused_with(403, INVALID), "{}", gateway.name);
                 }
             }
         }
@@ -448,7 +459,7 @@ fn a_refusal_after_a_callout_is_final_whatever_filter_comes_next() {
         let proxy = gateway.start(&[key_auth, app_id, second]);
         let stream = proxy.send(request("ana", "other").header("X-Second", "other"));
         proxy.call().answer(ids(&["portal"]));
-        assert_eq!(refusal(&stream), of(403, INVALID), "{}", gateway.name);
+        assert_eq!(refusal(&stream), refused_with(403, INVALID), "{}", gateway.name);
         assert_eq!(stream.outcome().callouts, 1, "the second one does not ask any more");
         assert!(proxy.faults().is_empty(), "{}", gateway.name);
     }
@@ -481,8 +492,7 @@ fn a_server_without_sequence_numbers_is_used_with_its_time_to_live_alone() {
         let id = admin.consumer("ana");
         admin.app_id(&id, "portal");
         let path = gateway.identity();
-        let proxy = gateway.start(&[("app_id", asking(json!({})))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("app_id", asking(json!({})))]);
         let send = |app_id: &str| {
             let identity = json!({"id": id}).to_string();
             proxy.send(request("-", app_id).property(path, identity))
@@ -497,11 +507,11 @@ fn a_server_without_sequence_numbers_is_used_with_its_time_to_live_alone() {
         proxy.advance(Duration::from_secs(6));
         send("portal");
         proxy.advance(Duration::from_secs(1));
-        assert_eq!(refusal(&send("portal")), of(403, INVALID), "{}", gateway.name);
+        assert_eq!(refusal(&send("portal")), refused_with(403, INVALID), "{}", gateway.name);
         send("renamed").forwarded();
         // A consumer that it does not know has no App IDs.
         let stranger = request("-", "portal").property(path, r#"{"id":"stranger"}"#);
-        assert_eq!(refusal(&proxy.send(stranger)), of(403, MAPPING), "{}", gateway.name);
+        assert_eq!(refusal(&proxy.send(stranger)), refused_with(403, MAPPING), "{}", gateway.name);
     }
 }
 

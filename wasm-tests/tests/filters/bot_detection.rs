@@ -1,8 +1,8 @@
 //! bot_detection: who is taken for a bot, on both kinds of gateway.
 
-use crate::gateways::{Gateway, of, refusal, taken_out};
+use crate::gateways::{Gateway, refusal, taken_out};
 use serde_json::{Value, json};
-use wasm_tests::{Level, Proxy, Request};
+use wasm_tests::{Level, Proxy, Request, refused_with};
 
 const CHROME: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_5) AppleWebKit/537.36 (KHTML, like Gecko) \
                       Chrome/50.0.2661.102 Safari/537.36";
@@ -25,7 +25,12 @@ fn assert_passes(gateway: &Gateway, proxy: &Proxy, user_agent: &str, passes: boo
     if passes {
         stream.forwarded();
     } else {
-        assert_eq!(refusal(&stream), of(403, "Forbidden"), "{}: {user_agent}", gateway.name);
+        assert_eq!(
+            refusal(&stream),
+            refused_with(403, "Forbidden"),
+            "{}: {user_agent}",
+            gateway.name
+        );
     }
 }
 
@@ -68,7 +73,7 @@ fn the_operators_rules_come_before_the_builtin_ones() {
 fn two_user_agents_are_one_too_many() {
     for gateway in Gateway::both() {
         let stream = start(&gateway, json!({})).send(by(CHROME).header("user-agent", CHROME));
-        assert_eq!(refusal(&stream), of(400, "Only one User-Agent header allowed"));
+        assert_eq!(refusal(&stream), refused_with(400, "Only one User-Agent header allowed"));
     }
 }
 

@@ -1,11 +1,11 @@
 //! Rules for every filter in `dist/filters`, whatever it is for.
 
-use crate::gateways::{Gateway, asking, of, refusal};
+use crate::gateways::{Gateway, asking, refusal};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wasm_tests::{
     Filter, KongVersion, Level, Profile, Proxy, Request, Response, Standing, Stream, built_filters,
-    imports, imports_not_everywhere,
+    imports, imports_not_everywhere, refused_with,
 };
 
 /// `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
@@ -128,8 +128,7 @@ fn hostile_headers_are_answered_or_passed_on_and_never_a_trap() {
 #[test]
 fn odd_targets_methods_and_bodies_are_answered_or_passed_on() {
     for (name, gateway) in everywhere() {
-        let settings =
-            crate::gateways::merged(working(&name), json!({"match": {"paths": ["/orders"]}}));
+        let settings = wasm_tests::merged(working(&name), json!({"match": {"paths": ["/orders"]}}));
         for settings in [working(&name), settings] {
             let proxy = gateway.start(&[(&name, settings)]);
             for path in [
@@ -187,7 +186,7 @@ fn one_hundred_and_twenty_headers_pass_on_envoy_and_are_431_on_kong() {
 
 /// Settings that are wrong for every filter, and what the log must say of each.
 fn mistakes(name: &str) -> Vec<(Vec<u8>, Vec<&'static str>)> {
-    let with = |more: Value| crate::gateways::merged(working(name), more).to_string().into_bytes();
+    let with = |more: Value| wasm_tests::merged(working(name), more).to_string().into_bytes();
     vec![
         (with(json!({"unknown_setting": 1})), vec!["unknown_setting: found an unknown setting"]),
         (with(json!({"metrics": "yes"})), vec!["metrics: found \"yes\", expected true or false"]),
@@ -236,7 +235,7 @@ fn envoy_rejects_wrong_settings_if_it_is_known_to_be_envoy() {
 #[test]
 fn elsewhere_wrong_settings_are_loaded_and_let_nothing_through() {
     for (name, gateway) in everywhere() {
-        let expected = of(500, &format!("{name} is misconfigured"));
+        let expected = refused_with(500, &format!("{name} is misconfigured"));
         for (settings, says) in mistakes(&name) {
             let profiles = match gateway.is_kong() {
                 true => vec![
@@ -297,7 +296,7 @@ fn a_secret_in_wrong_settings_is_not_in_the_log() {
                     (asking(json!({"admin": admin})), "admin.token")
                 }
             };
-            let settings = crate::gateways::merged(working(&name), settings);
+            let settings = wasm_tests::merged(working(&name), settings);
             let proxy = gateway.start(&[(&name, settings)]);
             assert_eq!(proxy.send(Request::get("/")).refused().status, 500);
             let log = proxy.log_text(Level::Trace);
@@ -352,7 +351,7 @@ fn what_arrives_for_a_request_that_the_vm_has_forgotten_is_refused() {
             // Its body comes to an instance that has never seen its headers.
             let passing =
                 Request::post("/", "body").header("apikey", "right").header("X-APP-ID", "portal");
-            let passing = passing.header("authorization", format!("Bearer {ADOS_TOKEN}"));
+            let passing = passing.bearer(ADOS_TOKEN);
             let passing = passing.property(gateway.identity(), r#"{"id":"1","username":"ana"}"#);
             let proxy = gateway.start(&[(&name, working(&name))]);
             let stream = proxy.open(passing.clone());
@@ -391,8 +390,7 @@ fn the_answer_to_a_forgotten_callout_lets_nobody_through() {
                 ("app_id", asking(json!({"header_name": "X-Other"}))),
             ],
         ] {
-            let proxy = gateway.start(&chain);
-            admin.serve(&proxy);
+            let proxy = gateway.serving(&admin, &chain);
             let mut request =
                 Request::get("/").header("apikey", "key-of-ana").header("X-APP-ID", "portal");
             if chain[0].0 == "app_id" {
@@ -434,9 +432,7 @@ fn envoy_counts_and_kong_does_not_unless_asked() {
             (Some(true), !gateway.is_kong() || ["Kong 3.8", "Kong 3.9"].contains(&gateway.name)),
         ] {
             let settings = match metrics {
-                Some(metrics) => {
-                    crate::gateways::merged(working(&name), json!({"metrics": metrics}))
-                }
+                Some(metrics) => wasm_tests::merged(working(&name), json!({"metrics": metrics})),
                 None => working(&name),
             };
             let proxy = gateway.start(&[(&name, settings)]);

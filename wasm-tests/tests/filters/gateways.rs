@@ -1,13 +1,19 @@
 //! The gateways that the rules are tried on, and how a test speaks to them.
 
 use serde_json::{Value, json};
-use wasm_tests::{Filter, KongVersion, Profile, Proxy, Request, Response, Stream};
+use wasm_tests::{Filter, KongVersion, Profile, Proxy, Request, Response, Stream, merged};
 
 /// The admin service: a cluster's name on Envoy, an address on Kong.
 pub const ADMIN: &str = "admin.test:8001";
 
 /// A zone of shared data that the operator of some Kongs declares.
 pub const ZONE: &str = "gatehouse";
+
+/// A service that answers the callouts of filters.
+pub trait Service {
+    /// Answers every callout of this gateway from now on.
+    fn serve(&self, proxy: &Proxy);
+}
 
 /// A gateway as its operator set it up.
 #[derive(Clone)]
@@ -100,7 +106,14 @@ impl Gateway {
         Filter::built(feature).config(settings.to_string())
     }
 
-    /// Starts it with a chain of filters.
+    /// Starts the gateway with a chain of filters, and lets `service` answer their callouts.
+    pub fn serving(&self, service: &impl Service, filters: &[(&str, Value)]) -> Proxy {
+        let proxy = self.start(filters);
+        service.serve(&proxy);
+        proxy
+    }
+
+    /// Starts the gateway with a chain of filters.
     pub fn start(&self, filters: &[(&str, Value)]) -> Proxy {
         let filters =
             filters.iter().map(|(feature, settings)| self.filter(feature, settings.clone()));
@@ -119,14 +132,6 @@ fn declaring(version: KongVersion) -> Profile {
     ])
 }
 
-/// Settings and more settings.
-pub fn merged(mut settings: Value, more: Value) -> Value {
-    if let (Some(all), Value::Object(more)) = (settings.as_object_mut(), more) {
-        all.extend(more);
-    }
-    settings
-}
-
 /// Settings that name the admin service, and more.
 pub fn asking(more: Value) -> Value {
     merged(json!({"admin": {"upstream": ADMIN}}), more)
@@ -142,14 +147,8 @@ pub fn refusal(stream: &Stream) -> (u16, String) {
 /// The message in a JSON document.
 #[track_caller]
 pub fn message(reply: &Response) -> String {
-    let document: Value = serde_json::from_slice(&reply.body)
-        .unwrap_or_else(|error| panic!("{error}: {:?}", reply.text()));
+    let document = reply.document();
     document["message"].as_str().unwrap_or_else(|| panic!("no message in {document}")).to_owned()
-}
-
-/// A refusal to compare with.
-pub fn of(status: u16, message: &str) -> (u16, String) {
-    (status, message.to_owned())
 }
 
 /// A field that must not reach the upstream: gone on Envoy, empty on Kong, which cannot remove one.
@@ -158,6 +157,11 @@ pub fn taken_out(gateway: &Gateway, stream: &Stream, name: &str) {
     let found = stream.forwarded().headers_named(name);
     let expected: &[&str] = if gateway.is_kong() { &[""] } else { &[] };
     assert_eq!(found, expected, "{}: {name}", gateway.name);
+}
+
+/// A request with an API key in the header `apikey`.
+pub fn with_key(key: impl AsRef<[u8]>) -> Request {
+    Request::get("/").header("apikey", key)
 }
 
 /// A request of somebody whom an earlier filter, or Lua, has identified.

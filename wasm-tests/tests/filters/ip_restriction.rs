@@ -1,8 +1,8 @@
 //! ip_restriction: whose address comes in, on both kinds of gateway.
 
-use crate::gateways::{Gateway, of, refusal};
+use crate::gateways::{Gateway, refusal};
 use serde_json::{Value, json};
-use wasm_tests::{Proxy, Request};
+use wasm_tests::{Proxy, Request, refused_with};
 
 fn start(gateway: &Gateway, settings: Value) -> Proxy {
     gateway.start(&[("ip_restriction", settings)])
@@ -53,9 +53,12 @@ fn lists_of_addresses_and_networks_decide_as_in_kong() {
 fn a_refusal_has_kongs_words_or_the_operators() {
     for gateway in Gateway::both() {
         let stream = start(&gateway, json!({"deny": ["127.0.0.1"]})).send(from("127.0.0.1"));
-        assert_eq!(refusal(&stream), of(403, "IP address not allowed: 127.0.0.1"));
+        assert_eq!(refusal(&stream), refused_with(403, "IP address not allowed: 127.0.0.1"));
         let own = json!({"deny": ["127.0.0.1"], "status": 401, "message": "Forbidden"});
-        assert_eq!(refusal(&start(&gateway, own).send(from("127.0.0.1"))), of(401, "Forbidden"));
+        assert_eq!(
+            refusal(&start(&gateway, own).send(from("127.0.0.1"))),
+            refused_with(401, "Forbidden")
+        );
     }
 }
 
@@ -81,7 +84,7 @@ fn behind_trusted_proxies_their_header_says_who_it_is() {
         }
         let proxy = start(&gateway, settings("X-Forwarded-For"));
         let hidden = proxy.send(from("127.0.0.1").header("X-Forwarded-For", "unknown"));
-        assert_eq!(refusal(&hidden), of(403, "Cannot identify the client IP address"));
+        assert_eq!(refusal(&hidden), refused_with(403, "Cannot identify the client IP address"));
     }
 }
 
@@ -118,7 +121,7 @@ fn who_has_no_address_stays_out() {
     let kong = Gateway::kong();
     let stream = start(&kong, json!({"deny": ["10.0.0.0/8"]})).send(from("unix:"));
     let message = "Cannot identify the client IP address, unix domain sockets are not supported.";
-    assert_eq!(refusal(&stream), of(403, message));
+    assert_eq!(refusal(&stream), refused_with(403, message));
 }
 
 #[test]

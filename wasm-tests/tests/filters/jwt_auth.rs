@@ -9,11 +9,10 @@ mod names;
 mod places;
 mod providers;
 mod rows;
-pub mod tokens;
 
 use wasm_tests::Request;
 
 /// A request with this token.
 fn bearing(token: impl AsRef<[u8]>) -> Request {
-    Request::get("/").header("authorization", [b"Bearer ", token.as_ref()].concat())
+    Request::get("/").bearer(token)
 }

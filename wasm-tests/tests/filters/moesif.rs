@@ -1,12 +1,12 @@
 //! moesif: what a collector gets, on both kinds of gateway and through what they do to a request.
 
-use crate::gateways::{Gateway, merged};
+use crate::gateways::Gateway;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use wasm_tests::{
-    Answer, Callback, Callout, KongVersion, Level, Proxy, Request, Response, Standing,
+    Answer, Callback, Callout, KongVersion, Level, Proxy, Request, Response, Standing, merged,
 };
 
 const COLLECTOR: &str = "collector.test:9500";

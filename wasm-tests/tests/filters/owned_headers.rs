@@ -1,11 +1,11 @@
 //! Headers that a filter owns, and those that say who the caller is: whatever a client sends in their place, and
 //! whatever earlier filters made of it, the upstream gets what the last filter in charge has to say.
 
-use crate::gateways::{Gateway, merged, taken_out};
+use crate::gateways::{Gateway, taken_out};
 use crate::jwt_auth::idp::{Idp, issued, named, provider};
 use crate::session::browser::{Browser, keys, session};
 use serde_json::{Value, json};
-use wasm_tests::{Filter, Forwarded, KongVersion, Proxy, Request, Response};
+use wasm_tests::{Filter, Forwarded, KongVersion, Proxy, Request, Response, merged};
 
 /// `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
 const ADOS_TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
@@ -51,12 +51,12 @@ fn a_claims_header_is_the_filters_own_also_where_another_has_verified_a_token() 
         ]);
         let signer = named("es256", "one");
         Idp::with(&[&signer]).serve(&proxy);
-        let partner = Request::get("/").header("authorization", format!("Bearer {ADOS_TOKEN}"));
+        let partner = Request::get("/").bearer(ADOS_TOKEN);
         let stream = proxy.send(forged(partner, &["x-role"]));
         assert_eq!(stream.forwarded().header("x-consumer-username").as_deref(), Some("ado"));
         assert_eq!(said(&stream.forwarded(), "x-role"), [""; 0], "{}", gateway.name);
         let own = issued(&signer, json!({"role": "user"}));
-        let own = Request::get("/").header("authorization", format!("Bearer {own}"));
+        let own = Request::get("/").bearer(own);
         let forwarded = proxy.send(forged(own, &["x-role"])).forwarded();
         assert_eq!(said(&forwarded, "x-role"), ["user"], "{}", gateway.name);
     }

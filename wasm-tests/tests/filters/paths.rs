@@ -1,8 +1,8 @@
 //! `match.paths` on every gateway: no spelling of a path leads past a filter.
 
-use crate::gateways::{Gateway, of, refusal};
+use crate::gateways::{Gateway, refusal};
 use serde_json::json;
-use wasm_tests::Request;
+use wasm_tests::{Request, refused_with};
 
 #[test]
 fn no_spelling_of_a_path_leads_past_a_filter() {
@@ -32,7 +32,7 @@ fn no_spelling_of_a_path_leads_past_a_filter() {
             "/admin%00",
         ] {
             let told = refusal(&proxy.send(Request::get(path)));
-            assert_eq!(told, of(400, "Bad request path"), "{} {path}", gateway.name);
+            assert_eq!(told, refused_with(400, "Bad request path"), "{} {path}", gateway.name);
         }
         for path in ["/", "/administrator", "/ADMIN", "/admin.json", "/x/admin"] {
             let stream = proxy.send(Request::get(path));

@@ -1,12 +1,15 @@
 //! rate_limiting: who is let through how often, what clients are told, and where it is counted.
 
-use crate::gateways::{ADMIN, Gateway, identified, merged, of, refusal};
+use crate::gateways::{ADMIN, Gateway, identified, refusal};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
-use wasm_tests::{Answer, Callout, Filter, KongVersion, Profile, Proxy, Request, Response, Stream};
+use wasm_tests::{
+    Answer, Callout, Filter, KongVersion, Profile, Proxy, Request, Response, Stream, merged,
+    refused_with,
+};
 
 const LIMITED: &str = "API rate limit exceeded";
 
@@ -79,7 +82,12 @@ fn requests_pass_up_to_the_limit_and_again_when_the_window_is_over() {
         let proxy = start(&gateway, json!({"minute": 3, "limit_by": "ip"}));
         let request = from("192.0.2.1");
         assert_eq!(statuses(&proxy, &request, 4), [200, 200, 200, 429], "{}", gateway.name);
-        assert_eq!(refusal(&proxy.send(request.clone())), of(429, LIMITED), "{}", gateway.name);
+        assert_eq!(
+            refusal(&proxy.send(request.clone())),
+            refused_with(429, LIMITED),
+            "{}",
+            gateway.name
+        );
         assert_eq!(status(&proxy, from("192.0.2.2")), 200, "{}", gateway.name);
         proxy.advance(Duration::from_millis(59_999));
         assert_eq!(status(&proxy, request.clone()), 429, "{}", gateway.name);
@@ -333,7 +341,7 @@ impl Counters {
             return Answer::Refused;
         }
         assert_eq!((call.method().as_str(), call.path().as_str()), ("POST", "/counters"));
-        let batch: Value = serde_json::from_str(&call.text()).unwrap();
+        let batch = call.document();
         let id = batch["id"].as_str().map(str::to_owned);
         if let Some(answer) = id.as_ref().and_then(|id| state.batches.get(id)) {
             return Response::json(200, answer.to_string()).into();
@@ -415,7 +423,12 @@ fn a_service_that_is_away_is_replaced_by_the_node_or_by_500() {
         let proxy = start(&gateway, together(json!({"fault_tolerant": false})));
         counters.serve(&proxy);
         let stream = proxy.send(from("192.0.2.1"));
-        assert_eq!(refusal(&stream), of(500, "An unexpected error occurred"), "{}", gateway.name);
+        assert_eq!(
+            refusal(&stream),
+            refused_with(500, "An unexpected error occurred"),
+            "{}",
+            gateway.name
+        );
     }
 }
 

@@ -1,8 +1,8 @@
 //! request_termination: the answer in the upstream's place, on both kinds of gateway.
 
-use crate::gateways::{Gateway, of, refusal};
+use crate::gateways::{Gateway, refusal};
 use serde_json::{Value, json};
-use wasm_tests::{KongVersion, Proxy, Request, Response};
+use wasm_tests::{KongVersion, Proxy, Request, Response, refused_with};
 
 fn start(gateway: &Gateway, settings: Value) -> Proxy {
     gateway.start(&[("request_termination", settings)])
@@ -164,7 +164,7 @@ fn an_echo_shows_the_request_as_kong_does() {
             gateway.name == Gateway::envoy_holding().name});
         let reply = ended(&gateway, settings, request);
         assert_eq!((reply.status, reply.header("content-type").as_deref()), (404, JSON));
-        let echo: Value = serde_json::from_slice(&reply.body).unwrap();
+        let echo = reply.document();
         assert_eq!(echo["message"], "Not found");
         let route = match gateway.is_kong() {
             true => json!({"hosts": ["echo.test"]}),
@@ -205,7 +205,7 @@ fn the_anonymous_consumer_is_turned_away_and_fiona_comes_in() {
     for gateway in Gateway::all().into_iter().chain(kongs) {
         let proxy = gateway
             .start(&[("key_auth", key_auth.clone()), ("request_termination", termination.clone())]);
-        let farewell = of(403, "So long and thanks for all the fish!");
+        let farewell = refused_with(403, "So long and thanks for all the fish!");
         assert_eq!(refusal(&proxy.send(Request::get("/sessions-test"))), farewell);
         let wrong = Request::get("/sessions-test").header("apikey", "wrong");
         assert_eq!(refusal(&proxy.send(wrong)), farewell);

@@ -1,8 +1,8 @@
 //! request_transformer: what the upstream gets, on both kinds of gateway.
 
-use crate::gateways::{Gateway, identified, merged, of, refusal, taken_out};
+use crate::gateways::{Gateway, identified, refusal, taken_out};
 use serde_json::{Value, json};
-use wasm_tests::{KongVersion, Proxy, Request};
+use wasm_tests::{KongVersion, Proxy, Request, merged, refused_with};
 
 fn start(gateway: &Gateway, settings: Value) -> Proxy {
     let holds = gateway.name == Gateway::envoy_holding().name;
@@ -233,7 +233,7 @@ fn a_value_stays_in_its_place() {
         let proxy = start(&gateway, path);
         for tenant in ["../admin", "..", "a/b", "."] {
             let stream = proxy.send(Request::get("/").header("tenant", tenant));
-            assert_eq!(refusal(&stream), of(400, "Bad request path"), "{tenant}");
+            assert_eq!(refusal(&stream), refused_with(400, "Bad request path"), "{tenant}");
         }
         let stream = proxy.send(Request::get("/").header("tenant", "a?b#c"));
         assert_eq!(stream.forwarded().path, "/tenants/a%3Fb%23c/orders");
@@ -375,7 +375,7 @@ fn a_copy_that_kong_would_forward_is_refused_there() {
     taken_out(&envoy, &start(&envoy, settings.clone()).send(twice()), "x-a");
     let kong = Gateway::kong();
     let stream = start(&kong, settings).send(twice());
-    assert_eq!(refusal(&stream), of(400, "Header x-a must not be sent more than once"));
+    assert_eq!(refusal(&stream), refused_with(400, "Header x-a must not be sent more than once"));
 }
 
 #[test]
@@ -425,7 +425,7 @@ fn a_body_that_cannot_be_changed_does_not_pass_as_it_is() {
         ] {
             let told = format!("{} {request:?}", gateway.name);
             let stream = start(&gateway, without_role()).send(request.clone());
-            assert_eq!(refusal(&stream), of(status, message), "{told}");
+            assert_eq!(refusal(&stream), refused_with(status, message), "{told}");
             let open = merged(without_role(), json!({"unreadable_body": "pass"}));
             assert!(start(&gateway, open).send(request).forwarded().complete, "{told}");
         }

@@ -43,7 +43,7 @@ fn common(more: Value) -> Value {
         "allow_on_headers_stop_iteration": true,
         "cache": {"mode": "full", "ttl": 5, "negative_ttl": 0, "stale_ttl": 9, "max_entries": 16, "max_lookups": 3},
     });
-    crate::gateways::merged(settings, more)
+    wasm_tests::merged(settings, more)
 }
 
 fn matching() -> Value {
@@ -59,13 +59,13 @@ fn upstream_jwt() -> Vec<Value> {
     let pem = |file| std::fs::read_to_string(keys(file)).unwrap();
     let consumers = json!({"consumers": ["ana"], "not_consumers": ["bob"]});
     let more = json!({
-        "match": crate::gateways::merged(matching(), consumers), "issuer": "i", "header": "X-Token", "include_bearer": false,
+        "match": wasm_tests::merged(matching(), consumers), "issuer": "i", "header": "X-Token", "include_bearer": false,
         "exp": 5, "consumer": ["*"], "credentials": ["key"], "route": ["id"], "service": ["name"],
         "route_entity": {"id": 1}, "service_entity": {"name": "s"}, "x5c": true, "x5c_legacy": true, "aud": true,
         "iat": true, "nbf": true, "jti": true, "body_hash": true, "query_hash": true, "claims": {"a": [1]},
         "headers_to_claims": {"X-B": "b"}, "claims_from_token": ["c"], "jwks_path": "/keys", "crypto": "wasm",
     });
-    let merged = crate::gateways::merged;
+    let merged = wasm_tests::merged;
     let one = json!({"algorithm": "ES256", "key_id": "k", "private_key": pem("ec.pem"), "public_key": pem("ec.crt")});
     let list = json!({"private_keys": [
         {"key_id": "k", "algorithm": "ES256", "active": true, "private_key": pem("ec.pem"), "public_key": pem("ec.crt")},
@@ -82,7 +82,7 @@ fn jwt_auth(consumers: &Value) -> Vec<Value> {
             "clock_skew": 5, "require_exp": false, "jwks_ttl": 10, "consumer_claim": "azp", "consumer_by": "username",
             "claims_to_headers": [{"claim": "a.b", "header": "X-B"}], "forward_payload_header": "X-Payload",
         });
-        crate::gateways::merged(provider, keys)
+        wasm_tests::merged(provider, keys)
     };
     let more = |providers: Value| {
         common(json!({
@@ -108,14 +108,14 @@ fn jwt_auth(consumers: &Value) -> Vec<Value> {
 /// What a filter has that uses the identity.
 fn common_of_uses(more: Value) -> Value {
     let consumers = json!({"consumers": ["ana"], "not_consumers": ["bob"]});
-    let settings = json!({"match": crate::gateways::merged(matching(), consumers)});
-    common(crate::gateways::merged(settings, more))
+    let settings = json!({"match": wasm_tests::merged(matching(), consumers)});
+    common(wasm_tests::merged(settings, more))
 }
 
 fn request_termination() -> Vec<Value> {
     let with = |more| {
         let both = json!({"status_code": 451, "trigger": "X-End"});
-        common_of_uses(crate::gateways::merged(both, more))
+        common_of_uses(wasm_tests::merged(both, more))
     };
     vec![
         with(json!({"body": "<b>", "content_type": "text/html; charset=\"utf-8\""})),
@@ -149,7 +149,7 @@ fn session(consumers: &Value) -> Value {
         "read_body_for_logout": true, "logout_redirect_uri": "/bye", "logout_revokes": true,
         "cache": {"mode": "lazy", "ttl": 5, "negative_ttl": 0, "stale_ttl": 9, "max_entries": 16, "max_lookups": 3},
     });
-    crate::gateways::merged(settings, logout)
+    wasm_tests::merged(settings, logout)
 }
 
 fn rate_limiting() -> Vec<Value> {
@@ -164,7 +164,7 @@ fn rate_limiting() -> Vec<Value> {
             "redis_timeout": 2000, "redis_username": "u", "redis_password": "p", "redis_database": 0,
             "redis_ssl": false, "redis_ssl_verify": false, "redis_server_name": "n",
         });
-        common_of_uses(crate::gateways::merged(all, more))
+        common_of_uses(wasm_tests::merged(all, more))
     };
     let admin = common(json!({}))["admin"].clone();
     vec![
@@ -197,7 +197,7 @@ fn moesif() -> Vec<Value> {
         "max_events_sent_per_callback": 1, "sampling_percentage": 1.5, "max_body_size_limit": 1,
         "unreadable_requests": "pass", "enable_reading_send_event_response": true, "disable_moesif_payload_compression": false,
     }));
-    let with = |more| crate::gateways::merged(all.clone(), more);
+    let with = |more| wasm_tests::merged(all.clone(), more);
     vec![
         with(json!({"collector": target})),
         with(json!({"upstream": "outbound|443||api.moesif.net", "base_uri": "api.moesif.net"})),
@@ -220,7 +220,7 @@ fn subjects() -> Vec<Subject> {
     });
     let consumer_lists = json!({"consumers": ["ana"], "not_consumers": ["bob"]});
     let app_id = json!({
-        "match": crate::gateways::merged(matching(), consumer_lists), "header_name": "X-APP-ID",
+        "match": wasm_tests::merged(matching(), consumer_lists), "header_name": "X-APP-ID",
         "fail_open": true, "hide_app_id": true, "mappings": {"ana": ["a", "b"], "bob": []},
     });
     let bot_detection = common_of_uses(json!({
@@ -235,7 +235,7 @@ fn subjects() -> Vec<Subject> {
         "http_method": "PUT", "unreadable_body": "refuse", "uri_pattern": "/users/(?<user>[a-z]+)",
         "remove": {"headers": ["X-Old"], "querystring": ["q"], "body": ["b"]},
         "rename": lists("X-A:X-B", "a:b", "c:d"),
-        "replace": crate::gateways::merged(
+        "replace": wasm_tests::merged(
             lists("Host:$(headers['x-host'])", "a:b:c", "c:$(claims.sub)"),
             json!({"uri": "/u/$(uri_captures.user)/$(uri_captures[0])"}),
         ),
@@ -361,7 +361,7 @@ fn every_filter_takes_the_common_keys_whether_or_not_they_have_an_effect_there()
     for subject in subjects() {
         let name = subject.name;
         let own = crate::every_filter::working(name);
-        let mut document = crate::gateways::merged(shared.clone(), own);
+        let mut document = wasm_tests::merged(shared.clone(), own);
         // Sessions are looked up one by one: that is a rule about the mode, and not about the key.
         document["cache"]["mode"] = json!("lazy");
         assert_eq!((subject.read)(&document.to_string()), Ok(()), "{name}");

@@ -6,5 +6,4 @@ mod hostile;
 mod interchange;
 mod logout;
 mod one_of_a_kind;
-mod python;
 mod storage;

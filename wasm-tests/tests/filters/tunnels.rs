@@ -1,8 +1,8 @@
 //! Requests that become tunnels: nobody waits for a body that has no end, on any gateway and in any filter.
 
-use crate::gateways::{Gateway, merged};
+use crate::gateways::Gateway;
 use serde_json::{Value, json};
-use wasm_tests::{Proxy, Request, Standing, Stream};
+use wasm_tests::{Proxy, Request, Standing, Stream, merged};
 
 /// The handshake of a WebSocket, and a CONNECT. An extended CONNECT of HTTP/2 is the first of them to Envoy's filters.
 fn handshakes() -> [Request; 2] {

@@ -1,10 +1,10 @@
 //! upstream_jwt: the token that the upstream gets, on both kinds of gateway.
 
-use crate::gateways::{Gateway, merged, message};
+use crate::gateways::{Gateway, message};
 use jose::{Algorithms, InWasm, Policy, Token, VerifyingKey};
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{KongVersion, Proxy, Request, Standing, Stream};
+use wasm_tests::{KongVersion, Proxy, Request, Standing, Stream, merged};
 
 const KEY: &str = include_str!("../../../filters/upstream-jwt/test-keys/rsa.pem");
 const CERTIFICATE: &str = include_str!("../../../filters/upstream-jwt/test-keys/rsa.crt");
@@ -282,7 +282,7 @@ fn the_key_set_is_served_to_whoever_asks() {
         let proxy = start(&gateway, json!({"jwks_path": "/.well-known/jwks.json", "key_id": "k1"}));
         let reply = proxy.send(Request::get("/.well-known/jwks.json")).refused();
         assert_eq!(reply.status, 200, "{}", gateway.name);
-        let set: Value = serde_json::from_slice(&reply.body).expect("JSON");
+        let set = reply.document();
         assert_eq!((&set["keys"][0]["kid"], &set["keys"][0]["use"]), (&json!("k1"), &json!("sig")));
         assert_eq!(set["keys"][0].get("d"), None);
         assert_eq!(

@@ -1,9 +1,9 @@
 //! Kong: what filters leave for one another lies in variables of nginx, which the operator declares.
 
 use crate::every_filter::{names, working};
-use crate::gateways::{Gateway, of, refusal};
+use crate::gateways::{Gateway, refusal};
 use serde_json::{Value, json};
-use wasm_tests::{Filter, KongVersion, Level, Profile, Proxy, Request, Standing};
+use wasm_tests::{Filter, KongVersion, Level, Profile, Proxy, Request, Standing, refused_with};
 
 /// The variables that a filter cannot do without.
 fn needed(name: &str) -> &'static [&'static str] {
@@ -31,7 +31,7 @@ fn the_first_request_is_refused_while_a_variable_that_the_filter_needs_is_not_de
                     let refused = refusal(&proxy.send(request));
                     assert_eq!(
                         refused,
-                        of(500, &format!("{name} is misconfigured")),
+                        refused_with(500, &format!("{name} is misconfigured")),
                         "{version:?}"
                     );
                 }
@@ -55,7 +55,7 @@ fn a_list_of_consumers_needs_the_variable_that_says_who_is_calling() {
     let proxy = start(KongVersion::V3_9, &[], "request_termination", &settings);
     assert_eq!(
         refusal(&proxy.send(Request::get("/"))),
-        of(500, "request_termination is misconfigured")
+        refused_with(500, "request_termination is misconfigured")
     );
 }
 

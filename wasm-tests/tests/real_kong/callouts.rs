@@ -1,8 +1,9 @@
 //! Filters that ask the real admin service: lookups, ticks, two workers, and a first stampede.
 
-use crate::fixture::{Fixture, filter, header, of};
+use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
 use wasm_tests::real::{Connection, Filter, Request, Setup, eventually};
+use wasm_tests::refused_with;
 
 /// Nothing runs out by itself: what changes, changes because a tick has heard of it.
 fn remembering(admin: &Value) -> Value {
@@ -91,7 +92,7 @@ fn an_admin_service_that_is_away_makes_503_and_its_return_ends_that() {
     eventually("a known key", || (fixture.send(&ana()).status() == 200).then_some(()));
     assert_eq!(
         fixture.refused(&Request::get("/").header("apikey", "wrong")),
-        of(401, "Unauthorized")
+        refused_with(401, "Unauthorized")
     );
 }
 

@@ -1,10 +1,11 @@
 //! The chain for Kong in each filter's README: whom it refuses, and whom it lets through.
 
-use crate::fixture::{Fixture, filter, header, of};
-use crate::tokens;
+use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
 use std::path::Path;
 use wasm_tests::real::{Filter, Request, Setup, eventually};
+use wasm_tests::refused_with;
+use wasm_tests::tokens;
 
 const FAR: u64 = 99_999_999_999;
 
@@ -64,11 +65,11 @@ fn as_ana(path: &str) -> Request {
 fn key_auth_knows_the_consumers_of_the_admin_service() {
     let fixture = example("key-auth");
     fixture.admin.consumer("fiona", "open_sesame", &[]);
-    let missing = of(401, "No API key found in request");
+    let missing = refused_with(401, "No API key found in request");
     assert_eq!(fixture.refused(&Request::get("/")), missing);
     assert_eq!(
         fixture.refused(&Request::get("/").header("apikey", "wrong")),
-        of(401, "Unauthorized")
+        refused_with(401, "Unauthorized")
     );
     let received = fixture.passed(&Request::get("/a?b=c").header("apikey", "open_sesame"));
     assert_eq!(header(&received, "x-consumer-username").as_deref(), Some("fiona"));
@@ -92,8 +93,8 @@ fn app_id_lets_through_only_with_one_of_the_consumers_own() {
         (fixture.send(&with("portal")).status() == 200).then_some(())
     });
     fixture.passed(&with("portal"));
-    assert_eq!(fixture.refused(&as_ana("/")), of(403, "X-APP-ID can't be blank"));
-    assert_eq!(fixture.refused(&with("bobs")), of(403, "Invalid X-APP-ID"));
+    assert_eq!(fixture.refused(&as_ana("/")), refused_with(403, "X-APP-ID can't be blank"));
+    assert_eq!(fixture.refused(&with("bobs")), refused_with(403, "Invalid X-APP-ID"));
     assert_eq!(fixture.refused(&Request::get("/").header("X-APP-ID", "portal")).0, 401);
 }
 
@@ -103,14 +104,13 @@ fn jwt_auth_knows_the_credentials_of_the_admin_service() {
     let fixture = example("jwt-auth");
     fixture.admin.create("/consumers", &json!({"username": "ado"}));
     fixture.admin.create("/consumers/ado/jwt", &json!({"key": "adokey", "secret": "supersecret"}));
-    let bearing =
-        |token: &str| Request::get("/").header("authorization", format!("Bearer {token}"));
+    let bearing = |token: &str| Request::get("/").bearer(token);
     let received = fixture.passed(&bearing(&tokens::ado(json!({"exp": FAR}))));
     assert_eq!(header(&received, "x-consumer-username").as_deref(), Some("ado"));
-    assert_eq!(fixture.refused(&Request::get("/")), of(401, "Unauthorized"));
+    assert_eq!(fixture.refused(&Request::get("/")), refused_with(401, "Unauthorized"));
     assert_eq!(fixture.refused(&bearing(&tokens::ado(json!({"exp": 1})))).0, 401);
     let forged = tokens::forged(&tokens::ado(json!({"exp": FAR})));
-    assert_eq!(fixture.refused(&bearing(&forged)), of(401, "Invalid signature"));
+    assert_eq!(fixture.refused(&bearing(&forged)), refused_with(401, "Invalid signature"));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn jwt_auth_knows_the_credentials_of_the_admin_service() {
 fn session_remembers_who_has_logged_in() {
     let fixture = example("session");
     fixture.admin.consumer("ana", "key-of-ana", &[]);
-    let farewell = of(403, "So long and thanks for all the fish!");
+    let farewell = refused_with(403, "So long and thanks for all the fish!");
     assert_eq!(fixture.refused(&Request::get("/")), farewell);
     let entered = fixture.send(&as_ana("/"));
     assert_eq!(entered.status(), 200, "{}\n{}", entered.text(), fixture.kong.log());
@@ -161,7 +161,7 @@ fn cors_answers_preflights_and_tells_every_response() {
 fn bot_detection_refuses_crawlers_and_lets_its_own_in() {
     let fixture = example("bot-detection");
     let from = |agent: &str| Request::get("/").header("user-agent", agent);
-    assert_eq!(fixture.refused(&from("GPTBot/1.2")), of(403, "Forbidden"));
+    assert_eq!(fixture.refused(&from("GPTBot/1.2")), refused_with(403, "Forbidden"));
     fixture.passed(&from("curl/8.0"));
     fixture.passed(&from("OurOwnCrawler/1 (like GPTBot/1.2)"));
 }
@@ -216,7 +216,7 @@ fn rate_limiting_gives_a_group_its_own_limit_and_counts_for_two_workers() {
 #[ignore = "needs a real Kong"]
 fn request_termination_turns_the_anonymous_consumer_away() {
     let fixture = example("request-termination");
-    let farewell = of(403, "So long and thanks for all the fish!");
+    let farewell = refused_with(403, "So long and thanks for all the fish!");
     assert_eq!(fixture.refused(&Request::get("/")), farewell);
     assert_eq!(
         fixture.refused(&Request::get("/").header("x-consumer-username", "fiona")),

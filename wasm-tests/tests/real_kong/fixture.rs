@@ -152,7 +152,3 @@ pub fn header(received: &Value, name: &str) -> Option<String> {
     let value = received["headers"][name].as_str()?;
     (!value.is_empty()).then(|| value.to_owned())
 }
-
-pub fn of(status: u16, message: &str) -> (u16, String) {
-    (status, message.to_owned())
-}

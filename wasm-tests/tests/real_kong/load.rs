@@ -1,12 +1,12 @@
 //! All filters in one chain for a long time: no worker may end, and every answer must be one of those that are right.
 
 use crate::fixture::{Fixture, filter};
-use crate::tokens;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use wasm_tests::real::{Connection, Filter, Request, Setup};
+use wasm_tests::tokens;
 
 /// At least so many requests for each second that was asked for, however slow the machine is.
 const PER_SECOND: usize = 40;
@@ -117,7 +117,7 @@ const CASES: [Case; 16] = [
 fn bearing(expires: u64) -> Request {
     let token = tokens::ado(json!({"exp": expires}));
     let request = Request::get("/partners").header("x-app-id", "partners");
-    request.header("authorization", format!("Bearer {token}"))
+    request.bearer(token)
 }
 
 fn preflight() -> Request {

@@ -1,8 +1,9 @@
 //! Lua plugins before our filters: Kong's own that authenticate, and an operator's code.
 
-use crate::fixture::{Fixture, filter, header, of};
+use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
 use wasm_tests::real::{Filter, Kong, KongFiles, Request, Setup};
+use wasm_tests::refused_with;
 
 /// Code in the sandbox that Kong has by default.
 fn post_function(code: &str) -> Value {
@@ -37,7 +38,7 @@ fn filters_read_whom_lua_code_has_written_into_the_variable() {
     let caller = |path: &str| header(&fixture.passed(&Request::get(path)), "x-caller");
     assert_eq!(caller("/?as=ana").as_deref(), Some("ana"));
     assert_eq!(caller("/").as_deref(), Some("nobody"), "of another request");
-    assert_eq!(fixture.refused(&Request::get("/inside?as=root")), of(403, "Not you"));
+    assert_eq!(fixture.refused(&Request::get("/inside?as=root")), refused_with(403, "Not you"));
 }
 
 #[test]
@@ -92,7 +93,7 @@ fn filters_know_whom_kongs_own_key_auth_has_authenticated() {
     );
     let by = |key: &str| Request::get("/inside").header("apikey", key);
     assert_eq!(header(&fixture.passed(&by("open_sesame")), "x-caller").as_deref(), Some("fiona"));
-    assert_eq!(fixture.refused(&by("key-of-root")), of(403, "Not you"));
+    assert_eq!(fixture.refused(&by("key-of-root")), refused_with(403, "Not you"));
     assert_eq!(fixture.refused(&by("wrong")).0, 401, "by Kong's plugin");
     for (key, limit) in [("open_sesame", "1000"), ("key-of-bob", "100")] {
         let told = fixture.send(&by(key)).header("x-ratelimit-limit-minute");

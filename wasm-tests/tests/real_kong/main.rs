@@ -13,10 +13,6 @@
 //!
 //! Each test ends with a look into Kong's log: a worker that has died fails it.
 
-#[path = "../filters/jwt_auth/tokens.rs"]
-#[allow(dead_code, reason = "the tokens of a whole suite, of which this one needs a few")]
-mod tokens;
-
 mod callouts;
 mod examples;
 mod fixture;

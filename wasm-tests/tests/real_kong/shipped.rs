@@ -1,9 +1,10 @@
 //! The files in `kong-config/`, with the servers of this test in place of those that they name.
 
-use crate::fixture::{Collector, ENVIRONMENT, Upstream, header, of};
+use crate::fixture::{Collector, ENVIRONMENT, Upstream, header};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use wasm_tests::real::{Admin, Answer, Kong, KongFiles, Request, Server, eventually};
+use wasm_tests::refused_with;
 
 fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../kong-config")
@@ -154,7 +155,7 @@ fn the_shipped_chain_answers_every_kind_of_request() {
     assert!(header(&received, "authorization").is_some_and(|token| token.starts_with("Bearer ey")));
     assert_eq!(shipped.status(&Request::get("/retired")), 410);
     assert_eq!(shipped.status(&Request::get("/orders")), 401);
-    assert_eq!(refusal(&orders("/orders")), of(403, "X-APP-ID can't be blank"));
+    assert_eq!(refusal(&orders("/orders")), refused_with(403, "X-APP-ID can't be blank"));
     let bot = orders("/orders").header("x-app-id", "portal").header("user-agent", "Googlebot/2.1");
     assert_eq!(shipped.status(&bot), 403);
     assert_eq!(shipped.status(&Request::get("/portal")), 403);

@@ -2,12 +2,12 @@
 
 use super::answers::{From, start, unauthorized};
 use super::bearing;
-use super::tokens::{SEED, ado, key, public_pem, secret, signed};
 use crate::admin::{Admin, Kind};
-use crate::gateways::{Gateway, asking, of, refusal, settled};
+use crate::gateways::{Gateway, asking, refusal, settled};
 use serde_json::json;
 use std::time::Duration;
-use wasm_tests::{KongVersion, Level, Request, Standing};
+use wasm_tests::tokens::{SEED, ado, key, public_pem, secret, signed};
+use wasm_tests::{KongVersion, Level, Request, Standing, refused_with};
 
 fn of_issuer(issuer: &str) -> Request {
     bearing(signed(&secret("HS256", b"supersecret"), &json!({}), &json!({ "iss": issuer })))
@@ -63,7 +63,7 @@ fn an_answer_about_another_key_lets_nobody_in() {
             "jwt": {"algorithm": "HS256", "secret": "supersecret"}, "seq": 1,
         });
         call.json(200, other.to_string());
-        assert_eq!(refusal(&stream), of(503, "Service unavailable"), "{}", gateway.name);
+        assert_eq!(refusal(&stream), refused_with(503, "Service unavailable"), "{}", gateway.name);
     }
 }
 
@@ -74,7 +74,7 @@ fn whatever_goes_wrong_at_the_admin_service_lets_nobody_in() {
         for (n, (what, answer)) in crate::key_auth::failures().into_iter().enumerate() {
             let stream = proxy.send(of_issuer(&format!("issuer-{n}")));
             proxy.call().answer(answer);
-            let expected = of(503, "Service unavailable");
+            let expected = refused_with(503, "Service unavailable");
             assert_eq!(refusal(&stream), expected, "{}: {what}", gateway.name);
         }
         assert!(proxy.faults().is_empty(), "{}", gateway.name);
@@ -129,7 +129,7 @@ fn what_is_known_outlives_an_outage_and_what_is_not_is_no_refusal() {
         proxy.advance(Duration::from_secs(120));
         proxy.send(bearing(SEED)).forwarded();
         let unknown = proxy.send(of_issuer("unknown"));
-        assert_eq!(refusal(&unknown), of(503, "Service unavailable"), "{}", gateway.name);
+        assert_eq!(refusal(&unknown), refused_with(503, "Service unavailable"), "{}", gateway.name);
     }
 }
 
@@ -160,10 +160,9 @@ fn a_kong_admin_api_is_read_as_a_whole() {
             &id,
             json!({"key": "rs", "algorithm": "RS256", "rsa_public_key": public_pem("rsa2048")}),
         );
-        let proxy = gateway.start(&[("jwt_auth", asking(json!({})))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("jwt_auth", asking(json!({})))]);
         let cold = proxy.send(bearing(SEED));
-        assert_eq!(refusal(&cold), of(503, "Service unavailable"), "{}", gateway.name);
+        assert_eq!(refusal(&cold), refused_with(503, "Service unavailable"), "{}", gateway.name);
         // Kong takes one page of a list at each tick.
         proxy.advance(Duration::from_secs(8));
         let forwarded = proxy.send(bearing(SEED)).forwarded();
@@ -186,12 +185,12 @@ fn where_no_request_may_wait_the_first_one_is_refused_and_the_tick_asks() {
         proxy.advance(Duration::from_secs(5));
         let first = proxy.send(bearing(SEED));
         assert_eq!(first.outcome().callouts, 0, "{}", gateway.name);
-        assert_eq!(refusal(&first), of(503, "Service unavailable"));
+        assert_eq!(refusal(&first), refused_with(503, "Service unavailable"));
         proxy.advance(Duration::from_secs(2));
         let second = proxy.send(bearing(SEED)).forwarded();
         assert_eq!(second.header("x-consumer-username").as_deref(), Some("ado"));
         unauthorized(
-            &proxy.send(bearing(super::tokens::forged(SEED))),
+            &proxy.send(bearing(wasm_tests::tokens::forged(SEED))),
             "Invalid signature",
             gateway.name,
         );
@@ -235,8 +234,7 @@ fn a_refusal_after_a_callout_is_final_whatever_filter_comes_next() {
         let admin = Admin::default();
         for next in ["app_id", "key_auth", "jwt_auth"] {
             let chain = [("jwt_auth", asking(json!({}))), (next, asking(json!({})))];
-            let proxy = gateway.start(&chain);
-            admin.serve(&proxy);
+            let proxy = gateway.serving(&admin, &chain);
             let stream = proxy.send(of_issuer("nobody").header("apikey", "x"));
             let message = "No credentials found for given 'iss'";
             unauthorized(&stream, message, gateway.name);
@@ -277,8 +275,7 @@ fn the_secret_of_a_credential_is_not_readable_in_shared_data() {
             let ado = admin.consumer("ado");
             admin.jwt(&ado, json!({"key": "adokey", "secret": "supersecret"}));
             let settings = json!({"admin": {"upstream": crate::gateways::ADMIN, "token": token}});
-            let first = gateway.start(&[("jwt_auth", settings)]);
-            admin.serve(&first);
+            let first = gateway.serving(&admin, &[("jwt_auth", settings)]);
             settled(&[&first]);
             admin.asked();
             let second = first.worker();

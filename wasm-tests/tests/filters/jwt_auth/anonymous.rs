@@ -2,11 +2,11 @@
 
 use super::answers::{BOTH, From, start};
 use super::bearing;
-use super::tokens::{SEED, forged};
-use crate::gateways::{Gateway, merged, of, refusal, taken_out};
+use crate::gateways::{Gateway, refusal, taken_out};
 use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::{Value, json};
-use wasm_tests::{Answer, Proxy, Request};
+use wasm_tests::tokens::{SEED, forged};
+use wasm_tests::{Answer, Proxy, Request, merged, refused_with};
 
 fn jwt(more: Value) -> Value {
     let secret = json!({"id": "j", "key": "adokey", "secret": "supersecret"});
@@ -50,7 +50,7 @@ fn the_anonymous_consumer_stands_in_for_every_failure() {
                 Request::get("/?jwt=a&jwt=b"),
                 bearing("a.b.c"),
                 bearing(forged(SEED)),
-                bearing(super::tokens::ado(json!({"iss": 5}))),
+                bearing(wasm_tests::tokens::ado(json!({"iss": 5}))),
             ] {
                 let stream = proxy.send(request.header("X-Credential-Identifier", "forged"));
                 let forwarded = stream.forwarded();
@@ -71,7 +71,7 @@ fn not_to_be_able_to_ask_makes_nobody_anonymous() {
     for gateway in Gateway::all() {
         let (proxy, admin) = start(&gateway, From::Service, json!({"anonymous": "guest"}));
         admin.breaks(Answer::Refused);
-        let expected = of(503, "Service unavailable");
+        let expected = refused_with(503, "Service unavailable");
         assert_eq!(refusal(&proxy.send(bearing(SEED))), expected, "{}", gateway.name);
     }
 }

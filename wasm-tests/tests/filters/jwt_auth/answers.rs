@@ -3,11 +3,11 @@
 
 use super::bearing;
 use super::rows::{Row, credentials, rows};
-use super::tokens::{PRINTED, PUBLIC, SEED, ado, forged, key, secret, signed};
 use crate::admin::Admin;
-use crate::gateways::{Gateway, asking, merged};
+use crate::gateways::{Gateway, asking};
 use serde_json::{Value, json};
-use wasm_tests::{Proxy, Request, Stream};
+use wasm_tests::tokens::{PRINTED, PUBLIC, SEED, ado, forged, key, secret, signed};
+use wasm_tests::{Proxy, Request, Stream, merged};
 
 /// Where the credentials are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,7 @@ pub fn start(gateway: &Gateway, from: From, more: Value) -> (Proxy, Admin) {
             asking(more)
         }
     };
-    let proxy = gateway.start(&[("jwt_auth", settings)]);
-    admin.serve(&proxy);
+    let proxy = gateway.serving(&admin, &[("jwt_auth", settings)]);
     (proxy, admin)
 }
 
@@ -44,7 +43,7 @@ pub fn refusal(stream: &Stream) -> (String, Option<String>) {
     let reply = stream.refused();
     assert_eq!(reply.status, 401, "{}", reply.text());
     assert_eq!(reply.header("content-type").as_deref(), Some("application/json; charset=utf-8"));
-    let body: Value = serde_json::from_slice(&reply.body).expect("JSON");
+    let body = reply.document();
     (body.to_string(), reply.header("www-authenticate"))
 }
 
@@ -221,8 +220,8 @@ fn rows_14_and_15_times_are_judged_when_asked_for_and_all_faults_are_told() {
 fn row_17_an_anonymous_consumer_that_is_not_there_is_an_error() {
     for gateway in Gateway::all() {
         let admin = Admin::default();
-        let proxy = gateway.start(&[("jwt_auth", asking(json!({"anonymous": "nobody"})))]);
-        admin.serve(&proxy);
+        let proxy =
+            gateway.serving(&admin, &[("jwt_auth", asking(json!({"anonymous": "nobody"})))]);
         let expected = "anonymous consumer nobody is configured but doesn't exist";
         for request in [Request::get("/"), bearing("a.b.c")] {
             let refusal = crate::gateways::refusal(&proxy.send(request));

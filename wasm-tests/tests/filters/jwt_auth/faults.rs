@@ -3,10 +3,10 @@
 use super::answers::{BOTH, From, request, start, unauthorized};
 use super::bearing;
 use super::rows::{self, Row};
-use super::tokens::{ado, key, signed};
 use crate::gateways::Gateway;
 use serde_json::json;
 use wasm_tests::Request;
+use wasm_tests::tokens::{ado, key, signed};
 
 /// Refused with the row's words on each gateway, wherever the credentials are, and without a trap.
 #[track_caller]

@@ -1,11 +1,12 @@
 //! A pretend identity provider, and tokens that it has issued.
 
-use super::tokens::{key, signed};
 use crate::admin::Admin;
+use crate::gateways::Service;
 use jose::SigningKey;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::rc::Rc;
+use wasm_tests::tokens::{key, signed};
 use wasm_tests::{Answer, Callout, Proxy, Response};
 
 /// A cluster's name on Envoy, an address on Kong.
@@ -38,7 +39,7 @@ pub fn named(name: &str, kid: &str) -> SigningKey {
 /// A token of `user|1`, signed with this key and naming it.
 pub fn issued(key: &SigningKey, claims: Value) -> String {
     let all = json!({"iss": ISSUER, "sub": "user|1", "exp": 99_999_999_999_u64});
-    signed(key, &json!({"kid": key.key_id()}), &crate::gateways::merged(all, claims))
+    signed(key, &json!({"kid": key.key_id()}), &wasm_tests::merged(all, claims))
 }
 
 /// The public keys as a set.
@@ -54,7 +55,13 @@ pub fn provider(more: Value) -> Value {
         "name": "idp", "issuer": ISSUER, "jwks_uri": "https://idp.test/keys?version=2",
         "upstream": {"upstream": IDP},
     });
-    json!({"providers": [crate::gateways::merged(place, more)]})
+    json!({"providers": [wasm_tests::merged(place, more)]})
+}
+
+impl Service for Idp {
+    fn serve(&self, proxy: &Proxy) {
+        Idp::serve(self, proxy);
+    }
 }
 
 impl Idp {

@@ -3,11 +3,11 @@
 use super::bearing;
 use super::idp::{Idp, issued, named, provider};
 use crate::admin::Admin;
-use crate::gateways::{Gateway, asking, merged, settled};
+use crate::gateways::{Gateway, asking, settled};
 use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{Proxy, Request};
+use wasm_tests::{Proxy, Request, merged};
 
 /// Which kind of name, and the name itself: of the consumer with this id, username and custom id.
 type Name = (&'static str, fn([&str; 3]) -> String);

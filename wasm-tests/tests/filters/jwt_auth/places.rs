@@ -2,24 +2,24 @@
 
 use super::answers::{From, start, unauthorized};
 use super::bearing;
-use super::tokens::{SEED, ado};
-use crate::gateways::{Gateway, of, refusal, taken_out};
+use crate::gateways::{Gateway, refusal, taken_out};
 use serde_json::{Value, json};
-use wasm_tests::Request;
+use wasm_tests::tokens::{SEED, ado};
+use wasm_tests::{Request, refused_with};
 
 fn everywhere(more: Value) -> Value {
     let places = json!({
         "uri_param_names": ["jwt", "t"], "cookie_names": ["crumble", "silly"],
         "header_names": ["authorization", "X-Token"],
     });
-    crate::gateways::merged(places, more)
+    wasm_tests::merged(places, more)
 }
 
 #[test]
 fn query_cookie_and_header_carry_tokens_as_kong_reads_them() {
     for gateway in Gateway::all() {
         let (proxy, _) = start(&gateway, From::Settings, everywhere(json!({})));
-        let escaped: String = SEED.bytes().map(|octet| format!("%{octet:02x}")).collect();
+        let escaped = wasm_tests::percent_encoded(SEED);
         for request in [
             Request::get(&format!("/?jwt={SEED}")),
             Request::get(&format!("/?a=b&t={SEED}&jwt=")),
@@ -33,7 +33,7 @@ fn query_cookie_and_header_carry_tokens_as_kong_reads_them() {
             // The same token in every place is one token.
             Request::get(&format!("/?jwt={SEED}&t={SEED}"))
                 .header("cookie", format!("crumble={SEED}; silly={SEED}"))
-                .header("authorization", format!("Bearer {SEED}"))
+                .bearer(SEED)
                 .header("x-token", format!("Bearer {SEED}")),
             // RFC 9110 section 11.1: the scheme has no case.
             Request::get("/").header("authorization", format!("BEARER {SEED}")),
@@ -84,7 +84,7 @@ fn two_different_tokens_are_refused_wherever_they_are() {
     type Place<'a> = &'a dyn Fn(Request, &str) -> Request;
     let places: [Place<'_>; 3] = [
         &|request, token| request.header("cookie", format!("silly={token}")),
-        &|request, token| request.header("authorization", format!("Bearer {token}")),
+        &|request, token| request.bearer(token),
         &|request, token| request.header("x-token", format!("Bearer {token}")),
     ];
     for gateway in Gateway::both() {
@@ -107,7 +107,7 @@ fn a_token_stays_where_it_is_unless_it_is_to_be_hidden() {
         let (proxy, _) = start(&gateway, From::Settings, everywhere(json!({})));
         let request = Request::get(&format!("/?jwt={SEED}"))
             .header("cookie", format!("silly={SEED}"))
-            .header("authorization", format!("Bearer {SEED}"));
+            .bearer(SEED);
         let forwarded = proxy.send(request).forwarded();
         assert_eq!(forwarded.path, format!("/?jwt={SEED}"));
         assert_eq!(forwarded.header("cookie"), Some(format!("silly={SEED}")));
@@ -156,7 +156,7 @@ fn a_hidden_token_leaves_every_place_and_nothing_else_does() {
 
 #[test]
 fn a_second_header_that_kong_cannot_take_out_is_refused_there() {
-    let twice = || bearing(SEED).header("authorization", format!("Bearer {SEED}"));
+    let twice = || bearing(SEED).bearer(SEED);
     let hidden = || json!({"hide_credentials": true});
     for gateway in [Gateway::envoy(), Gateway::envoy_holding()] {
         let (proxy, _) = start(&gateway, From::Settings, hidden());
@@ -164,7 +164,7 @@ fn a_second_header_that_kong_cannot_take_out_is_refused_there() {
     }
     for gateway in [Gateway::kong(), Gateway::kong_sharing()] {
         let (proxy, _) = start(&gateway, From::Settings, hidden());
-        let expected = of(400, "Header authorization must not be sent more than once");
+        let expected = refused_with(400, "Header authorization must not be sent more than once");
         assert_eq!(refusal(&proxy.send(twice())), expected, "{}", gateway.name);
         let (proxy, _) = start(&gateway, From::Settings, json!({}));
         proxy.send(twice()).forwarded();

@@ -4,25 +4,24 @@
 use super::answers::{refusal, unauthorized};
 use super::bearing;
 use super::idp::{ISSUER, Idp, issued, named, provider, set};
-use super::tokens::{forged, key, secret, signed};
 use crate::admin::Admin;
-use crate::gateways::{Gateway, asking, merged, of, taken_out};
+use crate::gateways::{Gateway, asking, taken_out};
 use jose::SigningKey;
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{KongVersion, Proxy, Request, Standing, Stream};
+use wasm_tests::tokens::{forged, key, secret, signed};
+use wasm_tests::{KongVersion, Proxy, Request, Standing, Stream, merged, refused_with};
 
 /// A gateway and the provider that it trusts, with a first token passed.
 fn warm(gateway: &Gateway, key: &SigningKey, more: Value) -> (Proxy, Idp) {
     let idp = Idp::with(&[key]);
-    let proxy = gateway.start(&[("jwt_auth", provider(more))]);
-    idp.serve(&proxy);
+    let proxy = gateway.serving(&idp, &[("jwt_auth", provider(more))]);
     proxy.send(bearing(issued(key, json!({})))).forwarded();
     (proxy, idp)
 }
 
 fn unavailable(stream: &Stream) -> bool {
-    crate::gateways::refusal(stream) == of(503, "Service unavailable")
+    crate::gateways::refusal(stream) == refused_with(503, "Service unavailable")
 }
 
 fn seconds(n: u64) -> Duration {
@@ -70,8 +69,7 @@ fn keys_are_fetched_before_the_first_token_and_kept_for_their_time() {
     let key = named("es256", "k");
     for gateway in Gateway::all() {
         let idp = Idp::with(&[&key]);
-        let proxy = gateway.start(&[("jwt_auth", provider(json!({"jwks_ttl": 60})))]);
-        idp.serve(&proxy);
+        let proxy = gateway.serving(&idp, &[("jwt_auth", provider(json!({"jwks_ttl": 60})))]);
         // A worker finds out at its first request where it is.
         assert_eq!(proxy.send(Request::get("/")).refused().status, 401);
         proxy.advance(seconds(6));
@@ -96,8 +94,7 @@ fn during_the_first_fetch_requests_wait_together_on_envoy_and_each_for_itself_on
     let key = named("es256", "k");
     for gateway in Gateway::all() {
         let idp = Idp::with(&[&key]);
-        let proxy = gateway.start(&[("jwt_auth", provider(json!({})))]);
-        idp.serve(&proxy);
+        let proxy = gateway.serving(&idp, &[("jwt_auth", provider(json!({})))]);
         idp.hold();
         let streams: Vec<Stream> =
             (0..5).map(|n| proxy.send(bearing(issued(&key, json!({"n": n}))))).collect();
@@ -232,8 +229,7 @@ fn whatever_a_provider_answers_instead_of_keys_lets_nobody_in() {
         for answer in failures.into_iter().map(|(_, answer)| answer).chain(odd) {
             let idp = Idp::with(&[&key]);
             idp.breaks(answer.clone());
-            let proxy = gateway.start(&[("jwt_auth", provider(json!({})))]);
-            idp.serve(&proxy);
+            let proxy = gateway.serving(&idp, &[("jwt_auth", provider(json!({})))]);
             let stream = proxy.send(bearing(issued(&key, json!({}))));
             assert!(unavailable(&stream), "{}: {answer:?}", gateway.name);
             assert!(proxy.faults().is_empty(), "{}", gateway.name);
@@ -262,8 +258,7 @@ fn discovery_must_name_the_issuer_and_its_own_authority() {
             idp.describe(description.clone());
             let mut settings = provider(json!({"oidc_discovery_uri": uri}));
             settings["providers"][0].as_object_mut().expect("an object").remove("jwks_uri");
-            let proxy = gateway.start(&[("jwt_auth", settings)]);
-            idp.serve(&proxy);
+            let proxy = gateway.serving(&idp, &[("jwt_auth", settings)]);
             let stream = proxy.send(bearing(issued(&key, json!({}))));
             match fine {
                 true => drop(stream.forwarded()),
@@ -279,8 +274,7 @@ fn what_a_providers_token_must_say() {
     for gateway in Gateway::both() {
         let more = json!({"audiences": ["api", "other"], "algorithms": ["ES256", "RS256"]});
         let idp = Idp::with(&[&key, &named("rsa2048", "r"), &named("ed25519", "e")]);
-        let proxy = gateway.start(&[("jwt_auth", provider(more))]);
-        idp.serve(&proxy);
+        let proxy = gateway.serving(&idp, &[("jwt_auth", provider(more))]);
         proxy.send(bearing(issued(&key, json!({"aud": "api"})))).forwarded();
         let now = proxy.now_ms() / 1000;
         let message = |text: &str| json!({ "message": text });
@@ -396,8 +390,7 @@ fn with_one_worker_asking_the_others_need_not_where_they_share() {
         if let Some(zone) = gateway.zone {
             settings["shm_zone"] = json!(zone);
         }
-        let proxy = gateway.start(&[("jwt_auth", settings)]);
-        idp.serve(&proxy);
+        let proxy = gateway.serving(&idp, &[("jwt_auth", settings)]);
         proxy.send(bearing(issued(&key, json!({})))).forwarded();
         let other = proxy.worker();
         let stream = other.send(bearing(issued(&key, json!({}))));
@@ -412,8 +405,7 @@ fn on_kong_before_3_6_and_on_3_8_no_request_waits_and_the_tick_fetches() {
     for version in [KongVersion::V3_4, KongVersion::V3_5, KongVersion::V3_8] {
         let gateway = Gateway::kong_of(version);
         let idp = Idp::with(&[&key]);
-        let proxy = gateway.start(&[("jwt_auth", provider(json!({})))]);
-        idp.serve(&proxy);
+        let proxy = gateway.serving(&idp, &[("jwt_auth", provider(json!({})))]);
         let first = proxy.send(bearing(issued(&key, json!({}))));
         assert!(unavailable(&first), "{}", gateway.name);
         assert_eq!(first.outcome().callouts, 0, "{}", gateway.name);
@@ -441,8 +433,7 @@ fn before_kong_3_9_a_provider_that_fails_lets_nobody_in() {
         for (what, answer) in crate::key_auth::failures() {
             let idp = Idp::with(&[&key]);
             idp.breaks(answer);
-            let proxy = gateway.start(&[("jwt_auth", provider(json!({})))]);
-            idp.serve(&proxy);
+            let proxy = gateway.serving(&idp, &[("jwt_auth", provider(json!({})))]);
             let stream = proxy.send(bearing(issued(&key, json!({}))));
             let status = stream.reply().status;
             assert!([500, 503].contains(&status), "{} {what}: {status}", gateway.name);
@@ -455,6 +446,6 @@ fn before_kong_3_9_a_provider_that_fails_lets_nobody_in() {
 fn a_provider_that_kong_cannot_call_is_a_mistake_in_the_settings() {
     let settings = provider(json!({"upstream": {"upstream": "outbound|443||idp"}}));
     let proxy = Gateway::kong().start(&[("jwt_auth", settings)]);
-    let expected = of(500, "jwt_auth is misconfigured");
+    let expected = refused_with(500, "jwt_auth is misconfigured");
     assert_eq!(crate::gateways::refusal(&proxy.send(Request::get("/"))), expected);
 }

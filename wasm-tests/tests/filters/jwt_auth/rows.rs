@@ -1,7 +1,9 @@
 //! Requests, and what Kong says of them: the rows of its table (reference A.4), and what it fails on (A.6).
 
-use super::tokens::{PUBLIC, SEED, ado, forged, key, public_pem, secret, signed, under, unsigned};
 use serde_json::{Value, json};
+use wasm_tests::tokens::{
+    PUBLIC, SEED, ado, forged, key, public_pem, secret, signed, under, unsigned,
+};
 
 /// A request that is refused with 401 and the challenge `invalid_token`.
 pub struct Row {

@@ -1,22 +1,17 @@
 //! Keys that the admin service knows: what is asked, what an answer means, and what its absence does.
 
 use crate::admin::{Admin, Kind, digest};
-use crate::gateways::{ADMIN, Gateway, asking, of, refusal, settled};
+use crate::gateways::{ADMIN, Gateway, asking, refusal, settled, with_key};
 use serde_json::json;
 use std::time::Duration;
-use wasm_tests::{Answer, KongVersion, Level, Request, Response, Standing};
-
-fn with_key(key: impl AsRef<[u8]>) -> Request {
-    Request::get("/").header("apikey", key)
-}
+use wasm_tests::{Answer, KongVersion, Level, Request, Response, Standing, refused_with};
 
 #[test]
 fn a_key_is_looked_up_once_and_only_by_its_digest() {
     for gateway in Gateway::all() {
         let admin = Admin::default();
         let id = admin.holder("ana", "key-of-ana");
-        let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
         for _ in 0..3 {
             let stream = proxy.send(with_key("key-of-ana"));
             let forwarded = stream.forwarded();
@@ -25,7 +20,7 @@ fn a_key_is_looked_up_once_and_only_by_its_digest() {
                 forwarded.header("x-credential-identifier").as_deref(),
                 Some("credential-1")
             );
-            assert_eq!(refusal(&proxy.send(with_key("wrong"))), of(401, "Unauthorized"));
+            assert_eq!(refusal(&proxy.send(with_key("wrong"))), refused_with(401, "Unauthorized"));
         }
         let expected =
             ["key-of-ana", "wrong"].map(|key| format!("/identities/key-auth/{}", digest(key)));
@@ -54,11 +49,10 @@ fn no_key_ever_leaves_the_gateway_or_reaches_its_log() {
                 None => admin.works(),
             }
             let settings = asking(json!({"admin": {"upstream": ADMIN, "token": "tok-en"}}));
-            let proxy = gateway.start(&[("key_auth", settings)]);
-            admin.serve(&proxy);
+            let proxy = gateway.serving(&admin, &[("key_auth", settings)]);
             for key in hostile {
                 // In the query, where escapes can say anything.
-                let escaped: String = key.bytes().map(|octet| format!("%{octet:02x}")).collect();
+                let escaped = wasm_tests::percent_encoded(key);
                 let stream = proxy.send(Request::get(&format!("/?apikey={escaped}")));
                 assert!([401, 503].contains(&stream.refused().status), "{} {key:?}", gateway.name);
             }
@@ -90,8 +84,8 @@ fn the_name_of_the_anonymous_consumer_stays_one_path_segment() {
         for (name, encoded) in names {
             let admin = Admin::default();
             let id = admin.consumer(name);
-            let proxy = gateway.start(&[("key_auth", asking(json!({"anonymous": name})))]);
-            admin.serve(&proxy);
+            let proxy =
+                gateway.serving(&admin, &[("key_auth", asking(json!({"anonymous": name})))]);
             let forwarded = proxy.send(Request::get("/")).forwarded();
             assert_eq!(forwarded.header("x-consumer-id"), Some(id), "{}: {name:?}", gateway.name);
             let asked = [
@@ -208,7 +202,7 @@ fn whatever_goes_wrong_at_the_admin_service_lets_nobody_in() {
         for (n, (what, answer)) in failures().into_iter().chain(own).enumerate() {
             let stream = proxy.send(with_key(format!("key-{n}")));
             proxy.call().answer(answer);
-            let expected = of(503, "Service unavailable");
+            let expected = refused_with(503, "Service unavailable");
             assert_eq!(refusal(&stream), expected, "{}: {what}", gateway.name);
         }
         assert!(proxy.faults().is_empty(), "{}", gateway.name);
@@ -225,7 +219,7 @@ fn a_slow_admin_service_is_waited_for_as_long_as_the_operator_says() {
         assert_eq!(stream.outcome().reply, None, "{}", gateway.name);
         assert_eq!(stream.outcome().forwarded, None);
         proxy.advance(Duration::from_millis(2));
-        assert_eq!(refusal(&stream), of(503, "Service unavailable"), "{}", gateway.name);
+        assert_eq!(refusal(&stream), refused_with(503, "Service unavailable"), "{}", gateway.name);
     }
 }
 
@@ -233,7 +227,7 @@ fn a_slow_admin_service_is_waited_for_as_long_as_the_operator_says() {
 fn a_cluster_that_does_not_exist_is_no_answer() {
     let gateway = Gateway::envoy().with(|profile| profile.clusters(&["upstream"]));
     let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-    assert_eq!(refusal(&proxy.send(with_key("k"))), of(503, "Service unavailable"));
+    assert_eq!(refusal(&proxy.send(with_key("k"))), refused_with(503, "Service unavailable"));
 }
 
 #[test]
@@ -241,7 +235,10 @@ fn an_address_that_kong_cannot_call_is_a_mistake_in_the_settings() {
     let gateway = Gateway::kong();
     for upstream in ["outbound|8001||admin", "admin:", "http://admin:8001", "admin:8001/x"] {
         let proxy = gateway.start(&[("key_auth", json!({"admin": {"upstream": upstream}}))]);
-        assert_eq!(refusal(&proxy.send(with_key("k"))), of(500, "key_auth is misconfigured"));
+        assert_eq!(
+            refusal(&proxy.send(with_key("k"))),
+            refused_with(500, "key_auth is misconfigured")
+        );
         assert!(proxy.log_text(Level::Error).contains("admin.upstream: found"), "{upstream}");
     }
 }
@@ -276,13 +273,12 @@ fn where_no_request_may_wait_the_first_one_is_refused_and_the_tick_asks() {
         let gateway = Gateway::kong_of(version);
         let admin = Admin::default();
         admin.holder("ana", "key-of-ana");
-        let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
         proxy.send(with_key("somebody-elses"));
         proxy.advance(Duration::from_secs(5));
         let first = proxy.send(with_key("key-of-ana"));
         assert_eq!(first.outcome().callouts, 0, "{}", gateway.name);
-        assert_eq!(refusal(&first), of(503, "Service unavailable"));
+        assert_eq!(refusal(&first), refused_with(503, "Service unavailable"));
         proxy.advance(Duration::from_secs(2));
         let second = proxy.send(with_key("key-of-ana"));
         assert_eq!(second.forwarded().header("x-consumer-username").as_deref(), Some("ana"));
@@ -296,10 +292,9 @@ fn on_kong_3_6_and_3_7_a_request_may_wait() {
         let gateway = Gateway::kong_of(version);
         let admin = Admin::default();
         admin.holder("ana", "key-of-ana");
-        let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
         proxy.send(with_key("key-of-ana")).forwarded();
-        assert_eq!(refusal(&proxy.send(with_key("wrong"))), of(401, "Unauthorized"));
+        assert_eq!(refusal(&proxy.send(with_key("wrong"))), refused_with(401, "Unauthorized"));
     }
 }
 
@@ -307,8 +302,7 @@ fn on_kong_3_6_and_3_7_a_request_may_wait() {
 fn a_key_that_ended_is_a_key_that_nobody_has_also_from_the_cache() {
     for gateway in Gateway::all() {
         let admin = Admin::default();
-        let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
         settled(&[&proxy]);
         let id = admin.consumer("ana");
         admin.key_until(&id, "short", Some(proxy.now_ms() + 20_000));
@@ -318,7 +312,7 @@ fn a_key_that_ended_is_a_key_that_nobody_has_also_from_the_cache() {
         proxy.advance(Duration::from_secs(1));
         assert_eq!(
             refusal(&proxy.send(with_key("short"))),
-            of(401, "Unauthorized"),
+            refused_with(401, "Unauthorized"),
             "{}",
             gateway.name
         );
@@ -333,11 +327,10 @@ fn a_kong_admin_api_is_read_as_a_whole_and_never_asked_for_a_key() {
         let id = admin.holder("ana", "key-of-ana");
         admin.group(&id, "gold");
         let guest = admin.consumer("guest");
-        let proxy = gateway.start(&[("key_auth", asking(json!({"anonymous": "guest"})))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({"anonymous": "guest"})))]);
         // Cold: it is not known yet what kind of server it is.
         let cold = proxy.send(with_key("key-of-ana"));
-        assert_eq!(refusal(&cold), of(503, "Service unavailable"), "{}", gateway.name);
+        assert_eq!(refusal(&cold), refused_with(503, "Service unavailable"), "{}", gateway.name);
         // Kong takes one page of a list at each tick.
         proxy.advance(Duration::from_secs(8));
         let forwarded = proxy.send(with_key("key-of-ana")).forwarded();
@@ -373,11 +366,10 @@ fn a_refusal_after_a_callout_is_final_whatever_filter_comes_next() {
             vec![("key_auth", asking(json!({}))), ("key_auth", asking(second))],
         ];
         for chain in chains {
-            let proxy = gateway.start(&chain);
-            admin.serve(&proxy);
+            let proxy = gateway.serving(&admin, &chain);
             let request = with_key("wrong").header("second", "wrong").header("X-APP-ID", "portal");
             let stream = proxy.send(request);
-            assert_eq!(refusal(&stream), of(401, "Unauthorized"), "{}", gateway.name);
+            assert_eq!(refusal(&stream), refused_with(401, "Unauthorized"), "{}", gateway.name);
             assert!(proxy.faults().is_empty(), "{}", gateway.name);
         }
     }

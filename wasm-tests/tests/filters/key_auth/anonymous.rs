@@ -2,10 +2,10 @@
 
 use super::keys::inline;
 use crate::admin::Admin;
-use crate::gateways::{Gateway, asking, of, refusal, taken_out};
+use crate::gateways::{Gateway, asking, refusal, taken_out};
 use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::{Value, json};
-use wasm_tests::{Answer, KongVersion, Proxy, Request};
+use wasm_tests::{Answer, KongVersion, Proxy, Request, refused_with};
 
 /// A second filter with a key of its own, and "guest" to stand in.
 fn partner(more: Value) -> Value {
@@ -14,7 +14,7 @@ fn partner(more: Value) -> Value {
         {"id": "9", "username": "guest", "groups": ["guests"]},
     ]);
     let settings = json!({"consumers": consumers, "key_names": ["second"]});
-    crate::gateways::merged(settings, more)
+    wasm_tests::merged(settings, more)
 }
 
 /// The first filter, with the same guest.
@@ -23,7 +23,7 @@ fn leader(more: Value) -> Value {
         {"id": "1", "username": "ana", "keyauth_credentials": [{"id": "cred", "key": "right"}]},
         {"id": "9", "username": "guest", "groups": ["guests"]},
     ]);
-    crate::gateways::merged(json!({"consumers": consumers}), more)
+    wasm_tests::merged(json!({"consumers": consumers}), more)
 }
 
 fn both_keys() -> Request {
@@ -67,12 +67,11 @@ fn the_anonymous_consumer_stands_in_for_every_failure() {
 fn an_anonymous_consumer_that_does_not_exist_is_the_operators_mistake() {
     for gateway in Gateway::all() {
         let admin = Admin::default();
-        let proxy = gateway.start(&[("key_auth", asking(json!({"anonymous": "guest"})))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({"anonymous": "guest"})))]);
         let stream = proxy.send(Request::get("/"));
         assert_eq!(
             refusal(&stream),
-            of(500, "anonymous consumer guest is configured but doesn't exist")
+            refused_with(500, "anonymous consumer guest is configured but doesn't exist")
         );
         admin.consumer("guest");
         let asked = ["/identities/consumers/guest?by=username"];
@@ -103,10 +102,10 @@ fn not_to_be_able_to_ask_makes_nobody_anonymous() {
     for gateway in Gateway::all() {
         let admin = Admin::default();
         admin.breaks(Answer::Refused);
-        let proxy = gateway.start(&[("key_auth", leader(asking(json!({"anonymous": "guest"}))))]);
-        admin.serve(&proxy);
+        let proxy =
+            gateway.serving(&admin, &[("key_auth", leader(asking(json!({"anonymous": "guest"}))))]);
         let stream = proxy.send(Request::get("/").header("apikey", "maybe"));
-        assert_eq!(refusal(&stream), of(503, "Service unavailable"), "{}", gateway.name);
+        assert_eq!(refusal(&stream), refused_with(503, "Service unavailable"), "{}", gateway.name);
         // Without a key there is nothing to ask.
         assert_eq!(
             proxy.send(Request::get("/")).forwarded().header("x-consumer-id").as_deref(),

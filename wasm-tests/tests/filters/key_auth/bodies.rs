@@ -2,9 +2,9 @@
 
 use super::keys::inline;
 use crate::admin::Admin;
-use crate::gateways::{Gateway, asking, of, refusal};
+use crate::gateways::{Gateway, asking, refusal};
 use serde_json::{Value, json};
-use wasm_tests::{KongVersion, Proxy, Request, Response, Standing};
+use wasm_tests::{KongVersion, Proxy, Request, Response, Standing, refused_with};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const TEST_KEY: &str = include_str!("../../../../filters/upstream-jwt/test-keys/rsa.pem");
@@ -14,7 +14,7 @@ const MULTIPART: &str = "multipart/form-data; boundary=cut";
 fn in_bodies(gateway: &Gateway, more: Value) -> Value {
     let settings =
         json!({"key_in_body": true, "allow_on_headers_stop_iteration": !gateway.is_kong()});
-    crate::gateways::merged(settings, more)
+    wasm_tests::merged(settings, more)
 }
 
 fn start(gateway: &Gateway, more: Value) -> Proxy {
@@ -79,9 +79,9 @@ fn a_hidden_key_is_cut_out_of_the_body_and_nothing_else_is() {
 
 #[test]
 fn what_is_twice_or_no_text_in_a_body_is_refused_as_in_kong() {
-    let no_key = of(401, "No API key found in request");
-    let twice = of(401, "Duplicate API key found");
-    let unknown = of(401, "Unauthorized");
+    let no_key = refused_with(401, "No API key found in request");
+    let twice = refused_with(401, "Duplicate API key found");
+    let unknown = refused_with(401, "Unauthorized");
     let two_parts = format!("{}{}--cut--\r\n", part("apikey", "right"), part("apikey", "right"));
     let open_end = part("apikey", "right");
     for gateway in Gateway::giving_bodies() {
@@ -114,7 +114,7 @@ fn what_is_twice_or_no_text_in_a_body_is_refused_as_in_kong() {
 
 #[test]
 fn a_body_that_kong_does_not_promise_or_hand_over_holds_no_key() {
-    let no_key = of(401, "No API key found in request");
+    let no_key = refused_with(401, "No API key found in request");
     let gateway = Gateway::kong();
     let proxy = start(&gateway, json!({}));
     let chunked = Request::new("POST", "/").header("content-type", FORM).chunks(&[b"apikey=right"]);
@@ -151,7 +151,7 @@ fn envoy_gives_a_body_in_pieces_and_refuses_what_it_cannot_keep() {
     assert_eq!(proxy.send(post(FORM, &large)).reply().status, 413);
 
     let empty = Request::new("POST", "/").header("content-type", FORM).chunks(&[b""]);
-    assert_eq!(refusal(&proxy.send(empty)), of(401, "No API key found in request"));
+    assert_eq!(refusal(&proxy.send(empty)), refused_with(401, "No API key found in request"));
 }
 
 #[test]
@@ -161,8 +161,7 @@ fn a_key_from_a_body_is_looked_up_before_anything_goes_on() {
         admin.holder("bob", "key-of-bob");
         admin.hold();
         let settings = asking(in_bodies(&gateway, json!({"hide_credentials": true})));
-        let proxy = gateway.start(&[("key_auth", settings)]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("key_auth", settings)]);
 
         let stream = proxy.send(post(FORM, "a=b&apikey=key-of-bob"));
         assert_eq!(stream.outcome().forwarded, None, "{}", gateway.name);
@@ -175,7 +174,7 @@ fn a_key_from_a_body_is_looked_up_before_anything_goes_on() {
         let stranger = proxy.send(post(FORM, "a=b&apikey=nobodys"));
         assert_eq!(stranger.outcome().forwarded, None);
         admin.settle(&proxy.call());
-        assert_eq!(refusal(&stranger), of(401, "Unauthorized"), "{}", gateway.name);
+        assert_eq!(refusal(&stranger), refused_with(401, "Unauthorized"), "{}", gateway.name);
     }
 }
 
@@ -192,7 +191,7 @@ fn envoy_without_the_option_cannot_look_into_bodies_and_says_so() {
     let gateway = Gateway::envoy();
     let proxy = gateway.start(&[("key_auth", inline(json!({"key_in_body": true})))]);
     let stream = proxy.send(Request::get("/").header("apikey", "right"));
-    assert_eq!(refusal(&stream), of(500, "key_auth is misconfigured"));
+    assert_eq!(refusal(&stream), refused_with(500, "key_auth is misconfigured"));
 }
 
 #[test]
@@ -205,8 +204,7 @@ fn a_body_that_waits_for_a_lookup_is_not_let_past_it() {
             }
             admin.hold();
             let settings = asking(json!({"allow_on_headers_stop_iteration": asserted}));
-            let proxy = gateway.start(&[("key_auth", settings)]);
-            admin.serve(&proxy);
+            let proxy = gateway.serving(&admin, &[("key_auth", settings)]);
             for (key, pieces) in [("key-1", 1), ("key-3", 3), ("nobodys-1", 1), ("nobodys-3", 3)] {
                 let chunks: Vec<&[u8]> = (0..pieces).map(|_| &b"piece"[..]).collect();
                 let request = Request::new("POST", "/").header("apikey", key).chunks(&chunks);
@@ -219,7 +217,7 @@ fn a_body_that_waits_for_a_lookup_is_not_let_past_it() {
                     assert_eq!(forwarded.text(), "piece".repeat(pieces), "{what}");
                     assert!(forwarded.complete, "{what}");
                 } else {
-                    assert_eq!(refusal(&stream), of(401, "Unauthorized"), "{what}");
+                    assert_eq!(refusal(&stream), refused_with(401, "Unauthorized"), "{what}");
                 }
             }
         }
@@ -249,8 +247,7 @@ fn a_wrong_key_is_hidden_too_where_somebody_stands_in() {
             let settings =
                 inline(in_bodies(&gateway, json!({"hide_credentials": true, "anonymous": "ana"})));
             let settings = if asks { asking(settings) } else { settings };
-            let proxy = gateway.start(&[("key_auth", settings)]);
-            admin.serve(&proxy);
+            let proxy = gateway.serving(&admin, &[("key_auth", settings)]);
             let stream = proxy.send(
                 Request::post("/?q=1&apikey=x", "a=b&apikey=wrong").header("content-type", FORM),
             );
@@ -273,7 +270,7 @@ fn while_a_body_is_awaited_later_filters_do_not_take_the_clients_word_for_who_it
         let forged =
             post(FORM, "apikey=right").header("X-Consumer-ID", "2").header("X-APP-ID", "bobs");
         let stream = proxy.send(forged);
-        assert_eq!(refusal(&stream), of(401, "Unauthorized"), "{}", gateway.name);
+        assert_eq!(refusal(&stream), refused_with(401, "Unauthorized"), "{}", gateway.name);
     }
 }
 
@@ -320,5 +317,5 @@ fn another_filters_refusal_before_the_body_was_shown_stays_as_it_is() {
         ("request_transformer", json!({"remove": {"body": ["role"]}})),
     ]);
     let stream = proxy.send(post("application/json", r#"{"apikey":"wrong"}"#));
-    assert_eq!(refusal(&stream), of(401, "Unauthorized"));
+    assert_eq!(refusal(&stream), refused_with(401, "Unauthorized"));
 }

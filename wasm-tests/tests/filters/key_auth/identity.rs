@@ -2,10 +2,10 @@
 
 use super::keys::inline;
 use crate::admin::Admin;
-use crate::gateways::{Gateway, asking, of, refusal, taken_out};
+use crate::gateways::{Gateway, asking, refusal, taken_out};
 use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::json;
-use wasm_tests::{KongVersion, Proxy, Request};
+use wasm_tests::{KongVersion, Proxy, Request, refused_with};
 
 const IDENTITY: [&str; 7] = [
     "X-Consumer-ID",
@@ -117,7 +117,7 @@ fn a_header_of_ours_that_came_twice_is_refused_where_it_cannot_be_taken_out() {
             if gateway.is_kong() {
                 let message =
                     format!("Header {} must not be sent more than once", name.to_lowercase());
-                assert_eq!(refusal(&stream), of(400, &message));
+                assert_eq!(refusal(&stream), refused_with(400, &message));
             } else {
                 let headers = stream.forwarded().headers;
                 assert!(!headers.iter().any(|(_, v)| v == b"one" || v == b"two"), "{headers:#?}");
@@ -134,7 +134,7 @@ fn a_hidden_key_header_that_came_twice_is_never_let_through_with_a_copy() {
             inline(json!({"hide_credentials": true, "key_names": ["api-key"]})),
         )]);
         let twice = Request::get("/?x=1").header("api-key", "right").header("api_key", "right");
-        assert_eq!(refusal(&proxy.send(twice)), of(401, "Duplicate API key found"));
+        assert_eq!(refusal(&proxy.send(twice)), refused_with(401, "Duplicate API key found"));
     }
 }
 
@@ -148,7 +148,7 @@ fn one_hundred_and_twenty_headers_are_fine_on_envoy_and_too_many_on_kong() {
         }
         let stream = proxy.send(request);
         if gateway.is_kong() {
-            assert_eq!(refusal(&stream), of(431, "Request header fields too large"));
+            assert_eq!(refusal(&stream), refused_with(431, "Request header fields too large"));
         } else {
             assert_eq!(stream.forwarded().header("x-header-119").as_deref(), Some("value"));
         }
@@ -162,8 +162,7 @@ fn a_name_of_a_consumer_cannot_end_its_header() {
         let admin = Admin::default();
         let id = admin.consumer("eve\r\nX-Admin: 1\0");
         admin.key(&id, "key-of-eve");
-        let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
         let forwarded = proxy.send(Request::get("/").header("apikey", "key-of-eve")).forwarded();
         let username = forwarded.header("x-consumer-username");
         assert_eq!(username.as_deref(), Some("eve%0D%0AX-Admin: 1%00"), "{}", gateway.name);
@@ -194,7 +193,7 @@ fn trusted_consumer_headers_count_on_kong_only() {
     assert!(reason.contains("trust_consumer_headers: found true on Envoy"), "{reason}");
     let proxy = Gateway::envoy().start(&[("key_auth", settings)]);
     let stream = proxy.send(Request::get("/").header("apikey", "right"));
-    assert_eq!(refusal(&stream), of(500, "key_auth is misconfigured"));
+    assert_eq!(refusal(&stream), refused_with(500, "key_auth is misconfigured"));
 }
 
 #[test]

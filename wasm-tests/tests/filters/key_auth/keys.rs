@@ -1,8 +1,8 @@
 //! Where a key may be, which keys are accepted, and how a refusal looks.
 
-use crate::gateways::{Gateway, asking, message, of, refusal, taken_out};
+use crate::gateways::{Gateway, asking, message, refusal, taken_out};
 use serde_json::{Value, json};
-use wasm_tests::{KongVersion, Request, Stream};
+use wasm_tests::{KongVersion, Request, Stream, refused_with};
 
 /// One consumer with one key, written in the settings.
 pub fn inline(more: Value) -> Value {
@@ -10,7 +10,7 @@ pub fn inline(more: Value) -> Value {
         "id": "1", "username": "ana", "custom_id": "c7", "groups": ["a"],
         "keyauth_credentials": [{"id": "cred", "key": "right"}],
     }]);
-    crate::gateways::merged(json!({"consumers": consumers}), more)
+    wasm_tests::merged(json!({"consumers": consumers}), more)
 }
 
 fn send(gateway: &Gateway, settings: Value, request: Request) -> Stream {
@@ -43,9 +43,9 @@ fn a_right_key_is_let_through_wherever_it_may_be() {
 #[test]
 fn every_refusal_says_what_kong_says() {
     let long = "x".repeat(64 * 1024);
-    let no_key = of(401, "No API key found in request");
-    let twice = of(401, "Duplicate API key found");
-    let unknown = of(401, "Unauthorized");
+    let no_key = refused_with(401, "No API key found in request");
+    let twice = refused_with(401, "Duplicate API key found");
+    let unknown = refused_with(401, "Unauthorized");
     let get = Request::get;
     let cases: Vec<(&str, Request, &(u16, String))> = vec![
         ("none", get("/"), &no_key),
@@ -88,7 +88,7 @@ fn a_refusal_has_kongs_octets_and_the_requests_own_id() {
         let stream = send(&gateway, inline(json!({"realm": "my api"})), Request::get("/"));
         let reply = stream.refused();
         assert_eq!(reply.header("www-authenticate").as_deref(), Some(r#"Key realm="my api""#));
-        let document: Value = serde_json::from_slice(&reply.body).unwrap();
+        let document = reply.document();
         let id = document["request_id"].as_str().unwrap();
         assert!(id.len() >= 32, "{id}");
         assert_eq!(
@@ -126,8 +126,8 @@ fn an_underscore_is_a_dash_in_a_headers_name_only() {
             proxy.send(Request::get("/").header(name, "right")).forwarded();
         }
         let both = Request::get("/").header("api-key", "right").header("api_key", "right");
-        assert_eq!(refusal(&proxy.send(both)), of(401, "Duplicate API key found"));
-        let none = of(401, "No API key found in request");
+        assert_eq!(refusal(&proxy.send(both)), refused_with(401, "Duplicate API key found"));
+        let none = refused_with(401, "No API key found in request");
         assert_eq!(refusal(&proxy.send(Request::get("/?api_key=right"))), none);
     }
 }
@@ -139,9 +139,12 @@ fn names_are_tried_in_order_and_the_first_value_decides() {
         proxy.send(Request::get("/?two=right")).forwarded();
         proxy.send(Request::get("/?one=right").header("two", "wrong")).forwarded();
         let wrong_first = Request::get("/?two=right").header("one", "wrong");
-        assert_eq!(refusal(&proxy.send(wrong_first)), of(401, "Unauthorized"));
+        assert_eq!(refusal(&proxy.send(wrong_first)), refused_with(401, "Unauthorized"));
         let empty_first = Request::get("/?two=right").header("one", "");
-        assert_eq!(refusal(&proxy.send(empty_first)), of(401, "No API key found in request"));
+        assert_eq!(
+            refusal(&proxy.send(empty_first)),
+            refused_with(401, "No API key found in request")
+        );
     }
 }
 
@@ -202,11 +205,15 @@ fn the_first_allowed_place_that_holds_a_key_decides() {
                                 assert!(forwarded.complete, "{what}");
                             }
                             Some((_, _)) => {
-                                assert_eq!(refusal(&stream), of(401, "Unauthorized"), "{what}");
+                                assert_eq!(
+                                    refusal(&stream),
+                                    refused_with(401, "Unauthorized"),
+                                    "{what}"
+                                );
                             }
                             None => assert_eq!(
                                 refusal(&stream),
-                                of(401, "No API key found in request"),
+                                refused_with(401, "No API key found in request"),
                                 "{what}"
                             ),
                         }
@@ -270,8 +277,7 @@ fn inline_keys_and_the_admin_service_work_side_by_side() {
     for gateway in Gateway::all() {
         let admin = crate::admin::Admin::default();
         admin.holder("bob", "key-of-bob");
-        let proxy = gateway.start(&[("key_auth", inline(asking(json!({}))))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("key_auth", inline(asking(json!({}))))]);
         let ana = proxy.send(Request::get("/").header("apikey", "right"));
         assert_eq!(ana.forwarded().header("x-consumer-username").as_deref(), Some("ana"));
         assert!(admin.lookups().is_empty(), "an inline key needs no lookup");

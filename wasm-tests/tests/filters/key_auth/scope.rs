@@ -1,9 +1,9 @@
 //! `match`: which requests the filter looks at, on what each gateway knows of them.
 
 use super::keys::inline;
-use crate::gateways::{Gateway, of, refusal, taken_out};
+use crate::gateways::{Gateway, refusal, taken_out};
 use serde_json::{Value, json};
-use wasm_tests::{KongVersion, Proxy, Request};
+use wasm_tests::{KongVersion, Proxy, Request, refused_with};
 
 fn start(gateway: &Gateway, matching: Value) -> Proxy {
     gateway.start(&[("key_auth", inline(json!({"match": matching})))])
@@ -15,7 +15,7 @@ fn judged(proxy: &Proxy, request: Request) -> bool {
     let stream = proxy.send(request);
     match stream.outcome().local {
         true => {
-            assert_eq!(refusal(&stream), of(401, "No API key found in request"));
+            assert_eq!(refusal(&stream), refused_with(401, "No API key found in request"));
             true
         }
         false => {
@@ -74,7 +74,12 @@ fn a_path_that_servers_read_differently_is_refused() {
             ["/orders%2f7", "/%zz", "/orders%5C", "/..%2forders", "/%", "/x%00", "/../orders"]
         {
             let stream = proxy.send(Request::get(path).header("apikey", "right"));
-            assert_eq!(refusal(&stream), of(400, "Bad request path"), "{}: {path}", gateway.name);
+            assert_eq!(
+                refusal(&stream),
+                refused_with(400, "Bad request path"),
+                "{}: {path}",
+                gateway.name
+            );
         }
     }
 }
@@ -128,6 +133,6 @@ fn a_route_that_cannot_be_named_lets_nothing_through() {
     for unknown in [json!({"routes": ["route"]}), json!({"services": ["service"]})] {
         let proxy = start(&gateway, unknown);
         let stream = proxy.send(Request::get("/").header("apikey", "right"));
-        assert_eq!(refusal(&stream), of(500, "An unexpected error occurred"));
+        assert_eq!(refusal(&stream), refused_with(500, "An unexpected error occurred"));
     }
 }

@@ -1,10 +1,10 @@
 //! Who hears of a change at the admin service, how soon, and what an unheard one can do.
 
 use crate::admin::{Admin, digest};
-use crate::gateways::{ADMIN, Gateway, asking, identified, of, refusal, settled};
+use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, settled};
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{Proxy, Request, Stream};
+use wasm_tests::{Proxy, Request, Stream, refused_with};
 
 const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
 const INVALID: &str = "Invalid X-APP-ID";
@@ -28,8 +28,7 @@ impl Fixture {
     fn new(gateway: Gateway) -> Self {
         let admin = Admin::default();
         let ana = admin.consumer("ana");
-        let first = gateway.start(&[("app_id", remembering())]);
-        admin.serve(&first);
+        let first = gateway.serving(&admin, &[("app_id", remembering())]);
         let workers = [first.worker(), first];
         settled(&[&workers[0], &workers[1]]);
         Self { gateway, admin, workers, ana }
@@ -58,7 +57,7 @@ impl Fixture {
     fn refuses(&self, app_id: &str, message: &str) {
         for worker in 0..2 {
             let stream = self.send(worker, &self.ana, app_id);
-            assert_eq!(refusal(&stream), of(403, message), "{}", self.gateway.name);
+            assert_eq!(refusal(&stream), refused_with(403, message), "{}", self.gateway.name);
         }
     }
 }
@@ -153,7 +152,7 @@ fn keys_consumers_and_groups_change_the_identity_at_once() {
         let admin = Admin::default();
         let ana = admin.holder("ana", "key-of-ana");
         let guest = admin.consumer("guest");
-        let settings = crate::gateways::merged(remembering(), json!({"anonymous": "guest"}));
+        let settings = wasm_tests::merged(remembering(), json!({"anonymous": "guest"}));
         let filters =
             [gateway.filter("key_auth", settings), crate::identity_probe::identity_probe(&gateway)];
         let proxy = Proxy::new(gateway.profile.clone(), filters);
@@ -239,8 +238,7 @@ fn an_answer_that_a_change_has_overtaken_is_not_kept() {
             "admin": {"upstream": ADMIN, "timeout": 60_000},
             "cache": {"ttl": 86_400, "negative_ttl": 86_400},
         });
-        let proxy = gateway.start(&[("app_id", settings)]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("app_id", settings)]);
         settled(&[&proxy]);
         admin.hold();
         let send = || proxy.send(identified(&gateway, &ana).header("X-APP-ID", "portal"));
@@ -253,7 +251,7 @@ fn an_answer_that_a_change_has_overtaken_is_not_kept() {
         call.answer(old);
         // It was asked before the change, and so it is answered.
         waiting.forwarded();
-        assert_eq!(refusal(&send()), of(403, MAPPING), "{}", gateway.name);
+        assert_eq!(refusal(&send()), refused_with(403, MAPPING), "{}", gateway.name);
     }
 }
 
@@ -278,8 +276,7 @@ fn one_worker_asks_for_changes_and_another_takes_over_when_it_dies() {
         let admin = Admin::default();
         let ana = admin.consumer("ana");
         admin.app_id(&ana, "portal");
-        let first = gateway.start(&[("app_id", remembering())]);
-        admin.serve(&first);
+        let first = gateway.serving(&admin, &[("app_id", remembering())]);
         let second = first.worker();
         let third = first.worker();
         let pass = |worker: &Proxy| {
@@ -306,7 +303,7 @@ fn one_worker_asks_for_changes_and_another_takes_over_when_it_dies() {
         second.advance(SOON);
         for worker in [&second, &third] {
             let stream = worker.send(identified(&gateway, &ana).header("X-APP-ID", "portal"));
-            assert_eq!(refusal(&stream), of(403, MAPPING), "{}", gateway.name);
+            assert_eq!(refusal(&stream), refused_with(403, MAPPING), "{}", gateway.name);
         }
     }
 }
@@ -317,8 +314,7 @@ fn on_kong_without_shared_data_each_worker_asks_for_itself() {
     let admin = Admin::default();
     let ana = admin.consumer("ana");
     admin.app_id(&ana, "portal");
-    let first = gateway.start(&[("app_id", remembering())]);
-    admin.serve(&first);
+    let first = gateway.serving(&admin, &[("app_id", remembering())]);
     let second = first.worker();
     for worker in [&first, &second] {
         worker.send(identified(&gateway, &ana).header("X-APP-ID", "portal")).forwarded();
@@ -357,8 +353,7 @@ fn a_worker_that_starts_later_trusts_what_the_others_keep_only_if_somebody_liste
         let admin = Admin::default();
         let ana = admin.consumer("ana");
         admin.app_id(&ana, "portal");
-        let first = gateway.start(&[("app_id", remembering())]);
-        admin.serve(&first);
+        let first = gateway.serving(&admin, &[("app_id", remembering())]);
         let send =
             |worker: &Proxy| worker.send(identified(&gateway, &ana).header("X-APP-ID", "portal"));
         settled(&[&first]);
@@ -373,7 +368,7 @@ fn a_worker_that_starts_later_trusts_what_the_others_keep_only_if_somebody_liste
         first.advance(Duration::from_secs(3600));
         admin.remove_app_id(&ana, "portal");
         let third = first.worker();
-        assert_eq!(refusal(&send(&third)), of(403, MAPPING), "{}", gateway.name);
+        assert_eq!(refusal(&send(&third)), refused_with(403, MAPPING), "{}", gateway.name);
     }
 }
 
@@ -382,8 +377,7 @@ fn a_key_is_known_by_its_digest_in_the_list_of_changes() {
     let admin = Admin::default();
     admin.holder("ana", "key-of-ana");
     let gateway = Gateway::envoy();
-    let proxy = gateway.start(&[("key_auth", remembering())]);
-    admin.serve(&proxy);
+    let proxy = gateway.serving(&admin, &[("key_auth", remembering())]);
     let send = || proxy.send(Request::get("/").header("apikey", "key-of-ana"));
     settled(&[&proxy]);
     send().forwarded();

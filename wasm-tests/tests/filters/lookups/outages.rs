@@ -1,10 +1,10 @@
 //! How long an answer serves: fresh, past its time, and while the admin service is away.
 
 use crate::admin::Admin;
-use crate::gateways::{Gateway, asking, identified, of, refusal, settled};
+use crate::gateways::{Gateway, asking, identified, refusal, settled};
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{Answer, Proxy, Stream};
+use wasm_tests::{Answer, Proxy, Stream, refused_with};
 
 const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
 
@@ -21,8 +21,7 @@ impl Case {
         let admin = Admin::default();
         let ana = admin.consumer("ana");
         admin.app_id(&ana, "portal");
-        let proxy = gateway.start(&[("app_id", asking(more))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("app_id", asking(more))]);
         settled(&[&proxy]);
         let case = Self { gateway, admin, proxy, ana };
         case.send().forwarded();
@@ -97,7 +96,7 @@ fn while_the_admin_service_is_away_answers_serve_for_the_stale_time_and_no_longe
             case.busy_seconds(8);
             assert_eq!(
                 refusal(&case.send()),
-                of(503, "Service unavailable"),
+                refused_with(503, "Service unavailable"),
                 "{}",
                 case.gateway.name
             );
@@ -130,17 +129,17 @@ fn that_there_is_nothing_is_remembered_for_a_shorter_time() {
         case.proxy.advance(Duration::from_secs(6));
         case.admin.asked();
         for _ in 0..9 {
-            assert_eq!(refusal(&case.send_as(&bob)), of(403, MAPPING));
+            assert_eq!(refusal(&case.send_as(&bob)), refused_with(403, MAPPING));
             case.proxy.advance(Duration::from_secs(1));
         }
         assert_eq!(case.admin.lookups().len(), 1, "{}", case.gateway.name);
         case.proxy.advance(Duration::from_secs(2));
-        assert_eq!(refusal(&case.send_as(&bob)), of(403, MAPPING));
+        assert_eq!(refusal(&case.send_as(&bob)), refused_with(403, MAPPING));
         assert_eq!(case.admin.lookups().len(), 1, "{}", case.gateway.name);
         // And it serves nobody while the service is away: who knows what is there by now.
         case.admin.breaks(Answer::Refused);
         case.proxy.advance(Duration::from_secs(11));
-        assert_eq!(refusal(&case.send_as(&bob)), of(503, "Service unavailable"));
+        assert_eq!(refusal(&case.send_as(&bob)), refused_with(503, "Service unavailable"));
     }
 }
 
@@ -160,7 +159,7 @@ fn an_absent_admin_service_is_asked_ever_less_often_where_nothing_is_shared() {
     case.admin.works();
     case.admin.remove_app_id(&case.ana, "portal");
     case.busy_seconds(62);
-    assert_eq!(refusal(&case.send()), of(403, MAPPING));
+    assert_eq!(refusal(&case.send()), refused_with(403, MAPPING));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Shared data: what others write there, and what the host takes away.
 
 use crate::admin::Admin;
-use crate::gateways::{ADMIN, Gateway, asking, identified, of, refusal, settled};
+use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, settled};
 use serde_json::json;
 use std::time::Duration;
-use wasm_tests::{Proxy, Request, Stream};
+use wasm_tests::{Proxy, Request, Stream, refused_with};
 
 const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
 const INVALID: &str = "Invalid X-APP-ID";
@@ -20,8 +20,7 @@ fn fixture(gateway: &Gateway) -> (Admin, Proxy, [String; 2]) {
     admin.app_id(&people[0], "portal");
     admin.app_id(&people[1], "bobs");
     let settings = asking(json!({"cache": {"ttl": 86_400, "negative_ttl": 86_400}}));
-    let proxy = gateway.start(&[("app_id", settings)]);
-    admin.serve(&proxy);
+    let proxy = gateway.serving(&admin, &[("app_id", settings)]);
     settled(&[&proxy]);
     send(gateway, &proxy, &people[0], "portal").forwarded();
     send(gateway, &proxy, &people[1], "bobs").forwarded();
@@ -40,10 +39,10 @@ fn all_is_well(gateway: &Gateway, proxy: &Proxy, people: &[String; 2], what: &st
         let swapped = [(ana, "bobs"), (bob, "portal")];
         for (consumer, app_id) in swapped {
             let stream = send(gateway, proxy, consumer, app_id);
-            assert_eq!(refusal(&stream), of(403, INVALID), "{}: {what}", gateway.name);
+            assert_eq!(refusal(&stream), refused_with(403, INVALID), "{}: {what}", gateway.name);
         }
         let nobody = send(gateway, proxy, "nobody", "portal");
-        assert_eq!(refusal(&nobody), of(403, MAPPING), "{}: {what}", gateway.name);
+        assert_eq!(refusal(&nobody), refused_with(403, MAPPING), "{}: {what}", gateway.name);
         proxy.advance(Duration::from_secs(3));
     }
     assert!(proxy.faults().is_empty(), "{}: {what}", gateway.name);
@@ -63,8 +62,7 @@ fn workers_serve_what_another_one_has_asked_for() {
     let admin = Admin::default();
     let ana = admin.consumer("ana");
     admin.app_id(&ana, "portal");
-    let first = gateway.start(&[("app_id", asking(json!({})))]);
-    admin.serve(&first);
+    let first = gateway.serving(&admin, &[("app_id", asking(json!({})))]);
     let second = first.worker();
     for worker in [&first, &second] {
         send(&gateway, worker, &ana, "portal").forwarded();
@@ -145,7 +143,7 @@ fn an_entry_counts_only_in_its_own_place_and_generation() {
         admin.remove_app_id(&ana, "portal");
         admin.restore();
         proxy.advance(Duration::from_secs(5));
-        assert_eq!(refusal(&send(&gateway, &proxy, &ana, "portal")), of(403, MAPPING));
+        assert_eq!(refusal(&send(&gateway, &proxy, &ana, "portal")), refused_with(403, MAPPING));
         let generation = before.iter().position(|value| value.len() == 8).expect("a generation");
         let mut n = 0;
         let now = proxy.shared_entries();
@@ -158,7 +156,7 @@ fn an_entry_counts_only_in_its_own_place_and_generation() {
         assert!(now >= before.len());
         assert_eq!(
             refusal(&send(&gateway, &proxy, &ana, "portal")),
-            of(403, MAPPING),
+            refused_with(403, MAPPING),
             "{}",
             gateway.name
         );
@@ -196,7 +194,7 @@ fn shared_data_may_go_at_any_time() {
         proxy.advance(Duration::from_secs(5));
         assert_eq!(
             refusal(&send(&gateway, &proxy, &people[0], "portal")),
-            of(403, MAPPING),
+            refused_with(403, MAPPING),
             "{}",
             gateway.name
         );
@@ -276,8 +274,7 @@ fn keys_of_ours_that_differ_never_share_a_checksum() {
     let admin = Admin::default();
     let people: Vec<String> =
         (0..90).map(|n| admin.holder(&format!("c{n}"), &format!("key-{n}"))).collect();
-    let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-    admin.serve(&proxy);
+    let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
     for _ in 0..2 {
         for (n, id) in people.iter().enumerate() {
             let stream = proxy.send(Request::get("/").header("apikey", format!("key-{n}")));

@@ -1,10 +1,10 @@
 //! `cache.mode: full`: everything is fetched in advance.
 
 use crate::admin::{Admin, Kind};
-use crate::gateways::{Gateway, asking, identified, of, refusal};
+use crate::gateways::{Gateway, asking, identified, refusal};
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{KongVersion, Level, Proxy, Request};
+use wasm_tests::{KongVersion, Level, Proxy, Request, refused_with};
 
 const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
 
@@ -29,8 +29,8 @@ fn once_everything_is_here_no_request_waits() {
         for (n, id) in people.iter().enumerate() {
             admin.app_id(id, &format!("app-{n}"));
         }
-        let proxy = gateway.start(&[("key_auth", full(json!({}))), ("app_id", full(json!({})))]);
-        admin.serve(&proxy);
+        let proxy =
+            gateway.serving(&admin, &[("key_auth", full(json!({}))), ("app_id", full(json!({})))]);
         let send = |n: usize, app: usize| {
             let request = Request::get("/").header("apikey", format!("key-{n}"));
             proxy.send(request.header("X-APP-ID", format!("app-{app}")))
@@ -55,9 +55,8 @@ fn a_change_takes_effect_as_soon_as_in_lazy_mode() {
         let admin = Admin::default();
         let ana = admin.consumer("ana");
         admin.app_id(&ana, "portal");
-        let proxy =
-            gateway.start(&[("app_id", full(json!({"ttl": 86_400, "negative_ttl": 86_400})))]);
-        admin.serve(&proxy);
+        let proxy = gateway
+            .serving(&admin, &[("app_id", full(json!({"ttl": 86_400, "negative_ttl": 86_400})))]);
         app_id(&gateway, &proxy, "nobody", "x");
         proxy.advance(Duration::from_secs(6));
         app_id(&gateway, &proxy, &ana, "portal").forwarded();
@@ -67,7 +66,7 @@ fn a_change_takes_effect_as_soon_as_in_lazy_mode() {
         proxy.advance(Duration::from_secs(5));
         assert_eq!(
             refusal(&app_id(&gateway, &proxy, &ana, "portal")),
-            of(403, MAPPING),
+            refused_with(403, MAPPING),
             "{}",
             gateway.name
         );
@@ -77,7 +76,7 @@ fn a_change_takes_effect_as_soon_as_in_lazy_mode() {
         proxy.advance(Duration::from_secs(5));
         assert_eq!(
             refusal(&app_id(&gateway, &proxy, &bob, "bobs")),
-            of(403, MAPPING),
+            refused_with(403, MAPPING),
             "{}",
             gateway.name
         );
@@ -90,8 +89,7 @@ fn more_than_the_cache_holds_is_looked_up_one_by_one() {
     let admin = Admin::default();
     let people: Vec<String> = (0..40).map(|n| admin.consumer(&format!("c{n}"))).collect();
     people.iter().for_each(|id| admin.app_id(id, "portal"));
-    let proxy = gateway.start(&[("app_id", full(json!({"max_entries": 16})))]);
-    admin.serve(&proxy);
+    let proxy = gateway.serving(&admin, &[("app_id", full(json!({"max_entries": 16})))]);
     app_id(&gateway, &proxy, "nobody", "x");
     proxy.advance(Duration::from_secs(6));
     assert!(proxy.log_text(Level::Warn).contains("more than `cache.max_entries`"));
@@ -164,8 +162,7 @@ fn a_server_without_a_list_of_changes_is_read_again_before_the_time_is_over() {
         let admin = Admin::of_kind(Kind::Plain);
         let ana = admin.consumer("ana");
         admin.app_id(&ana, "portal");
-        let proxy = gateway.start(&[("app_id", full(json!({"ttl": 20})))]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("app_id", full(json!({"ttl": 20})))]);
         let send = |name: &str| app_id(&gateway, &proxy, &ana, name);
         send("portal").forwarded();
         proxy.advance(Duration::from_secs(4));
@@ -186,7 +183,12 @@ fn kong_needs_shared_data_for_it_unless_it_is_too_old_for_anything_else() {
         let proxy = gateway.start(&[("app_id", full(json!({})))]);
         let stream = app_id(&gateway, &proxy, "ana", "portal");
         if version >= KongVersion::V3_6 {
-            assert_eq!(refusal(&stream), of(500, "app_id is misconfigured"), "{}", gateway.name);
+            assert_eq!(
+                refusal(&stream),
+                refused_with(500, "app_id is misconfigured"),
+                "{}",
+                gateway.name
+            );
             assert!(
                 proxy
                     .log_text(Level::Error)
@@ -194,7 +196,12 @@ fn kong_needs_shared_data_for_it_unless_it_is_too_old_for_anything_else() {
             );
         } else {
             // It is loaded, and knows nothing yet: no request waits on such a Kong.
-            assert_eq!(refusal(&stream), of(503, "Service unavailable"), "{}", gateway.name);
+            assert_eq!(
+                refusal(&stream),
+                refused_with(503, "Service unavailable"),
+                "{}",
+                gateway.name
+            );
         }
     }
 }
@@ -234,7 +241,7 @@ fn a_change_while_the_pages_come_in_is_not_undone_by_them() {
             proxy.advance(Duration::from_secs(5));
             second_page.json(200, r#"{"data":[],"total":2}"#);
             let stream = app_id(&gateway, &proxy, &ana, "portal");
-            assert_eq!(refusal(&stream), of(403, MAPPING), "{}: {how}", gateway.name);
+            assert_eq!(refusal(&stream), refused_with(403, MAPPING), "{}: {how}", gateway.name);
         }
     }
 }

@@ -1,22 +1,35 @@
 //! Many requests at once: one question where one is enough, and a bound where it is not.
 
 use crate::admin::Admin;
-use crate::gateways::{ADMIN, Gateway, asking, identified, merged, of, refusal};
+use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, with_key};
 use serde_json::json;
 use std::time::Duration;
-use wasm_tests::{Request, Standing, Stream};
+use wasm_tests::{Standing, Stream, merged, refused_with};
 
 const CROWD: usize = 200;
+
+/// gatehouse-admin with the consumer `ana`, who has the App ID `portal`, and her id. The test has to
+/// answer the callouts.
+fn portal_of_ana() -> (Admin, String) {
+    let admin = Admin::default();
+    let id = admin.consumer("ana");
+    admin.app_id(&id, "portal");
+    admin.hold();
+    (admin, id)
+}
+
+/// gatehouse-admin with the consumer `ana` and her key.
+fn key_of_ana() -> Admin {
+    let admin = Admin::default();
+    admin.holder("ana", "key-of-ana");
+    admin
+}
 
 #[test]
 fn a_cold_consumer_under_200_requests_costs_envoy_one_callout_per_vm() {
     for gateway in [Gateway::envoy(), Gateway::envoy_holding()] {
-        let admin = Admin::default();
-        let id = admin.consumer("ana");
-        admin.app_id(&id, "portal");
-        admin.hold();
-        let first = gateway.start(&[("app_id", asking(json!({})))]);
-        admin.serve(&first);
+        let (admin, id) = portal_of_ana();
+        let first = gateway.serving(&admin, &[("app_id", asking(json!({})))]);
         let second = first.worker();
         let send = |n: usize| {
             let worker = if n.is_multiple_of(2) { &first } else { &second };
@@ -41,15 +54,11 @@ fn a_cold_consumer_under_200_requests_costs_envoy_one_callout_per_vm() {
 #[test]
 fn the_same_with_keys_of_which_half_belong_to_nobody() {
     let gateway = Gateway::envoy();
-    let admin = Admin::default();
-    admin.holder("ana", "key-of-ana");
+    let admin = key_of_ana();
     admin.hold();
-    let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-    admin.serve(&proxy);
+    let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
     let crowd: Vec<Stream> = (0..CROWD)
-        .map(|n| {
-            Request::get("/").header("apikey", if n % 2 == 0 { "key-of-ana" } else { "nobodys" })
-        })
+        .map(|n| with_key(if n % 2 == 0 { "key-of-ana" } else { "nobodys" }))
         .map(|request| proxy.send(request))
         .collect();
     assert_eq!(proxy.callouts_made(), 2);
@@ -58,7 +67,7 @@ fn the_same_with_keys_of_which_half_belong_to_nobody() {
         if n % 2 == 0 {
             stream.forwarded();
         } else {
-            assert_eq!(refusal(stream), of(401, "Unauthorized"));
+            assert_eq!(refusal(stream), refused_with(401, "Unauthorized"));
         }
     }
 }
@@ -70,18 +79,19 @@ fn on_kong_where_each_request_asks_for_itself_their_number_is_bounded() {
         for (max, settings) in
             [(CROWD, asking(json!({}))), (20, asking(json!({"cache": {"max_lookups": 5}})))]
         {
-            let admin = Admin::default();
-            let id = admin.consumer("ana");
-            admin.app_id(&id, "portal");
-            admin.hold();
-            let proxy = gateway.start(&[("app_id", settings)]);
-            admin.serve(&proxy);
+            let (admin, id) = portal_of_ana();
+            let proxy = gateway.serving(&admin, &[("app_id", settings)]);
             let send = || proxy.send(identified(&gateway, &id).header("X-APP-ID", "portal"));
             let crowd: Vec<Stream> = (0..CROWD).map(|_| send()).collect();
             assert_eq!(proxy.calls().len(), max, "{}", gateway.name);
             let (parked, refused) = crowd.split_at(max);
             for stream in refused {
-                assert_eq!(refusal(stream), of(503, "Service unavailable"), "{}", gateway.name);
+                assert_eq!(
+                    refusal(stream),
+                    refused_with(503, "Service unavailable"),
+                    "{}",
+                    gateway.name
+                );
             }
             proxy.calls().iter().for_each(|call| admin.settle(call));
             parked.iter().for_each(|stream| drop(stream.forwarded()));
@@ -95,12 +105,8 @@ fn on_kong_where_each_request_asks_for_itself_their_number_is_bounded() {
 fn a_request_that_comes_while_one_is_out_fails_and_passes_with_it() {
     let gateway = Gateway::envoy();
     for works in [true, false] {
-        let admin = Admin::default();
-        let id = admin.consumer("ana");
-        admin.app_id(&id, "portal");
-        admin.hold();
-        let proxy = gateway.start(&[("app_id", asking(json!({})))]);
-        admin.serve(&proxy);
+        let (admin, id) = portal_of_ana();
+        let proxy = gateway.serving(&admin, &[("app_id", asking(json!({})))]);
         let crowd: Vec<Stream> = (0..10)
             .map(|_| proxy.send(identified(&gateway, &id).header("X-APP-ID", "portal")))
             .collect();
@@ -114,7 +120,7 @@ fn a_request_that_comes_while_one_is_out_fails_and_passes_with_it() {
         for stream in &crowd[1..] {
             match works {
                 true => drop(stream.forwarded()),
-                false => assert_eq!(refusal(stream), of(503, "Service unavailable")),
+                false => assert_eq!(refusal(stream), refused_with(503, "Service unavailable")),
             }
         }
         assert_eq!(admin.lookups().len(), 1);
@@ -124,22 +130,20 @@ fn a_request_that_comes_while_one_is_out_fails_and_passes_with_it() {
 #[test]
 fn guessed_keys_have_a_budget_and_leave_the_known_ones_alone() {
     for gateway in Gateway::all() {
-        let admin = Admin::default();
-        admin.holder("ana", "key-of-ana");
-        let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-        admin.serve(&proxy);
-        proxy.send(Request::get("/").header("apikey", "key-of-ana")).forwarded();
+        let admin = key_of_ana();
+        let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
+        proxy.send(with_key("key-of-ana")).forwarded();
         let mut statuses = Vec::new();
         for n in 0..300 {
-            let guess = proxy.send(Request::get("/").header("apikey", format!("guess-{n}")));
+            let guess = proxy.send(with_key(format!("guess-{n}")));
             statuses.push(guess.refused().status);
-            proxy.send(Request::get("/").header("apikey", "key-of-ana")).forwarded();
+            proxy.send(with_key("key-of-ana")).forwarded();
         }
         assert!(admin.lookups().len() <= 100, "{}", gateway.name);
         assert!(statuses[..99].iter().all(|status| *status == 401), "{}", gateway.name);
         assert!(statuses[99..].iter().all(|status| *status == 503), "{}", gateway.name);
         proxy.advance(Duration::from_secs(1));
-        let later = proxy.send(Request::get("/").header("apikey", "guess-in-the-next-second"));
+        let later = proxy.send(with_key("guess-in-the-next-second"));
         assert_eq!(later.refused().status, 401, "{}", gateway.name);
     }
 }
@@ -151,14 +155,13 @@ fn a_small_cache_decides_as_a_large_one_and_stays_small() {
         let consumers: Vec<String> =
             (0..80).map(|n| admin.holder(&format!("c{n}"), &format!("key-{n}"))).collect();
         let settings = asking(json!({"cache": {"max_entries": 16}}));
-        let proxy = gateway.start(&[("key_auth", settings)]);
-        admin.serve(&proxy);
+        let proxy = gateway.serving(&admin, &[("key_auth", settings)]);
         for _ in 0..3 {
             for (n, id) in consumers.iter().enumerate() {
-                let stream = proxy.send(Request::get("/").header("apikey", format!("key-{n}")));
+                let stream = proxy.send(with_key(format!("key-{n}")));
                 assert_eq!(stream.forwarded().header("x-consumer-id").as_ref(), Some(id));
-                let guess = proxy.send(Request::get("/").header("apikey", format!("guess-{n}")));
-                assert_eq!(refusal(&guess), of(401, "Unauthorized"), "{}", gateway.name);
+                let guess = proxy.send(with_key(format!("guess-{n}")));
+                assert_eq!(refusal(&guess), refused_with(401, "Unauthorized"), "{}", gateway.name);
                 // Not more than the budget.
                 proxy.advance(Duration::from_millis(100));
             }
@@ -175,10 +178,9 @@ fn the_admin_target_is_one_whatever_filter_asks() {
         let id = admin.holder("ana", "key-of-ana");
         admin.app_id(&id, "portal");
         let token = json!({"admin": {"upstream": ADMIN, "token": "t"}});
-        let proxy =
-            gateway.start(&[("key_auth", token.clone()), ("app_id", merged(token, json!({})))]);
-        admin.serve(&proxy);
-        let request = Request::get("/").header("apikey", "key-of-ana").header("X-APP-ID", "portal");
+        let proxy = gateway
+            .serving(&admin, &[("key_auth", token.clone()), ("app_id", merged(token, json!({})))]);
+        let request = with_key("key-of-ana").header("X-APP-ID", "portal");
         let mut polls = 0;
         for _ in 0..60 {
             proxy.send(request.clone()).forwarded();
@@ -194,17 +196,15 @@ fn the_admin_target_is_one_whatever_filter_asks() {
 fn a_vm_that_gets_a_second_configuration_asks_under_it_as_under_the_first() {
     // Envoy starts the VM again for it, and nobody has told the VM which host it is.
     for gateway in [Gateway::envoy(), Gateway::envoy_holding(), Gateway::kong()] {
-        let admin = Admin::default();
-        admin.holder("ana", "key-of-ana");
-        let first = gateway.start(&[("key_auth", asking(json!({})))]);
-        admin.serve(&first);
-        first.send(Request::get("/").header("apikey", "key-of-ana")).forwarded();
+        let admin = key_of_ana();
+        let first = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
+        first.send(with_key("key-of-ana")).forwarded();
         let second = first.route([gateway.filter("key_auth", asking(json!({"realm": "second"})))]);
         admin.serve(&second);
-        second.send(Request::get("/").header("apikey", "key-of-ana")).forwarded();
-        let stranger = second.send(Request::get("/").header("apikey", "nobodys"));
+        second.send(with_key("key-of-ana")).forwarded();
+        let stranger = second.send(with_key("nobodys"));
         assert_eq!(stranger.refused().status, 401, "{}", gateway.name);
-        first.send(Request::get("/").header("apikey", "nobodys-either")).refused();
+        first.send(with_key("nobodys-either")).refused();
     }
 }
 
@@ -219,9 +219,8 @@ fn strangers_with_random_keys_keep_no_known_consumer_out_for_an_hour() {
                 key
             })
             .collect();
-        let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-        admin.serve(&proxy);
-        let ask = |key: &str| proxy.send(Request::get("/").header("apikey", key));
+        let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
+        let ask = |key: &str| proxy.send(with_key(key));
         known.iter().for_each(|key| drop(ask(key).forwarded()));
         // Past `ttl` (60 s) and `stale_ttl` (300 s) many times over. Most seconds only see as many guesses as use
         // up what strangers have; the others see 1800.
@@ -250,13 +249,11 @@ fn strangers_with_random_keys_keep_no_known_consumer_out_for_an_hour() {
 #[test]
 fn what_waiting_requests_keep_is_bounded_in_bytes() {
     let gateway = Gateway::envoy();
-    let admin = Admin::default();
-    admin.holder("ana", "key-of-ana");
+    let admin = key_of_ana();
     admin.hold();
-    let proxy = gateway.start(&[("key_auth", asking(json!({})))]);
-    admin.serve(&proxy);
+    let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
     let large = "x".repeat(54 << 10);
-    let request = || Request::get("/").header("apikey", "key-of-ana").header("x-large", &large);
+    let request = || with_key("key-of-ana").header("x-large", &large);
     let before = proxy.memory();
     let crowd: Vec<Stream> = (0..1000).map(|_| proxy.send(request())).collect();
     let waiting = crowd.iter().filter(|stream| stream.standing() == Standing::Held).count();

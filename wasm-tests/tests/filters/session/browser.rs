@@ -1,9 +1,9 @@
 //! A browser with its cookies, and the chain of filters that it meets.
 
-use crate::gateways::{Gateway, asking, merged};
+use crate::gateways::{Gateway, asking};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use wasm_tests::{Forwarded, Proxy, Request, Response, Standing};
+use wasm_tests::{Forwarded, Proxy, Request, Response, Standing, merged};
 
 pub const SECRET: &str = "ultra top secret session";
 

@@ -3,11 +3,11 @@
 use super::browser::{
     Browser, browse, keys, log_out, login, no_strangers, one_instance, session, two_instances,
 };
-use crate::gateways::{Gateway, merged, of, refusal};
+use crate::gateways::{Gateway, refusal};
 use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::json;
 use std::time::Duration;
-use wasm_tests::{KongVersion, Proxy, Request, Response};
+use wasm_tests::{KongVersion, Proxy, Request, Response, merged, refused_with};
 
 #[test]
 fn after_a_login_the_cookie_alone_is_enough_until_the_logout() {
@@ -266,7 +266,7 @@ fn a_refused_request_is_refused_once() {
         ]);
         crate::admin::Admin::default().serve(&proxy);
         let stream = proxy.send(Request::get("/").header("apikey", "unknown"));
-        assert_eq!(refusal(&stream), of(401, "Unauthorized"), "{}", gateway.name);
+        assert_eq!(refusal(&stream), refused_with(401, "Unauthorized"), "{}", gateway.name);
     }
 }
 

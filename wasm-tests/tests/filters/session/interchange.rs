@@ -2,15 +2,16 @@
 //! open what it writes.
 
 use super::browser::{Browser, SECRET, browse, login, one_instance, session};
-use super::python::python;
 use crate::gateways::Gateway;
 use serde_json::{Value, json};
+use wasm_tests::{merged, python};
 
 fn opened(browser: &Browser, name: &str, remember: bool, bound: Value) -> Value {
-    python(json!({
+    let question = json!({
         "do": "open", "secret": SECRET, "name": name, "cookies": browser.cookies, "remember": remember,
         "bound": bound,
-    }))
+    });
+    python("session_cookie.py", &question)
 }
 
 /// A browser with a session that the other implementation made.
@@ -19,7 +20,7 @@ fn sealed(more: Value) -> Browser {
         "do": "seal", "secret": SECRET, "name": "session",
         "contents": r#"[[["1","credential-1"],"default","ana"]]"#,
     });
-    let answer = python(crate::gateways::merged(question, more));
+    let answer = python("session_cookie.py", &merged(question, more));
     Browser { cookies: serde_json::from_value(answer["cookies"].clone()).expect("cookies") }
 }
 

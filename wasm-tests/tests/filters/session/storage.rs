@@ -4,13 +4,13 @@ use super::browser::{
     Browser, browse, log_out, login, one_instance, session, stored, storing, two_instances,
 };
 use crate::admin::Admin;
-use crate::gateways::{ADMIN, Gateway, asking, merged, settled};
+use crate::gateways::{ADMIN, Gateway, asking, settled};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
-use wasm_tests::{Answer, Callout, KongVersion, Proxy, Request, Response, Standing};
+use wasm_tests::{Answer, Callout, KongVersion, Proxy, Request, Response, Standing, merged};
 
 /// The admin service with a place for sessions.
 #[derive(Clone, Default)]

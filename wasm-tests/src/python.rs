@@ -1,12 +1,14 @@
-//! The other implementation of session cookies, in Python.
+//! Independent implementations of tokens and cookies, written in Python.
 
 use serde_json::Value;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// Asks the other implementation.
-pub fn python(question: Value) -> Value {
+/// Runs a script of `wasm-tests/tests` with a JSON document as its input, and returns the JSON document
+/// that it prints. The script may use PyJWT and `cryptography`.
+#[track_caller]
+pub fn python(script: &str, question: &Value) -> Value {
     static PYTHON: OnceLock<String> = OnceLock::new();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let program = PYTHON.get_or_init(|| {
@@ -15,7 +17,7 @@ pub fn python(question: Value) -> Value {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     });
     let mut child = Command::new(program)
-        .arg(format!("{root}/wasm-tests/tests/session_cookie.py"))
+        .arg(format!("{root}/wasm-tests/tests/{script}"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
