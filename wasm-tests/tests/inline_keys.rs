@@ -1,4 +1,4 @@
-//! `scripts/inline-keys`: what it makes of a configuration, the filter takes.
+//! The filters accept the configurations that `scripts/inline-keys` writes.
 
 use runtime::Filter;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn keys_in_files_become_keys_in_the_configuration_in_every_form() {
         assert_eq!(settings.get("private_key_location"), None);
         accepted(&settings);
     }
-    // Kong 3.4: the settings are JSON in a text.
+    // On Kong 3.4 the settings are JSON in a text.
     let kong = inlined(r#"config: '{"private_key_location":"rsa.pem"}'"#);
     accepted(&serde_json::from_str(kong["config"].as_str().expect("a text")).expect("JSON"));
 }

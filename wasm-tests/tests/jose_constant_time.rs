@@ -1,22 +1,25 @@
 //! Signing in the built filters has no branch and no address that depends on a secret.
 //!
-//! The method rests on types. `fastrsa` keeps every secret in an `i64`, an `f64` or a `v128` (the windows of the
-//! private exponents included), and a condition or an address in WebAssembly is an `i32`. So in the functions that
-//! compute with secrets
+//! The method rests on types. `fastrsa` keeps every secret in an `i64`, an `f64` or a `v128`, the
+//! windows of the private exponents included. A condition or an address in WebAssembly is an `i32`.
+//! So the functions that compute with secrets obey these rules:
 //!
-//! 1. no instruction may turn one of those types into an `i32`: no comparison, no `wrap`, no lane or bit taken out;
-//! 2. nothing may be loaded as a byte or half word, which is how a secret could become an `i32` in memory;
-//! 3. no division and no square root, whose time depends on the operands;
-//! 4. only functions of the same list may be called, and a few that handle whole pieces of memory.
+//! 1. No instruction turns one of those types into an `i32`: no comparison, no `wrap`, no extraction
+//!    of a lane or bit.
+//! 2. No load reads a byte or a half word, by which a secret could become an `i32` in memory.
+//! 3. No division and no square root is used, whose time depends on the operands.
+//! 4. They call only functions of this list, and a few that handle whole pieces of memory.
 //!
-//! And no function of `fastrsa` at all may contain a panic.
+//! In addition, no function of `fastrsa` contains a panic.
 //!
-//! What remains outside: setting a key up, making digits of the padded message and bytes of the signature (one
+//! The check does not cover the set-up of a key, and the conversion between bytes and digits of the
+//! padded message and the signature (one comparison each, of bits that must all be zero). It does
+//! not cover what the engine makes of `f64` multiplication and addition either.
 //! comparison each, of bits that must all be zero), and what the engine makes of `f64` multiplication and addition.
 
 use wasmparser::{KnownCustom, Name, Operator, Parser, Payload, TypeRef};
 
-/// The functions that compute with secrets, as parts of their mangled names.
+/// The functions that compute with secrets, by the ends of their mangled names.
 const SECRET: [&str; 17] = [
     "fastrsa4dualNtB2_8DualMont3mul",
     "fastrsa4dualNtB2_8DualMont6square",
@@ -26,7 +29,8 @@ const SECRET: [&str; 17] = [
     "fastrsa4montNtB2_4Mont6square",
     "fastrsa4montNtB2_4Mont9canonical",
     "fastrsa4montNtB2_4Mont11reduce_wide",
-    // What leads into these and out again, and the power with the public exponent, whose base is the blinding.
+    // The functions that call those above, and the power with the public exponent, whose base is
+    // the blinding.
     "fastrsa3crtNtB2_3Crt3pow",
     "fastrsa3crtNtB4_3Crt3pow0B6_",
     "fastrsa3crtNtB4_3Crt3pows_0B6_",
@@ -38,13 +42,13 @@ const SECRET: [&str; 17] = [
     "fastrsa4wide4pack",
 ];
 
-/// They move, clear, allocate or free memory; their time depends on its length. Of the C library by their whole
-/// names, of Rust by a part.
+/// Functions that move, clear, allocate or free memory, whose time depends on its length. Those of
+/// the C library have their full names here.
 const MEMORY_C: [&str; 8] =
     ["memcpy", "memmove", "memset", "malloc", "calloc", "free", "posix_memalign", "aligned_alloc"];
 const MEMORY_RUST: [&str; 5] = ["rust_alloc", "rust_dealloc", "raw_vec", "to_vec", "drop_in_place"];
 
-/// What is wrong with one instruction, if anything.
+/// The reason why an instruction breaks a rule, if it does.
 fn objection(operator: &Operator, callee: impl Fn(u32) -> String) -> Option<String> {
     let name = format!("{operator:?}");
     let name = name.split([' ', '{', '(']).next().unwrap_or_default().to_owned();
@@ -73,7 +77,7 @@ fn objection(operator: &Operator, callee: impl Fn(u32) -> String) -> Option<Stri
         return Some(format!("{name} may load a secret as an i32"));
     }
     if name.contains("Div") || name.contains("Rem") || name.contains("Sqrt") {
-        // Slices are cut into chunks by dividing their lengths; those are i32.
+        // Slices are cut into chunks by dividing their lengths, which are `i32`.
         return from_wide.then(|| format!("{name} takes a time that depends on its operands"));
     }
     match operator {
@@ -88,7 +92,7 @@ fn objection(operator: &Operator, callee: impl Fn(u32) -> String) -> Option<Stri
     }
 }
 
-/// Which of [`SECRET`] the module has, and all objections.
+/// The functions of [`SECRET`] that the module has, and all broken rules.
 fn inspect(wasm: &[u8]) -> (Vec<&'static str>, Vec<String>) {
     let (mut names, mut imported) = (std::collections::HashMap::new(), 0u32);
     let mut bodies = Vec::new();
@@ -120,7 +124,7 @@ fn inspect(wasm: &[u8]) -> (Vec<&'static str>, Vec<String>) {
     let (mut found, mut objections) = (Vec::new(), Vec::new());
     for (index, body) in (imported..).zip(&bodies) {
         let this = name(index);
-        // The name may go on with a hash, not with another path.
+        // A hash may follow the name, but no other path.
         let secret = SECRET.iter().find(|part| this.ends_with(**part));
         found.extend(secret);
         for operator in body.get_operators_reader().expect("a body") {
@@ -159,11 +163,12 @@ fn no_filter_branches_on_a_secret_or_uses_one_as_an_address_or_panics_over_it() 
     for (file, wasm) in built() {
         let (found, objections) = inspect(&wasm);
         assert_eq!(objections, Vec::<String>::new(), "{file}");
-        // Whoever signs has all of it; one whose names were stripped would have nothing. Who only verifies has
-        // some of it, for numbers that are public.
+        // A filter that signs has all of these functions, and none if its names were stripped. A
+        // filter that only verifies has some of them, for numbers that are public.
         if file.contains("upstream_jwt") || found.iter().any(|part| part.contains("4dual")) {
             for part in SECRET {
-                // The compiler may inline one into another, but not those that are never inlined.
+                // The compiler may inline a function into another one, except for those marked
+                // `inline(never)`.
                 let kept = ["3mul", "6square", "3pow", "6lookup", "5power"]
                     .iter()
                     .any(|end| part.ends_with(end));
@@ -173,7 +178,7 @@ fn no_filter_branches_on_a_secret_or_uses_one_as_an_address_or_panics_over_it() 
     }
 }
 
-/// The check itself notices each kind of mistake.
+/// The check notices each kind of mistake.
 #[test]
 fn the_check_objects_to_what_it_should() {
     let module = |body: &str| {
@@ -186,7 +191,7 @@ fn the_check_objects_to_what_it_should() {
     };
     let fine = "(drop (i64.load (local.get 0))) (drop (f64.mul (local.get 2) (local.get 2)))
                 (if (i32.eqz (local.get 0)) (then (call $__rust_alloc)))";
-    // A panic is found in every function of the crate, in that of another crate it is not this test's business.
+    // A panic counts in every function of `fastrsa`, and not in other crates.
     let panics = "fastrsa6public: calls core9panicking".to_owned();
     assert_eq!(module(fine), (vec!["fastrsa4dual6lookup"], vec![panics.clone()]));
     for (body, why) in [

@@ -1,4 +1,5 @@
-//! Every built filter loads on every gateway that we support, and has every callback that one of them calls.
+//! Every built filter loads on every supported gateway, and exports every callback that a gateway
+//! calls.
 
 use wasm_tests::{
     Filter, KongVersion, Profile, Proxy, built_filters, exports, imports_not_everywhere,
@@ -28,7 +29,7 @@ fn a_filter_that_was_not_built_says_what_to_do() {
     assert!(message.is_some_and(|text| text.contains("make build")));
 }
 
-/// What the Rust SDK exports for ABI 0.2.1, and the name under which that version is known.
+/// The exports of the Rust SDK for ABI 0.2.1, and the export that names the version.
 const CALLBACKS: [&str; 28] = [
     "_initialize",
     "proxy_abi_version_0_2_1",

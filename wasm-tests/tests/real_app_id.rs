@@ -1,4 +1,4 @@
-//! App IDs on a real Envoy, with the real admin service: who is refused, who passes, and what is asked.
+//! App IDs on a real Envoy with a real gatehouse-admin.
 
 use serde_json::{Value, json};
 use wasm_tests::real::{
@@ -8,7 +8,7 @@ use wasm_tests::refused_with;
 
 const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
 
-/// key_auth and app_id, each with the admin service and these settings of app_id.
+/// key_auth and app_id, each with gatehouse-admin, and app_id with these settings.
 fn filters(admin: &Value, app_id: Value) -> Vec<Filter> {
     vec![
         Filter::new("key_auth", &json!({"admin": admin})),
@@ -22,7 +22,7 @@ fn with(mut settings: Value, more: Value) -> Value {
     settings
 }
 
-/// Nothing that is remembered runs out during a test: what changes, changes because of `/changes`.
+/// Settings under which nothing expires during a test, so that only `/changes` has an effect.
 fn remembering() -> Value {
     json!({"cache": {"ttl": 86_400, "negative_ttl": 86_400}})
 }
@@ -191,7 +191,7 @@ fn a_cold_consumer_is_refused_while_the_admin_service_cannot_be_asked() {
         let rest = request.path().strip_prefix("/consumers/")?;
         rest.strip_suffix("/appids").map(str::to_owned)
     });
-    // The inline consumer becomes known to the service under the id that the filter asked for.
+    // gatehouse-admin gets the inline consumer, under the id that the filter asked for.
     let id = id.expect("a lookup of App IDs");
     gateway.admin.create("/consumers", &json!({"username": "ana", "id": id}));
     gateway.admin.create("/consumers/ana/appids", &json!({"appid": "portal"}));
@@ -233,7 +233,8 @@ fn a_change_at_the_admin_service_reaches_what_is_remembered() {
     gateway.consumer("ana", "key-of-ana", &["portal"]);
     gateway.consumer("bob", "key-of-bob", &[]);
     let until = |what: &str, request: &Request, status: u16| {
-        // Several times in a row: each of the two workers must have heard of it.
+        // The request is sent several times in a row, because each of the two workers must know the
+        // change.
         eventually(what, || (0..8).all(|_| gateway.send(request).status() == status).then_some(()));
     };
     let ana = request("key-of-ana", "portal");
@@ -394,7 +395,7 @@ fn the_whole_table_can_be_fetched_before_anybody_asks() {
     let gateway = Gateway::start(|admin| filters(admin, full));
     gateway.consumer("ana", "key-of-ana", &["portal"]);
     gateway.consumer("eve", "key-of-eve", &[]);
-    // The first request wakes the filter; from then on it keeps the table.
+    // The first request wakes the filter, which from then on keeps the table.
     gateway.send(&request("key-of-ana", "portal"));
     eventually("snapshot", || {
         let whole = |path: &str| path.split('?').next() == Some("/appids");

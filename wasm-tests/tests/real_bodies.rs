@@ -1,4 +1,4 @@
-//! Bodies on a real Envoy: what is waited for, what is changed, and what is refused.
+//! Bodies on a real Envoy: when a filter waits for one, changes it, and refuses it.
 
 use patience::Patient;
 use serde_json::json;
@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use wasm_tests::real::{Connection, Echo, Envoy, Filter, Request, Setup};
 
-/// An upstream that agrees to every upgrade, and sends back what comes through the tunnel.
+/// An upstream that accepts every upgrade and echoes the bytes of the tunnel.
 fn tunnel_end() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -37,7 +37,7 @@ fn holding(feature: &str, mut settings: serde_json::Value) -> Filter {
     Filter::new(feature, &settings).holding_headers(true)
 }
 
-/// A connection on which silence is a failure, and not a test that never ends.
+/// A connection on which silence fails the test instead of blocking it.
 fn connected(to: SocketAddr) -> Patient {
     Patient::connect(to).expect("a connection")
 }
@@ -80,7 +80,7 @@ fn a_websocket_is_opened_through_filters_that_wait_for_bodies() {
     reader.read_exact(&mut frame).expect("the frame back");
     assert_eq!(&frame, b"a frame");
 
-    // HTTP/2: an extended CONNECT (RFC 8441), answered with a head and not with silence.
+    // An extended CONNECT of HTTP/2 (RFC 8441) is answered with a head.
     assert!(extended_connect(envoy.address("main")), "no answer to an extended CONNECT");
 
     let mut ended = Connection::open(envoy.address("ends")).expect("a connection");
@@ -88,7 +88,7 @@ fn a_websocket_is_opened_through_filters_that_wait_for_bodies() {
     assert_eq!(ended.answer().expect("an answer").status(), 410);
 }
 
-/// Sends an extended CONNECT, and says whether a HEADERS frame comes back for it.
+/// Sends an extended CONNECT, and returns `true` if a HEADERS frame answers it.
 fn extended_connect(to: SocketAddr) -> bool {
     let mut block = Vec::new();
     for (name, value) in [
@@ -100,7 +100,7 @@ fn extended_connect(to: SocketAddr) -> bool {
         ("content-type", "application/json"),
         ("apikey", "right"),
     ] {
-        // HPACK: a literal without indexing, with a new name; all lengths are below 127.
+        // HPACK: a literal without indexing, with a new name. All lengths are below 127.
         block.push(0);
         for text in [name, value] {
             block.push(u8::try_from(text.len()).expect("a short text"));
@@ -125,7 +125,7 @@ fn extended_connect(to: SocketAddr) -> bool {
         client.read_exact(&mut payload).expect("a whole frame");
         match (kind, stream) {
             (1, 1) => return true,
-            // Reset, or the connection goes away.
+            // RST_STREAM, or GOAWAY.
             (3, 1) | (7, _) => return false,
             _ => {}
         }
@@ -171,7 +171,7 @@ fn a_body_that_cannot_be_changed_does_not_pass_as_it_is() {
     envoy.send(&post(b"\xef\xbb\xbf{\"role\":1,\"a\":2}", "application/vnd.api+json"));
     assert_eq!(upstream.last().text(), r#"{"a":2}"#);
 
-    // Trailers without a body: there is nothing to change.
+    // Trailers without a body leave nothing to change.
     let mut client = Connection::open(envoy.address("main")).expect("a connection");
     let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     client.write(format!("{head}0\r\nx-trailer: 1\r\n\r\n").as_bytes()).expect("a request");

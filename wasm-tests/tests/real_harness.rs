@@ -1,4 +1,4 @@
-//! The harness itself: a test that stands on it must be able to trust what it sees.
+//! The fixtures for real gateways do what the tests rely on.
 
 use serde_json::json;
 use std::net::SocketAddr;

@@ -1,6 +1,8 @@
-//! Tokens on a real Envoy: consumers' credentials from the admin service, and providers with keys of their own.
+//! JSON Web Tokens on a real Envoy, with credentials in gatehouse-admin and with identity
+//! providers.
 
-/// Kong's table of answers and what its plugin fails on, as on the pretend gateways.
+/// The answers of Kong's plugin, and the requests on which it fails. The pretend gateways share
+/// them.
 #[path = "filters/jwt_auth/rows.rs"]
 mod rows;
 
@@ -87,7 +89,7 @@ fn what_the_real_admin_service_revokes_ends_under_every_name_that_a_token_may_us
     for request in &all {
         eventually("the end of the group", || (groups(request) == "none").then_some(()));
     }
-    // Another name, and the old one for somebody else.
+    // The consumer gets another name, and another consumer gets the old one.
     let body = json!({"username": "bea", "custom_id": "c10"}).to_string();
     let renamed = Request::new("PATCH", "/consumers/ana")
         .header("content-type", "application/json")
@@ -213,7 +215,7 @@ fn a_storm_of_unknown_keys_makes_each_vm_ask_once() {
             scope.spawn(|| assert_eq!(gateway.status(token), 401));
         }
     });
-    // One for each worker, and one of Envoy's main thread.
+    // Each of the workers has a VM, and Envoy's main thread has one.
     let vms = 2;
     let asked = gateway.provider.requests().len() - before;
     assert!(asked <= vms, "{asked}");
@@ -295,7 +297,7 @@ fn every_row_of_kongs_table_and_every_fault_of_its_plugin_is_answered() {
             });
             let answer = request.send(envoy.address("plain"));
             unauthorized(&answer, &json!({ "message": row.message }), error, row.what);
-            // Whoever fails is the guest where there is one.
+            // A request that fails is the guest's if the settings name one.
             let answer = request.send(envoy.address("or"));
             assert_eq!(answer.status(), 200, "{}: {}", row.what, answer.text());
             let guest = echo.last();

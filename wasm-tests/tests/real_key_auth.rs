@@ -1,4 +1,4 @@
-//! API keys on a real Envoy: where they may be, what is answered, and that no key leaves the gateway.
+//! API keys on a real Envoy: their places, the answers, and that no key leaves the gateway.
 
 use serde_json::{Value, json};
 use wasm_tests::real::{
@@ -7,7 +7,7 @@ use wasm_tests::real::{
 
 const KEY: &str = "the-key-of-ana";
 
-/// key_auth that knows one inline consumer, and these settings.
+/// key_auth with one inline consumer, and with these settings.
 fn inline(more: Value) -> Filter {
     let mut settings = json!({"consumers": [{
         "username": "ana",
@@ -149,7 +149,7 @@ fn a_hidden_key_does_not_reach_the_upstream() {
     assert_eq!((received.header("apikey"), received.path()), (None, "/a?x=1"));
 
     let path = format!("/a?x=%20&apikey={KEY}&y=2&%61pikey=");
-    // A name that is spelled in another way is the same name, and hidden too.
+    // A query name in another spelling is that name, and is hidden, too.
     let twice = gateway.envoy.send(&Request::get(&path));
     assert_eq!(twice.status(), 401, "{}", twice.text());
     let received = gateway.passed(&Request::get(format!("/a?x=%20&apikey={KEY}&y=2")));

@@ -1,4 +1,5 @@
-//! Limits on a real Envoy: exact among its workers, and together with other gateways through gatehouse-admin.
+//! Rate limits on a real Envoy: exact among workers, and shared with other gateways through
+//! gatehouse-admin.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970")
 }
 
-/// Does all of it within one hour of the clock: what meets the end of an hour is done again.
+/// Runs `work` within one hour of the clock, and repeats it if an hour ended meanwhile.
 fn within_an_hour<T>(mut work: impl FnMut() -> T) -> T {
     loop {
         let hour = now().as_secs() / 3600;
@@ -34,13 +35,13 @@ fn within_an_hour<T>(mut work: impl FnMut() -> T) -> T {
     }
 }
 
-/// One answer, and the seconds of the clock within which its request was counted.
+/// One response, and the seconds of the clock within which its request was counted.
 struct Seen {
     status: u16,
     seconds: RangeInclusive<u64>,
 }
 
-/// What many clients saw that sent as fast as they could.
+/// The responses to many clients that sent as fast as they could.
 struct Rush(Vec<Seen>);
 
 impl Rush {
@@ -61,7 +62,8 @@ impl Rush {
     }
 }
 
-/// So many connections to each gateway, each of which sends until it has enough of its own answers.
+/// Opens this number of connections to each gateway. Each sends until `enough` holds for its
+/// responses.
 fn rush(gateways: &[&Proxy], connections: usize, enough: impl Fn(&[Seen]) -> bool + Sync) -> Rush {
     let all = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -86,16 +88,16 @@ fn rush(gateways: &[&Proxy], connections: usize, enough: impl Fn(&[Seen]) -> boo
     Rush(all.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Enough for a connection that has been refused a few times.
+/// Returns `true` after a few refusals.
 fn refused_often(own: &[Seen]) -> bool {
     own.iter().filter(|seen| seen.status == 429).count() >= 5
 }
 
-/// Enough for a connection that has been refused in four seconds of the clock.
+/// Returns `true` after refusals in four different seconds of the clock.
 fn refused_in_four_seconds(own: &[Seen]) -> bool {
     let mut seconds: Vec<u64> =
         own.iter().filter(|seen| seen.status == 429).map(|seen| *seen.seconds.end()).collect();
-    // They come in the order of the clock.
+    // The seconds come in the order of the clock.
     seconds.dedup();
     seconds.len() >= 4
 }
@@ -108,7 +110,7 @@ fn four_workers_and_sixty_four_connections_admit_exactly_the_limit_in_each_windo
     let envoy = Proxy::start(&Setup::new(echo.address(), filters).concurrency(4));
     let rush = rush(&[&envoy], 64, refused_in_four_seconds);
     assert_eq!((rush.other(), echo.count() as u64), (0, rush.admitted()));
-    // For each second: admitted in it for sure, admitted in it perhaps, refused in it for sure.
+    // For each second: surely admitted in it, perhaps admitted in it, surely refused in it.
     let mut windows: BTreeMap<u64, [u64; 3]> = BTreeMap::new();
     for Seen { status, seconds } in &rush.0 {
         let sure = seconds.start() == seconds.end();
@@ -121,7 +123,7 @@ fn four_workers_and_sixty_four_connections_admit_exactly_the_limit_in_each_windo
     }
     for (second, [surely, perhaps, refused]) in &windows {
         assert!(*surely <= LIMIT, "{second}: {windows:?}");
-        // Whoever was refused came when the limit had been reached.
+        // A refusal means that the limit had been reached.
         assert!(*refused == 0 || *perhaps >= LIMIT, "{second}: {windows:?}");
     }
     assert!(windows.values().filter(|[.., refused]| *refused > 0).count() >= 2, "{windows:?}");
@@ -222,7 +224,7 @@ struct Several {
 fn several(count: usize, workers: u32, settings: &Value) -> Several {
     let (echo, admin) = (Echo::start(), Admin::start());
     let faulty_admin = FaultyServer::before(admin.address());
-    // A busy machine is no reason for a 503.
+    // A busy machine must not cause a 503.
     let service =
         json!({"upstream": "admin", "authority": admin.address().to_string(), "timeout": 60_000});
     let settings =
@@ -261,23 +263,24 @@ fn without_its_admin_service_a_gateway_counts_for_itself_or_refuses() {
     }
 }
 
-/// What the README states: three gateways with one worker each that compare once a second.
+/// The README's figures: three gateways with one worker each, which compare once a second.
 #[test]
 fn gateways_that_compare_admit_more_by_what_comes_between_two_comparisons() {
     let [fast, later] = within_an_hour(|| {
         let several = several(3, 1, &json!({"hour": 1000, "sync_rate": 1}));
         let gateways: Vec<&Proxy> = several.gateways.iter().collect();
-        // As fast as they can: in the first second nobody knows of the others.
+        // In the first second the gateways do not know of each other.
         let fast = rush(&gateways, 4, refused_often);
         [fast, rush(&gateways, 4, refused_often)]
     });
     println!("as fast as they can: {} of 1000 admitted", fast.admitted());
     assert_eq!(fast.other(), 0);
     assert!((1000..=3000).contains(&fast.admitted()), "{}", fast.admitted());
-    // Nobody goes on once all have been told: each of them has refused.
+    // The clients stop only after each gateway has refused.
     assert_eq!((later.admitted(), later.other()), (0, 0));
 
-    // At a steady pace, 300 requests a second in all, it is what comes in about a second.
+    // At a steady pace of 300 requests a second in all, the excess is the traffic of about a
+    // second.
     let several = several(3, 1, &json!({"hour": 1000, "sync_rate": 1}));
     let mut admitted = 0;
     let begun = now();
@@ -303,14 +306,14 @@ fn what_gateways_admit_is_what_the_service_has_counted() {
         let remaining = answer.header("ratelimit-remaining").expect("a count");
         remaining.parse::<u64>().expect("a number")
     };
-    // Each request that asks is one more.
+    // Each request that asks for the remaining number is counted as well.
     let mut asked = 0;
     eventually("all gateways to know of all requests", || {
         std::thread::sleep(Duration::from_millis(500));
         let found = gateways.iter().all(|gateway| {
             asked += 1;
             let total = rush.admitted() + asked;
-            // The other's last question may not have been told yet.
+            // The other gateway's last request may not have been reported yet.
             (100_000 - total..=100_000 - total + 2).contains(&remaining(gateway))
         });
         found.then_some(())

@@ -1,4 +1,4 @@
-//! Browser sessions on a real Envoy: login, browsing, renewal and logout, in cookies and in a real gatehouse-admin.
+//! Browser sessions on a real Envoy, in cookies and in a real gatehouse-admin.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -52,7 +52,8 @@ fn log_out() -> Request {
     Request::new("DELETE", "/?session_logout")
 }
 
-/// Session, key or nobody, and nobody gets no further.
+/// The filters session and key_auth, and a request_termination that refuses callers without
+/// identity.
 fn chain(session: Value, keys: &Value) -> Vec<Filter> {
     let session = merged(json!({"secret": SECRET}), session);
     let holds = session.get("read_body_for_logout").is_some();
@@ -72,7 +73,7 @@ fn known() -> Value {
     ]})
 }
 
-/// An Envoy whose keys are inline.
+/// An Envoy with inline keys.
 struct Inline {
     envoy: Proxy,
     echo: Echo,
@@ -91,7 +92,7 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs()
 }
 
-/// Login, the cookie alone, logout, and a stranger again.
+/// Logs in, uses the cookie alone, logs out, and is a stranger again.
 #[track_caller]
 fn all_the_way(envoy: &Proxy, echo: &Echo) -> Browser {
     let mut browser = Browser::default();
@@ -141,7 +142,7 @@ fn a_stored_session_goes_all_the_way_and_ends_at_the_service() {
         let all = (0..8).all(|_| stolen.clone().send(&gateway.envoy, browse()).status() == 401);
         all.then_some(())
     });
-    // A cookie is never ahead of its row: it is good at once, in any worker.
+    // A cookie is sent only after its row is written, so that every worker accepts it at once.
     for _ in 0..20 {
         let mut browser = Browser::default();
         browser.send(&gateway.envoy, login());
@@ -231,7 +232,7 @@ fn the_upstreams_cookies_and_its_body_survive_a_response_that_waits() {
         ["lang", "remember", "session", "theme"]
     );
     assert_eq!(browser.send(&envoy, browse()).status(), 200);
-    // The session is over, and what was remembered brings another one.
+    // The session is over, and the remembered login brings another one.
     browser.cookies.remove("session");
     assert_eq!(browser.send(&envoy, browse()).status(), 200);
     let out = browser.send(&envoy, log_out());
@@ -329,8 +330,8 @@ fn without_a_secret_envoy_refuses_the_configuration() {
     }
 }
 
-/// What a client says under the names of headers that a filter owns does not reach the upstream, whoever has
-/// authenticated it.
+/// A client's values for headers that a filter owns do not reach the upstream, whichever filter has
+/// authenticated the client.
 #[test]
 fn a_client_that_another_filter_has_authenticated_cannot_write_the_sessions_headers() {
     let keys =

@@ -1,5 +1,5 @@
-//! The filters for traffic on a real Envoy: bot_detection, cors, ip_restriction, request_termination and
-//! request_transformer.
+//! The traffic filters on a real Envoy: bot_detection, cors, ip_restriction, request_termination
+//! and request_transformer.
 
 use serde_json::{Value, json};
 use wasm_tests::real::{Admin, Echo, Filter, Message, Proxy, Request, Setup};
@@ -27,7 +27,7 @@ impl Gateway {
         self.envoy.send(request)
     }
 
-    /// What reached the upstream.
+    /// The request as the upstream received it.
     #[track_caller]
     fn passed(&self, request: &Request) -> Message {
         let answer = self.send(request);
@@ -35,7 +35,7 @@ impl Gateway {
         self.echo.last()
     }
 
-    /// The message of a refusal, of which nothing reached the upstream.
+    /// The status and message of a refusal. Panics if the request reached the upstream.
     #[track_caller]
     fn refused(&self, request: &Request) -> (u16, String) {
         let before = self.echo.count();
@@ -151,7 +151,7 @@ fn the_anonymous_consumer_is_turned_away_and_fiona_comes_in() {
     assert_eq!(known.header("x-consumer-username").as_deref(), Some("fiona"));
 }
 
-/// The document of Kong's session plugin from its first step to its last, with the names that it uses.
+/// The walk through the document of Kong's session plugin, with the names that the document uses.
 #[test]
 fn the_session_document_is_walked_through() {
     let (echo, admin) = (Echo::start(), Admin::start());
@@ -316,8 +316,8 @@ fn the_address_of_the_connection_decides() {
 #[test]
 fn behind_trusted_proxies_their_header_says_who_it_is() {
     let echo = Echo::start();
-    // Of a connection over loopback, Envoy writes the machine's own address into the header: whichever that is,
-    // it is of IPv4, and the clients here are not.
+    // For a connection over loopback Envoy writes the machine's own address into the header. It is
+    // an IPv4 address, and the clients here have IPv6 addresses.
     let settings = |header: &str| json!({"allow": ["2001:db8::4"], "real_ip_header": header, "trusted_proxies": ["0.0.0.0/0"]});
     let listed = vec![Filter::new("ip_restriction", &settings("X-Forwarded-For"))];
     let standard = vec![Filter::new("ip_restriction", &settings("Forwarded"))];
@@ -340,7 +340,8 @@ fn behind_trusted_proxies_their_header_says_who_it_is() {
     }
 }
 
-/// envoyproxy/envoy#9127: of a connection over loopback, Envoy writes its own address into the header.
+/// envoyproxy/envoy#9127: for a connection over loopback Envoy writes its own address into the
+/// header.
 #[test]
 fn behind_a_proxy_on_the_same_machine_the_client_is_who_came_to_that_proxy() {
     let echo = Echo::start();
@@ -359,7 +360,7 @@ fn behind_a_proxy_on_the_same_machine_the_client_is_who_came_to_that_proxy() {
     assert_eq!(envoy.send(&Request::get("/")).status(), 200);
 }
 
-/// Not what anybody wants: the README tells operators to set `use_remote_address`.
+/// Operators should not run Envoy like this: the README tells them to set `use_remote_address`.
 #[test]
 fn an_envoy_that_is_not_told_to_be_the_edge_believes_the_header_itself() {
     let gateway = Gateway::start("ip_restriction", json!({"deny": ["192.0.2.7"]}));
@@ -542,7 +543,7 @@ fn bodies_change_where_envoy_holds_the_headers() {
             assert_eq!(got.header("x-early").as_deref(), Some("1"));
         }
     }
-    // What is to be removed from a body that cannot be read does not pass.
+    // A value to be removed from a body that cannot be read does not pass.
     for ((name, value), sent, status) in
         [(json_type, "malformed", 400), (("content-type", "text/plain"), "old=1", 415)]
     {
@@ -562,7 +563,7 @@ fn bodies_change_where_envoy_holds_the_headers() {
     let too_much = Request::post("/", format!("a={}", "x".repeat(3 << 20))).header(form.0, form.1);
     let before = gateway.echo.count();
     assert_eq!((gateway.send(&too_much).status(), gateway.echo.count()), (413, before));
-    // No body, and none that could be made.
+    // There is no body, and none can be made.
     assert_eq!(gateway.passed(&Request::get("/").header(form.0, form.1)).text(), "");
 }
 

@@ -1,4 +1,4 @@
-//! Upstream tokens on a real Envoy, read by a library that is none of ours (PyJWT with `cryptography`).
+//! Upstream tokens on a real Envoy, verified by an independent library (PyJWT with `cryptography`).
 
 use serde_json::{Value, json};
 use wasm_tests::python;
@@ -10,8 +10,8 @@ fn file(name: &str) -> String {
     std::fs::read_to_string(format!("{KEYS}{name}")).expect("a test key")
 }
 
-/// Checks a token with PyJWT and gives `{"header":...,"claims":...}`. `keys` is a JWK Set, a PEM public key or
-/// certificate, or empty for the certificate in the token's own `x5c`.
+/// Verifies a token with PyJWT and returns `{"header":...,"claims":...}`. `keys` is a JWK Set, a
+/// PEM public key or certificate, or empty for the certificate in the token's own `x5c`.
 #[track_caller]
 fn independently(token: &str, keys: &str) -> Value {
     python("verify_token.py", &json!({"token": token, "keys": keys}))
@@ -237,7 +237,7 @@ fn every_claim_has_its_own_switch_and_an_absent_entity_is_an_empty_object() {
         let header = echo.last().header("authorization").expect("a token");
         let token = header.strip_prefix("Bearer ").expect("a bearer token").to_owned();
         let mut claims = independently(&token, &file("rsa.crt"))["claims"].clone();
-        // Times are compared with the clock; the rest byte for byte.
+        // Times are compared with the clock, and everything else byte for byte.
         for (claim, later) in [("iat", 0), ("nbf", 0), ("exp", 86_400)] {
             if let Some(time) = claims.get(claim).and_then(Value::as_u64) {
                 claims[claim] = json!((begun + later..=now() + later).contains(&time));

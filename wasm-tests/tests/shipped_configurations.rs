@@ -1,4 +1,5 @@
-//! The configurations that a person copies: every filter is in each of them, and accepts its part.
+//! The configurations that operators copy: each holds every filter, and each filter accepts its
+//! part.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,7 +25,7 @@ fn documents(path: &str) -> Vec<Value> {
     documents.map(read).collect()
 }
 
-/// Every object at any depth for which `of` gives something.
+/// The results of `of` for every object at any depth.
 fn find<T>(value: &Value, of: &dyn Fn(&Value) -> Option<T>) -> Vec<T> {
     let inner: Vec<T> = match value {
         Value::Object(members) => members.values().flat_map(|v| find(v, of)).collect(),
@@ -34,14 +35,14 @@ fn find<T>(value: &Value, of: &dyn Fn(&Value) -> Option<T>) -> Vec<T> {
     of(value).into_iter().chain(inner).collect()
 }
 
-/// The feature in `gatehouse_<feature>`, `gatehouse/<feature>:<version>` and the like.
+/// The filter's name in `gatehouse_<name>`, `gatehouse/<name>:<version>` and the like.
 fn feature(name: &str) -> String {
     let name = name.rsplit('/').next().unwrap_or(name);
     let name = name.split([':', '.']).next().unwrap_or(name);
     name.strip_prefix("gatehouse_").unwrap_or(name).to_owned()
 }
 
-/// Feature and settings of every Wasm filter in a part of an Envoy's configuration.
+/// The name and settings of every Wasm filter in a part of an Envoy configuration.
 fn envoy_filters(document: &Value) -> Vec<(String, Value)> {
     find(document, &|part| {
         let settings = part["configuration"]["value"].clone();
@@ -131,7 +132,7 @@ fn kongs() {
             let profile = profile.environment("GATEHOUSE_SESSION_SECRET", "a-secret");
             let profile = profile.environment("GATEHOUSE_MOESIF_APPLICATION_ID", "an-id");
             let proxy = Proxy::new(profile, [Filter::built(feature).config(settings.to_string())]);
-            // Kong would take any configuration: the filter answers 500 and logs why.
+            // Kong would load any configuration: the filter answers 500 and logs the reason.
             let outcome = proxy.send(Request::get("/")).outcome();
             let log = proxy.log_text(Level::Error);
             assert_eq!((log.as_str(), outcome.traps.len()), ("", 0), "{feature} on {version:?}");

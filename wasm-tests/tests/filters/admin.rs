@@ -1,4 +1,4 @@
-//! A pretend admin service: the gateway's side of its API, as the real one answers it.
+//! A pretend gatehouse-admin: the gateway's side of its API, with the responses of the real one.
 
 use crate::gateways::{ADMIN, Service};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_tests::{Answer, Callout, Proxy, Response};
 
-/// A handle: a copy is the same service.
+/// A handle to a service. A clone stands for the service of the original.
 #[derive(Clone, Default)]
 pub struct Admin(Rc<RefCell<State>>);
 
@@ -18,23 +18,24 @@ struct State {
     jwts: Vec<Jwt>,
     app_ids: Vec<(String, String)>,
     changes: Vec<Value>,
-    /// How many databases there were before this one.
+    /// The number of databases before this one.
     restored: u64,
-    /// Changes up to here are not kept any more.
+    /// The number of the newest change that the history has dropped.
     forgotten: u64,
-    /// Lookups are left to the test.
+    /// `true` if the test answers lookups.
     holds: bool,
     broken: Option<Answer>,
     kind: Kind,
     asked: Vec<String>,
 }
 
-/// What kind of server it is.
+/// The kind of server.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub enum Kind {
     #[default]
     Gatehouse,
-    /// A server that keeps no list of changes and numbers nothing, such as the document describes.
+    /// A server without a list of changes and without numbers, as the requirement document
+    /// describes it.
     Plain,
     /// A Kong Admin API.
     Kong,
@@ -49,7 +50,7 @@ struct Consumer {
 }
 
 impl Consumer {
-    /// As the answers show it.
+    /// The consumer as the responses show it.
     fn shown(&self) -> Value {
         json!({"id": self.id, "username": self.username, "custom_id": self.custom_id})
     }
@@ -75,11 +76,11 @@ struct Jwt {
     id: String,
     consumer: String,
     key: String,
-    /// `algorithm`, `secret`, `rsa_public_key`.
+    /// The members `algorithm`, `secret` and `rsa_public_key`.
     material: Value,
 }
 
-/// SHA-256 in lower-case hex.
+/// The SHA-256 of a key in lower-case hex.
 pub fn digest(key: &str) -> String {
     Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -97,7 +98,7 @@ impl Admin {
         admin
     }
 
-    /// Answers the calls of `proxy`.
+    /// Answers the callouts of `proxy`.
     pub fn serve(&self, proxy: &Proxy) {
         let admin = self.clone();
         proxy.on_call(move |call| admin.take(call));
@@ -105,7 +106,7 @@ impl Admin {
 
     // === What is in it ===
 
-    /// Creates a consumer; its id.
+    /// Creates a consumer and returns its id.
     pub fn consumer(&self, username: &str) -> String {
         let mut state = self.0.borrow_mut();
         let id = format!("0000000a-0000-4000-8000-{:012}", state.consumers.len() + 1);
@@ -120,7 +121,7 @@ impl Admin {
         id
     }
 
-    /// A consumer with an API key.
+    /// Creates a consumer with an API key and returns its id.
     pub fn holder(&self, username: &str, key: &str) -> String {
         let id = self.consumer(username);
         self.key(&id, key);
@@ -131,7 +132,7 @@ impl Admin {
         self.key_until(consumer, key, None);
     }
 
-    /// A key that ends, in milliseconds since 1970.
+    /// Creates a key that expires at this time, in milliseconds since 1970.
     pub fn key_until(&self, consumer: &str, key: &str, expires_at: Option<u64>) {
         let mut state = self.0.borrow_mut();
         let id = format!("credential-{}", state.keys.len() + 1);
@@ -146,7 +147,8 @@ impl Admin {
         state.change("keyauth_credentials", "delete", &consumer, &digest(key));
     }
 
-    /// A JWT credential: `{"key","algorithm","secret","rsa_public_key"}`, as far as they are given.
+    /// Creates a JWT credential. It may have the members `key`, `algorithm`, `secret` and
+    /// `rsa_public_key`.
     pub fn jwt(&self, consumer: &str, credential: Value) {
         let mut state = self.0.borrow_mut();
         let key = credential["key"].as_str().expect("a key").to_owned();
@@ -195,7 +197,7 @@ impl Admin {
         self.call(consumer, |found| found.username = username.into());
     }
 
-    /// Gives the consumer another custom id, or none.
+    /// Sets or removes the consumer's custom id.
     pub fn custom_id(&self, consumer: &str, custom_id: Option<&str>) {
         self.call(consumer, |found| found.custom_id = custom_id.map(str::to_owned));
     }
@@ -228,7 +230,7 @@ impl Admin {
         state.change("appids", "delete", consumer, app_id);
     }
 
-    /// Gives an App ID another name.
+    /// Renames an App ID.
     pub fn update_app_id(&self, consumer: &str, from: &str, to: &str) {
         let mut state = self.0.borrow_mut();
         let pair =
@@ -238,7 +240,7 @@ impl Admin {
         state.change("appids", "update", consumer, to);
     }
 
-    /// With everything that belongs to it.
+    /// Deletes a consumer with everything that belongs to it.
     pub fn delete_consumer(&self, consumer: &str) {
         let mut state = self.0.borrow_mut();
         state.change_of_keys("delete", consumer);
@@ -257,7 +259,7 @@ impl Admin {
         }
     }
 
-    /// Something of another kind has changed, which is not kept here.
+    /// Records a change of another kind of entity, which this service does not keep.
     pub fn changed(&self, entity: &str, operation: &str, key: &str) {
         self.0.borrow_mut().change(entity, operation, "", key);
     }
@@ -269,20 +271,20 @@ impl Admin {
 
     // === What happens to it ===
 
-    /// An older database is put back: another epoch.
+    /// Replaces the database by an older one, which changes the epoch.
     pub fn restore(&self) {
         let mut state = self.0.borrow_mut();
         state.restored += 1;
         state.changes.clear();
     }
 
-    /// Its history is cut: nobody can ask from before here any more.
+    /// Drops the history, so that no gateway can ask for changes since an earlier number.
     pub fn forget_history(&self) {
         let mut state = self.0.borrow_mut();
         state.forgotten = state.changes.len() as u64;
     }
 
-    /// Every call ends like this, until [`Admin::works`].
+    /// Ends every callout like this, until [`Admin::works`].
     pub fn breaks(&self, how: impl Into<Answer>) {
         self.0.borrow_mut().broken = Some(how.into());
     }
@@ -300,7 +302,7 @@ impl Admin {
         self.0.borrow_mut().holds = false;
     }
 
-    /// Answers a call that was left to the test.
+    /// Answers a callout that was left to the test.
     pub fn settle(&self, call: &Callout) {
         let answer = self.answer(call);
         call.answer(answer);
@@ -308,17 +310,17 @@ impl Admin {
 
     // === What was asked ===
 
-    /// The paths of all calls so far, and forgets them.
+    /// The paths of all callouts since the last call of this function.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.0.borrow_mut().asked)
     }
 
-    /// The same without `/changes`.
+    /// The paths as in [`Admin::asked`], without `/changes`.
     pub fn lookups(&self) -> Vec<String> {
         self.asked().into_iter().filter(|path| !path.starts_with("/changes")).collect()
     }
 
-    /// How often `/changes` was asked for.
+    /// The number of requests for `/changes` since the last call of [`Admin::asked`].
     pub fn polls(&self) -> usize {
         self.asked().iter().filter(|path| path.starts_with("/changes")).count()
     }
@@ -335,7 +337,7 @@ impl Admin {
         Some(self.answer(call))
     }
 
-    /// What it says to a call now.
+    /// The present response to a callout.
     pub fn answer(&self, call: &Callout) -> Answer {
         assert_eq!((call.upstream.as_str(), call.method().as_str()), (ADMIN, "GET"));
         let state = self.0.borrow();
@@ -490,7 +492,7 @@ impl State {
         json!({"data": data, "next": self.seq(), "epoch": epoch, "reset": reset})
     }
 
-    /// What a Kong Admin API has: lists, without numbers.
+    /// The response of a Kong Admin API, which has lists and no numbers.
     fn as_kong(&self, path: &[&str]) -> (u16, Value) {
         let data: Vec<Value> = match path {
             ["consumers"] => self.consumers.iter().map(Consumer::shown).collect(),
@@ -521,7 +523,7 @@ impl State {
     }
 }
 
-/// A path segment or query value with its escapes resolved, octet by octet.
+/// A path segment or query value with its escapes resolved, byte by byte.
 fn decoded(raw: &str) -> String {
     let mut octets = Vec::new();
     let mut rest = raw.as_bytes();

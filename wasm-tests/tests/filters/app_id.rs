@@ -1,4 +1,4 @@
-//! app_id: an App ID of one's own, or nothing.
+//! app_id on the pretend gateways: a consumer's own App ID passes, and nothing else.
 
 use crate::admin::{Admin, Kind};
 use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, taken_out};
@@ -13,7 +13,7 @@ const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
 const BLANK: &str = "X-APP-ID can't be blank";
 const INVALID: &str = "Invalid X-APP-ID";
 
-/// key_auth with two consumers of these ids, whose keys are their names, and app_id behind it.
+/// key_auth with two consumers, whose keys are their names, and app_id behind it.
 fn chain(app_id: Value) -> [(&'static str, Value); 2] {
     let consumers = json!([
         {"id": "1", "username": "ana", "keyauth_credentials": [{"key": "ana"}]},
@@ -27,7 +27,7 @@ fn request(consumer: &str, app_id: impl AsRef<[u8]>) -> Request {
     Request::get("/orders").header("apikey", consumer).header("X-APP-ID", app_id)
 }
 
-/// What the service answers about consumer `1`.
+/// The response of gatehouse-admin about consumer `1`.
 fn ids(ids: &[&str]) -> Response {
     let data: Vec<Value> =
         ids.iter().map(|id| json!({"id": "i", "consumer_id": "1", "appid": id})).collect();
@@ -149,7 +149,7 @@ fn mappings_in_the_settings_are_by_id_or_username_and_ask_nobody() {
         assert_eq!(refusal(&proxy.send(request("ana", "other"))), refused_with(403, INVALID));
         assert_eq!(refusal(&proxy.send(request("bob", "by-id"))), refused_with(403, MAPPING));
 
-        // Beside an admin service: the settings first, then the service.
+        // With gatehouse-admin, too: the settings are read first, then the service is asked.
         let both = merged(asking(json!({})), json!({"mappings": {"ana": ["inline"]}}));
         let proxy = gateway.start(&chain(both));
         proxy.on_call(|call| {
@@ -244,7 +244,7 @@ fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
         for (name, encoded) in names {
             let path = gateway.identity();
             let proxy = gateway.start(&[("app_id", asking(json!({})))]);
-            // What would end a header's line comes escaped from nginx.
+            // nginx escapes bytes that would end a header line.
             let app_id = match gateway.is_kong() {
                 true => name.replace('\r', "%0D").replace('\n', "%0A").replace('\0', "%00"),
                 false => name.to_owned(),
@@ -256,7 +256,8 @@ fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
             let stream = proxy.send(asked);
             let call = proxy.call();
             assert_eq!(call.path(), format!("/consumers/{encoded}/appids"), "{}", gateway.name);
-            // More App IDs than are kept: this one is asked for by itself.
+            // The consumer has more App IDs than the filter keeps, so that this one is looked up by
+            // itself.
             let many: Vec<Value> = (0..200)
                 .map(|n| json!({"id": "i", "consumer_id": name, "appid": format!("another-{n}")}))
                 .collect();
@@ -274,7 +275,7 @@ fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
     }
 }
 
-/// The escapes of octets that end a line, escaped once more.
+/// The text with its escapes of line ends escaped once more.
 fn encoded_again(encoded: &str) -> String {
     encoded.replace("%0D", "%250D").replace("%0A", "%250A").replace("%00", "%2500")
 }
@@ -296,7 +297,7 @@ fn a_consumer_with_more_app_ids_than_are_kept_is_asked_about_one_by_one() {
             let unknown = proxy.send(request("key-of-ana", "application.number-300"));
             assert_eq!(refusal(&unknown), refused_with(403, INVALID), "{}", gateway.name);
         }
-        // The key, the list, and each App ID once.
+        // The filter looks up the key, the list, and each App ID once.
         assert_eq!(admin.lookups().len(), 1 + 1 + 4, "{}", gateway.name);
         admin.remove_app_id(&id, "application.number-150");
         admin.app_id(&id, "application.number-300");
@@ -354,7 +355,7 @@ fn before_kong_3_9_a_failed_callout_lets_nobody_in() {
             if stream.standing() == Standing::Waiting {
                 proxy.call().answer(answer);
             }
-            // Before 3.8 a failed callout is a 500 of Kong's own.
+            // Before 3.8, Kong itself answers 500 to a failed callout.
             let status = stream.reply().status;
             assert!(status == 503 || status == 500, "{} {what}: {status}", gateway.name);
             assert_eq!(stream.outcome().forwarded, None);
@@ -398,7 +399,7 @@ fn consumers_of_match_are_those_of_the_identity() {
         let all_but_ana = start(json!({"not_consumers": ["ana"]}));
         assert!(!judged(&all_but_ana, "ana") && judged(&all_but_ana, "bob"));
 
-        // Nobody is identified: it cannot be said whether the filter is meant.
+        // Without an identity the filter cannot know whether the request is in its scope.
         let alone = gateway.start(&[("app_id", limited(json!({"consumers": ["ana"]})))]);
         assert_eq!(alone.send(request("ana", "portal")).refused().status, 500);
     }
@@ -438,7 +439,7 @@ fn a_client_that_goes_away_while_it_waits_leaves_nothing_behind() {
         if gateway.is_kong() {
             assert!(calls.is_empty(), "the call goes with the request");
         } else {
-            // Its answer still serves whoever comes next.
+            // The response still serves later requests.
             calls[0].answer(ids(&["portal"]));
         }
         let next = proxy.send(request("ana", "portal"));
@@ -509,7 +510,7 @@ fn a_server_without_sequence_numbers_is_used_with_its_time_to_live_alone() {
         proxy.advance(Duration::from_secs(1));
         assert_eq!(refusal(&send("portal")), refused_with(403, INVALID), "{}", gateway.name);
         send("renamed").forwarded();
-        // A consumer that it does not know has no App IDs.
+        // A consumer that the service does not know has no App IDs.
         let stranger = request("-", "portal").property(path, r#"{"id":"stranger"}"#);
         assert_eq!(refusal(&proxy.send(stranger)), refused_with(403, MAPPING), "{}", gateway.name);
     }

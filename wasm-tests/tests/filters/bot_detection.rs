@@ -1,4 +1,4 @@
-//! bot_detection: who is taken for a bot, on both kinds of gateway.
+//! bot_detection on the pretend gateways.
 
 use crate::gateways::{Gateway, refusal, taken_out};
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn by(user_agent: &str) -> Request {
     Request::get("/request").header("User-Agent", user_agent)
 }
 
-/// Who comes in, and who does not.
+/// Checks the statuses of these requests.
 #[track_caller]
 fn assert_passes(gateway: &Gateway, proxy: &Proxy, user_agent: &str, passes: bool) {
     let stream = proxy.send(by(user_agent));

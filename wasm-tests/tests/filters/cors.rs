@@ -1,4 +1,4 @@
-//! cors: what browsers are told, on both kinds of gateway.
+//! cors on the pretend gateways: the headers for browsers.
 
 use crate::gateways::Gateway;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn preflight(origin: &str) -> Request {
         .header("Access-Control-Request-Method", "GET")
 }
 
-/// What a response says: each name without `Access-Control-`.
+/// The CORS headers of a response: each name without `Access-Control-`, and its value.
 fn said(reply: &Response) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = reply
         .headers
@@ -194,7 +194,7 @@ fn a_preflight_goes_on_where_the_upstream_answers_it() {
         stream.respond(Response::new(201).with("Access-Control-Allow-Origin", "upstream"));
         let reply = stream.reply();
         assert_eq!((reply.status, said(&reply)), (201, of(&[("allow-origin", "upstream")])));
-        // What is no preflight is the upstream's in any case, and its answer is told of origins.
+        // A request that is no preflight goes to the upstream, whose response gets CORS headers.
         for request in
             [Request::new("OPTIONS", "/"), Request::new("OPTIONS", "/").header("origin", "a")]
         {

@@ -1,4 +1,4 @@
-//! Rules for every filter in `dist/filters`, whatever it is for.
+//! Rules that every filter in `dist/filters` obeys.
 
 use crate::gateways::{Gateway, asking, refusal};
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use wasm_tests::{
     imports, imports_not_everywhere, refused_with,
 };
 
-/// `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
+/// A token with the claims `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
 const ADOS_TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
 
-/// Settings with which a filter works; its name without `gatehouse_`.
+/// Settings with which a filter works. `name` has no `gatehouse_`.
 pub(crate) fn working(name: &str) -> Value {
     match name {
         "key_auth" => {
@@ -40,7 +40,7 @@ pub(crate) fn working(name: &str) -> Value {
     }
 }
 
-/// Whether a filter lets nobody through whom it cannot judge.
+/// Returns `true` for a filter that refuses requests which it cannot judge.
 fn is_guard(name: &str) -> bool {
     ["key_auth", "app_id", "jwt_auth"].contains(&name)
 }
@@ -58,7 +58,7 @@ fn everywhere() -> impl Iterator<Item = (String, Gateway)> {
     })
 }
 
-/// Plays the upstream, if it got that far.
+/// Answers as the upstream, if the request got there.
 #[track_caller]
 fn to_its_end(stream: &Stream) {
     if stream.standing() == Standing::Forwarded {
@@ -74,7 +74,8 @@ fn to_its_end(stream: &Stream) {
 fn a_filter_imports_only_what_both_gateways_have() {
     for (name, wasm) in built_filters() {
         assert_eq!(imports_not_everywhere(&wasm), [], "{name}");
-        // Nothing of a file system, of a network or of threads, also where one host would have it.
+        // No filter imports functions for files, network or threads, not even those that one host
+        // has.
         for (module, import) in imports(&wasm) {
             let harmless =
                 ["fd_write", "environ_get", "environ_sizes_get", "random_get", "proc_exit"];
@@ -184,7 +185,7 @@ fn one_hundred_and_twenty_headers_pass_on_envoy_and_are_431_on_kong() {
     }
 }
 
-/// Settings that are wrong for every filter, and what the log must say of each.
+/// Settings that are wrong for every filter, and the texts that the log must hold for each.
 fn mistakes(name: &str) -> Vec<(Vec<u8>, Vec<&'static str>)> {
     let with = |more: Value| wasm_tests::merged(working(name), more).to_string().into_bytes();
     vec![
@@ -247,7 +248,7 @@ fn elsewhere_wrong_settings_are_loaded_and_let_nothing_through() {
             for profile in profiles {
                 let filter = Filter::built(&name).config(&settings);
                 let proxy = Proxy::new(profile, [filter]);
-                // Kong would serve the route without any filter.
+                // Kong would otherwise serve the route without any filter.
                 assert_eq!(proxy.rejected(), None, "{name} {}", gateway.name);
                 for request in [
                     Request::get("/"),
@@ -285,7 +286,7 @@ fn a_secret_in_wrong_settings_is_not_in_the_log() {
                 "moesif" => {
                     (json!({"application_id": secret, "batch_size": secret}), "application_id")
                 }
-                // These have no secrets.
+                // These filters have no secrets.
                 "request_termination"
                 | "bot_detection"
                 | "ip_restriction"
@@ -348,7 +349,7 @@ fn what_arrives_for_a_request_that_the_vm_has_forgotten_is_refused() {
     for version in [KongVersion::V3_6, KongVersion::V3_7, KongVersion::V3_8, KongVersion::V3_9] {
         for name in names().into_iter().filter(|name| is_guard(name)) {
             let gateway = Gateway::kong_of(version);
-            // Its body comes to an instance that has never seen its headers.
+            // The body comes to an instance that has never seen the headers.
             let passing =
                 Request::post("/", "body").header("apikey", "right").header("X-APP-ID", "portal");
             let passing = passing.bearer(ADOS_TOKEN);
@@ -363,7 +364,7 @@ fn what_arrives_for_a_request_that_the_vm_has_forgotten_is_refused() {
             // A new request finds the filter as it was.
             proxy.send(passing.clone()).forwarded();
 
-            // The response of a request that it does not know is none of its business.
+            // The filter leaves the response of an unknown request alone.
             let proxy = gateway.start(&[(&name, working(&name))]);
             let stream = proxy.send(passing);
             proxy.lose_instances();
@@ -402,7 +403,7 @@ fn the_answer_to_a_forgotten_callout_lets_nobody_through() {
             admin.settle(&call);
             assert_eq!(stream.refused().status, 500, "{}", gateway.name);
             assert!(proxy.faults().is_empty(), "{}", gateway.name);
-            // On a tick's answer there is nobody to refuse.
+            // In the response to a tick's callout there is no request to refuse.
             proxy.advance(Duration::from_secs(2));
             assert!(proxy.faults().is_empty(), "{}", gateway.name);
         }
@@ -455,7 +456,7 @@ fn envoy_counts_and_kong_does_not_unless_asked() {
 fn an_idle_filter_without_an_admin_service_never_ticks() {
     for (name, gateway) in everywhere() {
         let proxy = gateway.start(&[(&name, working(&name))]);
-        // This one has a collector to tell.
+        // moesif has a collector to call.
         let ticks = usize::from(name == "moesif");
         assert_eq!(proxy.tick_periods().len(), ticks, "{name} {}", gateway.name);
     }

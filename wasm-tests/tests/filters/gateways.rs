@@ -1,12 +1,12 @@
-//! The gateways that the rules are tried on, and how a test speaks to them.
+//! The gateways on which rules are tested, and the requests and refusals of tests.
 
 use serde_json::{Value, json};
 use wasm_tests::{Filter, KongVersion, Profile, Proxy, Request, Response, Stream, merged};
 
-/// The admin service: a cluster's name on Envoy, an address on Kong.
+/// The destination of gatehouse-admin: a cluster on Envoy, an address on Kong.
 pub const ADMIN: &str = "admin.test:8001";
 
-/// A zone of shared data that the operator of some Kongs declares.
+/// The shared-data zone that the operators of some Kongs declare.
 pub const ZONE: &str = "gatehouse";
 
 /// A service that answers the callouts of filters.
@@ -15,7 +15,7 @@ pub trait Service {
     fn serve(&self, proxy: &Proxy);
 }
 
-/// A gateway as its operator set it up.
+/// A gateway with the settings of its operator.
 #[derive(Clone)]
 pub struct Gateway {
     pub name: &'static str,
@@ -29,7 +29,7 @@ impl Gateway {
         Self { name: "Envoy", profile: Profile::envoy(), zone: None }
     }
 
-    /// With `allow_on_headers_stop_iteration`.
+    /// An Envoy with `allow_on_headers_stop_iteration`.
     pub fn envoy_holding() -> Self {
         let profile = Profile::envoy().allow_on_headers_stop_iteration(true);
         Self { name: "Envoy that holds headers", profile, zone: None }
@@ -51,7 +51,7 @@ impl Gateway {
         Self { name, profile: declaring(version), zone: None }
     }
 
-    /// Kong with shared data.
+    /// A Kong with shared data.
     pub fn kong_sharing() -> Self {
         Self {
             name: "Kong 3.9 with shared data",
@@ -65,17 +65,17 @@ impl Gateway {
         vec![Self::envoy(), Self::envoy_holding(), Self::kong(), Self::kong_sharing()]
     }
 
-    /// Those whose workers share what they know.
+    /// The gateways whose workers share data.
     pub fn sharing() -> Vec<Self> {
         vec![Self::envoy(), Self::kong_sharing()]
     }
 
-    /// One of each kind, for rules about which nothing else matters.
+    /// One Envoy and one Kong, for rules that depend on nothing else.
     pub fn both() -> Vec<Self> {
         vec![Self::envoy(), Self::kong()]
     }
 
-    /// Those that hand over a request's body before its headers leave.
+    /// The gateways on which a filter gets a request's body before its headers go on.
     pub fn giving_bodies() -> Vec<Self> {
         vec![Self::envoy_holding(), Self::kong()]
     }
@@ -89,7 +89,7 @@ impl Gateway {
         if self.is_kong() { "ngx.gatehouse_consumer" } else { "gatehouse_consumer" }
     }
 
-    /// The same gateway set up differently.
+    /// Changes the profile of the gateway.
     pub fn with(mut self, change: impl FnOnce(Profile) -> Profile) -> Self {
         self.profile = change(self.profile);
         self
@@ -121,7 +121,7 @@ impl Gateway {
     }
 }
 
-/// A Kong whose operator has added our line to kong.conf.
+/// A Kong whose operator has added the line for filters to kong.conf.
 fn declaring(version: KongVersion) -> Profile {
     Profile::kong(version).variables(&[
         "gatehouse_consumer",
@@ -132,26 +132,27 @@ fn declaring(version: KongVersion) -> Profile {
     ])
 }
 
-/// Settings that name the admin service, and more.
+/// The settings `more` and the address of gatehouse-admin.
 pub fn asking(more: Value) -> Value {
     merged(json!({"admin": {"upstream": ADMIN}}), more)
 }
 
-/// Status and message of a refusal.
+/// The status and message of a refusal.
 #[track_caller]
 pub fn refusal(stream: &Stream) -> (u16, String) {
     let reply = stream.refused();
     (reply.status, message(&reply))
 }
 
-/// The message in a JSON document.
+/// The `message` of a JSON body.
 #[track_caller]
 pub fn message(reply: &Response) -> String {
     let document = reply.document();
     document["message"].as_str().unwrap_or_else(|| panic!("no message in {document}")).to_owned()
 }
 
-/// A field that must not reach the upstream: gone on Envoy, empty on Kong, which cannot remove one.
+/// Checks that a header does not reach the upstream. Envoy removes it; Kong, which cannot, empties
+/// it.
 #[track_caller]
 pub fn taken_out(gateway: &Gateway, stream: &Stream, name: &str) {
     let found = stream.forwarded().headers_named(name);
@@ -164,13 +165,13 @@ pub fn with_key(key: impl AsRef<[u8]>) -> Request {
     Request::get("/").header("apikey", key)
 }
 
-/// A request of somebody whom an earlier filter, or Lua, has identified.
+/// A request of a consumer that an earlier filter, or Lua, has identified.
 pub fn identified(gateway: &Gateway, consumer: &str) -> Request {
     Request::get("/").property(gateway.identity(), json!({"id": consumer}).to_string())
 }
 
-/// Lets every worker find out which host it is on, which takes a request, and read the list of changes for the first
-/// time, which drops what was looked up before it.
+/// Prepares every worker for a test: a first request lets it find out its host, and a first poll of
+/// `/changes` drops what it cached before.
 pub fn settled(workers: &[&Proxy]) {
     for worker in workers {
         worker.send(Request::get("/"));

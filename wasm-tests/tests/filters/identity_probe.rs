@@ -1,10 +1,10 @@
-//! A filter that only says what it reads: the identity that filters before it published.
+//! A filter that logs the identity which earlier filters published.
 
 use crate::gateways::Gateway;
 use serde_json::Value;
 use wasm_tests::{Filter, Level, Proxy};
 
-/// Logs the property `gatehouse_consumer` of each request.
+/// A filter that logs the property `gatehouse_consumer` of each request.
 pub fn identity_probe(gateway: &Gateway) -> Filter {
     let path = if gateway.is_kong() { r"ngx\00gatehouse_consumer" } else { "gatehouse_consumer" };
     let len = path.replace(r"\00", "0").len();
@@ -38,7 +38,7 @@ pub fn identity_probe(gateway: &Gateway) -> Filter {
     )
 }
 
-/// What the probe read last.
+/// The identity that the probe logged last.
 #[track_caller]
 pub fn probed_identity(proxy: &Proxy) -> Value {
     let log = proxy.log();

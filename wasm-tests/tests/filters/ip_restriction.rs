@@ -1,4 +1,4 @@
-//! ip_restriction: whose address comes in, on both kinds of gateway.
+//! ip_restriction on the pretend gateways.
 
 use crate::gateways::{Gateway, refusal};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ fn assert_passes(gateway: &Gateway, proxy: &Proxy, request: Request, passes: boo
     }
 }
 
-/// The lists of Kong's own specification.
+/// The lists in the specification of Kong's plugin.
 #[test]
 fn lists_of_addresses_and_networks_decide_as_in_kong() {
     for gateway in Gateway::all() {
@@ -88,7 +88,7 @@ fn behind_trusted_proxies_their_header_says_who_it_is() {
     }
 }
 
-/// envoyproxy/envoy#9127: Envoy ends the header with its own address, nginx with nothing.
+/// envoyproxy/envoy#9127: Envoy appends its own address to the header, nginx appends nothing.
 #[test]
 fn behind_a_proxy_on_the_same_machine_the_client_is_who_came_to_that_proxy() {
     for gateway in Gateway::both() {

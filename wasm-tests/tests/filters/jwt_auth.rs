@@ -1,4 +1,5 @@
-//! jwt_auth: Kong's answers in Kong's order, tokens wherever a request carries them, and providers' keys.
+//! jwt_auth on the pretend gateways: Kong's answers in Kong's order, the places of tokens, and
+//! providers.
 
 mod admin_side;
 mod anonymous;

@@ -1,4 +1,4 @@
-//! key_auth: Kong's key authentication, on both kinds of gateway.
+//! key_auth on the pretend gateways.
 
 mod admin_side;
 mod anonymous;

@@ -1,4 +1,4 @@
-//! What both filters share: what is asked, how long it serves, who hears of a change, and what shared data can do.
+//! The cache of the filters that ask gatehouse-admin: its lookups, ages, changes and shared data.
 
 mod changes;
 mod outages;

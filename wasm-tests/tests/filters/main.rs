@@ -1,4 +1,4 @@
-//! The compiled filters on the pretend gateways: what a client, an upstream and an operator see.
+//! The compiled filters on the pretend gateways, as a client, an upstream and an operator see them.
 
 mod admin;
 mod app_id;

@@ -1,4 +1,4 @@
-//! moesif: what a collector gets, on both kinds of gateway and through what they do to a request.
+//! moesif on the pretend gateways: the events at a collector, and the effect on requests.
 
 use crate::gateways::Gateway;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn settings(more: Value) -> Value {
     merged(json!({"application_id": "app-secret", "collector": {"upstream": COLLECTOR}}), more)
 }
 
-/// A gateway and what its collector was told.
+/// A gateway, and the events that its collector has received.
 struct Fixture {
     proxy: Proxy,
     batches: Rc<RefCell<Vec<Vec<Value>>>>,
@@ -47,7 +47,7 @@ impl Fixture {
         Self { proxy, batches }
     }
 
-    /// A request that is served, and its event.
+    /// Sends a request, lets the upstream answer, and returns the event.
     #[track_caller]
     fn event(&self, request: Request, response: Response) -> Value {
         let stream = self.proxy.send(request);
@@ -56,7 +56,7 @@ impl Fixture {
         self.only()
     }
 
-    /// All events, once everything that waits was sent.
+    /// All events, after everything that waits was sent.
     fn events(&self) -> Vec<Value> {
         self.proxy.advance(Duration::from_secs(5));
         self.batches.take().into_iter().flatten().collect()
@@ -151,7 +151,7 @@ fn a_client_that_goes_away_leaves_an_event() {
         let stream = fixture.proxy.send(posted());
         stream.abort();
         assert!(fixture.only().get("response").is_none(), "{}", gateway.name);
-        // In the middle of the response.
+        // The client leaves in the middle of the response.
         let stream = fixture.proxy.send(posted());
         stream.respond_head(Response::new(200).with("content-length", "100"));
         stream.respond_body("only this", false);
@@ -245,7 +245,7 @@ fn consumers_routes_and_services_are_named_as_the_gateway_knows_them() {
             false => json!({"envoy": {"route_name": "route", "cluster_name": "service"}}),
         };
         assert_eq!(event["metadata"], expected, "{}", gateway.name);
-        // What a client says of itself is not what a gateway knows.
+        // A client's word about itself is not the identity.
         let forged = posted().header("x-consumer-username", "root").header("x-consumer-id", "0");
         assert!(fixture.event(forged, Response::new(200)).get("user_id").is_none());
     }
@@ -270,7 +270,7 @@ fn a_rule_answers_in_place_of_the_upstream() {
         "response": {"status": 451, "headers": {"X-Rule": "r1"}, "body": {"no": true}}}]);
     for gateway in everywhere() {
         let fixture = Fixture::chain(&gateway, &[("moesif", settings(json!({})))], rules.clone());
-        // The first request tells which gateway it is, and the rules come with the next tick.
+        // The first request shows which gateway it is, and the rules come with the next tick.
         fixture.proxy.send(Request::get("/")).respond(Response::new(200));
         assert_eq!(fixture.events().len(), 1);
         let stream = fixture.proxy.send(Request::get("/blocked/x"));
@@ -349,7 +349,7 @@ fn an_unreachable_collector_costs_no_request_anything_and_no_log_much() {
         let lines = log.lines().filter(|line| line.contains("gatehouse_moesif")).count();
         assert!(lines <= 3, "{}: {log}", gateway.name);
         assert!(!log.contains("app-secret"), "{log}");
-        // All of it arrives in the end.
+        // All events arrive in the end.
         let count = Rc::new(RefCell::new(0));
         let seen = count.clone();
         proxy.on_call(move |call| {
@@ -383,7 +383,7 @@ fn memory_stays_bounded_whatever_comes() {
         let limits = json!({"request_max_body_size_limit": 1_000_000, "response_max_body_size_limit": 1_000_000,
             "request_body_masks": masks, "batch_size": 20});
         let proxy = gateway.start(&[("moesif", settings(limits))]);
-        // The collector is away: everything that can wait, waits.
+        // The collector is away, so that as many events as possible wait.
         proxy.on_call(|_| Some(Answer::Refused));
         let json = format!("[{}0]", "{\"secret_1\":1,\"x\":[1,2,3]},".repeat(30_000));
         let zeros = vec![0_u8; 20 << 20];

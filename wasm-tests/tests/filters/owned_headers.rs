@@ -1,5 +1,5 @@
-//! Headers that a filter owns, and those that say who the caller is: whatever a client sends in their place, and
-//! whatever earlier filters made of it, the upstream gets what the last filter in charge has to say.
+//! Headers that filters own, identity headers included: the upstream gets the values of the last
+//! filter in charge, whatever a client sends and earlier filters set.
 
 use crate::gateways::{Gateway, taken_out};
 use crate::jwt_auth::idp::{Idp, issued, named, provider};
@@ -7,7 +7,7 @@ use crate::session::browser::{Browser, keys, session};
 use serde_json::{Value, json};
 use wasm_tests::{Filter, Forwarded, KongVersion, Proxy, Request, Response, merged};
 
-/// `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
+/// A token with the claims `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
 const ADOS_TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
 
 fn ado() -> Value {
@@ -15,7 +15,7 @@ fn ado() -> Value {
         {"id": "9", "username": "guest"}])
 }
 
-/// The values that the upstream gets under this name and its other spellings; empty ones say nothing.
+/// The non-empty values that the upstream gets under this name and its other spellings.
 fn said(forwarded: &Forwarded, name: &str) -> Vec<String> {
     let mut all = forwarded.headers_named(name);
     all.extend(forwarded.headers_named(&name.replace('-', "_")));
@@ -76,7 +76,7 @@ fn a_session_header_is_the_filters_own_also_behind_another_authentication() {
     }
 }
 
-/// Root is in the group `admin`, ana in none.
+/// The consumer `root` is in the group `admin`, and `ana` is in no group.
 fn root_and_ana() -> Value {
     json!({"consumers": [
         {"id": "1", "username": "ana", "custom_id": "c1", "keyauth_credentials": [{"id": "ka", "key": "key-of-ana"}]},
@@ -142,7 +142,7 @@ fn an_identity_from_lua_is_all_that_the_upstream_is_told() {
     }
 }
 
-/// Each filter that owns headers, and which.
+/// Each filter that owns headers, with settings and the headers.
 fn owners() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     let mint = include_str!("../../../filters/upstream-jwt/test-keys/rsa.pem");
     let claims = provider(json!({

@@ -1,4 +1,4 @@
-//! rate_limiting: who is let through how often, what clients are told, and where it is counted.
+//! rate_limiting on the pretend gateways: limits, response headers, and the places of counters.
 
 use crate::gateways::{ADMIN, Gateway, identified, refusal};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ fn start(gateway: &Gateway, settings: Value) -> Proxy {
         gateway.profile.clone(),
         [Filter::built("rate_limiting").config(settings.to_string())],
     );
-    // A round minute, so that a test decides when a window ends.
+    // The clock starts at a full minute, so that a test decides when a window ends.
     let into = proxy.now_ms() % 60_000;
     proxy.advance(Duration::from_millis(60_000 - into));
     proxy
@@ -32,7 +32,7 @@ fn from(address: &str) -> Request {
     Request::get("/").client(address, 4000)
 }
 
-/// 200 or the status of the refusal, after the upstream has answered.
+/// The status 200 after the upstream's answer, or the status of the refusal.
 fn status(proxy: &Proxy, request: Request) -> u16 {
     let stream = proxy.send(request);
     if stream.outcome().forwarded.is_some() { 200 } else { stream.refused().status }
@@ -42,7 +42,7 @@ fn statuses(proxy: &Proxy, request: &Request, count: usize) -> Vec<u16> {
     (0..count).map(|_| status(proxy, request.clone())).collect()
 }
 
-/// The limiter's fields of a response, in lower case and in order.
+/// The limiter's headers of a response, in lower case and sorted.
 fn told(response: &Response) -> Vec<String> {
     let mut fields: Vec<String> = response
         .headers
@@ -55,7 +55,7 @@ fn told(response: &Response) -> Vec<String> {
     fields
 }
 
-/// envoyproxy/envoy#4735: upon UNAVAILABLE, clients try again at once.
+/// envoyproxy/envoy#4735: after UNAVAILABLE, clients try again at once.
 #[test]
 fn a_grpc_client_that_comes_too_often_is_told_resource_exhausted_and_when_to_come_back() {
     for gateway in Gateway::both() {
@@ -70,7 +70,7 @@ fn a_grpc_client_that_comes_too_often_is_told_resource_exhausted_and_when_to_com
     }
 }
 
-/// What the client gets of an upstream that answers.
+/// The response that the client gets after the upstream has answered.
 fn answered(stream: &Stream) -> Response {
     stream.respond(Response::json(200, "{}"));
     stream.reply()
@@ -102,7 +102,7 @@ fn clients_are_told_with_every_kind_of_response() {
         let settings = json!({"minute": 3, "hour": 5, "limit_by": "ip"});
         let proxy = start(&gateway, settings);
         let hour = (proxy.now_ms() / 1000) % 3600;
-        // By the upstream.
+        // The upstream answers.
         let told_by_upstream = told(&answered(&proxy.send(from("192.0.2.1"))));
         let expected = [
             "ratelimit-limit: 3",
@@ -116,7 +116,7 @@ fn clients_are_told_with_every_kind_of_response() {
         assert_eq!(told_by_upstream, expected, "{}", gateway.name);
         proxy.advance(Duration::from_secs(20));
         statuses(&proxy, &from("192.0.2.1"), 2);
-        // By the filter itself.
+        // The filter answers.
         let refused = proxy.send(from("192.0.2.1")).refused();
         let expected = [
             "ratelimit-limit: 3",
@@ -129,7 +129,7 @@ fn clients_are_told_with_every_kind_of_response() {
             "x-ratelimit-remaining-minute: 0",
         ];
         assert_eq!(told(&refused), expected, "{}", gateway.name);
-        // Of two that are exhausted the longer one says how long there is to wait.
+        // Of two exhausted windows, the longer one sets the time to wait.
         proxy.advance(Duration::from_secs(40));
         statuses(&proxy, &from("192.0.2.1"), 2);
         let refused = proxy.send(from("192.0.2.1")).refused();
@@ -304,7 +304,7 @@ fn shared_data_that_was_tampered_with_or_lost_never_traps() {
         statuses(&proxy, &request, 3);
         proxy.tamper_shared(|value| value.iter().map(|octet| octet ^ 0x55).collect());
         proxy.advance(Duration::from_secs(2));
-        // What cannot be believed is gone, and counting starts anew.
+        // Counters that are not valid are dropped, and counting starts anew.
         assert_eq!(statuses(&proxy, &request, 3), [200, 200, 429], "{}", gateway.name);
         for cut in [0, 1, 17, 40] {
             proxy.tamper_shared(|value| value[..value.len().min(cut)].to_vec());
@@ -447,7 +447,7 @@ fn a_kong_on_which_no_request_may_wait_counts_for_itself() {
 fn nodes_that_compare_know_of_each_other_after_a_while() {
     for gateway in Gateway::all() {
         let counters = Counters::default();
-        // Two workers of Kong that draw the same random numbers would name their batches alike.
+        // Two workers of Kong with equal random numbers would give their batches equal names.
         let nodes = [100, 200].map(|pid| {
             let kong = gateway.is_kong();
             let gateway =
@@ -456,7 +456,7 @@ fn nodes_that_compare_know_of_each_other_after_a_while() {
         });
         nodes.iter().for_each(|node| counters.serve(node));
         let request = from("192.0.2.1");
-        // No request waits for anybody.
+        // No request waits for a callout.
         let before = counters.0.borrow().asked;
         assert_eq!(statuses(&nodes[0], &request, 3), [200; 3], "{}", gateway.name);
         assert_eq!(counters.0.borrow().asked, before);
@@ -480,7 +480,7 @@ fn what_could_not_be_compared_is_sent_again_and_counted_once() {
         proxy.advance(Duration::from_secs(3));
         assert!(counters.0.borrow().asked >= 2, "{}", gateway.name);
         assert!(counters.0.borrow().totals.is_empty());
-        // Decisions go on meanwhile.
+        // The filter keeps deciding meanwhile.
         statuses(&proxy, &from("192.0.2.1"), 2);
         counters.0.borrow_mut().away = false;
         proxy.advance(Duration::from_secs(5));
@@ -535,7 +535,7 @@ fn a_request_costs_a_handful_of_host_calls() {
         let stream = proxy.send(from("192.0.2.1"));
         stream.respond(Response::json(200, "{}"));
         let calls = stream.outcome().host_calls;
-        // One look and one write.
+        // One read and one write.
         assert_eq!(calls.named("proxy_get_shared_data"), 1, "{}", gateway.name);
         assert_eq!(calls.named("proxy_set_shared_data"), 1, "{}", gateway.name);
         assert!(calls.total() <= 24, "{}: {}", gateway.name, calls.total());

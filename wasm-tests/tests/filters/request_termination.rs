@@ -1,4 +1,4 @@
-//! request_termination: the answer in the upstream's place, on both kinds of gateway.
+//! request_termination on the pretend gateways.
 
 use crate::gateways::{Gateway, refusal};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn ended(gateway: &Gateway, settings: Value, request: Request) -> Response {
     reply
 }
 
-/// Kong adds a line feed to what is not empty.
+/// The body on each gateway: Kong adds a line feed to a body that is not empty.
 fn body(gateway: &Gateway, text: &str) -> String {
     let end = if gateway.is_kong() && !text.is_empty() { "\n" } else { "" };
     format!("{text}{end}")

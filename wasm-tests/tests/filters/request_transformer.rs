@@ -1,4 +1,4 @@
-//! request_transformer: what the upstream gets, on both kinds of gateway.
+//! request_transformer on the pretend gateways: the requests at the upstream.
 
 use crate::gateways::{Gateway, identified, refusal, taken_out};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn start(gateway: &Gateway, settings: Value) -> Proxy {
     gateway.start(&[("request_transformer", merged(settings, holds))])
 }
 
-/// What arrives at the upstream: method, path, body.
+/// The request at the upstream: method, path, body.
 #[track_caller]
 fn arrives(gateway: &Gateway, settings: Value, request: Request) -> (String, String, String) {
     let stream = start(gateway, settings).send(request);
@@ -145,7 +145,7 @@ fn method_and_path_change() {
             assert_eq!(
                 arrives(&gateway, settings.clone(), request),
                 match gateway.name == Gateway::envoy().name {
-                    // Without the option, Envoy shows no body, and a form stays where it is.
+                    // Without the option Envoy shows no body, and a form stays where it is.
                     true if settings == json!({"http_method": "GET"}) =>
                         line("GET", "/request", "name=marco"),
                     _ => expected,
@@ -397,7 +397,7 @@ fn the_signature_behind_it_is_of_what_it_has_made() {
     }
 }
 
-/// Settings that take a field away from the upstream.
+/// Settings that remove a body field.
 fn without_role() -> Value {
     json!({"remove": {"body": ["role"]}})
 }

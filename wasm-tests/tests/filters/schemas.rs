@@ -1,21 +1,22 @@
-//! The schema beside each filter, with which Kong checks settings, and the filter's own reading of them: the
-//! same documents pass both.
+//! The schema beside each filter, with which Kong checks settings, agrees with the filter's own
+//! parser.
 //!
-//! What draft-04 cannot say, or says in characters where the filter counts octets, is listed in [`beyond`].
+//! [`BEYOND`] lists the rules that draft-04 cannot express, or that it counts in characters where
+//! the filter counts bytes.
 
 use runtime::Filter;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use wasm_tests::{built_filters, filters_directory};
 
-/// What a filter makes of a document: its first problem's path, if there is one.
+/// Parses a document, and returns the first problem with its path.
 type Read = fn(&str) -> Result<(), String>;
 
 struct Subject {
     name: &'static str,
     meta: Value,
     read: Read,
-    /// Documents with every setting in them.
+    /// Documents that together hold every setting.
     full: Vec<Value>,
 }
 
@@ -105,7 +106,7 @@ fn jwt_auth(consumers: &Value) -> Vec<Value> {
     ]
 }
 
-/// What a filter has that uses the identity.
+/// The settings of every filter that uses the identity.
 fn common_of_uses(more: Value) -> Value {
     let consumers = json!({"consumers": ["ana"], "not_consumers": ["bob"]});
     let settings = json!({"match": wasm_tests::merged(matching(), consumers)});
@@ -265,7 +266,7 @@ fn subjects() -> Vec<Subject> {
 
 fn validator(subject: &Subject) -> jsonschema::Validator {
     let mut schema = subject.meta["config_schema"].clone();
-    // As Kong sets it.
+    // Kong sets this version.
     schema["$schema"] = "http://json-schema.org/draft-04/schema#".into();
     jsonschema::draft4::new(&schema).unwrap_or_else(|error| panic!("{}: {error}", subject.name))
 }
@@ -295,7 +296,7 @@ fn every_filter_has_its_schema_beside_it_and_it_is_draft_04() {
     }
 }
 
-/// Words that draft-04, or Kong's validator, does not know.
+/// The keywords of a schema that draft-04, or Kong's validator, does not know.
 fn later_keywords(schema: &Value) -> BTreeSet<String> {
     let known = [
         "$ref",
@@ -352,7 +353,7 @@ fn later_keywords(schema: &Value) -> BTreeSet<String> {
     unknown
 }
 
-/// So that an operator writes them once and anchors them in YAML, whatever the chain consists of.
+/// Operators write the common settings once and anchor them in YAML, whatever the chain holds.
 #[test]
 fn every_filter_takes_the_common_keys_whether_or_not_they_have_an_effect_there() {
     let shared = common(json!({"match": matching()}));
@@ -362,7 +363,7 @@ fn every_filter_takes_the_common_keys_whether_or_not_they_have_an_effect_there()
         let name = subject.name;
         let own = crate::every_filter::working(name);
         let mut document = wasm_tests::merged(shared.clone(), own);
-        // Sessions are looked up one by one: that is a rule about the mode, and not about the key.
+        // Sessions are looked up one by one, which is a rule about the mode and not about the key.
         document["cache"]["mode"] = json!("lazy");
         assert_eq!((subject.read)(&document.to_string()), Ok(()), "{name}");
         assert!(validator(&subject).is_valid(&document), "{name}");
@@ -387,7 +388,8 @@ fn a_document_with_every_setting_passes_both() {
             assert_eq!((subject.read)(&document.to_string()), Ok(()), "{}", subject.name);
             there.extend(paths_of(document, ""));
         }
-        // And every setting is in one of them, or its twin is: some exclude one another.
+        // Every setting is in one of the documents, or its twin is, because some exclude one
+        // another.
         let settings = settings_of(&subject.meta["config_schema"], "");
         let has_twin = |path: &str| {
             ["_env", "_location", "_location_env"]
@@ -432,7 +434,7 @@ fn paths_of(document: &Value, at: &str) -> BTreeSet<String> {
     paths
 }
 
-/// Values to put in the place of every value.
+/// Values that replace every value of a document.
 fn intruders() -> Vec<Value> {
     let long = |len: usize| Value::from("x".repeat(len));
     vec![
@@ -554,7 +556,7 @@ fn visit(value: &Value, path: &mut Vec<String>, each: &mut dyn FnMut(&[String], 
     }
 }
 
-/// `document` with another value at `path`, or none.
+/// The document with another value at `path`, or without it.
 fn put(document: &Value, path: &[String], new: Option<Value>) -> Value {
     let Some((first, rest)) = path.split_first() else { return new.unwrap_or(Value::Null) };
     let mut changed = document.clone();
@@ -580,8 +582,8 @@ fn put(document: &Value, path: &[String], new: Option<Value>) -> Value {
     changed
 }
 
-/// The rules of the filters that no draft-04 schema can say. Where one of them is broken, the schema may be
-/// satisfied with a document that the filter refuses. Nothing else is allowed to differ.
+/// The errors of the filters that no draft-04 schema can express. For these alone the schema may
+/// accept a document that the filter refuses.
 const BEYOND: &[&str] = &[
     // Relations between settings.
     "found neither `admin` nor",
@@ -603,7 +605,7 @@ const BEYOND: &[&str] = &[
     "found nothing, expected the API key",
     "found together with `",
     "found true without `trust_consumer_headers`",
-    // Keys, and what goes together in jwt_auth.
+    // Keys, and combinations of settings of jwt_auth.
     "expected the name of a claim",
     "found without `consumer_claim`",
     "JWT credential `",
@@ -632,7 +634,7 @@ const BEYOND: &[&str] = &[
     "found a registered claim",
     "found another name, expected a header name",
     "expected a header of the token's own",
-    // session: what goes together, and what its admin service can list.
+    // Combinations of settings of session, and the lists of its service.
     "found nothing to use",
     "without `admin`, expected an admin service",
     "sessions are looked up one by one",
@@ -640,29 +642,29 @@ const BEYOND: &[&str] = &[
     "found another value than under the setting's name of today",
     "expected what can be listed",
     "found no usable value in",
-    // request_termination: a body has no message.
+    // request_termination: a body excludes a message.
     "found without `body`",
-    // Regular expressions, of bot_detection and cors, and names that bot_detection cannot take.
+    // Regular expressions of bot_detection and cors, and names that bot_detection refuses.
     "expected a regular expression",
     "found too much in",
     "expected `*`, an origin or a regular expression",
     "found a header that the gateway",
-    // request_transformer: templates, and what they cannot be put into.
+    // Templates of request_transformer, and the places that allow none.
     "expected a template",
     "found CONNECT",
     "found a path that servers read",
     "found a capture that",
-    // Addresses, of which a pattern says only what they are made of.
+    // Addresses, of which a pattern describes only the characters.
     "expected an IP address",
     "found neither `allow` nor",
-    // moesif: a place to send to, and an id to send with.
+    // The collector and the application id of moesif.
     "found nothing, expected the application id",
-    // The gateway's environment.
+    // The environment of the gateway.
     "found no environment variable",
     "found an unusable value in",
 ];
 
-/// Whether `text`, in any place of the document, has more octets than characters: draft-04 counts these.
+/// Returns `true` if a text of the document has more bytes than characters, which draft-04 counts.
 fn has_wide_text(value: &Value) -> bool {
     match value {
         Value::String(text) => !text.is_ascii(),
@@ -672,9 +674,10 @@ fn has_wide_text(value: &Value) -> bool {
     }
 }
 
-/// The document as an operator of Kong would write it. To the filter `null` is unset, and `5.0` is the whole number
-/// that Envoy makes of 5; to a schema both are of the wrong type. Nor can Kong's Lua tell `[]` from `{}`, so the filter
-/// takes either for an empty object. These are the differences in which the schema is the stricter of the two.
+/// The document as an operator of Kong would write it. The filter takes `null` for unset, and `5.0`
+/// for the whole number that Envoy makes of 5; to a schema both have the wrong type. Kong's Lua
+/// cannot tell `[]` from `{}`, so that the filter takes either for an empty object. In these
+/// differences the schema is the stricter one.
 fn plain(value: &Value) -> Value {
     match value {
         Value::Number(number) => match number.as_f64() {
@@ -713,7 +716,7 @@ fn schema_and_filter_agree_on_every_document_that_differs_in_one_place() {
                         }
                         stricter += 1;
                     }
-                    // A text is the form that Kong 3.4 takes, which asks no schema.
+                    // A text is the form for Kong 3.4, which uses no schema.
                     (false, Ok(())) if !mutant.is_object() => neither += 1,
                     (false, Ok(())) => {
                         let problems: Vec<String> = validator
@@ -737,7 +740,7 @@ fn schema_and_filter_agree_on_every_document_that_differs_in_one_place() {
 
 #[test]
 fn an_empty_object_is_an_empty_list_to_both() {
-    // Kong's Lua cannot tell them apart.
+    // Kong's Lua cannot tell the two apart.
     for subject in subjects() {
         let validator = validator(&subject);
         for document in &subject.full {

@@ -1,4 +1,4 @@
-//! session: browser sessions as Kong's plugin keeps them, on both kinds of gateway.
+//! session on the pretend gateways: browser sessions in the format of Kong's plugin.
 
 pub mod browser;
 mod browsing;

@@ -1,17 +1,18 @@
-//! Requests that become tunnels: nobody waits for a body that has no end, on any gateway and in any filter.
+//! Requests that become tunnels: no filter waits for a body that has no end, on any gateway.
 
 use crate::gateways::Gateway;
 use serde_json::{Value, json};
 use wasm_tests::{Proxy, Request, Standing, Stream, merged};
 
-/// The handshake of a WebSocket, and a CONNECT. An extended CONNECT of HTTP/2 is the first of them to Envoy's filters.
+/// The handshake of a WebSocket, and a CONNECT. Envoy shows filters an extended CONNECT of HTTP/2
+/// as the former.
 fn handshakes() -> [Request; 2] {
     let upgrade = Request::get("/chat").header("connection", "keep-alive, Upgrade");
     [upgrade.header("upgrade", "websocket").tunnel(), Request::new("CONNECT", "/").tunnel()]
         .map(|request| request.header("content-type", "application/json").header("apikey", "right"))
 }
 
-/// Every filter that has a reason to wait for bodies, with the settings that make it do so.
+/// Every filter that can wait for bodies, with settings that make it do so.
 fn waiting() -> [(&'static str, Value); 4] {
     [
         ("request_transformer", json!({"add": {"body": ["a:b"]}, "remove": {"body": ["c"]}})),
@@ -33,7 +34,7 @@ fn start(gateway: &Gateway, filter: &str, settings: Value) -> Proxy {
     gateway.start(&[(filter, merged(settings, json!({"allow_on_headers_stop_iteration": holds})))])
 }
 
-/// What the client sends once it has its answer goes straight on.
+/// Checks that bytes after the handshake go straight on.
 fn carries(gateway: &Gateway, stream: &Stream) {
     if !gateway.is_kong() {
         stream.push(b"a frame", false);

@@ -1,4 +1,4 @@
-//! upstream_jwt: the token that the upstream gets, on both kinds of gateway.
+//! upstream_jwt on the pretend gateways: the token at the upstream.
 
 use crate::gateways::{Gateway, message};
 use jose::{Algorithms, InWasm, Policy, Token, VerifyingKey};
@@ -21,7 +21,7 @@ fn start(gateway: &Gateway, more: Value) -> Proxy {
     gateway.start(&[("upstream_jwt", settings(gateway, more))])
 }
 
-/// The token that reached the upstream, which got it once and nothing of the client's.
+/// The token at the upstream. Panics unless it is the only one, and the client's is gone.
 #[track_caller]
 fn token(gateway: &Gateway, stream: &Stream) -> Token {
     let all = stream.forwarded().headers_named("authorization");
@@ -135,7 +135,7 @@ fn a_body_that_kong_put_into_a_file_is_refused() {
         assert_eq!(stream.refused().status, 413);
         assert!(stream.outcome().forwarded.is_none());
     }
-    // Without the hash, its size does not matter.
+    // Without the hash, the size of the body does not matter.
     token(&gateway, &start(&gateway, json!({})).send(Request::post("/", &large)));
 }
 
@@ -346,7 +346,7 @@ fn the_header_and_the_word_before_the_token_are_the_operators() {
             let token = all[0].strip_prefix(prefix).expect("the prefix");
             assert_eq!(all.len(), 1, "{}: {all:?}", gateway.name);
             assert!(token.starts_with("eyJ"), "{}: {token}", gateway.name);
-            // Headers of other names are none of its business.
+            // The filter leaves headers of other names alone.
             for other in ["authorization", "jwt", "x-api-token"].iter().filter(|n| **n != name) {
                 assert_eq!(stream.forwarded().headers_named(other), ["forged"], "{}", gateway.name);
             }
@@ -414,7 +414,7 @@ fn an_entity_that_is_not_there_is_an_empty_object_and_no_audience() {
     let empty = json!({"consumer": {}, "credentials": {}, "route": {}, "service": {}});
     let kong = Gateway::kong();
     let proxy = start(&kong, lists.clone());
-    // A route without a name and without a service: Kong has no such properties then.
+    // A route without name and without service: Kong then has no such properties.
     let mut request =
         Request::get("/").property("kong.router.route", r#"{"id":"r1","paths":["/"]}"#);
     for property in ["route_name", "service_id", "service_name", "router.service"] {
@@ -422,13 +422,13 @@ fn an_entity_that_is_not_there_is_an_empty_object_and_no_audience() {
     }
     let found = claims(&kong, &proxy.send(request));
     assert_eq!((&found["kong"], found.get("aud")), (&empty, None));
-    // A service that has no name, and what its entity lacks.
+    // A service without name, and without the entity's other members.
     let service = r#"{"id":"s1","name":null,"port":80}"#;
     let request = Request::get("/").property("kong.router.service", service);
     let found = claims(&kong, &proxy.send(request.property("kong.service_name", "")));
     assert_eq!(found.get("aud"), None);
     assert_eq!(found["kong"]["service"]["id"], "s1");
-    // Lists that are not there leave nothing, not even an empty object.
+    // Absent lists leave no claim, not even an empty object.
     let bare = claims(&kong, &start(&kong, json!({})).send(Request::get("/")));
     assert_eq!(bare["kong"], json!({}));
 

@@ -1,11 +1,11 @@
-//! Kong: what filters leave for one another lies in variables of nginx, which the operator declares.
+//! Kong: filters pass values to later filters in variables of nginx, which the operator declares.
 
 use crate::every_filter::{names, working};
 use crate::gateways::{Gateway, refusal};
 use serde_json::{Value, json};
 use wasm_tests::{Filter, KongVersion, Level, Profile, Proxy, Request, Standing, refused_with};
 
-/// The variables that a filter cannot do without.
+/// The variables that a filter needs.
 fn needed(name: &str) -> &'static [&'static str] {
     match name {
         "key_auth" | "session" | "app_id" => &["gatehouse_consumer"],

@@ -1,11 +1,11 @@
-//! Filters that ask the real admin service: lookups, ticks, two workers, and a first stampede.
+//! Callouts to a real gatehouse-admin: lookups, ticks, two workers, and a first stampede.
 
 use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
 use wasm_tests::real::{Connection, Filter, Request, Setup, eventually};
 use wasm_tests::refused_with;
 
-/// Nothing runs out by itself: what changes, changes because a tick has heard of it.
+/// Settings under which nothing expires, so that only a tick brings changes.
 fn remembering(admin: &Value) -> Value {
     json!({"admin": admin, "cache": {"ttl": 86_400, "negative_ttl": 86_400}})
 }
@@ -44,7 +44,7 @@ fn a_deleted_credential_stops_working_in_every_worker() {
     until("the App ID again", &ana(), 200);
     fixture.admin.delete("/consumers/ana");
     until("the end of the key", &ana(), 401);
-    // One whom the workers have never seen has been there all the time.
+    // A consumer whom the workers have never seen has existed all the time.
     let bob = Request::get("/").header("apikey", "key-of-bob").header("x-app-id", "bobs");
     until("somebody else", &bob, 200);
 }
@@ -71,7 +71,7 @@ fn a_cluster_wide_limit_is_exact_over_two_workers() {
     });
     let admitted = statuses.iter().filter(|status| **status == 200).count();
     assert!(statuses.iter().all(|status| [200, 429].contains(status)), "{statuses:?}");
-    // The end of an hour in between begins another one.
+    // The end of an hour in between begins another window.
     assert!([40, 80].contains(&admitted), "{admitted}");
 }
 
@@ -107,7 +107,7 @@ fn a_stampede_of_one_cold_consumer_is_answered_and_ends_no_worker() {
             (0..100).map(|_| scope.spawn(move || ana().send(address).status())).collect();
         clients.into_iter().map(|client| client.join().expect("a client")).collect()
     });
-    // On Kong nobody can be woken by somebody else's answer, and there is a bound on lookups at once.
+    // On Kong a response wakes no other request, and the number of concurrent lookups is bounded.
     assert!(statuses.iter().all(|status| [200, 503].contains(status)), "{statuses:?}");
     eventually("a known consumer", || (fixture.send(&ana()).status() == 200).then_some(()));
     fixture.kong.assert_sound();

@@ -1,4 +1,4 @@
-//! The chain for Kong in each filter's README: whom it refuses, and whom it lets through.
+//! The chains for Kong in the READMEs of the filters: whom they refuse and whom they let through.
 
 use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn readme(folder: &str) -> Vec<Filter> {
     let text = std::fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let read = |block: &str| serde_norway::from_str::<Value>(block).expect("YAML");
-    // A chain, or a filter of one.
+    // The block is a chain, or one filter of a chain.
     let chain = blocks.map(read).find_map(|block| match &block {
         Value::Object(members) => members.get("filters").cloned(),
         Value::Array(items) => {
@@ -34,7 +34,7 @@ fn of_readme(entry: &Value) -> Filter {
     let name = entry["name"].as_str().expect("a name");
     let mut config = entry["config"].clone();
     if let Some(admin) = config.get_mut("admin").and_then(Value::as_object_mut) {
-        // On one machine there is no TLS between them.
+        // There is no TLS between the servers of one machine.
         admin.remove("scheme");
         admin.insert("poll_interval".to_owned(), json!(1));
         admin.insert("timeout".to_owned(), json!(5000));
@@ -47,7 +47,7 @@ fn example(folder: &str) -> Fixture {
     Fixture::start(|_| readme(folder))
 }
 
-/// Someone with a key, before the example of another filter.
+/// A filter that authenticates `ana` by a key, before the example of another filter.
 fn ana() -> Filter {
     filter(
         "key_auth",
@@ -203,7 +203,7 @@ fn rate_limiting_gives_a_group_its_own_limit_and_counts_for_two_workers() {
     assert_eq!(answer.header("x-ratelimit-limit-minute").as_deref(), Some("100"));
     let gold = fixture.send(&as_ana("/"));
     assert_eq!(gold.header("x-ratelimit-limit-minute").as_deref(), Some("1000"));
-    // Whatever the minute does: more than twice the limit is not let through in two minutes.
+    // More than twice the limit does not pass in two minutes, whenever the minutes begin.
     let refused = eventually("a refusal", || {
         let answer = fixture.send(&bob);
         (answer.status() == 429).then_some(answer)

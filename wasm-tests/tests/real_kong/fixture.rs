@@ -1,4 +1,4 @@
-//! A Kong with all that stands behind it, none of which remembers what passed: it is for many requests.
+//! A Kong and the services around it, none of which records requests: it is for many requests.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use wasm_tests::real::{Admin, Answer, Filter, Kong, Message, Request, Server, Setup};
 
-/// PEM of the key that signs tokens for the upstream.
+/// The PEM of the key that signs tokens for the upstream.
 pub const UPSTREAM_KEY: &str = include_str!("../../../filters/upstream-jwt/test-keys/rsa.pem");
-/// What is in the variables that the documents name.
+/// The environment variables that the documents name.
 pub const ENVIRONMENT: [(&str, &str); 4] = [
     ("GATEHOUSE_TOKEN", "a-token-that-nobody-asks-for"),
     ("GATEHOUSE_UPSTREAM_KEY", UPSTREAM_KEY),
@@ -22,7 +22,7 @@ pub fn filter(feature: &str, config: &Value) -> Filter {
     ENVIRONMENT.iter().fold(filter, |filter, (name, value)| filter.environment(name, value))
 }
 
-/// An upstream that tells what it was sent, and does what `X-Do` says.
+/// An upstream that answers with the request that it received, and obeys the header `X-Do`.
 pub struct Upstream {
     pub server: Server,
     count: Arc<AtomicUsize>,
@@ -39,7 +39,7 @@ impl Upstream {
         Self { server, count }
     }
 
-    /// How many requests have come this far.
+    /// The number of requests so far.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
@@ -60,7 +60,7 @@ fn answer(request: &Message) -> Answer {
     Answer::json(200, body)
 }
 
-/// A collector that takes every batch and counts its posts.
+/// A collector that accepts every batch and counts them.
 pub struct Collector {
     pub server: Server,
     posts: Arc<AtomicUsize>,
@@ -81,13 +81,13 @@ impl Collector {
         Self { server, posts }
     }
 
-    /// How many batches have come.
+    /// The number of batches so far.
     pub fn posts(&self) -> usize {
         self.posts.load(Ordering::Relaxed)
     }
 }
 
-/// All of it together.
+/// A Kong with its services.
 pub struct Fixture {
     pub kong: Kong,
     pub admin: Admin,
@@ -96,8 +96,8 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// With this chain. `filters` is given the value of the setting `admin`; the names that the documents use stand
-    /// for the servers of this test.
+    /// Starts a Kong with this chain. `filters` is given the value of the setting `admin`. The
+    /// names that the documents use lead to the servers of this test.
     #[track_caller]
     pub fn start(filters: impl FnOnce(&Value) -> Vec<Filter>) -> Self {
         Self::with(|setup| setup, filters)
@@ -109,7 +109,7 @@ impl Fixture {
         filters: impl FnOnce(&Value) -> Vec<Filter>,
     ) -> Self {
         let (upstream, admin, collector) = (Upstream::start(), Admin::start(), Collector::start());
-        // Without tokens the service answers to its own name only, which is its address.
+        // Without tokens the service answers only to its own name, which is its address.
         let target = json!({
             "upstream": "admin", "authority": admin.address().to_string(),
             "timeout": 5000, "poll_interval": 1,
@@ -127,7 +127,7 @@ impl Fixture {
         self.kong.send(request)
     }
 
-    /// Status and message of a request that must not reach the upstream.
+    /// The status and message of a request that must not reach the upstream.
     #[track_caller]
     pub fn refused(&self, request: &Request) -> (u16, String) {
         let before = self.upstream.count();
@@ -136,7 +136,7 @@ impl Fixture {
         (answer.status(), answer.json()["message"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// What the upstream says that it was sent.
+    /// The request as the upstream received it, as its JSON description.
     #[track_caller]
     pub fn passed(&self, request: &Request) -> Value {
         let before = self.upstream.count();
@@ -147,7 +147,8 @@ impl Fixture {
     }
 }
 
-/// A header as it reached the upstream; Kong sends a removed one empty.
+/// A header as it reached the upstream, or `None` for an empty one: Kong empties what a filter
+/// removes.
 pub fn header(received: &Value, name: &str) -> Option<String> {
     let value = received["headers"][name].as_str()?;
     (!value.is_empty()).then(|| value.to_owned())

@@ -1,4 +1,4 @@
-//! All filters in one chain for a long time: no worker may end, and every answer must be one of those that are right.
+//! All filters in one chain for a long time: no worker ends, and every response is an expected one.
 
 use crate::fixture::{Fixture, filter};
 use serde_json::{Value, json};
@@ -8,18 +8,18 @@ use std::time::{Duration, Instant};
 use wasm_tests::real::{Connection, Filter, Request, Setup};
 use wasm_tests::tokens;
 
-/// At least so many requests for each second that was asked for, however slow the machine is.
+/// The smallest number of requests for each requested second, however slow the machine is.
 const PER_SECOND: usize = 40;
 const CLIENTS: usize = 8;
 const CONSUMERS: usize = 300;
 
-/// `GATEHOUSE_KONG_LOAD`, in seconds.
+/// `GATEHOUSE_KONG_LOAD` in seconds, by default 60.
 fn seconds() -> u64 {
     let asked = std::env::var("GATEHOUSE_KONG_LOAD").ok();
     asked.map_or(60, |text| text.parse().expect("GATEHOUSE_KONG_LOAD is a number of seconds"))
 }
 
-/// As `kong-config/kong.yml` has them, and a rate limit on all nodes together.
+/// The filters as in `kong-config/kong.yml`, and a rate limit over all nodes.
 fn all_filters(admin: &Value) -> Vec<Filter> {
     let with = |feature: &str, mut settings: Value| {
         settings["admin"] = admin.clone();
@@ -82,14 +82,14 @@ fn all_filters(admin: &Value) -> Vec<Filter> {
     ]
 }
 
-/// A kind of request and the answers that are right.
+/// A kind of request: its name, its builder, and its expected statuses.
 type Case = (&'static str, fn(usize, &str) -> Request, &'static [u16]);
 
 fn orders(path: &str) -> Request {
     Request::get(path).header("apikey", "key-of-ana").header("x-app-id", "portal")
 }
 
-/// The second argument is a cookie of a session.
+/// The second argument of a builder is a session cookie.
 const CASES: [Case; 16] = [
     ("a known consumer", |n, _| orders(&format!("/orders/{n}")), &[200, 503]),
     ("nobody", |_, _| Request::get("/orders"), &[401]),
@@ -136,7 +136,7 @@ fn with_body(n: usize) -> Request {
         .header("x-app-id", format!("app-{consumer}"))
 }
 
-/// What all clients saw: how often each answer came to each kind.
+/// The number of times that each status answered each kind of request.
 type Seen = Mutex<BTreeMap<(&'static str, u16), usize>>;
 
 fn client(number: usize, fixture: &Fixture, until: impl Fn(usize) -> bool, seen: &Seen) {
@@ -147,7 +147,7 @@ fn client(number: usize, fixture: &Fixture, until: impl Fn(usize) -> bool, seen:
         let (what, request, right) = CASES[(n / CLIENTS + number * 5) % CASES.len()];
         let request = request(n, &cookie);
         if n % 101 == 0 {
-            // One who leaves at once.
+            // This client leaves at once.
             let mut gone = Connection::open(address).expect("a connection");
             gone.write(&request.head()).expect("a head");
         }

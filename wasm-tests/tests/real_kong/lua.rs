@@ -1,4 +1,4 @@
-//! Lua plugins before our filters: Kong's own that authenticate, and an operator's code.
+//! Lua plugins before the filters: Kong's own authentication plugins, and an operator's code.
 
 use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
@@ -10,13 +10,13 @@ fn post_function(code: &str) -> Value {
     json!({"name": "post-function", "config": {"access": [code]}})
 }
 
-/// Shows whom filters think that the caller is.
+/// A filter that shows the caller's identity in a header.
 fn reader() -> Filter {
     let transformer = json!({"add": {"headers": ["X-Caller:$(consumer.username or 'nobody')"]}});
     filter("request_transformer", &transformer)
 }
 
-/// Turns `root` away, and whoever has no identity with 500.
+/// A filter that refuses `root`, and answers 500 to a caller without identity.
 fn bouncer() -> Filter {
     let root = json!({"match": {"paths": ["/inside"], "consumers": ["root"]}, "status_code": 403, "message": "Not you"});
     filter("request_termination", &root)
@@ -61,7 +61,8 @@ fn what_lua_code_writes_is_no_identity_unless_it_is_one() {
     }
 }
 
-/// Kong's own plugin authenticates; the post-function of `kong-config/kong.yml` publishes.
+/// Kong's own plugin authenticates, and the post-function of `kong-config/kong.yml` publishes the
+/// identity.
 #[test]
 #[ignore = "needs a real Kong"]
 fn filters_know_whom_kongs_own_key_auth_has_authenticated() {

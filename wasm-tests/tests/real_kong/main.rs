@@ -1,17 +1,18 @@
-//! What can be asked of a real Kong only. The suites beside this one run on it too (`GATEHOUSE_GATEWAY=kong`).
+//! Rules that only a real Kong can test. The suites beside this one run on Kong, too
+//! (`GATEHOUSE_GATEWAY=kong`).
 //!
-//! | room           | what is in it                                                            |
-//! |----------------|--------------------------------------------------------------------------|
-//! | `fixture.rs`   | a Kong with all that stands behind it, for many requests                 |
-//! | `examples.rs`  | the example of each filter's README: whom it refuses, whom it lets through |
-//! | `callouts.rs`  | the real admin service: lookups, ticks, two workers, a first stampede    |
-//! | `variables.rs` | the variables of nginx that filters need, declared or not                |
-//! | `lua.rs`       | Lua plugins before our filters                                           |
-//! | `reload.rs`    | `kong reload` under traffic                                              |
-//! | `load.rs`      | all filters in one chain, for a long time                                |
-//! | `shipped.rs`   | the files in `kong-config/`                                              |
+//! | module         | contents                                                         |
+//! |----------------|------------------------------------------------------------------|
+//! | `fixture.rs`   | a Kong with the services around it, for many requests            |
+//! | `examples.rs`  | the example of each filter's README                              |
+//! | `callouts.rs`  | gatehouse-admin: lookups, ticks, two workers, a first stampede   |
+//! | `variables.rs` | variables of nginx that filters need, declared or not            |
+//! | `lua.rs`       | Lua plugins before the filters                                   |
+//! | `reload.rs`    | `kong reload` under traffic                                      |
+//! | `load.rs`      | all filters in one chain, for a long time                        |
+//! | `shipped.rs`   | the files in `kong-config/`                                      |
 //!
-//! Each test ends with a look into Kong's log: a worker that has died fails it.
+//! Each test ends with a search of Kong's log: a worker that has died fails the test.
 
 mod callouts;
 mod examples;

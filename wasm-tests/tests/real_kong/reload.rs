@@ -1,4 +1,4 @@
-//! `kong reload` while requests are under way.
+//! `kong reload` while requests are being served.
 
 use crate::fixture::{Fixture, filter};
 use serde_json::{Value, json};
@@ -36,10 +36,12 @@ fn a_reload_under_traffic_ends_no_worker_and_no_request() {
             scope.spawn(|| {
                 let ana = Request::get("/").header("apikey", "key-of-ana");
                 while !over.load(Ordering::Relaxed) {
-                    // A connection each: nginx closes idle ones of workers that go away.
+                    // Each request has its own connection: nginx closes idle ones of workers that
+                    // end.
                     let right = ana.clone().header("x-app-id", "portal").send(address).status();
                     let wrong = ana.clone().header("x-app-id", "other").send(address).status();
-                    // A new worker that has been told nothing yet may have more to ask than it is allowed at once.
+                    // A new worker with an empty cache may need more lookups than it is allowed at
+                    // once.
                     assert!(
                         [200, 503].contains(&right) && [403, 503].contains(&wrong),
                         "{right} {wrong}"

@@ -10,7 +10,7 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../kong-config")
 }
 
-/// Every declarative configuration, at any depth.
+/// Every declarative configuration below a directory.
 fn declaratives(below: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(below).unwrap_or_else(|e| panic!("{}: {e}", below.display()));
     let mut found = Vec::new();
@@ -36,7 +36,7 @@ struct Shipped {
     _provider: Server,
 }
 
-/// The servers that stand in for those of the files.
+/// The servers that replace those of the files.
 struct Servers<'a> {
     admin: &'a Admin,
     upstream: &'a Upstream,
@@ -45,7 +45,7 @@ struct Servers<'a> {
 }
 
 impl Servers<'_> {
-    /// Puts them into a part of a configuration.
+    /// Replaces the servers in a part of a configuration.
     fn stand_in(&self, value: &mut Value) {
         if let Some(members) = value.as_object_mut() {
             if members.get("name").is_some_and(|name| name == "gatehouse_moesif") {
@@ -62,7 +62,8 @@ impl Servers<'_> {
             ] {
                 let target = members.get_mut(key).and_then(Value::as_object_mut);
                 if let Some(target) = target.filter(|target| target.contains_key("upstream")) {
-                    // No TLS on one machine; without tokens the admin service answers to its own name only.
+                    // There is no TLS on one machine. Without tokens gatehouse-admin answers only
+                    // to its own name.
                     target.insert("scheme".to_owned(), json!("http"));
                     target.insert("upstream".to_owned(), json!(address.to_string()));
                     if key == "admin" {

@@ -1,4 +1,5 @@
-//! What a filter does where kong.conf declares less than it needs, and that a client cannot write what is declared.
+//! The filters' behaviour if kong.conf declares less than they need, and protection of the
+//! variables against clients.
 
 use crate::fixture::{Fixture, filter, header};
 use serde_json::json;
@@ -40,7 +41,7 @@ fn a_zone_that_is_not_declared_lets_nothing_through_and_ends_no_worker() {
         vec![filter("key_auth", &json!({"admin": admin, "shm_zone": "nowhere"}))]
     };
     let mut fixture = Fixture::start(keys);
-    // The trap is the rule here: a filter cannot ask whether there is such a zone.
+    // The trap is expected: a filter cannot find out whether a zone exists.
     fixture.kong.forgive("wasm trap");
     fixture.admin.consumer("ana", "key-of-ana", &[]);
     for request in [Request::get("/"), Request::get("/").header("apikey", "key-of-ana")] {

@@ -1,4 +1,5 @@
-//! A collector as Moesif documents it, with every mood that a server on the network can have.
+//! A collector that follows Moesif's documentation, with every fault that a server on a network can
+//! have.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,29 +10,29 @@ use wasm_tests::real::{Answer, Message, Server, eventually};
 
 pub const APPLICATION: &str = "eyJhcHAiOiJ0ZXN0In0-a-secret-of-the-operators";
 
-/// What becomes of batches.
+/// The treatment of batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
-    /// They are taken.
+    /// Accepts batches.
     Well,
-    /// They are answered with this status, and not taken.
+    /// Refuses batches with this status.
     Refuses(u16),
-    /// They are taken, after this time.
+    /// Accepts batches after this time.
     Slow(Duration),
-    /// They are taken, but the answer breaks off.
+    /// Accepts batches, but breaks the response off.
     TakesAndBreaksOff,
-    /// The connection is closed without an answer.
+    /// Closes the connection without a response.
     Closes,
-    /// There is no answer, and the connection stays until the mood changes.
+    /// Sends no response, and keeps the connection open until the mood changes.
     Silent,
-    /// Batches of more events than this are answered 413.
+    /// Answers 413 to batches of more events than this.
     TakesAtMost(usize),
 }
 
 struct Memory {
     mood: Mood,
     batches: Vec<Vec<Value>>,
-    /// Bodies of batches, for tests that want to see the very octets.
+    /// The bodies of batches, for tests that compare bytes.
     raw: Vec<Vec<u8>>,
     posts: usize,
     config: (String, Value),
@@ -42,7 +43,7 @@ struct Memory {
 
 impl Drop for Collector {
     fn drop(&mut self) {
-        // Whoever waits for an answer goes home.
+        // Releases the requests that wait for a response.
         self.is(Mood::Closes);
     }
 }
@@ -97,12 +98,12 @@ impl Collector {
         lock(&self.memory).rules = (tag.to_owned(), document);
     }
 
-    /// How often this path was asked for.
+    /// The number of requests for this path.
     pub fn asked(&self, path: &str) -> usize {
         lock(&self.memory).questions.get(path).copied().unwrap_or(0)
     }
 
-    /// How many batches came, taken or not.
+    /// The number of batches that came, accepted or not.
     pub fn posts(&self) -> usize {
         lock(&self.memory).posts
     }
@@ -115,7 +116,7 @@ impl Collector {
         lock(&self.memory).raw.clone()
     }
 
-    /// All events, each once, however often it came.
+    /// All events, each one once, however often it came.
     #[track_caller]
     pub fn events(&self) -> Vec<Value> {
         let memory = lock(&self.memory);
@@ -125,7 +126,7 @@ impl Collector {
         all.filter(|event| seen.insert(event["transaction_id"].to_string())).cloned().collect()
     }
 
-    /// Waits until there are so many different events.
+    /// Waits until there are this many different events.
     #[track_caller]
     pub fn gets(&self, count: usize) -> Vec<Value> {
         let found = eventually(&format!("{count} events"), || {
@@ -206,7 +207,7 @@ fn batch(request: &Message, memory: &Mutex<Memory>) -> Answer {
     with_tags(201, "{}".to_owned(), &tags)
 }
 
-/// The events of a batch; `None` for what Moesif would not read.
+/// The events of a batch. Returns `None` for a body that Moesif would not read.
 fn events(request: &Message) -> Option<Vec<Value>> {
     let unpacked;
     let body = match request.header("content-encoding").as_deref() {
@@ -224,7 +225,7 @@ fn events(request: &Message) -> Option<Vec<Value>> {
     }
 }
 
-/// What of the documented model an event breaks.
+/// The first rule of the documented model that an event breaks.
 fn fault(event: &Value) -> Option<String> {
     let request = &event["request"];
     let time = |time: &Value| {

@@ -1,4 +1,4 @@
-//! Analytics on a real Envoy: what a collector gets, whatever happens to it, and what that costs.
+//! Analytics on a real Envoy: the events at a collector, through its failures, and their cost.
 
 mod collector;
 
@@ -11,7 +11,7 @@ use wasm_tests::real::{
     Answer, Connection, Filter, Message, Proxy, Request, Server, Setup, eventually,
 };
 
-/// The filter, to which each test adds what it is about.
+/// The filter with the settings of all tests, and these settings.
 fn filter(settings: Value) -> Filter {
     let mut all = json!({
         "application_id": APPLICATION,
@@ -25,7 +25,7 @@ fn filter(settings: Value) -> Filter {
     Filter::new("moesif", &all)
 }
 
-/// An upstream that answers with what the request's headers ask for, or else with the request's own body.
+/// An upstream that answers as the request's headers ask, or else with the request's body.
 fn upstream() -> Server {
     Server::start(|request: &Message| {
         let asked = |name: &str| request.header(name);
@@ -72,7 +72,7 @@ impl Fixture {
         self.envoy.stat(&format!("wasmcustom.gatehouse_moesif_{name}"))
     }
 
-    /// Sends `each` requests over each of so many connections, all of which must be answered 200. Their
+    /// Sends `each` requests over each of this many connections. All must be answered 200. Their
     /// marks begin with this text.
     fn storm(&self, mark: &str, connections: usize, each: usize) {
         let to = self.envoy.address("main");
@@ -93,7 +93,8 @@ impl Fixture {
         });
     }
 
-    /// Each request of a storm is one event, and each batch has a connection's events in their order.
+    /// Checks that each request of a storm is one event, and that each batch keeps the order of a
+    /// connection.
     #[track_caller]
     fn assert_all_once(&self, connections: usize, each: usize) {
         let events = self.collector.gets(connections * each);
@@ -170,12 +171,12 @@ fn an_event_is_what_the_documentation_says() {
     assert_eq!(fixture.metric("sent"), 1);
 }
 
-/// All that can happen to a collector, one after the other, each while 224 requests come over 32 connections.
+/// Every fault of a collector, one after the other, during 224 requests over 32 connections each.
 #[test]
 fn every_request_is_one_event_through_every_trouble_of_the_collectors() {
     let mut fixture = Fixture::start(json!({"batch_size": 20, "enable_compression": true}));
     let (connections, each) = (32, 7);
-    // What of the filter's counts shows that a batch has met this mood.
+    // The filter's counter by which a test sees that a batch has met the mood.
     let moods = [
         (Mood::Well, "sent"),
         (Mood::Refuses(500), "retries"),
@@ -199,11 +200,12 @@ fn every_request_is_one_event_through_every_trouble_of_the_collectors() {
     for (number, (mood, count)) in moods.into_iter().enumerate() {
         meet(mood, count, &|| fixture.storm(&format!("{number}."), connections, each));
         total += connections * each;
-        // Between two troubles it is well, or the filter would wait longer and longer.
+        // The collector recovers between two faults, because the filter would wait longer and
+        // longer.
         meet(Mood::Well, "sent", &|| fixture.storm(&format!("{number}.well."), 1, 1));
         total += 1;
     }
-    // Away, with events that wait.
+    // The collector is away while events wait.
     fixture.collector.stop();
     let before = fixture.metric("retries");
     for n in 0..10 {
@@ -309,7 +311,7 @@ fn what_is_hostile_costs_little_and_does_no_harm() {
         ("octets", (0..=255).cycle().take(90_000).collect(), Some("not_maskable")),
         ("text", b"{\"secret_7\":\"hidden\"".to_vec(), Some("not_maskable")),
     ];
-    // All events of a case fit into the queue, however slow the collector is today.
+    // All events of a case fit into the queue, however slow the collector is.
     let rounds = 8;
     let mut ordinary = None;
     for (name, body, expected) in &cases {
@@ -329,7 +331,7 @@ fn what_is_hostile_costs_little_and_does_no_harm() {
         }
         let cost = (fixture.envoy.processor_time() - before) / rounds as f64;
         println!("{name}: {cost:.0} us of processor time for each request with its response");
-        // The old plugin needed a thousand times as long.
+        // The earlier plugin needed a thousand times as long.
         let ordinary = *ordinary.get_or_insert(cost);
         assert!(cost < 50.0 * ordinary, "{name}: {cost} us, {ordinary} us for an ordinary one");
         let of_case = |event: &&Value| {
@@ -379,7 +381,7 @@ fn requests_under_way_while_listeners_are_replaced_are_all_events() {
             let sent = &sent;
             scope.spawn(move || {
                 for n in 0..50 {
-                    // Envoy closes connections of listeners that go away.
+                    // Envoy closes connections of listeners that it replaces.
                     let request = Request::get("/").header("x-mark", format!("{connection}-{n}"));
                     assert_eq!(request.send(to).status(), 200);
                     sent.fetch_add(1, Ordering::Relaxed);
@@ -435,7 +437,7 @@ fn sampling_keeps_the_share_that_it_says_and_weighs_it() {
     fixture.collector.configures("c2", json!({"sample_rate": 25}));
     fixture.send(Request::get("/first"));
     eventually("the rate", || (fixture.collector.asked("/v1/config") > 1).then_some(()));
-    // The answer that brings the etag comes before the one that brings the rate.
+    // The response with the etag comes before the response with the rate.
     eventually("an event with the weight", || {
         fixture.send(Request::get("/settle"));
         fixture.collector.events().iter().any(|event| event["weight"] == 4).then_some(())
@@ -447,7 +449,7 @@ fn sampling_keeps_the_share_that_it_says_and_weighs_it() {
     });
     let kept: Vec<Value> = orders.collect();
     assert!(kept.iter().all(|event| event["weight"] == 4));
-    // Of 800, 200 are expected; this far off is one run in many millions.
+    // Of 800 events, 200 are expected; such a deviation happens once in many millions of runs.
     assert!((130..270).contains(&kept.len()), "{}", kept.len());
 }
 
@@ -480,7 +482,7 @@ fn who_calls_is_what_an_authenticating_filter_found_out_before_or_behind() {
         let session = events[0]["session_token"].as_str().expect("a session");
         assert!(session.len() == 32 && !session.contains("open_sesame"));
     }
-    // A refusal is an event where this filter comes first.
+    // A refusal is an event if this filter comes first.
     let fixture = Fixture::with(|setup| setup, vec![filter(json!({})), key_auth()]);
     assert_eq!(fixture.send(Request::get("/")).status(), 401);
     let events = fixture.collector.gets(1);
