@@ -37,7 +37,7 @@ impl Auth {
     /// that a web page may have caused.
     pub(crate) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<Role, Refusal> {
         match self {
-            Self::Loopback => local(uri, headers).map(|()| Role::Admin),
+            Self::Loopback => refuse_web_page(uri, headers).map(|()| Role::Admin),
             Self::Tokens(tokens) => tokens.role(headers).ok_or(Refusal::Unauthorized),
         }
     }
@@ -78,7 +78,7 @@ fn digest(token: &str) -> [u8; 32] {
 /// A web page can make a browser on this machine send requests to the service: under the page's own
 /// host name (DNS rebinding) or across origins. The headers Host and Origin reveal both, and a page
 /// cannot set them.
-fn local(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+fn refuse_web_page(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut hosts = headers.get_all("host").iter();
     let (host, more) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next());
     let Some(host) = host.filter(|_| more.is_none()) else {

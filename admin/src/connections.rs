@@ -103,7 +103,7 @@ impl Connections {
         // Without this option, a small answer waits for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
         let permit = Arc::clone(&self.free).try_acquire_owned().ok();
-        match permit.zip(self.peers.seat(peer)) {
+        match permit.zip(self.peers.acquire(peer)) {
             Some(held) => {
                 open.spawn(self.serve(stream, held));
             }
@@ -121,7 +121,7 @@ impl Connections {
     fn serve(
         &self,
         stream: TcpStream,
-        held: (OwnedSemaphorePermit, Seat),
+        held: (OwnedSemaphorePermit, PeerPermit),
     ) -> impl Future<Output = ()> + use<> {
         let (middleware, tls) = (self.middleware.clone(), self.tls.clone());
         let (client_timeout, stopped) = (self.client_timeout, self.stopped.clone());
@@ -132,12 +132,12 @@ impl Connections {
             stream.set_write_timeout(Some(client_timeout));
             let stream = Box::pin(stream);
             match tls {
-                None => converse(stream, middleware, client_timeout, stopped).await,
+                None => serve_requests(stream, middleware, client_timeout, stopped).await,
                 Some(tls) => {
                     if let Ok(Ok(stream)) =
                         tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await
                     {
-                        converse(stream, middleware, client_timeout, stopped).await;
+                        serve_requests(stream, middleware, client_timeout, stopped).await;
                     }
                 }
             }
@@ -153,25 +153,25 @@ struct Peers {
 
 impl Peers {
     /// Counts one more connection of `peer`. Returns `None` if the peer has the maximum already.
-    fn seat(&self, peer: IpAddr) -> Option<Seat> {
-        let peer = network(peer);
+    fn acquire(&self, peer: IpAddr) -> Option<PeerPermit> {
+        let peer = peer_address(peer);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(peer).or_default();
         if *count >= self.most {
             return None;
         }
         *count += 1;
-        Some(Seat { open: Arc::clone(&self.open), peer })
+        Some(PeerPermit { open: Arc::clone(&self.open), peer })
     }
 }
 
 /// One counted connection of a peer. Dropping it frees its place.
-struct Seat {
+struct PeerPermit {
     open: Arc<Mutex<HashMap<IpAddr, u32>>>,
     peer: IpAddr,
 }
 
-impl Drop for Seat {
+impl Drop for PeerPermit {
     fn drop(&mut self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.peer) {
@@ -185,7 +185,7 @@ impl Drop for Seat {
 
 /// Returns the address that stands for a peer: an IPv4 address as it is, and the first 64 bits of
 /// an IPv6 address, since a network assigns all of the others.
-fn network(peer: IpAddr) -> IpAddr {
+fn peer_address(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
@@ -212,7 +212,7 @@ impl Drop for Counted {
 }
 
 /// Answers the requests of one connection until it ends or `stopped` is `true`.
-async fn converse(
+async fn serve_requests(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     middleware: Middleware,
     client_timeout: Duration,
@@ -220,17 +220,17 @@ async fn converse(
 ) {
     // The bytes of this first read stay in the buffer for hyper.
     let mut stream = BufReader::new(stream);
-    let spoken = tokio::select! {
+    let has_bytes = tokio::select! {
         first = tokio::time::timeout(FIRST_BYTE.min(client_timeout), stream.fill_buf()) => {
             matches!(first, Ok(Ok(bytes)) if !bytes.is_empty())
         }
         _ = stopped.wait_for(|stopped| *stopped) => false,
     };
-    if !spoken {
+    if !has_bytes {
         return;
     }
-    let asked = Arc::new(Notify::new());
-    let asks = Arc::clone(&asked);
+    let head_arrived = Arc::new(Notify::new());
+    let notify = Arc::clone(&head_arrived);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(client_timeout)
@@ -238,14 +238,14 @@ async fn converse(
         .serve_connection(
             TokioIo::new(stream),
             service_fn(move |request| {
-                asks.notify_one();
+                notify.notify_one();
                 middleware.clone().answer(request)
             }),
         );
     let mut connection = pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = late(&asked) => return,
+        () = head_is_late(&head_arrived) => return,
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
     connection.as_mut().graceful_shutdown();
@@ -253,21 +253,21 @@ async fn converse(
 }
 
 /// Returns when the head of the first request is late. Never returns once it has arrived.
-async fn late(asked: &Notify) {
-    if tokio::time::timeout(FIRST_HEAD, asked.notified()).await.is_ok() {
+async fn head_is_late(head_arrived: &Notify) {
+    if tokio::time::timeout(FIRST_HEAD, head_arrived.notified()).await.is_ok() {
         std::future::pending().await
     }
 }
 
 /// Sends 503 on a connection that is refused, for at most one second.
 async fn refuse(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
-    let said = async {
+    let sent = async {
         stream.write_all(TOO_MANY).await?;
         stream.shutdown().await?;
         // Closing with unread bytes resets the connection, and the answer may be lost.
         tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
     };
-    let _ = tokio::time::timeout(Duration::from_secs(1), said).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), sent).await;
 }
 
 #[cfg(test)]
@@ -277,15 +277,15 @@ mod tests {
     #[test]
     fn a_peer_is_an_ipv4_address_or_an_ipv6_network_and_its_places_become_free() {
         let peers = Peers { most: 2, open: Arc::default() };
-        let seat = |peer: &str| peers.seat(peer.parse().unwrap());
-        let (first, _second) = (seat("192.0.2.1"), seat("::ffff:192.0.2.1"));
-        assert!(first.is_some() && seat("192.0.2.1").is_none());
-        assert!(seat("192.0.2.2").is_some());
-        let network = (seat("2001:db8::1"), seat("2001:db8::ffff:0:0:2"));
-        assert!(network.1.is_some() && seat("2001:db8::3").is_none());
-        assert!(seat("2001:db8:0:1::1").is_some());
+        let permit = |peer: &str| peers.acquire(peer.parse().unwrap());
+        let (first, _second) = (permit("192.0.2.1"), permit("::ffff:192.0.2.1"));
+        assert!(first.is_some() && permit("192.0.2.1").is_none());
+        assert!(permit("192.0.2.2").is_some());
+        let network = (permit("2001:db8::1"), permit("2001:db8::ffff:0:0:2"));
+        assert!(network.1.is_some() && permit("2001:db8::3").is_none());
+        assert!(permit("2001:db8:0:1::1").is_some());
         drop((first, network));
-        assert!(seat("192.0.2.1").is_some());
+        assert!(permit("192.0.2.1").is_some());
         assert_eq!(peers.open.lock().unwrap().len(), 1, "who has none is forgotten");
     }
 }

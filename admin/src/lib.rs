@@ -26,11 +26,11 @@ pub use settings::Command;
 
 use std::process::ExitCode;
 
-use settings::What;
+use settings::Action;
 
 /// Runs the command and returns the exit code of the process: 0 after success, otherwise 1.
 pub fn run(command: Command) -> ExitCode {
-    let What::Serve(flags) = command.what;
+    let Action::Serve(flags) = command.action;
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -19,16 +19,16 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// Serves until SIGTERM or SIGINT. An error is the reason why the service did not start.
 pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
-    let auth = Arc::new(flags.auth().map_err(shown)?);
-    let tls = flags.tls().map_err(shown)?;
-    let vault = Arc::new(flags.vault().map_err(shown)?);
-    let counters = Arc::new(flags.counters().map_err(shown)?);
+    let auth = Arc::new(flags.auth().map_err(boxed)?);
+    let tls = flags.tls().map_err(boxed)?;
+    let vault = Arc::new(flags.vault().map_err(boxed)?);
+    let counters = Arc::new(flags.counters().map_err(boxed)?);
     // The handlers are installed before the slow steps of the start, so that no signal is lost.
-    let mut terminated = signal(SignalKind::terminate()).map_err(shown)?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(shown)?;
+    let mut terminated = signal(SignalKind::terminate()).map_err(boxed)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(boxed)?;
 
-    let store = Store::open(&flags.database_url, flags.change_history).await.map_err(shown)?;
-    match store.seal_secrets(&vault).await.map_err(shown)? {
+    let store = Store::open(&flags.database_url, flags.change_history).await.map_err(boxed)?;
+    match store.seal_secrets(&vault).await.map_err(boxed)? {
         0 => {}
         count => tracing::info!(count, "encrypted secrets that were stored before there was a key"),
     }
@@ -50,8 +50,8 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
 
     let listener = TcpListener::bind(flags.listen)
         .await
-        .map_err(|error| shown(format!("--listen {}: {error}", flags.listen)))?;
-    let address = listener.local_addr().map_err(shown)?;
+        .map_err(|error| boxed(format!("--listen {}: {error}", flags.listen)))?;
+    let address = listener.local_addr().map_err(boxed)?;
     let (stop, stopped) = watch::channel(false);
     let most = (flags.max_connections, flags.most_of_peer());
     let connections =
@@ -107,6 +107,6 @@ async fn sweep(store: Arc<Store>, interval: Duration, mut stopped: watch::Receiv
 }
 
 /// Boxes an error that is only printed.
-fn shown(error: impl fmt::Display + 'static) -> Box<dyn fmt::Display> {
+fn boxed(error: impl fmt::Display + 'static) -> Box<dyn fmt::Display> {
     Box::new(error)
 }

@@ -19,11 +19,11 @@ use crate::vault::Vault;
 #[command(name = "gatehouse-admin", version, disable_help_subcommand = true)]
 pub struct Command {
     #[command(subcommand)]
-    pub(crate) what: What,
+    pub(crate) action: Action,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum What {
+pub(crate) enum Action {
     /// Answer the HTTP API until told to stop.
     Serve(Serve),
 }
@@ -74,7 +74,7 @@ pub(crate) struct Serve {
     pub(crate) change_history: i64,
     /// Maximum size of a session's data, in bytes before base64.
     #[arg(long, env = "GATEHOUSE_SESSION_DATA_MAX", default_value_t = admin_api::SESSION_DATA_MAX,
-          value_parser = size)]
+          value_parser = data_size)]
     pub(crate) session_data_max: usize,
     /// Seconds between two deletions of expired rows.
     #[arg(long, env = "GATEHOUSE_SWEEP_INTERVAL", default_value_t = 30,
@@ -100,14 +100,14 @@ pub(crate) struct Serve {
 
 /// Parses the maximum size of a session's data. A body has at most 1 MiB, and base64 makes four
 /// bytes of three.
-fn size(text: &str) -> Result<usize, String> {
+fn data_size(text: &str) -> Result<usize, String> {
     let size = text.parse().ok().filter(|size| (1024..=524_288).contains(size));
     size.ok_or_else(|| "expected a number between 1024 and 524288".to_owned())
 }
 
 /// The reason why the service does not start.
 #[derive(Debug)]
-pub(crate) struct Unsafe(String);
+pub(crate) struct SettingsError(String);
 
 /// The minimum length of a token, in characters. A shorter one could be guessed.
 const TOKEN_MIN: usize = 32;
@@ -116,23 +116,23 @@ const TOKEN_MAX: usize = 4096;
 
 impl Serve {
     /// Reads the tokens. It is an error if they are unsafe for the address to listen on.
-    pub(crate) fn auth(&self) -> Result<Auth, Unsafe> {
+    pub(crate) fn auth(&self) -> Result<Auth, SettingsError> {
         let admin = self.admin_token_file.as_deref();
         let gateway = self.gateway_token_file.as_deref();
         let auth = match (admin, gateway) {
             (None, None) => Auth::Loopback,
             (None, Some(_)) => {
-                return Err(Unsafe(
+                return Err(SettingsError(
                     "--gateway-token-file needs --admin-token-file: otherwise nobody could write"
                         .into(),
                 ));
             }
             (Some(admin), gateway) => {
-                let admin = token("--admin-token-file", admin)?;
+                let admin = read_token("--admin-token-file", admin)?;
                 let gateway =
-                    gateway.map(|file| token("--gateway-token-file", file)).transpose()?;
+                    gateway.map(|file| read_token("--gateway-token-file", file)).transpose()?;
                 if gateway.as_ref() == Some(&admin) {
-                    return Err(Unsafe(
+                    return Err(SettingsError(
                         "--admin-token-file and --gateway-token-file hold the same token: every \
                          gateway would be an admin"
                             .into(),
@@ -146,12 +146,12 @@ impl Serve {
         }
         let listen = self.listen;
         if matches!(auth, Auth::Loopback) {
-            return Err(Unsafe(format!(
+            return Err(SettingsError(format!(
                 "--listen {listen} is open to other machines, which needs --admin-token-file"
             )));
         }
         if self.tls_cert.is_none() && !self.insecure {
-            return Err(Unsafe(format!(
+            return Err(SettingsError(format!(
                 "--listen {listen} is open to other machines, which needs --tls-cert and --tls-key, \
                  or --insecure where something else encrypts"
             )));
@@ -160,7 +160,7 @@ impl Serve {
     }
 
     /// Reads the key that encrypts stored secrets.
-    pub(crate) fn vault(&self) -> Result<Vault, Unsafe> {
+    pub(crate) fn vault(&self) -> Result<Vault, SettingsError> {
         const FLAG: &str = "--encryption-key-file";
         let Some(file) = &self.encryption_key_file else { return Ok(Vault::plaintext()) };
         let text = std::fs::read_to_string(file).map_err(|error| unreadable(FLAG, file, &error))?;
@@ -182,11 +182,11 @@ impl Serve {
     }
 
     /// Reads the TLS certificate and its key, if they are given.
-    pub(crate) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, Unsafe> {
+    pub(crate) fn tls(&self) -> Result<Option<Arc<ServerConfig>>, SettingsError> {
         let (cert, key) = match (&self.tls_cert, &self.tls_key) {
             (None, None) => return Ok(None),
             (Some(cert), Some(key)) => (cert, key),
-            _ => return Err(Unsafe("--tls-cert and --tls-key need each other".into())),
+            _ => return Err(SettingsError("--tls-cert and --tls-key need each other".into())),
         };
         let chain = CertificateDer::pem_file_iter(cert)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -200,14 +200,16 @@ impl Serve {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-            .map_err(|error| Unsafe(format!("--tls-cert and --tls-key do not fit: {error}")))?;
+            .map_err(|error| {
+                SettingsError(format!("--tls-cert and --tls-key do not fit: {error}"))
+            })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Some(Arc::new(config)))
     }
 }
 
 /// Reads the token of `flag` from `file`, without white space around it.
-fn token(flag: &str, file: &Path) -> Result<String, Unsafe> {
+fn read_token(flag: &str, file: &Path) -> Result<String, SettingsError> {
     let text = std::fs::read_to_string(file).map_err(|error| unreadable(flag, file, &error))?;
     let token = text.trim();
     let problem = if token.len() < TOKEN_MIN {
@@ -219,16 +221,16 @@ fn token(flag: &str, file: &Path) -> Result<String, Unsafe> {
     } else {
         return Ok(token.to_owned());
     };
-    Err(Unsafe(format!("{flag} {}: {problem}", file.display())))
+    Err(SettingsError(format!("{flag} {}: {problem}", file.display())))
 }
 
-fn unreadable(flag: &str, file: &Path, error: &impl fmt::Display) -> Unsafe {
-    Unsafe(format!("{flag} {}: {error}", file.display()))
+fn unreadable(flag: &str, file: &Path, error: &impl fmt::Display) -> SettingsError {
+    SettingsError(format!("{flag} {}: {error}", file.display()))
 }
 
-// === Unsafe ===
+// === SettingsError ===
 
-impl fmt::Display for Unsafe {
+impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::counting::Failure;
+use crate::counting::CountError;
 use crate::store::Tx;
 
 pub(crate) type Answer = Result<Response, Refusal>;
@@ -44,13 +44,13 @@ pub(crate) enum Refusal {
     /// 503 when the database cannot be reached, 500 otherwise.
     Database(sqlx::Error),
     /// A failure of the counters: as for the database, and 503 when Redis cannot be reached.
-    Counters(Failure),
+    Counters(CountError),
     /// 500: a bug of the service.
     Broken,
 }
 
 /// Returns at most 100 characters of a name that a client has invented, for an answer.
-pub(crate) fn brief(name: &str) -> String {
+pub(crate) fn shortened(name: &str) -> String {
     name.chars().take(100).collect()
 }
 
@@ -88,7 +88,7 @@ fn message(status: StatusCode, text: &str) -> Response {
 impl Refusal {
     /// The refusal of one wrong field.
     pub(crate) fn field(name: &str, problem: impl Into<String>) -> Self {
-        Self::Fields(BTreeMap::from([(brief(name), problem.into())]))
+        Self::Fields(BTreeMap::from([(shortened(name), problem.into())]))
     }
 }
 
@@ -137,12 +137,12 @@ impl IntoResponse for Refusal {
             Self::NotJson => {
                 message(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
             }
-            Self::Database(error) | Self::Counters(Failure::Database(error)) => database(&error),
-            Self::Counters(Failure::Redis(error)) => {
+            Self::Database(error) | Self::Counters(CountError::Database(error)) => database(&error),
+            Self::Counters(CountError::Redis(error)) => {
                 tracing::error!(error = %error, "Redis failed");
                 message(StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached")
             }
-            Self::Counters(Failure::Unreadable) => {
+            Self::Counters(CountError::Unreadable) => {
                 tracing::error!("what is remembered of a batch is not one of ours");
                 broken()
             }

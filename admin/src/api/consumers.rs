@@ -11,7 +11,7 @@ use super::App;
 use super::answer::{Answer, Refusal, found, json, no_content};
 use super::fields::{self, Fields, Given};
 use super::query::Query;
-use crate::store::{Consumer, Cursor, Tx, now, stamp};
+use crate::store::{Consumer, Cursor, Tx, creation_time, now};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -47,7 +47,7 @@ async fn list(State(app): State<App>, mut query: Query) -> Answer {
     let mut page = if names.iter().all(|(_, name)| name.is_none()) {
         tx.consumers(&window.after, window.probe()).await?
     } else {
-        named(&mut tx, names).await?
+        find_named(&mut tx, names).await?
     };
     let next = window.cut(&mut page, |it| Cursor { created_at: it.created_at, id: it.id.clone() });
     let data: Vec<Value> = page.iter().map(shown).collect();
@@ -55,7 +55,7 @@ async fn list(State(app): State<App>, mut query: Query) -> Answer {
 }
 
 /// Returns the one consumer that has all these names, or nothing.
-async fn named(
+async fn find_named(
     tx: &mut Tx,
     names: [(&'static str, Option<String>); 2],
 ) -> Result<Vec<Consumer>, Refusal> {
@@ -73,7 +73,7 @@ async fn named(
 
 async fn create(State(app): State<App>, fields: Fields) -> Answer {
     let draft = Draft::take(fields)?;
-    let new = fresh(draft);
+    let new = new_consumer(draft);
     let mut tx = app.store.write().await?;
     check(&mut tx, None, &new).await?;
     tx.insert_consumer(&new).await?;
@@ -112,7 +112,8 @@ async fn replace(State(app): State<App>, Path(name): Path<String>, fields: Field
             draft.username = Given::Value(name);
         }
         draft.id.must_stay(&old.id)?;
-        let new = Consumer { id: old.id.clone(), created_at: old.created_at, ..fresh(draft) };
+        let new =
+            Consumer { id: old.id.clone(), created_at: old.created_at, ..new_consumer(draft) };
         return store(tx, &old, &new).await;
     }
     // The name in the path goes through the same checks as one in the body.
@@ -133,7 +134,7 @@ async fn replace(State(app): State<App>, Path(name): Path<String>, fields: Field
         return Err(Refusal::Malformed("the path and the body name different consumers".into()));
     }
     *target = named;
-    let new = fresh(draft);
+    let new = new_consumer(draft);
     check(&mut tx, None, &new).await?;
     tx.insert_consumer(&new).await?;
     tx.commit().await?;
@@ -181,9 +182,9 @@ async fn check(tx: &mut Tx, old: Option<&Consumer>, new: &Consumer) -> Result<()
 }
 
 /// A new consumer with what the draft gives.
-fn fresh(draft: Draft) -> Consumer {
+fn new_consumer(draft: Draft) -> Consumer {
     let Draft { id, username, custom_id, tags } = draft;
-    let now = stamp();
+    let now = creation_time();
     Consumer {
         id: id.value().unwrap_or_else(|| Uuid::new_v4().to_string()),
         username: username.value(),

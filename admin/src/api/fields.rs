@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
-use super::answer::{Refusal, UNKNOWN_MAX, brief};
+use super::answer::{Refusal, UNKNOWN_MAX, shortened};
 
 /// The value that a request gives to a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,7 +245,7 @@ impl Fields {
         self.read_only("created_at");
         self.read_only("updated_at");
         for name in self.values.into_keys().take(UNKNOWN_MAX) {
-            self.problems.entry(brief(&name)).or_insert_with(|| "unknown field".to_owned());
+            self.problems.entry(shortened(&name)).or_insert_with(|| "unknown field".to_owned());
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Refusal::Fields(self.problems)) }
     }

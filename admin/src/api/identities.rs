@@ -45,7 +45,7 @@ async fn by_jwt_key(State(app): State<App>, Path(key): Path<String>) -> Answer {
     let (identity, secret) = found(tx.jwt_identity(&key).await?, &tx)?;
     let credential =
         Credential { id: secret.id.clone(), kind: JWT.to_owned(), identifier: secret.key.clone() };
-    let jwt = jwts::material(&app.vault, secret)?;
+    let jwt = jwts::jwt_key(&app.vault, secret)?;
     let admin_api::Identity { consumer, groups, seq, .. } = identity;
     Ok(json(StatusCode::OK, &JwtIdentity { consumer, groups, credential, jwt, seq }))
 }

@@ -14,7 +14,7 @@ use super::draft::{Draft, random_key};
 use super::fields::{self, Fields, Given};
 use super::owned::{self, Descriptor, Resource, known};
 use super::query::Query;
-use crate::store::{Cursor, Filter, JwtSecret, Tx, stamp};
+use crate::store::{Cursor, Filter, JwtSecret, Tx, creation_time};
 use crate::vault::Vault;
 
 struct Jwts;
@@ -35,7 +35,7 @@ struct Material {
 }
 
 /// A credential with its secret in clear.
-struct Open {
+struct Unsealed {
     stored: JwtSecret,
     secret: Option<String>,
 }
@@ -133,10 +133,10 @@ impl Resource for Jwts {
             secret: None,
             rsa_public_key: rsa_public_key.value(),
             tags: draft.tags.value(),
-            created_at: stamp(),
+            created_at: creation_time(),
         };
-        let mut new = Open { stored, secret: secret.value() };
-        complete(&mut new)?;
+        let mut new = Unsealed { stored, secret: secret.value() };
+        ensure_verifiable(&mut new)?;
         check(tx, &new, true).await?;
         seal(&app.vault, &mut new)?;
         tx.insert_jwt_secret(&new.stored).await?;
@@ -150,7 +150,7 @@ impl Resource for Jwts {
         draft: Draft<Self>,
         whole: bool,
     ) -> Result<Value, Refusal> {
-        let Open { mut stored, secret } = opened(&app.vault, old.clone())?;
+        let Unsealed { mut stored, secret } = unsealed(&app.vault, old.clone())?;
         if let Given::Value(key) = draft.name {
             stored.key = key;
         }
@@ -161,8 +161,8 @@ impl Resource for Jwts {
         stored.algorithm = algorithm.unwrap_or_else(|| ALGORITHM_DEFAULT.to_owned());
         stored.rsa_public_key = draft.more.rsa_public_key.over(stored.rsa_public_key, whole);
         stored.tags = draft.tags.over(stored.tags, whole);
-        let mut new = Open { stored, secret: draft.more.secret.over(secret, whole) };
-        complete(&mut new)?;
+        let mut new = Unsealed { stored, secret: draft.more.secret.over(secret, whole) };
+        ensure_verifiable(&mut new)?;
         check(tx, &new, false).await?;
         seal(&app.vault, &mut new)?;
         tx.update_jwt_secret(&old, &new.stored).await?;
@@ -174,13 +174,13 @@ impl Resource for Jwts {
     }
 
     fn shown(app: &App, item: JwtSecret) -> Result<Value, Refusal> {
-        Ok(shown(&opened(&app.vault, item)?))
+        Ok(shown(&unsealed(&app.vault, item)?))
     }
 }
 
 /// Makes sure that a credential can verify tokens: with a secret, which is made at random if it is
 /// missing, or with a public key that fits the algorithm.
-fn complete(new: &mut Open) -> Result<(), Refusal> {
+fn ensure_verifiable(new: &mut Unsealed) -> Result<(), Refusal> {
     let algorithm = Algorithm::parse(&new.stored.algorithm);
     let algorithm =
         algorithm.ok_or_else(|| Refusal::field("algorithm", "required field missing"))?;
@@ -200,7 +200,7 @@ fn complete(new: &mut Open) -> Result<(), Refusal> {
 }
 
 /// Refuses a new or changed credential whose id or key another one has.
-async fn check(tx: &mut Tx, new: &Open, is_new: bool) -> Result<(), Refusal> {
+async fn check(tx: &mut Tx, new: &Unsealed, is_new: bool) -> Result<(), Refusal> {
     let JwtSecret { id, key, .. } = &new.stored;
     for (field, column, value) in [("id", "id", id), ("key", "jwt_key", key)] {
         let other = tx.jwt_secret_by(column, value).await?;
@@ -212,7 +212,7 @@ async fn check(tx: &mut Tx, new: &Open, is_new: bool) -> Result<(), Refusal> {
 }
 
 /// Puts the sealed secret into the part that is stored.
-fn seal(vault: &Vault, new: &mut Open) -> Result<(), Refusal> {
+fn seal(vault: &Vault, new: &mut Unsealed) -> Result<(), Refusal> {
     let sealed = new.secret.as_ref().map(|secret| vault.seal(&new.stored.id, secret));
     new.stored.secret = sealed.transpose().map_err(|error| {
         tracing::error!(error = %error, "a secret cannot be sealed");
@@ -222,19 +222,19 @@ fn seal(vault: &Vault, new: &mut Open) -> Result<(), Refusal> {
 }
 
 /// Unseals the secret of a stored credential.
-fn opened(vault: &Vault, stored: JwtSecret) -> Result<Open, Refusal> {
+fn unsealed(vault: &Vault, stored: JwtSecret) -> Result<Unsealed, Refusal> {
     let secret = stored.secret.as_ref().map(|secret| vault.unseal(&stored.id, secret));
     let secret = secret.transpose().map_err(|error| {
         tracing::error!(error = %error, "a secret cannot be opened");
         Refusal::Broken
     })?;
-    Ok(Open { stored, secret })
+    Ok(Unsealed { stored, secret })
 }
 
 /// Returns what a gateway needs to verify the tokens of a credential.
-pub(super) fn material(vault: &Vault, stored: JwtSecret) -> Result<admin_api::JwtKey, Refusal> {
+pub(super) fn jwt_key(vault: &Vault, stored: JwtSecret) -> Result<admin_api::JwtKey, Refusal> {
     let symmetric = Algorithm::parse(&stored.algorithm).is_some_and(Algorithm::is_symmetric);
-    let Open { stored, secret } = opened(vault, stored)?;
+    let Unsealed { stored, secret } = unsealed(vault, stored)?;
     let JwtSecret { algorithm, rsa_public_key, .. } = stored;
     Ok(if symmetric {
         admin_api::JwtKey { algorithm, secret, rsa_public_key: None }
@@ -244,7 +244,7 @@ pub(super) fn material(vault: &Vault, stored: JwtSecret) -> Result<admin_api::Jw
 }
 
 /// The JSON of one credential, as Kong prints it.
-fn shown(it: &Open) -> Value {
+fn shown(it: &Unsealed) -> Value {
     let mut object = listed(&it.stored);
     if let Some(members) = object.as_object_mut() {
         members.insert("secret".to_owned(), json!(it.secret));

@@ -29,7 +29,7 @@ pub(crate) struct Middleware {
 
 /// The route of a request, for metrics and the log. It holds no text that a client has chosen.
 #[derive(Clone)]
-struct Matched(String);
+struct MatchedRoute(String);
 
 impl Middleware {
     pub(crate) const fn new(router: Router, auth: Arc<Auth>, metrics: Arc<Metrics>) -> Self {
@@ -52,7 +52,7 @@ impl Middleware {
             },
             Err(refusal) => refusal.into_response(),
         };
-        let route = response.extensions().get::<Matched>().map_or("", |matched| &matched.0);
+        let route = response.extensions().get::<MatchedRoute>().map_or("", |matched| &matched.0);
         let (status, took) = (response.status().as_u16(), begun.elapsed());
         self.metrics.count(&method, route, status, took);
         // The path itself is not logged, because it may hold a key.
@@ -70,7 +70,7 @@ impl Middleware {
     fn admit(&self, request: Request<Incoming>) -> Result<Request<Body>, Refusal> {
         let (mut parts, body) = request.into_parts();
         let role = self.auth.admit(&parts.uri, &parts.headers)?;
-        parts.uri = plain(&parts.uri)?;
+        parts.uri = normalized(&parts.uri)?;
         parts.extensions.insert(role);
         Ok(Request::from_parts(parts, Body::new(body)))
     }
@@ -90,13 +90,13 @@ pub(super) async fn authorise(request: Request, next: Next) -> Response {
         }
         None => Refusal::Unauthorized.into_response(),
     };
-    response.extensions_mut().insert(Matched(route));
+    response.extensions_mut().insert(MatchedRoute(route));
     response
 }
 
 /// Returns the URI without a slash at the end of its path. It is an error if the path is not valid
 /// percent-encoded UTF-8.
-fn plain(uri: &Uri) -> Result<Uri, Refusal> {
+fn normalized(uri: &Uri) -> Result<Uri, Refusal> {
     let path = uri.path();
     text::decoded(path.as_bytes())
         .map_err(|problem| Refusal::Malformed(format!("Cannot parse path: {problem}")))?;

@@ -18,7 +18,7 @@
 //! | `counters.rs`   | `/counters`                                                    |
 //! | `status.rs`     | `/status`, `/metrics`                                          |
 //! | `body.rs`       | reading a body: JSON, form or multipart                        |
-//! | `typed.rs`      | reading the JSON that a gateway sends, of exactly one shape    |
+//! | `json_body.rs`  | reading the JSON that a gateway sends, of exactly one shape    |
 //! | `fields.rs`     | the fields of a body, each checked                             |
 //! | `query.rs`      | the parameters of a query, pages of a list                     |
 //! | `text.rs`       | percent-encoding                                               |
@@ -35,6 +35,7 @@ mod draft;
 mod fields;
 mod groups;
 mod identities;
+mod json_body;
 mod jwts;
 mod middleware;
 mod named;
@@ -44,7 +45,6 @@ mod sessions;
 mod status;
 mod subjects;
 mod text;
-mod typed;
 
 pub(crate) use answer::Refusal;
 pub(crate) use draft::Rules;

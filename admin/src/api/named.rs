@@ -11,7 +11,7 @@ use super::draft::Draft;
 use super::fields::{self, Fields, Given};
 use super::owned::{self, Descriptor, Place, Resource, known, name_missing, owner_of};
 use super::query::Query;
-use crate::store::{Cursor, Filter, Kind, Owned, Tx, now, stamp};
+use crate::store::{Cursor, Filter, Kind, Owned, Tx, creation_time, now};
 
 /// A kind whose items are a name with a time to live in seconds, which may be absent.
 pub(super) trait Named: Descriptor<More = Given<i64>> {
@@ -105,7 +105,7 @@ impl<N: Named> Resource for N {
         owner: String,
         draft: Draft<N>,
     ) -> Result<Value, Refusal> {
-        let now = stamp();
+        let now = creation_time();
         let name = draft.name.value().map_or_else(N::default_name, Ok)?;
         let new = Owned {
             id: draft.id.value().unwrap_or_else(|| Uuid::new_v4().to_string()),

@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::App;
-use super::answer::{Refusal, UNKNOWN_MAX, brief};
+use super::answer::{Refusal, UNKNOWN_MAX, shortened};
 use super::{fields, text};
 use crate::store::Cursor;
 
@@ -109,7 +109,7 @@ impl Query {
     /// The error lists all problems, and every parameter that nobody took.
     pub(crate) fn finish(mut self) -> Result<(), Refusal> {
         for name in self.values.into_keys().take(UNKNOWN_MAX) {
-            self.problems.entry(brief(&name)).or_insert_with(|| "unknown parameter".to_owned());
+            self.problems.entry(shortened(&name)).or_insert_with(|| "unknown parameter".to_owned());
         }
         if self.problems.is_empty() { Ok(()) } else { Err(Refusal::Fields(self.problems)) }
     }

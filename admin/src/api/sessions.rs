@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::App;
 use super::answer::{Answer, Refusal, found, json, no_content};
-use super::typed::Typed;
+use super::json_body::JsonBody;
 use crate::store::{self, now};
 
 pub(super) fn routes() -> Router<App> {
@@ -22,7 +22,7 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn read(State(app): State<App>, Path(id): Path<String>) -> Answer {
-    checked(&id)?;
+    check_id(&id)?;
     let (mut tx, now) = (app.store.read().await?, now());
     let session = found(tx.session(&id, now).await?, &tx)?;
     Ok(answer(session, now, tx.seq()))
@@ -31,22 +31,22 @@ async fn read(State(app): State<App>, Path(id): Path<String>) -> Answer {
 async fn keep(
     State(app): State<App>,
     Path(id): Path<String>,
-    Typed(new): Typed<NewSession>,
+    JsonBody(new): JsonBody<NewSession>,
 ) -> Answer {
-    checked(&id)?;
+    check_id(&id)?;
     let NewSession { data, ttl, stale, metadata } = new;
-    within("ttl", ttl)?;
-    sealed(&data, app.rules.session_data_max)?;
+    check_ttl("ttl", ttl)?;
+    check_data(&data, app.rules.session_data_max)?;
     if let Some(Stale { id: older, ttl }) = &stale {
         if !is_digest(older) || *older == id {
             return Err(Refusal::field("stale.id", "expected the id of another session"));
         }
         // With 0, the older session ends at once.
         if *ttl > 0 {
-            within("stale.ttl", *ttl)?;
+            check_ttl("stale.ttl", *ttl)?;
         }
     }
-    legible(&metadata)?;
+    check_metadata(&metadata)?;
     let (mut tx, now) = (app.store.write().await?, now());
     let session = store::Session { data, expires_at: end_of(ttl, now) };
     tx.put_session(&id, &session, &metadata, now).await?;
@@ -61,10 +61,10 @@ async fn keep(
 async fn shorten(
     State(app): State<App>,
     Path(id): Path<String>,
-    Typed(Ttl { ttl }): Typed<Ttl>,
+    JsonBody(Ttl { ttl }): JsonBody<Ttl>,
 ) -> Answer {
-    checked(&id)?;
-    within("ttl", ttl)?;
+    check_id(&id)?;
+    check_ttl("ttl", ttl)?;
     let (mut tx, now) = (app.store.write().await?, now());
     let session = found(tx.shorten_session(&id, end_of(ttl, now), now).await?, &tx)?;
     let seq = tx.seq();
@@ -73,7 +73,7 @@ async fn shorten(
 }
 
 async fn end(State(app): State<App>, Path(id): Path<String>) -> Answer {
-    checked(&id)?;
+    check_id(&id)?;
     let mut tx = app.store.write().await?;
     tx.delete_session(&id).await?;
     tx.commit().await?;
@@ -81,7 +81,7 @@ async fn end(State(app): State<App>, Path(id): Path<String>) -> Answer {
 }
 
 async fn revocation(State(app): State<App>, Path(id): Path<String>) -> Answer {
-    checked(&id)?;
+    check_id(&id)?;
     let (mut tx, now) = (app.store.read().await?, now());
     let expires_at = found(tx.revocation(&id, now).await?, &tx)?;
     Ok(revoked(expires_at, now, tx.seq()))
@@ -90,10 +90,10 @@ async fn revocation(State(app): State<App>, Path(id): Path<String>) -> Answer {
 async fn revoke(
     State(app): State<App>,
     Path(id): Path<String>,
-    Typed(Ttl { ttl }): Typed<Ttl>,
+    JsonBody(Ttl { ttl }): JsonBody<Ttl>,
 ) -> Answer {
-    checked(&id)?;
-    within("ttl", ttl)?;
+    check_id(&id)?;
+    check_ttl("ttl", ttl)?;
     let (mut tx, now) = (app.store.write().await?, now());
     let expires_at = tx.revoke(&id, end_of(ttl, now), now).await?;
     let seq = tx.seq();
@@ -115,7 +115,7 @@ fn revoked(expires_at: i64, now: i64, seq: u64) -> axum::response::Response {
 
 /// Refuses an id that is not a digest. The service must not see the name of a session, because
 /// whoever knows the name can use the session.
-fn checked(id: &str) -> Result<(), Refusal> {
+fn check_id(id: &str) -> Result<(), Refusal> {
     if is_digest(id) {
         Ok(())
     } else {
@@ -124,7 +124,7 @@ fn checked(id: &str) -> Result<(), Refusal> {
 }
 
 /// Refuses a time to live outside 1 to [`TTL_MAX`] seconds.
-fn within(name: &str, ttl: u64) -> Result<(), Refusal> {
+fn check_ttl(name: &str, ttl: u64) -> Result<(), Refusal> {
     if (1..=TTL_MAX).contains(&ttl) {
         Ok(())
     } else {
@@ -133,7 +133,7 @@ fn within(name: &str, ttl: u64) -> Result<(), Refusal> {
 }
 
 /// Refuses data that is not base64 of 1 to `max` bytes.
-fn sealed(data: &str, max: usize) -> Result<(), Refusal> {
+fn check_data(data: &str, max: usize) -> Result<(), Refusal> {
     match STANDARD.decode(data) {
         Ok(bytes) if (1..=max).contains(&bytes.len()) => Ok(()),
         Ok(_) => Err(Refusal::field("data", format!("expected 1 to {max} octets"))),
@@ -142,7 +142,7 @@ fn sealed(data: &str, max: usize) -> Result<(), Refusal> {
 }
 
 /// Refuses metadata beyond the limits of the API.
-fn legible(metadata: &[Metadata]) -> Result<(), Refusal> {
+fn check_metadata(metadata: &[Metadata]) -> Result<(), Refusal> {
     if metadata.len() > METADATA_MAX {
         return Err(Refusal::field("metadata", format!("expected at most {METADATA_MAX} entries")));
     }

@@ -10,34 +10,34 @@ use super::App;
 use super::answer::{Answer, json, no_content};
 use super::query::Query;
 use super::sessions::left;
-use crate::store::{Cursor, Noted, Who, now};
+use crate::store::{Cursor, MetadataEntry, SubjectFilter, now};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/sessions", get(list).delete(end))
 }
 
 async fn list(State(app): State<App>, mut query: Query) -> Answer {
-    let who = who(&mut query);
+    let filter = filter_of(&mut query);
     let window = query.window()?;
     let (mut tx, now) = (app.store.read().await?, now());
-    let mut page = tx.sessions_of(&who, now, &window.after, window.probe()).await?;
+    let mut page = tx.sessions_of(&filter, now, &window.after, window.probe()).await?;
     let next = window.cut(&mut page, |it| Cursor { created_at: it.created_at, id: it.id.clone() });
     let data = page.into_iter().map(|noted| shown(noted, now)).collect();
     Ok(json(StatusCode::OK, &super::page(data, next)))
 }
 
 async fn end(State(app): State<App>, mut query: Query) -> Answer {
-    let who = who(&mut query);
+    let filter = filter_of(&mut query);
     query.finish()?;
     let mut tx = app.store.write().await?;
-    tx.end_sessions_of(&who).await?;
+    tx.end_sessions_of(&filter).await?;
     tx.commit().await?;
     Ok(no_content())
 }
 
 /// Takes the subject and the audience from the query. A subject is needed, so that a script with an
 /// empty variable ends nobody's sessions instead of everybody's.
-fn who(query: &mut Query) -> Who {
+fn filter_of(query: &mut Query) -> SubjectFilter {
     let mut named = |name| {
         let text = query.text(name);
         if text.as_deref().is_some_and(|text| !is_metadata(text)) {
@@ -49,10 +49,13 @@ fn who(query: &mut Query) -> Who {
     if subject.is_none() {
         query.problem("subject", "required field missing");
     }
-    Who { subject: subject.unwrap_or_default(), audience }
+    SubjectFilter { subject: subject.unwrap_or_default(), audience }
 }
 
-fn shown(Noted { session_id, audience, subject, expires_at, .. }: Noted, now: i64) -> Value {
+fn shown(
+    MetadataEntry { session_id, audience, subject, expires_at, .. }: MetadataEntry,
+    now: i64,
+) -> Value {
     let ttl = left(expires_at, now);
     json!({ "id": session_id, "audience": audience, "subject": subject, "ttl": ttl })
 }

@@ -52,7 +52,7 @@ impl Batch {
                 None => (None, 0),
                 Some((counter, share)) => {
                     let previous = at(&changed, counter);
-                    (Some(previous), part(previous, *share))
+                    (Some(previous), share_of(previous, *share))
                 }
             };
             let sum = at(&changed, counter).saturating_add(*by);
@@ -75,13 +75,13 @@ impl Batch {
 }
 
 /// Returns `share` millionths of `count`, rounded down.
-fn part(count: u64, share: u64) -> u64 {
+fn share_of(count: u64, share: u64) -> u64 {
     let product = u128::from(count).saturating_mul(u128::from(share));
     u64::try_from(product.checked_div(u128::from(SHARE_WHOLE)).unwrap_or(0)).unwrap_or(u64::MAX)
 }
 
 /// Writes totals as text, to be remembered: three numbers for each, with -1 for an absent one.
-pub(crate) fn written(totals: &[Total]) -> String {
+pub(crate) fn totals_to_text(totals: &[Total]) -> String {
     let total = |Total { total, admitted, previous }: &Total| {
         let admitted = admitted.map_or(-1, i64::from);
         let previous = previous.map_or(-1, |previous| i64::try_from(previous).unwrap_or(i64::MAX));
@@ -92,7 +92,7 @@ pub(crate) fn written(totals: &[Total]) -> String {
 
 /// Reads the totals of `entries` increments. Returns `None` if the text does not hold exactly
 /// those.
-pub(crate) fn read(text: &str, entries: usize) -> Option<Vec<Total>> {
+pub(crate) fn totals_from_text(text: &str, entries: usize) -> Option<Vec<Total>> {
     let numbers: Vec<i64> =
         text.split(' ').map(|word| word.parse().ok()).collect::<Option<Vec<_>>>()?;
     let totals: Vec<Total> = numbers
@@ -124,16 +124,16 @@ mod tests {
             Total { total: 5, admitted: Some(false), previous: Some(0) },
             Total { total: 1 << 52, admitted: Some(true), previous: Some(7) },
         ];
-        assert_eq!(written(&totals), "0 -1 -1 5 0 0 4503599627370496 1 7");
-        assert_eq!(read(&written(&totals), 3).unwrap(), totals);
+        assert_eq!(totals_to_text(&totals), "0 -1 -1 5 0 0 4503599627370496 1 7");
+        assert_eq!(totals_from_text(&totals_to_text(&totals), 3).unwrap(), totals);
         for (text, entries) in [("", 1), ("1 1", 1), ("1 1 1", 2), ("1 1 1 1", 1), ("a 1 1", 1)] {
-            assert_eq!(read(text, entries), None, "{text}");
+            assert_eq!(totals_from_text(text, entries), None, "{text}");
         }
     }
 
     #[test]
     fn a_share_is_rounded_down_and_cannot_overflow() {
-        assert_eq!([part(3, 500_000), part(0, 1), part(7, 1_000_000)], [1, 0, 7]);
-        assert_eq!(part(u64::MAX, SHARE_WHOLE), u64::MAX);
+        assert_eq!([share_of(3, 500_000), share_of(0, 1), share_of(7, 1_000_000)], [1, 0, 7]);
+        assert_eq!(share_of(u64::MAX, SHARE_WHOLE), u64::MAX);
     }
 }

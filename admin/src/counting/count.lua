@@ -1,4 +1,5 @@
--- Counts a batch in one step, by the rules of `Batch::decide`. Returns the text of `batch::written`.
+-- Counts a batch in one step, by the rules of `Batch::decide`. Returns the text that
+-- `totals_to_text` writes.
 -- Numbers are formatted explicitly, because Lua would write large ones as 1e+15.
 -- KEYS: the batch ('' without an id), then for each entry its counter and that of the previous window
 -- ('' without one).

@@ -9,7 +9,7 @@
 mod batch;
 mod redis;
 
-pub(crate) use batch::{Batch, Counts, Entry, read, written};
+pub(crate) use batch::{Batch, Counts, Entry, totals_from_text, totals_to_text};
 pub(crate) use redis::{BadUrl, Redis};
 
 use admin_api::Total;
@@ -24,7 +24,7 @@ pub(crate) enum Counters {
 
 /// The reasons for which a batch has no answer. It may have been counted or not.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum CountError {
     Database(sqlx::Error),
     Redis(::redis::RedisError),
     /// A remembered answer that this service has not written.
@@ -38,7 +38,7 @@ impl Counters {
         store: &Store,
         batch: &Batch,
         now: i64,
-    ) -> Result<Vec<Total>, Failure> {
+    ) -> Result<Vec<Total>, CountError> {
         match self {
             Self::Database => store.count(batch, now).await,
             Self::Redis(redis) => redis.count(batch).await,
@@ -62,15 +62,15 @@ impl Counters {
     }
 }
 
-// === Failure ===
+// === CountError ===
 
-impl From<sqlx::Error> for Failure {
+impl From<sqlx::Error> for CountError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
 }
 
-impl From<::redis::RedisError> for Failure {
+impl From<::redis::RedisError> for CountError {
     fn from(error: ::redis::RedisError) -> Self {
         Self::Redis(error)
     }

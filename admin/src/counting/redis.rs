@@ -7,7 +7,7 @@ use admin_api::{BATCH_MEMORY, Total};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, Script};
 
-use super::{Batch, Failure, read};
+use super::{Batch, CountError, totals_from_text};
 
 /// The maximum time to connect or to answer. A gateway waits about as long for its whole request.
 const TIMEOUT: Duration = Duration::from_millis(800);
@@ -35,7 +35,7 @@ impl Redis {
         Ok(Self { connection, script: Script::new(include_str!("count.lua")) })
     }
 
-    pub(super) async fn count(&self, batch: &Batch) -> Result<Vec<Total>, Failure> {
+    pub(super) async fn count(&self, batch: &Batch) -> Result<Vec<Total>, CountError> {
         let counter = |name: &str| format!("gatehouse:counter:{name}");
         let id = batch.id.as_ref().map(|id| format!("gatehouse:batch:{id}"));
         let mut call = self.script.prepare_invoke();
@@ -51,7 +51,7 @@ impl Redis {
             call.arg(entry.by).arg(limit).arg(share).arg(entry.expires_at);
         }
         let answer: String = call.invoke_async(&mut self.connection.clone()).await?;
-        read(&answer, batch.entries.len()).ok_or(Failure::Unreadable)
+        totals_from_text(&answer, batch.entries.len()).ok_or(CountError::Unreadable)
     }
 
     pub(super) async fn reachable(&self) -> bool {

@@ -59,7 +59,7 @@ const POSTGRES_ENGINE: &str = "SELECT CAST(extract(epoch FROM pg_postmaster_star
 impl Store {
     /// Starts a new epoch if the engine has started since the last time. It runs once, after the
     /// database is opened.
-    pub(super) async fn arrive(&self) -> sqlx::Result<()> {
+    pub(super) async fn begin_epoch(&self) -> sqlx::Result<()> {
         let mut tx = self.read().await?;
         let (epoch, stored) = tx.epoch_and_engine().await?;
         let same_engine = match self.engine() {

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use admin_api::{BATCH_MEMORY, Total};
 
 use super::{Store, Tx};
-use crate::counting::{Batch, Counts, Failure, read, written};
+use crate::counting::{Batch, CountError, Counts, totals_from_text, totals_to_text};
 
 impl Store {
     /// Counts a batch, and returns after the commit. A batch with an id that is remembered gets the
     /// remembered answer.
-    pub(crate) async fn count(&self, batch: &Batch, now: i64) -> Result<Vec<Total>, Failure> {
+    pub(crate) async fn count(&self, batch: &Batch, now: i64) -> Result<Vec<Total>, CountError> {
         let mut tx = self.write_aside().await?;
         if let Some(id) = &batch.id
             && let Some(answer) = tx.remembered(id, now).await?
         {
-            return read(&answer, batch.entries.len()).ok_or(Failure::Unreadable);
+            return totals_from_text(&answer, batch.entries.len()).ok_or(CountError::Unreadable);
         }
         // Every node locks counters in the order of their names, so that no two wait for each
         // other.
@@ -44,7 +44,7 @@ impl Store {
             tx.set_counter(name, i64::try_from(*total).unwrap_or(i64::MAX)).await?;
         }
         if let Some(id) = &batch.id {
-            tx.remember(id, &written(&outcome.totals)).await?;
+            tx.remember(id, &totals_to_text(&outcome.totals)).await?;
         }
         tx.commit().await?;
         Ok(outcome.totals)

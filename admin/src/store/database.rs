@@ -49,7 +49,7 @@ impl Store {
         let writers = pool(&url, session, writers).await?;
         let store = Self { engine, readers, writers, history, seen: Mutex::new(None) };
         migrations::run(&store).await?;
-        store.arrive().await?;
+        store.begin_epoch().await?;
         Ok(store)
     }
 

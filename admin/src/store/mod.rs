@@ -35,7 +35,7 @@ pub(crate) use consumers::Consumer;
 pub(crate) use jwt_secrets::JwtSecret;
 pub(crate) use owned::{Filter, Kind, Owned};
 pub(crate) use sessions::Session;
-pub(crate) use subjects::{Noted, Who};
+pub(crate) use subjects::{MetadataEntry, SubjectFilter};
 pub(crate) use transaction::Tx;
 
 use std::sync::Mutex;
@@ -82,7 +82,7 @@ pub(crate) fn now() -> i64 {
 ///
 /// That is [`now`], or a later time if this process has created another item in the same
 /// millisecond: lists are ordered by age, and must grow at their end.
-pub(crate) fn stamp() -> i64 {
+pub(crate) fn creation_time() -> i64 {
     static LAST: AtomicI64 = AtomicI64::new(0);
     let now = now();
     let later = |last: i64| Some(now.max(last.saturating_add(1)));

@@ -6,17 +6,17 @@ use sqlx::{Any, AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use super::change_log::{entity_name, operation_name};
-use super::{Cursor, Tx, stamp};
+use super::{Cursor, Tx, creation_time};
 
 /// A selection of sessions.
-pub(crate) struct Who {
+pub(crate) struct SubjectFilter {
     pub(crate) subject: String,
     /// Selects only sessions for this audience.
     pub(crate) audience: Option<String>,
 }
 
 /// One entry of a session's metadata.
-pub(crate) struct Noted {
+pub(crate) struct MetadataEntry {
     /// The id of the entry; a session has one for each audience.
     pub(crate) id: String,
     pub(crate) session_id: String,
@@ -26,7 +26,7 @@ pub(crate) struct Noted {
     pub(crate) expires_at: i64,
 }
 
-impl Who {
+impl SubjectFilter {
     /// Returns an SQL condition on an entry, and the values of its parameters from `$first` on.
     fn condition(&self, first: u8) -> (String, Vec<String>) {
         let subject = format!("subject = ${first}");
@@ -56,7 +56,7 @@ impl Tx {
             .bind(session.to_owned())
             .bind(audience.clone())
             .bind(subject.clone())
-            .bind(stamp())
+            .bind(creation_time())
             .execute(self.connection())
             .await?;
         }
@@ -76,12 +76,12 @@ impl Tx {
     /// oldest first.
     pub(crate) async fn sessions_of(
         &mut self,
-        who: &Who,
+        filter: &SubjectFilter,
         now: i64,
         after: &Cursor,
         size: i64,
-    ) -> sqlx::Result<Vec<Noted>> {
-        let (condition, values) = who.condition(5);
+    ) -> sqlx::Result<Vec<MetadataEntry>> {
+        let (condition, values) = filter.condition(5);
         let statement = format!(
             "SELECT m.id, m.session_id, m.audience, m.subject, m.created_at, s.expires_at \
              FROM session_metadata m JOIN sessions s ON s.id = m.session_id \
@@ -97,12 +97,12 @@ impl Tx {
             query = query.bind(value);
         }
         let rows = query.fetch_all(self.connection()).await?;
-        rows.iter().map(Noted::from_row).collect()
+        rows.iter().map(MetadataEntry::from_row).collect()
     }
 
     /// Deletes the selected sessions, with a change in the log for each.
-    pub(crate) async fn end_sessions_of(&mut self, who: &Who) -> sqlx::Result<()> {
-        let (condition, values) = who.condition(5);
+    pub(crate) async fn end_sessions_of(&mut self, filter: &SubjectFilter) -> sqlx::Result<()> {
+        let (condition, values) = filter.condition(5);
         let statement = format!(
             "INSERT INTO changes (seq, mark, entity, operation, consumer_id, name) \
              SELECT $1 + row_number() OVER (ORDER BY id), $2, $3, $4, '', id FROM sessions \
@@ -119,7 +119,7 @@ impl Tx {
         let noted = query.execute(self.connection()).await?.rows_affected();
         self.seq = self.seq.saturating_add_unsigned(noted);
 
-        let (condition, values) = who.condition(1);
+        let (condition, values) = filter.condition(1);
         let statement = format!(
             "DELETE FROM sessions \
              WHERE id IN (SELECT session_id FROM session_metadata WHERE {condition})"
@@ -132,7 +132,7 @@ impl Tx {
     }
 }
 
-impl Noted {
+impl MetadataEntry {
     fn from_row(row: &AnyRow) -> sqlx::Result<Self> {
         Ok(Self {
             id: row.try_get("id")?,

@@ -4,13 +4,13 @@ use axum::extract::{FromRequest, Request};
 use serde::de::DeserializeOwned;
 
 use super::App;
-use super::answer::{Refusal, brief};
+use super::answer::{Refusal, shortened};
 use super::body;
 
 /// A JSON body of the type `T`.
-pub(crate) struct Typed<T>(pub(crate) T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Typed<T> {
+impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Refusal> {
@@ -41,7 +41,7 @@ fn refusal(path: &str, error: &serde_json::Error) -> Refusal {
     let text = error.to_string();
     let harmless = ["missing field", "unknown field", "duplicate field"];
     let problem = if harmless.iter().any(|beginning| text.starts_with(beginning)) {
-        brief(&text)
+        shortened(&text)
     } else {
         "has another type, or is out of range".to_owned()
     };
