@@ -1,4 +1,4 @@
-//! Finds and compiles a filter's wasm, and says what it imports.
+//! The compiled filters: their files, and the functions that they import and export.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,23 +6,21 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 use wasmtime::{Config, Engine, Module, Strategy};
 
-/// A filter to put into a chain: its wasm and what its operator configured.
+/// A filter for a chain: its Wasm and the configuration of its operator.
 #[derive(Clone)]
 pub struct Filter {
     pub(crate) name: String,
     pub(crate) module: Module,
-    /// What makes two filters the same code.
+    /// A number that equal code has in common.
     pub(crate) code: u64,
     pub(crate) config: Vec<u8>,
     pub(crate) vm_id: String,
 }
 
 impl Filter {
-    /// The filter of `feature` as `make build` left it, for example `key_auth`.
-    pub fn built(feature: &str) -> Self {
-        let name = format!("gatehouse_{feature}");
-        let bytes = read_built(feature);
-        Self::wasm(&name, &bytes)
+    /// The filter of this name, for example `key_auth`, as `make build` left it.
+    pub fn built(name: &str) -> Self {
+        Self::wasm(&format!("gatehouse_{name}"), &read_built(name))
     }
 
     /// A filter written in WebAssembly text.
@@ -36,25 +34,26 @@ impl Filter {
         Self { name: name.to_owned(), module, code, config: Vec::new(), vm_id: String::new() }
     }
 
-    /// Its plugin configuration.
+    /// Sets the plugin configuration.
     pub fn config(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.config = bytes.as_ref().to_vec();
         self
     }
 
-    /// Envoy: its `vm_id`. Filters share data, and one VM if they are the same code, within one.
+    /// Envoy: sets the `vm_id`. Filters with an equal `vm_id` share data, and one VM if their code
+    /// is equal.
     pub fn vm_id(mut self, id: &str) -> Self {
         self.vm_id = id.to_owned();
         self
     }
 }
 
-/// The engine of this process.
+/// The Wasm engine of this process.
 pub(crate) fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
     ENGINE.get_or_init(|| {
-        // Winch compiles a filter in one pass: a second, where Cranelift built without
-        // optimisation takes five. The filters' SIMD it has on x86-64 (with AVX) and aarch64.
+        // Winch compiles a filter in one pass: a second, where Cranelift built without optimisation
+        // takes five. It supports the SIMD of the filters on x86-64 (with AVX) and aarch64.
         Engine::new(Config::new().strategy(Strategy::Winch)).expect("Winch is supported here")
     })
 }
@@ -74,7 +73,7 @@ fn compiled(bytes: &[u8]) -> (u64, Module) {
     (code, module)
 }
 
-/// Where `make build` leaves the filters.
+/// The directory in which `make build` leaves the filters.
 pub fn filters_directory() -> PathBuf {
     match std::env::var_os("GATEHOUSE_DIST") {
         Some(dist) => PathBuf::from(dist).join("filters"),
@@ -97,24 +96,24 @@ pub fn built_filters() -> Vec<(String, Vec<u8>)> {
     names.into_iter().map(|name| (name.clone(), read_built(&name))).collect()
 }
 
-fn read_built(feature: &str) -> Vec<u8> {
-    let path = filters_directory().join(format!("gatehouse_{feature}.wasm"));
+fn read_built(name: &str) -> Vec<u8> {
+    let path = filters_directory().join(format!("gatehouse_{name}.wasm"));
     let bytes = std::fs::read(&path)
         .unwrap_or_else(|e| panic!("{}: {e}; run `make build` first", path.display()));
     if std::env::var_os("GATEHOUSE_DIST").is_none() {
-        refuse_stale(feature, &path);
+        refuse_stale(name, &path);
     }
     bytes
 }
 
-/// A test of yesterday's filter proves nothing about today's source.
-fn refuse_stale(feature: &str, wasm: &Path) {
-    // `make build` leaves a file alone that came out the same, so cargo's own copy and its list of
-    // sources are the better witnesses where they are there.
-    let name = format!("gatehouse_{feature}");
+/// Fails if the filter is older than its source: a test of an old filter proves nothing.
+fn refuse_stale(filter: &str, wasm: &Path) {
+    // `make build` leaves an unchanged file alone, so that cargo's own copy and its list of sources
+    // are more exact where they exist.
+    let name = format!("gatehouse_{filter}");
     let (built, sources) = match cargo_record(&name) {
         Some(record) => record,
-        None => (modified(wasm), sources(feature)),
+        None => (modified(wasm), sources(filter)),
     };
     let newer = sources.into_iter().find(|source| modified(source) > built);
     if let Some(newer) = newer {
@@ -122,7 +121,7 @@ fn refuse_stale(feature: &str, wasm: &Path) {
     }
 }
 
-/// When cargo last linked a filter, and from what.
+/// The time at which cargo last linked a filter, and the paths of its sources.
 fn cargo_record(name: &str) -> Option<(Option<SystemTime>, Vec<PathBuf>)> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| workspace().join("target"));
@@ -133,10 +132,10 @@ fn cargo_record(name: &str) -> Option<(Option<SystemTime>, Vec<PathBuf>)> {
     Some((Some(modified(&release.join(format!("{name}.wasm")))?), sources))
 }
 
-/// The sources of a filter, as far as its name tells.
-fn sources(feature: &str) -> Vec<PathBuf> {
+/// The sources of a filter: its folder and the shared crates.
+fn sources(name: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let filter = workspace().join("filters").join(feature.replace('_', "-"));
+    let filter = workspace().join("filters").join(name.replace('_', "-"));
     for directory in [filter, workspace().join("shared")] {
         collect(&directory, &mut found);
     }
@@ -147,7 +146,7 @@ fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        // What only tests need is not in the wasm.
+        // Sources of tests are not in the Wasm.
         let outside = ["tests", "benches", "examples", "fuzz", "target"].contains(&name)
             || name.ends_with("_tests.rs")
             || name == "tests.rs";
@@ -177,7 +176,7 @@ pub fn imports(wasm: &[u8]) -> Vec<(String, String)> {
     module.imports().map(|i| (i.module().to_owned(), i.name().to_owned())).collect()
 }
 
-/// The functions of `wasm` that not every supported gateway has. None should be left.
+/// The imports of `wasm` that some supported gateway lacks. A filter should have none.
 pub fn imports_not_everywhere(wasm: &[u8]) -> Vec<(String, String)> {
     let allowed = |(module, name): &(String, String)| match module.as_str() {
         "env" => crate::imports::EVERYWHERE.contains(&name.as_str()),

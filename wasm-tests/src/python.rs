@@ -5,8 +5,8 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-/// Runs a script of `wasm-tests/tests` with a JSON document as its input, and returns the JSON document
-/// that it prints. The script may use PyJWT and `cryptography`.
+/// Runs a script of `wasm-tests/tests` with a JSON document as its input, and returns the JSON
+/// document that it prints. The script may use PyJWT and `cryptography`.
 #[track_caller]
 pub fn python(script: &str, question: &Value) -> Value {
     static PYTHON: OnceLock<String> = OnceLock::new();

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 /// A token with the claims `{"iss":"adokey","name":"ado"}`, signed with the secret `supersecret`.
 pub const SEED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
-/// The claims of [`SEED`], signed with the base64 form of that secret. The requirement document prints
-/// this token.
+/// The claims of [`SEED`], signed with the base64 form of that secret. The requirement document
+/// prints this token.
 pub const PRINTED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.t86wrSIeBCBSRsJhsR6qRNPoiZo_dE5D_ZDMazL-o6M";
 
 macro_rules! keys {

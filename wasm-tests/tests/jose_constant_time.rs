@@ -15,7 +15,6 @@
 //! The check does not cover the set-up of a key, and the conversion between bytes and digits of the
 //! padded message and the signature (one comparison each, of bits that must all be zero). It does
 //! not cover what the engine makes of `f64` multiplication and addition either.
-//! comparison each, of bits that must all be zero), and what the engine makes of `f64` multiplication and addition.
 
 use wasmparser::{KnownCustom, Name, Operator, Parser, Payload, TypeRef};
 

@@ -525,18 +525,18 @@ impl State {
 
 /// A path segment or query value with its escapes resolved, byte by byte.
 fn decoded(raw: &str) -> String {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     let mut rest = raw.as_bytes();
     while let [first, tail @ ..] = rest {
         rest = tail;
-        octets.push(match (*first, tail) {
+        bytes.push(match (*first, tail) {
             (b'%', [high, low, after @ ..]) => {
                 rest = after;
                 let hex = String::from_utf8_lossy(&[*high, *low]).into_owned();
                 u8::from_str_radix(&hex, 16).expect("an escape of two hex digits")
             }
-            (octet, _) => octet,
+            (byte, _) => byte,
         });
     }
-    String::from_utf8_lossy(&octets).into_owned()
+    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -3,13 +3,11 @@
 use crate::gateways::{Gateway, asking, refusal};
 use serde_json::{Value, json};
 use std::time::Duration;
+use wasm_tests::tokens::SEED;
 use wasm_tests::{
     Filter, KongVersion, Level, Profile, Proxy, Request, Response, Standing, Stream, built_filters,
     imports, imports_not_everywhere, refused_with,
 };
-
-/// A token with the claims `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
-const ADOS_TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
 
 /// Settings with which a filter works. `name` has no `gatehouse_`.
 pub(crate) fn working(name: &str) -> Value {
@@ -90,9 +88,9 @@ fn a_filter_imports_only_what_both_gateways_have() {
 #[test]
 fn hostile_headers_are_answered_or_passed_on_and_never_a_trap() {
     let long = vec![b'x'; 64 * 1024];
-    let all_octets: Vec<u8> = (1..=255).filter(|octet| ![b'\r', b'\n'].contains(octet)).collect();
+    let all_bytes: Vec<u8> = (1..=255).filter(|byte| ![b'\r', b'\n'].contains(byte)).collect();
     let values: [&[u8]; 7] =
-        [b"", b"\xff", b"\xff\xfe\0\x80", &long, &all_octets, b" ", b"\xed\xa0\x80"];
+        [b"", b"\xff", b"\xff\xfe\0\x80", &long, &all_bytes, b" ", b"\xed\xa0\x80"];
     let names = [
         "apikey",
         "X-APP-ID",
@@ -352,7 +350,7 @@ fn what_arrives_for_a_request_that_the_vm_has_forgotten_is_refused() {
             // The body comes to an instance that has never seen the headers.
             let passing =
                 Request::post("/", "body").header("apikey", "right").header("X-APP-ID", "portal");
-            let passing = passing.bearer(ADOS_TOKEN);
+            let passing = passing.bearer(SEED);
             let passing = passing.property(gateway.identity(), r#"{"id":"1","username":"ana"}"#);
             let proxy = gateway.start(&[(&name, working(&name))]);
             let stream = proxy.open(passing.clone());

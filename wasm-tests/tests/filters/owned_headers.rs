@@ -5,10 +5,8 @@ use crate::gateways::{Gateway, taken_out};
 use crate::jwt_auth::idp::{Idp, issued, named, provider};
 use crate::session::browser::{Browser, keys, session};
 use serde_json::{Value, json};
+use wasm_tests::tokens::SEED;
 use wasm_tests::{Filter, Forwarded, KongVersion, Proxy, Request, Response, merged};
-
-/// A token with the claims `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
-const ADOS_TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
 
 fn ado() -> Value {
     json!([{"id": "1", "username": "ado", "jwt_secrets": [{"key": "adokey", "secret": "supersecret"}]},
@@ -51,7 +49,7 @@ fn a_claims_header_is_the_filters_own_also_where_another_has_verified_a_token() 
         ]);
         let signer = named("es256", "one");
         Idp::with(&[&signer]).serve(&proxy);
-        let partner = Request::get("/").bearer(ADOS_TOKEN);
+        let partner = Request::get("/").bearer(SEED);
         let stream = proxy.send(forged(partner, &["x-role"]));
         assert_eq!(stream.forwarded().header("x-consumer-username").as_deref(), Some("ado"));
         assert_eq!(said(&stream.forwarded(), "x-role"), [""; 0], "{}", gateway.name);

@@ -302,7 +302,7 @@ fn shared_data_that_was_tampered_with_or_lost_never_traps() {
         let proxy = start(&gateway, json!({"hour": 2, "limit_by": "ip"}));
         let request = from("192.0.2.1");
         statuses(&proxy, &request, 3);
-        proxy.tamper_shared(|value| value.iter().map(|octet| octet ^ 0x55).collect());
+        proxy.tamper_shared(|value| value.iter().map(|byte| byte ^ 0x55).collect());
         proxy.advance(Duration::from_secs(2));
         // Counters that are not valid are dropped, and counting starts anew.
         assert_eq!(statuses(&proxy, &request, 3), [200, 200, 429], "{}", gateway.name);

@@ -438,7 +438,7 @@ fn an_entity_that_is_not_there_is_an_empty_object_and_no_audience() {
 }
 
 #[test]
-fn a_querys_octets_are_hashed_undecoded_and_an_empty_one_is_an_empty_text() {
+fn a_querys_bytes_are_hashed_undecoded_and_an_empty_one_is_an_empty_text() {
     for gateway in Gateway::all() {
         let proxy = start(&gateway, json!({"query_hash": true}));
         for (path, hash) in [

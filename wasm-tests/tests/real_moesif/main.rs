@@ -136,7 +136,7 @@ fn an_event_is_what_the_documentation_says() {
             .header("cookie", "s3cret")
             .header("x-two", "1")
             .header("x-two", "2")
-            .header("x-octets", b"\xff\xfe")
+            .header("x-bytes", b"\xff\xfe")
             .header("authorization", "Basic YW5hOnBhOnNz")
             .header("x-reply-type", "text/plain"),
     );
@@ -149,7 +149,7 @@ fn an_event_is_what_the_documentation_says() {
     assert_eq!(event["request"]["ip_address"], "127.0.0.1");
     assert_eq!(event["request"]["api_version"], "1.0");
     assert_eq!(header(event, "request", "x-two").as_deref(), Some("1, 2"));
-    assert_eq!(header(event, "request", "x-octets").as_deref(), Some("\u{fffd}\u{fffd}"));
+    assert_eq!(header(event, "request", "x-bytes").as_deref(), Some("\u{fffd}\u{fffd}"));
     assert_eq!(header(event, "request", "host").as_deref(), Some("shop.example:8080"));
     assert_eq!(header(event, "request", "cookie"), None);
     assert_eq!(header(event, "request", "x-moesif-transaction-id"), Some(transaction.clone()));
@@ -308,7 +308,7 @@ fn what_is_hostile_costs_little_and_does_no_harm() {
         ("bomb", bomb, Some("not_maskable")),
         ("json bomb", json_bomb, None),
         ("wide", wide.into_bytes(), None),
-        ("octets", (0..=255).cycle().take(90_000).collect(), Some("not_maskable")),
+        ("bytes", (0..=255).cycle().take(90_000).collect(), Some("not_maskable")),
         ("text", b"{\"secret_7\":\"hidden\"".to_vec(), Some("not_maskable")),
     ];
     // All events of a case fit into the queue, however slow the collector is.

@@ -1,4 +1,4 @@
-//! Credentials that the admin service knows: what is asked, what an answer means, and what its absence does.
+//! jwt_auth with credentials in gatehouse-admin: lookups, their answers, and outages.
 
 use super::answers::{From, start, unauthorized};
 use super::bearing;
@@ -89,13 +89,14 @@ fn changes_to_a_credential_count_at_the_next_poll() {
         proxy.send(bearing(SEED)).forwarded();
         let poll = || proxy.advance(Duration::from_secs(6));
         let id = admin.consumer("second");
-        // Another secret.
+        // The credential gets another secret.
         admin.jwt(&id, json!({"key": "adokey", "secret": "changed"}));
         poll();
         unauthorized(&proxy.send(bearing(SEED)), "Invalid signature", gateway.name);
         let changed = signed(&secret("HS256", b"changed"), &json!({}), &json!({"iss": "adokey"}));
         proxy.send(bearing(&changed)).forwarded();
-        // Another key of another kind: what was verified with the old one is not remembered.
+        // The credential gets a key of another kind: tokens that the old key verified are not
+        // remembered.
         let ec = signed(&key("ES256", "es256"), &json!({}), &json!({"iss": "ES256 es256"}));
         proxy.send(bearing(&ec)).forwarded();
         admin.jwt(
@@ -104,12 +105,12 @@ fn changes_to_a_credential_count_at_the_next_poll() {
         );
         poll();
         unauthorized(&proxy.send(bearing(&ec)), "Invalid algorithm", gateway.name);
-        // None at all.
+        // The credential is removed.
         admin.remove_jwt("adokey");
         poll();
         let message = "No credentials found for given 'iss'";
         unauthorized(&proxy.send(bearing(&changed)), message, gateway.name);
-        // Its consumer's new group, and its end.
+        // The consumer joins a group, and is then deleted.
         admin.jwt(&id, json!({"key": "late", "secret": "supersecret"}));
         poll();
         proxy.send(of_issuer("late")).forwarded();
@@ -163,7 +164,7 @@ fn a_kong_admin_api_is_read_as_a_whole() {
         let proxy = gateway.serving(&admin, &[("jwt_auth", asking(json!({})))]);
         let cold = proxy.send(bearing(SEED));
         assert_eq!(refusal(&cold), refused_with(503, "Service unavailable"), "{}", gateway.name);
-        // Kong takes one page of a list at each tick.
+        // On Kong the filter fetches one page of a list at each tick.
         proxy.advance(Duration::from_secs(8));
         let forwarded = proxy.send(bearing(SEED)).forwarded();
         assert_eq!(forwarded.header("x-consumer-id"), Some(id), "{}", gateway.name);
@@ -243,7 +244,7 @@ fn a_refusal_after_a_callout_is_final_whatever_filter_comes_next() {
     }
 }
 
-/// The admin service takes keys of 512 characters.
+/// gatehouse-admin accepts keys of 512 characters.
 #[test]
 fn the_longest_key_is_looked_up_kept_and_shared_like_any_other() {
     for gateway in Gateway::all() {
@@ -256,7 +257,7 @@ fn the_longest_key_is_looked_up_kept_and_shared_like_any_other() {
             for _ in 0..3 {
                 proxy.send(of_issuer(&issuer)).forwarded();
             }
-            assert_eq!(admin.lookups().len(), 1, "{}: {} octets", gateway.name, issuer.len());
+            assert_eq!(admin.lookups().len(), 1, "{}: {} bytes", gateway.name, issuer.len());
             let worker = proxy.worker();
             worker.send(of_issuer(&issuer)).forwarded();
             admin.remove_jwt(&issuer);
@@ -282,11 +283,11 @@ fn the_secret_of_a_credential_is_not_readable_in_shared_data() {
             for worker in [&first, &second, &first, &second] {
                 worker.send(bearing(SEED)).forwarded();
             }
-            // Who has the token shares it; without one, each VM keeps it for itself.
+            // Workers with the token share the answer. Without a token, each VM keeps its own.
             assert_eq!(admin.lookups().len(), asked, "{}", gateway.name);
             first.tamper_shared(|bytes| {
                 let text = String::from_utf8_lossy(bytes);
-                // As it is, in base64 and in hex.
+                // The secret as it is, in base64 and in hex.
                 for secret in ["supersecret", "c3VwZXJzZWNyZXQ", "7375706572736563726574"] {
                     assert!(!text.contains(secret), "{}: {token}", gateway.name);
                 }

@@ -1,4 +1,4 @@
-//! "And" and "or" with another authenticating filter, and the consumer that stands in.
+//! jwt_auth beside another authenticating filter, and with an anonymous consumer.
 
 use super::answers::{BOTH, From, start};
 use super::bearing;

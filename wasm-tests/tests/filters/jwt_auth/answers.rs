@@ -1,5 +1,5 @@
-//! Kong's answers, row by row of its table (reference A.4), with credentials in the settings and from the admin
-//! service.
+//! Kong's answers, row by row of its table (reference A.4), with credentials in the settings and in
+//! gatehouse-admin.
 
 use super::bearing;
 use super::rows::{Row, credentials, rows};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use wasm_tests::tokens::{PRINTED, PUBLIC, SEED, ado, forged, key, secret, signed};
 use wasm_tests::{Proxy, Request, Stream, merged};
 
-/// Where the credentials are.
+/// The place of the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
     Settings,
@@ -18,7 +18,7 @@ pub enum From {
 
 pub const BOTH: [From; 2] = [From::Settings, From::Service];
 
-/// A gateway whose consumer `ado` (`custom_id` only in the settings) has credentials of every algorithm.
+/// A gateway whose consumer `ado` has credentials of every algorithm.
 pub fn start(gateway: &Gateway, from: From, more: Value) -> (Proxy, Admin) {
     let admin = Admin::default();
     let settings = match from {
@@ -37,7 +37,7 @@ pub fn start(gateway: &Gateway, from: From, more: Value) -> (Proxy, Admin) {
     (proxy, admin)
 }
 
-/// The body of a refusal and its challenge, octet for octet. It is always a 401.
+/// The body of a refusal and its challenge, byte for byte. The status is always 401.
 #[track_caller]
 pub fn refusal(stream: &Stream) -> (String, Option<String>) {
     let reply = stream.refused();
@@ -138,7 +138,7 @@ fn rows_8_to_10_the_key_claim_may_be_another_and_stand_in_the_header() {
             let header = json!({"kid": "adokey"});
             proxy.send(bearing(signed(&key, &header, &json!({})))).forwarded();
             proxy.send(bearing(signed(&key, &json!({}), &json!({"kid": "adokey"})))).forwarded();
-            // The claims come first.
+            // The claims are read first.
             let nobody = signed(&key, &header, &json!({"kid": "nobody"}));
             let message = "No credentials found for given 'kid'";
             unauthorized(&proxy.send(bearing(nobody)), message, gateway.name);
@@ -206,10 +206,10 @@ fn rows_14_and_15_times_are_judged_when_asked_for_and_all_faults_are_told() {
                 assert_eq!(challenge.as_deref(), Some(r#"Bearer error="invalid_token""#));
             }
             proxy.send(bearing(ado(json!({"exp": now + 300, "nbf": now})))).forwarded();
-            // A wrong signature is told first.
+            // A wrong signature is reported first.
             let ended = forged(&ado(json!({"exp": 1})));
             unauthorized(&proxy.send(bearing(ended)), "Invalid signature", gateway.name);
-            // Kong's default is to look at no time at all.
+            // By default Kong's plugin checks no times.
             let (proxy, _) = start(&gateway, from, json!({}));
             proxy.send(bearing(ado(json!({"exp": 1, "nbf": now + 99})))).forwarded();
         }
@@ -262,7 +262,7 @@ fn every_algorithm_verifies_with_its_key_and_a_second_time_from_memory() {
 #[test]
 fn what_the_hosts_cryptography_says_wrong_of_itself_is_computed_in_the_filter() {
     let (proxy, _) = start(&Gateway::envoy(), From::Settings, json!({}));
-    // It takes everything for good, and so it fails its self-test.
+    // The function accepts every signature, and so fails the filter's self-test.
     proxy.foreign_function("verify_signature", |_| Some(b"\x08\x01".to_vec()));
     let token = signed(&key("ES256", "es256"), &json!({}), &json!({"iss": "ES256 es256"}));
     unauthorized(&proxy.send(bearing(forged(&token))), "Invalid signature", "Envoy");

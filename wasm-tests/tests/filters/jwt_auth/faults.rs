@@ -1,4 +1,5 @@
-//! What Kong's plugin answers with 500, or does not notice (reference A.6 and G.2): here it is a 401.
+//! Requests that Kong's plugin answers with 500, or does not notice (reference A.6 and G.2): here
+//! they get a 401.
 
 use super::answers::{BOTH, From, request, start, unauthorized};
 use super::bearing;
@@ -8,7 +9,8 @@ use serde_json::json;
 use wasm_tests::Request;
 use wasm_tests::tokens::{ado, key, signed};
 
-/// Refused with the row's words on each gateway, wherever the credentials are, and without a trap.
+/// Checks that every gateway refuses a row with its message, wherever the credentials are, and
+/// without a trap.
 #[track_caller]
 fn refused(rows: &[Row]) {
     for gateway in Gateway::all() {
@@ -51,7 +53,7 @@ fn keys_that_a_token_brings_with_it_are_not_looked_at() {
 }
 
 #[test]
-fn octets_that_are_no_text_and_tokens_beyond_every_size_are_refused() {
+fn bytes_that_are_no_text_and_tokens_beyond_every_size_are_refused() {
     refused(&rows::no_tokens());
     for gateway in Gateway::both() {
         let (proxy, _) = start(&gateway, From::Settings, json!({"cookie_names": ["token"]}));

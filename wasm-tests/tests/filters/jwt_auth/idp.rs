@@ -1,4 +1,4 @@
-//! A pretend identity provider, and tokens that it has issued.
+//! A pretend identity provider, and the tokens that it has issued.
 
 use crate::admin::Admin;
 use crate::gateways::Service;
@@ -9,11 +9,11 @@ use std::rc::Rc;
 use wasm_tests::tokens::{key, signed};
 use wasm_tests::{Answer, Callout, Proxy, Response};
 
-/// A cluster's name on Envoy, an address on Kong.
+/// The destination of the provider: a cluster on Envoy, an address on Kong.
 pub const IDP: &str = "idp.test:8443";
 pub const ISSUER: &str = "https://idp.test/";
 
-/// A handle: a copy is the same provider.
+/// A handle to a provider. A clone stands for the provider of the original.
 #[derive(Clone, Default)]
 pub struct Idp(Rc<RefCell<State>>);
 
@@ -26,7 +26,7 @@ struct State {
     asked: Vec<String>,
 }
 
-/// A key of the provider, by its file and the name that it has in the set.
+/// A key of the provider, by the name of its file and by its `kid`.
 pub fn named(name: &str, kid: &str) -> SigningKey {
     let algorithm = match name {
         "es256" => "ES256",
@@ -36,20 +36,20 @@ pub fn named(name: &str, kid: &str) -> SigningKey {
     key(algorithm, name).with_key_id(Some(kid.to_owned()))
 }
 
-/// A token of `user|1`, signed with this key and naming it.
+/// A token of the subject `user|1`, signed with this key, whose `kid` it names.
 pub fn issued(key: &SigningKey, claims: Value) -> String {
     let all = json!({"iss": ISSUER, "sub": "user|1", "exp": 99_999_999_999_u64});
     signed(key, &json!({"kid": key.key_id()}), &wasm_tests::merged(all, claims))
 }
 
-/// The public keys as a set.
+/// The JWK Set of these keys.
 pub fn set(keys: &[&SigningKey]) -> String {
     let keys: Vec<Value> =
         keys.iter().map(|key| key.verifying().to_jwk().expect("a public key").into()).collect();
     json!({ "keys": keys }).to_string()
 }
 
-/// Settings with this provider, whose set is at `/keys`.
+/// Settings with this provider, whose keys are at `/keys`.
 pub fn provider(more: Value) -> Value {
     let place = json!({
         "name": "idp", "issuer": ISSUER, "jwks_uri": "https://idp.test/keys?version=2",
@@ -76,12 +76,12 @@ impl Idp {
         self.0.borrow_mut().keys = set;
     }
 
-    /// What it says at `/.well-known/openid-configuration`.
+    /// Sets the document at `/.well-known/openid-configuration`.
     pub fn describe(&self, description: Value) {
         self.0.borrow_mut().description = description;
     }
 
-    /// Every call ends like this, until [`Idp::works`].
+    /// Ends every callout like this, until [`Idp::works`].
     pub fn breaks(&self, how: impl Into<Answer>) {
         self.0.borrow_mut().broken = Some(how.into());
     }
@@ -90,22 +90,22 @@ impl Idp {
         self.0.borrow_mut().broken = None;
     }
 
-    /// Leaves calls to the test.
+    /// Leaves callouts to the test.
     pub fn hold(&self) {
         self.0.borrow_mut().holds = true;
     }
 
-    /// The paths of all calls so far, and forgets them.
+    /// The paths of all callouts since the last call of this function.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.0.borrow_mut().asked)
     }
 
-    /// Answers the calls of `proxy`.
+    /// Answers the callouts of `proxy`.
     pub fn serve(&self, proxy: &Proxy) {
         self.serve_beside(proxy, &Admin::default());
     }
 
-    /// The same, where some calls are for the admin service.
+    /// Answers the callouts of `proxy` to the provider, and lets `admin` answer the others.
     pub fn serve_beside(&self, proxy: &Proxy, admin: &Admin) {
         let (idp, admin) = (self.clone(), admin.clone());
         proxy.on_call(move |call| match call.upstream == IDP {

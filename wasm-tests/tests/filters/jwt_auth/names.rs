@@ -1,4 +1,4 @@
-//! A revocation counts under every name that a token may give a consumer.
+//! A revocation counts under every name by which a token can name a consumer.
 
 use super::bearing;
 use super::idp::{Idp, issued, named, provider};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use wasm_tests::{Proxy, Request, merged};
 
-/// Which kind of name, and the name itself: of the consumer with this id, username and custom id.
+/// The setting `consumer_by`, and the name of the consumer with this id, username and custom id.
 type Name = (&'static str, fn([&str; 3]) -> String);
 
 const NAMES: [Name; 4] = [
@@ -41,7 +41,7 @@ impl Named {
         bearing(issued(&named("es256", "k"), json!({ "azp": name })))
     }
 
-    /// Id and groups of whoever has this name.
+    /// The id and the groups of the consumer with this name.
     #[track_caller]
     fn identity(&self, name: &str) -> (Value, Value) {
         let forwarded = self.proxy.send(Self::request(name)).forwarded();
@@ -59,7 +59,7 @@ impl Named {
         assert_eq!(status, 401, "{}: {name}", self.gateway.name);
     }
 
-    /// The next look for changes.
+    /// Lets the filter poll for changes.
     fn poll(&self) {
         self.proxy.advance(Duration::from_secs(6));
     }
@@ -83,7 +83,7 @@ fn a_group_a_name_and_a_consumer_end_within_the_poll_interval_under_every_name()
             it.poll();
             assert_eq!(it.identity(&first).1, json!(["silver"]), "{} {by}", gateway.name);
 
-            // Both names are others now, and soon somebody else's.
+            // Both names change, and another consumer gets them later.
             it.admin.rename(&id, "bea");
             it.admin.custom_id(&id, Some("c10"));
             it.poll();
@@ -125,7 +125,8 @@ fn a_consumer_renamed_between_two_looks_is_never_served_under_a_name_that_it_had
         it.poll();
         it.identity("ana");
         it.proxy.advance(Duration::from_secs(1));
-        // The consumer itself is read again before the change is heard of; the way to it is not.
+        // The consumer is fetched again before the change is known. The answer that leads to it is
+        // cached.
         it.admin.rename(&id, "bea");
         assert_eq!(it.identity("bea").0, json!(id), "{}", gateway.name);
         it.is_nobody("ana");

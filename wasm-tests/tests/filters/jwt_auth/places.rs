@@ -1,4 +1,4 @@
-//! Where a request carries its token, and how a token is kept from the upstream.
+//! The places of a token in a request, and the removal of a token on its way to the upstream.
 
 use super::answers::{From, start, unauthorized};
 use super::bearing;
@@ -30,12 +30,12 @@ fn query_cookie_and_header_carry_tokens_as_kong_reads_them() {
             Request::get("/").header("authorization", format!("Basic x, Bearer  {SEED}")),
             Request::get("/").header("x-token", format!("Bearer {SEED}")),
             Request::get("/").header("X_Token", format!("Bearer {SEED}")),
-            // The same token in every place is one token.
+            // One token in several places is one token.
             Request::get(&format!("/?jwt={SEED}&t={SEED}"))
                 .header("cookie", format!("crumble={SEED}; silly={SEED}"))
                 .bearer(SEED)
                 .header("x-token", format!("Bearer {SEED}")),
-            // RFC 9110 section 11.1: the scheme has no case.
+            // RFC 9110, section 11.1: the scheme is not case-sensitive.
             Request::get("/").header("authorization", format!("BEARER {SEED}")),
         ] {
             let stream = proxy.send(request);
@@ -45,7 +45,8 @@ fn query_cookie_and_header_carry_tokens_as_kong_reads_them() {
     }
 }
 
-/// Kong/kong#5713, #11796. Envoy joins the values of a header with commas, and Kong hands them over one by one.
+/// Kong/kong#5713, #11796. Envoy joins the values of a header with commas; Kong shows them one by
+/// one.
 #[test]
 fn each_value_of_a_header_is_judged_in_any_order_on_both_hosts() {
     let token = format!("Bearer {SEED}");
@@ -143,7 +144,7 @@ fn a_hidden_token_leaves_every_place_and_nothing_else_does() {
         taken_out(&gateway, &stream, "authorization");
         assert_eq!(stream.forwarded().header("x-token").as_deref(), Some("Basic x"));
 
-        // Everywhere at once.
+        // The token is in every place at once.
         let request = Request::get(&format!("/?jwt={SEED}&k=1"))
             .header("cookie", format!("crumble={SEED}"))
             .header("X-Token", format!("Bearer {SEED}"));

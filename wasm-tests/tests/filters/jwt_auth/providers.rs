@@ -1,5 +1,5 @@
-//! Providers: their keys in the settings and over the network, rotation, outages, storms, and what their tokens
-//! must say.
+//! jwt_auth with identity providers: their keys, rotation, outages, storms, and the rules for their
+//! tokens.
 
 use super::answers::{refusal, unauthorized};
 use super::bearing;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use wasm_tests::tokens::{forged, key, secret, signed};
 use wasm_tests::{KongVersion, Proxy, Request, Standing, Stream, merged, refused_with};
 
-/// A gateway and the provider that it trusts, with a first token passed.
+/// A gateway and the provider that it trusts, after a first token has passed.
 fn warm(gateway: &Gateway, key: &SigningKey, more: Value) -> (Proxy, Idp) {
     let idp = Idp::with(&[key]);
     let proxy = gateway.serving(&idp, &[("jwt_auth", provider(more))]);
@@ -70,14 +70,14 @@ fn keys_are_fetched_before_the_first_token_and_kept_for_their_time() {
     for gateway in Gateway::all() {
         let idp = Idp::with(&[&key]);
         let proxy = gateway.serving(&idp, &[("jwt_auth", provider(json!({"jwks_ttl": 60})))]);
-        // A worker finds out at its first request where it is.
+        // A worker finds out its host at its first request.
         assert_eq!(proxy.send(Request::get("/")).refused().status, 401);
         proxy.advance(seconds(6));
         assert_eq!(idp.asked(), ["/keys?version=2"], "{}", gateway.name);
         let stream = proxy.send(bearing(issued(&key, json!({}))));
         stream.forwarded();
         assert_eq!(stream.outcome().callouts, 0, "{}", gateway.name);
-        // For ten minutes, no request waits for them.
+        // For ten minutes, no request waits for the keys.
         for _ in 0..60 {
             proxy.advance(seconds(10));
             let stream = proxy.send(bearing(issued(&key, json!({}))));
@@ -120,7 +120,7 @@ fn a_rotated_key_is_known_at_once_and_a_withdrawn_one_is_not() {
         idp.publish(set(&[&new]));
         proxy.send(bearing(issued(&new, json!({})))).forwarded();
         assert_eq!(idp.asked().len(), 1, "{}", gateway.name);
-        // Also the token that was verified before.
+        // A token that was verified earlier is refused, too.
         let stream = proxy.send(bearing(issued(&old, json!({}))));
         unauthorized(&stream, "No key found for the token", gateway.name);
         assert!(idp.asked().is_empty(), "{}: not again so soon", gateway.name);
@@ -173,7 +173,7 @@ fn a_storm_that_comes_all_at_once_asks_hardly_more() {
         let storm: Vec<Stream> = (0..20)
             .map(|n| proxy.send(bearing(issued(&named("es256", &format!("new-{n}")), json!({})))))
             .collect();
-        // A token of a known key is not held up by it.
+        // A token of a known key does not wait for the fetch.
         proxy.send(bearing(issued(&key, json!({})))).forwarded();
         let calls = proxy.calls();
         assert_eq!(calls.len(), 1, "{}", gateway.name);
@@ -201,7 +201,7 @@ fn while_a_provider_is_away_its_last_keys_serve_until_they_are_stale() {
                 assert_eq!(stream.standing(), Standing::Forwarded, "{}: {what}", gateway.name);
                 stream.forwarded();
             }
-            // `jwks_ttl` and `stale_ttl` are over.
+            // `jwks_ttl` and `stale_ttl` have passed.
             proxy.advance(seconds(30));
             let stream = proxy.send(bearing(issued(&key, json!({}))));
             assert!(unavailable(&stream), "{}: {what}", gateway.name);
@@ -308,18 +308,18 @@ fn what_a_providers_token_must_say() {
         ] {
             unauthorized(&proxy.send(bearing(wrong)), "Invalid algorithm", gateway.name);
         }
-        // A key under another one's name.
+        // The token names another key than the one that signed it.
         let swapped = issued(&named("rsa2048", "k"), json!({"aud": "api"}));
         let stream = proxy.send(bearing(swapped));
         assert_eq!(stream.refused().status, 401, "{}", gateway.name);
-        // A look-alike issuer is no provider's, and so nobody's.
+        // An issuer that resembles the provider's is not the provider.
         let stranger = issued(&key, json!({"iss": "https://idp.test", "aud": "api"}));
         let message = "No credentials found for given 'iss'";
         unauthorized(&proxy.send(bearing(stranger)), message, gateway.name);
     }
 }
 
-/// Row 16 of Kong's table: the one refusal of a token without a challenge.
+/// Row 16 of Kong's table is the only refusal of a token without a challenge.
 #[test]
 fn row_16_a_claim_may_name_a_consumer_who_must_exist() {
     let key = named("es256", "k");
@@ -370,7 +370,7 @@ fn claims_go_into_headers_that_no_client_can_forge() {
         assert_eq!(forwarded.headers_named("x-roles"), ["a,b"], "{}", gateway.name);
         assert_eq!(forwarded.header("x-payload").as_deref(), token.split('.').nth(1));
         taken_out(&gateway, &stream, "x_name");
-        // What would end a header is percent-encoded.
+        // Bytes that would end a header are percent-encoded.
         let evil = issued(&key, json!({"name": "a\r\nX-Admin: 1", "realm": {"roles": "x\u{0}y"}}));
         let stream = proxy.send(request(&evil));
         let forwarded = stream.forwarded();
@@ -412,7 +412,7 @@ fn on_kong_before_3_6_and_on_3_8_no_request_waits_and_the_tick_fetches() {
         proxy.advance(seconds(6));
         assert_eq!(idp.asked(), ["/keys?version=2"], "{}", gateway.name);
         proxy.send(bearing(issued(&key, json!({})))).forwarded();
-        // An unknown key is refused at once, and its set fetched again on the tick.
+        // A token of an unknown key is refused at once, and the tick fetches the keys again.
         let new = named("rsa2048", "new");
         idp.publish(set(&[&key, &new]));
         proxy.advance(seconds(11));

@@ -1,4 +1,5 @@
-//! Requests, and what Kong says of them: the rows of its table (reference A.4), and what it fails on (A.6).
+//! Requests and the answers of Kong's plugin: the rows of its table (reference A.4), and its faults
+//! (A.6).
 
 use serde_json::{Value, json};
 use wasm_tests::tokens::{
@@ -38,7 +39,7 @@ pub fn credentials() -> Vec<Value> {
     all
 }
 
-/// Rows 2 to 13 of A.4, as far as they need no other settings.
+/// The rows 2 to 13 of A.4 that need no other settings.
 pub fn rows() -> Vec<Row> {
     let good = r#"{"alg":"HS256"}"#;
     let ours = secret("HS256", b"supersecret");
@@ -127,7 +128,7 @@ pub fn rows() -> Vec<Row> {
 
 const GOOD: &str = r#"{"alg":"HS256"}"#;
 
-/// Signatures of a wrong length.
+/// Tokens with signatures of a wrong length.
 pub fn wrong_lengths() -> Vec<Row> {
     let mut rows = Vec::new();
     for (algorithm, issuer) in [
@@ -150,7 +151,7 @@ pub fn wrong_lengths() -> Vec<Row> {
     rows
 }
 
-/// Key claims that are no text.
+/// Tokens whose key claim is not a text.
 pub fn no_texts() -> Vec<Row> {
     let issuers = [
         json!(123),
@@ -164,7 +165,7 @@ pub fn no_texts() -> Vec<Row> {
     issuers.into_iter().map(row).collect()
 }
 
-/// Headers and claims that are no objects.
+/// Tokens whose header or claims are not an object.
 pub fn no_objects() -> Vec<Row> {
     let texts = ["null", "1", "-1.5", "true", r#""text""#, "[]", r#"["alg","HS256"]"#];
     let rows = texts.map(|text| {
@@ -176,7 +177,7 @@ pub fn no_objects() -> Vec<Row> {
     rows.into_iter().flatten().collect()
 }
 
-/// Tokens that two readers could read differently.
+/// Tokens that two parsers could read differently.
 pub fn ambiguous() -> Vec<Row> {
     let deep = format!("{}{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
     let rows = [
@@ -194,7 +195,7 @@ pub fn ambiguous() -> Vec<Row> {
     rows.map(|(header, claims, message)| Row::of(header, unsigned(header, claims), message)).into()
 }
 
-/// Keys that a token brings with it.
+/// Tokens that bring a key with them.
 pub fn embedded() -> Vec<Row> {
     let own = secret("HS256", b"mine");
     let headers = [
@@ -210,14 +211,14 @@ pub fn embedded() -> Vec<Row> {
         .into()
 }
 
-/// Octets that are no text, and tokens beyond every size.
+/// Bytes that are no text, and tokens beyond every limit.
 pub fn no_tokens() -> Vec<Row> {
     let message = "Bad token; invalid JSON";
     let larger = ado(json!({"x": "y".repeat(60_000)}));
     vec![
-        Row::of("octets", b"\xff\xfe\xfd", message),
-        Row::of("a last octet", b"a.b.\xff", message),
-        Row::of("octets inside", b"eyJ\x80.eyJ.AA", message),
+        Row::of("bytes", b"\xff\xfe\xfd", message),
+        Row::of("a last byte", b"a.b.\xff", message),
+        Row::of("bytes inside", b"eyJ\x80.eyJ.AA", message),
         Row::of("70 KB", "x".repeat(70_000), message),
         Row::of("80 KB that verify", larger, message),
         Row::at("escapes", "/?jwt=%ff%fe", message),

@@ -1,4 +1,4 @@
-//! Keys that the admin service knows: what is asked, what an answer means, and what its absence does.
+//! key_auth with keys in gatehouse-admin: lookups, their answers, and outages.
 
 use crate::admin::{Admin, Kind, digest};
 use crate::gateways::{ADMIN, Gateway, asking, refusal, settled, with_key};
@@ -51,7 +51,7 @@ fn no_key_ever_leaves_the_gateway_or_reaches_its_log() {
             let settings = asking(json!({"admin": {"upstream": ADMIN, "token": "tok-en"}}));
             let proxy = gateway.serving(&admin, &[("key_auth", settings)]);
             for key in hostile {
-                // In the query, where escapes can say anything.
+                // In the query, escapes can express any byte.
                 let escaped = wasm_tests::percent_encoded(key);
                 let stream = proxy.send(Request::get(&format!("/?apikey={escaped}")));
                 assert!([401, 503].contains(&stream.refused().status), "{} {key:?}", gateway.name);
@@ -127,7 +127,7 @@ fn a_call_carries_the_token_the_authority_and_the_prefix() {
     }
 }
 
-/// Every way in which the admin service can fail to answer.
+/// Every failure of a lookup at gatehouse-admin.
 pub fn failures() -> Vec<(&'static str, Answer)> {
     let whole = json!({
         "consumer": {"id": "1", "username": "ana", "custom_id": null}, "groups": [],
@@ -259,7 +259,7 @@ fn before_kong_3_9_a_failed_callout_lets_nobody_in() {
             if stream.standing() == Standing::Waiting {
                 proxy.call().answer(answer);
             }
-            // Before 3.8 a failed callout is a 500 of Kong's own.
+            // Before 3.8, Kong itself answers 500 to a failed callout.
             let status = stream.reply().status;
             assert!(status == 503 || status == 500, "{} {what}: {status}", gateway.name);
             assert_eq!(stream.outcome().forwarded, None);
@@ -328,10 +328,10 @@ fn a_kong_admin_api_is_read_as_a_whole_and_never_asked_for_a_key() {
         admin.group(&id, "gold");
         let guest = admin.consumer("guest");
         let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({"anonymous": "guest"})))]);
-        // Cold: it is not known yet what kind of server it is.
+        // The filter does not yet know the kind of the server.
         let cold = proxy.send(with_key("key-of-ana"));
         assert_eq!(refusal(&cold), refused_with(503, "Service unavailable"), "{}", gateway.name);
-        // Kong takes one page of a list at each tick.
+        // On Kong the filter fetches one page of a list at each tick.
         proxy.advance(Duration::from_secs(8));
         let forwarded = proxy.send(with_key("key-of-ana")).forwarded();
         assert_eq!(forwarded.header("x-consumer-id"), Some(id.clone()), "{}", gateway.name);
@@ -341,7 +341,7 @@ fn a_kong_admin_api_is_read_as_a_whole_and_never_asked_for_a_key() {
         assert!(asked.iter().any(|path| path.starts_with("/key-auths?size=1000")), "{asked:?}");
         assert!(!asked.iter().any(|path| path.contains("key-of-ana")), "{asked:?}");
 
-        // A change there takes effect within the time to live.
+        // A change at such a server takes effect within the time to live.
         admin.remove_key("key-of-ana");
         admin.holder("bob", "key-of-bob");
         for _ in 0..70 {

@@ -1,4 +1,4 @@
-//! "And" and "or": several authenticating filters in one chain, and the consumer that stands in.
+//! Several authenticating filters in one chain, and an anonymous consumer.
 
 use super::keys::inline;
 use crate::admin::Admin;
@@ -7,7 +7,7 @@ use crate::identity_probe::{identity_probe, probed_identity};
 use serde_json::{Value, json};
 use wasm_tests::{Answer, KongVersion, Proxy, Request, refused_with};
 
-/// A second filter with a key of its own, and "guest" to stand in.
+/// The settings of a second filter with a key of its own, and the anonymous consumer `guest`.
 fn partner(more: Value) -> Value {
     let consumers = json!([
         {"id": "2", "username": "bob", "keyauth_credentials": [{"id": "cred-2", "key": "other"}]},
@@ -17,7 +17,7 @@ fn partner(more: Value) -> Value {
     wasm_tests::merged(settings, more)
 }
 
-/// The first filter, with the same guest.
+/// The settings of the first filter, also with `guest`.
 fn leader(more: Value) -> Value {
     let consumers = json!([
         {"id": "1", "username": "ana", "keyauth_credentials": [{"id": "cred", "key": "right"}]},
@@ -106,7 +106,7 @@ fn not_to_be_able_to_ask_makes_nobody_anonymous() {
             gateway.serving(&admin, &[("key_auth", leader(asking(json!({"anonymous": "guest"}))))]);
         let stream = proxy.send(Request::get("/").header("apikey", "maybe"));
         assert_eq!(refusal(&stream), refused_with(503, "Service unavailable"), "{}", gateway.name);
-        // Without a key there is nothing to ask.
+        // Without a key there is no lookup.
         assert_eq!(
             proxy.send(Request::get("/")).forwarded().header("x-consumer-id").as_deref(),
             Some("9")

@@ -1,4 +1,4 @@
-//! A key in a request's body, as far as each gateway hands bodies over.
+//! Keys in request bodies, as far as each gateway shows bodies to filters.
 
 use super::keys::inline;
 use crate::admin::Admin;
@@ -10,7 +10,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const TEST_KEY: &str = include_str!("../../../../filters/upstream-jwt/test-keys/rsa.pem");
 const MULTIPART: &str = "multipart/form-data; boundary=cut";
 
-/// Settings that look into bodies; Envoy wants to be told that it may.
+/// Settings that look for keys in bodies. On Envoy they state that the gateway holds headers.
 fn in_bodies(gateway: &Gateway, more: Value) -> Value {
     let settings =
         json!({"key_in_body": true, "allow_on_headers_stop_iteration": !gateway.is_kong()});
@@ -122,10 +122,10 @@ fn a_body_that_kong_does_not_promise_or_hand_over_holds_no_key() {
     let empty = Request::post("/", "").header("content-type", FORM).header("content-length", "0");
     assert_eq!(refusal(&proxy.send(empty)), no_key);
     assert_eq!(refusal(&proxy.send(Request::post("/", "").header("content-type", FORM))), no_key);
-    // It went to a file.
+    // Kong wrote the body to a file.
     let large = format!("apikey=right&a={}", "x".repeat(20_000));
     assert_eq!(refusal(&proxy.send(post(FORM, &large))), no_key);
-    // A key elsewhere needs no body.
+    // A key in a header needs no body.
     let elsewhere = post(FORM, &large).header("apikey", "right");
     assert!(proxy.send(elsewhere).forwarded().complete);
 }
@@ -261,7 +261,7 @@ fn a_wrong_key_is_hidden_too_where_somebody_stands_in() {
 
 #[test]
 fn while_a_body_is_awaited_later_filters_do_not_take_the_clients_word_for_who_it_is() {
-    // Kong runs their header hooks before the body is here.
+    // Kong runs the header callbacks of later filters before the body is here.
     for version in KongVersion::ALL {
         let gateway = Gateway::kong_of(version);
         let trusting = json!({"mappings": {"2": ["bobs"]}, "trust_consumer_headers": true});
@@ -302,7 +302,7 @@ fn where_kong_goes_on_without_showing_the_body_the_response_is_replaced_by_500()
             assert_eq!(reply.header(name), None, "{feature}: {name}");
         }
 
-        // Lua's buffered response, whose request no filter has seen: nothing is changed.
+        // A response that Lua buffers, whose request no filter has seen, is not changed.
         let stream = proxy.send(request().lua_buffered());
         stream.respond(answer(r#"{"secret":1}"#));
         assert_eq!((stream.reply().status, stream.reply().text()), (201, r#"{"secret":1}"#.into()));

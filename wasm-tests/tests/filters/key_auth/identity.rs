@@ -1,4 +1,4 @@
-//! What the upstream and later filters are told of the caller, and what a client cannot tell them.
+//! The identity that the upstream and later filters get, and that no client can forge.
 
 use super::keys::inline;
 use crate::admin::Admin;
@@ -48,7 +48,7 @@ fn the_key_is_in_the_identity_only_where_the_operator_asked_for_it() {
             let filters = [gateway.filter("key_auth", settings), identity_probe(&gateway)];
             let proxy = Proxy::new(gateway.profile.clone(), filters);
             admin.serve(&proxy);
-            // The second time it comes from the cache, which holds no key.
+            // The second answer comes from the cache, which holds no key.
             for _ in 0..2 {
                 proxy.send(Request::get("/").header("apikey", "key-of-bob")).forwarded();
                 assert_eq!(
@@ -69,7 +69,7 @@ fn the_key_is_in_the_identity_only_where_the_operator_asked_for_it() {
 #[test]
 fn what_a_client_says_of_itself_reaches_nobody() {
     for gateway in Gateway::all() {
-        // On requests that are judged, and on those that are not looked at otherwise.
+        // The identity headers are removed from requests in and out of the filter's scope.
         for settings in [
             inline(json!({})),
             inline(json!({"match": {"paths": ["/elsewhere"]}})),
@@ -181,7 +181,7 @@ fn trusted_consumer_headers_count_on_kong_only() {
         .header("X-Consumer-ID", "42")
         .header("X-Consumer-Username", "lua")
         .header("X-Credential-Identifier", "basic");
-    // Somebody has authenticated it already, and with `anonymous` that will do.
+    // An earlier filter has authenticated the caller, which is enough with `anonymous`.
     let forwarded = proxy.send(announced.clone()).forwarded();
     assert_eq!(forwarded.header("x-consumer-username").as_deref(), Some("lua"));
     let twice = announced.header("x-consumer-id", "43");

@@ -1,10 +1,10 @@
-//! Where a key may be, which keys are accepted, and how a refusal looks.
+//! The places of keys, the accepted keys, and the form of a refusal.
 
 use crate::gateways::{Gateway, asking, message, refusal, taken_out};
 use serde_json::{Value, json};
 use wasm_tests::{KongVersion, Request, Stream, refused_with};
 
-/// One consumer with one key, written in the settings.
+/// Settings with one consumer and one key.
 pub fn inline(more: Value) -> Value {
     let consumers = json!([{
         "id": "1", "username": "ana", "custom_id": "c7", "groups": ["a"],
@@ -83,7 +83,7 @@ fn every_refusal_says_what_kong_says() {
 }
 
 #[test]
-fn a_refusal_has_kongs_octets_and_the_requests_own_id() {
+fn a_refusal_has_kongs_bytes_and_the_requests_own_id() {
     for gateway in Gateway::both() {
         let stream = send(&gateway, inline(json!({"realm": "my api"})), Request::get("/"));
         let reply = stream.refused();
@@ -148,7 +148,7 @@ fn names_are_tried_in_order_and_the_first_value_decides() {
     }
 }
 
-/// What one place of a request holds.
+/// The content of one place of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Given {
     Nothing,
@@ -244,7 +244,7 @@ fn a_hidden_key_reaches_nobody_and_the_query_keeps_its_order_and_spelling() {
             assert_eq!(stream.forwarded().path, left, "{}", gateway.name);
         }
 
-        // Found in the header, and taken out of the query as well.
+        // The key is found in the header, and the query loses its key as well.
         let stream = proxy.send(Request::get("/?apikey=other&x").header("apikey", "right"));
         taken_out(&gateway, &stream, "apikey");
         assert_eq!(stream.forwarded().path, "/?x");

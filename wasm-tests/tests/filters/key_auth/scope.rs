@@ -1,4 +1,4 @@
-//! `match`: which requests the filter looks at, on what each gateway knows of them.
+//! `match`: the requests that a filter applies to, by the properties that each gateway provides.
 
 use super::keys::inline;
 use crate::gateways::{Gateway, refusal, taken_out};
@@ -9,7 +9,7 @@ fn start(gateway: &Gateway, matching: Value) -> Proxy {
     gateway.start(&[("key_auth", inline(json!({"match": matching})))])
 }
 
-/// Whether a request without a key is judged: it is refused then.
+/// Returns `true` if the filter applies to the request, which has no key and is then refused.
 #[track_caller]
 fn judged(proxy: &Proxy, request: Request) -> bool {
     let stream = proxy.send(request);

@@ -1,4 +1,5 @@
-//! Who hears of a change at the admin service, how soon, and what an unheard one can do.
+//! Changes at gatehouse-admin: the time until each worker knows them, and the effect of missed
+//! ones.
 
 use crate::admin::{Admin, digest};
 use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, settled};
@@ -8,15 +9,15 @@ use wasm_tests::{Proxy, Request, Stream, refused_with};
 
 const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
 const INVALID: &str = "Invalid X-APP-ID";
-/// `poll_interval`, the tick, and one second for the answer.
+/// `poll_interval`, the tick, and one second for the response.
 const SOON: Duration = Duration::from_secs(5);
 
-/// Nothing runs out during a test: what changes, changes because of `/changes`.
+/// Settings under which nothing expires during a test, so that only `/changes` has an effect.
 fn remembering() -> Value {
     asking(json!({"cache": {"ttl": 86_400, "negative_ttl": 86_400}}))
 }
 
-/// A gateway with two workers and consumer `ana`.
+/// A gateway with two workers, and the consumer `ana`.
 struct Fixture {
     gateway: Gateway,
     admin: Admin,
@@ -117,7 +118,7 @@ fn a_deleted_consumer_has_no_app_ids_and_a_new_one_may_have_some() {
         fixture.admin.delete_consumer(&fixture.ana);
         fixture.later();
         fixture.refuses("portal", MAPPING);
-        // The same id again: what was not there is not remembered either.
+        // The consumer gets its earlier id again: its absence was not remembered either.
         assert_eq!(fixture.admin.consumer("ana"), fixture.ana);
         fixture.admin.app_id(&fixture.ana, "portal");
         fixture.later();
@@ -249,7 +250,7 @@ fn an_answer_that_a_change_has_overtaken_is_not_kept() {
         proxy.advance(SOON);
         admin.release();
         call.answer(old);
-        // It was asked before the change, and so it is answered.
+        // The lookup began before the change, and so its answer serves this request.
         waiting.forwarded();
         assert_eq!(refusal(&send()), refused_with(403, MAPPING), "{}", gateway.name);
     }
@@ -340,7 +341,7 @@ fn a_gateway_without_requests_stops_asking_and_then_trusts_nothing_that_it_may_h
         fixture.admin.remove_app_id(&fixture.ana, "portal");
         fixture.workers[0].advance(Duration::from_secs(3600));
         fixture.refuses("portal", MAPPING);
-        // And it listens again.
+        // The gateway polls again.
         fixture.admin.app_id(&fixture.ana, "portal");
         fixture.later();
         fixture.passes("portal");
@@ -364,7 +365,7 @@ fn a_worker_that_starts_later_trusts_what_the_others_keep_only_if_somebody_liste
         send(&second).forwarded();
         assert!(admin.lookups().is_empty(), "{}: what is shared is shared", gateway.name);
 
-        // Everybody is idle for an hour, in which something changes.
+        // Every worker is idle for an hour, in which a change happens.
         first.advance(Duration::from_secs(3600));
         admin.remove_app_id(&ana, "portal");
         let third = first.worker();

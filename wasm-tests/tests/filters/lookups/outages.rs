@@ -1,4 +1,4 @@
-//! How long an answer serves: fresh, past its time, and while the admin service is away.
+//! The ages of an answer: fresh, stale, and kept while gatehouse-admin is away.
 
 use crate::admin::Admin;
 use crate::gateways::{Gateway, asking, identified, refusal, settled};
@@ -16,7 +16,7 @@ struct Case {
 }
 
 impl Case {
-    /// `ana` with App ID `portal`, already looked up.
+    /// A gateway that has looked up `ana` with the App ID `portal`.
     fn new(gateway: Gateway, more: Value) -> Self {
         let admin = Admin::default();
         let ana = admin.consumer("ana");
@@ -37,7 +37,7 @@ impl Case {
         self.proxy.send(identified(&self.gateway, consumer).header("X-APP-ID", "portal"))
     }
 
-    /// Seconds in which a request comes now and then, as on any gateway that is in use.
+    /// Lets time pass with an occasional request, as on any gateway in use.
     fn busy_seconds(&self, seconds: u64) {
         for _ in 0..seconds {
             self.proxy.advance(Duration::from_secs(1));
@@ -67,7 +67,7 @@ fn an_answer_past_its_time_serves_once_more_while_it_is_asked_for_again() {
             "{}",
             case.gateway.name
         );
-        // Fresh again.
+        // The answer is fresh again.
         case.busy_seconds(50);
         case.admin.asked();
         case.send().forwarded();
@@ -136,7 +136,8 @@ fn that_there_is_nothing_is_remembered_for_a_shorter_time() {
         case.proxy.advance(Duration::from_secs(2));
         assert_eq!(refusal(&case.send_as(&bob)), refused_with(403, MAPPING));
         assert_eq!(case.admin.lookups().len(), 1, "{}", case.gateway.name);
-        // And it serves nobody while the service is away: who knows what is there by now.
+        // After its time the absence does not serve during an outage: the service may have an App ID
+        // for the consumer by now.
         case.admin.breaks(Answer::Refused);
         case.proxy.advance(Duration::from_secs(11));
         assert_eq!(refusal(&case.send_as(&bob)), refused_with(503, "Service unavailable"));
@@ -151,7 +152,7 @@ fn an_absent_admin_service_is_asked_ever_less_often_where_nothing_is_shared() {
     let mut polls = 0;
     for _ in 0..600 {
         case.proxy.advance(Duration::from_secs(1));
-        // A known consumer, so that only the list of changes is asked for.
+        // The consumer is known, so that the filter polls `/changes` only.
         case.send();
         polls += case.admin.polls();
     }

@@ -1,4 +1,4 @@
-//! Shared data: what others write there, and what the host takes away.
+//! Shared data: entries that others overwrite, and entries that the host drops.
 
 use crate::admin::Admin;
 use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, settled};
@@ -13,7 +13,7 @@ fn send(gateway: &Gateway, proxy: &Proxy, consumer: &str, app_id: &str) -> Strea
     proxy.send(identified(gateway, consumer).header("X-APP-ID", app_id))
 }
 
-/// A gateway that knows of `ana` with `portal` and of `bob` with `bobs`.
+/// A gateway that has looked up `ana` with `portal` and `bob` with `bobs`.
 fn fixture(gateway: &Gateway) -> (Admin, Proxy, [String; 2]) {
     let admin = Admin::default();
     let people = ["ana", "bob"].map(|name| admin.consumer(name));
@@ -29,7 +29,7 @@ fn fixture(gateway: &Gateway) -> (Admin, Proxy, [String; 2]) {
     (admin, proxy, people)
 }
 
-/// Every decision is right, whatever it costs.
+/// Checks that every decision is right, at any number of callouts.
 #[track_caller]
 fn all_is_well(gateway: &Gateway, proxy: &Proxy, people: &[String; 2], what: &str) {
     let [ana, bob] = people;
@@ -57,7 +57,7 @@ fn workers_serve_what_another_one_has_asked_for() {
         send(&gateway, &second, &people[1], "bobs").forwarded();
         assert_eq!(admin.lookups(), [""; 0], "{}", gateway.name);
     }
-    // Without shared data they know nothing of one another.
+    // Without shared data the workers do not know each other's answers.
     let gateway = Gateway::kong();
     let admin = Admin::default();
     let ana = admin.consumer("ana");
@@ -75,9 +75,9 @@ fn whatever_others_write_into_shared_data_is_not_believed() {
     type Change = fn(usize, Vec<u8>) -> Vec<u8>;
     let changes: [(&str, Change); 8] = [
         ("nothing", |_, _| Vec::new()),
-        ("one octet", |_, _| vec![0]),
+        ("one byte", |_, _| vec![0]),
         ("cut short", |_, old| old[..old.len() / 2].to_vec()),
-        ("one octet less", |_, old| old[..old.len() - 1].to_vec()),
+        ("one byte less", |_, old| old[..old.len() - 1].to_vec()),
         ("longer", |_, old| [old, b"more".to_vec()].concat()),
         ("zeros", |_, old| vec![0; old.len()]),
         ("one bit", |n, mut old| {
@@ -96,7 +96,7 @@ fn whatever_others_write_into_shared_data_is_not_believed() {
                 change(n, old.to_vec())
             });
             all_is_well(&gateway, &proxy, &people, what);
-            // Again and again, between any two requests.
+            // Entries are evicted between any two requests.
             for _ in 0..20 {
                 proxy.tamper_shared(|old| {
                     change(n, if old.is_empty() { vec![0; 2] } else { old.to_vec() })
@@ -113,7 +113,7 @@ fn whatever_others_write_into_shared_data_is_not_believed() {
 fn an_entry_counts_only_in_its_own_place_and_generation() {
     for gateway in Gateway::sharing() {
         let (admin, proxy, people) = fixture(&gateway);
-        // Every slot holds what another one held.
+        // Every slot gets the content of another slot.
         let mut all = Vec::new();
         proxy.tamper_shared(|old| {
             all.push(old.to_vec());
@@ -128,7 +128,7 @@ fn an_entry_counts_only_in_its_own_place_and_generation() {
             all_is_well(&gateway, &proxy, &people, &format!("shifted by {shift}"));
         }
 
-        // What was true before everything was dropped is not true after it.
+        // Entries from before the whole store was dropped are not valid after it.
         let (_, proxy, people) = (admin, proxy, people);
         drop(proxy);
         let (admin, proxy, [ana, bob]) = {
@@ -177,7 +177,7 @@ fn shared_data_may_go_at_any_time() {
             proxy.advance(Duration::from_millis(700));
             assert_eq!(send(&gateway, &proxy, &people[1], "portal").refused().status, 403);
         }
-        // While a lookup is out.
+        // The entries are dropped during a lookup.
         admin.hold();
         proxy.clear_shared();
         let waiting = send(&gateway, &proxy, &people[0], "portal");
@@ -186,7 +186,7 @@ fn shared_data_may_go_at_any_time() {
         waiting.forwarded();
         admin.release();
 
-        // What changed while it was gone is not missed.
+        // The filter does not miss a change that happened meanwhile.
         proxy.advance(Duration::from_secs(5));
         send(&gateway, &proxy, &people[0], "portal").forwarded();
         admin.remove_app_id(&people[0], "portal");
@@ -268,8 +268,9 @@ fn envoys_tenants_with_another_vm_id_see_nothing_of_it() {
 
 #[test]
 fn keys_of_ours_that_differ_never_share_a_checksum() {
-    // Kong from 3.8 keeps an entry under nothing but its key's CRC32. Ours differ in four neighbouring octets, so
-    // each has its own: as many consumers as the cache holds stay apart.
+    // Kong from 3.8 finds an entry by the CRC-32 of its key alone. The filters' keys differ in four
+    // adjacent bytes, so that each has a CRC-32 of its own, for as many consumers as the cache
+    // holds.
     let gateway = Gateway::kong_sharing();
     let admin = Admin::default();
     let people: Vec<String> =

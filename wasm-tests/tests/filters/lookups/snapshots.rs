@@ -1,4 +1,4 @@
-//! `cache.mode: full`: everything is fetched in advance.
+//! `cache.mode: full`: all entities are fetched in advance.
 
 use crate::admin::{Admin, Kind};
 use crate::gateways::{Gateway, asking, identified, refusal};
@@ -35,7 +35,7 @@ fn once_everything_is_here_no_request_waits() {
             let request = Request::get("/").header("apikey", format!("key-{n}"));
             proxy.send(request.header("X-APP-ID", format!("app-{app}")))
         };
-        // Cold: one by one, as in lazy mode.
+        // Before the snapshot is there, the filter looks up one by one, as in the mode `lazy`.
         send(0, 0).forwarded();
         proxy.advance(Duration::from_secs(4));
         let asked = admin.lookups();
@@ -141,7 +141,7 @@ fn a_snapshot_that_breaks_off_is_none() {
             let proxy = gateway.start(&[("app_id", full(json!({})))]);
             let served = admin.clone();
             proxy.on_call(move |call| match call.path().starts_with("/appids") {
-                // An empty page is a page.
+                // An empty page is a valid page.
                 true if what != "a cut page" || call.path().contains("size") => {
                     Some(answer.clone())
                 }
@@ -195,7 +195,7 @@ fn kong_needs_shared_data_for_it_unless_it_is_too_old_for_anything_else() {
                     .contains("cache.mode: found \"full\" without `shm_zone`")
             );
         } else {
-            // It is loaded, and knows nothing yet: no request waits on such a Kong.
+            // The filter is loaded and has no entries yet: no request waits on such a Kong.
             assert_eq!(
                 refusal(&stream),
                 refused_with(503, "Service unavailable"),
@@ -206,7 +206,7 @@ fn kong_needs_shared_data_for_it_unless_it_is_too_old_for_anything_else() {
     }
 }
 
-/// A server with two pages, the second of which the test answers itself.
+/// A server with two pages, the second of which the test answers.
 fn two_pages(proxy: &Proxy, admin: &Admin, ana: &str) {
     let (admin, ana) = (admin.clone(), ana.to_owned());
     proxy.on_call(move |call| match call.path() {
@@ -263,7 +263,7 @@ fn a_service_that_cannot_give_everything_is_not_asked_for_it_on_every_tick() {
             proxy.advance(Duration::from_secs(1));
             app_id(&gateway, &proxy, &ana, "portal").forwarded();
         }
-        // Twelve or so for the list of changes, one for the consumer.
+        // About twelve callouts poll for changes, and one looks the consumer up.
         let made = proxy.callouts_made() - before;
         assert!((10..=24).contains(&made), "{}: {made}", gateway.name);
     }

@@ -1,4 +1,4 @@
-//! Many requests at once: one question where one is enough, and a bound where it is not.
+//! Many requests at once: one lookup where one is enough, and a bound where more are needed.
 
 use crate::admin::Admin;
 use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, with_key};
@@ -39,7 +39,7 @@ fn a_cold_consumer_under_200_requests_costs_envoy_one_callout_per_vm() {
         assert!(crowd.iter().all(|stream| stream.standing() == Standing::Held));
         assert_eq!((first.callouts_made(), second.callouts_made()), (1, 1), "{}", gateway.name);
 
-        // An answer wakes those of its own VM, and no others.
+        // A response wakes the requests of its own VM only.
         admin.settle(&first.call());
         for (n, stream) in crowd.iter().enumerate() {
             let expected = if n % 2 == 0 { Standing::Forwarded } else { Standing::Held };
@@ -75,7 +75,7 @@ fn the_same_with_keys_of_which_half_belong_to_nobody() {
 #[test]
 fn on_kong_where_each_request_asks_for_itself_their_number_is_bounded() {
     for gateway in [Gateway::kong(), Gateway::kong_sharing()] {
-        // Four calls for each key that may be asked for at once.
+        // Four callouts for each key that may be looked up at once.
         for (max, settings) in
             [(CROWD, asking(json!({}))), (20, asking(json!({"cache": {"max_lookups": 5}})))]
         {
@@ -110,7 +110,7 @@ fn a_request_that_comes_while_one_is_out_fails_and_passes_with_it() {
         let crowd: Vec<Stream> = (0..10)
             .map(|_| proxy.send(identified(&gateway, &id).header("X-APP-ID", "portal")))
             .collect();
-        // Whoever asked goes away: the others still get its answer.
+        // The request that made the callout is gone, and the others still get the answer.
         crowd[0].abort();
         if works {
             admin.settle(&proxy.call());
@@ -162,11 +162,11 @@ fn a_small_cache_decides_as_a_large_one_and_stays_small() {
                 assert_eq!(stream.forwarded().header("x-consumer-id").as_ref(), Some(id));
                 let guess = proxy.send(with_key(format!("guess-{n}")));
                 assert_eq!(refusal(&guess), refused_with(401, "Unauthorized"), "{}", gateway.name);
-                // Not more than the budget.
+                // The pace stays within the budget for lookups.
                 proxy.advance(Duration::from_millis(100));
             }
         }
-        // Sixteen values, sixteen absences, and what the list of changes needs.
+        // Sixteen values, sixteen absences, and the entries for the list of changes.
         assert!(proxy.shared_entries() < 40, "{}: {}", gateway.name, proxy.shared_entries());
     }
 }
@@ -187,14 +187,14 @@ fn the_admin_target_is_one_whatever_filter_asks() {
             proxy.advance(Duration::from_secs(1));
             polls += admin.polls();
         }
-        // Every 2.5 seconds of a poll_interval of 5, by one of the two.
+        // One of the two filters polls every 2.5 seconds, at a `poll_interval` of 5.
         assert!((20..=26).contains(&polls), "{}: {polls}", gateway.name);
     }
 }
 
 #[test]
 fn a_vm_that_gets_a_second_configuration_asks_under_it_as_under_the_first() {
-    // Envoy starts the VM again for it, and nobody has told the VM which host it is.
+    // Envoy starts the VM again for the second configuration, without its host having been named.
     for gateway in [Gateway::envoy(), Gateway::envoy_holding(), Gateway::kong()] {
         let admin = key_of_ana();
         let first = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
@@ -222,8 +222,8 @@ fn strangers_with_random_keys_keep_no_known_consumer_out_for_an_hour() {
         let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({})))]);
         let ask = |key: &str| proxy.send(with_key(key));
         known.iter().for_each(|key| drop(ask(key).forwarded()));
-        // Past `ttl` (60 s) and `stale_ttl` (300 s) many times over. Most seconds only see as many guesses as use
-        // up what strangers have; the others see 1800.
+        // The hour is many times longer than `ttl` (60 s) and `stale_ttl` (300 s). In most steps
+        // the guesses just use up the share of strangers; in the others there are 1800.
         let mut guess = 0;
         for step in 0..360 {
             for _ in 0..if step % 60 == 0 { 1800 } else { 101 } {
@@ -232,11 +232,11 @@ fn strangers_with_random_keys_keep_no_known_consumer_out_for_an_hour() {
                 assert!([401, 503].contains(&status), "{status}");
             }
             if step % 90 == 45 {
-                // A change makes what is known outdated, and a restored database all of it.
+                // Restoring a database drops every cached answer.
                 admin.restore();
             }
             for (n, key) in known.iter().enumerate() {
-                // One of them stays away until nothing that is kept serves any more.
+                // One key stays away until no cached answer can serve it.
                 if n > 0 || step % 50 == 0 {
                     assert_eq!(ask(key).standing(), Standing::Forwarded, "{} {step}", gateway.name);
                 }
@@ -261,7 +261,7 @@ fn what_waiting_requests_keep_is_bounded_in_bytes() {
     let refused = crowd.iter().filter(|stream| stream.standing() == Standing::Answered);
     refused.for_each(|stream| assert_eq!(stream.refused().status, 503));
     assert!(proxy.memory() - before < 20 << 20, "{}", proxy.memory() - before);
-    // And those who wait are served, and leave their places to others.
+    // The waiting requests are served, and release their places.
     proxy.calls().iter().for_each(|call| admin.settle(call));
     let served = crowd.iter().filter(|stream| stream.standing() == Standing::Forwarded).count();
     assert_eq!(served, waiting);

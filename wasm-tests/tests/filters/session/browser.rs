@@ -1,4 +1,4 @@
-//! A browser with its cookies, and the chain of filters that it meets.
+//! A browser with its cookies, and the chains of filters that it meets.
 
 use crate::gateways::{Gateway, asking};
 use serde_json::{Value, json};
@@ -13,15 +13,15 @@ pub struct Browser {
     pub cookies: BTreeMap<String, String>,
 }
 
-/// What came of a request.
+/// The result of a request.
 pub struct Visit {
-    /// What the upstream received, if anything.
+    /// The request at the upstream, if it got there.
     pub forwarded: Option<Forwarded>,
     pub reply: Response,
 }
 
 impl Browser {
-    /// Sends the request with the cookies that there are; the upstream, if it is asked, answers `hello`.
+    /// Sends the request with the browser's cookies. The upstream answers `hello`.
     #[track_caller]
     pub fn send(&mut self, proxy: &Proxy, request: Request) -> Visit {
         self.send_to(proxy, request, Response::new(200).with_body("hello"))
@@ -46,7 +46,7 @@ impl Browser {
         if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
     }
 
-    /// Does what the response says.
+    /// Keeps and drops cookies as the response says.
     pub fn keep(&mut self, reply: &Response) {
         for field in reply.headers_named("set-cookie") {
             let (pair, attributes) = field.split_once(';').unwrap_or((&field, ""));
@@ -61,7 +61,7 @@ impl Browser {
 }
 
 impl Visit {
-    /// Who the upstream was told it is.
+    /// The consumer that the upstream was told of.
     #[track_caller]
     pub fn username(&self) -> Option<String> {
         self.forwarded.as_ref().and_then(|forwarded| forwarded.header("x-consumer-username"))
@@ -84,17 +84,17 @@ pub fn log_out() -> Request {
     Request::new("DELETE", "/?session_logout=true")
 }
 
-/// Settings of a session filter.
+/// The settings of a session filter.
 pub fn session(more: Value) -> Value {
     merged(json!({"secret": SECRET}), more)
 }
 
-/// A session that the admin service keeps.
+/// The settings of a session filter that stores sessions in gatehouse-admin.
 pub fn stored(more: Value) -> Value {
     asking(merged(json!({"secret": SECRET, "storage": "kong", "check_consumer": false}), more))
 }
 
-/// Ana has a key, and who has none becomes nobody.
+/// Settings of key_auth: `ana` has a key, and a request without a key is the consumer `nobody`.
 pub fn keys() -> Value {
     json!({"anonymous": "nobody", "consumers": [
         {"id": "1", "username": "ana", "keyauth_credentials": [{"id": "credential-1", "key": "open_sesame"}]},
@@ -103,12 +103,12 @@ pub fn keys() -> Value {
     ]})
 }
 
-/// Nobody gets no further.
+/// Settings of request_termination that refuse the consumer `nobody`.
 pub fn no_strangers() -> Value {
     json!({"match": {"consumers": ["nobody"]}, "status_code": 403, "message": "So long and thanks for all the fish!"})
 }
 
-/// A gateway with one instance of the filter, which opens and saves.
+/// A gateway with one instance of the filter, which opens and saves sessions.
 pub fn one_instance(gateway: &Gateway, settings: Value) -> Proxy {
     gateway.start(&[
         ("session", settings),
@@ -117,7 +117,7 @@ pub fn one_instance(gateway: &Gateway, settings: Value) -> Proxy {
     ])
 }
 
-/// A gateway with one that opens and one that saves.
+/// A gateway with one instance that opens sessions, and one that saves them.
 pub fn two_instances(gateway: &Gateway, settings: Value) -> Proxy {
     let phase = |phase: &str| merged(settings.clone(), json!({"phase": phase}));
     gateway.start(&[
@@ -128,7 +128,7 @@ pub fn two_instances(gateway: &Gateway, settings: Value) -> Proxy {
     ])
 }
 
-/// The chain that stored sessions need here.
+/// A gateway with the chain that stored sessions need there.
 pub fn storing(gateway: &Gateway, settings: Value) -> Proxy {
     match gateway.is_kong() {
         true => two_instances(gateway, settings),

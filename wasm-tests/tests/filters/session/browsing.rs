@@ -1,4 +1,4 @@
-//! A login with a key, and then the cookie alone.
+//! A login with a key, followed by requests with the cookie alone.
 
 use super::browser::{
     Browser, browse, keys, log_out, login, no_strangers, one_instance, session, two_instances,
@@ -45,7 +45,7 @@ fn after_a_login_the_cookie_alone_is_enough_until_the_logout() {
             assert_eq!(out.set_cookies().len(), 1);
             assert!(browser.cookies.is_empty());
             assert_eq!(browser.send(&proxy, browse()).reply.status, 403);
-            // What is in a cookie alone cannot be taken back: `logout_revokes` is for that.
+            // A session in the cookie alone cannot be revoked; `logout_revokes` exists for that.
             assert_eq!(stolen.clone().send(&proxy, browse()).reply.status, 200);
         }
     }
@@ -255,7 +255,7 @@ fn a_session_begins_on_every_kong() {
 
 #[test]
 fn a_refused_request_is_refused_once() {
-    // key_auth refuses from a callout's answer, and Kong still runs what follows.
+    // key_auth refuses from a callout's response, and Kong still runs the later filters.
     for gateway in Gateway::both() {
         let strict = crate::gateways::asking(json!({}));
         let proxy = gateway.start(&[

@@ -1,4 +1,4 @@
-//! Whatever a client sends as a cookie: no session, and no trap.
+//! Hostile cookies give no session and cause no trap.
 
 use super::browser::{Browser, SECRET, browse, login, one_instance, session};
 use crate::gateways::Gateway;

@@ -1,5 +1,5 @@
-//! Another implementation of the format, written in Python from its description: it opens what we write, and we
-//! open what it writes.
+//! An independent implementation of the cookie format, in Python: each side opens the cookies of
+//! the other.
 
 use super::browser::{Browser, SECRET, browse, login, one_instance, session};
 use crate::gateways::Gateway;
@@ -14,7 +14,7 @@ fn opened(browser: &Browser, name: &str, remember: bool, bound: Value) -> Value 
     python("session_cookie.py", &question)
 }
 
-/// A browser with a session that the other implementation made.
+/// A browser with a session that the Python implementation made.
 fn sealed(more: Value) -> Browser {
     let question = json!({
         "do": "seal", "secret": SECRET, "name": "session",
@@ -25,7 +25,7 @@ fn sealed(more: Value) -> Browser {
 }
 
 fn long_groups() -> Vec<String> {
-    // Nothing that a compressor could shorten much.
+    // Text that hardly compresses.
     let jumble =
         |n: u64| format!("{:016x}", (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17));
     (0..600).map(jumble).collect()

@@ -1,4 +1,4 @@
-//! Session ids on a Kong whose random octets can be foreseen.
+//! Session ids stay unique on a Kong whose random bytes are predictable.
 
 use super::browser::session;
 use crate::gateways::Gateway;
@@ -10,7 +10,7 @@ const START: u64 = 1_700_000_000_000;
 
 /// The id of the session that this request begins.
 fn id(gateway: &Gateway, proxy: &Proxy, n: u16) -> String {
-    // The same consumer each time: nothing but the id could tell the sessions apart.
+    // The consumer is equal each time, so that the id alone can tell the sessions apart.
     let identity = json!({"id": "1", "username": "ana", "credential": {"id": "c"}}).to_string();
     let request =
         Request::get("/").client("203.0.113.7", 40_000 + n).property(gateway.identity(), identity);
@@ -23,8 +23,8 @@ fn id(gateway: &Gateway, proxy: &Proxy, n: u16) -> String {
 #[test]
 fn two_workers_that_start_in_the_same_millisecond_never_share_a_session() {
     let gateway = Gateway::kong().with(|profile| profile.start_ms(START));
-    // Two workers of one node, and one of another node whose container has the same process ids: its octets from
-    // the host are the first one's, octet by octet.
+    // Two workers of one node, and one worker of another node whose container has equal process
+    // ids. That worker gets the random bytes of the first one.
     let first = gateway.start(&[("session", session(json!({})))]);
     let second = first.worker();
     let elsewhere = gateway.start(&[("session", session(json!({})))]);

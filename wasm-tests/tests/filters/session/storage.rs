@@ -1,4 +1,4 @@
-//! Sessions that the admin service keeps, and its list of logins that have ended.
+//! Sessions that gatehouse-admin stores, and its list of logins that have ended.
 
 use super::browser::{
     Browser, browse, log_out, login, one_instance, session, stored, storing, two_instances,
@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use wasm_tests::{Answer, Callout, KongVersion, Proxy, Request, Response, Standing, merged};
 
-/// The admin service with a place for sessions.
+/// A pretend gatehouse-admin that stores sessions.
 #[derive(Clone, Default)]
 struct Vault {
     admin: Admin,
@@ -21,14 +21,14 @@ struct Vault {
 
 #[derive(Default)]
 struct State {
-    /// Data and the seconds that each still lasts; nothing runs out in these tests but what was shortened.
+    /// The data of each session and its remaining seconds, which time does not shorten here.
     rows: BTreeMap<String, (String, u64)>,
     revoked: BTreeMap<String, u64>,
-    /// What was said of whom each is for.
+    /// The metadata of each session: the audiences and subjects.
     noted: BTreeMap<String, Value>,
     asked: Vec<String>,
     broken: bool,
-    /// Changes are left to the test.
+    /// `true` if the test answers requests that write.
     holds: bool,
 }
 
@@ -104,7 +104,7 @@ impl Vault {
         std::mem::take(&mut self.state.borrow_mut().asked)
     }
 
-    /// The sessions that are for this subject end, as an operator wants it; how many there were.
+    /// Ends the sessions of this subject, as an operator does, and returns their number.
     fn end_all_of(&self, subject: &str, audience: &str) -> usize {
         let metadata = json!([{"audience": audience, "subject": subject}]);
         let mut state = self.state.borrow_mut();
@@ -282,7 +282,7 @@ fn an_operator_ends_the_sessions_of_somebody_by_name_or_by_its_hash() {
             assert_eq!(bob.send(&proxy, browse()).username().as_deref(), Some("bob"));
         }
     }
-    // Nobody is named where nobody asked for it.
+    // The subject is stored only if the settings ask for it.
     let proxy = storing(&Gateway::envoy(), stored(json!({"hash_subject": true})));
     let vault = Vault::default();
     vault.serve(&proxy);
