@@ -1,9 +1,11 @@
-//! A table that forgets what was not used for long.
+//! A table of bounded size that forgets entries that were not used for a long time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// Two generations, each at most half as large as the bound.
+/// A table that keeps about `bound` entries in two generations. A young generation with half as many
+/// entries becomes the old one. An entry of the old generation that is used moves to the young one;
+/// the others go when the next generation takes their place.
 #[derive(Debug)]
 pub struct Bounded<K, V> {
     young: HashMap<K, V>,
@@ -12,13 +14,13 @@ pub struct Bounded<K, V> {
 }
 
 impl<K: Hash + Eq, V> Bounded<K, V> {
-    /// An empty table for `bound` entries at the most.
+    /// Makes an empty table for about `bound` entries.
     #[must_use]
     pub fn new(bound: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), bound }
     }
 
-    /// What lies under `key`, which is in use again.
+    /// Returns the value of `key`, and counts as a use of it.
     pub fn get(&mut self, key: &K) -> Option<&V> {
         if !self.young.contains_key(key) {
             let (key, value) = self.old.remove_entry(key)?;
@@ -27,7 +29,7 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
         self.young.get(key)
     }
 
-    /// Puts `value` under `key`.
+    /// Inserts `value` under `key`. An older value of `key` is dropped.
     pub fn put(&mut self, key: K, value: V) {
         if self.young.len() >= self.bound / 2 {
             self.old = std::mem::take(&mut self.young);
@@ -36,7 +38,7 @@ impl<K: Hash + Eq, V> Bounded<K, V> {
         self.young.insert(key, value);
     }
 
-    /// Takes out what lies under `key`.
+    /// Removes `key` and its value, if the table has them.
     pub fn remove(&mut self, key: &K) {
         self.young.remove(key);
         self.old.remove(key);

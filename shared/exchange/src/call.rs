@@ -1,57 +1,60 @@
-//! A question to another service, and what became of it.
+//! Requests that a filter sends to another service, and their responses.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Where callouts of one kind go.
+/// A service that a filter calls, and the settings of the calls to it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
-    /// A cluster name on Envoy, `host:port` on Kong.
+    /// The cluster's name on Envoy, `host:port` on Kong.
     pub upstream: String,
-    /// The `Host` of the call; on Kong the TLS name too.
+    /// The value of the `Host` header. On Kong it is also the server name in TLS.
     pub authority: String,
-    /// Whether Kong speaks TLS to it. (On Envoy the cluster says so.)
+    /// `true` if Kong speaks TLS to the service. Envoy takes this from its cluster.
     pub tls: bool,
-    /// Segments before every path, decoded.
+    /// Path segments that precede every path, percent-decoded.
     pub prefix: Vec<String>,
-    /// How long an answer may take.
+    /// The longest time to wait for a response, to the millisecond.
     pub timeout: Duration,
-    /// Sent as a bearer token.
+    /// The bearer token that every call carries in `authorization`.
     pub token: Option<String>,
 }
 
-/// A request to a [`Target`]. The path is made of segments, never of text: what a segment holds cannot
-/// become another path, a query or a second request.
+/// A request to a [`Target`].
+///
+/// The path is a list of segments, never text. A segment therefore cannot become another path, a
+/// query or a second request, whatever bytes it holds.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Call {
-    /// The method, upper case.
+    /// The method, in upper case.
     pub method: &'static str,
-    /// Path segments after the target's prefix, decoded.
+    /// Path segments that follow the target's prefix, percent-decoded.
     pub segments: Vec<Vec<u8>>,
-    /// Query parameters, decoded.
+    /// Query parameters in order, percent-decoded.
     pub query: Vec<(Cow<'static, str>, Vec<u8>)>,
-    /// Fields besides those that every call has, or in their place. A body without a `content-type` is JSON.
+    /// Headers that are added to the usual ones or replace them. A body without a `content-type` is
+    /// sent as JSON.
     pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
-    /// The body; empty for none.
+    /// The body. An empty body is not sent.
     pub body: Vec<u8>,
-    /// The answer's fields that are to be read, lower case. Each costs a host call.
+    /// The response headers to read, in lower case. Reading one costs a host call.
     pub wanted: &'static [&'static str],
 }
 
 impl Call {
-    /// A GET of these segments.
+    /// Makes a GET request for the path of these segments.
     pub fn get<S: AsRef<[u8]>>(segments: impl IntoIterator<Item = S>) -> Self {
         let segments = segments.into_iter().map(|segment| segment.as_ref().to_vec()).collect();
         Self { method: "GET", segments, ..Self::default() }
     }
 
-    /// The same with another method and a body.
+    /// Returns the call with another method (in upper case) and with a body.
     #[must_use]
     pub fn sending(self, method: &'static str, body: Vec<u8>) -> Self {
         Self { method, body, ..self }
     }
 
-    /// The same with a query parameter.
+    /// Returns the call with one more query parameter.
     #[must_use]
     pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl AsRef<[u8]>) -> Self {
         self.query.push((name.into(), value.as_ref().to_vec()));
@@ -59,25 +62,26 @@ impl Call {
     }
 }
 
-/// A complete answer.
+/// A complete response to a [`Call`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// The status code.
+    /// The status code, 100 to 599.
     pub status: u16,
-    /// Those of [`Call::wanted`] that are there, each with its first value.
+    /// The headers of [`Call::wanted`] that the response has, each with its first value.
     pub headers: Vec<(&'static str, Vec<u8>)>,
     /// The whole body.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// An answer without the fields that were asked for.
+    /// Makes a response without headers.
     #[must_use]
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
         Self { status, body: body.into(), ..Self::default() }
     }
 
-    /// The value of one of the fields that were asked for.
+    /// Returns the value of a header, if [`Call::wanted`] named it and the response has it. The
+    /// name is in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         let found = self.headers.iter().find(|(known, _)| *known == name);
@@ -85,14 +89,15 @@ impl Answer {
     }
 }
 
-/// Why there is no answer. Every variant means the same to a decision: it could not be made.
+/// The reason why a call has no complete response. To a decision all reasons are equal: it cannot
+/// be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallError {
-    /// The proxy would not send it: no such cluster, a bad address.
+    /// The proxy refused to send the call, because it knows no such cluster or address.
     NotSent,
-    /// No status came: timeout, reset, refused connection, or an end before the status line.
+    /// No status arrived: timeout, reset, refused connection, or an end before the status line.
     NoAnswer,
-    /// A status came, but the body did not come whole.
+    /// A status arrived, but the body is incomplete.
     Truncated,
 }
 
@@ -106,11 +111,11 @@ impl std::fmt::Display for CallError {
     }
 }
 
-/// What became of a call.
+/// The outcome of a call.
 pub type CallResult = Result<Answer, CallError>;
 
 impl std::fmt::Debug for Target {
-    /// Without the token.
+    /// Leaves the token out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Target")
             .field("upstream", &self.upstream)
@@ -120,7 +125,7 @@ impl std::fmt::Debug for Target {
 }
 
 impl std::fmt::Debug for Call {
-    /// Without segments, query and body, which may name a secret.
+    /// Leaves out segments, query and body, which may contain a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Call").field("method", &self.method).finish_non_exhaustive()
     }

@@ -1,12 +1,13 @@
-//! A message head as the proxy gave it: bytes stay bytes until somebody parses them.
+//! The headers of a message as the proxy delivers them. Names and values are bytes until a filter
+//! parses them.
 
 use std::ops::Range;
 use std::rc::Rc;
 
-/// The fields of a request or a response, in order, with every duplicate.
+/// The headers of a request or a response, pseudo-headers and duplicates included, in order.
 ///
-/// The block is the proxy's own wire form, kept in one piece: a head costs three allocations however many
-/// fields it has. A copy is the same head: whoever waits with it keeps nothing twice.
+/// The head keeps the proxy's wire form in one piece, so it takes three allocations whatever the
+/// number of headers. A clone shares this memory.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Head(Rc<Parts>);
 
@@ -22,20 +23,21 @@ struct Field {
     value: Range<usize>,
 }
 
-/// How often a field occurs.
+/// The number of times that a header occurs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occurrence<'a> {
-    /// Not at all.
+    /// The header does not occur.
     None,
-    /// Exactly once, with this value.
+    /// The header occurs once, with this value.
     One(&'a [u8]),
-    /// More than once; this is the first value.
+    /// The header occurs more than once. This is its first value.
     Many(&'a [u8]),
 }
 
 impl Head {
-    /// Reads the Proxy-Wasm wire form of a header map: a count, all lengths, then all bytes (each name and
-    /// value followed by a NUL). `None` when the block contradicts itself, as Kong's does beyond 100 fields.
+    /// Reads the Proxy-Wasm wire form of a header map: a count, all lengths, then all bytes, in
+    /// which a NUL follows each name and each value. Numbers are little-endian and have four bytes.
+    /// Returns `None` if the block contradicts itself, as Kong's does for more than 100 headers.
     #[must_use]
     pub fn from_block(block: Vec<u8>) -> Option<Self> {
         if block.is_empty() {
@@ -66,49 +68,50 @@ impl Head {
         Some(Self(Rc::new(Parts { block, fields })))
     }
 
-    /// All fields in order. Names are as the proxy spells them: lower case on Envoy, the client's on Kong.
+    /// Returns all headers in order. Names have the proxy's spelling: lower case on Envoy, the
+    /// client's on Kong.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.0.fields.iter().map(|field| (self.bytes(&field.name), self.bytes(&field.value)))
     }
 
-    /// The memory that it takes, in bytes.
+    /// Returns the memory that the head takes, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         let fields = self.0.fields.len().saturating_mul(size_of::<Field>());
         self.0.block.len().saturating_add(fields)
     }
 
-    /// The number of fields, pseudo-headers included.
+    /// Returns the number of headers, pseudo-headers included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.fields.len()
     }
 
-    /// Whether there is no field at all.
+    /// Returns `true` if there is no header.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.fields.is_empty()
     }
 
-    /// Every value of `name` (compared without case), in order.
+    /// Returns every value of the header `name`, in order. Case does not matter.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.fields()
             .filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
 
-    /// The first value of `name`.
+    /// Returns the first value of the header `name`.
     #[must_use]
     pub fn first<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.values(name).next()
     }
 
-    /// Every field that an upstream may read as `name`, in order: see [`same_name`].
+    /// Returns every header that an upstream may read as `name` (see [`same_name`]), in order.
     pub fn spellings<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         self.fields().filter(move |(field, _)| same_name(field, name.as_bytes()))
     }
 
-    /// How often `name` occurs.
+    /// Counts how often the header `name` occurs, up to two.
     #[must_use]
     pub fn occurrence<'a>(&'a self, name: &'a str) -> Occurrence<'a> {
         let mut values = self.values(name);
@@ -119,7 +122,7 @@ impl Head {
         }
     }
 
-    /// The value of `name` if it occurs once and is text.
+    /// Returns the value of the header `name` if it occurs once and is UTF-8.
     #[must_use]
     pub fn text<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         match self.occurrence(name) {
@@ -128,8 +131,9 @@ impl Head {
         }
     }
 
-    /// The host that the client asked for: `host` on Kong, where `:authority` is the server's own name,
-    /// and `:authority` on Envoy, which has no `host`.
+    /// Returns the host that the client asked for: `host` on Kong, where `:authority` is the
+    /// server's own name, and `:authority` on Envoy, which has no `host`. It is empty if there is
+    /// none.
     #[must_use]
     pub fn host(&self) -> &[u8] {
         self.first("host").or_else(|| self.first(":authority")).unwrap_or_default()
@@ -140,9 +144,9 @@ impl Head {
     }
 }
 
-/// Whether an upstream may take two field names for the same: case does not matter, and CGI, WSGI, Rack and PHP
-/// read `_` and `-` as one character. Every filter that looks for a header, removes or replaces one, or masks
-/// one, goes by this rule.
+/// Returns `true` if an upstream may take two header names for the same one. Case does not matter,
+/// and CGI, WSGI, Rack and PHP read `_` and `-` as one character. Every filter follows this rule
+/// when it looks for a header, removes, replaces or masks one.
 #[must_use]
 pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
@@ -150,7 +154,7 @@ pub fn same_name(a: &[u8], b: &[u8]) -> bool {
 }
 
 impl std::fmt::Debug for Head {
-    /// Names only: values hold credentials.
+    /// Shows names only, because values contain credentials.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list()
             .entries(self.fields().map(|(name, _)| String::from_utf8_lossy(name)))

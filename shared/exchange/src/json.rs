@@ -1,19 +1,20 @@
-//! A JSON object as its members, each with its own text: what is not touched stays as it was written.
+//! JSON objects as lists of members. A member that a filter does not change keeps its text.
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A member: its name, and the text of its value.
+/// A member of an object: its name, and the text of its value.
 pub type Member = (String, Box<RawValue>);
 
-/// A JSON text without the byte order mark that some senders put before it, and that most readers pass over.
+/// Removes the byte order mark that some senders put before JSON, and that most readers ignore.
 #[must_use]
 pub fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// The members of a JSON object, duplicates included. `None` if it is not one, or no JSON: a comma too much, bytes
-/// that are no UTF-8.
+/// Returns the members of a JSON object in order, duplicates included. Returns `None` if `body` is
+/// not a JSON object (RFC 8259), for instance because of a trailing comma or bytes that are not
+/// UTF-8.
 #[must_use]
 pub fn members(body: &[u8]) -> Option<Vec<Member>> {
     struct Members(Vec<Member>);
@@ -44,7 +45,7 @@ pub fn members(body: &[u8]) -> Option<Vec<Member>> {
     serde_json::from_slice::<Members>(without_mark(body)).ok().map(|Members(members)| members)
 }
 
-/// The object of these members.
+/// Writes an object with these members.
 pub fn object<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<u8> {
     let member = |(name, value): &Member| {
         format!("{}:{}", serde_json::Value::from(name.as_str()), value.get())

@@ -1,36 +1,36 @@
-//! What a message says that its body is.
+//! The kind of a body, as its headers declare it.
 
 use crate::{Head, Parameterised};
 
-/// A kind of body that has fields in it.
+/// A kind of body that has named fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Media {
-    /// A JSON text: `application/json`, `text/json`, and every type that ends with `+json`.
+    /// JSON: `application/json`, `text/json`, and every type that ends with `+json`.
     Json,
-    /// An URL-encoded form.
+    /// A URL-encoded form (`application/x-www-form-urlencoded`).
     Form,
-    /// A multipart form with this boundary.
+    /// A multipart form (RFC 7578) with this boundary.
     Multipart(Vec<u8>),
 }
 
-/// Why the fields of a body cannot be read.
+/// The reason why the fields of a body cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opaque {
-    /// It has no type, or one without fields.
+    /// The body has no content type, or one without fields.
     OtherType,
-    /// Its type or its boundary is malformed, or there are two.
+    /// The content type or its boundary is malformed, or there are two different content types.
     Malformed,
-    /// Its characters are not those of ASCII, so that its fields look like something else.
+    /// The character set does not extend ASCII, so the fields would look different.
     OtherCharacters,
-    /// It is compressed.
+    /// The body is compressed.
     Encoded,
 }
 
 impl Media {
-    /// What a `content-type` says.
+    /// Reads a `content-type`.
     ///
     /// # Errors
-    /// With the reason why fields cannot be read.
+    /// [`Opaque`], if the fields of such a body cannot be read.
     pub fn of(content_type: &[u8]) -> Result<Self, Opaque> {
         let read = Parameterised::read(content_type).ok_or(match content_type.trim_ascii() {
             b"" => Opaque::OtherType,
@@ -57,10 +57,10 @@ impl Media {
         }
     }
 
-    /// What the head says of its body.
+    /// Reads the `content-type` and `content-encoding` of a message.
     ///
     /// # Errors
-    /// With the reason why fields cannot be read.
+    /// [`Opaque`], if the fields of the body cannot be read.
     pub fn of_head(head: &Head) -> Result<Self, Opaque> {
         if is_encoded(head) {
             return Err(Opaque::Encoded);
@@ -74,7 +74,7 @@ impl Media {
     }
 }
 
-/// Whether the body is compressed or encoded otherwise.
+/// Returns `true` if the body is compressed, or encoded in another way than `identity`.
 #[must_use]
 pub fn is_encoded(head: &Head) -> bool {
     let codings = head.values("content-encoding").flat_map(|value| value.split(|b| *b == b','));

@@ -3,24 +3,25 @@
 use crate::Parameterised;
 use memchr::memmem::find;
 
-/// One part.
+/// One part of a multipart body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'a> {
-    /// The name of a form's field.
+    /// The `name` of the part's `content-disposition`: the name of a form's field.
     pub name: Option<Vec<u8>>,
-    /// What comes after the headers.
+    /// The bytes after the part's headers.
     pub content: &'a [u8],
-    /// Headers and content.
+    /// The part's headers and content together.
     pub raw: &'a [u8],
 }
 
-/// The parts of `body` between delimiters of `boundary`. `None` if it is malformed, or if a server that takes a
-/// line feed alone for the end of a line would find other parts.
+/// Returns the parts of `body` between the delimiters of `boundary`. Returns `None` if the body is
+/// malformed, or if a server would find other parts that accepts a lone line feed as the end of a
+/// line.
 #[must_use]
 pub fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> Option<Vec<Part<'a>>> {
     let delimiter = [b"\r\n--", boundary].concat();
     let (first, loose) = (delimiter.get(2..)?, delimiter.get(1..)?);
-    // A preamble is allowed, and of no meaning.
+    // RFC 2046 allows a preamble, which has no meaning.
     let start = if body.starts_with(first) {
         first.len()
     } else {
@@ -48,11 +49,11 @@ pub fn parts<'a>(body: &'a [u8], boundary: &[u8]) -> Option<Vec<Part<'a>>> {
         parts.push(part(raw)?);
         rest = after.get(end.checked_add(delimiter.len())?..)?;
     }
-    // So is what follows the end, unless it looks like more of the same.
+    // The text after the last delimiter has no meaning either. It must not look like more parts.
     find(rest, loose).is_none().then_some(parts)
 }
 
-/// The body that `raw` parts make.
+/// Writes a body of the parts `raw`.
 pub fn join<'a>(raw: impl IntoIterator<Item = &'a [u8]>, boundary: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     for part in raw {
@@ -78,8 +79,9 @@ fn part(raw: &[u8]) -> Option<Part<'_>> {
     Some(Part { name: name(head)?, content, raw })
 }
 
-/// The `name` of a `Content-Disposition: form-data; name="..."` among the headers of a part; `None` inside for a
-/// part without one. `None` for headers that servers read differently.
+/// Finds the `name` of a `Content-Disposition: form-data; name="..."` among the headers of a part.
+/// Returns `Some(None)` for a part without a name, and `None` for headers that servers read
+/// differently.
 fn name(head: &[u8]) -> Option<Option<Vec<u8>>> {
     let mut found = None;
     for line in lines(head)? {
@@ -90,7 +92,7 @@ fn name(head: &[u8]) -> Option<Option<Vec<u8>>> {
         }
         let read = Parameterised::read(value.get(1..)?)?;
         let name = read.get("name").ok()?.map(<[u8]>::to_vec);
-        // Twice: nobody can say which one counts.
+        // With two of these headers it is undefined which one counts.
         if found.replace(name).is_some() {
             return None;
         }
@@ -98,8 +100,8 @@ fn name(head: &[u8]) -> Option<Option<Vec<u8>>> {
     Some(found.flatten())
 }
 
-/// The lines of a header block. One that begins with white space continues the one before it (RFC 5322, 2.2.3).
-/// `None` if a line could end elsewhere.
+/// Splits a header block into lines. A line that begins with white space continues the one before
+/// it (RFC 5322, section 2.2.3). Returns `None` if some server could end a line elsewhere.
 fn lines(head: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut lines: Vec<Vec<u8>> = Vec::new();
     let mut rest = head;

@@ -1,17 +1,17 @@
-//! A value with parameters, as `Content-Type` and `Content-Disposition` have them.
+//! Header values with parameters, such as those of `Content-Type` and `Content-Disposition`.
 
-/// A value and its parameters (RFC 9110, section 5.6.6): `form-data; name="a;b"`.
+/// A value and its parameters (RFC 9110, section 5.6.6), such as `form-data; name="a;b"`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameterised {
-    /// What comes before the first `;`, in lower case.
+    /// The text before the first `;`, in lower case.
     pub value: String,
-    /// Names in lower case, values without their quotes and escapes.
+    /// Names in lower case; values without their quotes and escapes.
     parameters: Vec<(String, Vec<u8>)>,
 }
 
 impl Parameterised {
-    /// Reads a field's value; a folded line is one with spaces in the place of the fold. `None` if it is
-    /// malformed: servers would guess, and not alike.
+    /// Reads the value of a header. In a folded line, spaces take the place of the fold. Returns
+    /// `None` if the value is malformed, because servers would guess its meaning differently.
     #[must_use]
     pub fn read(raw: &[u8]) -> Option<Self> {
         let (value, mut rest) = split(raw, b';');
@@ -19,7 +19,7 @@ impl Parameterised {
         let mut parameters = Vec::new();
         while let Some(after) = rest {
             let after = after.trim_ascii_start();
-            // Nothing between two semicolons is nothing.
+            // Two semicolons in sequence have nothing between them, and that is allowed.
             if after.is_empty() || after.starts_with(b";") {
                 rest = split(after, b';').1;
                 continue;
@@ -32,11 +32,11 @@ impl Parameterised {
         Some(Self { value, parameters })
     }
 
-    /// The value of a parameter.
+    /// Returns the value of a parameter, or `None` if there is no such parameter.
     ///
     /// # Errors
-    /// When it is there twice, or in the form with a character set (`name*`): one server takes the one, and
-    /// another server the other.
+    /// [`Disputed`], if the parameter occurs twice, or in the form with a character set (`name*`,
+    /// RFC 8187). Servers differ in which one they use.
     pub fn get(&self, name: &str) -> Result<Option<&[u8]>, Disputed> {
         let starred = |found: &str| found.strip_suffix('*') == Some(name);
         let mut all = self.parameters.iter().filter(|(found, _)| found == name || starred(found));
@@ -48,11 +48,11 @@ impl Parameterised {
     }
 }
 
-/// Servers read it differently.
+/// The error of a parameter that servers read differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disputed;
 
-/// What is before the first `at`, and what is after it.
+/// Returns the bytes before the first `at`, and those after it if there is one.
 fn split(raw: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
     match raw.iter().position(|byte| *byte == at) {
         Some(place) => {
@@ -63,14 +63,15 @@ fn split(raw: &[u8], at: u8) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// A name or a value without quotes in it.
+/// Reads a name, or a value without quotes, in lower case.
 fn text(raw: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(raw).ok()?.trim_ascii().to_ascii_lowercase();
     let odd = |byte: u8| byte.is_ascii_control() || b"\"\\, ".contains(&byte);
     (!text.is_empty() && !text.bytes().any(odd)).then_some(text)
 }
 
-/// The parameter's value at the beginning of `raw`, and what follows the semicolon after it.
+/// Reads the parameter's value at the beginning of `raw`. Returns the value, and the bytes after
+/// the semicolon that follows it.
 fn one(raw: &[u8]) -> Option<(Vec<u8>, Option<&[u8]>)> {
     let Some(mut inside) = raw.strip_prefix(b"\"") else {
         let (value, rest) = split(raw, b';');

@@ -1,23 +1,32 @@
-//! Paths, compared as the servers behind read them.
+//! Paths of requests, read as the servers behind the gateway read them.
 
 use crate::percent_decode;
 
-/// What a raw path means to the servers that may be behind.
+/// A decoded path in the two forms in which servers understand it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Path {
-    /// To one that resolves dot segments.
+    /// The path as a server reads it that resolves `.` and `..` segments.
     pub resolved: Vec<u8>,
-    /// To one that compares them as they are written. The two differ only where there are dot segments.
+    /// The path as a server reads it that keeps `..` segments. It differs from `resolved` only if
+    /// there are such segments.
     pub written: Vec<u8>,
 }
 
 impl Path {
-    /// Reads a raw path: escapes are decoded once, slashes merged, path parameters (`;v=1`, also `%3B`) taken
-    /// off each segment as servlet containers do, and dots resolved (RFC 3986, section 6.2.2).
+    /// Reads a raw path without its query. Escapes are decoded once, slashes are merged, path
+    /// parameters (`;v=1`, also as `%3B`) are removed from each segment as servlet containers do,
+    /// and dot segments are resolved (RFC 3986, section 6.2.2).
     ///
-    /// `None` when two servers can read it as different paths: an escape that is none or that an escape hides
-    /// (`%2561`), an escaped slash, a backslash, a control character, bytes that are no UTF-8 (an overlong
-    /// slash is one to some), dots with parameters, dots that climb above the root.
+    /// Returns `None` if two servers can read the path differently. That is a path with any of
+    /// these: an invalid escape or one that an escape hides (`%2561`), an escaped slash, a
+    /// backslash, a control character, bytes that are not UTF-8 (some servers take an overlong form
+    /// for a slash), dot segments with parameters, and dot segments that lead above the root.
+    ///
+    /// ```
+    /// let path = exchange::Path::read(b"/a/./b;v=1//c").unwrap();
+    /// assert_eq!(path.resolved, b"/a/b/c");
+    /// assert_eq!(exchange::Path::read(b"/a%2Fb"), None);
+    /// ```
     #[must_use]
     pub fn read(raw: &[u8]) -> Option<Self> {
         if !is_plain(raw) {
@@ -57,7 +66,7 @@ impl Path {
         Some(Self { resolved: join(resolved), written: join(written) })
     }
 
-    /// Whether it is the path `prefix` or one below it, in either reading.
+    /// Returns `true` if the path equals `prefix` or lies below it, in either form.
     #[must_use]
     pub fn is_below(&self, prefix: &[u8]) -> bool {
         let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
@@ -68,8 +77,8 @@ impl Path {
     }
 }
 
-/// Splits a raw request target at its first `?` into path and query (RFC 3986, section 3.4). The query comes
-/// without the `?`; it is `None` if the target has no `?`.
+/// Splits a raw request target at its first `?` into path and query (RFC 3986, section 3.4). The
+/// query does not include the `?`. It is `None` if the target has no `?`.
 #[must_use]
 pub fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     match target.iter().position(|byte| *byte == b'?') {
@@ -81,21 +90,22 @@ pub fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// The path of a raw request target: everything before the first `?` or `#`. A `#` begins a fragment, which no
-/// client ought to send; some servers cut it off.
+/// Returns the path of a raw request target: everything before the first `?` or `#`. A `#` begins a
+/// fragment, which clients ought not to send; some servers cut it off.
 #[must_use]
 pub fn path_of(target: &[u8]) -> &[u8] {
     let (path, _) = split_target(target);
     path.split(|byte| *byte == b'#').next().unwrap_or_default()
 }
 
-/// A raw path as a server that resolves dot segments reads it (see [`Path::read`]).
+/// Reads a raw path as a server does that resolves dot segments. Returns `None` for the paths that
+/// [`Path::read`] rejects.
 #[must_use]
 pub fn normalise(raw: &[u8]) -> Option<Vec<u8>> {
     Path::read(raw).map(|path| path.resolved)
 }
 
-/// Whether every escape is one, and none is that of a slash.
+/// Returns `true` if every `%` begins an escape, and no escape stands for a slash.
 fn is_plain(raw: &[u8]) -> bool {
     let mut rest = raw;
     while let [first, tail @ ..] = rest {

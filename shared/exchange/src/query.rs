@@ -1,25 +1,27 @@
-//! Query strings: read without changing them, cut without reordering them.
+//! Query strings: they are read without a change, and cut without a change of order.
 
 use crate::split_target;
 
-/// The parameters of a raw query (`application/x-www-form-urlencoded`), in order.
+/// The parameters of a raw query or form (`application/x-www-form-urlencoded`), in order.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a>(&'a [u8]);
 
 impl<'a> Query<'a> {
-    /// The query of a raw request target: what follows the first `?`, empty if nothing does.
+    /// Takes the query of a raw request target: the bytes that follow the first `?`. It is empty if
+    /// there are none.
     #[must_use]
     pub fn of_target(target: &'a [u8]) -> Self {
         Self(split_target(target).1.unwrap_or_default())
     }
 
-    /// Parameters in a body or a query without its `?`.
+    /// Takes a form body, or a query without its `?`.
     #[must_use]
     pub fn new(raw: &'a [u8]) -> Self {
         Self(raw)
     }
 
-    /// Each parameter: its decoded name, and its decoded value (`None` where there is no `=`).
+    /// Returns each parameter as its decoded name and value. The value is `None` if the parameter
+    /// has no `=`.
     pub fn pairs(self) -> impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)> + 'a {
         pieces(self.0).map(|piece| {
             let mut parts = piece.splitn(2, |byte| *byte == b'=');
@@ -28,8 +30,9 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// Names that some servers find in it and others do not: what follows a `;` where that ends a parameter, and a
-    /// name without the white space before it, or up to a NUL. Decoded.
+    /// Returns the decoded names that only some servers find in the query. Such a name follows a
+    /// `;`, which ends a parameter for some servers; or it is the rest of a name without leading
+    /// white space; or it is the part of a name before a NUL.
     pub fn disputed(self) -> impl Iterator<Item = Vec<u8>> + 'a {
         let loose = |part: &[u8]| {
             let name = form_decode(part.split(|byte| *byte == b'=').next().unwrap_or_default());
@@ -46,7 +49,8 @@ impl<'a> Query<'a> {
         })
     }
 
-    /// The same query without the parameters that `unwanted` names; the rest keeps order and spelling.
+    /// Returns the query without the parameters whose decoded names are `unwanted`. All others keep
+    /// their order and their spelling.
     pub fn without(self, unwanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         let name = |piece: &&[u8]| {
             form_decode(piece.split(|byte| *byte == b'=').next().unwrap_or_default())
@@ -64,7 +68,7 @@ fn form_decode(raw: &[u8]) -> Vec<u8> {
     decode(raw, true)
 }
 
-/// `raw` with its percent escapes resolved once. An escape that is none stays as it is.
+/// Decodes the percent escapes of `raw` once. An invalid escape stays as it is.
 #[must_use]
 pub fn percent_decode(raw: &[u8]) -> Vec<u8> {
     decode(raw, false)
@@ -95,8 +99,8 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
-/// `raw` as a path segment or query value: all but `[A-Za-z0-9_-]` escaped. Even `.` is, so that no segment
-/// can be `.` or `..`.
+/// Escapes `raw` for use as a path segment or query value. Only `[A-Za-z0-9_-]` stay as they are.
+/// Even `.` is escaped, so that no segment can be `.` or `..`.
 #[must_use]
 pub fn percent_encode(raw: &[u8]) -> String {
     let mut out = String::with_capacity(raw.len());

@@ -1,4 +1,4 @@
-//! An answer that the gateway gives itself.
+//! A response that the gateway makes itself.
 
 use std::borrow::Cow;
 
@@ -7,33 +7,33 @@ use std::borrow::Cow;
 pub struct Reply {
     /// The status code, 100 to 599.
     pub status: u16,
-    /// Fields besides `content-type` and `content-length`, which follow from the body.
+    /// Headers besides `content-type` and `content-length`, which follow from the body.
     pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
-    /// What it says.
+    /// The body.
     pub body: Body,
 }
 
 /// The body of a [`Reply`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// Kong's error document: `message` and `request_id`, in the form that the client's `Accept`
-    /// prefers.
+    /// Kong's error document, with `message` and `request_id`, in the format that the client's
+    /// `Accept` prefers.
     Error(Cow<'static, str>),
     /// The compact JSON document `{"message":"..."}`.
     Message(Cow<'static, str>),
-    /// These bytes, with this content type (none: the field is absent).
+    /// These bytes. The content type is left out if it is `None`.
     Raw(Option<Cow<'static, str>>, Vec<u8>),
-    /// Nothing.
+    /// No body.
     Empty,
 }
 
 impl Reply {
-    /// Kong's error answer.
+    /// Makes a reply with Kong's error document.
     pub fn error(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, headers: Vec::new(), body: Body::Error(message.into()) }
     }
 
-    /// The compact answer `{"message":"..."}`.
+    /// Makes a reply with the compact document `{"message":"..."}`.
     pub fn message(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, headers: Vec::new(), body: Body::Message(message.into()) }
     }

@@ -1,4 +1,4 @@
-//! The settings that every filter has.
+//! The settings that all filters have in common.
 
 use crate::fields::Fields;
 use crate::matching::Match;
@@ -6,45 +6,47 @@ use crate::rule::Rule;
 use crate::target::{Admin, admin};
 use std::time::Duration;
 
-/// The common settings (see each filter's README).
+/// The common settings. `docs/common-settings.md` describes them for operators.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Common {
-    /// Which requests the filter looks at.
+    /// The requests that the filter handles.
     pub matching: Match,
-    /// The admin service, where the filter uses one.
+    /// The admin service, if the filter uses one and the operator set it.
     pub admin: Option<Admin>,
-    /// A zone of shared data that the operator declared on Kong.
+    /// The zone of shared data that the operator declared on Kong.
     pub shm_zone: Option<String>,
-    /// How answers of the admin service are kept.
+    /// How the filter caches answers of the admin service.
     pub cache: Cache,
-    /// Kong: take `X-Consumer-*` request headers for the identity.
+    /// Kong only: the filter reads the identity from the `X-Consumer-*` request headers.
     pub trust_consumer_headers: bool,
-    /// Kong: with these, take `X-Consumer-Groups` and `X-Authenticated-Groups` for the groups.
+    /// Kong only: with those, the filter reads the groups from `X-Consumer-Groups` and
+    /// `X-Authenticated-Groups`.
     pub trust_group_headers: bool,
-    /// Whether to count; unset means what is safe on the host.
+    /// `true` to count metrics, `false` not to. `None` means: if that is safe on the host.
     pub metrics: Option<bool>,
-    /// Envoy: the operator asserts that `allow_on_headers_stop_iteration` is set.
+    /// Envoy only: the operator asserts that `allow_on_headers_stop_iteration` is set.
     pub holds_headers: bool,
 }
 
-/// How answers of the admin service are kept.
+/// How a filter caches answers of the admin service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
-    /// Whether entities are fetched one by one or all in advance.
+    /// When entities are fetched.
     pub mode: Mode,
-    /// How long an answer is fresh.
+    /// The time for which an answer is fresh, in seconds (1 to 86,400).
     pub ttl: Duration,
-    /// How long "there is none" is fresh.
+    /// The time for which the answer "there is none" is fresh, in seconds (0 to 86,400).
     pub negative_ttl: Duration,
-    /// How long past `ttl` an answer still serves, while it is asked for again.
+    /// The time after `ttl` for which an answer still serves while it is fetched again, in seconds
+    /// (0 to 604,800).
     pub stale_ttl: Duration,
-    /// At most so many entries.
+    /// The largest number of entries (16 to 1,000,000).
     pub max_entries: usize,
-    /// At most so many lookups under way in one VM.
+    /// The largest number of lookups under way in one VM (1 to 10,000).
     pub max_lookups: usize,
 }
 
-/// Whether entities are fetched one by one or all in advance.
+/// When entities are fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// At a consumer's first request.
@@ -67,12 +69,13 @@ impl Default for Cache {
 }
 
 impl Common {
-    /// For a filter that establishes the identity: it has no consumer lists.
+    /// Reads the settings of a filter that establishes the identity. Its `match` has no lists of
+    /// consumers.
     pub fn authenticating(f: &mut Fields<'_>) -> Self {
         Self { matching: Match::of_requests(f), ..Self::rest(f) }
     }
 
-    /// For a filter that uses the identity.
+    /// Reads the settings of a filter that uses the identity.
     pub fn identified(f: &mut Fields<'_>) -> Self {
         Self { matching: Match::of_requests_and_consumers(f), ..Self::rest(f) }
     }
@@ -97,23 +100,23 @@ impl Common {
         }
     }
 
-    /// For a filter that asks and keeps nothing: it takes `admin`, `shm_zone` and `cache` as every filter does,
-    /// so that an operator can write them once for all, and does nothing with them.
+    /// Reads and ignores `admin`, `shm_zone` and `cache`, for a filter that has no lookups. An
+    /// operator can so write these settings once for all filters.
     #[must_use]
     pub fn alone(self, f: &mut Fields<'_>) -> Self {
         let _ = self.clone().with_lookups(f);
         self
     }
 
-    /// Adds what a filter has that shares something with other workers and other nodes: `admin`, `shm_zone`.
-    /// It keeps no answers: `cache` has no effect.
+    /// Reads `admin` and `shm_zone`, for a filter that shares data with other workers or other
+    /// nodes but caches no answers. It reads `cache` and ignores it.
     #[must_use]
     pub fn with_shared(self, f: &mut Fields<'_>) -> Self {
         let Self { admin, shm_zone, .. } = self.clone().with_lookups(f);
         Self { admin, shm_zone, ..self }
     }
 
-    /// Adds what a filter with lookups has: `admin`, `shm_zone`, `cache`.
+    /// Reads `admin`, `shm_zone` and `cache`, for a filter with lookups.
     #[must_use]
     pub fn with_lookups(self, f: &mut Fields<'_>) -> Self {
         let common = Self { admin: admin(f), shm_zone: f.text("shm_zone", ZONE), ..self };
@@ -127,7 +130,7 @@ impl Common {
     }
 }
 
-/// Zone names are lower case: Kong lowers the key that declares them.
+/// The name of a zone is in lower case, because Kong lowers the key that declares it.
 const ZONE: Rule = Rule {
     what: "the name of a shared-data zone (lower-case letters, digits, `_`)",
     pattern: Some("^[a-z0-9_]+$"),

@@ -1,4 +1,4 @@
-//! The fields of one JSON object: read, checked and described by the same calls.
+//! The fields of one JSON object. One call reads a field, checks it and describes it in the schema.
 
 mod collections;
 mod secrets;
@@ -12,14 +12,14 @@ use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
-/// Looks an environment variable up.
+/// Looks up an environment variable of the gateway.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// One object of the document, or of its description.
+/// One object of the settings: of a document, or of the schema.
 ///
-/// Each call names a field. A field that is absent, `null`, or (where a text is optional) `""` is unset. A
-/// field with a wrong value is noted as a problem and reads as unset, so that all problems are found in one
-/// reading; nothing of a document with problems is ever used.
+/// Each method names a field. A field is unset if it is absent, `null`, or (for an optional text)
+/// `""`. A field with a wrong value is recorded as a problem and reads as unset, so that one run
+/// finds all problems. A document with problems is never used.
 pub struct Fields<'a> {
     run: &'a Run<'a>,
     path: String,
@@ -34,10 +34,11 @@ struct Run<'a> {
     problems: RefCell<Vec<Problem>>,
 }
 
-/// Reads `document`: an object, a string that holds one (Kong 3.4), or nothing at all, which is `{}`.
+/// Reads `document`: an object, a string that contains one (Kong 3.4), or nothing, which stands for
+/// `{}`. `env` looks up environment variables; `build` reads the fields.
 ///
 /// # Errors
-/// Everything that is wrong, with its path.
+/// [`Invalid`], with every problem of the document and its path.
 pub fn read<T>(
     document: &[u8],
     env: Env<'_>,
@@ -52,7 +53,8 @@ pub fn read<T>(
     if problems.is_empty() { Ok(value) } else { Err(Invalid(problems)) }
 }
 
-/// The JSON Schema (draft-04, as Kong's validator wants) of what `build` reads.
+/// Returns the JSON Schema of the settings that `build` reads (draft 4, the version of Kong's
+/// validator).
 pub fn schema<T>(build: impl FnOnce(&mut Fields<'_>) -> T) -> Value {
     let run = Run { env: &|_| None, describing: true, problems: RefCell::default() };
     let mut fields = Fields::new(&run, String::new(), Map::new());
@@ -63,13 +65,13 @@ pub fn schema<T>(build: impl FnOnce(&mut Fields<'_>) -> T) -> Value {
 fn object_of(document: &[u8]) -> Result<Map<String, Value>, String> {
     match wire::document(document)? {
         Value::Object(map) => Ok(map),
-        // Kong's cjson turns `{}` and `[]` into one another.
+        // Kong's cjson confuses `{}` and `[]`.
         Value::Array(list) if list.is_empty() => Ok(Map::new()),
         other => Err(format!("found {}, expected an object", kind(&other))),
     }
 }
 
-/// One text field of a document in any form that a host may give it.
+/// Returns one text field of a document, whatever form the host gives the document.
 #[must_use]
 pub fn text_of(document: &[u8], name: &str) -> Option<String> {
     object_of(document).ok()?.get(name)?.as_str().map(str::to_owned)
@@ -82,12 +84,12 @@ impl<'a> Fields<'a> {
 
     // === Scalars ===
 
-    /// A boolean.
+    /// Reads a boolean.
     pub fn flag(&mut self, name: &'static str, default: bool) -> bool {
         self.optional_flag(name).unwrap_or(default)
     }
 
-    /// A boolean that may be unset.
+    /// Reads an optional boolean.
     pub fn optional_flag(&mut self, name: &'static str) -> Option<bool> {
         let value = self.take(name, json!({"type": "boolean"}))?;
         let flag = value.as_bool();
@@ -95,12 +97,12 @@ impl<'a> Fields<'a> {
         flag
     }
 
-    /// A whole number within `range`.
+    /// Reads a whole number within `range`.
     pub fn integer(&mut self, name: &'static str, range: RangeInclusive<u64>, default: u64) -> u64 {
         self.optional_integer(name, range).unwrap_or(default)
     }
 
-    /// A whole number within `range`, or unset.
+    /// Reads an optional whole number within `range`.
     pub fn optional_integer(
         &mut self,
         name: &'static str,
@@ -119,7 +121,7 @@ impl<'a> Fields<'a> {
         number
     }
 
-    /// A number within `range`, fractions allowed, or unset.
+    /// Reads an optional number within `range`. It may have a fraction.
     pub fn optional_number(
         &mut self,
         name: &'static str,
@@ -133,7 +135,7 @@ impl<'a> Fields<'a> {
         number
     }
 
-    /// A text, or unset.
+    /// Reads an optional text.
     pub fn text(&mut self, name: &'static str, rule: Rule) -> Option<String> {
         let value = self.take(name, text_schema(rule, true))?;
         if value.as_str() == Some("") {
@@ -144,7 +146,8 @@ impl<'a> Fields<'a> {
         text
     }
 
-    /// A text that must be there. (It reads as empty when it is not; the document is refused then.)
+    /// Reads a text that must be set. The result is empty if it is not, and the document is then
+    /// rejected.
     pub fn required_text(&mut self, name: &'static str, rule: Rule) -> String {
         self.require(name);
         match self.take(name, text_schema(rule, false)) {
@@ -160,7 +163,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// One of the named choices, or unset.
+    /// Reads an optional choice among names.
     pub fn choice<T: Copy>(
         &mut self,
         name: &'static str,
@@ -175,33 +178,34 @@ impl<'a> Fields<'a> {
         found
     }
 
-    /// A setting of the system that the filter replaces, without a meaning here: taken as it is, whatever it is.
+    /// Accepts a setting with any value and ignores it. The system that the filter replaces has
+    /// this setting; here it has no meaning.
     pub fn unused(&mut self, name: &'static str) {
         self.take(name, json!({}));
     }
 
     // === Relations between fields ===
 
-    /// Notes a problem unless `holds`. `message` says what was found and what is expected.
+    /// Records a problem unless `holds`. The message says what was found and what is expected.
     pub fn check(&mut self, holds: bool, name: &str, message: impl Into<String>) {
         if !holds && !self.run.describing {
             self.problem(name, message);
         }
     }
 
-    /// An environment variable of the gateway.
+    /// Returns the value of an environment variable of the gateway.
     #[must_use]
     pub fn env(&self, name: &str) -> Option<String> {
         (self.run.env)(name)
     }
 
-    /// Whether the field was given at all.
+    /// Returns `true` if the document has the field, and it is not `null`.
     #[must_use]
     pub fn is_given(&self, name: &str) -> bool {
         self.given.get(name).is_some_and(|value| !value.is_null())
     }
 
-    /// Whether the field was given as `null`: Kong prints what has no value so.
+    /// Returns `true` if the field is `null`. Kong writes settings without a value so.
     #[must_use]
     pub fn is_null(&self, name: &str) -> bool {
         self.given.get(name).is_some_and(Value::is_null)
@@ -268,7 +272,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Kong turns an empty list into `{}`, so that must do for a list.
+/// Describes a list. Kong turns an empty list into `{}`, so an empty object is accepted too.
 fn empty_or(list: Value) -> Value {
     json!({"anyOf": [list, {"type": "object", "maxProperties": 0}]})
 }
@@ -304,10 +308,10 @@ fn obeys(rule: Rule, text: &str) -> bool {
     text.len() <= rule.max && (rule.check)(text)
 }
 
-/// A whole number, also where an encoder wrote `5.0` or `1e3`.
+/// Reads a whole number, also in the forms `5.0` and `1e3` of some encoders.
 fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| {
-        // 2^53: beyond it a double does not name one whole number.
+        // Beyond 2^53 a double does not identify one whole number.
         value
             .as_f64()
             .filter(|n| n.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(n))

@@ -1,11 +1,13 @@
-//! Which requests a filter looks at: the stand-in for Kong's service, route and consumer scope.
+//! The setting `match`: it selects the requests that a filter handles, in place of Kong's scopes of
+//! services, routes and consumers.
 
 use crate::fields::Fields;
 use crate::rule::Rule;
 pub use exchange::normalise;
 use exchange::{Named, Path, path_of};
 
-/// The setting `match`. The filter does nothing unless every list that is not empty has a hit.
+/// The setting `match`. A request matches if each list contains it; an empty list contains every
+/// request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Match {
     hosts: Vec<String>,
@@ -17,39 +19,41 @@ pub struct Match {
     not_consumers: Vec<String>,
 }
 
-/// What is known of a request.
+/// The properties of a request that [`Match`] compares.
 #[derive(Debug, Clone, Default)]
 pub struct Facts<'a> {
-    /// The host that the client asked for, with or without port.
+    /// The host that the client asked for, with or without a port.
     pub host: &'a [u8],
     /// The raw request target.
     pub target: &'a [u8],
     /// The method.
     pub method: &'a [u8],
-    /// The route, if asked for by [`Match::needs_route`].
+    /// The route. It must be known if [`Match::needs_route`].
     pub route: Named,
-    /// The service or cluster, if asked for by [`Match::needs_service`].
+    /// The service, or the cluster on Envoy. It must be known if [`Match::needs_service`].
     pub service: Named,
-    /// The names of the consumer: id, username, `custom_id:` and custom id. `None` without an identity.
+    /// The names of the consumer: its id, its username, and its custom id after `custom_id:`.
+    /// `None` if the request has no identity.
     pub consumer: Option<Vec<String>>,
 }
 
-/// Why it cannot be said whether a request matches.
+/// The reason why it is unknown if a request matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unmatched {
-    /// The path is malformed, or reads differently to different servers: 400.
+    /// The path is malformed, or servers read it differently. The response is 400.
     AmbiguousPath,
-    /// The request has no identity, no route name or no service name though the settings need it: 500.
+    /// The settings need an identity, a route name or a service name that the request does not
+    /// have. The response is 500.
     Unknown(&'static str),
 }
 
 impl Match {
-    /// Lists of requests only, for filters that establish the identity.
+    /// Reads the lists for a filter that establishes the identity: it has no lists of consumers.
     pub(crate) fn of_requests(f: &mut Fields<'_>) -> Self {
         f.object("match", Self::requests).unwrap_or_default()
     }
 
-    /// Lists of requests and consumers.
+    /// Reads all lists.
     pub(crate) fn of_requests_and_consumers(f: &mut Fields<'_>) -> Self {
         f.object("match", |f| {
             let consumers = f.texts("consumers", Rule::TEXT).unwrap_or_default();
@@ -73,34 +77,35 @@ impl Match {
         }
     }
 
-    /// Whether the raw path must be known.
+    /// Returns `true` if [`Self::covers`] needs the raw path.
     #[must_use]
     pub fn needs_path(&self) -> bool {
         !self.paths.is_empty()
     }
 
-    /// Whether the route must be known.
+    /// Returns `true` if [`Self::covers`] needs the route.
     #[must_use]
     pub fn needs_route(&self) -> bool {
         !self.routes.is_empty()
     }
 
-    /// Whether the service must be known.
+    /// Returns `true` if [`Self::covers`] needs the service.
     #[must_use]
     pub fn needs_service(&self) -> bool {
         !self.services.is_empty()
     }
 
-    /// Whether the consumer must be known.
+    /// Returns `true` if [`Self::covers`] needs the consumer.
     #[must_use]
     pub fn needs_consumer(&self) -> bool {
         !self.consumers.is_empty() || !self.not_consumers.is_empty()
     }
 
-    /// Whether the filter looks at a request.
+    /// Returns `true` if the filter handles the request.
     ///
     /// # Errors
-    /// When that cannot be said; the request is then refused, never skipped.
+    /// [`Unmatched`], if that is unknown. The gateway then refuses the request; the filter never
+    /// skips it.
     pub fn covers(&self, facts: &Facts<'_>) -> Result<bool, Unmatched> {
         if !self.methods.is_empty() && !self.methods.iter().any(|m| m.as_bytes() == facts.method) {
             return Ok(false);
@@ -152,7 +157,7 @@ const HOST: Rule = Rule {
     },
 };
 
-/// Plain enough that every server reads it alike.
+/// A path that all servers read alike.
 const MATCH_PATH: Rule = Rule {
     what: "a path that starts with `/`, without escapes, parameters, empty or dot segments",
     pattern: Some(r"^(/(?!\.{1,2}(/|$))[^/%;\\?#\x00-\x1f\x7f]+)+/?$|^/$"),
@@ -169,7 +174,8 @@ const MATCH_PATH: Rule = Rule {
     },
 };
 
-/// `*.example.com` covers every name below it, not itself.
+/// Compares a host with an entry of the list. `*.example.com` covers every name below
+/// `example.com`, but not `example.com`.
 fn host_hit(wanted: &str, host: &[u8]) -> bool {
     let host = without_port(host).to_ascii_lowercase();
     let host = host.strip_suffix(b".").unwrap_or(&host);

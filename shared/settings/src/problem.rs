@@ -1,26 +1,27 @@
-//! What is wrong with a document, and where.
+//! Problems of a document, each with its path.
 
-/// One thing that is wrong.
+/// One problem of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Where: `consumers[1].username`; empty for the document itself.
+    /// The path of the setting, such as `consumers[1].username`. It is empty for the document
+    /// itself.
     pub path: String,
-    /// What was found (never of a secret) and what is expected.
+    /// A message that says what was found (never for a secret) and what is expected.
     pub message: String,
 }
 
-/// A document that cannot be used, with everything that is wrong with it.
+/// The error of a document that cannot be used, with all of its problems.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid(pub(crate) Vec<Problem>);
 
 impl Invalid {
-    /// A single problem.
+    /// Makes an error with a single problem.
     #[must_use]
     pub fn one(path: impl Into<String>, message: impl Into<String>) -> Self {
         Self(vec![Problem { path: path.into(), message: message.into() }])
     }
 
-    /// All problems, in the order of the settings.
+    /// Returns all problems, in the order of the settings.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.0

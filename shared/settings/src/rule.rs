@@ -1,23 +1,23 @@
-//! What a text must look like: the same rule for the parser and for the schema.
+//! Rules for texts. The parser and the schema use one rule.
 
-/// A rule for a text.
+/// A rule that a text obeys.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// What the text is, for messages: `a header name`.
+    /// The kind of text in the words of a message, such as `a header name`.
     pub what: &'static str,
-    /// The rule as a regular expression, for the schema.
+    /// The rule as a regular expression for the schema.
     pub pattern: Option<&'static str>,
-    /// At most so many bytes.
+    /// The greatest length in bytes.
     pub max: usize,
-    /// The rule itself.
+    /// Returns `true` for a text that obeys the rule.
     pub check: fn(&str) -> bool,
 }
 
 impl Rule {
-    /// Any text up to 4 KiB.
+    /// Any text of at most 4 KiB.
     pub const TEXT: Self = Self { what: "a text", pattern: None, max: 4096, check: |_| true };
 
-    /// Any text up to 64 KiB: keys, certificates.
+    /// Any text of at most 64 KiB, such as a key or a certificate.
     pub const LONG: Self = Self { what: "a text", pattern: None, max: 65_536, check: |_| true };
 
     /// Kong's `header_name`: ASCII letters, digits, `-` and `_`.
@@ -31,7 +31,8 @@ impl Rule {
         },
     };
 
-    /// Text that may stand in a header: printable ASCII without quotes and backslashes.
+    /// Text that may stand in a quoted string of a header: printable ASCII without quotes and
+    /// backslashes.
     pub const QUOTABLE: Self = Self {
         what: "printable ASCII without `\"` and `\\`",
         pattern: Some(r#"^[ !#-\[\]-~]+$"#),
@@ -69,7 +70,7 @@ impl Rule {
         check: |text| text.starts_with('/'),
     };
 
-    /// An HTTP method.
+    /// An HTTP method, in upper case.
     pub const METHOD: Self = Self {
         what: "an HTTP method in upper case",
         pattern: Some("^[A-Z]+$"),

@@ -1,16 +1,17 @@
-//! Where callouts go.
+//! The settings of the services that a filter calls.
 
 use crate::fields::Fields;
 use crate::rule::Rule;
 use exchange::Target;
 use std::time::Duration;
 
-/// The admin service.
+/// The setting `admin`: the admin service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// How to reach it.
+    /// The service and the settings of calls to it.
     pub target: Target,
-    /// Within this time a change at the service takes effect in the gateway.
+    /// The time between two polls for changes, in seconds (1 to 3600). A change takes effect in the
+    /// gateway within this time.
     pub poll_interval: Duration,
 }
 
@@ -23,7 +24,8 @@ pub fn admin(fields: &mut Fields<'_>) -> Option<Admin> {
     })
 }
 
-/// Reads a callout target of another name; `timeout` is its default in milliseconds.
+/// Reads the setting `name`, which describes a service. `timeout` is its default timeout in
+/// milliseconds.
 pub fn target(fields: &mut Fields<'_>, name: &'static str, timeout: u64) -> Option<Target> {
     fields.object(name, |f| target_fields(f, timeout))
 }

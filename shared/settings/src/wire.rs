@@ -1,18 +1,18 @@
-//! Documents as hosts hand them over.
+//! Reads documents in the forms in which hosts deliver them.
 //!
-//! Kong gives JSON, or (3.4) a JSON string that holds JSON. Envoy gives the text of a `StringValue` or
-//! `BytesValue`; of a `google.protobuf.Struct` it gives the serialised message (measured on 1.40, whatever its
-//! documentation says), so that is read too.
+//! Kong delivers JSON, or (3.4) a JSON string that contains JSON. Envoy delivers the text of a
+//! `StringValue` or `BytesValue`. For a `google.protobuf.Struct` Envoy delivers the serialised
+//! message, contrary to its documentation (measured on 1.40); this is read too.
 
 use serde_json::{Map, Number, Value};
 
-/// Messages nest no deeper than this.
+/// The greatest depth of nested messages.
 const MAX_DEPTH: usize = 64;
 
 /// Reads a document in any of these forms.
 ///
 /// # Errors
-/// With what was found in its place, never with any of its content.
+/// A message that says what was found, without any of the content.
 pub(crate) fn document(bytes: &[u8]) -> Result<Value, String> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
@@ -21,7 +21,7 @@ pub(crate) fn document(bytes: &[u8]) -> Result<Value, String> {
         Ok(Value::String(inner)) if inner.trim().is_empty() => Ok(Value::Object(Map::new())),
         Ok(Value::String(inner)) => json(inner.as_bytes()),
         Ok(value) => Ok(value),
-        // The first byte of a `Struct` with a field is a line feed, which JSON may also begin with.
+        // The first byte of a `Struct` with a field is a line feed, which may also begin JSON.
         Err(error) if bytes.first() == Some(&FIELDS) => object(bytes, 0).ok_or(error),
         Err(error) => Err(error),
     }
@@ -36,18 +36,20 @@ fn json(bytes: &[u8]) -> Result<Value, String> {
 
 // === google.protobuf.Struct ===
 
-/// Field 1, length-delimited: `Struct.fields`, an entry of which has `key` (1) and `value` (2).
+/// The tag of field 1, length-delimited: `Struct.fields`. An entry of it has a `key` (1) and a
+/// `value` (2).
 const FIELDS: u8 = 0x0a;
 
-/// The object under `namespace` in a serialised `envoy.config.core.v3.Metadata`; empty if there is none.
-/// `None` for what is no such message.
+/// Returns the object under `namespace` in a serialised `envoy.config.core.v3.Metadata`. It is
+/// empty if there is none. Returns `None` if `bytes` is not such a message.
 #[must_use]
 pub fn metadata(bytes: &[u8], namespace: &str) -> Option<Map<String, Value>> {
     let mut found = Map::new();
     let mut rest = bytes;
     while let Some((number, field, after)) = next(rest)? {
         rest = after;
-        // `filter_metadata` (1) is a map from text to `Struct`; there is also `typed_filter_metadata` (2).
+        // `filter_metadata` (1) is a map from texts to `Struct`s. `typed_filter_metadata` (2) is
+        // ignored.
         let (1, Field::Bytes(entry)) = (number, field) else { continue };
         let (mut key, mut content) = (&[][..], &[][..]);
         let mut inner = entry;
@@ -88,7 +90,8 @@ fn object(bytes: &[u8], depth: usize) -> Option<Value> {
     Some(Value::Object(map))
 }
 
-/// A `google.protobuf.Value`: null (1), number (2), string (3), bool (4), struct (5), list (6).
+/// Reads a `google.protobuf.Value`: null (1), number (2), string (3), bool (4), struct (5), list
+/// (6).
 fn value(bytes: &[u8], depth: usize) -> Option<Value> {
     if depth > MAX_DEPTH {
         return None;
@@ -110,9 +113,10 @@ fn value(bytes: &[u8], depth: usize) -> Option<Value> {
     Some(read)
 }
 
-/// A whole number reads as one, so that messages quote it as it was written.
+/// Converts a double. A whole number becomes an integer, so that messages quote it as the operator
+/// wrote it.
 fn plain(double: f64) -> Option<Number> {
-    // Up to 2^53 a double names one whole number.
+    // Up to 2^53 a double identifies one whole number.
     let whole = double.fract() == 0.0 && double.abs() <= 9_007_199_254_740_992.0;
     if whole { Some(Number::from(double as i64)) } else { Number::from_f64(double) }
 }
@@ -134,7 +138,8 @@ enum Field<'a> {
     Bytes(&'a [u8]),
 }
 
-/// The next field of a message, with its number and what follows; `Some(None)` at the end.
+/// Returns the next field of a message, with its number and the bytes after it. Returns
+/// `Some(None)` at the end, and `None` if the message is malformed.
 #[allow(clippy::option_option)]
 fn next(bytes: &[u8]) -> Option<Option<(u64, Field<'_>, &[u8])>> {
     if bytes.is_empty() {
@@ -176,7 +181,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// As Envoy 1.40 handed it over: a `Struct` with an object, a number, a list and a boolean.
+    /// A `Struct` as Envoy 1.40 delivered it: with an object, a number, a list and a boolean.
     const STRUCT: &[u8] = b"\ne\n\x05admin\x12\\*Z\n\x1d\n\x08upstream\x12\x11\x1a\x0fgatehouse-admin\n\x1a\n\rpoll_interval\x12\t\x11\0\0\0\0\0\0\0@\n\x1d\n\tauthority\x12\x10\x1a\x0e127.0.0.1:8001\n\x19\n\tkey_names\x12\x0c2\n\n\x08\x1a\x06apikey\n\x16\n\x10hide_credentials\x12\x02 \x01";
 
     #[test]
@@ -195,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_namespace_of_envoys_metadata_is_read_and_the_others_are_not() {
-        // Of `STRUCT`, its last field: hide_credentials: true.
+        // The last field of `STRUCT`, which is `hide_credentials: true`.
         let content = &STRUCT[STRUCT.len() - 24..];
         let entry = |name: &str, content: &[u8]| {
             part(0x0a, &[part(0x0a, name.as_bytes()), part(0x12, content)].concat())

@@ -1,4 +1,4 @@
-//! Lists and objects.
+//! Fields that are lists or objects.
 
 use super::wording::{mismatch, quoted};
 use super::{Fields, empty_or, list_of, obeys, text_schema};
@@ -6,7 +6,7 @@ use crate::rule::Rule;
 use serde_json::{Map, Value, json};
 
 impl Fields<'_> {
-    /// A list of texts; `None` when unset.
+    /// Reads an optional list of texts.
     pub fn texts(&mut self, name: &'static str, rule: Rule) -> Option<Vec<String>> {
         let items = self.list(name, text_schema(rule, false))?;
         let mut texts = Vec::with_capacity(items.len());
@@ -19,7 +19,7 @@ impl Fields<'_> {
         Some(texts)
     }
 
-    /// A list of named choices; `None` when unset.
+    /// Reads an optional list of choices among names.
     pub fn choices<T: Copy>(
         &mut self,
         name: &'static str,
@@ -42,7 +42,7 @@ impl Fields<'_> {
         Some(chosen)
     }
 
-    /// A nested object, or unset.
+    /// Reads an optional object, whose fields `build` reads.
     pub fn object<T>(
         &mut self,
         name: &'static str,
@@ -72,7 +72,7 @@ impl Fields<'_> {
         value.map(|_| built)
     }
 
-    /// A list of objects; empty when unset.
+    /// Reads a list of objects, whose fields `build` reads. It is empty if unset.
     pub fn objects<T>(
         &mut self,
         name: &'static str,
@@ -100,7 +100,8 @@ impl Fields<'_> {
         built
     }
 
-    /// An object with names of the operator's choice, each with a list of texts; empty when unset.
+    /// Reads an object whose names the operator chooses, each with a list of texts. It is empty if
+    /// unset.
     pub fn lists_by_name(&mut self, name: &'static str, rule: Rule) -> Vec<(String, Vec<String>)> {
         let item = json!({"type": "array", "items": text_schema(rule, false)});
         let schema = json!({"type": "object", "additionalProperties": empty_or(item)});
@@ -133,7 +134,7 @@ impl Fields<'_> {
         built
     }
 
-    /// An object with names of the operator's choice, each with a text; empty when unset.
+    /// Reads an object whose names the operator chooses, each with a text. It is empty if unset.
     pub fn texts_by_name(&mut self, name: &'static str, rule: Rule) -> Vec<(String, String)> {
         let schema = json!({"type": "object", "additionalProperties": text_schema(rule, false)});
         let mut built = Vec::new();
@@ -146,7 +147,7 @@ impl Fields<'_> {
         built
     }
 
-    /// An object of any content; empty when unset.
+    /// Reads an object with any content. It is empty if unset.
     pub fn any_object(&mut self, name: &'static str) -> Map<String, Value> {
         self.object_of_any(name, json!({"type": "object"}))
     }

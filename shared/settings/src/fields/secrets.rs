@@ -1,12 +1,12 @@
-//! Secrets: written in the document, or held by an environment variable of the gateway.
+//! Fields that are secrets. The document contains them, or names the environment variables that do.
 
 use super::{Fields, empty_or, list_of, obeys, text_schema};
 use crate::rule::Rule;
 use serde_json::json;
 
 impl Fields<'_> {
-    /// A secret: `name` itself, or `name_env` that names an environment variable which holds it. No message
-    /// ever quotes it.
+    /// Reads an optional secret: the field `name`, or the environment variable that the field
+    /// `name_env` names. No message quotes it.
     pub fn secret(
         &mut self,
         name: &'static str,
@@ -56,8 +56,8 @@ impl Fields<'_> {
         }
     }
 
-    /// A list of secrets: those of `name` themselves, then those that the environment variables hold which
-    /// `name_env` names. No message ever quotes one.
+    /// Reads a list of secrets: those of the field `name`, then those of the environment variables
+    /// that the field `name_env` lists. No message quotes one.
     pub fn secrets(
         &mut self,
         name: &'static str,

@@ -1,4 +1,4 @@
-//! The words of messages about settings.
+//! The wording of messages about settings.
 
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// `text` for a log line: short, and on one line.
+/// Shortens `text` to 64 characters on one line.
 pub(super) fn shown(text: &str) -> String {
     let mut out: String =
         text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect();
