@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::flow::AppIdFlow;
 use crate::source::AppIdSource;
-use consumer::{Owned, PROPERTY};
-use exchange::Flow;
+use consumer::{Admitted, Owned, PROPERTY};
+use exchange::Started;
 use runtime::{Filter, Needs, Source};
 use settings::{Common, Fields};
 use std::rc::Rc;
@@ -42,7 +42,7 @@ impl Filter for AppId {
         config.common.admin.as_ref().map(|_| Box::new(AppIdSource) as Box<dyn Source>)
     }
 
-    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
-        Box::new(AppIdFlow::new(Rc::clone(config)))
+    fn start(config: &Rc<Config>, request: Admitted) -> Started {
+        AppIdFlow::start(Rc::clone(config), &request)
     }
 }

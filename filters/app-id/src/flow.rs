@@ -1,7 +1,7 @@
 //! What to do with one request, from its headers to a decision.
 //!
 //! ```text
-//! Arrived ──mapped, blank, unknown caller──────────────▶ Decided
+//! start ──mapped, blank, unknown caller────────────────▶ Decided
 //!    └──▶ AskedForAll ──list, none, unavailable────────▶ Decided
 //!              └──too many to keep──▶ AskedForOne ─────▶ Decided
 //! ```
@@ -9,8 +9,8 @@
 use crate::app_ids::{AppIds, contains};
 use crate::config::Config;
 use crate::source::{of_consumer, one};
-use consumer::gate::{Admission, admit};
-use exchange::{Edit, Event, Finding, Flow, Reply, Request, Step, Unavailable};
+use consumer::Admitted;
+use exchange::{Edit, Event, Finding, Flow, Reply, Started, Step, Unavailable};
 use std::rc::Rc;
 
 /// One request's progress.
@@ -20,7 +20,6 @@ pub(crate) struct AppIdFlow {
 }
 
 enum State {
-    Arrived,
     AskedForAll(Claim),
     AskedForOne(Claim),
     Decided,
@@ -37,18 +36,17 @@ struct Claim {
 }
 
 impl AppIdFlow {
-    pub(crate) fn new(config: Rc<Config>) -> Self {
-        Self { config, state: State::Arrived }
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(config: Rc<Config>, request: &Admitted) -> Started {
+        let mut flow = Self { config, state: State::Decided };
+        let (state, step) = flow.judge(request);
+        flow.state = state;
+        Started::new(step, flow)
     }
 
-    fn arrive(&self, request: &Request) -> (State, Step) {
+    fn judge(&self, Admitted { request, identity }: &Admitted) -> (State, Step) {
         let config = &self.config;
-        let identity = match admit(request, &config.common) {
-            Admission::Pass => return decided(Step::forward(Vec::new())),
-            Admission::Refuse(reply) => return decided(Step::reply(reply)),
-            Admission::Admit(None) => return decided(refuse(401, "Unauthorized")),
-            Admission::Admit(Some(identity)) => identity,
-        };
+        let Some(identity) = identity else { return decided(refuse(401, "Unauthorized")) };
         // In every spelling: the upstream may read any of them.
         let mut values = request.head.spellings(&config.header_name).map(|(_, value)| value);
         let app_id = values.next().unwrap_or_default().trim_ascii();
@@ -75,7 +73,7 @@ impl AppIdFlow {
     }
 
     /// All App IDs of the consumer are here.
-    fn judge(&self, claim: Claim, found: Result<Finding, Unavailable>) -> (State, Step) {
+    fn judge_all(&self, claim: Claim, found: Result<Finding, Unavailable>) -> (State, Step) {
         let value = match found {
             Err(Unavailable) => return decided(self.unavailable(claim)),
             Ok(Finding::Nothing) => return decided(self.nothing(&claim)),
@@ -126,16 +124,13 @@ impl AppIdFlow {
 impl Flow for AppIdFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(&request),
-            (State::AskedForAll(claim), Event::Found(found)) => self.judge(claim, found),
+            (State::AskedForAll(claim), Event::Found(found)) => self.judge_all(claim, found),
             (State::AskedForOne(claim), Event::Found(found)) => {
                 decided(self.judge_one(claim, found))
             }
-            // The host broke the order of events: refuse rather than guess.
-            (State::Arrived, Event::Found(_))
-            | (State::AskedForAll(_) | State::AskedForOne(_), Event::Request(_))
-            | (_, Event::Body(_) | Event::Chunk(_) | Event::Answered(_))
-            | (State::Decided, _) => decided(refuse(500, "An unexpected error occurred")),
+            (_, Event::Body(_) | Event::Chunk(_) | Event::Answered(_)) | (State::Decided, _) => {
+                decided(Step::out_of_order())
+            }
         };
         self.state = next;
         step

@@ -1,23 +1,24 @@
 use super::*;
 use crate::app_ids::encode;
 use crate::config::tests::config;
-use exchange::{Body, Head, Then};
+use consumer::testing::Driver;
+use exchange::{Body, Request, Then, testing};
 
 const ADMIN: &str = r#"{"admin":{"upstream":"admin"}}"#;
 const ANA: &str = r#"{"id":"1","username":"ana"}"#;
 
-fn flow(json: &str) -> AppIdFlow {
-    AppIdFlow::new(Rc::new(config(json)))
+fn filter(json: &str) -> Driver {
+    let config = Rc::new(config(json));
+    let common = config.common.clone();
+    Driver::new(&common, move |admitted| AppIdFlow::start(Rc::clone(&config), &admitted))
 }
 
-fn request(consumer: Option<&str>, ids: &[&[u8]]) -> Event {
-    Event::Request(Box::new(Request {
-        head: ids.iter().map(|id| (&b"x-app-id"[..], *id)).collect::<Head>(),
-        method: b"GET".to_vec(),
-        target: b"/".to_vec(),
+fn request(consumer: Option<&str>, ids: &[&[u8]]) -> Request {
+    Request {
+        head: ids.iter().map(|id| (&b"x-app-id"[..], *id)).collect(),
         consumer: consumer.map(|json| json.as_bytes().to_vec()),
-        ..Request::default()
-    }))
+        ..testing::request("GET", "/", &[])
+    }
 }
 
 fn found(ids: &[&str]) -> Event {
@@ -35,9 +36,9 @@ fn refusal(step: &Step) -> (u16, &str) {
 
 #[test]
 fn an_app_id_of_the_consumers_own_passes() {
-    let mut flow = flow(ADMIN);
-    assert_eq!(flow.on(request(Some(ANA), &[b" Portal "])), Step::find(of_consumer("1")));
-    assert_eq!(flow.on(found(&["NTP", "Portal"])), Step::forward(vec![]));
+    let mut filter = filter(ADMIN);
+    assert_eq!(filter.send(request(Some(ANA), &[b" Portal "])), Step::find(of_consumer("1")));
+    assert_eq!(filter.on(found(&["NTP", "Portal"])), Step::forward(vec![]));
 }
 
 #[test]
@@ -70,10 +71,10 @@ fn each_refusal_has_its_status_and_its_words() {
             (503, "Service unavailable"),
         ),
     ] {
-        let mut flow = flow(ADMIN);
-        let mut step = flow.on(request(consumer, ids));
+        let mut filter = filter(ADMIN);
+        let mut step = filter.send(request(consumer, ids));
         if let Some(answer) = answer {
-            step = flow.on(answer);
+            step = filter.on(answer);
         }
         assert_eq!(refusal(&step), expected, "{ids:?}");
     }
@@ -81,18 +82,17 @@ fn each_refusal_has_its_status_and_its_words() {
 
 #[test]
 fn the_same_app_id_twice_is_one() {
-    let mut flow = flow(ADMIN);
-    flow.on(request(Some(ANA), &[b"Portal", b"Portal "]));
-    assert_eq!(flow.on(found(&["Portal"])), Step::forward(vec![]));
+    let mut filter = filter(ADMIN);
+    filter.send(request(Some(ANA), &[b"Portal", b"Portal "]));
+    assert_eq!(filter.on(found(&["Portal"])), Step::forward(vec![]));
 }
 
 #[test]
 fn every_spelling_that_an_upstream_may_read_is_judged() {
     let with = |fields: &[(&str, &str)]| {
-        let head = fields.iter().copied().collect::<Head>();
-        let consumer = Some(ANA.into());
-        let request = Request { head, target: b"/".to_vec(), consumer, ..Request::default() };
-        flow(r#"{"mappings":{"ana":["Portal"]}}"#).on(Event::Request(Box::new(request)))
+        let request =
+            Request { consumer: Some(ANA.into()), ..testing::request("GET", "/", fields) };
+        filter(r#"{"mappings":{"ana":["Portal"]}}"#).send(request)
     };
     assert_eq!(with(&[("X_APP-ID", "Portal")]), Step::forward(vec![]));
     let two = [("X-APP-ID", "Portal"), ("X_APP_ID", "Root")];
@@ -102,7 +102,7 @@ fn every_spelling_that_an_upstream_may_read_is_judged() {
 #[test]
 fn refusals_name_the_header_as_configured() {
     let json = r#"{"header_name":"X-Application","admin":{"upstream":"admin"}}"#;
-    let step = flow(json).on(request(Some(ANA), &[]));
+    let step = filter(json).send(request(Some(ANA), &[]));
     assert_eq!(refusal(&step), (403, "X-Application can't be blank"));
 }
 
@@ -114,27 +114,30 @@ fn failing_open_lets_through_what_could_not_be_asked_and_nothing_else() {
         (Event::Found(Ok(Finding::Nothing)), false),
         (found(&["x"]), false),
     ] {
-        let mut flow = flow(json);
-        flow.on(request(Some(ANA), &[b"Portal"]));
-        assert_eq!(matches!(flow.on(answer), Step { then: Then::Forward, .. }), passes);
+        let mut filter = filter(json);
+        filter.send(request(Some(ANA), &[b"Portal"]));
+        assert_eq!(matches!(filter.on(answer), Step { then: Then::Forward, .. }), passes);
     }
-    assert_eq!(refusal(&flow(json).on(request(None, &[b"Portal"]))).0, 401);
+    assert_eq!(refusal(&filter(json).send(request(None, &[b"Portal"]))).0, 401);
 }
 
 #[test]
 fn mappings_decide_without_a_question_and_together_with_one() {
     let alone = r#"{"mappings":{"ana":["Portal"]}}"#;
-    assert_eq!(flow(alone).on(request(Some(ANA), &[b"Portal"])), Step::forward(vec![]));
-    assert_eq!(refusal(&flow(alone).on(request(Some(ANA), &[b"x"]))), (403, "Invalid X-APP-ID"));
+    assert_eq!(filter(alone).send(request(Some(ANA), &[b"Portal"])), Step::forward(vec![]));
+    assert_eq!(
+        refusal(&filter(alone).send(request(Some(ANA), &[b"x"]))),
+        (403, "Invalid X-APP-ID")
+    );
     let bob = Some(r#"{"id":"2","username":"bob"}"#);
     assert_eq!(
-        refusal(&flow(alone).on(request(bob, &[b"x"]))).1,
+        refusal(&filter(alone).send(request(bob, &[b"x"]))).1,
         "Consumer and X-APP-ID mapping doesn't exist"
     );
     let both = r#"{"mappings":{"ana":["Portal"]},"admin":{"upstream":"admin"}}"#;
-    assert_eq!(flow(both).on(request(Some(ANA), &[b"Portal"])), Step::forward(vec![]));
-    let mut asks = flow(both);
-    asks.on(request(Some(ANA), &[b"NTP"]));
+    assert_eq!(filter(both).send(request(Some(ANA), &[b"Portal"])), Step::forward(vec![]));
+    let mut asks = filter(both);
+    asks.send(request(Some(ANA), &[b"NTP"]));
     assert_eq!(asks.on(found(&["NTP"])), Step::forward(vec![]));
 }
 
@@ -142,7 +145,7 @@ fn mappings_decide_without_a_question_and_together_with_one() {
 fn a_hidden_app_id_goes_no_further() {
     let json = r#"{"hide_app_id":true,"mappings":{"ana":["Portal"]}}"#;
     assert_eq!(
-        flow(json).on(request(Some(ANA), &[b"Portal"])),
+        filter(json).send(request(Some(ANA), &[b"Portal"])),
         Step::forward(vec![Edit::remove("X-APP-ID")])
     );
 }
@@ -154,12 +157,12 @@ fn a_consumer_of_many_app_ids_is_asked_about_one() {
         (Ok(Finding::Nothing), false),
         (Err(Unavailable), false),
     ] {
-        let mut flow = flow(ADMIN);
-        flow.on(request(Some(ANA), &[b"Portal"]));
-        let step = flow.on(Event::Found(Ok(Finding::Value(b"M".to_vec()))));
+        let mut filter = filter(ADMIN);
+        filter.send(request(Some(ANA), &[b"Portal"]));
+        let step = filter.on(Event::Found(Ok(Finding::Value(b"M".to_vec()))));
         assert_eq!(step, Step::find(one("1", b"Portal")));
         assert_eq!(
-            matches!(flow.on(Event::Found(answer)), Step { then: Then::Forward, .. }),
+            matches!(filter.on(Event::Found(answer)), Step { then: Then::Forward, .. }),
             passes
         );
     }
@@ -168,19 +171,20 @@ fn a_consumer_of_many_app_ids_is_asked_about_one() {
 #[test]
 fn an_anonymous_consumer_is_a_consumer_like_any_other() {
     let anonymous = Some(r#"{"id":"9","username":"guest","anonymous":true}"#);
-    let step = flow(r#"{"mappings":{"guest":["Portal"]}}"#).on(request(anonymous, &[b"Portal"]));
+    let step =
+        filter(r#"{"mappings":{"guest":["Portal"]}}"#).send(request(anonymous, &[b"Portal"]));
     assert_eq!(step, Step::forward(vec![]));
 }
 
 #[test]
 fn an_event_out_of_order_is_refused() {
-    let mut early = flow(ADMIN);
-    assert_eq!(refusal(&early.on(found(&["Portal"]))).0, 500);
-    let mut late = flow(ADMIN);
-    late.on(request(Some(ANA), &[b"Portal"]));
+    let refused =
+        |step: Step| matches!(step, Step { then: Then::Reply(Reply { status: 500, .. }), .. });
+    let mut late = filter(ADMIN);
+    late.send(request(Some(ANA), &[b"Portal"]));
     late.on(found(&["Portal"]));
-    assert_eq!(refusal(&late.on(found(&["Portal"]))).0, 500);
-    let mut twice = flow(ADMIN);
-    twice.on(request(Some(ANA), &[b"Portal"]));
-    assert_eq!(refusal(&twice.on(request(Some(ANA), &[b"Portal"]))).0, 500);
+    assert!(refused(late.on(found(&["Portal"]))));
+    let mut asked = filter(ADMIN);
+    asked.send(request(Some(ANA), &[b"Portal"]));
+    assert!(refused(asked.on(Event::Body(Ok(vec![])))));
 }

@@ -1,9 +1,9 @@
 //! What the host has to know of this filter. No decision is made in this file.
 
 use crate::config::{Action, Config};
-use crate::flow::BotFlow;
-use consumer::Owned;
-use exchange::Flow;
+use crate::flow;
+use consumer::{Admitted, Owned};
+use exchange::Started;
 use runtime::{Filter, Needs};
 use settings::{Common, Fields};
 use std::rc::Rc;
@@ -40,7 +40,7 @@ impl Filter for BotDetection {
         Needs::of(&config.common)
     }
 
-    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
-        Box::new(BotFlow::new(Rc::clone(config), runtime::note))
+    fn start(config: &Rc<Config>, Admitted { request, .. }: Admitted) -> Started {
+        flow::judge(config, &request, runtime::note)
     }
 }

@@ -1,21 +1,20 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::{Body, Head, Then};
+use consumer::testing::Driver;
+use exchange::testing::request;
+use exchange::{Body, Flow, Then};
 
 const GOOGLEBOT: &str = "Googlebot/2.1 (+http://www.google.com/bot.html)";
 
-fn flow(json: &str) -> BotFlow {
-    BotFlow::new(Rc::new(config(json)), |line| assert!(!line.contains("Googlebot")))
+fn filter(json: &str) -> Driver {
+    let config = config(json);
+    let common = config.common.clone();
+    let note = |line: &str| assert!(!line.contains("Googlebot"));
+    Driver::new(&common, move |admitted| judge(&config, &admitted.request, note))
 }
 
-fn request(fields: &[(&str, &str)], can_remove: bool) -> Event {
-    let head = fields.iter().copied().collect::<Head>();
-    let target = b"/".to_vec();
-    Event::Request(Box::new(Request { head, target, can_remove, ..Request::default() }))
-}
-
-fn step(json: &str, fields: &[(&str, &str)]) -> Step {
-    flow(json).on(request(fields, true))
+fn step(json: &str, headers: &[(&str, &str)]) -> Step {
+    filter(json).send(Request { can_remove: true, ..request("", "/", headers) })
 }
 
 #[track_caller]
@@ -70,12 +69,13 @@ fn each_rule_is_counted_by_its_name() {
         (r#"{"rules":"none"}"#, GOOGLEBOT, None),
         ("{}", "curl", None),
     ] {
-        let mut flow = flow(json);
-        flow.on(request(&[("user-agent", user_agent)], true));
+        let mut filter = filter(json);
+        let headers = [("user-agent", user_agent)];
+        filter.send(Request { can_remove: true, ..request("", "/", &headers) });
         let expected: Vec<Tally> =
             counted.map(|name| Tally::Count(name.into(), 1)).into_iter().collect();
-        assert_eq!(flow.tally(), expected, "{json} {user_agent}");
-        assert_eq!(flow.tally(), [], "once");
+        assert_eq!(filter.tally(), expected, "{json} {user_agent}");
+        assert_eq!(filter.tally(), [], "once");
     }
 }
 
@@ -86,12 +86,4 @@ fn what_match_does_not_cover_is_not_looked_at() {
         step(json, &[("user-agent", GOOGLEBOT), ("x-bot-detected", "x")]),
         Step::forward(vec![])
     );
-}
-
-#[test]
-fn an_event_out_of_order_is_refused() {
-    assert_eq!(refusal(&flow("{}").on(Event::Body(Ok(vec![])))).0, 500);
-    let mut decided = flow("{}");
-    decided.on(request(&[], true));
-    assert_eq!(refusal(&decided.on(request(&[], true))).0, 500);
 }

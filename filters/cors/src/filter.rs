@@ -2,8 +2,8 @@
 
 use crate::config::Config;
 use crate::flow::CorsFlow;
-use consumer::Owned;
-use exchange::Flow;
+use consumer::{Admitted, Owned};
+use exchange::Started;
 use runtime::{Filter, Needs};
 use settings::{Common, Fields};
 use std::rc::Rc;
@@ -37,7 +37,7 @@ impl Filter for Cors {
         Needs::of(&config.common)
     }
 
-    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
-        Box::new(CorsFlow::new(Rc::clone(config)))
+    fn start(config: &Rc<Config>, Admitted { request, .. }: Admitted) -> Started {
+        CorsFlow::start(Rc::clone(config), &request)
     }
 }

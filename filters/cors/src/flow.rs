@@ -1,7 +1,7 @@
 //! What to do with one request, from its headers to the response.
 //!
 //! ```text
-//! Arrived ──preflight, not ours──▶ Done
+//! start ──preflight──▶ Done
 //!    ├──▶ Open ──response──▶ Done
 //!    └──no origin, which shall hear nothing──▶ Silent ──response──▶ Done
 //! ```
@@ -9,8 +9,7 @@
 use crate::config::Config;
 use crate::origin::Origin;
 use crate::policy::{preflight, response, silent};
-use consumer::gate::{Admission, admit};
-use exchange::{Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step};
+use exchange::{Event, Flow, Request, ResponseEvent, ResponseStep, Started, Step};
 use std::rc::Rc;
 
 /// One request's progress.
@@ -20,7 +19,6 @@ pub(crate) struct CorsFlow {
 }
 
 enum State {
-    Arrived,
     /// On its way; its response is told of this origin.
     Open(Option<Origin>),
     /// On its way; its response says nothing of origins, and caches are told that another's would.
@@ -29,46 +27,33 @@ enum State {
 }
 
 impl CorsFlow {
-    pub(crate) fn new(config: Rc<Config>) -> Self {
-        Self { config, state: State::Arrived }
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(config: Rc<Config>, request: &Request) -> Started {
+        let (state, step) = judge(&config, request);
+        Started::new(step, Self { config, state })
     }
+}
 
-    fn arrive(&self, request: &Request) -> (State, Step) {
-        let config = &self.config;
-        match admit(request, &config.common) {
-            Admission::Pass => return (State::Done, Step::forward(Vec::new())),
-            Admission::Refuse(reply) => return (State::Done, Step::reply(reply)),
-            Admission::Admit(_) => {}
+fn judge(config: &Config, request: &Request) -> (State, Step) {
+    let origin = request.head.first("origin").and_then(Origin::parse);
+    let asks = request.method == b"OPTIONS"
+        && request.head.first("access-control-request-method").is_some();
+    match origin {
+        // The upstream says all that there is to say.
+        Some(_) if asks && config.preflight_continue => (State::Done, Step::forward(Vec::new())),
+        Some(origin) if asks => {
+            (State::Done, Step::reply(preflight(config, &request.head, &origin)))
         }
-        let origin = request.head.first("origin").and_then(Origin::parse);
-        let asks = request.method == b"OPTIONS"
-            && request.head.first("access-control-request-method").is_some();
-        match origin {
-            // The upstream says all that there is to say.
-            Some(_) if asks && config.preflight_continue => {
-                (State::Done, Step::forward(Vec::new()))
-            }
-            Some(origin) if asks => {
-                (State::Done, Step::reply(preflight(config, &request.head, &origin)))
-            }
-            None if !config.allow_origin_absent => (State::Silent, Step::forward(Vec::new())),
-            origin => (State::Open(origin), Step::forward(Vec::new())),
-        }
+        None if !config.allow_origin_absent => (State::Silent, Step::forward(Vec::new())),
+        origin => (State::Open(origin), Step::forward(Vec::new())),
     }
 }
 
 impl Flow for CorsFlow {
-    fn on(&mut self, event: Event) -> Step {
-        let (next, step) = match (std::mem::replace(&mut self.state, State::Done), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(&request),
-            // The host broke the order of events: refuse rather than guess.
-            (State::Open(_) | State::Silent | State::Done, Event::Request(_))
-            | (_, Event::Found(_) | Event::Body(_) | Event::Chunk(_) | Event::Answered(_)) => {
-                (State::Done, Step::reply(Reply::unexpected()))
-            }
-        };
-        self.state = next;
-        step
+    /// Every request is decided at its headers.
+    fn on(&mut self, _event: Event) -> Step {
+        self.state = State::Done;
+        Step::out_of_order()
     }
 
     fn wants_response(&self) -> bool {
@@ -81,8 +66,7 @@ impl Flow for CorsFlow {
                 response(&self.config, &found.head, origin.as_ref())
             }
             (State::Silent, ResponseEvent::Head(found)) => silent(&found.head),
-            (State::Arrived | State::Done, ResponseEvent::Head(_))
-            | (_, ResponseEvent::Answered(_)) => Vec::new(),
+            (State::Done, ResponseEvent::Head(_)) | (_, ResponseEvent::Answered(_)) => Vec::new(),
         };
         ResponseStep::Forward(edits)
     }

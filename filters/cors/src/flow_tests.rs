@@ -1,33 +1,28 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::{Body, Edit, Head, Response, Then};
+use consumer::testing::Driver;
+use exchange::testing::request;
+use exchange::{Body, Edit, Head, Reply, Response, Then};
 
 const ALL_METHODS: &str = "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS,TRACE,CONNECT";
 
-fn flow(json: &str) -> CorsFlow {
-    CorsFlow::new(Rc::new(config(json)))
-}
-
-fn request(method: &str, fields: &[(&str, &str)]) -> Event {
-    Event::Request(Box::new(Request {
-        head: fields.iter().copied().collect::<Head>(),
-        method: method.as_bytes().to_vec(),
-        target: b"/".to_vec(),
-        ..Request::default()
-    }))
+fn filter(json: &str) -> Driver {
+    let config = Rc::new(config(json));
+    let common = config.common.clone();
+    Driver::new(&common, move |admitted| CorsFlow::start(Rc::clone(&config), &admitted.request))
 }
 
 /// What a preflight is answered, name by name.
 #[track_caller]
 fn preflight(json: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
     let asked = [fields, &[("Access-Control-Request-Method", "GET")]].concat();
-    let mut flow = flow(json);
-    let reply = match flow.on(request("OPTIONS", &asked)) {
+    let mut filter = filter(json);
+    let reply = match filter.send(request("OPTIONS", "/", &asked)) {
         Step { then: Then::Reply(reply), .. } => reply,
         other => panic!("{other:?}"),
     };
     assert_eq!((reply.status, reply.body), (200, Body::Empty));
-    assert!(!flow.wants_response(), "it is complete");
+    assert!(!filter.wants_response(), "it is complete");
     let text = |value: Vec<u8>| String::from_utf8(value).unwrap();
     let short = |name: &str| name.strip_prefix("access-control-").unwrap_or(name).to_owned();
     reply.headers.into_iter().map(|(name, value)| (short(&name), text(value))).collect()
@@ -36,12 +31,12 @@ fn preflight(json: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
 /// How the response to a request is changed.
 #[track_caller]
 fn changes(json: &str, fields: &[(&str, &str)], upstream: &[(&str, &str)]) -> Vec<Edit> {
-    let mut flow = flow(json);
-    assert_eq!(flow.on(request("GET", fields)), Step::forward(vec![]));
-    assert!(flow.wants_response());
+    let mut filter = filter(json);
+    assert_eq!(filter.send(request("GET", "/", fields)), Step::forward(vec![]));
+    assert!(filter.wants_response());
     let head = upstream.iter().copied().collect::<Head>();
     let response = Response { head, status: 200, ..Response::default() };
-    match flow.on_response(ResponseEvent::Head(Box::new(response))) {
+    match filter.on_response(ResponseEvent::Head(Box::new(response))) {
         ResponseStep::Forward(edits) => edits,
         other => panic!("{other:?}"),
     }
@@ -131,14 +126,18 @@ fn only_a_preflight_is_answered_by_the_gateway() {
         ("OPTIONS", &[("origin", ""), method]),
         ("GET", &[("origin", "http://a"), method]),
     ] {
-        let mut flow = flow("{}");
-        assert_eq!(flow.on(request(verb, fields)), Step::forward(vec![]), "{verb} {fields:?}");
-        assert!(flow.wants_response());
+        let mut filter = filter("{}");
+        assert_eq!(
+            filter.send(request(verb, "/", fields)),
+            Step::forward(vec![]),
+            "{verb} {fields:?}"
+        );
+        assert!(filter.wants_response());
     }
-    let mut flow = flow(r#"{"preflight_continue":true}"#);
-    let asked = request("OPTIONS", &[("origin", "http://a"), method]);
-    assert_eq!(flow.on(asked), Step::forward(vec![]));
-    assert!(!flow.wants_response(), "the upstream's answer stays as it is");
+    let mut filter = filter(r#"{"preflight_continue":true}"#);
+    let asked = request("OPTIONS", "/", &[("origin", "http://a"), method]);
+    assert_eq!(filter.send(asked), Step::forward(vec![]));
+    assert!(!filter.wants_response(), "the upstream's answer stays as it is");
 }
 
 #[test]
@@ -208,9 +207,9 @@ fn a_cache_is_told_once_that_origins_matter() {
 
 #[test]
 fn without_an_origin_nothing_is_said_if_the_settings_say_so() {
-    let mut flow = flow(r#"{"allow_origin_absent":false}"#);
-    assert_eq!(flow.on(request("GET", &[])), Step::forward(vec![]));
-    assert!(flow.wants_response());
+    let mut filter = filter(r#"{"allow_origin_absent":false}"#);
+    assert_eq!(filter.send(request("GET", "/", &[])), Step::forward(vec![]));
+    assert!(filter.wants_response());
     assert!(
         !changes(r#"{"allow_origin_absent":false}"#, &[("origin", "http://a")], &[]).is_empty()
     );
@@ -221,24 +220,20 @@ fn what_match_does_not_cover_stays_as_it_is_and_so_does_what_this_filter_refuses
     for (json, forwarded) in
         [(r#"{"match":{"paths":["/api"]}}"#, true), (r#"{"match":{"routes":["r"]}}"#, false)]
     {
-        let mut flow = flow(json);
-        let step = flow.on(request("GET", &[]));
+        let mut filter = filter(json);
+        let step = filter.send(request("GET", "/", &[]));
         assert_eq!(matches!(step, Step { then: Then::Forward, .. }), forwarded);
-        assert!(!flow.wants_response());
+        assert!(!filter.wants_response());
     }
 }
 
 #[test]
 fn an_event_out_of_order_is_refused_and_a_second_response_is_left_alone() {
-    let mut flow = flow("{}");
-    flow.on(request("GET", &[]));
+    let mut filter = filter("{}");
+    filter.send(request("GET", "/", &[]));
     let head = || ResponseEvent::Head(Box::default());
-    assert_ne!(flow.on_response(head()), ResponseStep::Forward(vec![]));
-    assert_eq!(flow.on_response(head()), ResponseStep::Forward(vec![]));
-    for event in [Event::Body(Ok(vec![])), request("GET", &[])] {
-        assert!(matches!(
-            flow.on(event),
-            Step { then: Then::Reply(Reply { status: 500, .. }), .. }
-        ));
-    }
+    assert_ne!(filter.on_response(head()), ResponseStep::Forward(vec![]));
+    assert_eq!(filter.on_response(head()), ResponseStep::Forward(vec![]));
+    let step = filter.on(Event::Body(Ok(vec![])));
+    assert!(matches!(step, Step { then: Then::Reply(Reply { status: 500, .. }), .. }));
 }

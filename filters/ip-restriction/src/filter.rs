@@ -1,9 +1,9 @@
 //! What the host has to know of this filter. No decision is made in this file.
 
 use crate::config::Config;
-use crate::flow::RestrictionFlow;
-use consumer::Owned;
-use exchange::Flow;
+use crate::flow;
+use consumer::{Admitted, Owned};
+use exchange::Started;
 use runtime::{Filter, Needs};
 use settings::{Common, Fields};
 use std::rc::Rc;
@@ -37,7 +37,7 @@ impl Filter for IpRestriction {
         Needs { peer: true, ..Needs::of(&config.common) }
     }
 
-    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
-        Box::new(RestrictionFlow::new(Rc::clone(config)))
+    fn start(config: &Rc<Config>, Admitted { request, .. }: Admitted) -> Started {
+        flow::judge(config, &request).into()
     }
 }

@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::flow::JwtFlow;
 use crate::source::Entities;
-use consumer::{CLAIMS, Owned, PROPERTY};
-use exchange::Flow;
+use consumer::{Admitted, CLAIMS, Owned, PROPERTY};
+use exchange::Started;
 use jose::{Backend, Crypto, ForeignFailed};
 use runtime::{Filter, Host, Needs, Source, is_address};
 use settings::{Common, Fields, Invalid};
@@ -85,13 +85,13 @@ impl Filter for JwtAuth {
         settings.config.depends()
     }
 
-    fn flow(settings: &Rc<Settings>) -> Box<dyn Flow> {
+    fn start(settings: &Rc<Settings>, request: Admitted) -> Started {
         let backend = settings.backend.get_or_init(|| {
             // Fails on every host but Envoy, which then does not pass the self-test.
             let host =
                 |name: &str, argument: &[u8]| runtime::foreign(name, argument).ok_or(ForeignFailed);
             settings.config.crypto.backend(Some(Box::new(host))).ok().map(Rc::from)
         });
-        Box::new(JwtFlow::new(Rc::clone(&settings.config), backend.clone()))
+        JwtFlow::start(Rc::clone(&settings.config), backend.clone(), request)
     }
 }

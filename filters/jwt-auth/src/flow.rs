@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            ┌─ a credential's ─▶ AskedForHolder ──────────────────────────┐
-//! Arrived ───┤                                                             ▼
+//! start ─────┤                                                             ▼
 //!    │       └─ a provider's ─▶ AskedForPath ─▶ AskedForKeys ─▶ AskedForConsumer ─▶ Decided
 //!    │                                            │   ▲                       ▲
 //!    │                                            └───┘ once, for an unknown key
@@ -14,10 +14,11 @@ use crate::claims::{self, Clock, Time};
 use crate::config::Config;
 use crate::memory::{Digest, Memory};
 use crate::provider::Provider;
-use consumer::gate::{Admission, admit};
 use consumer::lookup::{Progress, Search};
-use consumer::{CLAIMS, Identity, PROPERTY, refuse_duplicate, reject_duplicate};
-use exchange::{Body, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable};
+use consumer::{Admitted, CLAIMS, Identity, PROPERTY, refuse_duplicate, reject_duplicate};
+use exchange::{
+    Body, Edit, Event, Finding, Flow, Query, Reply, Request, Started, Step, Unavailable,
+};
 use jose::{Backend, Malformed, Token};
 use serde_json::{Map, Value};
 use std::rc::Rc;
@@ -34,7 +35,6 @@ pub(crate) struct JwtFlow {
 }
 
 enum State {
-    Arrived,
     AskedForHolder(Box<Work>, Box<Bearer>),
     AskedForPath(Box<Work>, Box<Bearer>, usize),
     /// With `true`, for keys that are newer than those that did not do.
@@ -58,19 +58,22 @@ struct Bearer {
 }
 
 impl JwtFlow {
-    pub(crate) fn new(config: Rc<Config>, backend: Option<Rc<dyn Backend>>) -> Self {
-        Self { config, backend, state: State::Arrived }
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(
+        config: Rc<Config>,
+        backend: Option<Rc<dyn Backend>>,
+        request: Admitted,
+    ) -> Started {
+        let mut flow = Self { config, backend, state: State::Decided };
+        let (state, step) = flow.judge(request);
+        flow.state = state;
+        Started::new(step, flow)
     }
 
     // === From headers to a token ===
 
-    fn arrive(&self, request: Box<Request>) -> (State, Step) {
+    fn judge(&self, Admitted { request, identity }: Admitted) -> (State, Step) {
         let config = &self.config;
-        let identity = match admit(&request, &config.common) {
-            Admission::Pass => return decided(Step::forward(Vec::new())),
-            Admission::Refuse(reply) => return decided(Step::reply(reply)),
-            Admission::Admit(identity) => identity,
-        };
         let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
         // With `anonymous` any earlier authentication will do.
         let done = config.anonymous.is_some()
@@ -240,7 +243,6 @@ impl JwtFlow {
 impl Flow for JwtFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(request),
             (State::AskedForHolder(work, bearer), Event::Found(found)) => {
                 self.hold(work, &bearer, found)
             }
@@ -256,18 +258,9 @@ impl Flow for JwtFlow {
             (State::AskedForAnonymous(work, search), Event::Found(found)) => {
                 self.stand_in(work, search, found)
             }
-            // The host broke the order of events: refuse rather than guess.
-            (State::Arrived, Event::Found(_))
-            | (
-                State::AskedForHolder(..)
-                | State::AskedForPath(..)
-                | State::AskedForKeys(..)
-                | State::AskedForConsumer(..)
-                | State::AskedForAnonymous(..),
-                Event::Request(_),
-            )
-            | (_, Event::Body(_) | Event::Chunk(_) | Event::Answered(_))
-            | (State::Decided, _) => decided(broken()),
+            (_, Event::Body(_) | Event::Chunk(_) | Event::Answered(_)) | (State::Decided, _) => {
+                decided(Step::out_of_order())
+            }
         };
         self.state = next;
         step

@@ -3,8 +3,9 @@ use crate::config::tests::config;
 use crate::credential::{Holder, Material, credential};
 use crate::source::{by_key, discovery, key_set};
 use consumer::lookup::{self, By};
+use consumer::testing::Driver;
 use consumer::{Guard, Known, Owned};
-use exchange::{Head, Key, Then};
+use exchange::{Head, Key, Then, testing};
 use jose::{Algorithm, InWasm, SigningKey};
 use serde_json::json;
 use settings::Common;
@@ -19,45 +20,63 @@ const INLINE: &str = r#""consumers":[
     {"id":"9","username":"guests"}]"#;
 const NOW: u64 = 1_000;
 
-fn flow(json: &str) -> JwtFlow {
-    JwtFlow::new(Rc::new(config(&format!("{{{json}}}"))), Some(Rc::new(InWasm)))
+/// The filter, with its settings.
+struct Filter {
+    config: Rc<Config>,
+    driver: Driver,
 }
 
-fn inline(more: &str) -> JwtFlow {
+impl Filter {
+    fn new(config: Rc<Config>, backend: Option<Rc<dyn Backend>>) -> Self {
+        let of_driver = Rc::clone(&config);
+        let driver = Driver::new(&config.common, move |request| {
+            JwtFlow::start(Rc::clone(&of_driver), backend.clone(), request)
+        });
+        Self { config, driver }
+    }
+
+    /// The filter with the settings and the memory of another one.
+    fn again(&self) -> Self {
+        Self::new(Rc::clone(&self.config), Some(Rc::new(InWasm)))
+    }
+
+    fn send(&mut self, request: Request) -> Step {
+        self.driver.send(request)
+    }
+
+    fn on(&mut self, event: Event) -> Step {
+        self.driver.on(event)
+    }
+}
+
+fn flow(json: &str) -> Filter {
+    Filter::new(Rc::new(config(&format!("{{{json}}}"))), Some(Rc::new(InWasm)))
+}
+
+fn inline(more: &str) -> Filter {
     flow(&format!("{INLINE}{more}"))
 }
 
-fn asking(more: &str) -> JwtFlow {
+fn asking(more: &str) -> Filter {
     flow(&format!(r#""admin":{{"upstream":"admin"}}{more}"#))
 }
 
 /// A provider whose set is at `https://idp/jwks`.
-fn provided(more: &str) -> JwtFlow {
+fn provided(more: &str) -> Filter {
     flow(&format!(
         r#""providers":[{{"name":"idp","issuer":"https://idp/","jwks_uri":"https://idp/jwks","upstream":{{"upstream":"idp"}}{more}}}]"#
     ))
 }
 
-fn request(target: &str, fields: &[(&str, &str)]) -> Request {
-    Request {
-        head: fields.iter().copied().collect::<Head>(),
-        method: b"GET".to_vec(),
-        target: target.into(),
-        now: NOW * 1000,
-        can_remove: true,
-        ..Request::default()
-    }
+fn request(target: &str, headers: &[(&str, &str)]) -> Request {
+    Request { now: NOW * 1000, can_remove: true, ..testing::request("GET", target, headers) }
 }
 
-fn on(flow: &mut JwtFlow, request: Request) -> Step {
-    flow.on(Event::Request(Box::new(request)))
+fn bearing(flow: &mut Filter, token: &str) -> Step {
+    flow.send(request("/", &[("authorization", &format!("Bearer {token}"))]))
 }
 
-fn bearing(flow: &mut JwtFlow, token: &str) -> Step {
-    on(flow, request("/", &[("authorization", &format!("Bearer {token}"))]))
-}
-
-fn found(flow: &mut JwtFlow, value: impl Into<Vec<u8>>) -> Step {
+fn found(flow: &mut Filter, value: impl Into<Vec<u8>>) -> Step {
     flow.on(Event::Found(Ok(Finding::Value(value.into()))))
 }
 
@@ -151,7 +170,7 @@ fn the_token_of_the_requirement_document_passes_in_header_and_query() {
         request("/", &[("authorization", &format!("Bearer {SEED}"))]),
         request(&format!("/?jwt={SEED}"), &[]),
     ] {
-        let step = on(&mut inline(""), request);
+        let step = inline("").send(request);
         for (name, value) in [
             ("x-consumer-id", "1"),
             ("x-consumer-username", "ado"),
@@ -174,7 +193,7 @@ fn the_token_as_it_is_printed_passes_where_the_secret_is_base64() {
         request("/", &[("authorization", &format!("Bearer {PRINTED}"))]),
         request(&format!("/?jwt={PRINTED}"), &[]),
     ] {
-        let step = on(&mut inline(base64), request);
+        let step = inline(base64).send(request);
         assert_eq!(header(&step, "x-credential-identifier"), Some("adokey"));
     }
     refused(&bearing(&mut inline(""), PRINTED), "Invalid signature");
@@ -183,16 +202,16 @@ fn the_token_as_it_is_printed_passes_where_the_secret_is_base64() {
 
 #[test]
 fn rows_1_to_3_no_token_several_or_none_that_is_text() {
-    let step = on(&mut inline(""), request("/", &[]));
+    let step = inline("").send(request("/", &[]));
     let Refusal { status, body, challenge } = refusal(&step);
     assert_eq!((status, body.as_str()), (401, r#"{"message":"Unauthorized"}"#));
     assert_eq!(challenge.as_deref(), Some("Bearer"));
-    let realm = on(&mut inline(r#","realm":"r""#), request("/", &[]));
+    let realm = inline(r#","realm":"r""#).send(request("/", &[]));
     assert_eq!(refusal(&realm).challenge.as_deref(), Some(r#"Bearer realm="r""#));
     let two = format!("/?jwt={SEED}&jwt=a.b.c");
-    refused(&on(&mut inline(""), request(&two, &[])), "Multiple tokens provided");
-    refused(&on(&mut inline(""), request("/?jwt", &[])), "Unrecognizable token");
-    let step = on(&mut inline(r#","realm":"r""#), request("/?jwt", &[]));
+    refused(&inline("").send(request(&two, &[])), "Multiple tokens provided");
+    refused(&inline("").send(request("/?jwt", &[])), "Unrecognizable token");
+    let step = inline(r#","realm":"r""#).send(request("/?jwt", &[]));
     let expected = r#"Bearer realm="r", error="invalid_token""#;
     assert_eq!(refusal(&step).challenge.as_deref(), Some(expected));
 }
@@ -299,7 +318,7 @@ fn row_14_times_are_checked_when_asked_for_and_all_faults_are_told() {
 fn row_17_an_anonymous_consumer_that_does_not_exist_is_an_error() {
     let mut flow = asking(r#","anonymous":"nobody""#);
     let username = lookup::key(By::Username, "nobody");
-    assert_eq!(on(&mut flow, request("/", &[])), Step::find(username));
+    assert_eq!(flow.send(request("/", &[])), Step::find(username));
     let Refusal { status, body, .. } = refusal(&flow.on(Event::Found(Ok(Finding::Nothing))));
     let expected = "anonymous consumer nobody is configured but doesn't exist";
     assert_eq!((status, body.as_str()), (500, expected));
@@ -361,10 +380,7 @@ fn every_algorithm_verifies_with_its_key_and_with_no_other_message() {
         let step = bearing(&mut first, &token);
         assert_eq!(header(&step, "x-credential-identifier"), Some("k"), "{algorithm}");
         // The second time it comes from memory, and only this very token does.
-        let config = Rc::clone(&first.config);
-        let again = |token: &str| {
-            bearing(&mut JwtFlow::new(Rc::clone(&config), Some(Rc::new(InWasm))), token)
-        };
+        let again = |token: &str| bearing(&mut first.again(), token);
         forwarded(&again(&token));
         let (input, signature) = token.rsplit_once('.').unwrap();
         let other = jose::base64url::encode(json!({"iss": "k", "admin": true}).to_string());
@@ -507,6 +523,8 @@ fn a_token_that_has_ended_is_not_taken_from_memory() {
     let parsed = Token::parse(token.as_bytes()).unwrap();
     let bearer = Bearer { digest, token: parsed };
     let print = first.config.holders["k"].material.usable().print;
+    let config = Rc::clone(&first.config);
+    let first = JwtFlow { config, backend: None, state: State::Decided };
     assert!(first.remembers(&bearer, &print, NOW));
     assert!(!first.remembers(&bearer, &print, NOW + 1));
     assert!(!first.remembers(&bearer, &[0; 32], NOW), "another key");
@@ -515,7 +533,7 @@ fn a_token_that_has_ended_is_not_taken_from_memory() {
 #[test]
 fn where_the_host_was_to_compute_and_cannot_nothing_passes() {
     let config = Rc::new(config(&format!("{{{INLINE}}}")));
-    let step = bearing(&mut JwtFlow::new(config, None), SEED);
+    let step = bearing(&mut Filter::new(config, None), SEED);
     assert_eq!(refusal(&step).status, 500);
 }
 
@@ -526,7 +544,7 @@ fn the_anonymous_consumer_stands_in_for_every_failure() {
     for anonymous in ["guests", "9"] {
         let more = format!(r#","anonymous":"{anonymous}""#);
         for target in ["/", "/?jwt=x", "/?jwt", "/?jwt=a&jwt=b"] {
-            let step = on(&mut inline(&more), request(target, &[]));
+            let step = inline(&more).send(request(target, &[]));
             assert_eq!(header(&step, "x-anonymous-consumer"), Some("true"), "{target}");
             assert_eq!(published(&step, PROPERTY).unwrap()["anonymous"], json!(true));
             assert_eq!(published(&step, CLAIMS), None);
@@ -541,33 +559,33 @@ fn an_earlier_authentication_counts_with_an_anonymous_consumer_only() {
         consumer: Some(br#"{"id":"7","credential":{"id":"c"}}"#.to_vec()),
         ..request("/", &[])
     };
-    let step = on(&mut inline(r#","anonymous":"guests""#), known());
+    let step = inline(r#","anonymous":"guests""#).send(known());
     assert_eq!(step, Step::forward(vec![]));
-    assert_eq!(refusal(&on(&mut inline(""), known())).status, 401);
+    assert_eq!(refusal(&inline("").send(known())).status, 401);
 }
 
 #[test]
 fn preflights_pass_where_they_are_not_to_be_authenticated() {
     let options = || Request { method: b"OPTIONS".to_vec(), ..request("/", &[]) };
-    let step = on(&mut inline(r#","run_on_preflight":false"#), options());
+    let step = inline(r#","run_on_preflight":false"#).send(options());
     assert_eq!(step, Step::forward(vec![]));
-    assert_eq!(refusal(&on(&mut inline(""), options())).status, 401);
+    assert_eq!(refusal(&inline("").send(options())).status, 401);
 }
 
 #[test]
 fn hidden_tokens_go_no_further() {
     let fields = [("authorization", &*format!("Bearer {SEED}"))];
     let target = format!("/?a=1&jwt={SEED}");
-    let step = on(&mut inline(r#","hide_credentials":true"#), request(&target, &fields));
+    let step = inline(r#","hide_credentials":true"#).send(request(&target, &fields));
     let edits = forwarded(&step);
     assert!(edits.contains(&Edit::Query(b"a=1".to_vec())));
     assert!(edits.contains(&Edit::remove("authorization")));
-    let step = on(&mut inline(""), request(&target, &fields));
+    let step = inline("").send(request(&target, &fields));
     assert!(!forwarded(&step).iter().any(|edit| matches!(edit, Edit::Query(_))));
     // Where the second copy could not be removed, it is refused.
     let twice = [fields[0], ("authorization", "x")];
     let kong = Request { can_remove: false, ..request("/", &twice) };
-    assert_eq!(refusal(&on(&mut inline(r#","hide_credentials":true"#), kong)).status, 400);
+    assert_eq!(refusal(&inline(r#","hide_credentials":true"#).send(kong)).status, 400);
 }
 
 // === Providers ===
@@ -623,9 +641,7 @@ fn a_providers_token_makes_a_virtual_consumer() {
     assert_eq!(id, Uuid::new_v5(&issuer, b"user|1").to_string());
     assert_eq!(published(&step, CLAIMS).unwrap()["sub"], "user|1");
     // A moment later nothing is looked up, and no signature computed.
-    let config = Rc::clone(&flow.config);
-    let mut again = JwtFlow::new(config, Some(Rc::new(InWasm)));
-    forwarded(&bearing(&mut again, &issued("es256", Some(KID), json!({}))));
+    forwarded(&bearing(&mut flow.again(), &issued("es256", Some(KID), json!({}))));
 }
 
 #[test]
@@ -712,7 +728,7 @@ fn only_the_providers_algorithms_will_do() {
 }
 
 /// A provider whose tokens name a consumer, with consumers in the settings or at the admin service.
-fn naming(consumers: &str, by: &str) -> JwtFlow {
+fn naming(consumers: &str, by: &str) -> Filter {
     flow(&format!(
         r#"{consumers},"providers":[{{"name":"idp","issuer":"https://idp/","jwks_uri":"https://idp/jwks",
             "upstream":{{"upstream":"idp"}},"consumer_claim":"azp"{by}}}]"#
@@ -720,7 +736,7 @@ fn naming(consumers: &str, by: &str) -> JwtFlow {
 }
 
 /// What follows a good token whose `azp` is `name`.
-fn named(flow: &mut JwtFlow, name: &str) -> Step {
+fn named(flow: &mut Filter, name: &str) -> Step {
     bearing(flow, &issued("es256", Some(KID), json!({ "azp": name })));
     found(flow, jwks(&[("es256", KID)]))
 }
@@ -822,7 +838,7 @@ fn claims_go_into_headers_that_no_client_can_forge() {
     };
     let token = issued("es256", Some(KID), json!({"realm": {"roles": ["a", "b"]}}));
     let mut flow = provided(more);
-    on(&mut flow, forged(&token));
+    flow.send(forged(&token));
     let step = found(&mut flow, jwks(&[("es256", KID)]));
     assert_eq!(header(&step, "x-roles"), Some("a,b"));
     assert_eq!(header(&step, "x-name"), None);
@@ -842,11 +858,12 @@ fn an_inline_set_needs_no_lookup() {
 
 #[test]
 fn an_event_out_of_order_is_a_refusal() {
-    let mut early = inline("");
-    assert_eq!(refusal(&early.on(Event::Found(Ok(Finding::Nothing)))).status, 500);
     let mut late = inline("");
     bearing(&mut late, SEED);
-    assert_eq!(refusal(&bearing(&mut late, SEED)).status, 500);
+    assert_eq!(refusal(&late.on(Event::Found(Ok(Finding::Nothing)))).status, 500);
+    let mut asked = asking("");
+    bearing(&mut asked, SEED);
+    assert_eq!(refusal(&asked.on(Event::Body(Ok(vec![])))).status, 500);
 }
 
 // === Helpers ===
@@ -856,7 +873,7 @@ fn pem(name: &str, algorithm: Algorithm) -> SigningKey {
     SigningKey::from_pem(&text, algorithm).unwrap()
 }
 
-fn credentialed(name: &str, algorithm: &str) -> JwtFlow {
+fn credentialed(name: &str, algorithm: &str) -> Filter {
     let text = std::fs::read_to_string(format!("src/keys/{name}.pub.pem")).unwrap();
     let secret = json!({"key": "k", "algorithm": algorithm, "rsa_public_key": text});
     flow(&format!(r#""consumers":[{{"username":"a","jwt_secrets":[{secret}]}}]"#))

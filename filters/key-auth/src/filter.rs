@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::flow::KeyAuthFlow;
 use crate::source::Credentials;
-use consumer::{Owned, PROPERTY};
-use exchange::Flow;
+use consumer::{Admitted, Owned, PROPERTY};
+use exchange::Started;
 use runtime::{Filter, Host, Needs, Source};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
@@ -58,7 +58,7 @@ impl Filter for KeyAuth {
         config.common.admin.as_ref().map(|_| credentials() as Box<dyn Source>)
     }
 
-    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
-        Box::new(KeyAuthFlow::new(Rc::clone(config)))
+    fn start(config: &Rc<Config>, request: Admitted) -> Started {
+        KeyAuthFlow::start(Rc::clone(config), request)
     }
 }

@@ -1,7 +1,7 @@
 //! What to do with one request, from its headers to a decision.
 //!
 //! ```text
-//! Arrived ──────key──────▶ AskedForKey ──▶ Decided
+//! start ───────key───────▶ AskedForKey ──▶ Decided
 //!    │ └──▶ AwaitingBody ──▲     │            ▲
 //!    └─no key──────┴─────────────┴─▶ AskedForAnonymous
 //! ```
@@ -10,10 +10,11 @@ use crate::api_key::{Carried, carried, hide};
 use crate::body::Kind;
 use crate::config::Config;
 use crate::source::{by_key, decode};
-use consumer::gate::{Admission, admit};
 use consumer::lookup::{Progress, Search};
-use consumer::{Identity, PROPERTY, key_digest};
-use exchange::{BodyAhead, Edit, Event, Finding, Flow, Query, Reply, Request, Step, Unavailable};
+use consumer::{Admitted, Identity, PROPERTY, key_digest};
+use exchange::{
+    BodyAhead, Edit, Event, Finding, Flow, Query, Reply, Request, Started, Step, Unavailable,
+};
 use std::rc::Rc;
 
 /// One request's progress.
@@ -23,7 +24,6 @@ pub(crate) struct KeyAuthFlow {
 }
 
 enum State {
-    Arrived,
     AwaitingBody(Work, Kind),
     AskedForKey(Work, Vec<u8>),
     AskedForAnonymous(Work, Search),
@@ -45,17 +45,16 @@ enum Failure {
 }
 
 impl KeyAuthFlow {
-    pub(crate) fn new(config: Rc<Config>) -> Self {
-        Self { config, state: State::Arrived }
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(config: Rc<Config>, request: Admitted) -> Started {
+        let mut flow = Self { config, state: State::Decided };
+        let (state, step) = flow.judge(request);
+        flow.state = state;
+        Started::new(step, flow)
     }
 
-    fn arrive(&self, request: Box<Request>) -> (State, Step) {
+    fn judge(&self, Admitted { request, identity }: Admitted) -> (State, Step) {
         let config = &self.config;
-        let identity = match admit(&request, &config.common) {
-            Admission::Pass => return decided(Step::forward(Vec::new())),
-            Admission::Refuse(reply) => return decided(Step::reply(reply)),
-            Admission::Admit(identity) => identity,
-        };
         let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
         // With `anonymous` any earlier authentication will do.
         let done = config.anonymous.is_some()
@@ -68,7 +67,7 @@ impl KeyAuthFlow {
                 let work = Work { request, edits: Vec::new() };
                 (State::AwaitingBody(work, kind), Step::await_body(Vec::new()))
             }
-            None => self.look(Work { request, edits: Vec::new() }, None),
+            None => self.find_key(Work { request, edits: Vec::new() }, None),
         }
     }
 
@@ -80,7 +79,7 @@ impl KeyAuthFlow {
         Kind::of(request.head.text("content-type")?)
     }
 
-    fn look(&self, mut work: Work, body: Option<(Kind, Vec<u8>)>) -> (State, Step) {
+    fn find_key(&self, mut work: Work, body: Option<(Kind, Vec<u8>)>) -> (State, Step) {
         let config = &self.config;
         let fields = body.as_ref().map(|(kind, body)| kind.fields(body));
         let query = Query::of_target(&work.request.target);
@@ -114,7 +113,7 @@ impl KeyAuthFlow {
     }
 
     /// Whose key it is is known, or not to be had.
-    fn judge(
+    fn take_owner(
         &self,
         work: Work,
         key: Vec<u8>,
@@ -196,25 +195,23 @@ impl KeyAuthFlow {
 impl Flow for KeyAuthFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(request),
             (State::AwaitingBody(work, kind), Event::Body(Ok(body))) => {
-                self.look(work, Some((kind, body)))
+                self.find_key(work, Some((kind, body)))
             }
             // A body that the host does not hand over holds no key that could be read.
-            (State::AwaitingBody(work, _), Event::Body(Err(Unavailable))) => self.look(work, None),
-            (State::AskedForKey(work, key), Event::Found(found)) => self.judge(work, key, found),
+            (State::AwaitingBody(work, _), Event::Body(Err(Unavailable))) => {
+                self.find_key(work, None)
+            }
+            (State::AskedForKey(work, key), Event::Found(found)) => {
+                self.take_owner(work, key, found)
+            }
             (State::AskedForAnonymous(work, search), Event::Found(found)) => {
                 self.stand_in(work, search, found)
             }
-            // The host broke the order of events: refuse rather than guess.
-            (State::Arrived, Event::Found(_) | Event::Body(_))
-            | (State::AwaitingBody(..), Event::Request(_) | Event::Found(_))
-            | (
-                State::AskedForKey(..) | State::AskedForAnonymous(..),
-                Event::Request(_) | Event::Body(_),
-            )
+            (State::AwaitingBody(..), Event::Found(_))
+            | (State::AskedForKey(..) | State::AskedForAnonymous(..), Event::Body(_))
             | (_, Event::Chunk(_) | Event::Answered(_))
-            | (State::Decided, _) => decided(Step::reply(Reply::unexpected())),
+            | (State::Decided, _) => decided(Step::out_of_order()),
         };
         self.state = next;
         step

@@ -3,34 +3,27 @@ use crate::config::tests::config;
 use crate::source::encode;
 use consumer::Credential;
 use consumer::lookup::{self, By};
-use exchange::{Body, Head, Then};
+use consumer::testing::Driver;
+use exchange::{Body, Then, testing};
 
 const INLINE: &str = r#""consumers":[{"id":"1","username":"fiona","keyauth_credentials":[{"id":"k","key":"open_sesame"}]},{"id":"9","username":"guests"}]"#;
 
-fn flow(json: &str) -> KeyAuthFlow {
-    KeyAuthFlow::new(Rc::new(config(&format!("{{{json}}}"))))
+fn filter(json: &str) -> Driver {
+    let config = Rc::new(config(&format!("{{{json}}}")));
+    let common = config.common.clone();
+    Driver::new(&common, move |admitted| KeyAuthFlow::start(Rc::clone(&config), admitted))
 }
 
-fn inline(more: &str) -> KeyAuthFlow {
-    flow(&format!("{INLINE}{more}"))
+fn inline(more: &str) -> Driver {
+    filter(&format!("{INLINE}{more}"))
 }
 
-fn asking(more: &str) -> KeyAuthFlow {
-    flow(&format!(r#""admin":{{"upstream":"admin"}}{more}"#))
+fn asking(more: &str) -> Driver {
+    filter(&format!(r#""admin":{{"upstream":"admin"}}{more}"#))
 }
 
-fn request(target: &str, fields: &[(&str, &str)]) -> Request {
-    Request {
-        head: fields.iter().copied().collect::<Head>(),
-        method: b"GET".to_vec(),
-        target: target.into(),
-        now: 500,
-        ..Request::default()
-    }
-}
-
-fn on(flow: &mut KeyAuthFlow, request: Request) -> Step {
-    flow.on(Event::Request(Box::new(request)))
+fn request(target: &str, headers: &[(&str, &str)]) -> Request {
+    Request { now: 500, ..testing::request("GET", target, headers) }
 }
 
 fn fiona() -> Identity {
@@ -69,7 +62,7 @@ fn a_known_key_admits_its_consumer() {
     for request in
         [request("/", &[("apikey", "open_sesame")]), request("/?apikey=open_sesame", &[])]
     {
-        assert_eq!(on(&mut inline(""), request), admitted(&fiona()));
+        assert_eq!(inline("").send(request), admitted(&fiona()));
     }
 }
 
@@ -83,21 +76,21 @@ fn each_refusal_has_its_words_and_its_challenge() {
         ("/?apikey=open_sesame", &[("apikey", "wrong")], "Unauthorized"),
     ] {
         assert_eq!(
-            refusal(&on(&mut inline(""), request(target, fields))),
+            refusal(&inline("").send(request(target, fields))),
             (401, expected, Some("Key"))
         );
-        let realm = on(&mut inline(r#","realm":"r""#), request(target, fields));
+        let realm = inline(r#","realm":"r""#).send(request(target, fields));
         assert_eq!(refusal(&realm).2, Some(r#"Key realm="r""#));
     }
 }
 
 #[test]
 fn a_key_that_is_not_in_the_settings_is_asked_for() {
-    let mut flow = asking("");
-    let step = on(&mut flow, request("/", &[("apikey", "open_sesame")]));
+    let mut filter = asking("");
+    let step = filter.send(request("/", &[("apikey", "open_sesame")]));
     assert_eq!(step, Step::find(by_key(&key_digest(b"open_sesame"))));
     assert_eq!(
-        flow.on(Event::Found(Ok(Finding::Value(encode(&fiona(), None))))),
+        filter.on(Event::Found(Ok(Finding::Value(encode(&fiona(), None))))),
         admitted(&fiona())
     );
 }
@@ -105,10 +98,10 @@ fn a_key_that_is_not_in_the_settings_is_asked_for() {
 #[test]
 fn what_cannot_be_asked_is_refused_also_with_an_anonymous_consumer() {
     for more in ["", r#","anonymous":"guests""#] {
-        let mut flow = asking(more);
-        on(&mut flow, request("/", &[("apikey", "x")]));
+        let mut filter = asking(more);
+        filter.send(request("/", &[("apikey", "x")]));
         assert_eq!(
-            refusal(&flow.on(Event::Found(Err(Unavailable)))),
+            refusal(&filter.on(Event::Found(Err(Unavailable)))),
             (503, "Service unavailable", None)
         );
     }
@@ -121,9 +114,9 @@ fn an_unknown_or_ended_key_is_unauthorized() {
         Finding::Value(encode(&fiona(), Some(500))),
         Finding::Value(b"odd".to_vec()),
     ] {
-        let mut flow = asking("");
-        on(&mut flow, request("/", &[("apikey", "x")]));
-        assert_eq!(refusal(&flow.on(Event::Found(Ok(found)))).1, "Unauthorized");
+        let mut filter = asking("");
+        filter.send(request("/", &[("apikey", "x")]));
+        assert_eq!(refusal(&filter.on(Event::Found(Ok(found)))).1, "Unauthorized");
     }
 }
 
@@ -137,23 +130,23 @@ fn the_anonymous_consumer_stands_in_for_every_failure() {
         for request in
             [request("/", &[]), request("/?apikey=a&apikey=b", &[]), request("/?apikey=x", &[])]
         {
-            assert_eq!(on(&mut inline(&more), request), admitted(&guests));
+            assert_eq!(inline(&more).send(request), admitted(&guests));
         }
     }
-    let mut flow = asking(r#","anonymous":"guests""#);
+    let mut filter = asking(r#","anonymous":"guests""#);
     let username = lookup::key(By::Username, "guests");
-    assert_eq!(on(&mut flow, request("/", &[])), Step::find(username));
-    let step = flow.on(Event::Found(Ok(Finding::Value(b"9".to_vec()))));
+    assert_eq!(filter.send(request("/", &[])), Step::find(username));
+    let step = filter.on(Event::Found(Ok(Finding::Value(b"9".to_vec()))));
     assert_eq!(step, Step::find(lookup::key(By::Id, "9")));
     let found = Finding::Value(Identity { anonymous: false, ..guests.clone() }.to_json());
-    assert_eq!(flow.on(Event::Found(Ok(found))), admitted(&guests));
+    assert_eq!(filter.on(Event::Found(Ok(found))), admitted(&guests));
 }
 
 #[test]
 fn an_anonymous_consumer_that_does_not_exist_is_an_error() {
-    let mut flow = asking(r#","anonymous":"nobody""#);
-    on(&mut flow, request("/", &[]));
-    let step = flow.on(Event::Found(Ok(Finding::Nothing)));
+    let mut filter = asking(r#","anonymous":"nobody""#);
+    filter.send(request("/", &[]));
+    let step = filter.on(Event::Found(Ok(Finding::Nothing)));
     assert_eq!(
         refusal(&step),
         (500, "anonymous consumer nobody is configured but doesn't exist", None)
@@ -168,27 +161,27 @@ fn authenticated(mut request: Request) -> Request {
 #[test]
 fn an_earlier_authentication_is_enough_with_anonymous_and_not_without() {
     let or = r#","anonymous":"guests""#;
-    assert_eq!(on(&mut inline(or), authenticated(request("/", &[]))), Step::forward(vec![]));
-    assert_eq!(refusal(&on(&mut inline(""), authenticated(request("/", &[])))).0, 401);
+    assert_eq!(inline(or).send(authenticated(request("/", &[]))), Step::forward(vec![]));
+    assert_eq!(refusal(&inline("").send(authenticated(request("/", &[])))).0, 401);
     let mut anonymous = request("/?apikey=open_sesame", &[]);
     anonymous.consumer = Some(br#"{"id":"9","anonymous":true}"#.to_vec());
-    assert_eq!(on(&mut inline(or), anonymous), admitted(&fiona()));
+    assert_eq!(inline(or).send(anonymous), admitted(&fiona()));
 }
 
 #[test]
 fn a_preflight_passes_unauthenticated_where_wanted() {
     let options = || Request { method: b"OPTIONS".to_vec(), ..request("/", &[]) };
-    assert_eq!(refusal(&on(&mut inline(""), options())).0, 401);
-    let step = on(&mut inline(r#","run_on_preflight":false"#), options());
+    assert_eq!(refusal(&inline("").send(options())).0, 401);
+    let step = inline(r#","run_on_preflight":false"#).send(options());
     assert_eq!(step, Step::forward(vec![]));
 }
 
 #[test]
 fn a_hidden_key_is_taken_out_wherever_the_filter_looks_and_nowhere_else() {
     let hidden = |more: &str| {
-        let mut flow = inline(&format!(r#","hide_credentials":true{more}"#));
+        let mut filter = inline(&format!(r#","hide_credentials":true{more}"#));
         let request = request("/?a=1&apikey=open_sesame&b", &[("apikey", "open_sesame")]);
-        let Step { mut edits, then: Then::Forward } = on(&mut flow, request) else { panic!() };
+        let Step { mut edits, then: Then::Forward } = filter.send(request) else { panic!() };
         edits.pop();
         edits
     };
@@ -209,9 +202,9 @@ fn post(content_type: &str) -> Request {
 
 #[test]
 fn a_key_in_the_body_is_waited_for_and_taken_out_before_anything_else_happens() {
-    let mut flow = asking(r#","key_in_body":true,"hide_credentials":true"#);
-    assert_eq!(on(&mut flow, post("application/x-www-form-urlencoded")), Step::await_body(vec![]));
-    let step = flow.on(Event::Body(Ok(b"a=1&apikey=open_sesame".to_vec())));
+    let mut filter = asking(r#","key_in_body":true,"hide_credentials":true"#);
+    assert_eq!(filter.send(post("application/x-www-form-urlencoded")), Step::await_body(vec![]));
+    let step = filter.on(Event::Body(Ok(b"a=1&apikey=open_sesame".to_vec())));
     assert_eq!(
         step,
         Step::find(by_key(&key_digest(b"open_sesame")))
@@ -223,18 +216,15 @@ fn a_key_in_the_body_is_waited_for_and_taken_out_before_anything_else_happens() 
 fn a_body_that_cannot_be_had_holds_no_key() {
     let more = r#","key_in_body":true"#;
     let none = Request { body: BodyAhead::None, ..post("application/json") };
-    assert_eq!(refusal(&on(&mut inline(more), none)).1, "No API key found in request");
+    assert_eq!(refusal(&inline(more).send(none)).1, "No API key found in request");
+    assert_eq!(refusal(&inline(more).send(post("text/plain"))).1, "No API key found in request");
+    let mut filter = inline(more);
+    filter.send(post("application/json"));
+    assert_eq!(refusal(&filter.on(Event::Body(Err(Unavailable)))).1, "No API key found in request");
+    let mut filter = inline(more);
+    filter.send(post("application/json"));
     assert_eq!(
-        refusal(&on(&mut inline(more), post("text/plain"))).1,
-        "No API key found in request"
-    );
-    let mut flow = inline(more);
-    on(&mut flow, post("application/json"));
-    assert_eq!(refusal(&flow.on(Event::Body(Err(Unavailable)))).1, "No API key found in request");
-    let mut flow = inline(more);
-    on(&mut flow, post("application/json"));
-    assert_eq!(
-        flow.on(Event::Body(Ok(br#"{"apikey":"open_sesame"}"#.to_vec()))),
+        filter.on(Event::Body(Ok(br#"{"apikey":"open_sesame"}"#.to_vec()))),
         admitted(&fiona())
     );
 }
@@ -242,7 +232,7 @@ fn a_body_that_cannot_be_had_holds_no_key() {
 #[test]
 fn an_exposed_key_is_in_the_property_and_nowhere_else() {
     let Step { edits, then: Then::Forward } =
-        on(&mut inline(r#","expose_key":true"#), request("/?apikey=open_sesame", &[]))
+        inline(r#","expose_key":true"#).send(request("/?apikey=open_sesame", &[]))
     else {
         panic!()
     };
@@ -257,13 +247,10 @@ fn an_exposed_key_is_in_the_property_and_nowhere_else() {
 fn an_event_out_of_order_is_refused() {
     let body = || Event::Body(Ok(vec![]));
     let found = || Event::Found(Ok(Finding::Value(encode(&fiona(), None))));
-    for early in [body(), found()] {
-        assert_eq!(refusal(&inline("").on(early)).0, 500);
-    }
     let mut late = inline("");
-    on(&mut late, request("/?apikey=open_sesame", &[]));
+    late.send(request("/?apikey=open_sesame", &[]));
     assert_eq!(refusal(&late.on(found())).0, 500);
     let mut asked = asking("");
-    on(&mut asked, request("/?apikey=x", &[]));
+    asked.send(request("/?apikey=x", &[]));
     assert_eq!(refusal(&asked.on(body())).0, 500);
 }

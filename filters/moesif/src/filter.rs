@@ -4,8 +4,8 @@ use crate::config::Config;
 use crate::flow::{self, MARK, MoesifFlow};
 use crate::hub::{Hub, Tools};
 use crate::sender::Sender;
-use consumer::Owned;
-use exchange::{Flow, Request, Worker};
+use consumer::{Admitted, Owned};
+use exchange::{Request, Started, Worker};
 use runtime::{Filter, Host, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
@@ -79,8 +79,8 @@ impl Filter for Moesif {
         flow::ignores(hub, request)
     }
 
-    fn flow(hub: &Rc<Hub>) -> Box<dyn Flow> {
-        Box::new(MoesifFlow::new(Rc::clone(hub), TOOLS))
+    fn start(hub: &Rc<Hub>, request: Admitted) -> Started {
+        MoesifFlow::start(Rc::clone(hub), TOOLS, request)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What to do with one request: let it pass, or answer it where a rule says so, and note what an event needs.
 //!
 //! ```text
-//! Arrived ──not ours──▶ Over
+//! start ──no randomness──▶ Over
 //!    ├──a rule asks for the body──▶ Judging ──body──▶ Noting ──done──▶ Over
 //!    ├──the same, its length unknown─▶ Collecting ──pieces──▶ Noting ──▲
 //!    └────────────────────────────────────────────────▶ Noting ──done──▶ Over
@@ -17,10 +17,10 @@ use crate::identify::{Known, Who, session_token};
 use crate::rules::{Block, Rules, Verdict};
 use crate::sampling::{AppConfig, weight};
 use crate::uri;
-use consumer::gate::{Admission, admit};
+use consumer::Admitted;
 use exchange::{
     Body as ReplyBody, BodyAhead, Done, Edit, Event, Flow, Head, Occurrence, Piece, Reply, Request,
-    Response, ResponseEvent, ResponseStep, Step, Watch,
+    Response, ResponseEvent, ResponseStep, Started, Step, Watch,
 };
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -45,7 +45,6 @@ pub(crate) struct MoesifFlow {
 }
 
 enum State {
-    Arrived,
     /// A rule needs the body.
     Judging(Box<Notes>),
     /// Kong: a rule needs the body, if there is one; so much of it is here.
@@ -90,19 +89,15 @@ struct Seen {
 }
 
 impl MoesifFlow {
-    pub(crate) fn new(hub: Rc<Hub>, tools: Tools) -> Self {
-        Self { hub, tools, state: State::Arrived }
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(hub: Rc<Hub>, tools: Tools, request: Admitted) -> Started {
+        let mut flow = Self { hub, tools, state: State::Over };
+        let (state, step) = flow.note(request);
+        flow.state = state;
+        Started::new(step, flow)
     }
 
-    fn arrive(&self, request: Box<Request>) -> (State, Step) {
-        if ignores(&self.hub, &request) {
-            return over(Step::forward(Vec::new()));
-        }
-        let identity = match admit(&request, &self.hub.config.common) {
-            Admission::Pass => return over(Step::forward(Vec::new())),
-            Admission::Refuse(reply) => return over(Step::reply(reply)),
-            Admission::Admit(identity) => identity,
-        };
+    fn note(&self, Admitted { request, identity }: Admitted) -> (State, Step) {
         let mut random = [0; 18];
         if !(self.tools.random)(&mut random) {
             self.hub.tallies.count("dropped_no_randomness", 1);
@@ -443,7 +438,6 @@ fn later_identity(response: &Response) -> Option<consumer::Identity> {
 impl Flow for MoesifFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Over), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(request),
             (State::Judging(notes), Event::Body(body)) => {
                 // Kong puts a large body into a file.
                 self.judge_body(notes, body.map_err(|_| Unreadable::TooLarge))
@@ -463,11 +457,8 @@ impl Flow for MoesifFlow {
                 });
                 self.judge_body(notes, whole.map_err(|_| Unreadable::TooLarge))
             }
-            // The host broke the order of events: refuse rather than guess.
             (State::Judging(_) | State::Collecting(..), _)
-            | (State::Arrived | State::Noting(_) | State::Over, _) => {
-                over(Step::reply(Reply::unexpected()))
-            }
+            | (State::Noting(_) | State::Over, _) => over(Step::out_of_order()),
         };
         self.state = next;
         step

@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::{Then, Unavailable};
+use consumer::testing::Driver;
+use exchange::{Then, Unavailable, testing};
 use serde_json::{Value, json};
 use std::cell::Cell;
 
@@ -26,27 +27,27 @@ fn hub(json: &str) -> Rc<Hub> {
     Rc::new(Hub::new(config(json)))
 }
 
-fn flow(hub: &Rc<Hub>) -> MoesifFlow {
-    MoesifFlow::new(Rc::clone(hub), TOOLS)
+fn flow(hub: &Rc<Hub>) -> Driver {
+    flow_with(hub, TOOLS)
 }
 
-fn request(fields: &[(&str, &str)]) -> Request {
+fn flow_with(hub: &Rc<Hub>, tools: Tools) -> Driver {
+    let (early, hub) = (Rc::clone(hub), Rc::clone(hub));
+    let common = hub.config.common.clone();
+    Driver::new(&common, move |request| MoesifFlow::start(Rc::clone(&hub), tools, request))
+        .ignoring(move |request| ignores(&early, request))
+}
+
+fn request(headers: &[(&str, &str)]) -> Request {
     Request {
-        head: fields.iter().copied().collect(),
-        method: b"POST".to_vec(),
-        target: b"/orders?x=1".to_vec(),
         now: 1000,
         can_remove: true,
         body: BodyAhead::Comes,
-        ..Request::default()
+        ..testing::request("POST", "/orders?x=1", headers)
     }
 }
 
-fn arrive(flow: &mut MoesifFlow, request: Request) -> Step {
-    flow.on(Event::Request(Box::new(request)))
-}
-
-fn respond(flow: &mut MoesifFlow, status: u16, fields: &[(&str, &str)]) -> Vec<Edit> {
+fn respond(flow: &mut Driver, status: u16, fields: &[(&str, &str)]) -> Vec<Edit> {
     let response = Response {
         head: fields.iter().copied().collect(),
         status,
@@ -59,7 +60,7 @@ fn respond(flow: &mut MoesifFlow, status: u16, fields: &[(&str, &str)]) -> Vec<E
     }
 }
 
-fn done(flow: &mut MoesifFlow) -> bool {
+fn done(flow: &mut Driver) -> bool {
     flow.on_done(&Done { now: 1020, status: Some(200), ..Done::default() })
 }
 
@@ -86,7 +87,7 @@ fn published() -> Edit {
 fn a_request_becomes_an_event_with_both_bodies() {
     let hub = hub("{}");
     let mut flow = flow(&hub);
-    let step = arrive(&mut flow, request(&[("host", "a"), ("content-type", "application/json")]));
+    let step = flow.send(request(&[("host", "a"), ("content-type", "application/json")]));
     assert_eq!(step, Step::forward(vec![published(), set(TRANSACTION, ID)]));
     assert_eq!(flow.watches(), Watch { request_body: true, response_body: false, done: true });
     flow.on_piece(Piece::Request(b"{\"a\":", false));
@@ -116,7 +117,7 @@ fn a_request_becomes_an_event_with_both_bodies() {
 fn a_request_without_a_response_is_an_event_without_one() {
     let hub = hub("{}");
     let mut flow = flow(&hub);
-    arrive(&mut flow, request(&[]));
+    flow.send(request(&[]));
     flow.on_piece(Piece::Request(b"half", false));
     flow.on_done(&Done { now: 1020, ..Done::default() });
     let event = event(&hub);
@@ -128,7 +129,7 @@ fn a_request_without_a_response_is_an_event_without_one() {
 fn a_response_that_only_the_log_knows_is_there() {
     let hub = hub("{}");
     let mut flow = flow(&hub);
-    arrive(&mut flow, request(&[]));
+    flow.send(request(&[]));
     let head = Head::from_iter([("x", "1")]);
     flow.on_done(&Done { now: 1020, status: Some(503), head });
     let event = event(&hub);
@@ -144,7 +145,7 @@ fn what_the_settings_switch_off_is_not_watched() {
         r#"{"disable_capture_request_body":true,"disable_capture_response_body":true,"disable_transaction_id":true}"#,
     );
     let mut flow = flow(&hub);
-    assert_eq!(arrive(&mut flow, request(&[])), Step::forward(vec![published()]));
+    assert_eq!(flow.send(request(&[])), Step::forward(vec![published()]));
     assert_eq!(respond(&mut flow, 200, &[("content-length", "5")]), []);
     assert_eq!(flow.watches(), Watch { done: true, ..Watch::default() });
     done(&mut flow);
@@ -158,7 +159,7 @@ fn what_the_settings_switch_off_is_not_watched() {
 fn a_body_beyond_the_limit_is_not_watched_any_more() {
     let hub = hub(r#"{"request_max_body_size_limit":4}"#);
     let mut flow = flow(&hub);
-    arrive(&mut flow, request(&[]));
+    flow.send(request(&[]));
     flow.on_piece(Piece::Request(b"12345", false));
     assert!(!flow.watches().request_body);
     respond(&mut flow, 200, &[("content-length", "200000")]);
@@ -175,7 +176,7 @@ fn a_second_filter_on_the_same_request_leaves_it_alone() {
     let hub = hub("{}");
     let mut flow = flow(&hub);
     let marked = Request { mark: Some(b"1".to_vec()), ..request(&[]) };
-    assert_eq!(arrive(&mut flow, marked), Step::forward(vec![]));
+    assert_eq!(flow.send(marked), Step::forward(vec![]));
     assert!(!flow.wants_response());
     assert_eq!(flow.watches(), Watch::default());
     done(&mut flow);
@@ -196,7 +197,7 @@ fn the_transaction_header_of_the_client_is_kept_and_never_names_the_event() {
         (&[("x-moesif-transaction-id", "a"), ("x-moesif-transaction-id", "b")], false, None),
     ] {
         let mut flow = flow(&hub);
-        let step = arrive(&mut flow, Request { can_remove, ..request(fields) });
+        let step = flow.send(Request { can_remove, ..request(fields) });
         let edits: Vec<Edit> = [Some(published()), expected.map(|value| set(TRANSACTION, value))]
             .into_iter()
             .flatten()
@@ -212,7 +213,7 @@ fn the_transaction_header_of_the_client_is_kept_and_never_names_the_event() {
 fn requests_that_the_scope_excludes_are_no_events() {
     let hub = hub(r#"{"match":{"methods":["GET"]}}"#);
     let mut flow = flow(&hub);
-    assert_eq!(arrive(&mut flow, request(&[])), Step::forward(vec![]));
+    assert_eq!(flow.send(request(&[])), Step::forward(vec![]));
     done(&mut flow);
     assert!(events(&hub).is_empty());
 }
@@ -221,7 +222,7 @@ fn requests_that_the_scope_excludes_are_no_events() {
 fn the_caller_may_be_known_only_with_the_response() {
     let hub = hub("{}");
     let mut flow = flow(&hub);
-    arrive(&mut flow, request(&[]));
+    flow.send(request(&[]));
     let response = Response {
         status: 200,
         consumer: Some(
@@ -254,7 +255,7 @@ fn an_event_is_sent_as_often_as_its_rate_says() {
         let mut flow = flow(&hub);
         let ana =
             Request { consumer: Some(br#"{"id":"1","username":"ana"}"#.to_vec()), ..request(&[]) };
-        arrive(&mut flow, ana);
+        flow.send(ana);
         assert!(flow.watches().done);
         respond(&mut flow, 200, &[]);
         done(&mut flow);
@@ -276,7 +277,7 @@ fn nothing_is_captured_of_what_is_not_sent_anyway() {
         {"conditions": [{"path": "request.route", "value": "^/orders"}], "sample_rate": 0}]}),
     );
     let mut flow = flow(&hub);
-    arrive(&mut flow, request(&[]));
+    flow.send(request(&[]));
     assert_eq!(flow.watches(), Watch::default());
     assert_eq!(
         respond(&mut flow, 200, &[]),
@@ -296,7 +297,7 @@ fn a_rule_answers_in_place_of_the_upstream_and_the_event_says_so() {
         "response": {"status": 403, "headers": {"X-Why": "rule"}, "body": {"no": true}}}]),
     );
     let mut flow = flow(&hub);
-    let Step { then: Then::Reply(reply), .. } = arrive(&mut flow, request(&[])) else { panic!() };
+    let Step { then: Then::Reply(reply), .. } = flow.send(request(&[])) else { panic!() };
     assert_eq!(reply.status, 403);
     assert_eq!(reply.headers, [("X-Why".into(), b"rule".to_vec())]);
     assert_eq!(
@@ -321,7 +322,7 @@ fn a_rule_that_does_not_block_adds_to_the_upstreams_response() {
         "response": {"headers": {"Deprecation": "true"}}}]),
     );
     let mut flow = flow(&hub);
-    assert!(matches!(arrive(&mut flow, request(&[])), Step { then: Then::Forward, .. }));
+    assert!(matches!(flow.send(request(&[])), Step { then: Then::Forward, .. }));
     assert_eq!(
         respond(&mut flow, 200, &[]),
         [set(TRANSACTION, ID), Edit::set("Deprecation", "true")]
@@ -342,7 +343,7 @@ fn graphql_rule(hub: &Hub) {
 /// The answer to a request, with its body if that is waited for; 0 where it goes on.
 fn status_of(hub: &Rc<Hub>, request: Request, body: Result<&[u8], Unavailable>) -> u16 {
     let mut flow = flow(hub);
-    let mut step = arrive(&mut flow, request);
+    let mut step = flow.send(request);
     if matches!(step, Step { then: Then::AwaitBody, .. }) {
         step = flow.on(Event::Body(body.map(<[u8]>::to_vec)));
     }
@@ -438,7 +439,7 @@ fn a_rule_that_adds_headers_holds_nobodys_upload() {
         (&[("content-type", "text/plain"), length], false),
         (&[JSON, ("content-length", "100001")], false),
     ] {
-        let step = arrive(&mut flow(&hub), request(fields));
+        let step = flow(&hub).send(request(fields));
         assert_eq!(matches!(step, Step { then: Then::AwaitBody, .. }), waits, "{fields:?}");
         assert!(waits || matches!(step, Step { then: Then::Forward, .. }));
     }
@@ -455,24 +456,21 @@ fn on_kong_a_body_of_unknown_length_is_judged_too() {
         ..request(fields)
     };
     let mut first = flow(&hub);
-    assert!(matches!(
-        arrive(&mut first, unknown("POST", &[JSON])),
-        Step { then: Then::StreamBody, .. }
-    ));
+    assert!(matches!(first.send(unknown("POST", &[JSON])), Step { then: Then::StreamBody, .. }));
     assert_eq!(first.on(Event::Chunk(b"{\"query\":\"muta".to_vec())), Step::stream_body());
     first.on(Event::Chunk(b"tion\"}".to_vec()));
     assert!(matches!(first.on(Event::Body(Ok(vec![]))), Step { then: Then::Reply(_), .. }));
     let mut endless = flow(&hub);
-    arrive(&mut endless, unknown("POST", &[JSON]));
+    endless.send(unknown("POST", &[JSON]));
     let Step { then: Then::Reply(reply), .. } = endless.on(Event::Chunk(vec![b' '; 100_001]))
     else {
         panic!()
     };
     assert_eq!(reply.status, 413);
-    let plain = arrive(&mut flow(&hub), unknown("GET", &[]));
+    let plain = flow(&hub).send(unknown("GET", &[]));
     assert!(matches!(plain, Step { then: Then::Forward, .. }), "nothing says that there is a body");
     let mut nothing = flow(&hub);
-    arrive(&mut nothing, unknown("POST", &[JSON]));
+    nothing.send(unknown("POST", &[JSON]));
     assert!(nothing.watches().done, "no body came, and the request is an event");
 }
 
@@ -483,10 +481,9 @@ fn an_event_out_of_order_is_refused() {
         Step { then: Then::Reply(reply), .. } => reply.status,
         other => panic!("{other:?}"),
     };
-    assert_eq!(status(flow(&hub).on(Event::Body(Ok(vec![])))), 500);
-    let mut twice = flow(&hub);
-    arrive(&mut twice, request(&[]));
-    assert_eq!(status(arrive(&mut twice, request(&[]))), 500);
+    let mut flow = flow(&hub);
+    flow.send(request(&[]));
+    assert_eq!(status(flow.on(Event::Body(Ok(vec![])))), 500);
 }
 
 #[test]
@@ -494,7 +491,7 @@ fn a_full_batch_is_in_a_hurry() {
     let hub = hub(r#"{"batch_size":2}"#);
     let send = || {
         let mut flow = flow(&hub);
-        arrive(&mut flow, request(&[]));
+        flow.send(request(&[]));
         done(&mut flow)
     };
     assert_eq!([send(), send()], [false, true]);
@@ -506,8 +503,8 @@ fn a_full_batch_is_in_a_hurry() {
 fn without_randomness_there_is_no_event_and_the_request_goes_on() {
     let hub = hub("{}");
     let tools = Tools { random: |_| false, ..TOOLS };
-    let mut flow = MoesifFlow::new(Rc::clone(&hub), tools);
-    assert_eq!(arrive(&mut flow, request(&[])), Step::forward(vec![]));
+    let mut flow = flow_with(&hub, tools);
+    assert_eq!(flow.send(request(&[])), Step::forward(vec![]));
     done(&mut flow);
     assert!(events(&hub).is_empty());
 }

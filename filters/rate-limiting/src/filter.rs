@@ -4,8 +4,8 @@ use crate::config::{Config, LimitBy, Policy};
 use crate::flow::LimitFlow;
 use crate::syncer::Syncer;
 use crate::table::{Slots, Table};
-use consumer::{Owned, PROPERTY};
-use exchange::{Flow, Worker};
+use consumer::{Admitted, Owned, PROPERTY};
+use exchange::{Started, Worker};
 use runtime::{Counters, Filter, Needs, Put};
 use settings::{Common, Fields};
 use std::rc::Rc;
@@ -61,9 +61,9 @@ impl Filter for RateLimiting {
         }
     }
 
-    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
+    fn start(config: &Rc<Config>, request: Admitted) -> Started {
         open(config);
-        Box::new(LimitFlow::new(Rc::clone(config)))
+        LimitFlow::start(Rc::clone(config), &request)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What to do with one request, from its headers to a decision, and what its response says.
 //!
 //! ```text
-//! Arrived ──not ours, counted here──▶ Decided ──response──▶ its fields
+//! start ──counted here──▶ Decided ──response──▶ its fields
 //!    └──policy asks──▶ Asking ──answer, none──▶ Decided
 //! ```
 
@@ -12,10 +12,9 @@ use crate::gauge::Limit;
 use crate::headers::headers;
 use crate::table::Failed;
 use crate::verdict::Verdict;
-use consumer::Identity;
-use consumer::gate::{Admission, admit};
+use consumer::{Admitted, Identity};
 use exchange::{
-    Answer, Edit, Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step, Tally,
+    Answer, Edit, Event, Flow, Reply, ResponseEvent, ResponseStep, Started, Step, Tally,
     Unavailable,
 };
 use std::rc::Rc;
@@ -30,7 +29,6 @@ pub(crate) struct LimitFlow {
 }
 
 enum State {
-    Arrived,
     Asking(Box<Asked>),
     Decided,
 }
@@ -43,17 +41,17 @@ struct Asked {
 }
 
 impl LimitFlow {
-    pub(crate) fn new(config: Rc<Config>) -> Self {
-        Self { config, state: State::Arrived, fields: Vec::new(), tally: Vec::new() }
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(config: Rc<Config>, request: &Admitted) -> Started {
+        let (fields, tally) = (Vec::new(), Vec::new());
+        let mut flow = Self { config, state: State::Decided, fields, tally };
+        let (state, step) = flow.judge(request);
+        flow.state = state;
+        Started::new(step, flow)
     }
 
-    fn arrive(&mut self, request: &Request) -> (State, Step) {
+    fn judge(&mut self, Admitted { request, identity }: &Admitted) -> (State, Step) {
         let config = Rc::clone(&self.config);
-        let identity = match admit(request, &config.common) {
-            Admission::Pass => return decided(Step::forward(Vec::new())),
-            Admission::Refuse(reply) => return decided(Step::reply(reply)),
-            Admission::Admit(identity) => identity,
-        };
         let identity: Option<&Identity> = identity.as_deref();
         let Caller { identifier, fallback } = caller(&config, request, identity);
         if fallback {
@@ -64,7 +62,7 @@ impl LimitFlow {
             Policy::Local => decided(self.here(&identifier, limits, now)),
             Policy::Syncing(_) => decided(self.compared(&identifier, limits, now)),
             Policy::Asking => {
-                let Some(admin) = &config.admin else { return decided(failed()) };
+                let Some(admin) = &config.admin else { return decided(unexpected()) };
                 let namespace = config.namespace.as_bytes();
                 let name = ask::shared_name(admin.token.as_deref(), namespace, &identifier);
                 let call = ask::question(&name, limits, now);
@@ -153,7 +151,7 @@ impl LimitFlow {
     /// There are no counts to go by.
     fn uncounted(&mut self) -> Step {
         self.count("uncounted");
-        if self.config.fault_tolerant { Step::forward(Vec::new()) } else { failed() }
+        if self.config.fault_tolerant { Step::forward(Vec::new()) } else { unexpected() }
     }
 
     fn refuse(&self, wait: u64) -> Step {
@@ -176,15 +174,12 @@ impl LimitFlow {
 impl Flow for LimitFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(&request),
             (State::Asking(asked), Event::Answered(answer)) => {
                 decided(self.answered(*asked, answer))
             }
-            // The host broke the order of events: refuse rather than guess.
-            (State::Arrived, Event::Answered(_))
-            | (State::Asking(_), Event::Request(_))
-            | (_, Event::Found(_) | Event::Body(_) | Event::Chunk(_))
-            | (State::Decided, _) => decided(failed()),
+            (_, Event::Found(_) | Event::Body(_) | Event::Chunk(_)) | (State::Decided, _) => {
+                decided(Step::out_of_order())
+            }
         };
         self.state = next;
         step
@@ -215,7 +210,7 @@ fn decided(step: Step) -> (State, Step) {
     (State::Decided, step)
 }
 
-fn failed() -> Step {
+fn unexpected() -> Step {
     Step::reply(Reply::unexpected())
 }
 

@@ -4,7 +4,8 @@ use super::*;
 use crate::config::tests::config;
 use crate::table::Table;
 use crate::table::tests::{NOW, Shared, octets};
-use exchange::{Body, Call, Head, Response, Then};
+use consumer::testing::Driver;
+use exchange::{Body, Call, Request, Response, Then, testing};
 use serde_json::{Value, json};
 
 fn limited(json: &str) -> Rc<Config> {
@@ -15,21 +16,17 @@ fn limited(json: &str) -> Rc<Config> {
 }
 
 fn request(now: u64) -> Request {
-    Request {
-        head: Head::from_iter([(":path", "/")]),
-        method: b"GET".to_vec(),
-        target: b"/".to_vec(),
-        peer: Some("192.0.2.1".into()),
-        now,
-        ..Request::default()
-    }
+    let peer = Some("192.0.2.1".into());
+    Request { peer, now, ..testing::request("GET", "/", &[(":path", "/")]) }
 }
 
-/// A request's flow and its first step.
-fn send(config: &Rc<Config>, now: u64) -> (LimitFlow, Step) {
-    let mut flow = LimitFlow::new(Rc::clone(config));
-    let step = flow.on(Event::Request(Box::new(request(now))));
-    (flow, step)
+/// The filter after a request, and the first step of the request.
+fn send(config: &Rc<Config>, now: u64) -> (Driver, Step) {
+    let (common, config) = (config.common.clone(), Rc::clone(config));
+    let start = move |admitted| LimitFlow::start(Rc::clone(&config), &admitted);
+    let mut filter = Driver::new(&common, start);
+    let step = filter.send(request(now));
+    (filter, step)
 }
 
 fn shown(fields: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<String> {
@@ -38,7 +35,7 @@ fn shown(fields: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<String> {
 }
 
 /// The fields of a response from upstream.
-fn response(flow: &mut LimitFlow) -> Vec<String> {
+fn response(flow: &mut Driver) -> Vec<String> {
     if !flow.wants_response() {
         return vec![];
     }
@@ -62,7 +59,7 @@ fn refusal(step: Step) -> (u16, String, Vec<String>) {
     (status, message.into_owned(), shown(fields))
 }
 
-fn counted(flow: &mut LimitFlow) -> Vec<String> {
+fn counted(flow: &mut Driver) -> Vec<String> {
     flow.tally()
         .into_iter()
         .map(|tally| match tally {
@@ -175,7 +172,7 @@ fn without_any_counts_a_request_passes_if_faults_are_tolerated() {
 
 const ASKING: &str = r#"{"second":2,"policy":"redis","admin":{"upstream":"admin","token":"t"}}"#;
 
-fn asked(config: &Rc<Config>) -> (LimitFlow, Call) {
+fn asked(config: &Rc<Config>) -> (Driver, Call) {
     let (flow, step) = send(config, NOW);
     match step {
         Step { then: Then::Ask(target, call), .. } => {
@@ -260,7 +257,6 @@ fn while_counts_cannot_be_compared_an_intolerant_filter_refuses() {
 fn events_out_of_order_are_refused() {
     let config = limited(r#"{"second":9}"#);
     for event in [total(1, true), Event::Found(Err(Unavailable)), Event::Body(Ok(vec![]))] {
-        assert_eq!(refusal(LimitFlow::new(Rc::clone(&config)).on(event.clone())).0, 500);
         let (mut flow, _) = send(&config, NOW);
         assert_eq!(refusal(flow.on(event)).0, 500);
     }

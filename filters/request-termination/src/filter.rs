@@ -2,8 +2,8 @@
 
 use crate::config::{Config, Content};
 use crate::flow::TerminationFlow;
-use consumer::Owned;
-use exchange::Flow;
+use consumer::{Admitted, Owned};
+use exchange::Started;
 use runtime::{Filter, Host, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
@@ -58,7 +58,7 @@ impl Filter for RequestTermination {
         }
     }
 
-    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
-        Box::new(TerminationFlow::new(Rc::clone(config)))
+    fn start(config: &Rc<Config>, Admitted { request, .. }: Admitted) -> Started {
+        TerminationFlow::start(Rc::clone(config), request)
     }
 }

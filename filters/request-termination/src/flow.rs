@@ -1,16 +1,15 @@
 //! What to do with one request, from its headers to an answer.
 //!
 //! ```text
-//! Arrived ──not ours, no trigger, answer──▶ Decided
-//!    └──echo of a body──▶ AwaitingBody ───────▲
+//! start ──no trigger, answer──▶ Decided
+//!    └──echo of a body──▶ AwaitingBody ──▲
 //! ```
 
 use crate::config::{Config, Content};
 use crate::echo::document;
-use consumer::gate::{Admission, admit};
 use exchange::{
-    Body, BodyAhead, Edit, Event, Flow, Query, Reply, Request, ResponseEvent, ResponseStep, Step,
-    same_name,
+    Body, BodyAhead, Edit, Event, Flow, Query, Reply, Request, ResponseEvent, ResponseStep,
+    Started, Step, same_name,
 };
 use std::rc::Rc;
 
@@ -21,23 +20,21 @@ pub(crate) struct TerminationFlow {
 }
 
 enum State {
-    Arrived,
     AwaitingBody(Box<Request>),
     Decided,
 }
 
 impl TerminationFlow {
-    pub(crate) fn new(config: Rc<Config>) -> Self {
-        Self { config, state: State::Arrived }
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(config: Rc<Config>, request: Box<Request>) -> Started {
+        let mut flow = Self { config, state: State::Decided };
+        let (state, step) = flow.judge(request);
+        flow.state = state;
+        Started::new(step, flow)
     }
 
-    fn arrive(&self, request: Box<Request>) -> (State, Step) {
+    fn judge(&self, request: Box<Request>) -> (State, Step) {
         let config = &self.config;
-        match admit(&request, &config.common) {
-            Admission::Pass => return decided(Step::forward(Vec::new())),
-            Admission::Refuse(reply) => return decided(Step::reply(reply)),
-            Admission::Admit(_) => {}
-        }
         if config.trigger.as_ref().is_some_and(|trigger| !is_there(&request, trigger)) {
             return decided(Step::forward(Vec::new()));
         }
@@ -74,15 +71,12 @@ fn is_there(request: &Request, trigger: &str) -> bool {
 impl Flow for TerminationFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(request),
             (State::AwaitingBody(request), Event::Body(body)) => {
                 decided(self.answer(&request, body.ok().as_deref()))
             }
-            // The host broke the order of events: refuse rather than guess.
-            (State::Arrived, Event::Body(_))
-            | (State::AwaitingBody(_), Event::Request(_))
-            | (_, Event::Found(_) | Event::Chunk(_) | Event::Answered(_))
-            | (State::Decided, _) => decided(Step::reply(Reply::unexpected())),
+            (_, Event::Found(_) | Event::Chunk(_) | Event::Answered(_)) | (State::Decided, _) => {
+                decided(Step::out_of_order())
+            }
         };
         self.state = next;
         step

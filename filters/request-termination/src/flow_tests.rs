@@ -1,22 +1,23 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::{Head, Response, Then, Unavailable};
+use consumer::testing::Driver;
+use exchange::testing::request;
+use exchange::{Response, Then, Unavailable};
 
-fn flow(json: &str) -> TerminationFlow {
-    TerminationFlow::new(Rc::new(config(json)))
+fn filter(json: &str) -> Driver {
+    let config = Rc::new(config(json));
+    let common = config.common.clone();
+    Driver::new(&common, move |admitted| {
+        TerminationFlow::start(Rc::clone(&config), admitted.request)
+    })
 }
 
-fn get(target: &str, fields: &[(&str, &str)]) -> Request {
-    Request {
-        head: fields.iter().copied().collect::<Head>(),
-        method: b"GET".to_vec(),
-        target: target.as_bytes().to_vec(),
-        ..Request::default()
-    }
+fn get(target: &str, headers: &[(&str, &str)]) -> Request {
+    request("GET", target, headers)
 }
 
 fn step(json: &str, request: Request) -> Step {
-    flow(json).on(Event::Request(Box::new(request)))
+    filter(json).send(request)
 }
 
 #[track_caller]
@@ -61,14 +62,19 @@ fn a_body_goes_out_as_it_is_with_its_type_or_without_one() {
 
 #[test]
 fn a_type_that_the_host_makes_up_is_taken_out_of_our_own_answer_only() {
-    let mut flow = flow(r#"{"body":"<b>"}"#);
-    assert!(flow.wants_response());
+    let sent = |json: &str| {
+        let mut filter = filter(json);
+        filter.send(get("/", &[]));
+        filter
+    };
+    let mut filter = sent(r#"{"body":"<b>"}"#);
+    assert!(filter.wants_response());
     let mut at = |ours| {
-        flow.on_response(ResponseEvent::Head(Box::new(Response { ours, ..Response::default() })))
+        filter.on_response(ResponseEvent::Head(Box::new(Response { ours, ..Response::default() })))
     };
     assert_eq!(at(true), ResponseStep::Forward(vec![Edit::remove("content-type")]));
     assert_eq!(at(false), ResponseStep::Forward(vec![]));
-    assert!(!super::tests::flow(r#"{"message":"m"}"#).wants_response());
+    assert!(!sent(r#"{"message":"m"}"#).wants_response());
 }
 
 #[test]
@@ -117,20 +123,16 @@ fn only_the_consumers_in_match_are_turned_away() {
 #[test]
 fn an_echo_waits_for_the_body_where_there_is_one() {
     let echo = r#"{"status_code":404,"echo":true}"#;
-    let mut now = flow(echo);
-    let Step { then: Then::Reply(reply), .. } =
-        now.on(Event::Request(Box::new(get("/a?b=c", &[]))))
-    else {
-        panic!()
-    };
+    let mut now = filter(echo);
+    let Step { then: Then::Reply(reply), .. } = now.send(get("/a?b=c", &[])) else { panic!() };
     let Body::Raw(Some(kind), text) = &reply.body else { panic!("{reply:?}") };
     assert_eq!((reply.status, kind.as_ref()), (404, "application/json; charset=utf-8"));
     assert!(String::from_utf8_lossy(text).contains(r#""query":{"b":"c"}"#));
 
     for (body, shown) in [(Ok(b"hi".to_vec()), true), (Err(Unavailable), false)] {
-        let mut waiting = flow(echo);
+        let mut waiting = filter(echo);
         let post = Request { body: BodyAhead::Comes, ..get("/", &[]) };
-        assert_eq!(waiting.on(Event::Request(Box::new(post))), Step::await_body(vec![]));
+        assert_eq!(waiting.send(post), Step::await_body(vec![]));
         let Step { then: Then::Reply(reply), .. } = waiting.on(Event::Body(body)) else { panic!() };
         let Body::Raw(_, text) = &reply.body else { panic!("{reply:?}") };
         assert_eq!(String::from_utf8_lossy(text).contains(r#""raw_body":"hi""#), shown);
@@ -144,8 +146,10 @@ fn an_echo_waits_for_the_body_where_there_is_one() {
 fn an_event_out_of_order_is_refused() {
     let refused =
         |step: Step| matches!(step, Step { then: Then::Reply(Reply { status: 500, .. }), .. });
-    assert!(refused(flow("{}").on(Event::Body(Ok(vec![])))));
-    let mut decided = flow(r#"{"trigger":"x"}"#);
-    assert_eq!(decided.on(Event::Request(Box::new(get("/", &[])))), Step::forward(vec![]));
-    assert!(refused(decided.on(Event::Request(Box::new(get("/", &[]))))));
+    let mut decided = filter(r#"{"trigger":"x"}"#);
+    assert_eq!(decided.send(get("/", &[])), Step::forward(vec![]));
+    assert!(refused(decided.on(Event::Body(Ok(vec![])))));
+    let mut waiting = filter(r#"{"echo":true}"#);
+    waiting.send(Request { body: BodyAhead::Comes, ..get("/", &[]) });
+    assert!(refused(waiting.on(Event::Chunk(vec![]))));
 }

@@ -2,8 +2,8 @@
 
 use crate::config::Config;
 use crate::flow::TransformerFlow;
-use consumer::Owned;
-use exchange::Flow;
+use consumer::{Admitted, Owned};
+use exchange::Started;
 use runtime::{Filter, Host, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
@@ -56,7 +56,7 @@ impl Filter for RequestTransformer {
         }
     }
 
-    fn flow(config: &Rc<Config>) -> Box<dyn Flow> {
-        Box::new(TransformerFlow::new(Rc::clone(config)))
+    fn start(config: &Rc<Config>, request: Admitted) -> Started {
+        TransformerFlow::start(Rc::clone(config), &request)
     }
 }

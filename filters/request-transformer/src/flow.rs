@@ -1,7 +1,7 @@
 //! What to do with one request, from headers and body to edits.
 //!
 //! ```text
-//! Arrived ──▶ Decided
+//! start ──▶ Decided
 //!    └──▶ AwaitingBody ─────────body─────────▶ Decided
 //!    └──▶ Collecting ──pieces──▶ Collecting ────▲
 //! ```
@@ -15,10 +15,9 @@ use crate::headers::Headers;
 use crate::parameters::Parameters;
 use crate::target;
 use crate::values::Values;
-use consumer::gate::{Admission, admit};
-use consumer::{Identity, refuse_duplicate};
+use consumer::{Admitted, Identity, refuse_duplicate};
 use exchange::{
-    BodyAhead, Edit, Event, Flow, Media, Opaque, Query, Reply, Request, Step, Unavailable,
+    BodyAhead, Edit, Event, Flow, Media, Opaque, Query, Reply, Request, Started, Step, Unavailable,
     is_encoded,
 };
 use std::rc::Rc;
@@ -30,7 +29,6 @@ pub(crate) struct TransformerFlow {
 }
 
 enum State {
-    Arrived,
     AwaitingBody(Box<Work>),
     Collecting(Box<Work>, Vec<u8>),
     Decided,
@@ -63,20 +61,13 @@ const FORM: &[u8] = b"application/x-www-form-urlencoded";
 const LONGEST: usize = 16 << 20;
 
 impl TransformerFlow {
-    pub(crate) fn new(config: Rc<Config>) -> Self {
-        Self { config, state: State::Arrived }
-    }
-
-    fn arrive(&self, request: &Request) -> (State, Step) {
-        let config = &self.config;
-        match admit(request, &config.common) {
-            Admission::Pass => decided(Step::forward(Vec::new())),
-            Admission::Refuse(reply) => decided(Step::reply(reply)),
-            Admission::Admit(identity) => {
-                let changed = self.change(request, identity.as_deref());
-                changed.unwrap_or_else(|reply| decided(Step::reply(reply)))
-            }
-        }
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(config: Rc<Config>, Admitted { request, identity }: &Admitted) -> Started {
+        let mut flow = Self { config, state: State::Decided };
+        let changed = flow.change(request, identity.as_deref());
+        let (state, step) = changed.unwrap_or_else(|reply| decided(Step::reply(reply)));
+        flow.state = state;
+        Started::new(step, flow)
     }
 
     fn change(
@@ -258,7 +249,6 @@ fn query(request: &Request) -> &[u8] {
 impl Flow for TransformerFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(&request),
             (State::AwaitingBody(work), Event::Body(Ok(body))) => decided(work.decide(&body)),
             (State::Collecting(work, mut body), Event::Chunk(piece)) => {
                 if let Some(reply) = work.opaque().filter(|_| !piece.is_empty()) {
@@ -277,12 +267,9 @@ impl Flow for TransformerFlow {
             (State::AwaitingBody(_) | State::Collecting(..), Event::Body(Err(Unavailable))) => {
                 decided(too_large())
             }
-            // The host broke the order of events: refuse rather than guess.
-            (State::Arrived, Event::Body(_) | Event::Chunk(_))
-            | (State::AwaitingBody(_), Event::Request(_) | Event::Chunk(_))
-            | (State::Collecting(..), Event::Request(_))
+            (State::AwaitingBody(_), Event::Chunk(_))
             | (_, Event::Found(_) | Event::Answered(_))
-            | (State::Decided, _) => decided(Step::reply(Reply::unexpected())),
+            | (State::Decided, _) => decided(Step::out_of_order()),
         };
         self.state = next;
         step

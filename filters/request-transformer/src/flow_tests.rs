@@ -1,23 +1,16 @@
 use super::*;
 use crate::config::tests::config;
-use exchange::{Body, Head, Then};
+use consumer::testing::Driver;
+use exchange::{Body, Then, testing};
 
-fn flow(json: &str) -> TransformerFlow {
-    TransformerFlow::new(Rc::new(config(json)))
+fn filter(json: &str) -> Driver {
+    let config = Rc::new(config(json));
+    let common = config.common.clone();
+    Driver::new(&common, move |admitted| TransformerFlow::start(Rc::clone(&config), &admitted))
 }
 
-fn request(method: &str, target: &str, fields: &[(&str, &str)]) -> Request {
-    Request {
-        head: fields.iter().copied().collect::<Head>(),
-        method: method.as_bytes().to_vec(),
-        target: target.as_bytes().to_vec(),
-        can_remove: true,
-        ..Request::default()
-    }
-}
-
-fn event(request: Request) -> Event {
-    Event::Request(Box::new(request))
+fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Request {
+    Request { can_remove: true, ..testing::request(method, target, headers) }
 }
 
 #[track_caller]
@@ -62,7 +55,7 @@ fn nothing_to_do_is_nothing_done() {
         r#"{"remove":{"headers":["x-b"],"querystring":["c"]}}"#,
         r#"{"match":{"paths":["/z"]},"http_method":"GET"}"#,
     ] {
-        assert_eq!(forwarded(flow(json).on(event(untouched.clone()))), [], "{json}");
+        assert_eq!(forwarded(filter(json).send(untouched.clone())), [], "{json}");
     }
 }
 
@@ -70,7 +63,7 @@ fn nothing_to_do_is_nothing_done() {
 fn method_headers_path_and_query_change_at_the_headers() {
     let json = r#"{"http_method":"PUT","replace":{"uri":"/v2/$(uri_captures.id)"},"uri_pattern":"/v1/(?<id>\\d+)",
         "add":{"headers":["X-Old:$(query_params.q1)"],"querystring":["id:$(uri_captures.id)"]},"remove":{"querystring":["q1"]}}"#;
-    let edits = forwarded(flow(json).on(event(request("GET", "/v1/7?q1=20&a=%41", &[]))));
+    let edits = forwarded(filter(json).send(request("GET", "/v1/7?q1=20&a=%41", &[])));
     assert_eq!(
         edits,
         [Edit::set("x-old", "20"), Edit::Method(b"PUT".to_vec()), target("/v2/7?a=%41&id=7")]
@@ -81,12 +74,12 @@ fn method_headers_path_and_query_change_at_the_headers() {
 fn a_path_alone_keeps_the_query_and_a_query_alone_the_path() {
     let path = r#"{"replace":{"uri":"/new"}}"#;
     assert_eq!(
-        forwarded(flow(path).on(event(request("GET", "/a?x=%20&&", &[])))),
+        forwarded(filter(path).send(request("GET", "/a?x=%20&&", &[]))),
         [target("/new?x=%20&&")]
     );
-    assert_eq!(forwarded(flow(path).on(event(request("GET", "/a", &[])))), [target("/new")]);
+    assert_eq!(forwarded(filter(path).send(request("GET", "/a", &[]))), [target("/new")]);
     let only = r#"{"remove":{"querystring":["x"]}}"#;
-    assert_eq!(forwarded(flow(only).on(event(request("GET", "/a?x=1", &[])))), [query("")]);
+    assert_eq!(forwarded(filter(only).send(request("GET", "/a?x=1", &[]))), [query("")]);
 }
 
 #[test]
@@ -96,7 +89,7 @@ fn the_query_is_the_one_that_the_upstream_would_get() {
         upstream_query: Some(b"a=1".to_vec()),
         ..request("GET", "/?apikey=secret&a=1", &[])
     };
-    assert_eq!(forwarded(flow(json).on(event(hidden))), [query("a=1&seen=nothing")]);
+    assert_eq!(forwarded(filter(json).send(hidden)), [query("a=1&seen=nothing")]);
 }
 
 #[test]
@@ -105,7 +98,7 @@ fn what_is_removed_or_replaced_is_still_seen_by_templates() {
         "add":{"headers":["x-t:$(headers['x-r'])"]}}"#;
     let came = request("GET", "/?q2=20", &[("x-r", "its a test"), ("x-p", "old")]);
     assert_eq!(
-        forwarded(flow(json).on(event(came))),
+        forwarded(filter(json).send(came)),
         [
             Edit::remove("x-r"),
             Edit::set("x-p", "new"),
@@ -119,9 +112,9 @@ fn what_is_removed_or_replaced_is_still_seen_by_templates() {
 fn who_is_calling_comes_from_the_gateway_and_not_from_the_client() {
     let json = r#"{"add":{"headers":["X-Caller:$(consumer.username or 'nobody')"]}}"#;
     let forged = request("GET", "/", &[("x-consumer-username", "root")]);
-    assert_eq!(forwarded(flow(json).on(event(forged.clone()))), [Edit::set("x-caller", "nobody")]);
+    assert_eq!(forwarded(filter(json).send(forged.clone())), [Edit::set("x-caller", "nobody")]);
     let known = Request { consumer: Some(br#"{"id":"1","username":"ana"}"#.to_vec()), ..forged };
-    assert_eq!(forwarded(flow(json).on(event(known))), [Edit::set("x-caller", "ana")]);
+    assert_eq!(forwarded(filter(json).send(known)), [Edit::set("x-caller", "ana")]);
 }
 
 #[test]
@@ -129,8 +122,8 @@ fn a_body_is_awaited_only_where_it_may_be_changed() {
     let json = r#"{"add":{"body":["p1:v1"],"headers":["h:1"],"querystring":["q:1"]}}"#;
     let at_once = [Edit::set("h", "1"), query("q=1")];
     let post = |kind| Request { body: BodyAhead::Comes, ..request("POST", "/", &[kind]) };
-    let mut waiting = flow(json);
-    assert_eq!(waiting.on(event(post(JSON))), Step::await_body(at_once.to_vec()));
+    let mut waiting = filter(json);
+    assert_eq!(waiting.send(post(JSON)), Step::await_body(at_once.to_vec()));
     let changed = forwarded(waiting.on(Event::Body(Ok(br#"{"a":[]}"#.to_vec()))));
     assert_eq!(changed, [body(r#"{"a":[],"p1":"v1"}"#)]);
     for (kind, there) in [(("content-type", "text/plain"), true), (("x", "y"), true), (JSON, false)]
@@ -139,16 +132,16 @@ fn a_body_is_awaited_only_where_it_may_be_changed() {
             body: if there { BodyAhead::Comes } else { BodyAhead::None },
             ..request("POST", "/", &[kind])
         };
-        assert_eq!(forwarded(flow(json).on(event(came))), at_once, "{kind:?}");
+        assert_eq!(forwarded(filter(json).send(came)), at_once, "{kind:?}");
     }
 }
 
 /// What becomes of a body of this type, in a request without a length.
 fn given(json: &str, fields: &[(&str, &str)], body: &[u8]) -> Step {
-    let mut flow = flow(json);
+    let mut filter = filter(json);
     let post = Request { body: BodyAhead::Comes, ..request("POST", "/", fields) };
-    match flow.on(event(post)) {
-        Step { then: Then::AwaitBody, .. } => flow.on(Event::Body(Ok(body.to_vec()))),
+    match filter.send(post) {
+        Step { then: Then::AwaitBody, .. } => filter.on(Event::Body(Ok(body.to_vec()))),
         other => other,
     }
 }
@@ -190,8 +183,8 @@ fn a_body_that_cannot_be_changed_is_refused_where_the_settings_take_something_aw
     }
     let json_api = [("content-type", "application/vnd.api+json")];
     assert_eq!(forwarded(given(remove, &json_api, br#"{"a":1}"#)), [body("{}")]);
-    let mut lost = flow(remove);
-    lost.on(event(Request { body: BodyAhead::Comes, ..request("POST", "/", &[JSON]) }));
+    let mut lost = filter(remove);
+    lost.send(Request { body: BodyAhead::Comes, ..request("POST", "/", &[JSON]) });
     assert_eq!(refusal(lost.on(Event::Body(Err(Unavailable)))), (413, "Payload too large".into()));
 }
 
@@ -199,10 +192,10 @@ fn a_body_that_cannot_be_changed_is_refused_where_the_settings_take_something_aw
 fn a_query_in_which_servers_find_other_parameters_is_refused() {
     let json = r#"{"remove":{"querystring":["role"]}}"#;
     for target in ["/?a=1;role=admin", "/?+role=1", "/?role%00=1"] {
-        let step = flow(json).on(event(request("GET", target, &[])));
+        let step = filter(json).send(request("GET", target, &[]));
         assert_eq!(refusal(step), (400, "Bad request query".into()), "{target}");
     }
-    let other = flow(json).on(event(request("GET", "/?a=1;b=2", &[])));
+    let other = filter(json).send(request("GET", "/?a=1;b=2", &[]));
     assert_eq!(forwarded(other), []);
 }
 
@@ -224,22 +217,22 @@ fn on_kong_a_get_that_becomes_a_post_gets_a_form() {
         ..request("GET", "/", &[])
     };
     let expected = [Edit::set(FORM.0, FORM.1), Edit::Method(b"POST".to_vec()), body("a=1")];
-    assert_eq!(forwarded(flow(json).on(event(on_kong.clone()))), expected);
+    assert_eq!(forwarded(filter(json).send(on_kong.clone())), expected);
     let typed = Request { head: [JSON].into_iter().collect(), ..on_kong };
     let expected = [Edit::Method(b"POST".to_vec()), body(r#"{"a":"1"}"#)];
-    assert_eq!(forwarded(flow(json).on(event(typed))), expected);
+    assert_eq!(forwarded(filter(json).send(typed)), expected);
 }
 
 #[test]
 fn on_kong_a_body_behind_a_get_of_http_2_is_not_overlooked() {
     let json = r#"{"remove":{"body":["a"]}}"#;
     let on_kong = |fields| Request { body_may_follow: true, ..request("GET", "/", fields) };
-    let mut hidden = flow(json);
-    assert_eq!(hidden.on(event(on_kong(&[JSON]))), Step::stream_body());
+    let mut hidden = filter(json);
+    assert_eq!(hidden.send(on_kong(&[JSON])), Step::stream_body());
     hidden.on(Event::Chunk(br#"{"a":1}"#.to_vec()));
     assert_eq!(forwarded(hidden.on(Event::Body(Ok(vec![])))), [body("{}")]);
-    let mut other = flow(json);
-    other.on(event(on_kong(&[])));
+    let mut other = filter(json);
+    other.send(on_kong(&[]));
     assert_eq!(refusal(other.on(Event::Chunk(b"x".to_vec()))).0, 415);
 }
 
@@ -257,24 +250,24 @@ fn a_type_that_the_filter_sets_decides_what_the_body_is() {
         Edit::Method(b"POST".to_vec()),
         body(r#"{"body":"somecontent"}"#),
     ];
-    assert_eq!(forwarded(flow(json).on(event(on_kong))), with);
+    assert_eq!(forwarded(filter(json).send(on_kong)), with);
     // Envoy can give no body to a request that has none.
-    assert_eq!(forwarded(flow(json).on(event(request("GET", "/request", &[])))), with[..2]);
+    assert_eq!(forwarded(filter(json).send(request("GET", "/request", &[]))), with[..2]);
 }
 
 #[test]
 fn a_form_becomes_a_part_of_the_query_of_a_method_without_a_body() {
     let json =
         r#"{"http_method":"GET","remove":{"querystring":["secret"]},"replace":{"uri":"/new"}}"#;
-    let mut flow = flow(json);
+    let mut filter = filter(json);
     let post =
         Request { body: BodyAhead::Comes, ..request("POST", "/request?hello=world", &[FORM]) };
-    assert_eq!(flow.on(event(post)), Step::await_body(vec![Edit::Method(b"GET".to_vec())]));
-    let rest = flow.on(Event::Body(Ok(b"name=marco&secret=1&hello=again".to_vec())));
+    assert_eq!(filter.send(post), Step::await_body(vec![Edit::Method(b"GET".to_vec())]));
+    let rest = filter.on(Event::Body(Ok(b"name=marco&secret=1&hello=again".to_vec())));
     assert_eq!(forwarded(rest), [target("/new?hello=world&name=marco&hello=again")]);
     // Without the body at hand, the rest is done all the same.
     let bare = request("POST", "/request?hello=world", &[FORM]);
-    let edits = forwarded(super::tests::flow(json).on(event(bare)));
+    let edits = forwarded(super::tests::filter(json).send(bare));
     assert_eq!(edits, [Edit::Method(b"GET".to_vec()), target("/new?hello=world")]);
 }
 
@@ -286,13 +279,13 @@ fn on_kong_a_body_of_unknown_length_is_collected() {
         can_make_body: true,
         ..request("POST", "/", &[FORM, ("transfer-encoding", "chunked")])
     };
-    let mut collecting = flow(json);
-    assert_eq!(collecting.on(event(chunked())), Step::stream_body());
+    let mut collecting = filter(json);
+    assert_eq!(collecting.send(chunked()), Step::stream_body());
     assert_eq!(collecting.on(Event::Chunk(b"a=".to_vec())), Step::stream_body());
     assert_eq!(collecting.on(Event::Chunk(b"b".to_vec())), Step::stream_body());
     assert_eq!(forwarded(collecting.on(Event::Body(Ok(vec![])))), [body("a=b&p=1")]);
-    let mut endless = flow(json);
-    endless.on(event(chunked()));
+    let mut endless = filter(json);
+    endless.send(chunked());
     let piece = vec![b'x'; 1 << 20];
     let last = (0..40)
         .map(|_| endless.on(Event::Chunk(piece.clone())))
@@ -320,16 +313,16 @@ fn what_cannot_be_done_safely_is_refused() {
         ),
     ] {
         let (status, message) = expected;
-        assert_eq!(refusal(flow(json).on(event(came))), (status, message.to_owned()), "{json}");
+        assert_eq!(refusal(filter(json).send(came)), (status, message.to_owned()), "{json}");
     }
-    let mut evil = flow(r#"{"add":{"body":["p:$(query_params.p)"]}}"#);
+    let mut evil = filter(r#"{"add":{"body":["p:$(query_params.p)"]}}"#);
     let kind = [("content-type", "multipart/form-data; boundary=XX")];
     let came = request(
         "POST",
         "/?p=1%0d%0a--XX%0d%0aContent-Disposition:%20form-data;%20name=admin%0d%0a%0d%0a1",
         &kind,
     );
-    evil.on(event(Request { body: BodyAhead::Comes, ..came }));
+    evil.send(Request { body: BodyAhead::Comes, ..came });
     assert_eq!(
         refusal(evil.on(Event::Body(Ok(b"--XX--\r\n".to_vec())))),
         (400, "Bad request body".into())
@@ -338,11 +331,10 @@ fn what_cannot_be_done_safely_is_refused() {
 
 #[test]
 fn an_event_out_of_order_is_refused() {
-    for event_ in [Event::Body(Ok(vec![])), Event::Chunk(vec![]), Event::Answered(Err(Unavailable))]
+    for event in [Event::Body(Ok(vec![])), Event::Chunk(vec![]), Event::Answered(Err(Unavailable))]
     {
-        assert_eq!(refusal(flow("{}").on(event_)).0, 500);
+        let mut decided = filter("{}");
+        decided.send(request("GET", "/", &[]));
+        assert_eq!(refusal(decided.on(event)).0, 500);
     }
-    let mut decided = flow("{}");
-    decided.on(event(request("GET", "/", &[])));
-    assert_eq!(refusal(decided.on(event(request("GET", "/", &[])))).0, 500);
 }

@@ -4,11 +4,10 @@
 
 use crate::config::Config;
 use crate::filter::Session;
-use crate::flow::SessionFlow;
 use crate::keeper::{Keeper, Tools};
-use crate::save_flow::SaveFlow;
 use crate::source::Service;
 use admin_api::{NewSession, Ttl};
+use consumer::testing::Driver;
 use consumer::{Guard, Known};
 use exchange::{
     Answer, BodyAhead, Call, Edit, Event, Finding, Flow, Head, Key, Reply, Request, Response,
@@ -138,19 +137,23 @@ impl Bed {
         later: Option<&str>,
         response: Head,
     ) -> Passage {
-        let mut flow: Box<dyn Flow> = Box::new(SessionFlow::new(Rc::clone(&self.keeper)));
-        self.carry(flow.as_mut(), request, body, later, response)
+        self.carry(Self::filter(&self.keeper), request, body, later, response)
     }
 
     /// The request through the saving filter.
     pub(crate) fn save(&mut self, request: Request) -> Passage {
-        let mut flow: Box<dyn Flow> = Box::new(SaveFlow::new(Rc::clone(&self.keeper)));
-        self.carry(flow.as_mut(), request, None, None, Head::default())
+        self.carry(Self::filter(&self.keeper), request, None, None, Head::default())
+    }
+
+    /// The filter, which opens or saves as its settings say.
+    pub(crate) fn filter(keeper: &Rc<Keeper>) -> Driver {
+        let (common, keeper) = (keeper.config.common.clone(), Rc::clone(keeper));
+        Driver::new(&common, move |request| Session::start(&keeper, request))
     }
 
     fn carry(
         &mut self,
-        flow: &mut dyn Flow,
+        mut flow: Driver,
         request: Request,
         body: Option<&[u8]>,
         later: Option<&str>,
@@ -168,7 +171,7 @@ impl Bed {
             true => edits,
             false => guard.settle(&fields, edits).unwrap(),
         };
-        let mut step = flow.on(Event::Request(Box::new(request)));
+        let mut step = flow.send(request);
         let mut published = arrived;
         let mut made = Vec::new();
         loop {

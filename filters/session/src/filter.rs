@@ -7,8 +7,8 @@ use crate::keeper::{Keeper, Tools};
 use crate::mark::MARK;
 use crate::save_flow::SaveFlow;
 use crate::source::Service;
-use consumer::{Owned, PROPERTY};
-use exchange::Flow;
+use consumer::{Admitted, Owned, PROPERTY};
+use exchange::Started;
 use runtime::{Filter, Host, Needs, Source};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
@@ -94,10 +94,10 @@ impl Filter for Session {
             .then(|| Box::new(Service { now: runtime::now }) as Box<dyn Source>)
     }
 
-    fn flow(keeper: &Rc<Keeper>) -> Box<dyn Flow> {
+    fn start(keeper: &Rc<Keeper>, request: Admitted) -> Started {
         match keeper.config.phase {
-            Phase::Both | Phase::Open => Box::new(SessionFlow::new(Rc::clone(keeper))),
-            Phase::Save => Box::new(SaveFlow::new(Rc::clone(keeper))),
+            Phase::Both | Phase::Open => SessionFlow::start(Rc::clone(keeper), request),
+            Phase::Save => SaveFlow::start(Rc::clone(keeper), &request.request),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What to do with one request: its session is opened, kept up, ended, or begun with its response.
 //!
 //! ```text
-//! Arrived ─▶ AskedForRow ─▶ AskedForLogin ─▶ AskedForConsumer ─▶ Writing ─▶ AwaitingBody ─┬▶ Forwarded ─▶ Storing ─▶ Over
-//!    └────────────┴─ any of these may be left out ─┴──────────────────┴──────────┴─────────┴▶ Ended ────────────────▶ Over
+//! start ─▶ AskedForRow ─▶ AskedForLogin ─▶ AskedForConsumer ─▶ Writing ─▶ AwaitingBody ─┬▶ Forwarded ─▶ Storing ─▶ Over
+//!    └──────────┴─ any of these may be left out ─┴──────────────────┴──────────┴─────────┴▶ Ended ────────────────▶ Over
 //! ```
 
 mod ending;
@@ -18,11 +18,10 @@ use crate::rows::{Write, row_of};
 use crate::secret::Kind;
 use crate::set_cookie::{SetCookie, merge};
 use crate::source::{self, ENDED};
-use consumer::gate::{Admission, admit};
-use consumer::{Duplicate, Identity, refuse_duplicate};
+use consumer::{Admitted, Duplicate, Identity, refuse_duplicate};
 use exchange::{
-    Edit, Event, Finding, Flow, Reply, Request, Response, ResponseEvent, ResponseStep, Step, Tally,
-    Unavailable,
+    Edit, Event, Finding, Flow, Reply, Request, Response, ResponseEvent, ResponseStep, Started,
+    Step, Tally, Unavailable,
 };
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -35,7 +34,6 @@ pub(crate) struct SessionFlow {
 }
 
 enum State {
-    Arrived,
     AskedForRow(Box<Work>, Presented),
     AskedForLogin(Box<Work>, Session),
     AskedForConsumer(Box<Work>, Session),
@@ -89,18 +87,17 @@ struct Work {
 }
 
 impl SessionFlow {
-    pub(crate) fn new(keeper: Rc<Keeper>) -> Self {
-        Self { keeper, state: State::Arrived, counts: Vec::new() }
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(keeper: Rc<Keeper>, request: Admitted) -> Started {
+        let mut flow = Self { keeper, state: State::Over, counts: Vec::new() };
+        let (state, step) = flow.judge(request);
+        flow.state = state;
+        Started::new(step, flow)
     }
 
-    fn arrive(&mut self, request: Box<Request>) -> (State, Step) {
+    fn judge(&mut self, Admitted { request, identity }: Admitted) -> (State, Step) {
         let keeper = Rc::clone(&self.keeper);
         let config = &keeper.config;
-        let identity = match admit(&request, &config.common) {
-            Admission::Pass => return over(Step::forward(Vec::new())),
-            Admission::Refuse(reply) => return over(Step::reply(reply)),
-            Admission::Admit(identity) => identity,
-        };
         let mut edits = Vec::new();
         let names = config.names();
         let jar = Jar::of(&request.head, &names);
@@ -280,7 +277,6 @@ impl SessionFlow {
 impl Flow for SessionFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Over), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(request),
             (State::AwaitingBody(work), Event::Body(body)) => self.body_came(work, body),
             (State::AskedForRow(work, presented), Event::Found(found)) => {
                 self.row_found(work, presented, found)
@@ -294,16 +290,14 @@ impl Flow for SessionFlow {
             (State::Writing(work, todo, next), Event::Answered(answer)) => {
                 self.written(work, todo, next, &answer)
             }
-            // The host broke the order of events: refuse rather than guess.
-            (State::Arrived, Event::Found(_) | Event::Body(_) | Event::Answered(_))
-            | (State::AwaitingBody(_), Event::Request(_) | Event::Found(_) | Event::Answered(_))
+            (State::AwaitingBody(_), Event::Found(_) | Event::Answered(_))
             | (
                 State::AskedForRow(..) | State::AskedForLogin(..) | State::AskedForConsumer(..),
-                Event::Request(_) | Event::Body(_) | Event::Answered(_),
+                Event::Body(_) | Event::Answered(_),
             )
-            | (State::Writing(..), Event::Request(_) | Event::Found(_) | Event::Body(_))
+            | (State::Writing(..), Event::Found(_) | Event::Body(_))
             | (State::Forwarded(_) | State::Ended(_) | State::Storing(..) | State::Over, _)
-            | (_, Event::Chunk(_)) => over(Step::reply(Reply::unexpected())),
+            | (_, Event::Chunk(_)) => over(Step::out_of_order()),
         };
         self.state = next;
         step

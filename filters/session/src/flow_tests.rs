@@ -725,8 +725,8 @@ fn a_renewal_that_cannot_be_stored_leaves_the_session_as_it_is() {
     let before = bed.cookies.clone();
     bed.after(2800);
     let row = bed.rows.borrow().clone();
-    let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
-    let step = flow.on(Event::Request(Box::new(bed.get("/"))));
+    let mut flow = Bed::filter(&bed.keeper);
+    let step = flow.send(bed.get("/"));
     let Step { then: Then::Find { key, not_before: 0 }, .. } = step else { panic!() };
     let (data, end) = row.values().next().unwrap();
     let session = admin_api::Session { data: data.clone(), ttl: end - bed.now(), seq: None };
@@ -766,13 +766,9 @@ fn a_logout_ends_the_row_and_what_was_cached_of_it() {
 #[test]
 fn a_logout_that_cannot_be_done_is_not_called_one() {
     let mut bed = logged_in(STORED);
-    let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
+    let mut flow = Bed::filter(&bed.keeper);
     let request = Request { method: b"POST".to_vec(), ..bed.get("/?session_logout") };
-    let Step { then: Then::Find { not_before: 0, .. }, .. } =
-        flow.on(Event::Request(Box::new(request)))
-    else {
-        panic!()
-    };
+    let Step { then: Then::Find { not_before: 0, .. }, .. } = flow.send(request) else { panic!() };
     let (data, _) = bed.rows.borrow().values().next().cloned().unwrap();
     let session = admin_api::Session { data, ttl: 100, seq: None };
     let value = crate::rows::Row::kept(&session, bed.now() * 1000).unwrap();
@@ -1016,17 +1012,12 @@ fn an_event_out_of_order_is_a_refusal() {
         Event::Chunk(vec![]),
         Event::Answered(Err(Unavailable)),
     ] {
-        let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
+        let mut flow = Bed::filter(&bed.keeper);
+        flow.send(bed.get("/"));
         assert!(matches!(
             flow.on(event),
             Step { then: Then::Reply(Reply { status: 500, .. }), .. }
         ));
         assert!(!flow.wants_response());
     }
-    let mut flow = SessionFlow::new(Rc::clone(&bed.keeper));
-    flow.on(Event::Request(Box::new(bed.get("/"))));
-    assert!(matches!(
-        flow.on(Event::Request(Box::new(bed.get("/")))),
-        Step { then: Then::Reply(Reply { status: 500, .. }), .. }
-    ));
 }

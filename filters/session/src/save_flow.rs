@@ -3,7 +3,7 @@
 //! It works while the request is held, because Kong's responses cannot wait until a session is stored.
 //!
 //! ```text
-//! Arrived ─▶ Writing ─▶ Forwarded ─▶ Over
+//! start ─▶ Writing ─▶ Forwarded ─▶ Over
 //! ```
 
 use crate::client::Client;
@@ -13,9 +13,9 @@ use crate::mark;
 use crate::rows::Write;
 use crate::set_cookie::{SetCookie, merge, replace};
 use consumer::Known;
-use consumer::gate::{Admission, admit};
 use exchange::{
-    Answer, Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Step, Tally, Unavailable,
+    Answer, Event, Flow, Reply, Request, ResponseEvent, ResponseStep, Started, Step, Tally,
+    Unavailable,
 };
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -30,30 +30,28 @@ pub(crate) struct SaveFlow {
 }
 
 enum State {
-    Arrived,
     Writing(VecDeque<(Write, Saved)>),
     Forwarded,
     Over,
 }
 
 impl SaveFlow {
-    pub(crate) fn new(keeper: Rc<Keeper>) -> Self {
-        Self {
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(keeper: Rc<Keeper>, request: &Request) -> Started {
+        let mut flow = Self {
             keeper,
-            state: State::Arrived,
+            state: State::Over,
             session: None,
             cookies: Vec::new(),
             counts: Vec::new(),
-        }
+        };
+        let (state, step) = flow.judge(request);
+        flow.state = state;
+        Started::new(step, flow)
     }
 
-    fn arrive(&mut self, request: &Request) -> (State, Step) {
+    fn judge(&mut self, request: &Request) -> (State, Step) {
         let keeper = Rc::clone(&self.keeper);
-        match admit(request, &keeper.config.common) {
-            Admission::Pass => return (State::Over, Step::forward(Vec::new())),
-            Admission::Refuse(reply) => return (State::Over, Step::reply(reply)),
-            Admission::Admit(_) => {}
-        }
         // Only what a filter published counts: what headers say never starts a session.
         let known = Known::from_property(request.consumer.as_deref());
         let Some(holder) = known.identity().and_then(Holder::of) else { return self.forward() };
@@ -117,11 +115,9 @@ impl SaveFlow {
 impl Flow for SaveFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Over), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(&request),
             (State::Writing(todo), Event::Answered(answer)) => self.written(todo, &answer),
-            // The host broke the order of events: refuse rather than guess.
-            (State::Arrived, _) | (State::Writing(_), _) | (State::Forwarded | State::Over, _) => {
-                (State::Over, Step::reply(Reply::unexpected()))
+            (State::Writing(_), _) | (State::Forwarded | State::Over, _) => {
+                (State::Over, Step::out_of_order())
             }
         };
         self.state = next;

@@ -3,8 +3,8 @@
 use crate::config::Config;
 use crate::flow::{Tools, UpstreamJwtFlow};
 use crate::mint::Mint;
-use consumer::Owned;
-use exchange::{Flow, same_name};
+use consumer::{Admitted, Owned};
+use exchange::{Started, same_name};
 use jose::{Backend, Crypto, ForeignFailed};
 use runtime::{Filter, Host, Needs};
 use settings::{Common, Fields, Invalid};
@@ -71,9 +71,9 @@ impl Filter for UpstreamJwt {
         }
     }
 
-    fn flow(mint: &Rc<Mint>) -> Box<dyn Flow> {
+    fn start(mint: &Rc<Mint>, request: Admitted) -> Started {
         mint.sign_with(|| signer(mint.config().crypto));
-        Box::new(UpstreamJwtFlow::new(Rc::clone(mint), TOOLS))
+        UpstreamJwtFlow::start(Rc::clone(mint), TOOLS, &request)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What to do with one request, from its headers to a token.
 //!
 //! ```text
-//! Arrived ──no hash of a body, or no body──▶ Decided
+//! start ──no hash of a body, or no body──▶ Decided
 //!    └──▶ Hashing ──pieces──▶ Hashing ──end──▶ Decided
 //! ```
 //!
@@ -10,8 +10,8 @@
 
 use crate::claims::{Claims, NoClaims};
 use crate::mint::Mint;
-use consumer::gate::{Admission, admit};
-use exchange::{Body, BodyAhead, Edit, Event, Flow, Reply, Request, Step, Unavailable};
+use consumer::Admitted;
+use exchange::{Body, BodyAhead, Edit, Event, Flow, Reply, Request, Started, Step, Unavailable};
 use jose::hash::Hasher;
 use std::rc::Rc;
 
@@ -34,7 +34,6 @@ pub(crate) struct UpstreamJwtFlow {
 }
 
 enum State {
-    Arrived,
     Hashing(Box<Work>),
     Decided,
 }
@@ -47,17 +46,16 @@ struct Work {
 }
 
 impl UpstreamJwtFlow {
-    pub(crate) fn new(mint: Rc<Mint>, tools: Tools) -> Self {
-        Self { mint, tools, state: State::Arrived }
+    /// Judges a request that the gate admitted.
+    pub(crate) fn start(mint: Rc<Mint>, tools: Tools, request: &Admitted) -> Started {
+        let mut flow = Self { mint, tools, state: State::Decided };
+        let (state, step) = flow.judge(request);
+        flow.state = state;
+        Started::new(step, flow)
     }
 
-    fn arrive(&self, request: &Request) -> (State, Step) {
+    fn judge(&self, Admitted { request, identity }: &Admitted) -> (State, Step) {
         let config = self.mint.config();
-        let identity = match admit(request, &config.common) {
-            Admission::Pass => return decided(Step::forward(Vec::new())),
-            Admission::Refuse(reply) => return decided(Step::reply(reply)),
-            Admission::Admit(identity) => identity,
-        };
         if let Some(reply) = self.key_set(request) {
             return decided(Step::reply(reply));
         }
@@ -151,7 +149,6 @@ impl Work {
 impl Flow for UpstreamJwtFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
-            (State::Arrived, Event::Request(request)) => self.arrive(&request),
             (State::Hashing(mut work), Event::Chunk(piece)) => {
                 work.take(&piece);
                 (State::Hashing(work), Step::stream_body())
@@ -160,11 +157,9 @@ impl Flow for UpstreamJwtFlow {
             (State::Hashing(_), Event::Body(Err(Unavailable))) => {
                 decided(Step::reply(Reply::error(413, "Payload too large")))
             }
-            // The host broke the order of events: refuse rather than guess.
-            (State::Arrived, Event::Body(_) | Event::Chunk(_))
-            | (State::Hashing(_), Event::Request(_))
-            | (_, Event::Found(_) | Event::Answered(_))
-            | (State::Decided, _) => decided(unexpected()),
+            (_, Event::Found(_) | Event::Answered(_)) | (State::Decided, _) => {
+                decided(Step::out_of_order())
+            }
         };
         self.state = next;
         step
@@ -173,10 +168,6 @@ impl Flow for UpstreamJwtFlow {
 
 fn decided(step: Step) -> (State, Step) {
     (State::Decided, step)
-}
-
-fn unexpected() -> Step {
-    Step::reply(Reply::unexpected())
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 use super::*;
 use crate::config::tests::mint;
+use consumer::testing::Driver;
 use consumer::{Credential, Identity};
-use exchange::{Entities, Entity, Head, Named, Then};
+use exchange::{Entities, Entity, Head, Named, Then, testing};
 use jose::{InWasm, Token};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,23 +20,25 @@ fn random(out: &mut [u8]) -> bool {
 
 const TOOLS: Tools = Tools { random, now: || (NOW + 100) * 1000, report: |_| () };
 
-fn flow_of(mint: &Rc<Mint>) -> UpstreamJwtFlow {
-    UpstreamJwtFlow::new(Rc::clone(mint), TOOLS)
+fn filter_of(mint: &Rc<Mint>) -> Driver {
+    filter_with(mint, TOOLS)
 }
 
-fn flow(settings: Value) -> UpstreamJwtFlow {
-    flow_of(&Rc::new(mint(settings)))
+fn filter_with(mint: &Rc<Mint>, tools: Tools) -> Driver {
+    let (common, mint) = (mint.config().common.clone(), Rc::clone(mint));
+    Driver::new(&common, move |admitted| UpstreamJwtFlow::start(Rc::clone(&mint), tools, &admitted))
 }
 
-fn request(fields: &[(&str, &str)]) -> Request {
+fn filter(settings: Value) -> Driver {
+    filter_of(&Rc::new(mint(settings)))
+}
+
+fn request(headers: &[(&str, &str)]) -> Request {
     Request {
-        head: fields.iter().copied().collect::<Head>(),
-        method: b"GET".to_vec(),
-        target: b"/a?b".to_vec(),
         now: NOW * 1000 + 999,
         can_remove: true,
         upstream_query: Some(b"b".to_vec()),
-        ..Request::default()
+        ..testing::request("GET", "/a?b", headers)
     }
 }
 
@@ -53,10 +56,6 @@ fn ana() -> Vec<u8> {
         ..Identity::default()
     };
     identity.to_json()
-}
-
-fn on(flow: &mut UpstreamJwtFlow, request: Request) -> Step {
-    flow.on(Event::Request(Box::new(request)))
 }
 
 /// The token that a step sets, and its other edits.
@@ -81,7 +80,7 @@ fn claims_text(mint: &Mint, step: &Step) -> String {
 #[track_caller]
 fn claims(settings: Value, request: Request) -> Value {
     let mint = Rc::new(mint(settings));
-    let step = on(&mut flow_of(&mint), request);
+    let step = filter_of(&mint).send(request);
     serde_json::from_str(&claims_text(&mint, &step)).unwrap()
 }
 
@@ -109,11 +108,11 @@ fn the_payload_is_the_originals_in_its_order() {
         body: BodyAhead::Comes,
         ..request(&[])
     };
-    let mut flow = flow_of(&mint);
-    assert_eq!(on(&mut flow, request), waits());
-    assert_eq!(flow.on(Event::Chunk(b"hel".to_vec())), Step::stream_body());
-    assert_eq!(flow.on(Event::Chunk(b"lo".to_vec())), Step::stream_body());
-    let text = claims_text(&mint, &flow.on(Event::Body(Ok(vec![]))));
+    let mut filter = filter_of(&mint);
+    assert_eq!(filter.send(request), waits());
+    assert_eq!(filter.on(Event::Chunk(b"hel".to_vec())), Step::stream_body());
+    assert_eq!(filter.on(Event::Chunk(b"lo".to_vec())), Step::stream_body());
+    let text = claims_text(&mint, &filter.on(Event::Body(Ok(vec![]))));
     let id = text.split(r#""jti":""#).nth(1).unwrap().split('"').next().unwrap();
     assert!(uuid::Uuid::parse_str(id).is_ok_and(|id| id.get_version_num() == 4), "{id}");
     let expected = format!(
@@ -179,19 +178,19 @@ fn the_query_is_hashed_as_the_upstream_gets_it() {
     let raw = "e3fb2c82cc290e761881dbb49a38408d8d49c83fbf278fca4aaebbc54ba1de04";
     assert_eq!(hash(b"msg=hello%20world&bla=&bar"), raw);
     assert_ne!(hash(b"msg=hello+world&bla=&bar"), raw);
-    let step = on(&mut flow(json!({"query_hash": true})), of(None));
+    let step = filter(json!({"query_hash": true})).send(of(None));
     assert_eq!(refused(&step), 500, "a query that is not known is not hashed as empty");
 }
 
 #[test]
 fn a_body_that_cannot_be_had_is_refused() {
     for pieces in 0..2 {
-        let mut flow = flow(json!({"body_hash": true}));
-        on(&mut flow, Request { body: BodyAhead::Comes, ..request(&[]) });
+        let mut filter = filter(json!({"body_hash": true}));
+        filter.send(Request { body: BodyAhead::Comes, ..request(&[]) });
         for _ in 0..pieces {
-            flow.on(Event::Chunk(b"x".to_vec()));
+            filter.on(Event::Chunk(b"x".to_vec()));
         }
-        assert_eq!(refused(&flow.on(Event::Body(Err(Unavailable)))), 413);
+        assert_eq!(refused(&filter.on(Event::Body(Err(Unavailable)))), 413);
     }
 }
 
@@ -204,17 +203,17 @@ fn a_body_of_unknown_length_never_goes_with_the_hash_of_another() {
         claims["kong"]["request"]["bodyhash"].clone()
     };
     let mint = Rc::new(mint(json!({"body_hash": true})));
-    let mut flow = flow_of(&mint);
-    let first = on(&mut flow, unknown());
+    let mut filter = filter_of(&mint);
+    let first = filter.send(unknown());
     assert!(matches!(first, Step { then: Then::StreamBody, .. }));
     assert_eq!(hash(&mint, &first), "", "right if nothing more happens");
-    assert_eq!(flow.on(Event::Chunk(b"hello".to_vec())), Step::stream_body());
-    let last = flow.on(Event::Body(Ok(vec![])));
+    assert_eq!(filter.on(Event::Chunk(b"hello".to_vec())), Step::stream_body());
+    let last = filter.on(Event::Body(Ok(vec![])));
     assert_eq!(hash(&mint, &last), jose::hash::sha256_hex(b"hello"));
 
-    let mut flow = flow_of(&mint);
-    on(&mut flow, unknown());
-    assert_eq!(refused(&flow.on(Event::Body(Err(Unavailable)))), 413);
+    let mut filter = filter_of(&mint);
+    filter.send(unknown());
+    assert_eq!(refused(&filter.on(Event::Body(Err(Unavailable)))), 413);
 }
 
 /// The body is awaited, and what the client sent under the token's header does not go on meanwhile.
@@ -242,10 +241,10 @@ fn claims_come_from_settings_headers_and_verified_tokens() {
         json!({"environment": "production", "version": 2, "sub": "gateway", "kong": {}})
     );
     for odd in ["[]", "{", r#"{"scope":1,"scope":2}"#] {
-        assert_eq!(refused(&on(&mut flow(settings.clone()), with(odd))), 500, "{odd}");
+        assert_eq!(refused(&filter(settings.clone()).send(with(odd))), 500, "{odd}");
     }
     let octets = Request { head: Head::from_iter([("x-tenant", b"\xff")]), ..request(&[]) };
-    assert_eq!(refused(&on(&mut flow(settings), octets)), 400);
+    assert_eq!(refused(&filter(settings).send(octets)), 400);
 }
 
 #[test]
@@ -281,7 +280,7 @@ fn entities_come_from_kong_from_envoy_and_from_the_settings() {
         json!({"route": {"name": "route", "id": "r"}, "service": {"name": "Service-1", "id": "s"}})
     );
     let broken = Entities { route: Entity::Json(b"{".to_vec()), service: Entity::Unknown };
-    let step = on(&mut flow(lists(json!({}))), Request { entities: broken, ..request(&[]) });
+    let step = filter(lists(json!({}))).send(Request { entities: broken, ..request(&[]) });
     assert_eq!(refused(&step), 500);
 }
 
@@ -289,15 +288,15 @@ fn entities_come_from_kong_from_envoy_and_from_the_settings() {
 fn without_a_signature_nothing_goes_on() {
     let unsigned = Rc::new(Mint::new(crate::config::tests::config(json!({}))));
     unsigned.sign_with(|| None);
-    assert_eq!(refused(&on(&mut flow_of(&unsigned), request(&[]))), 500);
+    assert_eq!(refused(&filter_of(&unsigned).send(request(&[]))), 500);
 
     let dry = Tools { random: |_| false, ..TOOLS };
     for settings in [json!({}), json!({"jti": true}), json!({"algorithm": "PS256"})] {
-        let mut flow = UpstreamJwtFlow::new(Rc::new(mint(settings)), dry);
-        assert_eq!(refused(&on(&mut flow, request(&[]))), 500);
+        let mut filter = filter_with(&Rc::new(mint(settings)), dry);
+        assert_eq!(refused(&filter.send(request(&[]))), 500);
     }
     let malformed = Request { consumer: Some(b"{".to_vec()), ..request(&[]) };
-    assert_eq!(refused(&on(&mut flow(json!({})), malformed)), 500);
+    assert_eq!(refused(&filter(json!({})).send(malformed)), 500);
 }
 
 #[test]
@@ -305,7 +304,7 @@ fn equal_tokens_are_signed_once_until_half_of_their_life() {
     let mint = Rc::new(mint(json!({"iat": true, "consumer": ["id"]})));
     let at = |seconds: u64, consumer: Option<Vec<u8>>| {
         let request = Request { now: seconds * 1000, consumer, ..request(&[]) };
-        token(&on(&mut flow_of(&mint), request)).0
+        token(&filter_of(&mint).send(request)).0
     };
     let first = at(NOW, None);
     assert_eq!(at(NOW + 30, None), first);
@@ -327,7 +326,7 @@ fn a_token_without_an_end_grows_old_only_where_it_tells_its_age() {
         settings.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
         let mint = Rc::new(mint(settings));
         let at = |seconds: u64| {
-            token(&on(&mut flow_of(&mint), Request { now: seconds * 1000, ..request(&[]) })).0
+            token(&filter_of(&mint).send(Request { now: seconds * 1000, ..request(&[]) })).0
         };
         assert_eq!(at(NOW) == at(NOW + after), same, "{more}");
     }
@@ -341,7 +340,7 @@ fn what_is_of_one_request_is_never_given_to_another() {
         json!({"algorithm": "PS256", "body_hash": true}),
     ] {
         let mint = Rc::new(mint(settings.clone()));
-        let next = || token(&on(&mut flow_of(&mint), request(&[]))).0;
+        let next = || token(&filter_of(&mint).send(request(&[]))).0;
         // PSS has salt: the same claims signed twice are two tokens.
         assert_ne!(next(), next(), "{settings}");
     }
@@ -351,7 +350,7 @@ fn what_is_of_one_request_is_never_given_to_another() {
 fn two_configurations_have_their_own_keys() {
     let other = include_str!("../test-keys/other.pem");
     let (a, b) = (Rc::new(mint(json!({}))), Rc::new(mint(json!({"private_key": other}))));
-    let of = |mint: &Rc<Mint>| on(&mut flow_of(mint), request(&[]));
+    let of = |mint: &Rc<Mint>| filter_of(mint).send(request(&[]));
     claims_text(&a, &of(&a));
     claims_text(&b, &of(&b));
     assert_ne!(token(&of(&a)).0, token(&of(&b)).0);
@@ -362,7 +361,7 @@ fn the_public_keys_are_served_to_anybody_who_reads() {
     let settings = json!({"jwks_path": "/.well-known/jwks.json", "key_id": "k", "match": {"paths": ["/api", "/.well-known"]}});
     let ask = |method: &str, target: &str| {
         let request = Request { method: method.into(), target: target.into(), ..request(&[]) };
-        on(&mut flow(settings.clone()), request)
+        filter(settings.clone()).send(request)
     };
     for (method, target) in
         [("GET", "/.well-known/jwks.json"), ("HEAD", "/.well-known/jwks.json?x")]
@@ -389,7 +388,7 @@ fn what_match_leaves_out_has_no_key_set_either() {
     let ask = |method: &str, host: &str| {
         let fields = [(":authority", host)];
         let request = Request { method: method.into(), target: "/keys".into(), ..request(&fields) };
-        on(&mut flow(settings.clone()), request)
+        filter(settings.clone()).send(request)
     };
     assert!(
         matches!(ask("GET", "api.example.com"), Step { then: Then::Reply(reply), .. } if reply.status == 200)
@@ -403,9 +402,9 @@ fn what_match_leaves_out_has_no_key_set_either() {
 fn a_request_that_is_not_ours_or_is_over_is_left_alone() {
     let elsewhere = json!({"match": {"paths": ["/other"]}});
     let sent = [("authorization", "the client's own")];
-    assert_eq!(on(&mut flow(elsewhere), request(&sent)), Step::forward(vec![]));
+    assert_eq!(filter(elsewhere).send(request(&sent)), Step::forward(vec![]));
     let over = Request { consumer: Some(consumer::refused().to_vec()), ..request(&sent) };
-    assert_eq!(on(&mut flow(json!({})), over), Step::forward(vec![]));
+    assert_eq!(filter(json!({})).send(over), Step::forward(vec![]));
 }
 
 #[test]
@@ -416,9 +415,12 @@ fn events_out_of_order_are_refused() {
         Event::Answered(Err(Unavailable)),
         Event::Found(Err(Unavailable)),
     ] {
-        assert_eq!(refused(&flow(json!({})).on(event.clone())), 500);
-        let mut done = flow(json!({}));
-        on(&mut done, request(&[]));
+        let mut hashing = filter(json!({"body_hash": true}));
+        hashing.send(Request { body: BodyAhead::Comes, ..request(&[]) });
+        let wanted = matches!(event, Event::Body(_) | Event::Chunk(_));
+        assert_eq!(matches!(hashing.on(event.clone()).then, Then::Reply(_)), !wanted);
+        let mut done = filter(json!({}));
+        done.send(request(&[]));
         assert_eq!(refused(&done.on(event)), 500);
     }
 }

@@ -9,6 +9,7 @@ use settings::Common;
 /// A filter with one configuration, and the flow of the request that it saw last.
 pub struct Driver {
     common: Common,
+    ignores: Box<dyn Fn(&Request) -> bool>,
     start: Box<dyn Fn(Admitted) -> Started>,
     flow: Box<dyn Flow>,
 }
@@ -16,13 +17,26 @@ pub struct Driver {
 impl Driver {
     /// A filter with the settings `common`, which calls `start` for an admitted request.
     pub fn new(common: &Common, start: impl Fn(Admitted) -> Started + 'static) -> Self {
-        let none = Started::from(Step::out_of_order());
-        Self { common: common.clone(), start: Box::new(start), flow: none.flow }
+        Self {
+            common: common.clone(),
+            ignores: Box::new(|_| false),
+            start: Box::new(start),
+            flow: Started::from(Step::out_of_order()).flow,
+        }
+    }
+
+    /// The filter, which ignores requests for which `ignores` returns `true`.
+    #[must_use]
+    pub fn ignoring(self, ignores: impl Fn(&Request) -> bool + 'static) -> Self {
+        Self { ignores: Box::new(ignores), ..self }
     }
 
     /// Runs gate and filter on `request`. Later events are of this request.
     pub fn send(&mut self, request: Request) -> Step {
-        let Started { step, flow } = gate::run(Box::new(request), &self.common, &self.start);
+        let Started { step, flow } = match (self.ignores)(&request) {
+            true => Step::forward(Vec::new()).into(),
+            false => gate::run(Box::new(request), &self.common, &self.start),
+        };
         self.flow = flow;
         step
     }

@@ -7,8 +7,6 @@ use std::rc::Rc;
 /// What happens to a request, told to its flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// Its headers are here.
-    Request(Box<Request>),
     /// What was looked up is here, or is not to be had.
     Found(Result<Finding, Unavailable>),
     /// Its body is here, whole, or cannot be had from the host (it went to a file).

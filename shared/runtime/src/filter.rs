@@ -3,7 +3,7 @@
 use crate::profile::Host;
 use cache::Source;
 use consumer::{Admitted, Owned};
-use exchange::{Flow, Request, Started, Worker};
+use exchange::{Request, Started, Worker};
 use serde_json::{Value, json};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
@@ -87,14 +87,7 @@ pub trait Filter: 'static {
     }
 
     /// Judges a request that passed the gate: the first step, and a flow if other events may follow.
-    fn start(config: &Rc<Self::Config>, request: Admitted) -> Started {
-        let mut flow = Self::flow(config);
-        let step = flow.on(exchange::Event::Request(request.request));
-        Started { step, flow }
-    }
-
-    /// A state machine for one request.
-    fn flow(config: &Rc<Self::Config>) -> Box<dyn Flow>;
+    fn start(config: &Rc<Self::Config>, request: Admitted) -> Started;
 }
 
 /// What a filter wants to know of each request besides its headers. Each costs a host call.
