@@ -23,6 +23,13 @@ impl Filter {
         Self::wasm(&format!("gatehouse_{name}"), &read_built(name))
     }
 
+    /// A filter that is written with the crate `proxy-wasm`, as `make build` left it: see
+    /// [`sdk_module`].
+    pub fn sdk(name: &str) -> Self {
+        let bytes = std::fs::read(sdk_module(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        Self::wasm(name, &bytes)
+    }
+
     /// A filter written in WebAssembly text.
     pub fn wat(name: &str, text: &str) -> Self {
         Self::wasm(name, text.as_bytes())
@@ -97,23 +104,41 @@ pub fn built_filters() -> Vec<(String, Vec<u8>)> {
 }
 
 fn read_built(name: &str) -> Vec<u8> {
-    let path = filters_directory().join(format!("gatehouse_{name}.wasm"));
-    let bytes = std::fs::read(&path)
+    let record = format!("gatehouse_{name}");
+    let path = filters_directory().join(format!("{record}.wasm"));
+    let filter = workspace().join("filters").join(name.replace('_', "-"));
+    read_fresh(&path, &record, &[filter, workspace().join("shared")])
+}
+
+/// Returns the path of a module of `wasm-tests/sdk-filter`, which is written with the crate
+/// `proxy-wasm`: `sdk_filter` or one of the examples beside it. Panics if it is missing, or older
+/// than its source.
+#[track_caller]
+pub fn sdk_module(name: &str) -> PathBuf {
+    let path = filters_directory().with_file_name("tests").join(format!("{name}.wasm"));
+    let is_library = name == "sdk_filter";
+    let record = if is_library { name.to_owned() } else { format!("examples/{name}") };
+    read_fresh(&path, &record, &[workspace().join("wasm-tests/sdk-filter")]);
+    path
+}
+
+#[track_caller]
+fn read_fresh(path: &Path, record: &str, directories: &[PathBuf]) -> Vec<u8> {
+    let bytes = std::fs::read(path)
         .unwrap_or_else(|e| panic!("{}: {e}; run `make build` first", path.display()));
     if std::env::var_os("GATEHOUSE_DIST").is_none() {
-        refuse_stale(name, &path);
+        refuse_stale(path, record, directories);
     }
     bytes
 }
 
-/// Fails if the filter is older than its source: a test of an old filter proves nothing.
-fn refuse_stale(filter: &str, wasm: &Path) {
+/// Fails if a module is older than its source: a test of an old filter proves nothing.
+fn refuse_stale(wasm: &Path, record: &str, directories: &[PathBuf]) {
     // `make build` leaves an unchanged file alone, so that cargo's own copy and its list of sources
     // are more exact where they exist.
-    let name = format!("gatehouse_{filter}");
-    let (built, sources) = match cargo_record(&name) {
+    let (built, sources) = match cargo_record(record) {
         Some(record) => record,
-        None => (modified(wasm), sources(filter)),
+        None => (modified(wasm), sources(directories)),
     };
     let newer = sources.into_iter().find(|source| modified(source) > built);
     if let Some(newer) = newer {
@@ -132,12 +157,11 @@ fn cargo_record(name: &str) -> Option<(Option<SystemTime>, Vec<PathBuf>)> {
     Some((Some(modified(&release.join(format!("{name}.wasm")))?), sources))
 }
 
-/// The sources of a filter: its folder and the shared crates.
-fn sources(name: &str) -> Vec<PathBuf> {
+/// The sources below these directories.
+fn sources(directories: &[PathBuf]) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let filter = workspace().join("filters").join(name.replace('_', "-"));
-    for directory in [filter, workspace().join("shared")] {
-        collect(&directory, &mut found);
+    for directory in directories {
+        collect(directory, &mut found);
     }
     found
 }

@@ -3,20 +3,8 @@
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use wasm_tests::real::{Admin, Answer, Message, Scratch, Server};
-
-/// A filter that does nothing: what any Wasm filter costs.
-const EMPTY: &str = r#"(module
-  (memory (export "memory") 1)
-  (func (export "proxy_abi_version_0_2_1"))
-  (func (export "_initialize"))
-  (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
-  (func (export "proxy_on_context_create") (param i32 i32))
-  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
-  (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
-  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) (i32.const 0))
-  (func (export "proxy_on_done") (param i32) (result i32) (i32.const 1))
-  (func (export "proxy_on_delete") (param i32)))"#;
+use wasm_tests::real::{Admin, Answer, Message, Server};
+use wasm_tests::sdk_module;
 
 /// What `ana` has.
 pub(crate) const API_KEY: &str = "open-sesame";
@@ -27,14 +15,10 @@ pub(crate) struct Bed {
     upstream: Server,
     admin: Admin,
     sink: Server,
-    scratch: Scratch,
 }
 
 impl Bed {
     pub(crate) fn start() -> Self {
-        let scratch = Scratch::new("bench");
-        let text = wat::parse_str(EMPTY).expect("valid text");
-        std::fs::write(scratch.path().join("empty.wasm"), text).expect("a file");
         let admin = Admin::start();
         admin.consumer("ana", API_KEY, &[APP_ID]);
         // What has a body gets it back, so that a line can have bodies each way.
@@ -43,7 +27,7 @@ impl Bed {
             false => Answer::json(200, request.text()),
         });
         let sink = Server::start(|_: &Message| Answer::json(201, "{}"));
-        Self { upstream, admin, sink, scratch }
+        Self { upstream, admin, sink }
     }
 
     pub(crate) fn upstream(&self) -> SocketAddr {
@@ -60,7 +44,8 @@ impl Bed {
         json!({"upstream": "admin", "authority": self.admin.address().to_string(), "poll_interval": 60})
     }
 
+    /// A filter that does nothing, written with the crate `proxy-wasm`: what any filter costs.
     pub(crate) fn empty_filter(&self) -> PathBuf {
-        self.scratch.path().join("empty.wasm")
+        sdk_module("sdk_empty")
     }
 }

@@ -18,6 +18,7 @@ mod rate_limiting;
 mod request_termination;
 mod request_transformer;
 mod schemas;
+mod sdk;
 mod session;
 mod tunnels;
 mod upstream_jwt;

@@ -9,6 +9,7 @@
 //! | `variables.rs` | variables of nginx that filters need, declared or not            |
 //! | `lua.rs`       | Lua plugins before the filters                                   |
 //! | `reload.rs`    | `kong reload` under traffic                                      |
+//! | `sdk.rs`       | a filter written with the crate `proxy-wasm`, between ours       |
 //! | `load.rs`      | all filters in one chain, for a long time                        |
 //! | `shipped.rs`   | the files in `kong-config/`                                      |
 //!
@@ -20,5 +21,6 @@ mod fixture;
 mod load;
 mod lua;
 mod reload;
+mod sdk;
 mod shipped;
 mod variables;
