@@ -159,7 +159,7 @@ fn put_on_an_item_creates_or_replaces(program: &Program) {
     assert_eq!(program.get("/appids").expect(200)["total"], 2);
 }
 
-fn the_collection_of_everybody_takes_a_new_one_with_its_consumer(program: &Program) {
+fn the_collection_of_all_accepts_a_new_one_with_its_consumer(program: &Program) {
     let owner = program.consumer("foo");
     let made = program.form("POST", "/appids", &format!("appid=Portal&consumer_id={owner}"));
     assert_eq!(made.expect(201)["consumer_id"], json!(owner));
@@ -290,7 +290,7 @@ fn the_consumer_of_an_app_id_is_asked_for_by_uuid(program: &Program) {
     assert_eq!(refused["fields"], json!({ "id": "expected a valid UUID" }));
 }
 
-fn what_is_no_app_id_is_refused_and_nothing_is_stored(program: &Program) {
+fn an_invalid_app_id_is_refused_and_not_stored(program: &Program) {
     program.consumer("foo");
     let long = "a".repeat(101);
     for app_id in ["a b", "a/b", "a\u{0}", "a\r\nb", "ä", " a", "a,b", "a%b", &long] {
@@ -313,14 +313,14 @@ on_both_databases!(
     patch_renames,
     patch_moves_to_another_consumer_that_exists,
     put_on_an_item_creates_or_replaces,
-    the_collection_of_everybody_takes_a_new_one_with_its_consumer,
+    the_collection_of_all_accepts_a_new_one_with_its_consumer,
     delete_is_204_once_and_404_then,
     a_slash_at_the_end_changes_nothing,
     pages_are_stable_and_complete,
     a_page_has_a_hundred_items_unless_asked_otherwise,
     filters_narrow_the_list,
     the_consumer_of_an_app_id_is_asked_for_by_uuid,
-    what_is_no_app_id_is_refused_and_nothing_is_stored,
+    an_invalid_app_id_is_refused_and_not_stored,
 );
 
 #[test]

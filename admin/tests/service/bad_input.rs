@@ -39,7 +39,7 @@ fn furnished(program: &Program) -> Value {
     state(program)
 }
 
-fn what_cannot_be_parsed_is_400(program: &Program) {
+fn a_body_that_cannot_be_parsed_is_400(program: &Program) {
     let before = furnished(program);
     let deep = "[".repeat(100_000);
     let nested = format!("{{\"username\":{}}}", "[".repeat(200));
@@ -109,7 +109,7 @@ fn an_answer_does_not_grow_with_what_was_sent(program: &Program) {
     }
 }
 
-fn what_was_sent_is_not_repeated(program: &Program) {
+fn an_answer_does_not_repeat_what_was_sent(program: &Program) {
     program.consumer("fiona");
     let target = "/consumers/fiona/key-auth";
     for body in [
@@ -179,7 +179,7 @@ fn another_method_is_405(program: &Program) {
     program.send("PUT", "/consumers", &[], b"").expect(405);
 }
 
-fn what_the_gateway_itself_configures_points_there(program: &Program) {
+fn paths_of_gateway_configuration_point_to_the_gateway(program: &Program) {
     for path in [
         "/services",
         "/services/",
@@ -199,14 +199,14 @@ fn what_the_gateway_itself_configures_points_there(program: &Program) {
 }
 
 on_both_databases!(
-    what_cannot_be_parsed_is_400,
+    a_body_that_cannot_be_parsed_is_400,
     the_field_that_is_wrong_is_named,
     every_field_that_is_wrong_is_named_at_once,
     an_answer_does_not_grow_with_what_was_sent,
-    what_was_sent_is_not_repeated,
+    an_answer_does_not_repeat_what_was_sent,
     another_content_type_is_415,
     a_body_over_one_mebibyte_is_413,
     a_body_that_breaks_off_stores_nothing,
     another_method_is_405,
-    what_the_gateway_itself_configures_points_there,
+    paths_of_gateway_configuration_point_to_the_gateway,
 );

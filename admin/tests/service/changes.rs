@@ -93,7 +93,7 @@ fn pages_follow_each_other_without_a_gap(program: &Program) {
     assert_eq!(seen, (1..=10).collect::<Vec<_>>());
 }
 
-fn a_reader_from_elsewhere_is_reset(program: &Program) {
+fn a_reader_of_another_history_is_reset(program: &Program) {
     program.consumer("fiona");
     let page = program.get("/changes?since=2").expect(200);
     assert_eq!(
@@ -108,7 +108,7 @@ fn a_reader_from_elsewhere_is_reset(program: &Program) {
     assert_eq!(program.get(far).expect(200)["reset"], true);
 }
 
-fn what_is_no_number_is_refused(program: &Program) {
+fn a_parameter_that_is_no_number_is_refused(program: &Program) {
     for (query, field) in [
         ("since=x", "since"),
         ("since=-1", "since"),
@@ -129,8 +129,8 @@ on_both_databases!(
     an_app_id_that_moves_is_a_change_of_both_consumers,
     a_renamed_consumer_is_a_change_of_all_its_names_and_keys,
     pages_follow_each_other_without_a_gap,
-    a_reader_from_elsewhere_is_reset,
-    what_is_no_number_is_refused,
+    a_reader_of_another_history_is_reset,
+    a_parameter_that_is_no_number_is_refused,
 );
 
 #[test]

@@ -170,7 +170,7 @@ fn deleting_a_consumer_deletes_what_belongs_to_it(program: &Program) {
     assert!(rows["data"].as_array().unwrap().iter().all(|row| row["consumer_id"] == json!(id)));
 }
 
-fn what_is_no_name_is_refused(program: &Program) {
+fn an_invalid_name_is_refused(program: &Program) {
     let long = "x".repeat(256);
     for name in ["", " a", "a ", "a\rb", "a\nb", "a\u{0}b", "a\u{7f}b", "a\u{85}b", &long] {
         for field in ["username", "custom_id"] {
@@ -200,5 +200,5 @@ on_both_databases!(
     what_was_read_can_be_put_back,
     the_list_has_pages_and_filters,
     deleting_a_consumer_deletes_what_belongs_to_it,
-    what_is_no_name_is_refused,
+    an_invalid_name_is_refused,
 );

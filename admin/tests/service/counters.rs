@@ -232,7 +232,7 @@ fn many_at_once_are_admitted_exactly_up_to_the_limit(program: &Program) {
     );
 }
 
-fn what_is_no_batch_is_refused_and_nothing_is_counted(program: &Program) {
+fn an_invalid_batch_is_refused_and_not_counted(program: &Program) {
     let with = |field: &str, value: Value| {
         let mut increment = limited("a", 1, 5);
         increment["previous"] = json!({ "window_start": 0, "window": 60, "share": 0 });
@@ -276,7 +276,7 @@ fn what_is_no_batch_is_refused_and_nothing_is_counted(program: &Program) {
     );
 }
 
-fn the_largest_of_everything_is_counted(program: &Program) {
+fn a_batch_of_maximum_size_is_counted(program: &Program) {
     let mut increment = json!({
         "key": "ä".repeat(100), "window_start": start(), "window": 31_622_400, "by": 1_000_000_000,
         "limit": u64::MAX,
@@ -288,7 +288,7 @@ fn the_largest_of_everything_is_counted(program: &Program) {
     assert_eq!(totals[999], last);
 }
 
-fn metrics_and_status_tell_how_counting_goes(program: &Program) {
+fn metrics_and_status_show_the_state_of_counters(program: &Program) {
     count(program, &[add("a", 1), limited("a", 1, 1), limited("b", 1, 1)]);
     let metrics = program.get("/metrics").text();
     for line in [
@@ -313,7 +313,7 @@ everywhere!(
     a_window_that_slides_holds_a_share_of_the_one_before,
     a_batch_that_is_sent_again_is_answered_again_and_not_counted_again,
     many_at_once_are_admitted_exactly_up_to_the_limit,
-    what_is_no_batch_is_refused_and_nothing_is_counted,
-    the_largest_of_everything_is_counted,
-    metrics_and_status_tell_how_counting_goes,
+    an_invalid_batch_is_refused_and_not_counted,
+    a_batch_of_maximum_size_is_counted,
+    metrics_and_status_show_the_state_of_counters,
 );

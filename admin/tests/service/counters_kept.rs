@@ -108,7 +108,7 @@ fn a_kill_under_load_loses_nothing_that_was_counted() {
 }
 
 #[test]
-fn windows_that_are_over_are_removed() {
+fn counters_of_past_windows_are_deleted() {
     for url in [None, Some(Postgres::shared().database())] {
         let first = url.map_or_else(Program::on_sqlite, |url| Program::start(&url, &[]));
         count(&first, &[add("kept", 1)]);
@@ -128,7 +128,7 @@ fn windows_that_are_over_are_removed() {
 
 /// A counter and a batch in Redis expire some time after the window.
 #[test]
-fn redis_is_told_when_a_window_is_over() {
+fn counters_in_redis_expire_after_their_window() {
     use std::io::{BufRead, BufReader, Write};
     use std::os::unix::net::UnixStream;
     let server = Redis::start();

@@ -6,7 +6,7 @@ use crate::client::segment;
 use crate::on_both_databases;
 use crate::program::{Program, digest, text};
 
-fn a_key_tells_consumer_groups_and_credential(program: &Program) {
+fn the_answer_about_a_key_has_consumer_groups_and_credential(program: &Program) {
     let id = program.consumer("fiona");
     program.form("PATCH", "/consumers/fiona", "custom_id=c9").expect(200);
     // Groups are sorted by code point, whatever the locale of the database.
@@ -25,7 +25,7 @@ fn a_key_tells_consumer_groups_and_credential(program: &Program) {
     assert_eq!(program.get(&path).expect(200), expected);
 }
 
-fn an_unknown_key_is_our_own_404(program: &Program) {
+fn an_unknown_key_is_the_services_own_404(program: &Program) {
     program.consumer("fiona");
     let path = format!("/identities/key-auth/{}", digest("nobody's"));
     let expected = json!({ "message": "Not found", "seq": program.seq() });
@@ -41,7 +41,7 @@ fn a_key_in_place_of_its_digest_is_refused(program: &Program) {
     }
 }
 
-fn a_consumer_is_told_by_each_of_its_names(program: &Program) {
+fn a_consumer_is_found_by_each_of_its_names(program: &Program) {
     let id = program.consumer("fio na");
     program.form("PATCH", "/consumers/fio%20na", "custom_id=c/9").expect(200);
     program.group(&id, "gold");
@@ -137,7 +137,7 @@ fn all_keys_come_page_by_page(program: &Program) {
     assert_eq!(seen, names.map(digest));
 }
 
-fn a_key_that_ends_says_when(program: &Program) {
+fn the_answer_about_an_expiring_key_has_its_end(program: &Program) {
     program.consumer("fiona");
     let body = json!({ "key": "brief", "ttl": 3600 });
     let made = program.json("POST", "/consumers/fiona/key-auth", &body).expect(201);
@@ -151,12 +151,12 @@ fn a_key_that_ends_says_when(program: &Program) {
 }
 
 on_both_databases!(
-    a_key_tells_consumer_groups_and_credential,
-    an_unknown_key_is_our_own_404,
+    the_answer_about_a_key_has_consumer_groups_and_credential,
+    an_unknown_key_is_the_services_own_404,
     a_key_in_place_of_its_digest_is_refused,
-    a_consumer_is_told_by_each_of_its_names,
+    a_consumer_is_found_by_each_of_its_names,
     a_name_of_one_kind_is_never_taken_for_one_of_another,
     what_was_changed_is_told_at_once_with_a_greater_number,
     all_keys_come_page_by_page,
-    a_key_that_ends_says_when,
+    the_answer_about_an_expiring_key_has_its_end,
 );

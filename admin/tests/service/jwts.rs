@@ -8,7 +8,7 @@ use crate::program::{Program, text};
 
 const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV7\n6e8Tus9uPHvRVEXH8UTNG72bfocs3+257rn0s2ldbqkLJK2KRiMohYjlrQ==\n-----END PUBLIC KEY-----\n";
 
-fn the_lines_of_the_requirement_document_work(program: &Program) {
+fn the_curl_lines_of_the_requirement_document_work(program: &Program) {
     let form = "username=Ado&custom_id=ado";
     let id = program.form("POST", "/consumers", form).expect(201)["id"].clone();
     let made =
@@ -39,7 +39,7 @@ fn a_list_shows_no_secret(program: &Program) {
     }
 }
 
-fn what_is_not_given_is_made(program: &Program) {
+fn a_missing_key_or_secret_is_made_at_random(program: &Program) {
     program.consumer("ado");
     let made = program.send("POST", "/consumers/ado/jwt", &[], b"").expect(201);
     assert_eq!((text(&made["key"]).len(), text(&made["secret"]).len()), (32, 32));
@@ -93,7 +93,7 @@ fn a_credential_is_changed_and_replaced(program: &Program) {
     assert_eq!(program.changes(since), ["jwt_secrets delete two", "consumers delete ado"]);
 }
 
-fn a_gateway_is_told_one_secret_by_its_exact_key(program: &Program) {
+fn a_gateway_reads_one_secret_by_its_exact_key(program: &Program) {
     let id = program.consumer("ado");
     program.group("ado", "gold");
     let made =
@@ -118,7 +118,7 @@ fn a_gateway_is_told_one_secret_by_its_exact_key(program: &Program) {
     program.get("/identities/jwt").expect(404);
 }
 
-fn what_a_consumer_is_told_of_changes_its_credentials(program: &Program) {
+fn a_change_of_names_or_groups_changes_the_credentials(program: &Program) {
     program.consumer("ado");
     program.form("POST", "/consumers/ado/jwt", "key=adokey").expect(201);
     let row = "jwt_secrets update adokey".to_owned();
@@ -131,13 +131,13 @@ fn what_a_consumer_is_told_of_changes_its_credentials(program: &Program) {
 }
 
 on_both_databases!(
-    the_lines_of_the_requirement_document_work,
+    the_curl_lines_of_the_requirement_document_work,
     a_list_shows_no_secret,
-    what_is_not_given_is_made,
+    a_missing_key_or_secret_is_made_at_random,
     a_key_that_does_not_fit_is_refused,
     a_credential_is_changed_and_replaced,
-    a_gateway_is_told_one_secret_by_its_exact_key,
-    what_a_consumer_is_told_of_changes_its_credentials,
+    a_gateway_reads_one_secret_by_its_exact_key,
+    a_change_of_names_or_groups_changes_the_credentials,
 );
 
 /// Writes an encryption key of one repeated byte, in hex, and returns the path of the file.

@@ -8,7 +8,7 @@ use crate::program::{Program, digest, text};
 
 const ID: &str = "1b8e6843-7ecd-4b52-8349-a8159f22f8eb";
 
-fn a_key_is_told_once(program: &Program) {
+fn a_key_is_shown_once(program: &Program) {
     let id = program.consumer("fiona");
     let made = program.form("POST", "/consumers/fiona/key-auth/", "key=open_sesame").expect(201);
     assert_eq!(made["key"], "open_sesame");
@@ -30,7 +30,7 @@ fn a_key_is_told_once(program: &Program) {
     program.get(&format!("/key-auths/{ID}/consumer")).expect(404);
 }
 
-fn a_key_that_is_not_given_is_made(program: &Program) {
+fn a_missing_key_is_made_at_random(program: &Program) {
     program.consumer("fiona");
     let first = program.send("POST", "/consumers/fiona/key-auth", &[], b"").expect(201);
     let second =
@@ -43,7 +43,7 @@ fn a_key_that_is_not_given_is_made(program: &Program) {
     }
 }
 
-fn a_key_opens_one_account(program: &Program) {
+fn a_key_belongs_to_one_consumer(program: &Program) {
     program.consumer("fiona");
     program.consumer("ana");
     program.key("fiona", "open_sesame");
@@ -135,7 +135,7 @@ fn a_key_with_a_time_to_live_ends(program: &Program) {
     program.json("POST", "/consumers/fiona/key-auth", &json!({ "ttl": "60" })).expect(400);
 }
 
-fn what_cannot_be_sent_as_a_key_is_refused(program: &Program) {
+fn a_key_that_a_header_cannot_carry_is_refused(program: &Program) {
     program.consumer("fiona");
     let long = "k".repeat(513);
     for key in ["", " a", "a ", "a\r\nb", "\u{0}", &long] {
@@ -168,14 +168,14 @@ fn the_list_has_pages(program: &Program) {
 }
 
 on_both_databases!(
-    a_key_is_told_once,
-    a_key_that_is_not_given_is_made,
-    a_key_opens_one_account,
+    a_key_is_shown_once,
+    a_missing_key_is_made_at_random,
+    a_key_belongs_to_one_consumer,
     another_consumers_key_is_not_found,
     patch_and_put_replace_a_key,
     a_key_can_be_made_and_moved_without_its_consumers_path,
     a_key_with_a_time_to_live_ends,
-    what_cannot_be_sent_as_a_key_is_refused,
+    a_key_that_a_header_cannot_carry_is_refused,
     the_list_has_pages,
 );
 

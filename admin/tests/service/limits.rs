@@ -18,7 +18,7 @@ fn rest(stream: &mut Patient) -> Vec<u8> {
 }
 
 #[test]
-fn a_client_that_says_nothing_or_half_a_head_is_let_go() {
+fn a_client_that_sends_nothing_or_half_a_head_is_disconnected() {
     let program = Program::on_sqlite_with(&["--client-timeout", "1"]);
     for said in ["", "GET /sta", "GET /status HTTP/1.1\r\nhost: localhost\r\nx-slow: "] {
         let mut stream = Patient::connect(program.address).unwrap();
@@ -28,7 +28,7 @@ fn a_client_that_says_nothing_or_half_a_head_is_let_go() {
 }
 
 #[test]
-fn a_connection_that_idles_after_an_answer_is_let_go() {
+fn a_connection_that_idles_after_an_answer_is_closed() {
     let program = Program::on_sqlite_with(&["--client-timeout", "1"]);
     let mut stream = Patient::connect(program.address).unwrap();
     stream.write_all(b"GET /status HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
@@ -59,7 +59,7 @@ fn one_connection_serves_one_request_after_another() {
 }
 
 #[test]
-fn too_many_connections_are_told_so() {
+fn a_connection_beyond_the_maximum_is_503() {
     let flags = ["--max-connections", "2", "--max-connections-per-peer", "2"];
     let program = Program::on_sqlite_with(&flags);
     let mut held: Vec<Patient> = (0..2)

@@ -81,7 +81,7 @@ fn follow(nodes: &[Program; 2], reader: usize, running: &AtomicUsize) -> Vec<Str
 }
 
 #[test]
-fn of_many_who_claim_the_same_name_one_wins_and_nobody_fails() {
+fn of_many_writers_of_one_name_one_wins_and_none_fails() {
     let first = Program::on_postgres();
     let second = first.beside(&[]);
     let fiona = first.consumer("fiona");

@@ -47,7 +47,7 @@ fn idle_connections_of_one_peer_shut_nobody_else_out() {
 }
 
 #[test]
-fn a_connection_that_says_nothing_is_let_go_long_before_an_idle_one() {
+fn a_silent_new_connection_is_closed_long_before_an_idle_one() {
     let program = Program::on_sqlite_with(&["--client-timeout", "3600"]);
     for said in ["", "GET /status HTTP/1.1\r\nx-slow: "] {
         let mut stream = from("127.0.0.1", &program);

@@ -40,7 +40,7 @@ fn refused(flags: &[&str]) -> String {
 }
 
 #[test]
-fn with_tokens_nothing_answers_without_one() {
+fn with_tokens_a_request_without_one_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let program = with_tokens(&directory);
     for target in ["/", "/consumers", "/changes", "/status", "/metrics", "/nix", "/consumers/%ff"] {
@@ -183,7 +183,7 @@ fn with_tokens_any_host_will_do() {
 }
 
 #[test]
-fn what_would_be_unsafe_does_not_start() {
+fn unsafe_flags_do_not_start() {
     let directory = tempfile::tempdir().unwrap();
     let admin = file(&directory, "admin", ADMIN);
     let gateway = file(&directory, "gateway", GATEWAY);
@@ -218,7 +218,7 @@ fn what_would_be_unsafe_does_not_start() {
 }
 
 #[test]
-fn flags_have_twins_in_the_environment() {
+fn flags_can_be_set_in_the_environment() {
     let directory = tempfile::tempdir().unwrap();
     let short = file(&directory, "short", "too-short");
     let output = command(&[])

@@ -23,7 +23,7 @@ fn ttl(answer: &Value) -> u64 {
     answer["ttl"].as_u64().unwrap()
 }
 
-fn a_session_is_read_as_it_was_kept(program: &Program) {
+fn a_session_is_read_as_it_was_stored(program: &Program) {
     program.consumer("fiona");
     let kept = put(program, "one", "c2VhbGVk", 3600);
     assert_eq!(kept, json!({ "data": "c2VhbGVk", "ttl": 3600, "seq": program.seq() }));
@@ -72,7 +72,7 @@ fn a_session_can_be_shortened_and_never_prolonged(program: &Program) {
     assert_eq!(nobody["seq"], json!(since + 1));
 }
 
-fn a_successor_shortens_what_it_takes_the_place_of(program: &Program) {
+fn a_session_shortens_the_one_that_it_replaces(program: &Program) {
     put(program, "old", "AA==", 1000);
     let since = program.seq();
     let successor = |ttl: u64| json!({ "data": "AAA=", "ttl": 2000, "stale": { "id": digest("old"), "ttl": ttl } });
@@ -111,7 +111,7 @@ fn a_revocation_can_be_prolonged_and_never_shortened(program: &Program) {
     program.get(&path("one")).expect(404);
 }
 
-fn what_has_expired_is_never_answered(program: &Program) {
+fn an_expired_session_is_never_in_an_answer(program: &Program) {
     put(program, "one", "AA==", 1);
     program.json("PUT", &revocation("one"), &json!({ "ttl": 1 })).expect(200);
     let gone = |path: &str| program.get(path).status != 200;
@@ -127,7 +127,7 @@ fn what_has_expired_is_never_answered(program: &Program) {
     assert_eq!(program.changes(since), [format!("revocations create {}", digest("one"))]);
 }
 
-fn what_is_no_session_is_refused_and_nothing_is_kept(program: &Program) {
+fn an_invalid_session_is_refused_and_not_stored(program: &Program) {
     let good = json!({ "data": "AA==", "ttl": 60 });
     for id in
         ["", "one", &digest("x").to_uppercase(), &digest("x")[..63], &format!("{}0", digest("x"))]
@@ -177,7 +177,7 @@ fn what_is_no_session_is_refused_and_nothing_is_kept(program: &Program) {
     program.json("PUT", &path("x"), &longest).expect(200);
 }
 
-fn data_have_a_bound(program: &Program) {
+fn the_data_of_a_session_have_a_maximum_size(program: &Program) {
     use base64::Engine as _;
     let body = |octets: usize| {
         let data = base64::engine::general_purpose::STANDARD.encode(vec![0xff; octets]);
@@ -190,7 +190,7 @@ fn data_have_a_bound(program: &Program) {
     larger.json("PUT", &path("x"), &body(100_001)).expect(400);
 }
 
-fn of_many_who_shorten_a_session_the_shortest_wins(program: &Program) {
+fn of_many_requests_that_shorten_a_session_the_shortest_wins(program: &Program) {
     let other = program.beside(&[]);
     put(program, "one", "AA==", 10_000);
     std::thread::scope(|scope| {
@@ -260,16 +260,16 @@ fn sessions_outlive_a_restart_and_are_counted(program: &Program) {
 }
 
 on_both_databases!(
-    a_session_is_read_as_it_was_kept,
+    a_session_is_read_as_it_was_stored,
     a_session_that_ended_is_gone_and_ending_it_again_is_no_mistake,
     a_new_session_is_no_change_and_a_replaced_one_is,
     a_session_can_be_shortened_and_never_prolonged,
-    a_successor_shortens_what_it_takes_the_place_of,
+    a_session_shortens_the_one_that_it_replaces,
     a_revocation_can_be_prolonged_and_never_shortened,
-    what_has_expired_is_never_answered,
-    what_is_no_session_is_refused_and_nothing_is_kept,
-    data_have_a_bound,
-    of_many_who_shorten_a_session_the_shortest_wins,
+    an_expired_session_is_never_in_an_answer,
+    an_invalid_session_is_refused_and_not_stored,
+    the_data_of_a_session_have_a_maximum_size,
+    of_many_requests_that_shorten_a_session_the_shortest_wins,
     a_session_that_ends_while_others_shorten_it_stays_away,
     sessions_outlive_a_restart_and_are_counted,
 );
@@ -301,7 +301,7 @@ fn a_kill_under_load_loses_no_session_that_was_acknowledged() {
 }
 
 #[test]
-fn what_has_expired_is_removed_in_the_background() {
+fn expired_rows_are_deleted_in_the_background() {
     let first = Program::on_sqlite();
     put(&first, "kept", "AA==", 3600);
     first.kill();

@@ -34,7 +34,7 @@ fn digests(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| digest(name)).collect()
 }
 
-fn sessions_are_found_by_whom_they_are_for(program: &Program) {
+fn sessions_are_found_by_their_subject(program: &Program) {
     put(program, "one", 3600, &[("shop", "ana")]);
     put(program, "two", 3600, &[("shop", "ana"), ("desk", "ana"), ("till", "bob")]);
     put(program, "bobs", 3600, &[("shop", "bob")]);
@@ -74,7 +74,7 @@ fn a_list_of_sessions_has_pages(program: &Program) {
     assert_eq!(found, names.iter().map(|name| digest(name)).collect::<Vec<_>>());
 }
 
-fn all_sessions_of_a_subject_end_and_gateways_are_told_of_each(program: &Program) {
+fn ending_all_sessions_of_a_subject_is_a_change_for_each(program: &Program) {
     put(program, "one", 3600, &[("shop", "ana"), ("desk", "ana")]);
     put(program, "two", 3600, &[("shop", "ana")]);
     put(program, "bobs", 3600, &[("shop", "bob")]);
@@ -101,7 +101,7 @@ fn all_sessions_of_a_subject_end_and_gateways_are_told_of_each(program: &Program
     assert_eq!(program.seq(), since + 3);
 }
 
-fn with_an_audience_only_sessions_that_are_good_there_end(program: &Program) {
+fn with_an_audience_only_sessions_for_it_end(program: &Program) {
     put(program, "one", 3600, &[("shop", "ana"), ("desk", "ana")]);
     put(program, "two", 3600, &[("shop", "ana")]);
     put(program, "three", 3600, &[("desk", "bob")]);
@@ -113,7 +113,7 @@ fn with_an_audience_only_sessions_that_are_good_there_end(program: &Program) {
     assert_eq!(program.changes(0), [format!("sessions delete {}", digest("one"))]);
 }
 
-fn what_is_known_of_a_session_changes_and_goes_with_it(program: &Program) {
+fn metadata_are_replaced_and_deleted_with_their_session(program: &Program) {
     put(program, "one", 3600, &[("shop", "ana")]);
     put(program, "one", 3600, &[("shop", "bob")]);
     assert_eq!(list(program, "subject=ana"), Vec::<String>::new());
@@ -140,7 +140,7 @@ fn a_session_that_has_expired_is_not_listed(program: &Program) {
     assert_eq!(list(program, "subject=ana"), digests(&["long"]));
 }
 
-fn somebody_must_be_named(program: &Program) {
+fn a_subject_is_required(program: &Program) {
     put(program, "one", 3600, &[("shop", "ana")]);
     let long = format!("subject={}", "a".repeat(257));
     for (query, field) in [
@@ -165,7 +165,7 @@ fn somebody_must_be_named(program: &Program) {
     assert_eq!(program.seq(), 0);
 }
 
-fn metadata_have_bounds(program: &Program) {
+fn metadata_have_a_maximum_number_and_length(program: &Program) {
     let entry = |audience: &str, subject: &str| json!({ "audience": audience, "subject": subject });
     let body = |metadata: Value| json!({ "data": "AA==", "ttl": 60, "metadata": metadata });
     let long = "\u{915}".repeat(257);
@@ -194,12 +194,12 @@ fn metadata_have_bounds(program: &Program) {
 }
 
 on_both_databases!(
-    sessions_are_found_by_whom_they_are_for,
+    sessions_are_found_by_their_subject,
     a_list_of_sessions_has_pages,
-    all_sessions_of_a_subject_end_and_gateways_are_told_of_each,
-    with_an_audience_only_sessions_that_are_good_there_end,
-    what_is_known_of_a_session_changes_and_goes_with_it,
+    ending_all_sessions_of_a_subject_is_a_change_for_each,
+    with_an_audience_only_sessions_for_it_end,
+    metadata_are_replaced_and_deleted_with_their_session,
     a_session_that_has_expired_is_not_listed,
-    somebody_must_be_named,
-    metadata_have_bounds,
+    a_subject_is_required,
+    metadata_have_a_maximum_number_and_length,
 );
