@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// A table that keeps about `bound` entries in two generations. A young generation with half as many
-/// entries becomes the old one. An entry of the old generation that is used moves to the young one;
-/// the others go when the next generation takes their place.
+/// A table that keeps about `bound` entries in two generations. A young generation with half as
+/// many entries becomes the old one. An entry of the old generation that is used moves to the young
+/// one; the others go when the next generation takes their place.
 #[derive(Debug)]
 pub struct Bounded<K, V> {
     young: HashMap<K, V>,

@@ -1,6 +1,6 @@
-//! Times signing and verifying next to the `rsa` crate, alternating between them in one process.
+//! Measures the time of signing and verifying, in turns with the crate `rsa` in one process.
 //!
-//! Runs natively and, built for `wasm32-wasip1`, in any WASI engine.
+//! It runs natively and, built for `wasm32-wasip1`, in any WASI engine.
 
 #![allow(
     clippy::unwrap_used,

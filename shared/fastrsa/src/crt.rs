@@ -1,4 +1,5 @@
-//! Powers with secret exponents, modulo both primes at once, joined by the Chinese remainder theorem.
+//! Powers with secret exponents: computed modulo both primes at once, then joined by the Chinese
+//! remainder theorem.
 
 use crate::digits::{MASK, Number, W, bit_length, carry, digits, regroup, regroup_secret, zero};
 use crate::dual::{Dual, DualMont, WINDOW};
@@ -7,17 +8,18 @@ use crate::radix::Radix;
 use crate::rows::add_product;
 use zeroize::Zeroizing;
 
-/// Exponents modulo p - 1 and q - 1, in windows, least significant first. As wide as every secret is: what
-/// never becomes an `i32` in WebAssembly can be neither an address nor a condition.
+/// The exponents modulo p - 1 and q - 1, in windows, least significant first. They are `u64` like
+/// every secret: a value that never becomes an `i32` in WebAssembly can be neither an address nor a
+/// condition.
 pub(crate) type Windows = Zeroizing<Vec<[u64; 2]>>;
 
 pub(crate) struct Crt {
     p: Mont,
     q: Mont,
     dual: DualMont,
-    /// 1 for `dual`.
+    /// The number 1 in the form of `dual`.
     one: Dual,
-    /// Factors that carry a number reduced modulo a prime into the form that `dual` wants, and back.
+    /// The factors that convert a number reduced modulo a prime to the form of `dual`, and back.
     into_dual: [Number; 2],
     from_dual: [Number; 2],
     /// 1/q mod p, in Montgomery form.
@@ -52,7 +54,7 @@ impl Crt {
         })
     }
 
-    /// Two exponents in windows. None when one is longer than the primes.
+    /// Cuts two exponents into windows. Returns `None` if one is longer than the primes.
     pub(crate) fn windows(&self, a: &[u64], b: &[u64]) -> Option<Windows> {
         let count = self.p.bits().div_ceil(WINDOW as usize);
         let cut = |a: &[u64]| regroup(a.iter().copied(), W, count, WINDOW);
@@ -64,7 +66,7 @@ impl Crt {
         Some(out)
     }
 
-    /// The exponents that invert: p - 2 and q - 2.
+    /// Returns the exponents that invert: p - 2 and q - 2.
     pub(crate) fn inverting(&self) -> Option<Windows> {
         let minus_two = |n: &[u64]| {
             let mut out = zero(n.len());
@@ -79,7 +81,7 @@ impl Crt {
         self.windows(&minus_two(self.p.modulus()), &minus_two(self.q.modulus()))
     }
 
-    /// c to the power of a secret exponent, in `len` digits, for c < p q.
+    /// Raises c to a secret power, for c < p q. The result has `len` digits.
     #[inline(never)]
     pub(crate) fn pow(&self, c: &[u64], windows: &[[u64; 2]], len: usize) -> Number {
         let radix = self.dual.radix();
@@ -95,7 +97,8 @@ impl Crt {
         let x = self.dual.pack(&residue(&self.p, into_p), &residue(&self.q, into_q));
         let [yp, yq] = self.dual.unpack(&self.dual.pow(&self.one, &x, windows));
         let plain = |m: &Mont, y: &[u64], factor: &[u64]| {
-            // Below 2^(B+1) times the prime, which is far below the R of `m` times it.
+            // The number is below 2^(B+1) times the prime, which is far below the R of `m` times
+            // the prime.
             let wide = regroup_secret(y.iter().copied(), radix.bits, 2 * m.len(), W);
             m.canonical(&m.mul(&m.reduce_wide(wide), factor))
         };
@@ -104,13 +107,13 @@ impl Crt {
         self.join(&mp, &mq, len)
     }
 
-    /// Garner: m_q + q (qinv (m_p - m_q) mod p).
+    /// Joins with Garner's formula: m_q + q (qinv (m_p - m_q) mod p).
     fn join(&self, mp: &[u64], mq: &[u64], len: usize) -> Number {
         let mut diff = zero(self.p.len());
         let mut k = 0i64;
         let pairs = mp.iter().zip(mq).zip(self.p.modulus());
         for (out, ((mp, mq), p)) in diff.iter_mut().zip(pairs) {
-            // 2 p added, because m_q < q < 2 p: never negative, below 3 p.
+            // 2 p is added, because m_q < q < 2 p. The sum is never negative, and below 3 p.
             let v = mp.cast_signed() + 2 * p.cast_signed() - mq.cast_signed() + k;
             *out = v.cast_unsigned() & MASK;
             k = v >> W;
@@ -122,7 +125,7 @@ impl Crt {
         }
         add_product(&mut out, &h, self.q.modulus());
         carry(&mut out);
-        // Below p q, so that the digits cut off are zero.
+        // The result is below p q, so the digits that are cut off are zero.
         out.truncate(len);
         out
     }

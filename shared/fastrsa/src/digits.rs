@@ -1,16 +1,16 @@
-//! Numbers as digits: cutting, joining, carrying, comparing.
+//! Numbers as lists of digits: conversion, carries, comparison.
 
 use zeroize::Zeroizing;
 
-/// Digits, least significant first. Wiped when dropped, whether they are secret or not.
+/// The digits of a number, least significant first. They are wiped when dropped, secret or not.
 pub(crate) type Number = Zeroizing<Vec<u64>>;
 
-/// Digit width of [`Number`]s between the exponentiations.
+/// The width of the digits of a [`Number`] between the exponentiations, in bits.
 pub(crate) const W: u32 = 27;
 pub(crate) const MASK: u64 = (1 << W) - 1;
 
-/// Digits for a number of this size with room for four more bits: a multiple of four, at least
-/// eight.
+/// Returns the number of digits for a number of `bits` bits and four spare bits: a multiple of
+/// four, at least eight.
 pub(crate) const fn digits(bits: usize) -> usize {
     let n = (bits + 4).div_ceil(W as usize).div_ceil(4) * 4;
     if n < 8 { 8 } else { n }
@@ -20,8 +20,9 @@ pub(crate) fn zero(len: usize) -> Number {
     Zeroizing::new(vec![0; len])
 }
 
-/// Cuts `bits`-wide digits, least significant first, into `out_bits`-wide ones; both widths are at
-/// most 32. None when something other than zeros does not fit. Branches on lengths only.
+/// Converts digits of `bits` bits, least significant first, to digits of `out_bits` bits; both
+/// widths are at most 32. Returns `None` if bits other than zero do not fit. Branches depend on
+/// lengths only.
 pub(crate) fn regroup(
     input: impl Iterator<Item = u64>,
     bits: u32,
@@ -32,8 +33,8 @@ pub(crate) fn regroup(
     (lost == 0).then_some(out)
 }
 
-/// The same for a number that may be secret and is known to fit. Nothing is compared: what did not fit would be a
-/// wrong number, and the signature that is made of it is verified.
+/// Converts a number that may be secret and is known to fit. Nothing is compared: if bits did not
+/// fit, the number would be wrong, and so would the signature, which is verified.
 pub(crate) fn regroup_secret(
     input: impl Iterator<Item = u64>,
     bits: u32,
@@ -43,7 +44,7 @@ pub(crate) fn regroup_secret(
     regrouped(input, bits, len, out_bits).0
 }
 
-/// The digits, and all bits that did not fit, laid over one another.
+/// Returns the digits, and the OR of all bits that did not fit.
 #[inline(always)]
 fn regrouped(
     input: impl Iterator<Item = u64>,
@@ -74,18 +75,18 @@ fn regrouped(
     (out, lost)
 }
 
-/// A big-endian number in `len` digits.
+/// Reads a big-endian number into `len` digits.
 pub(crate) fn from_bytes(bytes: &[u8], len: usize) -> Option<Number> {
     regroup(bytes.iter().rev().map(|&v| v.into()), 8, len, W)
 }
 
-/// The last `size` bytes of a number, big-endian.
+/// Returns the last `size` bytes of a number, big-endian.
 pub(crate) fn to_bytes(a: &[u64], size: usize) -> Option<Vec<u8>> {
     let out = regroup(a.iter().copied(), W, size, 8)?;
     Some(out.iter().rev().map(|&v| v as u8).collect())
 }
 
-/// Brings every digit but the last below 2^27.
+/// Carries until every digit except the last is below 2^27.
 pub(crate) fn carry(a: &mut [u64]) {
     let Some((last, rest)) = a.split_last_mut() else { return };
     let mut k = 0;
@@ -97,23 +98,24 @@ pub(crate) fn carry(a: &mut [u64]) {
     *last += k;
 }
 
-/// Bits of a number in `w`-bit digits.
+/// Returns the length of a number with `w`-bit digits, in bits.
 pub(crate) fn bit_length(a: &[u64], w: u32) -> usize {
     let top = a.iter().enumerate().rev().find(|(_, v)| **v != 0);
     top.map_or(0, |(i, v)| i * w as usize + (u64::BITS - v.leading_zeros()) as usize)
 }
 
-/// 1/a mod 2^32 at least, for odd a. Newton's method: the correct low bits double each time.
+/// Returns 1/a mod 2^32 at least, for odd a. Newton's method doubles the correct low bits each
+/// time.
 pub(crate) fn inverse(a: u64) -> u64 {
     (0..5).fold(1u64, |x, _| x.wrapping_mul(2u64.wrapping_sub(a.wrapping_mul(x))))
 }
 
-/// a < b, for values that may be known.
+/// Returns `true` if a < b. The time depends on the values.
 pub(crate) fn less(a: &[u64], b: &[u64]) -> bool {
     a.iter().rev().lt(b.iter().rev())
 }
 
-/// A big-endian number without its leading zeros.
+/// Removes the leading zeros of a big-endian number.
 pub(crate) fn strip(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|&&b| b == 0).count();
     bytes.get(zeros..).unwrap_or_default()

@@ -11,11 +11,11 @@ use crate::radix::Radix;
 use crate::rows::{add_product, add_square, reduce_rows};
 use zeroize::Zeroizing;
 
-/// Window width of [`DualMont::pow`].
+/// The width of the windows of [`DualMont::pow`], in bits.
 pub(crate) const WINDOW: u32 = 5;
 const ENTRIES: usize = 1 << WINDOW;
 
-/// A number per modulus, or columns.
+/// A number for each modulus, or columns of them.
 pub(crate) type Dual = Zeroizing<Vec<Pair>>;
 
 fn dual_zero(len: usize) -> Dual {
@@ -25,7 +25,7 @@ fn dual_zero(len: usize) -> Dual {
 /// Two odd moduli p and q of the same length.
 pub(crate) struct DualMont {
     radix: Radix,
-    /// The multiples N of p and q that are -1 mod 2^B.
+    /// The multiples N of p and q that equal -1 mod 2^B.
     n: Dual,
     n1: Pair,
     n2: Pair,
@@ -33,14 +33,14 @@ pub(crate) struct DualMont {
 }
 
 impl DualMont {
-    /// The moduli as unsigned digits of `radix`.
+    /// Takes the moduli as unsigned digits of `radix`.
     pub(crate) fn new(radix: Radix, p: &[u64], q: &[u64]) -> Option<Self> {
         let n = Self::pack_in(radix, &radix.scale(p)?, &radix.scale(q)?);
         let [_, n1, n2, n3] = *n.first_chunk::<4>()?;
         Some(DualMont { radix, n, n1, n2, n3 })
     }
 
-    /// log2 of R; below 2^13.
+    /// Returns log2 of R, which is below 2^13.
     pub(crate) fn r_bits(&self) -> u32 {
         self.radix.bits * self.n.len() as u32
     }
@@ -53,7 +53,7 @@ impl DualMont {
         self.n.len()
     }
 
-    /// Two numbers in unsigned digits, at most N each, to signed digits.
+    /// Converts two numbers from unsigned to signed digits. They are at most N.
     pub(crate) fn pack(&self, a: &[u64], b: &[u64]) -> Dual {
         Self::pack_in(self.radix, a, b)
     }
@@ -68,7 +68,7 @@ impl DualMont {
         out
     }
 
-    /// The numbers in unsigned digits, made non-negative by adding N.
+    /// Converts the numbers to unsigned digits. Adding N makes them non-negative.
     pub(crate) fn unpack(&self, a: &[Pair]) -> [Number; 2] {
         let mut out = [zero(a.len()), zero(a.len())];
         let (mut c, mut d) = (0i64, 0i64);
@@ -110,14 +110,14 @@ impl DualMont {
         settle(radix, upper, out);
     }
 
-    /// a = a b / R. `columns` is all zero before and after.
+    /// Computes a = a b / R. `columns` is all zero before and after.
     #[inline(never)]
     pub(crate) fn mul(&self, a: &mut [Pair], b: &[Pair], columns: &mut [Pair]) {
         add_product(columns, a, b);
         self.reduce(columns, a);
     }
 
-    /// a = a^2 / R. `columns` is all zero before and after.
+    /// Computes a = a^2 / R. `columns` is all zero before and after.
     #[inline(never)]
     pub(crate) fn square(&self, a: &mut [Pair], columns: &mut [Pair]) {
         add_square(columns, a);
@@ -128,13 +128,13 @@ impl DualMont {
         dual_zero(2 * self.n.len())
     }
 
-    /// x to the power of two secret exponents, given as little-endian 5-bit windows. Time and
-    /// addresses depend only on the number of windows.
+    /// Raises x to two secret powers, given as little-endian 5-bit windows. Time and addresses
+    /// depend only on the number of windows.
     #[inline(never)]
     pub(crate) fn pow(&self, one: &[Pair], x: &[Pair], windows: &[[u64; 2]]) -> Dual {
         let len = self.n.len();
         let mut t = self.columns();
-        // Entry i is x^i, from one entry to the next.
+        // Entry i is x^i, computed from the entry before it.
         let mut table = dual_zero(ENTRIES * len);
         let mut acc = Zeroizing::new(one.to_vec());
         let mut rest = table.as_mut_slice();
@@ -159,8 +159,8 @@ impl DualMont {
     }
 }
 
-/// Carries twice, all columns at once: digits are at most 2^(B-1) + 2^(53-2B) + 2 afterwards.
-/// Clears `t`.
+/// Carries twice, in all columns at once, and clears `t`. The digits are then at most 2^(B-1) +
+/// 2^(53-2B) + 2.
 #[inline(always)]
 fn settle(radix: Radix, t: &mut [Pair], out: &mut [Pair]) {
     let (Some((top, t)), Some((last, out))) = (t.split_last_mut(), out.split_last_mut()) else {
@@ -180,7 +180,7 @@ fn settle(radix: Radix, t: &mut [Pair], out: &mut [Pair]) {
     *top = Pair::ZERO;
 }
 
-/// One table entry per lane; reads the whole table whatever is wanted.
+/// Selects one table entry for each lane. It always reads the whole table.
 #[inline(never)]
 fn lookup(table: &[Pair], [p, q]: [u64; 2], out: &mut [Pair]) {
     let len = out.len();

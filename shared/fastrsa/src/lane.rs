@@ -1,8 +1,8 @@
-//! The number types that the digit arithmetic runs on.
+//! The number types of the digit arithmetic.
 
 use zeroize::DefaultIsZeroes;
 
-/// A digit (or two digits side by side) that can be multiplied and added.
+/// A digit, or two digits side by side, that can be multiplied and added.
 pub(crate) trait Lane: Copy {
     const ZERO: Self;
     fn mul(self, other: Self) -> Self;
@@ -30,11 +30,11 @@ mod imp {
     #[cfg(feature = "sign")]
     use core::arch::wasm32::{i64x2_eq, i64x2_splat, u64x2, v128_and, v128_or};
 
-    /// Two `f64` side by side: a digit modulo each prime, or two neighbouring digits.
+    /// Two `f64` side by side: a digit for each prime, or two neighbouring digits.
     #[derive(Clone, Copy)]
     pub(crate) struct Pair(v128);
 
-    /// One all-ones or all-zeros mask per lane.
+    /// A mask for each lane, with all bits one or all bits zero.
     #[cfg(feature = "sign")]
     #[derive(Clone, Copy)]
     pub(crate) struct Mask(v128);
@@ -65,7 +65,7 @@ mod imp {
         pub(crate) fn sub(self, other: Pair) -> Pair {
             Pair(f64x2_sub(self.0, other.0))
         }
-        /// The last lane of `a` and the first of `b`.
+        /// Returns the last lane of `a` and the first lane of `b`.
         #[inline(always)]
         pub(crate) fn between(a: Pair, b: Pair) -> Pair {
             Pair(i64x2_shuffle::<1, 2>(a.0, b.0))
@@ -90,11 +90,11 @@ mod imp {
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod imp {
-    /// Two `f64` side by side: a digit modulo each prime, or two neighbouring digits.
+    /// Two `f64` side by side: a digit for each prime, or two neighbouring digits.
     #[derive(Clone, Copy)]
     pub(crate) struct Pair([f64; 2]);
 
-    /// One all-ones or all-zeros mask per lane.
+    /// A mask for each lane, with all bits one or all bits zero.
     #[cfg(feature = "sign")]
     #[derive(Clone, Copy)]
     pub(crate) struct Mask([u64; 2]);
@@ -125,7 +125,7 @@ mod imp {
         pub(crate) fn sub(self, other: Pair) -> Pair {
             Pair([self.0[0] - other.0[0], self.0[1] - other.0[1]])
         }
-        /// The last lane of `a` and the first of `b`.
+        /// Returns the last lane of `a` and the first lane of `b`.
         #[inline(always)]
         pub(crate) fn between(a: Pair, b: Pair) -> Pair {
             Pair([a.0[1], b.0[0]])
@@ -143,8 +143,8 @@ mod imp {
     impl Mask {
         #[inline(always)]
         pub(crate) fn eq(index: u64, wanted: [u64; 2]) -> Mask {
-            // Arithmetic only, and hidden from the optimiser, so that no branch appears. Both
-            // numbers are below 2^63.
+            // This is arithmetic only, and hidden from the optimiser, so that no branch appears.
+            // Both numbers are below 2^63.
             Mask(wanted.map(|w| {
                 core::hint::black_box(((index ^ w).wrapping_sub(1).cast_signed() >> 63) as u64)
             }))

@@ -1,33 +1,49 @@
-//! RSA signatures (PKCS#1 v1.5 and PSS with SHA-256/384/512), fast inside WebAssembly.
+//! Makes and verifies RSA signatures (PKCS#1 v1.5 and PSS with SHA-256/384/512), fast inside
+//! WebAssembly.
+//!
+//! A signature is verified with the numbers of a public key (RFC 8017):
+//!
+//! ```
+//! use fastrsa::{BadKey, BadSignature, Hash, PublicKey, Scheme};
+//!
+//! let modulus = [0xff; 256]; // odd, 2048 bits
+//! let key = PublicKey::new(&modulus, &[1, 0, 1])?;
+//! assert_eq!((key.bits(), key.size()), (2048, 256));
+//! let verdict = key.verify(Scheme::Pkcs1(Hash::Sha256), b"message", &[7; 256]);
+//! assert_eq!(verdict, Err(BadSignature));
+//! # Ok::<(), BadKey>(())
+//! ```
+//!
+//! # Structure
 //!
 //! WebAssembly has no carry flag, no 64 x 64 -> 128 bit product and no vector instruction that
-//! multiplies 32-bit lanes into 64-bit ones without shuffling them first. The number formats here avoid
-//! carries and need only *multiply* and *add* in the inner loop, four rows of the schoolbook product at
-//! a time:
+//! multiplies 32-bit lanes into 64-bit ones without shuffling them first. The number formats here
+//! avoid carries. The inner loop only multiplies and adds, four rows of the schoolbook product at a
+//! time.
 //!
-//! | file       | what is in it                                                                |
-//! |------------|------------------------------------------------------------------------------|
-//! | `lane`     | the number types: `u64`, and two `f64` in a vector (or two scalars)          |
-//! | `radix`    | signed digits in `f64`, and **why every sum is exact**                       |
-//! | `rows`     | the loops                                                                    |
-//! | `digits`   | numbers as digits                                                            |
-//! | `mont`     | one modulus in `u64`: key setup, blinding                                    |
-//! | `wide`     | one modulus in `f64`: verifying                                              |
-//! | `dual`     | two moduli in `f64`, one per lane: signing                                   |
-//! | `crt`      | from two primes to one modulus                                               |
-//! | `scheme`   | PKCS#1 v1.5 and PSS                                                          |
-//! | `public`, `private` | the keys                                                            |
+//! | module | contents |
+//! |---|---|
+//! | `public`, `private` | the keys |
+//! | `scheme` | PKCS#1 v1.5 and PSS |
+//! | `radix` | signed digits in `f64`, and **why every sum is exact** |
+//! | `rows` | the inner loops |
+//! | `wide` | one modulus in `f64`, for verifying |
+//! | `dual` | two moduli in `f64`, one in each lane, for signing |
+//! | `crt` | from two primes to one modulus |
+//! | `mont` | one modulus in `u64`, for key setup and blinding |
+//! | `digits`, `lane` | digits of numbers, and the types that hold them |
 //!
-//! There are no panics: slices are walked, never indexed, and lengths that do not fit give a wrong
-//! number (which is then refused) or `None`. Without `simd128` the same code runs on scalars.
+//! Nothing panics: slices are walked, never indexed. Lengths that do not fit yield `None` or a
+//! wrong number, which is then refused. Without `simd128` the same code runs on scalars.
 //!
 //! # Secrets
 //!
-//! See [`private`] for what signing guarantees. Floating-point products and sums of normal numbers and
-//! zero take constant time on current processors; digits are integers, so subnormal numbers never occur.
-//! No manufacturer promises it. Wasm engines compile the instructions one to one, and a test reads the
-//! built Wasm for branches and addresses that could depend on a secret. Keys, tables and columns are wiped
-//! when dropped; what the engine left in its own registers and stack cannot be.
+//! [`private`] describes what signing guarantees. Floating-point products and sums of normal
+//! numbers and zero take constant time on current processors, though no manufacturer promises it;
+//! digits are integers, so subnormal numbers never occur. Wasm engines compile the instructions one
+//! to one, and a test searches the built Wasm for branches and addresses that could depend on a
+//! secret. Keys, tables and columns are wiped when dropped. Registers and the stack of the engine
+//! cannot be wiped.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -59,10 +75,10 @@ pub use private::{Parts, PrivateKey, Random};
 pub use public::{MODULUS_BITS, PublicKey};
 pub use scheme::{Hash, Scheme};
 
-/// Why numbers are not a key.
+/// The reason why numbers are not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadKey {
-    /// The modulus is even, or its length is outside [`MODULUS_BITS`].
+    /// The modulus is even, or its length is outside of [`MODULUS_BITS`].
     Modulus,
     /// The public exponent is even, below 3, or longer than 64 bits.
     Exponent,
@@ -70,11 +86,11 @@ pub enum BadKey {
     Private,
 }
 
-/// The signature is not one of this message by this key.
+/// The error of a signature that this key did not make of this message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadSignature;
 
-/// Why there is no signature.
+/// The reason why no signature was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CannotSign {
     /// The modulus is too short for this hash and padding.

@@ -1,13 +1,13 @@
-//! One modulus, unsigned 27-bit digits in `u64` columns: key setup, blinding and everything around
-//! the exponentiations.
+//! Montgomery arithmetic with one modulus and unsigned 27-bit digits in `u64` columns. It serves
+//! key setup, blinding and everything around the exponentiations.
 //!
-//! R = 2^(27 L) is at least 16 n. A column of a product and its reduction is at most
-//! 2 L (2^27 - 1)^2 plus a carry below 2^38, so L may go up to 500 (13500 bits).
+//! R = 2^(27 L) is at least 16 n. A column of a product and its reduction is at most 2 L (2^27 -
+//! 1)^2 plus a carry below 2^38, so L is at most 500 (13500 bits).
 
 use crate::digits::{MASK, Number, W, bit_length, carry, inverse, zero};
 use crate::rows::{add_product, add_square, reduce_rows};
 
-/// An odd modulus n with what Montgomery reduction needs.
+/// An odd modulus n, with the constants of Montgomery reduction.
 pub(crate) struct Mont {
     n: Number,
     low: [u64; 4],
@@ -21,7 +21,7 @@ pub(crate) struct Mont {
 }
 
 impl Mont {
-    /// None unless n is odd, more than one digit long, and leaves the four spare bits.
+    /// Returns `None` unless n is odd, longer than one digit, and leaves the four spare bits.
     pub(crate) fn new(n: Number) -> Option<Self> {
         let low = *n.first_chunk::<4>()?;
         let len = n.len();
@@ -51,7 +51,7 @@ impl Mont {
         self.n.len()
     }
 
-    /// log2 of R; at most 13500.
+    /// Returns log2 of R, which is at most 13500.
     pub(crate) fn r_bits(&self) -> u32 {
         W * self.n.len() as u32
     }
@@ -60,7 +60,7 @@ impl Mont {
         &self.n
     }
 
-    /// a b / R mod n, below 2 n. Wants a b <= n R.
+    /// Computes a b / R mod n, below 2 n. It requires a b <= n R.
     #[inline(never)]
     pub(crate) fn mul(&self, a: &[u64], b: &[u64]) -> Number {
         let mut t = zero(2 * self.n.len());
@@ -68,7 +68,7 @@ impl Mont {
         self.reduce_wide(t)
     }
 
-    /// a^2 / R mod n, below 2 n. Wants a^2 <= n R.
+    /// Computes a^2 / R mod n, below 2 n. It requires a^2 <= n R.
     #[inline(never)]
     pub(crate) fn square(&self, a: &[u64]) -> Number {
         let mut t = zero(2 * self.n.len());
@@ -81,7 +81,7 @@ impl Mont {
         self.mul(a, &self.r2)
     }
 
-    /// The representative in 0..n of a number below 2 n.
+    /// Reduces a number below 2 n to 0..n.
     pub(crate) fn canonical(&self, a: &[u64]) -> Number {
         let mut out = zero(self.n.len());
         let mut borrow = 0u64;
@@ -90,7 +90,7 @@ impl Mont {
             borrow = v >> 63;
             *out = v & MASK;
         }
-        // Hidden from the optimiser, so that the choice does not become a branch.
+        // The choice is hidden from the optimiser, so that it does not become a branch.
         let keep = core::hint::black_box(borrow.wrapping_neg());
         for (out, a) in out.iter_mut().zip(a) {
             *out = (a & keep) | (*out & !keep);
@@ -98,7 +98,7 @@ impl Mont {
         out
     }
 
-    /// 2^k R mod n.
+    /// Returns 2^k R mod n.
     pub(crate) fn power_of_two(&self, k: u32) -> Number {
         let mut x = self.one.clone();
         for bit in (0..u32::BITS - k.leading_zeros()).rev() {
@@ -110,7 +110,7 @@ impl Mont {
         x
     }
 
-    /// 2^k mod n.
+    /// Returns 2^k mod n.
     pub(crate) fn plain_power_of_two(&self, k: u32) -> Number {
         let mut unit = zero(self.n.len());
         if let Some(low) = unit.first_mut() {
@@ -128,8 +128,8 @@ impl Mont {
         self.canonical(&d)
     }
 
-    /// t / R mod n, below 2 n, for a number twice as long. Wants t <= n R; a number that is too
-    /// long is cut.
+    /// Computes t / R mod n, below 2 n, for a number that is twice as long. It requires t <= n R; a
+    /// number that is too long is cut.
     pub(crate) fn reduce_wide(&self, mut t: Number) -> Number {
         let [n0, n1, n2, n3] = self.low;
         let len = self.n.len();

@@ -1,4 +1,4 @@
-//! Tests: single operations compared with big integers, on random and on extreme operands.
+//! Tests that compare single operations with big integers, on random and on extreme operands.
 
 use crate::digits::{Number, W, digits};
 use crate::dual::DualMont;
@@ -36,7 +36,7 @@ fn ones(bits: usize) -> BigUint {
     (BigUint::from(1u8) << bits) - 1u8
 }
 
-/// The same digit all over: `digit` of every `width` bits, `bits` in all.
+/// Returns a number of `bits` bits, in which `digit` is repeated every `width` bits.
 fn repeated(digit: u64, width: usize, bits: usize) -> BigUint {
     (0..bits / width).fold(BigUint::from(0u8), |a, _| (a << width) + digit)
 }
@@ -45,7 +45,7 @@ fn is_odd(v: &BigUint) -> bool {
     (v >> 1usize) << 1usize != *v
 }
 
-/// Odd moduli of exactly `bits` bits.
+/// Returns odd moduli of exactly `bits` bits.
 fn moduli(rng: &mut ChaCha20Rng, bits: usize, width: usize) -> Vec<BigUint> {
     let top = BigUint::from(1u8) << (bits - 1);
     let mut v = vec![ones(bits), &top + 1u8, &top + (BigUint::from(1u8) << width) - 1u8];
@@ -60,7 +60,7 @@ fn moduli(rng: &mut ChaCha20Rng, bits: usize, width: usize) -> Vec<BigUint> {
     v
 }
 
-/// Operands up to `limit`, with digits at the edges of the signed range.
+/// Returns operands up to `limit`, some with digits at the limits of the signed range.
 fn operands(rng: &mut ChaCha20Rng, limit: &BigUint, width: usize) -> Vec<BigUint> {
     let bits = limit.to_bytes_be().len() * 8;
     let half = 1u64 << (width - 1);
@@ -90,7 +90,7 @@ fn one_modulus_in_u64() {
             assert!(lazy < &n * 2u8 && (&lazy * &r) % &n == c % &n);
             assert_eq!(join(&m.canonical(&t), W), lazy % &n);
         };
-        // One factor may be anything below R if the other is below n.
+        // One factor is any number below R if the other is below n.
         for b in operands(&mut rng, &(&n - 1u8), W as usize) {
             check(m.mul(&vec![(1 << W) - 1; len], &cut(&b)), &((&r - 1u8) * &b));
         }

@@ -1,9 +1,9 @@
-//! Private keys: making signatures.
+//! Private keys, which make signatures.
 //!
-//! Signing has no branch and no address that depends on the key or on the blinded message: fixed
-//! 5-bit windows, every table entry read at each step, no final subtraction. The base is blinded, and
-//! every signature is verified with the public key before it is returned, because a fault in one half
-//! of the CRT would give the factors of n away.
+//! No branch and no address in signing depends on the key or on the blinded message: windows have a
+//! fixed width of 5 bits, every table entry is read at each step, and there is no final
+//! subtraction. The base is blinded. Every signature is verified with the public key before it is
+//! returned, because a fault in one half of the CRT would reveal the factors of n.
 
 use crate::crt::{Crt, Windows};
 use crate::digits::{
@@ -16,14 +16,15 @@ use crate::{BadKey, CannotSign};
 use core::fmt;
 use sha2::{Digest, Sha256};
 
-/// Signing makes its blinding pair anew from fresh randomness after this many uses; in between both
-/// halves are squared.
+/// The number of signatures that use one blinding pair, which is squared after each. Then a new
+/// pair is made from fresh randomness.
 const BLINDING_USES: u32 = 32;
 
-/// Attempts to find a blinding factor below the modulus. Each fails with a chance below 1/2.
+/// The number of attempts to find a blinding factor below the modulus. Each attempt fails with a
+/// chance below 1/2.
 const BLINDING_ATTEMPTS: u32 = 128;
 
-/// A source of random bytes, cryptographically strong.
+/// A cryptographically strong source of random bytes.
 pub trait Random {
     /// Fills all of `out`.
     fn fill(&mut self, out: &mut [u8]);
@@ -35,7 +36,8 @@ impl<F: FnMut(&mut [u8])> Random for F {
     }
 }
 
-/// The numbers of a private key, big-endian, as in RSAPrivateKey (RFC 8017 appendix A.1.2).
+/// The numbers of a private key, big-endian, with the names of RSAPrivateKey (RFC 8017 appendix
+/// A.1.2).
 #[expect(missing_docs, reason = "the names of the RFC")]
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
@@ -48,7 +50,7 @@ pub struct Parts<'a> {
     pub coefficient: &'a [u8],
 }
 
-/// A private key with two primes, ready to sign. Everything secret in it is wiped when dropped.
+/// A private key with two primes. Everything secret in it is wiped when it is dropped.
 pub struct PrivateKey {
     public: PublicKey,
     crt: Crt,
@@ -57,7 +59,7 @@ pub struct PrivateKey {
     blinding: Option<Blinding>,
 }
 
-/// r^e and 1/r modulo n, in Montgomery form.
+/// The pair r^e and 1/r modulo n, in Montgomery form.
 struct Blinding {
     blind: Number,
     unblind: Number,
@@ -71,12 +73,13 @@ impl fmt::Debug for PrivateKey {
 }
 
 impl PrivateKey {
-    /// A key from its numbers. Time depends on their lengths, and on how many leading zeros they have.
+    /// Makes a key from its numbers. The time depends on their lengths and on the number of their
+    /// leading zeros.
     ///
     /// # Errors
     ///
-    /// [`BadKey`] unless the primes have the same number of bits and multiply to the modulus, the exponents are
-    /// those of the key, and a trial signature with them is right.
+    /// [`BadKey`], unless the primes have equal numbers of bits and multiply to the modulus, the
+    /// exponents belong to the key, and a trial signature is correct.
     pub fn new(parts: &Parts<'_>) -> Result<Self, BadKey> {
         let public = PublicKey::new(parts.modulus, parts.public_exponent)?;
         Self::build(parts, public).ok_or(BadKey::Private)
@@ -103,10 +106,10 @@ impl PrivateKey {
         key.signs(parts).then_some(key)
     }
 
-    /// Whether the private numbers undo the public ones, shown on one signature with all that it takes: the inverse
-    /// of the blinding is wrong where a prime is none.
+    /// Returns `true` if the private numbers invert the public ones. One complete signature shows
+    /// this: the inverse of the blinding is wrong if a prime is composite.
     fn signs(&mut self, parts: &Parts<'_>) -> bool {
-        // There is no source of randomness here, and nobody but the owner of the key knows this one.
+        // There is no source of randomness here. Only the owner of the key knows this secret.
         let mut secret = Sha256::new();
         for part in [b"a trial signature".as_slice(), parts.prime1, parts.prime2] {
             secret.update(part);
@@ -125,16 +128,16 @@ impl PrivateKey {
         signed.is_ok()
     }
 
-    /// The public half.
+    /// Returns the public key.
     pub fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// Signs `message`. `random` blinds, and salts PSS.
+    /// Signs `message`. `random` serves the blinding and the salt of PSS.
     ///
     /// # Errors
     ///
-    /// [`CannotSign`]; nothing of the attempt is revealed.
+    /// [`CannotSign`]. The error reveals nothing of the attempt.
     pub fn sign(
         &mut self,
         scheme: Scheme,
@@ -152,7 +155,7 @@ impl PrivateKey {
         };
         let em = em.ok_or(CannotSign::KeyTooShort)?;
         let em = from_bytes(&em, self.public.field().len()).ok_or(CannotSign::Fault)?;
-        // Taken out, so that a failed attempt leaves no blinding behind to be used again.
+        // The blinding is taken out, so that a failed attempt leaves none to be used again.
         let blinding = match self.blinding.take() {
             Some(old) if old.uses < BLINDING_USES => self.next_blinding(&old),
             _ => self.new_blinding(random)?,
@@ -189,7 +192,8 @@ impl PrivateKey {
         Ok(Blinding { blind: n.to_mont(&blind), unblind: n.to_mont(&unblind), uses: 0 })
     }
 
-    /// None from a broken source. How many attempts were made says nothing about the last one.
+    /// Returns `None` if the source is broken. The number of attempts tells nothing about the last
+    /// one.
     fn random_below_modulus(&self, random: &mut dyn Random) -> Option<Number> {
         let n = self.public.field();
         let mut bytes = zeroize::Zeroizing::new(vec![0; self.public.size()]);
@@ -200,7 +204,8 @@ impl PrivateKey {
                 *first &= 0xff >> unused;
             }
             let r = from_bytes(&bytes, n.len())?;
-            // Longer than one digit: neither 0 nor 1 nor anything else that blinds nothing.
+            // A number longer than one digit is neither 0 nor 1, nor another number that blinds
+            // nothing.
             (less(&r, n.modulus()) && r.iter().skip(1).any(|v| *v != 0)).then_some(r)
         })
     }

@@ -1,4 +1,4 @@
-//! Public keys: checking signatures.
+//! Public keys, which verify signatures.
 
 use crate::digits::{
     self, Number, W, from_bytes, less, regroup, regroup_secret, strip, to_bytes, zero,
@@ -10,24 +10,24 @@ use crate::wide::{Wide, WideMont};
 use crate::{BadKey, BadSignature};
 use core::fmt;
 
-/// Shortest and longest modulus in bits.
+/// The allowed lengths of a modulus, in bits.
 pub const MODULUS_BITS: core::ops::RangeInclusive<usize> = 1024..=8192;
 
-/// A public key, ready to verify.
-///
-/// Any odd modulus of [`MODULUS_BITS`] and any odd exponent from 3 to 2^64 - 1.
+/// A public key. Its modulus is odd and has a length in [`MODULUS_BITS`]; its exponent is odd, from
+/// 3 to 2^64 - 1.
 pub struct PublicKey {
     n: Mont,
     wide: WideMont,
     /// The modulus in the digits of `wide`, and the square of its R.
     cut: Number,
     r2: Wide,
-    /// 1 over the top three digits of the modulus, and the index of the lowest of them.
+    /// One over the top three digits of the modulus, and the index of the lowest of them.
     inverse: f64,
     base: usize,
-    /// The exponent, lower half first. Not an `i64` in WebAssembly: only what may be secret is one.
+    /// The exponent, lower half first. It is not an `i64` in WebAssembly, because only values that
+    /// may be secret are.
     e: [u32; 2],
-    /// Length of the modulus in bytes.
+    /// The length of the modulus in bytes.
     size: usize,
 }
 
@@ -38,11 +38,11 @@ impl fmt::Debug for PublicKey {
 }
 
 impl PublicKey {
-    /// A key from modulus and exponent, big-endian; leading zeros are allowed.
+    /// Makes a key of modulus and exponent, both big-endian. Leading zeros are allowed.
     ///
     /// # Errors
     ///
-    /// [`BadKey::Modulus`] and [`BadKey::Exponent`] when they are outside the ranges above.
+    /// [`BadKey::Modulus`] or [`BadKey::Exponent`], if one is out of range.
     pub fn new(modulus: &[u8], exponent: &[u8]) -> Result<Self, BadKey> {
         let (modulus, exponent) = (strip(modulus), strip(exponent));
         if exponent.len() > 8 {
@@ -72,32 +72,32 @@ impl PublicKey {
         Some(PublicKey { n, wide, cut, r2, inverse, base, e, size })
     }
 
-    /// Length of the modulus in bits.
+    /// Returns the length of the modulus in bits.
     pub fn bits(&self) -> usize {
         self.n.bits()
     }
 
-    /// Length of a signature in bytes.
+    /// Returns the length of a signature in bytes.
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// The modulus, big-endian, without leading zeros.
+    /// Returns the modulus, big-endian, without leading zeros.
     pub fn modulus(&self) -> Vec<u8> {
         to_bytes(self.n.modulus(), self.size).unwrap_or_default()
     }
 
-    /// The exponent.
+    /// Returns the exponent.
     pub fn exponent(&self) -> u64 {
         let [low, high] = self.e.map(u64::from);
         high << 32 | low
     }
 
-    /// Checks a signature of `message`.
+    /// Verifies a signature of `message`.
     ///
     /// # Errors
     ///
-    /// [`BadSignature`], whatever is wrong with it.
+    /// [`BadSignature`], whatever the fault.
     pub fn verify(
         &self,
         scheme: Scheme,
@@ -111,7 +111,7 @@ impl PublicKey {
     }
 
     fn matches(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> Option<bool> {
-        // A signature of another length is another signature, even if its number is the same.
+        // A signature with another length is another signature, even if its number is equal.
         if signature.len() != self.size {
             return None;
         }
@@ -126,7 +126,7 @@ impl PublicKey {
         })
     }
 
-    /// s^e mod n for s < n, which may be secret. The exponent is public and odd.
+    /// Computes s^e mod n for s < n, which may be secret. The exponent is public and odd.
     #[inline(never)]
     pub(crate) fn power(&self, s: &[u64]) -> Option<Number> {
         let w = &self.wide;
@@ -145,16 +145,16 @@ impl PublicKey {
             }
         }
         w.square(&mut acc, &mut t);
-        // The last factor is not in Montgomery form, so neither is the result.
+        // The last factor is not in Montgomery form, so the result is not either.
         w.mul(&mut acc, &s, &mut t);
         self.fold(&w.unpack(&acc))
     }
 
-    /// v mod n for v below 2^(B+1) n, B being at most 24.
+    /// Computes v mod n for v below 2^(B+1) n, where B is at most 24.
     ///
     /// The quotient is below 2^25. Its estimate divides by the top three digits of n, which have
-    /// more than 2 B bits, so its relative error is below 2^-43 and it is off by one at most. With one
-    /// less, the remainder is non-negative and below 3 n.
+    /// more than 2 B bits, so its relative error is below 2^-43 and it is off by one at most. With
+    /// one less, the remainder is non-negative and below 3 n.
     fn fold(&self, v: &[u64]) -> Option<Number> {
         let radix = self.wide.radix();
         let q = (top(v.get(self.base..)?, radix) * self.inverse) as i64 - 1;
@@ -175,7 +175,7 @@ impl PublicKey {
     }
 }
 
-/// Approximate value of a few digits.
+/// Returns the approximate value of a few digits.
 fn top(a: &[u64], radix: Radix) -> f64 {
     a.iter().rev().fold(0.0, |t, &d| t * (radix.mask() + 1) as f64 + d as f64)
 }

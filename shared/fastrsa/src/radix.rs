@@ -5,17 +5,17 @@
 //! Numbers have D signed digits of B bits. Write h = 2^(B-1).
 //!
 //! 1. [`Radix::split`] is exact for |x| <= 2^(51+B): the constant 1.5 * 2^(52+B) puts the sum into
-//!    [2^(52+B), 2^(53+B)), where the spacing of `f64` is 2^B, so the sum is x rounded to a multiple
-//!    of 2^B; both differences are then exact, and the remainder is at most h.
+//!    [2^(52+B), 2^(53+B)), where the spacing of `f64` is 2^B, so the sum is x rounded to a
+//!    multiple of 2^B; both differences are then exact, and the remainder is at most h.
 //! 2. Assume that every column is an integer of absolute value below 2^53, which is what is to be
 //!    shown. Settling splits a column into a remainder of at most h and a carry of at most
 //!    2^(53-B) + 1; their sum splits again into at most h and a carry of at most
 //!    (h + 2^(53-B) + 1) / 2^B + 1 < 2^(53-2B) + 2 =: c. So digits are at most M = h + c.
 //! 3. A column collects at most D products of two such digits, at most D products of a quotient
-//!    digit (at most h, by 1) with a digit of the modulus (at most M), and one carry from the column
-//!    below, at most 2^(53-B) + 1: in all D M^2 + D h M + 2^(53-B) + 1. [`exact`] demands that this
-//!    is below 2^53, which closes the circle. It is the sum of absolute values, so it holds for the
-//!    partial sums in any order too, and for doubled digits in squares.
+//!    digit (at most h, by 1) with a digit of the modulus (at most M), and one carry from the
+//!    column below, at most 2^(53-B) + 1: in all D M^2 + D h M + 2^(53-B) + 1. [`exact`] demands
+//!    that this is below 2^53, which closes the circle. It is the sum of absolute values, so it
+//!    holds for the partial sums in any order too, and for doubled digits in squares.
 //! 4. The modulus is replaced by its multiple N that is -1 mod 2^B, with 8 N <= R = 2^(B D). For
 //!    |a|, |b| <= N the result (a b + m N) / R has |m| < R (1/2 + 2^-B), so it is at most
 //!    N (1/8 + 1/2 + 2^-B) < N: nothing is ever subtracted. Since -1 is the lowest digit of N, the
@@ -30,7 +30,7 @@
 
 use crate::lane::Pair;
 
-/// The digit width B with the two constants that splitting needs.
+/// The width B of the digits, with the two constants that splitting needs.
 #[derive(Clone, Copy)]
 pub(crate) struct Radix {
     pub(crate) bits: u32,
@@ -38,9 +38,9 @@ pub(crate) struct Radix {
     unit: f64,
 }
 
-/// Whether D digits of B bits never leave the integers that `f64` represents (step 3).
+/// Returns `true` if D digits of B bits never leave the integers that `f64` represents (step 3).
 const fn exact(bits: u32, digits: u64) -> bool {
-    // Wide enough for any `digits` up to 2^20 and B up to 26.
+    // A `u128` is wide enough for `digits` up to 2^20 and B up to 26.
     let h = 1u128 << (bits - 1);
     let m = h + (1 << (53 - 2 * bits)) + 2;
     let d = digits as u128;
@@ -48,8 +48,8 @@ const fn exact(bits: u32, digits: u64) -> bool {
 }
 
 impl Radix {
-    /// The widest digits for a modulus of `bits` bits, and their number: a multiple of four, with
-    /// R >= 8 N (step 4).
+    /// Returns the widest digits for a modulus of `bits` bits, and their number: a multiple of
+    /// four, with R >= 8 N (step 4).
     pub(crate) fn for_modulus(bits: usize) -> Option<(Radix, usize)> {
         [24u32, 23, 22].into_iter().find_map(|b| {
             let digits = (bits + b as usize + 3).div_ceil(4 * b as usize).max(2) * 4;
@@ -62,7 +62,8 @@ impl Radix {
         Radix { bits, big: 1.5 * (1u64 << 52) as f64 * unit, unit: 1.0 / unit }
     }
 
-    /// The remainder of x modulo 2^B nearest to zero, and the rest divided by 2^B, per lane.
+    /// Returns the remainder of x modulo 2^B nearest to zero, and the rest divided by 2^B, for each
+    /// lane.
     #[inline(always)]
     pub(crate) fn split(self, x: Pair) -> (Pair, Pair) {
         let big = Pair::splat(self.big);
@@ -70,7 +71,7 @@ impl Radix {
         (x.sub(r), r.mul(Pair::splat(self.unit)))
     }
 
-    /// The same for one number.
+    /// Returns remainder and rest of one number, as [`Self::split`] does for each lane.
     #[inline(always)]
     pub(crate) fn split_one(self, x: f64) -> (f64, f64) {
         let r = x + self.big - self.big;
@@ -81,7 +82,8 @@ impl Radix {
         (1 << self.bits) - 1
     }
 
-    /// The multiple of an odd n (in unsigned digits) that is -1 mod 2^B, if 8 times it fits.
+    /// Returns the multiple of an odd n (in unsigned digits) that is -1 mod 2^B, if eight times the
+    /// multiple fits.
     pub(crate) fn scale(self, n: &[u64]) -> Option<crate::digits::Number> {
         let low = *n.first()?;
         let room = crate::digits::bit_length(n, self.bits) + self.bits as usize + 3;

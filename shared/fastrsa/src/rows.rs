@@ -75,7 +75,7 @@ pub(crate) fn reduce_rows<T: Lane>(t: &mut [T], n: &[T], mut next: impl FnMut(&[
     add_rows_from(rest, &m, above);
 }
 
-/// `t += a * b`, column by column.
+/// Computes `t += a * b`, column by column.
 #[inline(always)]
 pub(crate) fn add_product<T: Lane>(mut t: &mut [T], a: &[T], b: &[T]) {
     for x in a.as_chunks::<4>().0 {
@@ -85,7 +85,7 @@ pub(crate) fn add_product<T: Lane>(mut t: &mut [T], a: &[T], b: &[T]) {
     }
 }
 
-/// `t += a * a`, with every mixed product computed once and doubled.
+/// Computes `t += a * a`. Every mixed product is computed once and doubled.
 #[inline(always)]
 pub(crate) fn add_square<T: Lane>(mut t: &mut [T], a: &[T]) {
     let mut rest = a;

@@ -1,8 +1,9 @@
-//! The signature schemes: how a digest becomes the number that is raised to a power (RFC 8017).
+//! The signature schemes of RFC 8017, which turn a digest into the number that is raised to a
+//! power.
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// The hash of a signature scheme; PSS uses it for its mask too.
+/// The hash of a signature scheme. PSS uses it for its mask too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hash {
     /// SHA-256.
@@ -22,7 +23,7 @@ pub enum Scheme {
     Pss(Hash),
 }
 
-/// DER of DigestInfo up to the digest itself (RFC 8017 section 9.2).
+/// The DER of a DigestInfo up to the digest itself (RFC 8017 section 9.2).
 const SHA256_PREFIX: [u8; 19] =
     *b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20";
 const SHA384_PREFIX: [u8; 19] =
@@ -31,7 +32,7 @@ const SHA512_PREFIX: [u8; 19] =
     *b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40";
 
 impl Hash {
-    /// Length of the digest in bytes.
+    /// Returns the length of the digest in bytes.
     pub fn size(self) -> usize {
         match self {
             Hash::Sha256 => 32,
@@ -61,7 +62,7 @@ impl Hash {
         }
     }
 
-    /// XORs MGF1 of `seed` into `out`.
+    /// XORs the MGF1 of `seed` into `out`.
     fn mask(self, seed: &[u8], out: &mut [u8]) {
         for (counter, block) in (0u32..).zip(out.chunks_mut(self.size())) {
             let mask = self.digest(&[seed, &counter.to_be_bytes()]);
@@ -72,20 +73,21 @@ impl Hash {
     }
 }
 
-/// EMSA-PKCS1-v1_5: `size` bytes for a message. None when the modulus is too short.
+/// Computes EMSA-PKCS1-v1_5 of a message with `size` bytes. Returns `None` if the modulus is too
+/// short.
 pub(crate) fn pkcs1_encode(hash: Hash, message: &[u8], size: usize) -> Option<Vec<u8>> {
     let ones = size.checked_sub(hash.prefix().len() + hash.size() + 3).filter(|n| *n >= 8)?;
     let digest = hash.digest(&[message]);
     Some([&[0, 1][..], &vec![0xff; ones], &[0], hash.prefix(), &digest].concat())
 }
 
-/// Length of a PSS encoding, and the mask for the bits of its first byte that are used.
+/// Returns the length of a PSS encoding in bytes, and the mask for the used bits of its first byte.
 fn pss_shape(modulus_bits: usize) -> (usize, u8) {
     let bits = modulus_bits.saturating_sub(1);
     (bits.div_ceil(8), 0xff >> (bits.div_ceil(8) * 8 - bits))
 }
 
-/// EMSA-PSS-ENCODE. None when the modulus is too short.
+/// Computes EMSA-PSS-ENCODE. Returns `None` if the modulus is too short.
 #[cfg(feature = "sign")]
 pub(crate) fn pss_encode(
     hash: Hash,
@@ -104,14 +106,14 @@ pub(crate) fn pss_encode(
     Some([&db[..], &h, &[0xbc]].concat())
 }
 
-/// EMSA-PSS-VERIFY for a salt as long as the hash. `em` is as long as the modulus.
+/// Computes EMSA-PSS-VERIFY for a salt that is as long as the hash. `em` is as long as the modulus.
 pub(crate) fn pss_matches(hash: Hash, message: &[u8], em: &[u8], modulus_bits: usize) -> bool {
     pss_check(hash, message, em, modulus_bits).is_some()
 }
 
 fn pss_check(hash: Hash, message: &[u8], em: &[u8], modulus_bits: usize) -> Option<()> {
     let (size, used) = pss_shape(modulus_bits);
-    // One byte shorter than the modulus when that has 8 k + 1 bits.
+    // The encoding is one byte shorter than a modulus with 8 k + 1 bits.
     let (above, em) = em.split_at_checked(em.len().checked_sub(size)?)?;
     let (db, rest) = em.split_at_checked(size.checked_sub(hash.size() + 1)?)?;
     let (h, trailer) = rest.split_at_checked(hash.size())?;

@@ -1,8 +1,9 @@
-//! One modulus, two neighbouring digits per vector: `x^e` for public exponents.
+//! Montgomery arithmetic with one modulus, and two neighbouring digits in each vector. It computes
+//! `x^e` for public exponents.
 //!
-//! The same arithmetic as for two moduli, but a vector holds the digits (or columns) 2 j and 2 j + 1
-//! of one number. Rows at odd distances need the digits 2 j - 1 and 2 j together, so the other
-//! factor is also kept shifted by one digit. Why all sums are exact: [`crate::radix`].
+//! The arithmetic is that of `dual`, but a vector holds the digits (or columns) 2 j and 2 j + 1 of
+//! one number. Rows at odd distances need the digits 2 j - 1 and 2 j together, so the other factor
+//! is also kept shifted by one digit. [`crate::radix`] shows why all sums are exact.
 
 use crate::digits::{Number, regroup_secret};
 use crate::lane::Pair;
@@ -19,7 +20,7 @@ fn wide_zero(len: usize) -> Wide {
 /// An odd modulus n, numbers of 2 H digits.
 pub(crate) struct WideMont {
     radix: Radix,
-    /// The multiple N of n that is -1 mod 2^B, in both alignments.
+    /// The multiple N of n that equals -1 mod 2^B, in both alignments.
     even: Wide,
     odd: Wide,
     low: [f64; 4],
@@ -28,13 +29,13 @@ pub(crate) struct WideMont {
     first_odd: [Pair; 3],
 }
 
-/// Memory that one multiplication after the other uses.
+/// Memory that successive multiplications share.
 pub(crate) struct Scratch {
     columns: Wide,
     odd: Wide,
 }
 
-/// The factors' digits 2 j - 1 and 2 j for j >= 1 (up to and including the last digit).
+/// Writes the digits 2 j - 1 and 2 j of a factor for j >= 1, up to the last digit.
 #[inline(always)]
 fn shift(a: &[Pair], out: &mut [Pair]) {
     for ((out, a), b) in out.iter_mut().zip(a).zip(a.iter().skip(1)) {
@@ -45,8 +46,8 @@ fn shift(a: &[Pair], out: &mut [Pair]) {
     }
 }
 
-/// `t[j] += x0 e[j] + x1 o[j] + x2 e[j - 1] + x3 o[j - 1]` where (e, o)[-1] is `below` and both end,
-/// o one later than e. `even` has an even length, `odd` is one longer.
+/// `t[j] += x0 e[j] + x1 o[j] + x2 e[j - 1] + x3 o[j - 1]` where (e, o)[-1] is `below` and both
+/// end, o one later than e. `even` has an even length, `odd` is one longer.
 #[inline(always)]
 fn add_pair_rows(t: &mut [Pair], x: &[Pair; 4], below: [Pair; 2], even: &[Pair], odd: &[Pair]) {
     let [mut e, mut o] = below;
@@ -68,7 +69,7 @@ fn sum_pairs(x: &[Pair; 4], a: Pair, b: Pair, c: Pair, d: Pair) -> Pair {
     x[0].mul(a).add(x[1].mul(b)).add(x[2].mul(c).add(x[3].mul(d)))
 }
 
-/// `t += x * y` for four digits x; `odd` is `y` shifted.
+/// Computes `t += x * y` for four digits x. `odd` is `y` shifted.
 #[inline(always)]
 fn add_pair_product(t: &mut [Pair], x: &[Pair; 4], y: &[Pair], odd: &[Pair]) {
     let Some((t, rest)) = t.split_first_chunk_mut::<2>() else { return };
@@ -83,8 +84,8 @@ fn add_pair_product(t: &mut [Pair], x: &[Pair; 4], y: &[Pair], odd: &[Pair]) {
 }
 
 impl WideMont {
-    /// The modulus as unsigned digits of `radix`, of which there are a multiple of four, at least
-    /// eight.
+    /// Takes the modulus as unsigned digits of `radix`. Their number is a multiple of four, at
+    /// least eight.
     pub(crate) fn new(radix: Radix, n: &[u64]) -> Option<Self> {
         let even = pack(radix, &radix.scale(n)?);
         let mut odd = wide_zero(even.len());
@@ -103,17 +104,17 @@ impl WideMont {
         2 * self.even.len()
     }
 
-    /// log2 of R; below 2^14.
+    /// Returns log2 of R, which is below 2^14.
     pub(crate) fn r_bits(&self) -> u32 {
         self.radix.bits * self.digits() as u32
     }
 
-    /// A number of at most N, given in `width`-bit digits, which may be secret.
+    /// Converts a number of at most N, which may be secret, from digits of `width` bits.
     pub(crate) fn pack_from(&self, a: &[u64], width: u32) -> Wide {
         pack(self.radix, &regroup_secret(a.iter().copied(), width, self.digits(), self.radix.bits))
     }
 
-    /// The number in unsigned digits, made non-negative by adding N.
+    /// Converts the number to unsigned digits. Adding N makes it non-negative.
     pub(crate) fn unpack(&self, a: &[Pair]) -> Number {
         let mut out = crate::digits::zero(self.digits());
         let mut c = 0i64;
@@ -175,7 +176,7 @@ impl WideMont {
         Scratch { columns: wide_zero(2 * h), odd: wide_zero(h) }
     }
 
-    /// a = a b / R.
+    /// Computes a = a b / R.
     #[inline(never)]
     pub(crate) fn mul(&self, a: &mut [Pair], b: &[Pair], Scratch { columns, odd }: &mut Scratch) {
         shift(b, odd);
@@ -190,7 +191,7 @@ impl WideMont {
         self.reduce(columns, a);
     }
 
-    /// a = a^2 / R.
+    /// Computes a = a^2 / R.
     #[inline(never)]
     pub(crate) fn square(&self, a: &mut [Pair], Scratch { columns, odd }: &mut Scratch) {
         shift(a, odd);
@@ -226,10 +227,10 @@ fn pack(radix: Radix, a: &[u64]) -> Wide {
     out
 }
 
-/// Carries twice, all columns at once. Clears `t`.
+/// Carries twice, in all columns at once, and clears `t`.
 #[inline(always)]
 fn settle(radix: Radix, t: &mut [Pair], out: &mut [Pair]) {
-    // The last column keeps all it has.
+    // The last column keeps its whole value.
     let Some(last) = t.last_mut() else { return };
     let [low, top] = last.get();
     *last = Pair::new(low, 0.0);

@@ -1,4 +1,4 @@
-//! Keys, signatures and verdicts compared with the `rsa` crate.
+//! Compares keys, signatures and verdicts with those of the crate `rsa`.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ use sha2_010::{Sha256, Sha384, Sha512};
 use std::sync::LazyLock;
 use support::{Owned, SCHEMES};
 
-/// What `rsa` says about a signature.
+/// Returns the verdict of `rsa` on a signature.
 fn theirs(key: &RsaPublicKey, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
     macro_rules! pkcs1 {
         ($hash:ty) => {
@@ -38,7 +38,7 @@ fn theirs(key: &RsaPublicKey, scheme: Scheme, message: &[u8], signature: &[u8]) 
             })
         };
     }
-    // `rsa` takes a signature that is longer or shorter than the modulus; RFC 8017 does not.
+    // `rsa` accepts a signature that is longer or shorter than the modulus, which RFC 8017 forbids.
     signature.len() == key.size()
         && match scheme {
             Scheme::Pkcs1(Hash::Sha256) => pkcs1!(Sha256),
@@ -50,7 +50,7 @@ fn theirs(key: &RsaPublicKey, scheme: Scheme, message: &[u8], signature: &[u8]) 
         }
 }
 
-/// The signature of `rsa` for schemes that have only one.
+/// Returns the signature of `rsa`, for schemes that have exactly one.
 fn their_signature(key: &RsaPrivateKey, scheme: Scheme, message: &[u8]) -> Option<Vec<u8>> {
     let key = key.clone();
     match scheme {
@@ -115,18 +115,18 @@ fn keys_of_4096_bits_sign_like_rsa() {
     signs_like_rsa(4096, 1, 2);
 }
 
-/// 1025 and 2049 bits: a PSS encoding is one byte shorter than the modulus.
+/// With 1025 and 2049 bits, a PSS encoding is one byte shorter than the modulus.
 #[test]
 fn keys_of_odd_lengths_sign_like_rsa() {
     for bits in [1024, 1025, 1026, 1031, 1153, 1500, 2047, 2049, 2056] {
-        // `rsa` makes primes of different lengths for odd sizes; these are made of equal ones.
+        // For odd sizes `rsa` makes primes of different lengths. These have equal lengths.
         let mut rng = ChaCha20Rng::seed_from_u64(bits as u64);
         let Some(key) = (0..40).find_map(|_| {
             let key = RsaPrivateKey::new(&mut rng, bits).unwrap();
             (key.n().bits() == bits && PrivateKey::new(&Owned::new(&key).parts()).is_ok())
                 .then_some(key)
         }) else {
-            // Still verified with.
+            // Such keys still verify.
             verifies_like_rsa(&RsaPrivateKey::new(&mut rng, bits).unwrap());
             continue;
         };
@@ -150,7 +150,7 @@ fn verifies_like_rsa(key: &RsaPrivateKey) {
     }
 }
 
-/// x^e mod n for unusual exponents, seen through a padding that is made to fit.
+/// Computes x^e mod n for unusual exponents, with a padding that is made to fit.
 #[test]
 fn unusual_public_exponents_work() {
     let mut rng = ChaCha20Rng::seed_from_u64(77);
@@ -163,8 +163,8 @@ fn unusual_public_exponents_work() {
                 None
             }
         }) else {
-            // `rsa` refuses these; the power itself is compared below by `any_number_is_judged_alike`
-            // for the usual exponent, and here only for taking part at all.
+            // `rsa` refuses these exponents. `any_number_is_judged_alike` compares the power for
+            // the usual exponent; here it is enough that the key is accepted.
             let key = RsaPrivateKey::new(&mut rng, 1024).unwrap();
             let ours = PublicKey::new(&key.n().to_bytes_be(), &e.to_bytes_be()).unwrap();
             let s = their_signature(&key, SCHEMES[0], b"m").unwrap();
@@ -175,8 +175,8 @@ fn unusual_public_exponents_work() {
     }
 }
 
-/// Primes with nearly all bits set or nearly all clear give the largest digits and the longest runs of
-/// zero digits.
+/// Primes with nearly all bits set or clear have the largest digits and the longest runs of zero
+/// digits.
 #[test]
 fn extreme_primes_sign_like_rsa() {
     let mut rng = ChaCha20Rng::seed_from_u64(3);
@@ -193,13 +193,13 @@ fn extreme_primes_sign_like_rsa() {
         v
     };
     let high = prime((&one << 1024usize) - &one, false);
-    // Products of these have 2048 bits: 1.5 * 1.5 > 2.
+    // The product of two such primes has 2048 bits, because 1.5 * 1.5 > 2.
     let low = prime((BigUint::from(3u8) << 1022usize) + &one, true);
     let mid = prime((BigUint::from(3u8) << 1022usize) + (&one << 511usize) + &one, true);
     for (p, q) in [(&high, &low), (&low, &high), (&low, &mid), (&mid, &high)] {
         let n = p * q;
         let phi = (p - &one) * (q - &one);
-        // d = (1 + k phi) / e for the k that makes it whole.
+        // d is (1 + k phi) / e, for the k that makes it whole.
         let r = &phi % &e;
         let k = (1..65537u32).find(|k| (&r * *k + &one) % &e == BigUint::from(0u8)).unwrap();
         let d = (&phi * k + &one) / &e;
@@ -269,11 +269,11 @@ fn wrong_private_values_are_no_key() {
     PrivateKey::new(&owned.parts()).unwrap();
 }
 
-/// Its exponents fit, so that one number is undone; no signature could be, since the blinding is inverted as modulo
-/// a prime.
+/// Its exponents invert one number. They cannot make a signature, because the blinding is inverted
+/// as if modulo a prime.
 #[test]
 fn a_key_with_a_prime_that_is_none_is_refused_when_it_is_loaded() {
-    // n, p (the product of two primes), q, dp, dq, 1/q mod p
+    // The numbers are n, p (the product of two primes), q, dp, dq and 1/q mod p.
     let numbers = [
         "a8d63a68509256439e6578cf763824d943bedf6a8b20a5048b054db51e616242fc979575ef84a499c0ce747760e633cf48d87ab97c6f03f9a9f11c3a2baed91dbf1f9233fc4512a8b83c8dd204c45996a9214092716420709dea0766ddb63b23e962bb8be87a5c18ead268f667bea229cdc18c23f27b34a39cd23ffc844771f6d3ae61fcd58082d5ad8ddcb4d4676257485156ad2d58bca391d80d8f0608259066c35584727b24f82021ba9ecae149cff51b403d5d84bbc460bbffd376499fae16c7684aafd61e9658320fa4033fd319731939ee10702c252a999bbe8db74b1a0b5e339ff400092f4a0b009eca8b3f3a4718f5cf47c36d7a2104f6079990b935",
         "b548911f6d10619cb2bcd7d1d18b63715b2783fe7fed0e8481a8ad7e22bafdf1c67e66272901a5d4adbe700b1c58abf7790374bd86be3cb6a5ed4088c8f18a7b397bde889b086c53329132590a8bca3804e72539730edd9f9fda3f4816ced6fd8d94119189900309bad83ab1d37a6a8ccbff5164b4f83d1bae9a8330fd2e41ef",
@@ -329,8 +329,8 @@ fn debug_tells_nothing_secret() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 24 } else { 400 }))]
 
-    /// Any number below the modulus, turned into a "signature": both take the e-th power of it, and both
-    /// refuse. With the power of a real encoding both accept, which the tests above show.
+    /// Any number below the modulus, taken as a signature: both compute its e-th power and refuse
+    /// it. The tests above show that both accept the power of a real encoding.
     #[test]
     fn any_number_is_judged_alike(
         bytes in proptest::collection::vec(any::<u8>(), 250..260),
@@ -341,7 +341,7 @@ proptest! {
         prop_assert_eq!(ours, theirs(&KEY.to_public_key(), scheme, b"m", &bytes));
     }
 
-    /// Encodings with one byte changed, signed: the padding is checked as `rsa` checks it.
+    /// For signed encodings with one byte changed, the padding is checked as `rsa` checks it.
     #[test]
     fn wrong_paddings_are_judged_alike(
         at in 0usize..256, to in any::<u8>(),
@@ -362,7 +362,8 @@ proptest! {
         prop_assert_eq!(ours, same);
     }
 
-    /// Messages of any content, keys used again and again (blinding is renewed and squared).
+    /// Keys are used again and again for messages of any content, so the blinding is squared and
+    /// renewed.
     #[test]
     fn any_message_is_signed_alike(messages in proptest::collection::vec(any::<Vec<u8>>(), 1..4)) {
         let mut rng = ChaCha20Rng::seed_from_u64(messages.len() as u64);

@@ -1,8 +1,9 @@
-//! Times every algorithm, and the crates `rsa` and `p256` beside them, alternating in one process.
+//! Measures the time of every algorithm, and of the crates `rsa` and `p256`, in turns within one
+//! process.
 //!
-//! Runs natively, `cargo run --release -p jose --example bench`, and, built for `wasm32-wasip1`, in any WASI
-//! engine. `make bench` runs it both ways: the second one inside Envoy, as a module that does its work when it is
-//! loaded.
+//! It runs natively (`cargo run --release -p jose --example bench`) and, built for `wasm32-wasip1`,
+//! in any WASI engine. `make bench` runs it natively and inside Envoy, as a module that works while
+//! it is loaded.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,7 +19,7 @@ use rand_core::{RngCore, SeedableRng};
 use std::hint::black_box;
 use std::time::Instant;
 
-/// What Envoy asks of a module before it loads it.
+/// The exports that Envoy requires of a module.
 #[cfg(target_arch = "wasm32")]
 #[allow(unsafe_code, reason = "an exported name")]
 mod envoy {
@@ -31,7 +32,7 @@ mod envoy {
     }
 }
 
-/// The mean of one call in microseconds, over about 20 ms.
+/// Returns the mean time of one call in microseconds, over about 20 ms.
 fn time(f: &mut dyn FnMut()) -> f64 {
     let (start, mut n) = (Instant::now(), 0u32);
     while n == 0 || start.elapsed().as_millis() < 20 {
@@ -46,7 +47,7 @@ fn median(v: &mut [f64]) -> f64 {
     v[v.len() / 2]
 }
 
-/// A name, what it does, and what it took.
+/// A name, a function, and the times that it took.
 type Line = (String, Box<dyn FnMut()>, Vec<f64>);
 
 fn main() {
@@ -57,7 +58,7 @@ fn main() {
         "a ".repeat(80)
     );
 
-    // The self-test key, which is no secret.
+    // The key of the self-test, which is not secret.
     let rsa_der = include_bytes!("../src/host_crypto/self_test/rsa.private.der");
     let rsa_pem = pem("PRIVATE KEY", rsa_der);
     let ec = |der: &[u8]| pem("PRIVATE KEY", der);

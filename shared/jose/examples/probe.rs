@@ -1,6 +1,7 @@
-//! A Wasm module with the signature code alone: what `scripts` weigh, disassemble, and run in old engines.
+//! A Wasm module with the signature code only. The scripts measure its size, disassemble it, and
+//! run it in old engines.
 //!
-//! Each function does its work `rounds` times and gives the number of rounds that went well.
+//! Each function does its work `rounds` times, and returns the number of rounds that succeeded.
 
 #![allow(unsafe_code, reason = "exporting a function by its name counts as unsafe")]
 
@@ -13,7 +14,7 @@ thread_local! {
 
 const MESSAGE: &[u8] = b"a message";
 
-/// The keys of the host self-test, which are no secrets.
+/// The keys of the host's self-test, which are not secret.
 fn keys() -> [Option<SigningKey>; 3] {
     let rsa = include_str!("probe/rsa.pem");
     let es256 = include_str!("probe/es256.pem");
@@ -31,7 +32,7 @@ fn with_key(index: usize, rounds: u32, mut round: impl FnMut(&SigningKey) -> boo
     })
 }
 
-/// Not random at all; enough to take the time that it takes.
+/// Fills with predictable bytes, which take as much time as random ones.
 fn random() -> impl FnMut(&mut [u8]) {
     let mut state = 1u64;
     move |out: &mut [u8]| {

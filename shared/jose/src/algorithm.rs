@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// A JWS signature algorithm. `none` is not one.
+/// A signature algorithm of a JWS. There is no variant for `none`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the names of RFC 7518")]
 #[repr(u8)]
@@ -19,7 +19,7 @@ pub enum Algorithm {
     Es256,
     Es384,
     Es512,
-    /// Ed25519. Ed448 has the same name and is not supported.
+    /// EdDSA with Ed25519 (RFC 8037). Ed448, which shares the name EdDSA, is not supported.
     EdDsa,
 }
 
@@ -30,7 +30,7 @@ impl Algorithm {
         [Hs256, Hs384, Hs512, Rs256, Rs384, Rs512, Ps256, Ps384, Ps512, Es256, Es384, Es512, EdDsa]
     };
 
-    /// The name in a header or a JWK.
+    /// Returns the name that stands in a header or a JWK.
     pub const fn name(self) -> &'static str {
         match self {
             Algorithm::Hs256 => "HS256",
@@ -49,8 +49,8 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of exactly this name. `Ed25519` is the name that RFC 9864 gives to the one kind of EdDSA that
-    /// there is here: both name the same signatures of the same keys.
+    /// Returns the algorithm with exactly this name. RFC 9864 calls EdDSA with Ed25519 `Ed25519`;
+    /// both names mean one algorithm.
     pub fn parse(name: &str) -> Option<Self> {
         if name == "Ed25519" {
             return Some(Algorithm::EdDsa);
@@ -58,7 +58,7 @@ impl Algorithm {
         Self::ALL.into_iter().find(|a| a.name() == name)
     }
 
-    /// Whether both sides share one secret.
+    /// Returns `true` if signer and verifier share one secret.
     pub const fn is_symmetric(self) -> bool {
         Algorithms::HMAC.contains(self)
     }
@@ -77,9 +77,9 @@ pub struct Algorithms(u16);
 impl Algorithms {
     /// No algorithm.
     pub const NONE: Algorithms = Algorithms(0);
-    /// HS256, HS384, HS512.
+    /// HMAC: HS256, HS384 and HS512.
     pub const HMAC: Algorithms = Self::of(&[Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512]);
-    /// RS* and PS*.
+    /// RSA: all RS* and PS*.
     pub const RSA: Algorithms = Self::of(&[
         Algorithm::Rs256,
         Algorithm::Rs384,
@@ -91,7 +91,7 @@ impl Algorithms {
     /// Every algorithm.
     pub const ALL: Algorithms = Self::of(&Algorithm::ALL);
 
-    /// The set of these.
+    /// Makes the set of the algorithms in `list`.
     pub const fn of(mut list: &[Algorithm]) -> Self {
         let mut bits = 0;
         while let [first, rest @ ..] = list {
@@ -101,29 +101,29 @@ impl Algorithms {
         Algorithms(bits)
     }
 
-    /// Whether `algorithm` is in it.
+    /// Returns `true` if the set contains `algorithm`.
     pub const fn contains(self, algorithm: Algorithm) -> bool {
         self.0 & 1 << algorithm as u8 != 0
     }
 
-    /// What is in both.
+    /// Returns the algorithms that both sets contain.
     #[must_use]
     pub const fn and(self, other: Algorithms) -> Self {
         Algorithms(self.0 & other.0)
     }
 
-    /// What is in either.
+    /// Returns the algorithms that either set contains.
     #[must_use]
     pub const fn or(self, other: Algorithms) -> Self {
         Algorithms(self.0 | other.0)
     }
 
-    /// Whether there is nothing in it.
+    /// Returns `true` if the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// What is in it.
+    /// Returns the algorithms of the set in the order of [`Algorithm::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Algorithm> {
         Algorithm::ALL.into_iter().filter(move |a| self.contains(*a))
     }

@@ -1,4 +1,4 @@
-//! Who computes.
+//! Implementations of signing and verifying: this module, or the host.
 
 use crate::algorithm::Algorithm;
 #[cfg(feature = "sign")]
@@ -12,11 +12,12 @@ use crate::verifying_key::VerifyingKey;
 
 /// Makes and checks signatures.
 pub trait Backend {
-    /// Checks a signature of `message`. `algorithm` is one of the key's.
+    /// Checks a signature of `message`. The caller has made sure that `algorithm` is one of the
+    /// key's.
     ///
     /// # Errors
     ///
-    /// [`Refused`].
+    /// [`Refused`], if the signature is wrong or cannot be checked.
     fn verify(
         &self,
         key: &VerifyingKey,
@@ -25,11 +26,11 @@ pub trait Backend {
         signature: &[u8],
     ) -> Result<(), Refused>;
 
-    /// Signs `message`, in the form that a JWS has.
+    /// Signs `message`. The signature has the form that a JWS requires (RFC 7518 section 3).
     ///
     /// # Errors
     ///
-    /// [`CannotSign`].
+    /// [`CannotSign`], if no correct signature was made.
     #[cfg(feature = "sign")]
     fn sign(
         &self,
@@ -39,7 +40,7 @@ pub trait Backend {
     ) -> Result<Vec<u8>, CannotSign>;
 }
 
-/// Computes in this module.
+/// Signs and verifies in the Wasm module itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InWasm;
 

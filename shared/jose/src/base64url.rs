@@ -1,5 +1,5 @@
-//! Base64url as RFC 7515 section 2 wants it: no padding, nothing but the alphabet, and one encoding only
-//! for each sequence of bytes.
+//! Base64url in the strict form of RFC 7515 section 2: without padding and without characters
+//! outside of the alphabet. Each sequence of bytes has exactly one encoding.
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -23,12 +23,14 @@ pub fn encode_onto(bytes: impl AsRef<[u8]>, text: &mut String) {
     STRICT.encode_string(bytes, text);
 }
 
-/// Decodes. None for padding, other characters, impossible lengths and bits that should be zero.
+/// Decodes base64url. Returns `None` for padding, other characters, impossible lengths, and bits at
+/// the end that are not zero.
 pub fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     STRICT.decode(text).ok()
 }
 
-/// The same, for texts that may have all of the padding that RFC 4648 wants.
+/// Decodes base64url with all of the padding that RFC 4648 requires, or with none. Returns `None`
+/// for other texts.
 pub fn decode_padded(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     let text = text.as_ref();
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
@@ -39,8 +41,9 @@ pub fn decode_padded(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     (padding <= 2 && text.len().is_multiple_of(4)).then(|| decode(plain))?
 }
 
-/// Decodes base64 or base64url, with or without padding, and with any bits after the last byte: credentials come
-/// in all of these. `None` for a text that mixes the two alphabets, and for any other character.
+/// Decodes base64 or base64url. Padding is optional, and the bits after the last byte have any
+/// value, because credentials come in all of these forms. Returns `None` for a text that mixes the
+/// two alphabets, and for other characters.
 pub fn decode_lenient(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)

@@ -1,6 +1,6 @@
-//! X.509 certificates (RFC 5280): the public key in one, and `x5c`.
+//! The public keys of X.509 certificates (RFC 5280), and the value of `x5c`.
 //!
-//! Nothing else in a certificate is looked at: whoever configures one vouches for it.
+//! Nothing else in a certificate is checked: the operator who configures it vouches for it.
 
 use crate::error::BadKey;
 use crate::pem;
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use der::asn1::AnyRef;
 use der::{Decode as _, Encode as _, Tag, TagNumber, Tagged as _};
 
-/// The SubjectPublicKeyInfo of a certificate, as DER.
+/// Returns the SubjectPublicKeyInfo of a certificate as DER.
 pub(crate) fn public_key(certificate: &[u8]) -> Result<Vec<u8>, BadKey> {
     subject_public_key_info(certificate).map_err(|_| BadKey::Der)
 }
@@ -25,7 +25,7 @@ fn subject_public_key_info(certificate: &[u8]) -> der::Result<Vec<u8>> {
     if Tag::peek(&fields)? == version {
         AnyRef::decode(&mut fields)?;
     }
-    // serialNumber, signature, issuer, validity, subject.
+    // These are serialNumber, signature, issuer, validity and subject.
     for tag in [Tag::Integer, Tag::Sequence, Tag::Sequence, Tag::Sequence, Tag::Sequence] {
         AnyRef::decode(&mut fields)?.tag().assert_eq(tag)?;
     }
@@ -34,11 +34,11 @@ fn subject_public_key_info(certificate: &[u8]) -> der::Result<Vec<u8>> {
     key.to_der()
 }
 
-/// The certificates of a PEM text as DER, in their order; other blocks are ignored.
+/// Returns the certificates of a PEM text as DER, in their order. Other blocks are ignored.
 ///
 /// # Errors
 ///
-/// [`BadKey::Pem`] when there is none, [`BadKey::Der`] when one is not a certificate.
+/// [`BadKey::Pem`] if there is no certificate, [`BadKey::Der`] if one is malformed.
 pub fn certificates_from_pem(text: &str) -> Result<Vec<Vec<u8>>, BadKey> {
     let certificates: Vec<Vec<u8>> = pem::blocks(text)?
         .into_iter()
@@ -54,7 +54,8 @@ pub fn certificates_from_pem(text: &str) -> Result<Vec<Vec<u8>>, BadKey> {
     Ok(certificates)
 }
 
-/// The value of an `x5c` member (RFC 7515 section 4.1.6): standard base64 of DER, not base64url.
+/// Returns the value of the header `x5c` (RFC 7515 section 4.1.6). It is in base64, not in
+/// base64url.
 pub fn x5c(certificates: &[Vec<u8>]) -> Vec<String> {
     certificates.iter().map(|c| STANDARD.encode(c)).collect()
 }

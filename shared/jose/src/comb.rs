@@ -1,8 +1,9 @@
-//! ECDSA verification with the multiples of the key computed beforehand.
+//! ECDSA verification with tables of multiples of the key.
 //!
-//! A key of a JWK Set verifies many tokens, so it is worth a table: with one for the generator and one for the
-//! key, u1 G + u2 Q takes additions alone, where the curve crates also double once per bit of the scalars
-//! (they know the key only when the signature comes). Everything here is public and takes variable time.
+//! A key of a JWK Set verifies many tokens, so it is worth a table. With one table for the
+//! generator and one for the key, u1 G + u2 Q takes additions only. The curve crates also double
+//! once for each bit of the scalars, because they know the key only when the signature comes. All
+//! values here are public, and the time depends on them.
 
 #![expect(clippy::arithmetic_side_effects, reason = "of points and scalars: modulo a prime")]
 
@@ -16,11 +17,13 @@ use primeorder::{AffinePoint, PrimeCurveParams, ProjectivePoint};
 /// Digits go from -8 to 8, so that a table needs eight multiples for each.
 const MULTIPLES: usize = 8;
 
-/// 1 to 8 times the point, 256 times that, 256^2 times that, ...
+/// A table of multiples of a point. Row 0 has 1 to 8 times the point; each further row has 256
+/// times the row before it.
 pub(crate) struct Table<C: PrimeCurveParams>(Vec<[AffinePoint<C>; MULTIPLES]>);
 
 impl<C: PrimeCurveParams> Table<C> {
-    /// About 270 additions and 260 doublings: as much as one verification without a table. 16 KiB on P-256.
+    /// Computes the table of `point`, which takes about 270 additions and 260 doublings: the time
+    /// of one verification without a table. The table takes 16 KiB on P-256.
     pub(crate) fn new(point: ProjectivePoint<C>) -> Self {
         // One more row than the scalar has bytes, for the carry out of the last digit.
         let rows = (Scalar::<C>::NUM_BITS as usize).div_ceil(8).saturating_add(1);
@@ -44,7 +47,7 @@ impl<C: PrimeCurveParams> Table<C> {
         Self::new(ProjectivePoint::<C>::GENERATOR)
     }
 
-    /// The digit's multiple of the row's point; None for 0.
+    /// Returns the multiple of the row's point for `digit`, or `None` for the digit 0.
     fn entry(&self, row: usize, digit: i8) -> Option<AffinePoint<C>> {
         let index = usize::from(digit.unsigned_abs()).checked_sub(1)?;
         let point = *self.0.get(row)?.get(index)?;
@@ -52,14 +55,15 @@ impl<C: PrimeCurveParams> Table<C> {
     }
 }
 
-/// Little-endian base 16 with digits from -8 to 7; one more than there are nibbles.
+/// Writes a number in base 16 with digits from -8 to 7, little-endian. There is one digit more than
+/// the number has nibbles.
 fn digits(big_endian: &[u8]) -> Vec<i8> {
     let nibbles = big_endian.iter().rev().flat_map(|byte| [byte & 15, byte >> 4]);
     let mut carry = 0;
     nibbles
         .chain([0])
         .map(|nibble| {
-            // At most 16.
+            // The sum is at most 16.
             let v = i8::try_from(nibble).unwrap_or_default().wrapping_add(carry);
             carry = i8::from(v >= 8);
             v.wrapping_sub(carry << 4)
@@ -67,7 +71,7 @@ fn digits(big_endian: &[u8]) -> Vec<i8> {
         .collect()
 }
 
-/// The sum of each table's point times its digits.
+/// Returns the sum over both tables of the table's point times its digits.
 fn sum<C: PrimeCurveParams>(terms: [(&Table<C>, &[i8]); 2]) -> ProjectivePoint<C> {
     let mut sum = ProjectivePoint::<C>::IDENTITY;
     let add = |sum: &mut ProjectivePoint<C>, odd: usize| {
@@ -79,7 +83,7 @@ fn sum<C: PrimeCurveParams>(terms: [(&Table<C>, &[i8]); 2]) -> ProjectivePoint<C
             }
         }
     };
-    // The digits at odd places count 16 times as much.
+    // A digit at an odd place counts 16 times as much.
     add(&mut sum, 1);
     for _ in 0..4 {
         sum = sum.double();
@@ -88,7 +92,8 @@ fn sum<C: PrimeCurveParams>(terms: [(&Table<C>, &[i8]); 2]) -> ProjectivePoint<C
     sum
 }
 
-/// Whether (r, s) is a signature of a message with this digest, which is no longer than a scalar.
+/// Returns `true` if (r, s) is the key's signature of a message with this digest. The digest is no
+/// longer than a scalar.
 pub(crate) fn verifies<C>(
     generator: &Table<C>,
     key: &Table<C>,
@@ -109,7 +114,7 @@ where
     let u2 = *r * inverse;
     let (u1, u2) = (digits(u1.to_repr().as_ref()), digits(u2.to_repr().as_ref()));
     let x = sum([(generator, &u1), (key, &u2)]).to_affine().x();
-    // Of the point at infinity this is 0, which r is not.
+    // The x of the point at infinity reads as 0, which r never is.
     Scalar::<C>::reduce(&x) == *r
 }
 

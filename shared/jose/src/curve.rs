@@ -1,4 +1,4 @@
-//! ECDSA on the NIST curves (RFC 7518 section 3.4): one small type over three crates.
+//! ECDSA on the NIST curves (RFC 7518 section 3.4), as one type over three crates.
 
 use crate::algorithm::Algorithm;
 use crate::comb::{self, Table};
@@ -10,7 +10,7 @@ use std::sync::{LazyLock, OnceLock};
 
 macro_rules! curves {
     ($($feature:literal $curve:ident $krate:ident $algorithm:ident $nist:ident $hash:ident $name:literal $size:literal $oid:ident;)*) => {
-        /// A public key on one of the curves, and its table from the first verification on.
+        /// A public key on one of the curves. Its table is made at the first verification.
         pub(crate) enum Point {
             $(#[cfg(feature = $feature)]
             $curve(Box<$krate::ecdsa::VerifyingKey>, OnceLock<Table<$krate::$nist>>),)*
@@ -23,7 +23,7 @@ macro_rules! curves {
         }
 
         impl Point {
-            /// A point in SEC1 form, compressed or not.
+            /// Reads a point in SEC1 form, compressed or not.
             pub(crate) fn new(curve: ObjectIdentifier, sec1: &[u8]) -> Result<Self, BadKey> {
                 match curve {
                     $(#[cfg(feature = $feature)]
@@ -46,14 +46,14 @@ macro_rules! curves {
                 }
             }
 
-            /// The name of the curve in a JWK.
+            /// Returns the name of the curve in a JWK.
             pub(crate) fn name(&self) -> &'static str {
                 match self {
                     $(#[cfg(feature = $feature)] Point::$curve(..) => $name,)*
                 }
             }
 
-            /// 0x04, x, y.
+            /// Returns the point in uncompressed SEC1 form: 0x04, x, y.
             pub(crate) fn uncompressed(&self) -> Vec<u8> {
                 match self {
                     $(#[cfg(feature = $feature)]
@@ -81,7 +81,7 @@ macro_rules! curves {
 
         #[cfg(feature = "sign")]
         impl Scalar {
-            /// A big-endian number of exactly the curve's size.
+            /// Reads a big-endian number that has exactly the curve's size.
             pub(crate) fn new(curve: ObjectIdentifier, bytes: &[u8]) -> Result<Self, BadKey> {
                 match curve {
                     $(#[cfg(feature = $feature)]
@@ -104,7 +104,7 @@ macro_rules! curves {
                 }
             }
 
-            /// Deterministic (RFC 6979).
+            /// Signs deterministically (RFC 6979).
             pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
                 match self {
                     $(#[cfg(feature = $feature)]
@@ -117,7 +117,7 @@ macro_rules! curves {
             }
         }
 
-        /// The curve of a JWK's name, and the length of its coordinates.
+        /// Returns the curve with this name in a JWK, and the length of its coordinates in bytes.
         pub(crate) fn by_name(name: &str) -> Option<(ObjectIdentifier, usize)> {
             match name {
                 $(#[cfg(feature = $feature)] $name => Some((spki_der::$oid, $size)),)*

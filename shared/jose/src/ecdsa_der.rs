@@ -1,4 +1,4 @@
-//! ECDSA signatures in DER, as TLS libraries have them, and as r and s of fixed length, as a JWS has them.
+//! Conversion of ECDSA signatures: TLS libraries use DER, a JWS uses r and s with a fixed length.
 
 use crate::algorithm::Algorithm;
 use der::asn1::UintRef;
@@ -10,7 +10,7 @@ struct EcdsaSignature<'a> {
     s: UintRef<'a>,
 }
 
-/// The length of r and of s; None for another kind of algorithm.
+/// Returns the length of r and of s in bytes, or `None` for an algorithm other than ES*.
 pub(crate) fn half(algorithm: Algorithm) -> Option<usize> {
     match algorithm {
         Algorithm::Es256 => Some(32),
@@ -20,7 +20,7 @@ pub(crate) fn half(algorithm: Algorithm) -> Option<usize> {
     }
 }
 
-/// None when the length is wrong.
+/// Converts to DER. Returns `None` if the length is wrong.
 pub(crate) fn from_fixed(fixed: &[u8], half: usize) -> Option<Vec<u8>> {
     let (r, s) = fixed.split_at_checked(half)?;
     if s.len() != half {
@@ -29,7 +29,7 @@ pub(crate) fn from_fixed(fixed: &[u8], half: usize) -> Option<Vec<u8>> {
     EcdsaSignature { r: UintRef::new(r).ok()?, s: UintRef::new(s).ok()? }.to_der().ok()
 }
 
-/// None when it is not DER or a number is too long.
+/// Converts from DER. Returns `None` if it is malformed or a number is too long.
 #[cfg(feature = "sign")]
 pub(crate) fn to_fixed(der: &[u8], half: usize) -> Option<Vec<u8>> {
     let EcdsaSignature { r, s } = EcdsaSignature::from_der(der).ok()?;

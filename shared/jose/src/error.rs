@@ -1,25 +1,26 @@
-//! What can go wrong. No message contains a secret, a key or a token.
+//! The errors of this crate. No message contains a secret, a key or a token.
 
 use core::fmt;
 
-/// Why bytes are not a JWS or a JWT. The order is that in which they are looked for.
+/// The reason why bytes are not a JWS or a JWT. Parsing checks the reasons in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
-    /// Longer than [`crate::MAX_TOKEN`].
+    /// The token is longer than [`crate::MAX_TOKEN`].
     TooLong,
-    /// Not `header.payload.signature`: a part is missing.
+    /// The token is not `header.payload.signature`, because a part is missing.
     Segments,
     /// The header is not base64url of a JSON object without duplicate members.
     Header,
     /// The claims are not base64url of JSON without duplicate members.
     Payload,
-    /// `alg` is missing, no string, or no algorithm that is supported. `none` is one of these.
+    /// `alg` is missing, is not a string, or names an algorithm that is not supported, such as
+    /// `none`.
     Algorithm,
-    /// `crit` (or `b64`) asks for something that is not understood.
+    /// The header has `crit` or `b64`. No critical extension is supported.
     Critical,
     /// `kid` is not a string.
     KeyId,
-    /// The claims are JSON, but no object.
+    /// The claims are JSON, but not an object.
     Claims,
     /// The signature is not base64url, or a fourth part follows it.
     Signature,
@@ -41,14 +42,14 @@ impl fmt::Display for Malformed {
     }
 }
 
-/// Why a token or signature was not accepted.
+/// The reason why a token or a signature was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// The token's algorithm is not one of the key's.
+    /// The token's algorithm is not among the key's.
     Algorithm,
-    /// The signature is not one of this message by this key.
+    /// The key did not make this signature of this message.
     Signature,
-    /// The host could not be asked, and was to be.
+    /// The host, which was configured to verify, failed to answer.
     HostFailed,
 }
 
@@ -62,7 +63,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// Why there is no signature.
+/// The reason why no signature was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CannotSign {
     /// The header is not a JSON object, or its `alg` is not the key's.
@@ -75,7 +76,7 @@ pub enum CannotSign {
     Randomness,
     /// The computed signature did not verify, or could not be computed.
     Fault,
-    /// The host could not be asked, and was to be.
+    /// The host, which was configured to sign, failed to answer.
     HostFailed,
 }
 
@@ -92,36 +93,37 @@ impl fmt::Display for CannotSign {
     }
 }
 
-/// Why something is not a key that can be used.
+/// The reason why something is not a usable key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadKey {
-    /// Not PEM with the right kind of content.
+    /// The text is not PEM, or has no block of the right kind.
     Pem,
-    /// An encrypted private key.
+    /// The private key is encrypted.
     Encrypted,
-    /// Not DER of a key or certificate.
+    /// The bytes are not the DER of a key or certificate.
     Der,
-    /// A kind of key, or a curve, that this build does not know.
+    /// This build does not support the kind of key, or the curve.
     Unsupported,
-    /// Ed448, for which there is no implementation to trust yet.
+    /// The key is for Ed448, for which no implementation is trusted yet.
     Ed448,
-    /// The algorithm is not one for this kind of key.
+    /// The algorithm does not fit the kind of key.
     Algorithm,
-    /// Not a JWK, or one with a member that is missing or wrong.
+    /// The object is not a JWK, or has a missing or wrong member.
     Jwk,
-    /// `use` or `key_ops` keeps the key from this purpose.
+    /// `use` or `key_ops` forbids this purpose.
     Purpose,
-    /// A shared secret where none is acceptable.
+    /// The key is a shared secret, and the policy allows none.
     Symmetric,
-    /// An RSA modulus shorter than the policy allows.
+    /// The RSA modulus is shorter than the policy allows.
     TooShort,
-    /// An RSA modulus or exponent that cannot be used, or a private key that does not fit together.
+    /// The RSA modulus or exponent is unusable, or the numbers of the private key do not belong
+    /// together.
     Rsa,
-    /// An RSA modulus with the mark of a generator whose primes can be found (CVE-2017-15361).
+    /// The RSA modulus comes from a generator whose primes can be found (CVE-2017-15361).
     Marked,
-    /// A point that is not on its curve, or a private key outside of its range.
+    /// The point is not on its curve, or the private key is out of its range.
     Point,
-    /// An empty secret.
+    /// The secret is empty.
     Empty,
 }
 

@@ -1,36 +1,36 @@
-//! Hashing and comparing.
+//! Hashing, and comparison in constant time.
 
 use base16ct::lower;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// SHA-256 of `bytes`.
+/// Returns the SHA-256 of `bytes`.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// SHA-256 of `bytes` in lower-case hex.
+/// Returns the SHA-256 of `bytes` in lower-case hex, which is 64 digits long.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     lower::encode_string(&sha256(bytes))
 }
 
-/// SHA-256 of bytes that come one piece after the other.
+/// Computes the SHA-256 of bytes that arrive in pieces.
 #[derive(Clone, Default)]
 pub struct Hasher(Sha256);
 
 impl Hasher {
-    /// Takes the next piece.
+    /// Adds the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The hash of all pieces in lower-case hex.
+    /// Returns the hash of all pieces in lower-case hex.
     pub fn hex(self) -> String {
         lower::encode_string(&self.0.finalize())
     }
 }
 
-/// Whether both are equal. Time depends on the lengths only.
+/// Returns `true` if both are equal. The time depends on the lengths only.
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }

@@ -1,11 +1,11 @@
-//! Signing and verifying by the proxy: Envoy's foreign functions `sign` and `verify_signature`.
+//! Signing and verifying by the host, with Envoy's foreign functions `sign` and `verify_signature`.
 //!
-//! This module does not know the proxy. Whoever does gives it a [`Foreign`] and calls it only once the host
-//! is known to have such functions: on Kong the call itself is a trap.
+//! This module does not know the proxy. The caller passes a [`Foreign`], and only if the host is
+//! known to have such functions: on Kong the call itself is a trap.
 //!
-//! A function is used for an algorithm only after it has signed or verified a known message right, and has
-//! refused a tampered one. Everything that the host cannot do (PS*, EdDSA, HMAC, RSA exponents above 33 bits) is done
-//! in Wasm.
+//! A function is used for an algorithm only after it has signed or verified a known message
+//! correctly and has refused a tampered one. This module computes what the host cannot: PS*, EdDSA,
+//! HMAC, and RSA exponents above 33 bits.
 
 mod self_test;
 
@@ -23,13 +23,13 @@ use crate::signing_key::SigningKey;
 use crate::verifying_key::VerifyingKey;
 use core::fmt;
 
-/// A host's functions by name: bytes in, bytes out.
+/// The functions of a host, called by name.
 pub trait Foreign {
-    /// Calls one.
+    /// Calls a function with the bytes of its argument, and returns the bytes of its result.
     ///
     /// # Errors
     ///
-    /// [`ForeignFailed`] for every status but OK.
+    /// [`ForeignFailed`] for every status except OK.
     fn call(&self, function: &str, argument: &[u8]) -> Result<Vec<u8>, ForeignFailed>;
 }
 
@@ -39,29 +39,29 @@ impl<F: Fn(&str, &[u8]) -> Result<Vec<u8>, ForeignFailed>> Foreign for F {
     }
 }
 
-/// The host has no such function, or it failed.
+/// The error of a host that has no such function, or whose function failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ForeignFailed;
 
-/// The setting `crypto`: who signs and verifies.
+/// The setting `crypto`, which chooses between the host and this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Crypto {
-    /// The host where it proves itself, this module otherwise and whenever the host fails.
+    /// The host, if it passes the self-test; this module otherwise, and whenever a call fails.
     #[default]
     Auto,
-    /// This module only.
+    /// This module.
     Wasm,
-    /// The host for RS* and ES*; an error when it cannot or fails.
+    /// The host for RS* and ES*. It is an error if the host cannot do this or a call fails.
     Host,
 }
 
-/// Why the host was asked for and is not used.
+/// The reason why the host is unusable although the operator chose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostUnusable {
-    /// It is not a host with such functions.
+    /// The host has no such functions.
     Absent,
-    /// Its functions did not sign and verify known messages right.
+    /// The host's functions did not sign and verify the known messages correctly.
     SelfTest,
 }
 
@@ -77,8 +77,8 @@ impl fmt::Display for HostUnusable {
 impl core::error::Error for HostUnusable {}
 
 impl Crypto {
-    /// Chooses, after a self-test of the host (about 5 ms, once). `host` is None unless it is known to have
-    /// the functions.
+    /// Chooses the backend, after a self-test of the host that takes about 5 ms. `host` is `None`
+    /// unless the host is known to have the functions.
     ///
     /// # Errors
     ///
@@ -98,13 +98,13 @@ impl Crypto {
     }
 }
 
-/// The algorithms that a host may have; the rest is this module's.
+/// The algorithms that a host may support. All others are computed in this module.
 const POSSIBLE: [Algorithm; 6] = {
     use Algorithm::*;
     [Rs256, Rs384, Rs512, Es256, Es384, Es512]
 };
 
-/// Computes on the host what that has proved to do right.
+/// Uses the host for the algorithms that passed its self-test, and this module for the others.
 pub struct OnHost {
     host: Box<dyn Foreign>,
     verifies: Algorithms,
@@ -119,7 +119,8 @@ impl fmt::Debug for OnHost {
 }
 
 impl OnHost {
-    /// The host, if it does anything right. `fall_back`: compute in Wasm when a call fails.
+    /// Tests the host, and returns `None` if it does nothing correctly. With `fall_back`, this
+    /// module computes when a call fails.
     pub fn tested(host: Box<dyn Foreign>, fall_back: bool) -> Option<Self> {
         let mut on_host =
             OnHost { host, verifies: Algorithms::NONE, signs: Algorithms::NONE, fall_back };
@@ -137,17 +138,18 @@ impl OnHost {
         (!any.is_empty()).then_some(on_host)
     }
 
-    /// What the host verifies.
+    /// Returns the algorithms that the host verifies.
     pub fn verifies(&self) -> Algorithms {
         self.verifies
     }
 
-    /// What the host signs.
+    /// Returns the algorithms that the host signs with.
     pub fn signs(&self) -> Algorithms {
         self.signs
     }
 
-    /// `verify_signature`: None when it does not answer. `signature` is DER for ES*.
+    /// Calls `verify_signature`. Returns `None` if the host does not answer. The signature of an
+    /// ES* is in DER.
     fn ask_verify(
         &self,
         algorithm: Algorithm,
@@ -161,12 +163,13 @@ impl OnHost {
             .bytes(3, signature)
             .bytes(4, message);
         let answer = self.host.call("verify_signature", &request.0).ok()?;
-        // A false result is the default value, and so it is not written. An error comes with it for a wrong
-        // signature too; both are a refusal.
+        // A `false` is the default value and therefore absent from the answer. An error is in the
+        // answer to a wrong signature too. Both are a refusal.
         Some(fields(&answer)?.contains(&Field::Varint(1, 1)))
     }
 
-    /// `sign`: None when it does not answer or fails. DER for ES*.
+    /// Calls `sign`. Returns `None` if the host does not answer or fails. The signature of an ES*
+    /// is in DER.
     #[cfg(feature = "sign")]
     fn ask_sign(&self, algorithm: Algorithm, key: &[u8], message: &[u8]) -> Option<Vec<u8>> {
         let request =
@@ -196,7 +199,8 @@ impl OnHost {
     fn sign_on_host(&self, key: &SigningKey, message: &[u8]) -> Option<Vec<u8>> {
         let algorithm = key.algorithm();
         let signature = from_der(algorithm, self.ask_sign(algorithm, key.der()?, message)?)?;
-        // Nothing leaves unverified. RSA is quickly verified here, independently of the host.
+        // Every signature is verified before it leaves. RSA is verified here, which is fast and
+        // independent of the host.
         let good = if Algorithms::RSA.contains(algorithm) || !self.verifies.contains(algorithm) {
             key.verifying().matches(algorithm, message, &signature)
         } else {
@@ -235,7 +239,7 @@ impl Backend for OnHost {
         message: &[u8],
         random: &mut dyn Random,
     ) -> Result<Vec<u8>, CannotSign> {
-        // A key that came as a JWK is not in a form that the host takes.
+        // A key that came as a JWK has no form that the host accepts.
         let suits = key.der().is_some() && key.verifying().suits_hosts();
         if !self.signs.contains(key.algorithm()) || !suits {
             return InWasm.sign(key, message, random);
@@ -258,7 +262,7 @@ fn hash_name(algorithm: Algorithm) -> Option<&'static [u8]> {
     }
 }
 
-/// A signature as the host wants it; None for one of a wrong length.
+/// Converts a signature to the form that the host expects. Returns `None` if its length is wrong.
 fn to_der(algorithm: Algorithm, signature: &[u8]) -> Option<Vec<u8>> {
     match ecdsa_der::half(algorithm) {
         Some(half) => ecdsa_der::from_fixed(signature, half),
@@ -266,7 +270,7 @@ fn to_der(algorithm: Algorithm, signature: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// A signature of the host as a JWS has it.
+/// Converts a signature of the host to the form that a JWS has.
 #[cfg(feature = "sign")]
 fn from_der(algorithm: Algorithm, signature: Vec<u8>) -> Option<Vec<u8>> {
     match ecdsa_der::half(algorithm) {

@@ -1,22 +1,20 @@
-//! JSON in which no object has a member twice (RFC 7515 section 4, RFC 7519 section 4).
+//! A JSON reader that refuses objects with duplicate members (RFC 7515 section 4, RFC 7519 section
+//! 4).
 //!
-//! Two readers that disagree about which of two members counts are a way around every check, so a
-//! duplicate is an error at any depth. Depth is bounded by serde_json (128).
+//! If two readers disagree which of two members counts, every check can be bypassed. A duplicate at
+//! any depth is therefore an error. serde_json limits the depth to 128.
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Reads one JSON value; nothing but white space may follow.
-///
-/// # Errors
-///
-/// `None` for anything that is not UTF-8, not JSON, nested too deep or has a member twice.
+/// Reads one JSON value, which only white space may follow. Returns `None` for text that is not
+/// UTF-8, is not JSON, is nested too deeply or has a duplicate member.
 pub fn parse(json: &[u8]) -> Option<Value> {
     let Strict(value) = serde_json::from_slice(json).ok()?;
     Some(value)
 }
 
-/// Reads one JSON object.
+/// Reads one JSON object, with the rules of [`parse`].
 pub fn parse_object(json: &[u8]) -> Option<Map<String, Value>> {
     match parse(json)? {
         Value::Object(map) => Some(map),

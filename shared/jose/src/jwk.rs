@@ -14,7 +14,7 @@ fn text<'a>(jwk: &'a Jwk, name: &str) -> Result<&'a str, BadKey> {
     jwk.get(name).and_then(Value::as_str).ok_or(BadKey::Jwk)
 }
 
-/// A base64url member, never empty.
+/// Reads a member in base64url that is not empty.
 fn bytes(jwk: &Jwk, name: &str) -> Result<Zeroizing<Vec<u8>>, BadKey> {
     base64url::decode(text(jwk, name)?)
         .filter(|b| !b.is_empty())
@@ -22,7 +22,7 @@ fn bytes(jwk: &Jwk, name: &str) -> Result<Zeroizing<Vec<u8>>, BadKey> {
         .ok_or(BadKey::Jwk)
 }
 
-/// The algorithms that `alg` allows, after `use` and `key_ops` allowed the purpose.
+/// Returns the algorithms that `alg` allows, if `use` and `key_ops` allow the purpose.
 fn allowed(jwk: &Jwk, operation: &str) -> Result<Algorithms, BadKey> {
     match jwk.get("use") {
         None => {}
@@ -53,7 +53,7 @@ fn key_id(jwk: &Jwk) -> Result<Option<String>, BadKey> {
     }
 }
 
-/// The public part of a key.
+/// Reads the public part of a key.
 pub(crate) fn verifying(jwk: &Jwk, policy: Policy) -> Result<VerifyingKey, BadKey> {
     let algorithms = allowed(jwk, "verify")?;
     let material = match text(jwk, "kty")? {
@@ -78,7 +78,8 @@ pub(crate) fn verifying(jwk: &Jwk, policy: Policy) -> Result<VerifyingKey, BadKe
 fn ec_point(jwk: &Jwk) -> Result<(spki::ObjectIdentifier, crate::curve::Point), BadKey> {
     let (curve, size) = crate::curve::by_name(text(jwk, "crv")?).ok_or(BadKey::Unsupported)?;
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
-    // "The length of this octet string MUST be the full size of a coordinate."
+    // RFC 7518 section 6.2.1.2: "The length of this octet string MUST be the full size of a
+    // coordinate".
     if x.len() != size || y.len() != size {
         return Err(BadKey::Jwk);
     }
@@ -93,7 +94,7 @@ mod private {
     use super::*;
     use crate::signing_key::{Secret, SigningKey};
 
-    /// A private key. `alg` must be there unless `algorithm` says which it is.
+    /// Reads a private key. `alg` is required if `algorithm` is `None`.
     pub(crate) fn signing(jwk: &Jwk, algorithm: Option<Algorithm>) -> Result<SigningKey, BadKey> {
         let allowed = allowed(jwk, "sign")?;
         let pinned = jwk.get("alg").and_then(Value::as_str).and_then(Algorithm::parse);

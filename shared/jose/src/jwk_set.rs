@@ -9,11 +9,11 @@ use crate::verifying_key::VerifyingKey;
 use core::fmt;
 use serde_json::Value;
 
-/// Largest set in bytes.
+/// The greatest length of a set in bytes.
 const MAX_BYTES: usize = 262_144;
-/// Most keys of a set, usable or not.
+/// The greatest number of keys in a set, unusable ones included.
 const MAX_KEYS: usize = 100;
-/// Most keys that one token without a key id is tried with: each costs a verification.
+/// The greatest number of keys that one token is tried with. Each costs a verification.
 const MAX_TRIES: usize = 8;
 
 /// The usable keys of a JWK Set.
@@ -23,24 +23,24 @@ pub struct JwkSet {
     unusable: Vec<(usize, BadKey)>,
 }
 
-/// Why bytes are not a JWK Set.
+/// The reason why bytes are not a JWK Set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BadSet {
-    /// More than 256 KiB.
+    /// The set is longer than 256 KiB.
     TooLong,
-    /// Not a JSON object without duplicate members that has an array `keys`.
+    /// The text is not a JSON object with an array `keys`, or has duplicate members.
     Json,
-    /// More than 100 keys.
+    /// The set has more than 100 keys.
     TooManyKeys,
 }
 
-/// Why no key of a set accepts a token.
+/// The reason why a set does not accept a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetRefused {
-    /// No key has the token's key id, or, where it names none, none has its algorithm. A newer set may
-    /// have one.
+    /// No key has the token's key id. For a token without a key id: no key has its algorithm. A
+    /// newer set may have such a key.
     UnknownKey,
-    /// The key says no.
+    /// The token's key refuses it.
     Key(Refused),
 }
 
@@ -67,12 +67,12 @@ impl core::error::Error for BadSet {}
 impl core::error::Error for SetRefused {}
 
 impl JwkSet {
-    /// Reads a set. A key that cannot be used (unknown kind, too short, not for signatures) is left out, as
-    /// RFC 7517 section 5 wants it; [`Self::unusable`] says why.
+    /// Reads a set. As RFC 7517 section 5 recommends, keys that cannot be used (of unknown kind,
+    /// too short, not for signatures) are left out; [`Self::unusable`] tells the reasons.
     ///
     /// # Errors
     ///
-    /// [`BadSet`].
+    /// [`BadSet`], if the text is not a set, or too large.
     pub fn parse(json: &[u8], policy: Policy) -> Result<Self, BadSet> {
         if json.len() > MAX_BYTES {
             return Err(BadSet::TooLong);
@@ -93,22 +93,26 @@ impl JwkSet {
         Ok(JwkSet { keys, unusable })
     }
 
-    /// The usable keys.
+    /// Returns the usable keys.
     pub fn keys(&self) -> &[VerifyingKey] {
         &self.keys
     }
 
-    /// The positions of keys that were left out, and why.
+    /// Returns the positions of the keys that were left out, with the reasons.
     pub fn unusable(&self) -> &[(usize, BadKey)] {
         &self.unusable
     }
 
-    /// Verifies a token with the key that it names, and with keys that have its algorithm where the token names
-    /// none or they have no name: the named one first, eight in all.
+    /// Verifies a token, and returns the key that accepts it.
+    ///
+    /// The key with the token's key id is tried first. Keys without a key id follow, and for a
+    /// token without a key id all keys, if they have the token's algorithm. At most eight keys are
+    /// tried.
     ///
     /// # Errors
     ///
-    /// [`SetRefused`]. Where only keys without a name were tried for a token that names one, its key is unknown.
+    /// [`SetRefused`]. The key is unknown if a token with a key id was tried with keys without one
+    /// only.
     pub fn verify(&self, token: &Jws, backend: &dyn Backend) -> Result<&VerifyingKey, SetRefused> {
         let fits = |key: &&VerifyingKey| key.algorithms().contains(token.algorithm());
         let named = |key: &&VerifyingKey| match token.key_id() {
@@ -123,7 +127,8 @@ impl JwkSet {
         for key in candidates.take(MAX_TRIES) {
             match key.verify(token, backend) {
                 Ok(()) => return Ok(key),
-                // Keys of different kinds may share a name: say what the fitting one says.
+                // Keys of different kinds may share a key id. The error is that of the key with the
+                // right algorithm.
                 Err(Refused::Algorithm) if answer != SetRefused::UnknownKey => {}
                 Err(refused) => answer = SetRefused::Key(refused),
             }

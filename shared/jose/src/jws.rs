@@ -1,4 +1,4 @@
-//! The compact serialisation of RFC 7515 section 7.1.
+//! The compact serialisation of a JWS (RFC 7515 section 7.1).
 
 use crate::algorithm::Algorithm;
 use crate::error::Malformed;
@@ -6,21 +6,22 @@ use crate::{base64url, json};
 use core::fmt;
 use serde_json::{Map, Value};
 
-/// Longest token in bytes. Headers of proxies end before it (Kong 32 KiB, Envoy 60 KiB by default).
+/// The greatest length of a token in bytes. Proxies accept less in a header: Kong 32 KiB, Envoy 60
+/// KiB by default.
 pub const MAX_TOKEN: usize = 65_536;
 
-/// A JWS whose signature nobody has checked yet.
+/// A JWS whose signature is not verified yet.
 #[derive(Clone, PartialEq)]
 pub struct Jws {
     header: Map<String, Value>,
     algorithm: Algorithm,
-    /// `header.payload`, as it came.
+    /// The text `header.payload` as it arrived.
     signing_input: Vec<u8>,
     payload: Vec<u8>,
     signature: Vec<u8>,
 }
 
-/// The header tells nothing secret; payload and signature would be a token.
+/// Shows the algorithm only, because payload and signature would make a token.
 impl fmt::Debug for Jws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Jws({})", self.algorithm)
@@ -28,17 +29,18 @@ impl fmt::Debug for Jws {
 }
 
 impl Jws {
-    /// Takes a compact JWS apart.
+    /// Parses a compact JWS.
     ///
     /// # Errors
     ///
-    /// [`Malformed`], the first in its order.
+    /// [`Malformed`], with the first reason in its order.
     pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
         let any = |_: &[u8]| Ok(Value::Object(Map::new()));
         Self::parse_with(text, |text| base64url::decode(text), any).map(|(jws, _)| jws)
     }
 
-    /// The same, for segments that `decode` reads and a payload that `read` turns into an object.
+    /// Parses a compact JWS whose segments `decode` decodes, and whose payload `read` turns into an
+    /// object.
     pub(crate) fn parse_with(
         text: &[u8],
         decode: impl Fn(&[u8]) -> Option<Vec<u8>>,
@@ -68,8 +70,8 @@ impl Jws {
             .and_then(Value::as_str)
             .and_then(Algorithm::parse)
             .ok_or(Malformed::Algorithm)?;
-        // No extension is understood, so any `crit` is a reason to refuse (RFC 7515 section 4.1.11), and
-        // `b64` without it changes what was signed (RFC 7797).
+        // No extension is supported, so `crit` is always refused (RFC 7515 section 4.1.11). A `b64`
+        // without `crit` would change what was signed (RFC 7797).
         if header.contains_key("crit") || header.contains_key("b64") {
             return Err(Malformed::Critical);
         }
@@ -82,32 +84,32 @@ impl Jws {
         Ok((Jws { header, algorithm, signing_input, payload, signature }, claims))
     }
 
-    /// The members of the header. They are the sender's word until the signature is verified.
+    /// Returns the members of the header. They are untrusted until the signature is verified.
     pub fn header(&self) -> &Map<String, Value> {
         &self.header
     }
 
-    /// The algorithm that the header names.
+    /// Returns the algorithm that the header names.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The key that the header names.
+    /// Returns the key id that the header names.
     pub fn key_id(&self) -> Option<&str> {
         self.header.get("kid").and_then(Value::as_str)
     }
 
-    /// The payload, decoded.
+    /// Returns the decoded payload.
     pub fn payload(&self) -> &[u8] {
         &self.payload
     }
 
-    /// What was signed.
+    /// Returns the bytes that were signed: `header.payload`.
     pub fn signing_input(&self) -> &[u8] {
         &self.signing_input
     }
 
-    /// The signature, decoded.
+    /// Returns the decoded signature.
     pub fn signature(&self) -> &[u8] {
         &self.signature
     }

@@ -5,11 +5,11 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Sha256, Sha384, Sha512};
 use subtle::ConstantTimeEq as _;
 
-/// The tag of `message`; None for an algorithm that is no HMAC.
+/// Computes the tag of `message`. Returns `None` for an algorithm other than HMAC.
 pub(crate) fn tag(algorithm: Algorithm, secret: &[u8], message: &[u8]) -> Option<Vec<u8>> {
     macro_rules! run {
         ($hash:ty) => {{
-            // Any length of key will do for HMAC.
+            // HMAC accepts a key of any length.
             let mut mac = Hmac::<$hash>::new_from_slice(secret).ok()?;
             mac.update(message);
             Some(mac.finalize().into_bytes().to_vec())
@@ -23,7 +23,7 @@ pub(crate) fn tag(algorithm: Algorithm, secret: &[u8], message: &[u8]) -> Option
     }
 }
 
-/// Whether `signature` is the whole tag of `message`, in constant time.
+/// Returns `true` if `signature` is the whole tag of `message`. The comparison takes constant time.
 pub(crate) fn matches(
     algorithm: Algorithm,
     secret: &[u8],

@@ -1,4 +1,7 @@
-//! JWT, JWS, JWK, JWKS and hashing; signing and verifying in Wasm or by the host.
+//! Reads, verifies and signs JSON Web Tokens, in WebAssembly or with the cryptography of the host.
+//!
+//! The crate also reads keys (PEM, DER, JWK, JWK Set) and hashes. It implements RFC 7515, 7517,
+//! 7518, 7519, 7638 and 8037. A token is parsed first, then verified with a key:
 //!
 //! ```
 //! use jose::{Algorithm, InWasm, SigningKey, Token, VerifyingKey};
@@ -16,23 +19,27 @@
 //! # }
 //! ```
 //!
-//! | file            | what is in it                                                              |
-//! |-----------------|----------------------------------------------------------------------------|
-//! | `algorithm`     | the names of RFC 7518 and 8037, and sets of them                           |
-//! | `base64url`     | strict base64url                                                           |
-//! | `json`          | JSON in which no object has a member twice                                 |
-//! | `jws`, `token`  | the compact form, and the JWT in it                                        |
-//! | `verifying_key`, `signing_key` | keys from PEM, DER, JWK or a secret                         |
-//! | `jwk`, `jwk_set`| JSON keys                                                                  |
-//! | `pem`, `certificate`, `spki_der`, `curve`, `comb`, `ecdsa_der`, `keyed_hash` | what keys and signatures are made of                      |
-//! | `backend`, `host_crypto` | who computes: this module, or the proxy's own cryptography        |
-//! | `roca`          | the mark of RSA keys that a faulty generator made                          |
-//! | `hash`          | SHA-256 as hex, comparison in constant time                                |
+//! | module | contents |
+//! |---|---|
+//! | `algorithm` | the algorithms of RFC 7518 and 8037, and sets of them |
+//! | `base64url`, `json` | strict readers: one encoding for each text, no duplicate members |
+//! | `jws`, `token` | the compact serialisation, and the JWT in it |
+//! | `verifying_key`, `signing_key`, `jwk`, `jwk_set` | keys |
+//! | `backend`, `host_crypto` | signing and verifying in this module, or by the host |
+//! | `pem`, `certificate`, `spki_der` | the forms of keys |
+//! | `curve`, `comb`, `ecdsa_der`, `keyed_hash`, `hash` | ECDSA, HMAC and SHA-256 |
+//! | `roca` | RSA keys of a faulty generator |
 //!
-//! Rules that hold everywhere (RFC 8725): the algorithm comes from the key and the token's must be one of
-//! the key's; `none` does not exist; `crit`, duplicate members, padding (but for `Token::parse_padded`) and non-canonical
-//! base64url are refused; keys in a token's header (`jwk`, `jku`, `x5c`, `x5u`) are never looked at. No error and no
-//! `Debug` contains a secret or a token.
+//! # Rules
+//!
+//! The crate follows RFC 8725:
+//!
+//! - The key determines the algorithms. A token with another algorithm is refused.
+//! - There is no algorithm `none`.
+//! - `crit`, duplicate members and non-canonical base64url are refused. Padding is refused except
+//!   by [`Token::parse_padded`].
+//! - Keys in a token's header (`jwk`, `jku`, `x5c`, `x5u`) are ignored.
+//! - No error and no `Debug` output contains a secret or a token.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

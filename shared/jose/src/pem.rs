@@ -1,14 +1,14 @@
-//! PEM (RFC 7468): what is between the BEGIN and END lines, and its label.
+//! PEM (RFC 7468): blocks between BEGIN and END lines, each with a label.
 //!
-//! Lines may have any length and any white space, because PEM travels through environment variables and
-//! YAML; the base64 itself is strict.
+//! Lines have any length and any white space, because PEM travels through environment variables and
+//! YAML. The base64 itself is strict.
 
 use crate::error::BadKey;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-/// Longest PEM text in bytes: a chain of certificates fits.
+/// The greatest length of a PEM text in bytes, which is enough for a chain of certificates.
 const MAX_PEM: usize = 262_144;
 
 /// One block of a PEM text.
@@ -17,7 +17,7 @@ pub(crate) struct Block<'a> {
     pub(crate) der: Zeroizing<Vec<u8>>,
 }
 
-/// All blocks of `text`; there is at least one.
+/// Returns all blocks of `text`, at least one.
 pub(crate) fn blocks(text: &str) -> Result<Vec<Block<'_>>, BadKey> {
     if text.len() > MAX_PEM {
         return Err(BadKey::Pem);
@@ -31,7 +31,8 @@ pub(crate) fn blocks(text: &str) -> Result<Vec<Block<'_>>, BadKey> {
         if end != label {
             return Err(BadKey::Pem);
         }
-        // "Proc-Type: 4,ENCRYPTED" in the old format, a label of its own in PKCS#8.
+        // Encryption shows in "Proc-Type: 4,ENCRYPTED" of the old format, and in the label of
+        // PKCS#8.
         if body.contains("ENCRYPTED") || label.contains("ENCRYPTED") {
             return Err(BadKey::Encrypted);
         }

@@ -1,17 +1,19 @@
-//! Which keys are good enough, by where they come from.
+//! Requirements on keys, by their origin.
 
-/// What is demanded of a verifying key.
+/// The requirements on a verifying key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Fewest bits of an RSA modulus. Never below 1024, whatever this says.
+    /// The fewest bits of an RSA modulus. Moduli below 1024 bits are refused in any case.
     pub min_rsa_bits: usize,
-    /// Whether a JWK may be a shared secret (`oct`).
+    /// `true` if a JWK may be a shared secret (`oct`).
     pub symmetric: bool,
 }
 
 impl Policy {
-    /// For keys that come over the network: RSA from 2048 bits (RFC 7518 section 3.3), no shared secrets.
+    /// The policy for keys that come over the network: RSA from 2048 bits (RFC 7518 section 3.3),
+    /// and no shared secrets.
     pub const REMOTE: Policy = Policy { min_rsa_bits: 2048, symmetric: false };
-    /// For keys that the operator wrote down: what Kong takes, so that a migration is a copy.
+    /// The policy for keys in the operator's settings. It accepts what Kong accepts, so that
+    /// settings can be moved from Kong unchanged.
     pub const INLINE: Policy = Policy { min_rsa_bits: 1024, symmetric: true };
 }

@@ -1,11 +1,11 @@
-//! The few bytes of protobuf that a host's cryptography speaks.
+//! The part of protobuf that the host's functions for signatures use.
 
-/// Length-delimited and bool fields of a message being written.
+/// A message with length-delimited fields.
 #[derive(Default)]
 pub(crate) struct Writer(pub(crate) zeroize::Zeroizing<Vec<u8>>);
 
 impl Writer {
-    /// A string or bytes field with a number below 16.
+    /// Appends a field of type string or bytes, whose number is below 16.
     #[must_use]
     pub(crate) fn bytes(mut self, field: u8, value: &[u8]) -> Self {
         self.0.reserve(value.len().saturating_add(8));
@@ -21,14 +21,15 @@ impl Writer {
     }
 }
 
-/// A field's number and what is in it.
+/// A field with its number and its value.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Field<'a> {
     Varint(u64, u64),
     Bytes(u64, &'a [u8]),
 }
 
-/// The fields of a message; None when it is not one, or has a kind of field that is not expected.
+/// Returns the fields of a message. Returns `None` if it is malformed, or has a field that is
+/// neither a varint nor length-delimited.
 pub(crate) fn fields(mut message: &[u8]) -> Option<Vec<Field<'_>>> {
     let mut out = Vec::new();
     while !message.is_empty() {

@@ -1,7 +1,7 @@
-//! Where randomness comes from.
+//! The source of randomness.
 
-/// A source of random bytes, cryptographically strong. The host crate's DRBG is one; so is any closure
-/// `FnMut(&mut [u8])`.
+/// A cryptographically strong source of random bytes, such as the generator of the crate `runtime`,
+/// or a closure `FnMut(&mut [u8])`.
 pub trait Random {
     /// Fills all of `out`.
     fn fill(&mut self, out: &mut [u8]);

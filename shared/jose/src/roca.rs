@@ -1,17 +1,17 @@
-//! The mark of RSA keys that an Infineon chip made with guessable primes (CVE-2017-15361, "ROCA").
+//! Detection of RSA keys that an Infineon chip made with guessable primes (CVE-2017-15361, "ROCA").
 //!
-//! Its primes are 65537^a modulo a product of small primes, and so is the modulus, which is their product. Modulo
-//! each of those small primes a power of 65537 is one of a few remainders only. Another modulus has only such
-//! remainders with a chance of 1 to 2^83.
+//! These primes are powers of 65537 modulo a product of small primes, and so is the modulus, which
+//! is their product. Modulo each of the small primes, a power of 65537 has one of a few remainders
+//! only. The chance that another modulus has only such remainders is 1 in 2^83.
 
-/// The primes up to the 71st that have other remainders too. Every such key of 992 bits and more has all of these
-/// in its product.
+/// The primes up to the 71st for which not every remainder is a power of 65537. The product of
+/// every such key with 992 bits or more contains all of these.
 const PRIMES: [u32; 40] = [
     11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157, 181, 191, 193, 197,
     199, 227, 229, 233, 239, 241, 257, 263, 269, 277, 281, 283, 293, 307, 317, 331, 337, 349, 353,
 ];
 
-/// Whether a modulus (big-endian) has the mark.
+/// Returns `true` if such a chip made this modulus (big-endian).
 pub(crate) fn is_marked(modulus: &[u8]) -> bool {
     PRIMES.iter().all(|prime| is_power(remainder(modulus, *prime), *prime))
 }
@@ -21,7 +21,7 @@ fn remainder(number: &[u8], prime: u32) -> u32 {
     number.iter().fold(0, |rest, byte| step(rest, byte).unwrap_or(0))
 }
 
-/// Whether `rest` is a power of 65537 modulo `prime`.
+/// Returns `true` if `rest` is a power of 65537 modulo `prime`.
 fn is_power(rest: u32, prime: u32) -> bool {
     let next = |power: &u32| power.wrapping_mul(65_537).checked_rem(prime);
     let length = usize::try_from(prime).unwrap_or(0);
@@ -32,7 +32,7 @@ fn is_power(rest: u32, prime: u32) -> bool {
 mod tests {
     use super::*;
 
-    /// Made as that chip makes keys of 1024 and of 2048 bits.
+    /// Moduli of 1024 and 2048 bits that were made in the chip's way.
     const MARKED: [&str; 2] = [
         "b65a3336d3b61ec715301e821ebf59b1eb2beb2fe2726a6dbf39e8eefa4fe3ccf19696166f2d3341e3e7f53e590ca14d9b44b5ef938a3e46292a21f4d38d78e45c795831233fbcfaee2e806d1b0443a675768b77d672eb879b47dc08c383c273793d7144c8ad11798352fbe71ccdecc61cd50a10b6a9d82b6c4b8db2814c7641",
         "a520dc6822846f1dbcc21a2f54026e802292a7a2db1f991cfe340142762510f74ca110d08a166c4918cb224618086832226d575edf4ce985e6ad81550090cd77201b11ad3bede88477501d7dc3d2f4ffceeca5c267df28c73e4e4e555381eef08fc89b6f885f94b2e1c59bdba9d5a9d204fe9c0450e2a52d2d6f05ebd328dcb1229ba0d1832ed69bcf37c08ec1f87888aee9fcb52d3e3835fc20caf71e165a271db805c1eab6d2eaf3b8a13d894980ed67e9f9a5a363552163645de7d0074eacf661f4116a4d54decc5ae71c713ab638477b997daedeebd3d6c7993271876c1769fe9e231d02b1e5ba18252df07dff98c7ba9099e9bb2a3bad25211def17ee51",

@@ -1,4 +1,4 @@
-//! Keys that make signatures.
+//! Keys that sign.
 
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::backend::Backend;
@@ -14,13 +14,13 @@ use der::asn1::AnyRef;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-/// A private key (or a shared secret) for exactly one algorithm.
+/// A private key or a shared secret, for exactly one algorithm.
 pub struct SigningKey {
     secret: Secret,
     algorithm: Algorithm,
-    /// What checks the signatures.
+    /// The key that verifies what this key signs.
     public: VerifyingKey,
-    /// PKCS#8, for a host that wants it.
+    /// The key in PKCS#8, for the host.
     der: Option<Zeroizing<Vec<u8>>>,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Secret {
     Ed25519(Box<ed25519_dalek::SigningKey>),
 }
 
-/// A JWS header that a key signs with, checked and encoded once.
+/// A JWS header, checked and encoded once for many signatures.
 #[derive(Clone)]
 pub struct SigningHeader {
     encoded: String,
@@ -59,7 +59,8 @@ impl Secret {
     #[cfg(feature = "rsa")]
     pub(crate) fn rsa(parts: &fastrsa::Parts<'_>) -> Result<Self, BadKey> {
         let key = fastrsa::PrivateKey::new(parts).map_err(|_| BadKey::Rsa)?;
-        // RFC 7518 sections 3.3 and 3.5. There is no old token to be compatible with when signing.
+        // RFC 7518 sections 3.3 and 3.5 require this. Signing need not be compatible with old
+        // tokens.
         if key.public().bits() < Policy::REMOTE.min_rsa_bits {
             return Err(BadKey::TooShort);
         }
@@ -83,7 +84,7 @@ impl Secret {
         })
     }
 
-    /// ECPrivateKey (RFC 5915). The curve may stand inside or outside.
+    /// Reads an ECPrivateKey (RFC 5915). The curve stands inside of it or in `curve`.
     #[cfg(any(feature = "p256", feature = "p384", feature = "p521"))]
     fn ec_der(der: &[u8], curve: Option<spki::ObjectIdentifier>) -> Result<Self, BadKey> {
         let key = sec1::EcPrivateKey::from_der(der).map_err(|_| BadKey::Der)?;
@@ -115,7 +116,7 @@ impl Secret {
             Contents::Rsa(der) => Self::rsa_der(der),
             #[cfg(any(feature = "p256", feature = "p384", feature = "p521"))]
             Contents::Ec(curve, der) => Self::ec_der(der, Some(curve)),
-            // CurvePrivateKey: an OCTET STRING in the OCTET STRING (RFC 8410 section 7).
+            // A CurvePrivateKey is an OCTET STRING within the OCTET STRING (RFC 8410 section 7).
             #[cfg(feature = "ed25519")]
             Contents::Ed25519(der) => {
                 let seed = <&der::asn1::OctetStringRef>::from_der(der).map_err(|_| BadKey::Der)?;
@@ -126,7 +127,7 @@ impl Secret {
         }
     }
 
-    /// The key that checks what this one signs.
+    /// Returns the key that verifies what this key signs.
     fn public(&self) -> Result<Material, BadKey> {
         match self {
             Secret::Shared(secret) => Material::secret(secret),
@@ -145,8 +146,8 @@ impl Secret {
     }
 }
 
-/// The key behind the lock. A panic elsewhere cannot have left it half changed: signing takes the blinding
-/// out before it uses it.
+/// Returns the key in the lock. A panic elsewhere cannot have left it inconsistent, because signing
+/// removes the blinding before it uses it.
 #[cfg(feature = "rsa")]
 fn locked(
     key: &std::sync::Mutex<fastrsa::PrivateKey>,
@@ -154,7 +155,7 @@ fn locked(
     key.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A key in the one form that every host reads (RFC 5958).
+/// Encodes a key in the one form that every host reads (RFC 5958).
 fn pkcs8_wrapped(
     oid: spki::ObjectIdentifier,
     parameters: AnyRef<'_>,
@@ -173,21 +174,22 @@ impl SigningKey {
         Ok(SigningKey { secret, algorithm, public, der: None })
     }
 
-    /// A shared secret.
+    /// Makes a key of a shared secret.
     ///
     /// # Errors
     ///
-    /// [`BadKey::Empty`]; [`BadKey::Algorithm`] when it is no HMAC.
+    /// [`BadKey::Empty`]; [`BadKey::Algorithm`] if the algorithm is not an HMAC.
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, BadKey> {
         Self::new(Secret::shared(secret)?, algorithm)
     }
 
-    /// The first private key of a PEM text: `PRIVATE KEY` (PKCS#8), `RSA PRIVATE KEY` (PKCS#1) or
-    /// `EC PRIVATE KEY` (SEC1). RSA keys need two primes of equal length and 2048 bits or more.
+    /// Reads the first private key of a PEM text: `PRIVATE KEY` (PKCS#8), `RSA PRIVATE KEY`
+    /// (PKCS#1) or `EC PRIVATE KEY` (SEC1). An RSA key needs two primes of equal length, and at
+    /// least 2048 bits.
     ///
     /// # Errors
     ///
-    /// [`BadKey`]; [`BadKey::Algorithm`] when the algorithm is not one for this kind of key.
+    /// [`BadKey`]; [`BadKey::Algorithm`] if the algorithm does not fit the kind of key.
     pub fn from_pem(text: &str, algorithm: Algorithm) -> Result<Self, BadKey> {
         let blocks = pem::blocks(text)?;
         let block = blocks.iter().find(|b| b.label.ends_with("PRIVATE KEY")).ok_or(BadKey::Pem)?;
@@ -211,12 +213,12 @@ impl SigningKey {
         Ok(SigningKey { der: Some(der), ..Self::new(secret, algorithm)? })
     }
 
-    /// A private JWK. `algorithm` may be left out where the JWK has `alg`. `use` must be `sig` and `key_ops`
-    /// must contain `sign`, where they are given. RSA keys need their primes.
+    /// Reads a private JWK (RFC 7517). `algorithm` may be `None` if the JWK has `alg`. If present,
+    /// `use` must be `sig` and `key_ops` must contain `sign`. An RSA key needs its primes.
     ///
     /// # Errors
     ///
-    /// [`BadKey`].
+    /// [`BadKey`], with the reason why the key cannot be used.
     pub fn from_jwk(
         jwk: &Map<String, Value>,
         algorithm: Option<Algorithm>,
@@ -224,37 +226,38 @@ impl SigningKey {
         jwk::signing(jwk, algorithm)
     }
 
-    /// The same key with another key id.
+    /// Returns the key with this key id.
     #[must_use]
     pub fn with_key_id(self, key_id: Option<String>) -> Self {
         SigningKey { public: self.public.with_key_id(key_id), ..self }
     }
 
-    /// The algorithm that it signs with.
+    /// Returns the algorithm of the key's signatures.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The key's name.
+    /// Returns the key id.
     pub fn key_id(&self) -> Option<&str> {
         self.public.key_id()
     }
 
-    /// The key that verifies what this one signs: the public half, or the same shared secret.
+    /// Returns the key that verifies what this key signs: the public key, or the shared secret.
     pub fn verifying(&self) -> &VerifyingKey {
         &self.public
     }
 
-    /// The private key in PKCS#8; None for one that came as a JWK.
+    /// Returns the private key in PKCS#8, or `None` if it came as a JWK.
     pub(crate) fn der(&self) -> Option<&[u8]> {
         self.der.as_ref().map(|der| der.as_slice())
     }
 
-    /// Checks and encodes a header: a JSON object whose `alg` is this key's. It stays byte for byte as it is.
+    /// Checks and encodes a header: a JSON object whose `alg` is the key's algorithm. The text
+    /// stays as it is, byte for byte.
     ///
     /// # Errors
     ///
-    /// [`CannotSign::Header`].
+    /// [`CannotSign::Header`], if the header does not fit.
     pub fn header(&self, json: &str) -> Result<SigningHeader, CannotSign> {
         let header = json::parse_object(json.as_bytes()).ok_or(CannotSign::Header)?;
         let named = header.get("alg").and_then(Value::as_str).and_then(Algorithm::parse);
@@ -264,11 +267,12 @@ impl SigningKey {
         Ok(SigningHeader { encoded: base64url::encode(json), algorithm: self.algorithm })
     }
 
-    /// Signs claims, which must be a JSON object without duplicate members. Gives the compact form.
+    /// Signs claims, which are a JSON object without duplicate members. Returns the compact
+    /// serialisation.
     ///
     /// # Errors
     ///
-    /// [`CannotSign`].
+    /// [`CannotSign`], if no correct signature was made.
     pub fn sign(
         &self,
         header: &SigningHeader,
@@ -280,11 +284,11 @@ impl SigningKey {
         self.sign_payload(header, claims.as_bytes(), backend, random)
     }
 
-    /// Signs any payload. Gives the compact form.
+    /// Signs any payload. Returns the compact serialisation.
     ///
     /// # Errors
     ///
-    /// [`CannotSign`].
+    /// [`CannotSign`], if no correct signature was made.
     pub fn sign_payload(
         &self,
         header: &SigningHeader,
@@ -310,7 +314,7 @@ impl SigningKey {
         message: &[u8],
         random: &mut dyn Random,
     ) -> Result<Vec<u8>, CannotSign> {
-        // Not every kind of key needs it.
+        // Not every kind of key uses randomness.
         let _ = &random;
         match &self.secret {
             Secret::Shared(secret) => {

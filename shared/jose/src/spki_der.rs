@@ -1,4 +1,4 @@
-//! SubjectPublicKeyInfo (RFC 5280 section 4.1): public keys as DER, in and out.
+//! SubjectPublicKeyInfo (RFC 5280 section 4.1), which is a public key in DER.
 
 use crate::error::BadKey;
 use der::asn1::{AnyRef, BitStringRef};
@@ -13,18 +13,18 @@ pub(crate) const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.
 pub(crate) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 pub(crate) const ED448: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.113");
 
-/// What kind of key it is, and the bytes that make it up.
+/// A kind of key, with the bytes that define the key.
 pub(crate) enum Contents<'a> {
-    /// RSAPublicKey or RSAPrivateKey.
+    /// An RSAPublicKey or RSAPrivateKey.
     Rsa(&'a [u8]),
-    /// A curve and a point or ECPrivateKey.
+    /// A curve, and a point or an ECPrivateKey.
     Ec(ObjectIdentifier, &'a [u8]),
-    /// A point or CurvePrivateKey.
+    /// A point or a CurvePrivateKey.
     Ed25519(&'a [u8]),
 }
 
 impl<'a> Contents<'a> {
-    /// Sorts by algorithm identifier.
+    /// Determines the kind by the algorithm identifier.
     pub(crate) fn of(
         id: &AlgorithmIdentifier<AnyRef<'_>>,
         bytes: &'a [u8],
@@ -42,7 +42,7 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// Takes a SubjectPublicKeyInfo apart.
+/// Reads a SubjectPublicKeyInfo.
 pub(crate) fn read<T>(
     der: &[u8],
     use_it: impl FnOnce(Contents<'_>) -> Result<T, BadKey>,
@@ -53,7 +53,7 @@ pub(crate) fn read<T>(
     use_it(Contents::of(&info.algorithm, bytes)?)
 }
 
-/// Puts one together. Empty in the impossible case that it cannot be encoded.
+/// Writes a SubjectPublicKeyInfo. The result is empty if it cannot be encoded, which is impossible.
 pub(crate) fn write(
     algorithm: ObjectIdentifier,
     parameters: Option<AnyRef<'_>>,

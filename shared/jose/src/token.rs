@@ -1,4 +1,4 @@
-//! A JSON Web Token (RFC 7519): a JWS whose payload is a JSON object.
+//! JSON Web Tokens (RFC 7519).
 
 use crate::algorithm::Algorithm;
 use crate::error::Malformed;
@@ -8,7 +8,7 @@ use core::fmt;
 use core::ops::Deref;
 use serde_json::{Map, Value};
 
-/// A JWT whose signature nobody has checked yet. It is a [`Jws`] with claims.
+/// A JWT whose signature is not verified yet: a [`Jws`] with claims.
 #[derive(Clone, PartialEq)]
 pub struct Token {
     jws: Jws,
@@ -29,22 +29,22 @@ impl Deref for Token {
 }
 
 impl Token {
-    /// Takes a JWT apart: exactly three segments of strict base64url, header and claims JSON objects
-    /// without duplicate members, a known algorithm, no `crit`.
+    /// Parses a JWT. It has exactly three segments of strict base64url, a supported algorithm and
+    /// no `crit`; header and claims are JSON objects without duplicate members.
     ///
     /// # Errors
     ///
-    /// [`Malformed`], the first in its order.
+    /// [`Malformed`], with the first reason in its order.
     pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
         Self::parse_with(text, |text| base64url::decode(text))
     }
 
-    /// The same, where each segment may also have its padding (`=`), against RFC 7515 section 2. What was signed is
-    /// the text as it came.
+    /// Parses a JWT whose segments may have their padding (`=`), contrary to RFC 7515 section 2.
+    /// The signed text includes the padding.
     ///
     /// # Errors
     ///
-    /// As [`Token::parse`].
+    /// [`Malformed`], with the first reason in its order.
     pub fn parse_padded(text: &[u8]) -> Result<Self, Malformed> {
         Self::parse_with(text, |text| base64url::decode_padded(text))
     }
@@ -54,18 +54,18 @@ impl Token {
         Jws::parse_with(text, decode, read).map(|(jws, claims)| Token { jws, claims })
     }
 
-    /// The claims. They are the sender's word until the signature is verified.
+    /// Returns the claims. They are untrusted until the signature is verified.
     pub fn claims(&self) -> &Map<String, Value> {
         &self.claims
     }
 
-    /// The claims as the text that was signed.
+    /// Returns the claims as the JSON text that was signed.
     pub fn claims_json(&self) -> &str {
-        // Parsed as JSON, therefore UTF-8.
+        // The payload was parsed as JSON, so it is UTF-8.
         core::str::from_utf8(self.jws.payload()).unwrap_or_default()
     }
 
-    /// The algorithm that the header names.
+    /// Returns the algorithm that the header names.
     pub fn algorithm(&self) -> Algorithm {
         self.jws.algorithm()
     }
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn only_the_canonical_base64url_is_one_token() {
         let good = token(r#"{"alg":"HS256"}"#, r#"{"a":1}"#);
-        // "{"a":1}" has 7 bytes: four bits of its last character must be zero.
+        // `{"a":1}` has 7 bytes, so four bits of the last character must be zero.
         let loose = good.replace("fQ.AAAA", "fR.AAAA");
         assert!(loose != good && parse(&good).is_ok());
         assert_eq!(parse(&loose), Err(Malformed::Payload));

@@ -1,4 +1,4 @@
-//! Keys that check signatures.
+//! Keys that verify.
 
 use crate::algorithm::{Algorithm, Algorithms};
 use crate::backend::Backend;
@@ -15,12 +15,12 @@ use serde_json::{Map, Value};
 use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
-/// A key with the algorithms that it may be used for.
+/// A public key or a shared secret, with the algorithms that it may verify.
 pub struct VerifyingKey {
     material: Material,
     algorithms: Algorithms,
     key_id: Option<String>,
-    /// Made when a host first needs it.
+    /// The key in DER, made when a host first needs it.
     spki: OnceLock<Option<Vec<u8>>>,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Debug for VerifyingKey {
 }
 
 impl Material {
-    /// What the kind of key can do.
+    /// Returns the algorithms for this kind of key.
     fn algorithms(&self) -> Algorithms {
         match self {
             Material::Secret(_) => Algorithms::HMAC,
@@ -54,7 +54,7 @@ impl Material {
         }
     }
 
-    /// Sorts the contents of a SubjectPublicKeyInfo.
+    /// Reads the contents of a SubjectPublicKeyInfo.
     fn read(contents: Contents<'_>, policy: Policy) -> Result<Self, BadKey> {
         match contents {
             #[cfg(feature = "rsa")]
@@ -88,7 +88,7 @@ impl Material {
     pub(crate) fn ed25519(bytes: &[u8]) -> Result<Self, BadKey> {
         let bytes = bytes.try_into().map_err(|_| BadKey::Point)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| BadKey::Point)?;
-        // Every message would have a valid signature that anybody can make.
+        // For such a key anybody can make a valid signature of every message.
         if key.is_weak() {
             return Err(BadKey::Point);
         }
@@ -104,7 +104,7 @@ impl Material {
 }
 
 impl VerifyingKey {
-    /// A key for `algorithms`, as far as its kind allows them.
+    /// Makes a key for those of `algorithms` that fit its kind.
     pub(crate) fn new(material: Material, algorithms: Algorithms) -> Result<Self, BadKey> {
         let algorithms = material.algorithms().and(algorithms);
         if algorithms.is_empty() {
@@ -113,21 +113,21 @@ impl VerifyingKey {
         Ok(VerifyingKey { material, algorithms, key_id: None, spki: OnceLock::new() })
     }
 
-    /// A shared secret, for one HMAC algorithm. Its strength is the operator's business.
+    /// Makes a key of a shared secret, for one HMAC algorithm. Any length is accepted except 0.
     ///
     /// # Errors
     ///
-    /// [`BadKey::Empty`]; [`BadKey::Algorithm`] when it is no HMAC.
+    /// [`BadKey::Empty`]; [`BadKey::Algorithm`] if the algorithm is not an HMAC.
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, BadKey> {
         Self::new(Material::secret(secret)?, Algorithms::of(&[algorithm]))
     }
 
-    /// The public key of the first block of a PEM text: `PUBLIC KEY` (SPKI), `RSA PUBLIC KEY` (PKCS#1) or
-    /// `CERTIFICATE` (X.509).
+    /// Reads the public key in the first block of a PEM text: `PUBLIC KEY` (SPKI), `RSA PUBLIC KEY`
+    /// (PKCS#1) or `CERTIFICATE` (X.509).
     ///
     /// # Errors
     ///
-    /// [`BadKey`]; [`BadKey::Algorithm`] when none of `algorithms` is one for this kind of key.
+    /// [`BadKey`]; [`BadKey::Algorithm`] if none of `algorithms` fits the kind of key.
     pub fn from_pem(text: &str, algorithms: Algorithms, policy: Policy) -> Result<Self, BadKey> {
         let blocks = pem::blocks(text)?;
         let block = blocks.first().ok_or(BadKey::Pem)?;
@@ -143,11 +143,11 @@ impl VerifyingKey {
         }
     }
 
-    /// A SubjectPublicKeyInfo in DER.
+    /// Reads a SubjectPublicKeyInfo in DER.
     ///
     /// # Errors
     ///
-    /// As [`Self::from_pem`].
+    /// [`BadKey`]; [`BadKey::Algorithm`] if none of `algorithms` fits the kind of key.
     pub fn from_spki_der(
         der: &[u8],
         algorithms: Algorithms,
@@ -156,11 +156,12 @@ impl VerifyingKey {
         Self::new(spki_der::read(der, |contents| Material::read(contents, policy))?, algorithms)
     }
 
-    /// The public key of an X.509 certificate in DER. Nothing else in it is checked.
+    /// Reads the public key of an X.509 certificate in DER. Nothing else in the certificate is
+    /// checked.
     ///
     /// # Errors
     ///
-    /// As [`Self::from_pem`].
+    /// [`BadKey`]; [`BadKey::Algorithm`] if none of `algorithms` fits the kind of key.
     pub fn from_certificate_der(
         der: &[u8],
         algorithms: Algorithms,
@@ -169,47 +170,47 @@ impl VerifyingKey {
         Self::from_spki_der(&certificate::public_key(der)?, algorithms, policy)
     }
 
-    /// A JWK (RFC 7517). `alg` pins the algorithm; `use` must be `sig` and `key_ops` must contain `verify`,
-    /// where they are given; `kid` becomes the key id.
+    /// Reads a JWK (RFC 7517). `alg` restricts the key to one algorithm, and `kid` becomes the key
+    /// id. If present, `use` must be `sig` and `key_ops` must contain `verify`.
     ///
     /// # Errors
     ///
-    /// [`BadKey`].
+    /// [`BadKey`], with the reason why the key cannot be used.
     pub fn from_jwk(jwk: &Map<String, Value>, policy: Policy) -> Result<Self, BadKey> {
         crate::jwk::verifying(jwk, policy)
     }
 
-    /// The same key with another key id.
+    /// Returns the key with this key id.
     #[must_use]
     pub fn with_key_id(self, key_id: Option<String>) -> Self {
         VerifyingKey { key_id, ..self }
     }
 
-    /// The same key for fewer algorithms.
+    /// Returns the key, restricted to those of its algorithms that `algorithms` contains.
     ///
     /// # Errors
     ///
-    /// [`BadKey::Algorithm`] when none is left.
+    /// [`BadKey::Algorithm`] if none is left.
     pub fn restricted(self, algorithms: Algorithms) -> Result<Self, BadKey> {
         let key_id = self.key_id;
         Ok(Self::new(self.material, self.algorithms.and(algorithms))?.with_key_id(key_id))
     }
 
-    /// The algorithms that the key may be used for.
+    /// Returns the algorithms that the key may verify.
     pub fn algorithms(&self) -> Algorithms {
         self.algorithms
     }
 
-    /// The key's name.
+    /// Returns the key id.
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
 
-    /// Checks the signature of a token, and that its algorithm is one of the key's.
+    /// Verifies the signature of a token, whose algorithm must be one of the key's.
     ///
     /// # Errors
     ///
-    /// [`Refused`].
+    /// [`Refused`], if the key does not accept the token.
     pub fn verify(&self, token: &Jws, backend: &dyn Backend) -> Result<(), Refused> {
         if !self.algorithms.contains(token.algorithm()) {
             return Err(Refused::Algorithm);
@@ -217,7 +218,7 @@ impl VerifyingKey {
         backend.verify(self, token.algorithm(), token.signing_input(), token.signature())
     }
 
-    /// Checks a signature in this module.
+    /// Returns `true` if this is the key's signature of `message`. Computes in this module.
     pub(crate) fn matches(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.algorithms.contains(algorithm)
             && match &self.material {
@@ -237,8 +238,8 @@ impl VerifyingKey {
             }
     }
 
-    /// Whether every host takes the key. BoringSSL takes no RSA exponent above 33 bits, and says of such a key only
-    /// that the signature is wrong.
+    /// Returns `true` if every host accepts the key. BoringSSL accepts no RSA exponent above 33
+    /// bits, and reports only a wrong signature for such a key.
     pub(crate) fn suits_hosts(&self) -> bool {
         match &self.material {
             #[cfg(feature = "rsa")]
@@ -247,7 +248,7 @@ impl VerifyingKey {
         }
     }
 
-    /// The public key as a SubjectPublicKeyInfo in DER; None for a shared secret.
+    /// Returns the public key as a SubjectPublicKeyInfo in DER, or `None` for a shared secret.
     pub fn spki_der(&self) -> Option<&[u8]> {
         self.spki.get_or_init(|| self.make_spki_der()).as_deref()
     }
@@ -277,7 +278,8 @@ impl VerifyingKey {
         }
     }
 
-    /// The public key as the members of a JWK that RFC 7638 hashes; None for a shared secret.
+    /// Returns the public key as the members of a JWK that RFC 7638 hashes, in its order. Returns
+    /// `None` for a shared secret.
     fn required_members(&self) -> Option<Vec<(&'static str, String)>> {
         match &self.material {
             Material::Secret(_) => None,
@@ -312,7 +314,8 @@ impl VerifyingKey {
         }
     }
 
-    /// The public key as a JWK with `use`, `kid`, and `alg` if there is only one; None for a shared secret.
+    /// Returns the public key as a JWK with `use`, with `kid` if it has one, and with `alg` if it
+    /// has one algorithm only. Returns `None` for a shared secret.
     pub fn to_jwk(&self) -> Option<Map<String, Value>> {
         let members = self.required_members()?;
         let mut jwk: Map<_, _> = members.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
@@ -327,7 +330,7 @@ impl VerifyingKey {
         Some(jwk)
     }
 
-    /// The SHA-256 thumbprint (RFC 7638), base64url; None for a shared secret.
+    /// Returns the SHA-256 thumbprint (RFC 7638) in base64url, or `None` for a shared secret.
     pub fn thumbprint(&self) -> Option<String> {
         let members: Vec<String> =
             self.required_members()?.iter().map(|(k, v)| format!("\"{k}\":\"{v}\"")).collect();
@@ -336,7 +339,7 @@ impl VerifyingKey {
     }
 }
 
-/// The scheme of an RSA algorithm.
+/// Returns the scheme of an RSA algorithm.
 #[cfg(feature = "rsa")]
 pub(crate) fn rsa_scheme(algorithm: Algorithm) -> Option<fastrsa::Scheme> {
     use fastrsa::Hash::{Sha256, Sha384, Sha512};

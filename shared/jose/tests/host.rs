@@ -1,4 +1,4 @@
-//! The host's cryptography, played by OpenSSL's rules but computed here.
+//! The host's functions for signatures, computed here by the rules of BoringSSL.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,19 +20,19 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use support::{Scratch, openssl, path, text};
 
-/// A host that behaves, or misbehaves in one way.
+/// A host that works, or fails in one way.
 #[derive(Clone, Copy, PartialEq)]
 enum Host {
     Good,
-    /// Has no functions.
+    /// The host has no functions.
     Absent,
-    /// Says yes to everything.
+    /// The host accepts every signature.
     Gullible,
-    /// Says no to everything, and signs nothing.
+    /// The host accepts no signature and makes none.
     Refusing,
-    /// Answers bytes that are no protobuf.
+    /// The host answers with bytes that are not protobuf.
     Garbled,
-    /// Signs another message.
+    /// The host signs another message.
     Forgetful,
 }
 
@@ -239,7 +239,7 @@ fn a_host_that_breaks_later_is_replaced_by_wasm_or_an_error() {
     }
 }
 
-/// The algorithm is held against the key before anybody is asked.
+/// The algorithm is compared with the key before the host is called.
 #[test]
 fn the_host_cannot_be_asked_with_another_algorithm() {
     let (foreign, log) = host(Host::Good);
@@ -254,7 +254,7 @@ fn the_host_cannot_be_asked_with_another_algorithm() {
     assert_eq!((answer, log.calls.borrow().len()), (Err(Refused::Algorithm), 0));
 }
 
-/// BoringSSL takes no exponent above 33 bits, and its refusal of such a key looks like that of a signature.
+/// BoringSSL accepts no exponent above 33 bits, and reports a wrong signature for such a key.
 #[test]
 fn a_key_whose_exponent_no_host_takes_gets_the_same_verdict_with_every_setting() {
     for (exponent, asked) in [("8589934591", true), ("8589934593", false)] {

@@ -1,4 +1,4 @@
-//! Input that somebody made to hurt: nothing panics, nothing is accepted that was not signed.
+//! Hostile input: nothing panics, and nothing is accepted that was not signed.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ fn every_truncation_and_every_changed_character_is_refused() {
     for vector in vectors() {
         let compact = vector["compact"].as_str().unwrap();
         let key = verifying(vector["jwk"].clone()).unwrap();
-        // P-521 is slow: every seventh character stands for all.
+        // P-521 is slow, so only every seventh character is changed.
         let step = if vector["alg"] == "ES512" { 7 } else { 1 };
         for at in (0..compact.len()).step_by(step) {
             let accepted =
@@ -44,7 +44,7 @@ fn every_truncation_and_every_changed_character_is_refused() {
     }
 }
 
-/// The public key as an HMAC secret, the oldest of these attacks (RFC 8725 section 2.1).
+/// The oldest of these attacks uses the public key as an HMAC secret (RFC 8725 section 2.1).
 #[test]
 fn a_public_key_is_no_hmac_secret() {
     let rsa = vector("RFC 7515 A.2");
@@ -110,7 +110,7 @@ fn a_jwk_with_anything_wrong_is_refused() {
 
     let ed = |x: &str| verifying(json!({"kty": "OKP", "crv": "Ed25519", "x": x})).err();
     assert_eq!(ed("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"), None);
-    // Points of small order: everybody can sign for them.
+    // For points of small order everybody can sign.
     assert_eq!(ed("AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), Some(BadKey::Point));
     assert_eq!(ed("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), Some(BadKey::Point));
     assert_eq!(ed("AAAA"), Some(BadKey::Point));
@@ -207,7 +207,7 @@ fn debug_and_errors_tell_nothing() {
     );
 }
 
-/// Text that looks like a token more often than chance would have it.
+/// Generates text that resembles a token.
 fn tokenish() -> impl Strategy<Value = Vec<u8>> {
     let json = prop_oneof![
         Just(r#"{"alg":"HS256"}"#.to_owned()),
@@ -251,7 +251,7 @@ proptest! {
         prop_assert!(JwkSet::parse(text.as_bytes(), Policy::INLINE).is_err());
     }
 
-    /// Whatever is signed is parsed and verified, and its claims come back as they were.
+    /// Signed claims are parsed and verified, and come back unchanged.
     #[test]
     fn claims_survive(claims in proptest::collection::hash_map("\\PC{0,10}", "\\PC{0,30}", 0..6)) {
         let key = SigningKey::from_secret(b"secret", Algorithm::Hs512).unwrap();

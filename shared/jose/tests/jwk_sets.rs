@@ -1,4 +1,4 @@
-//! JWK Sets, broken and odd ones included: a key that cannot be used spoils no other.
+//! JWK Sets, broken and unusual ones included: an unusable key does not affect the others.
 
 #![allow(
     clippy::unwrap_used,
@@ -56,7 +56,8 @@ fn what_is_no_set_is_refused() {
     assert_eq!(parse(&deep), Err(BadSet::Json));
 }
 
-/// google/jwt_verify_lib#65: some issuers name no key in their sets, or name the tokens' keys all the same.
+/// google/jwt_verify_lib#65: some issuers use no key ids in their sets, or use one in their tokens
+/// only.
 #[test]
 fn keys_without_a_name_are_tried_for_every_token_that_they_fit_after_the_one_that_it_names() {
     let jwk = vector("RFC 7515 A.3");
@@ -96,14 +97,14 @@ fn keys_without_a_name_are_tried_for_every_token_that_they_fit_after_the_one_tha
     assert_eq!(ask(vec![&wrong], naming), Err(SetRefused::UnknownKey));
     assert_eq!(ask(vec![&wrong, &named(&other, "k")], naming), signature);
     assert_eq!(ask(vec![&wrong, &named(&jwk, "k")], naming), Ok(()));
-    // No more than eight are tried, and the named one is among them.
+    // At most eight keys are tried, and the named one is among them.
     let wrongs = [&wrong; 8];
     let with = |key| wrongs.iter().copied().chain([key]).collect::<Vec<_>>();
     assert_eq!(ask(with(&right), nameless), signature);
     assert_eq!(ask(with(&named(&jwk, "k")), naming), Ok(()));
 }
 
-/// What issuers publish beside the keys that a gateway can use.
+/// Issuers publish keys that a gateway cannot use beside those that it can.
 #[test]
 fn a_set_of_all_kinds_is_the_keys_of_it_that_can_be_used() {
     let right = vector("RFC 7515 A.3");
@@ -160,10 +161,10 @@ fn a_set_verifies_with_the_key_that_the_token_names() {
         Err(SetRefused::Key(Refused::Signature))
     );
     assert_eq!(ask(&set(vec![]), r#"{"alg":"ES256"}"#), Err(SetRefused::UnknownKey));
-    // Two keys of one name, during a rotation: one of them will do.
+    // During a rotation two keys may have one key id, and one of them suffices.
     let twice = set(vec![named("ec", other.clone()), named("ec", jwk.clone())]);
     assert_eq!(ask(&twice, r#"{"alg":"ES256","kid":"ec"}"#), Ok(Some("ec".into())));
-    // A token without a name is tried with eight keys and no more.
+    // A token without a key id is tried with eight keys at most.
     let mut keys = vec![other.clone(); 7];
     keys.push(jwk.clone());
     assert_eq!(ask(&set(keys), r#"{"alg":"ES256"}"#), Ok(None));

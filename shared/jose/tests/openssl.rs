@@ -17,7 +17,7 @@ use jose::{
 };
 use support::{Scratch, openssl, path, text};
 
-/// `genpkey` arguments of a kind of key, with the algorithms that it is for.
+/// The `genpkey` arguments of each kind of key, with its algorithms.
 const KINDS: [(&[&str], &[Algorithm]); 8] = {
     use Algorithm::*;
     const RSA: &[Algorithm] = &[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512];
@@ -47,7 +47,7 @@ fn generate(kind: &[&str]) -> String {
     text(openssl(&[&["genpkey"], kind].concat(), b""))
 }
 
-/// The arguments with which `openssl dgst` or `pkeyutl` computes an algorithm.
+/// Returns the arguments with which `openssl dgst` or `pkeyutl` computes an algorithm.
 fn digest(algorithm: Algorithm) -> (String, Vec<&'static str>) {
     let bits = algorithm.name().get(2..).unwrap();
     let pss = algorithm.name().starts_with("PS");
@@ -55,7 +55,7 @@ fn digest(algorithm: Algorithm) -> (String, Vec<&'static str>) {
     (format!("-sha{bits}"), if pss { options.to_vec() } else { vec![] })
 }
 
-/// r and s in DER, as OpenSSL has them.
+/// Converts r and s to DER, which OpenSSL uses.
 fn to_der(fixed: &[u8]) -> Vec<u8> {
     let integer = |v: &[u8]| {
         let v = &v[v.iter().take_while(|b| **b == 0).count()..];

@@ -32,7 +32,8 @@ fn every_example_verifies_with_its_key_and_fails_when_a_bit_changes() {
         assert_eq!(key.verify(&jws, &InWasm), Ok(()), "{name}");
         assert_eq!(key.key_id(), vector["jwk"]["kid"].as_str(), "{name}");
 
-        // One character in the payload, then one in the signature (never the last, whose low bits do not count).
+        // One character changes in the payload, then one in the signature. It is not the last one,
+        // whose low bits do not count.
         for at in [compact.find('.').unwrap() + 1, compact.rfind('.').unwrap() + 5] {
             let mut tampered = compact.as_bytes().to_vec();
             tampered[at] = if tampered[at] == b'Q' { b'R' } else { b'Q' };

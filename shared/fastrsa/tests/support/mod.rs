@@ -1,4 +1,4 @@
-//! Keys of the `rsa` crate as the numbers that this crate takes.
+//! Converts keys of the crate `rsa` to the numbers that this crate takes.
 
 use fastrsa::{Hash, Parts, Scheme};
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};

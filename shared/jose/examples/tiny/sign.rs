@@ -1,10 +1,11 @@
-//! A Wasm module that signs with whatever PEM it gets, to see what that weighs.
+//! A Wasm module that signs with any PEM, to measure its size.
 
 #![allow(unsafe_code, reason = "exporting a function by its name counts as unsafe")]
 
 use jose::{Algorithm, InWasm, SigningKey};
 
-/// Signs claims with a PEM: both behind each other in `input`, with a zero between. Gives the length.
+/// Signs claims with a PEM. `input` has both, separated by a zero byte. Returns the length of the
+/// token.
 #[unsafe(no_mangle)]
 pub extern "C" fn sign(input: &mut String, algorithm: u8) -> usize {
     let algorithm = if algorithm == 0 { Algorithm::Rs256 } else { Algorithm::Ps256 };

@@ -1,10 +1,10 @@
-//! A Wasm module that verifies every algorithm, to see what that weighs.
+//! A Wasm module that verifies with every algorithm, to measure its size.
 
 #![allow(unsafe_code, reason = "exporting a function by its name counts as unsafe")]
 
 use jose::{InWasm, JwkSet, Policy, Token};
 
-/// Verifies a token with a JWK Set: both behind each other in `input`, with a zero byte between.
+/// Verifies a token with a JWK Set. `input` has both, separated by a zero byte.
 #[unsafe(no_mangle)]
 pub extern "C" fn verify(input: &mut Vec<u8>) -> bool {
     let mut parts = input.split(|b| *b == 0);

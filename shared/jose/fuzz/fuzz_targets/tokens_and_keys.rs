@@ -1,4 +1,4 @@
-//! Arbitrary bytes as token, JWK Set, PEM and DER: nothing panics.
+//! Arbitrary bytes as a token, a JWK Set, PEM and DER: nothing panics.
 #![no_main]
 
 use jose::{Algorithm, Algorithms, InWasm, JwkSet, Jws, Policy, SigningKey, Token, VerifyingKey};

@@ -1,4 +1,4 @@
-//! A modulus and a signature, both arbitrary: `fastrsa` and `rsa` give the same verdict, and neither panics.
+//! An arbitrary modulus and signature: `fastrsa` and `rsa` give equal verdicts, and neither panics.
 #![no_main]
 
 use fastrsa::{Hash, PublicKey, Scheme};
@@ -15,7 +15,7 @@ fuzz_target!(|input: (u8, u16, Vec<u8>, Vec<u8>)| {
     let Ok(ours) = PublicKey::new(&modulus, &exponent.to_be_bytes()) else { return };
     let n = BigUint::from_bytes_be(&modulus);
     let Ok(theirs) = RsaPublicKey::new_with_max_size(n, exponent.into(), 8192) else { return };
-    // `rsa` takes a signature that is longer or shorter than the modulus; RFC 8017 does not.
+    // `rsa` accepts a signature that is longer or shorter than the modulus, which RFC 8017 forbids.
     if signature.len() != ours.size() {
         assert!(ours.verify(Scheme::Pkcs1(Hash::Sha256), b"message", &signature).is_err());
         return;

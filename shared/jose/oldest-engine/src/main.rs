@@ -1,5 +1,5 @@
-//! Loads modules built from `examples/probe.rs`, with and without `simd128`, signs and verifies in them, and prints
-//! the CPU time of each operation (Linux).
+//! Loads modules built from `examples/probe.rs`, with and without `simd128`, signs and verifies in
+//! them, and prints the CPU time of each operation (Linux).
 
 use wasmtime::{Engine, Linker, Module, Store};
 
@@ -13,7 +13,7 @@ fn main() {
         let engine = Engine::default();
         let module = Module::from_file(&engine, &path).expect("a module that this engine takes");
         let mut linker = Linker::new(&engine);
-        // WASI is imported by the standard library and not called.
+        // The standard library imports WASI and does not call it.
         linker.define_unknown_imports_as_traps(&module).expect("imports");
         let mut store = Store::new(&engine, ());
         let instance = linker.instantiate(&mut store, &module).expect("an instance");

@@ -1,7 +1,7 @@
-//! Known messages that a host must sign and verify right before it is trusted with others.
+//! Known messages that a host must sign and verify correctly before it is used.
 //!
-//! The keys were made by OpenSSL for this purpose alone and are no secrets. `regenerate.sh` beside them shows
-//! how.
+//! The keys were made with OpenSSL for this purpose only and are not secret. `regenerate.sh` beside
+//! them shows the commands.
 
 use super::OnHost;
 use crate::algorithm::Algorithm;
@@ -9,7 +9,7 @@ use crate::algorithm::Algorithm;
 const MESSAGE: &[u8] = b"gatehouse self-test";
 const TAMPERED: &[u8] = b"gatehouse self-tesT";
 
-/// A key pair and a signature of [`MESSAGE`]; DER for ES*.
+/// A key pair and its signature of [`MESSAGE`]. The signature of an ES* is in DER.
 struct Known {
     #[cfg(feature = "sign")]
     private: &'static [u8],
@@ -61,7 +61,8 @@ impl OnHost {
             && ask(MESSAGE, &wrong) == Some(false)
     }
 
-    /// RSA has one signature; of ECDSA any that this module verifies is right.
+    /// An RSA key has exactly one signature of the message. A signature of an ECDSA key is correct
+    /// if this module verifies it.
     #[cfg(feature = "sign")]
     pub(super) fn signs_right(&self, algorithm: Algorithm) -> bool {
         let Some(known) = known(algorithm) else { return false };

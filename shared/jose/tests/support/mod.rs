@@ -1,4 +1,4 @@
-//! What several tests need: randomness, and OpenSSL.
+//! Helpers of several tests: vectors, randomness, and OpenSSL.
 
 #![allow(dead_code, reason = "not every test uses everything")]
 
@@ -23,13 +23,13 @@ pub fn object(value: Value) -> Map<String, Value> {
     value.as_object().unwrap().clone()
 }
 
-/// Bytes that are the same in each run.
+/// Returns a generator that gives the same bytes in each run.
 pub fn random() -> impl FnMut(&mut [u8]) {
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     move |out: &mut [u8]| rng.fill_bytes(out)
 }
 
-/// A directory that goes away with the test.
+/// A directory that is removed at the end of the test.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
@@ -56,7 +56,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Runs `openssl`, which `make setup` installs. Gives its output, or None when it says no.
+/// Runs `openssl`, which `make setup` installs. Returns its output, or `None` if it fails.
 pub fn openssl(arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
     let mut child = Command::new("openssl")
         .args(arguments)
