@@ -1,9 +1,9 @@
 //! A filter that is written with the crate `proxy-wasm`, between two of ours.
 
-use crate::fixture::{Fixture, filter, header, of};
+use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
 use wasm_tests::real::{Filter, Request, eventually};
-use wasm_tests::sdk_module;
+use wasm_tests::{refused_with, sdk_module};
 
 const HEADER: &str = "x-sdk-consumer";
 
@@ -32,7 +32,7 @@ fn a_filter_of_the_sdk_between_two_of_ours_learns_whom_key_auth_has_found() {
         assert_eq!(header(&received, name).as_deref(), Some("ana"), "{name}");
     }
     let stranger = request("key-of-ana", "stranger");
-    assert_eq!(fixture.refused(&stranger), of(403, "Invalid X-APP-ID"));
+    assert_eq!(fixture.refused(&stranger), refused_with(403, "Invalid X-APP-ID"));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_filter_of_the_sdk_leaves_a_refusal_from_a_callouts_answer_alone() {
     for n in 0..50 {
         // Nobody has asked for this key yet, so that the refusal comes from a callout's answer.
         let unknown = request(&format!("unknown-{n}"), "portal");
-        assert_eq!(fixture.refused(&unknown), of(401, "Unauthorized"));
+        assert_eq!(fixture.refused(&unknown), refused_with(401, "Unauthorized"));
     }
     assert_eq!(fixture.refused(&Request::get("/")).0, 401);
 }
