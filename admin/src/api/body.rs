@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::App;
 use super::answer::Refusal;
-use super::fields::Fields;
+use super::fields::{Fields, repeated};
 use super::text;
 
 /// The maximum size of a body, in bytes.
@@ -66,7 +66,7 @@ fn from_json(bytes: &[u8]) -> Result<Fields, Refusal> {
     let read = reader.deserialize_map(Members).and_then(|members| reader.end().map(|()| members));
     match read {
         Ok(Ok(fields)) => Ok(fields),
-        Ok(Err(twice)) => Err(Refusal::field(&twice, "given more than once")),
+        Ok(Err(name)) => Err(repeated(&name)),
         // The message is not serde's, which would quote what was sent, and that may be a key.
         Err(error) => Err(Refusal::Malformed(format!(
             "Cannot parse JSON body: it must be an object, see line {} column {}",
@@ -104,9 +104,7 @@ fn from_form(bytes: &[u8]) -> Result<Fields, Refusal> {
         .map_err(|problem| Refusal::Malformed(format!("Cannot parse form body: {problem}")))?;
     let mut fields = Fields::form();
     for (name, value) in pairs {
-        if !fields.add_text(&name, value) {
-            return Err(Refusal::field(&name, "given more than once"));
-        }
+        fields.add_text(&name, value)?;
     }
     Ok(fields)
 }
@@ -124,9 +122,7 @@ async fn from_multipart(request: Request) -> Result<Fields, Refusal> {
         let Ok(value) = String::from_utf8(bytes.into()) else {
             return Err(Refusal::field(&name, "must be UTF-8"));
         };
-        if !fields.add_text(&name, value) {
-            return Err(Refusal::field(&name, "given more than once"));
-        }
+        fields.add_text(&name, value)?;
     }
     Ok(fields)
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use admin_api::is_digest;
 use serde_json::Value;
 
 use super::answer::{Refusal, UNKNOWN_MAX, shortened};
@@ -80,15 +81,15 @@ impl Fields {
         self.values.insert(name.to_owned(), value).is_none()
     }
 
-    /// Adds a field of a form, where `name[]` and `name[1]` are items of a list. Returns `false` if
-    /// the field exists already and is not a list.
-    pub(crate) fn add_text(&mut self, name: &str, value: String) -> bool {
+    /// Adds a field of a form, where `name[]` and `name[1]` are items of a list. It is an error
+    /// if the field exists already and is not a list.
+    pub(crate) fn add_text(&mut self, name: &str, value: String) -> Result<(), Refusal> {
         let list = name.strip_suffix(']').and_then(|name| name.split_once('['));
-        match list {
+        let is_new = match list {
             Some((name, number)) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
-                let slot =
+                let list =
                     self.values.entry(name.to_owned()).or_insert_with(|| Value::Array(vec![]));
-                match slot {
+                match list {
                     Value::Array(items) => {
                         items.push(Value::String(value));
                         true
@@ -97,7 +98,8 @@ impl Fields {
                 }
             }
             _ => self.add(name, Value::String(value)),
-        }
+        };
+        if is_new { Ok(()) } else { Err(repeated(name)) }
     }
 
     /// Takes a field of any type.
@@ -272,4 +274,18 @@ fn flaw(text: &str, max: usize) -> Option<String> {
 pub(crate) fn uuid(text: &str) -> Option<String> {
     let usual = text.len() == 36 && uuid::Uuid::try_parse(text).is_ok();
     usual.then(|| text.to_ascii_lowercase())
+}
+
+/// The refusal of a field or parameter that occurs twice.
+pub(crate) fn repeated(name: &str) -> Refusal {
+    Refusal::field(name, "given more than once")
+}
+
+/// Refuses a `text` that is not SHA-256 in lower-case hex. The error names the field `name`.
+pub(crate) fn check_digest(name: &str, text: &str) -> Result<(), Refusal> {
+    if is_digest(text) {
+        Ok(())
+    } else {
+        Err(Refusal::field(name, "expected 64 lower-case hex digits"))
+    }
 }

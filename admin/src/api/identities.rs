@@ -1,13 +1,13 @@
 //! `/identities`: the consumers behind credentials and names, for gateways.
 
-use admin_api::{Credential, HolderPage, JWT, JwtIdentity, is_digest};
+use admin_api::{Credential, HolderPage, JWT, JwtIdentity};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{Router, get};
 
-use super::answer::{Answer, Refusal, found, json};
+use super::answer::{Answer, found, json};
 use super::query::Query;
-use super::{App, consumers, jwts};
+use super::{App, consumers, fields, jwts};
 use crate::store::now;
 
 pub(super) fn routes() -> Router<App> {
@@ -31,9 +31,7 @@ async fn all_keys(State(app): State<App>, query: Query) -> Answer {
 async fn by_key(State(app): State<App>, Path(digest): Path<String>) -> Answer {
     // A client that sends a key instead of its digest must learn of it, because the key is now in
     // the logs of whatever is in between. A 404 would hide the mistake.
-    if !is_digest(&digest) {
-        return Err(Refusal::field("digest", "expected 64 lower-case hex digits"));
-    }
+    fields::check_digest("digest", &digest)?;
     let mut tx = app.store.read().await?;
     let identity = found(tx.key_identity(&digest, now()).await?, &tx)?;
     Ok(json(StatusCode::OK, &identity))

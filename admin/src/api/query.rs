@@ -48,7 +48,7 @@ impl FromRequestParts<App> for Query {
                 return Err(Refusal::field(&name, "must not contain control characters"));
             }
             if values.insert(name.clone(), value).is_some() {
-                return Err(Refusal::field(&name, "given more than once"));
+                return Err(fields::repeated(&name));
             }
         }
         Ok(Self { path, values, problems: BTreeMap::new(), taken: Vec::new() })

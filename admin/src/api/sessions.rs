@@ -1,4 +1,7 @@
 //! `/sessions/{id}` and `/revocations/{id}`: storage for the session filter of the gateways.
+//!
+//! An id must be a digest. The service must not see the name of a session, because whoever knows
+//! the name can use the session.
 
 use admin_api::{
     METADATA_MAX, METADATA_MAX_CHARS, Metadata, NewSession, Revocation, Session, Stale, TTL_MAX,
@@ -12,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::App;
 use super::answer::{Answer, Refusal, found, json, no_content};
+use super::fields::check_digest;
 use super::json_body::JsonBody;
 use crate::store::{self, now};
 
@@ -22,7 +26,7 @@ pub(super) fn routes() -> Router<App> {
 }
 
 async fn read(State(app): State<App>, Path(id): Path<String>) -> Answer {
-    check_id(&id)?;
+    check_digest("id", &id)?;
     let (mut tx, now) = (app.store.read().await?, now());
     let session = found(tx.session(&id, now).await?, &tx)?;
     Ok(answer(session, now, tx.seq()))
@@ -33,7 +37,7 @@ async fn keep(
     Path(id): Path<String>,
     JsonBody(new): JsonBody<NewSession>,
 ) -> Answer {
-    check_id(&id)?;
+    check_digest("id", &id)?;
     let NewSession { data, ttl, stale, metadata } = new;
     check_ttl("ttl", ttl)?;
     check_data(&data, app.rules.session_data_max)?;
@@ -63,7 +67,7 @@ async fn shorten(
     Path(id): Path<String>,
     JsonBody(Ttl { ttl }): JsonBody<Ttl>,
 ) -> Answer {
-    check_id(&id)?;
+    check_digest("id", &id)?;
     check_ttl("ttl", ttl)?;
     let (mut tx, now) = (app.store.write().await?, now());
     let session = found(tx.shorten_session(&id, end_of(ttl, now), now).await?, &tx)?;
@@ -73,7 +77,7 @@ async fn shorten(
 }
 
 async fn end(State(app): State<App>, Path(id): Path<String>) -> Answer {
-    check_id(&id)?;
+    check_digest("id", &id)?;
     let mut tx = app.store.write().await?;
     tx.delete_session(&id).await?;
     tx.commit().await?;
@@ -81,7 +85,7 @@ async fn end(State(app): State<App>, Path(id): Path<String>) -> Answer {
 }
 
 async fn revocation(State(app): State<App>, Path(id): Path<String>) -> Answer {
-    check_id(&id)?;
+    check_digest("id", &id)?;
     let (mut tx, now) = (app.store.read().await?, now());
     let expires_at = found(tx.revocation(&id, now).await?, &tx)?;
     Ok(revoked(expires_at, now, tx.seq()))
@@ -92,7 +96,7 @@ async fn revoke(
     Path(id): Path<String>,
     JsonBody(Ttl { ttl }): JsonBody<Ttl>,
 ) -> Answer {
-    check_id(&id)?;
+    check_digest("id", &id)?;
     check_ttl("ttl", ttl)?;
     let (mut tx, now) = (app.store.write().await?, now());
     let expires_at = tx.revoke(&id, end_of(ttl, now), now).await?;
@@ -111,16 +115,6 @@ fn answer(
 
 fn revoked(expires_at: i64, now: i64, seq: u64) -> axum::response::Response {
     json(StatusCode::OK, &Revocation { ttl: left(expires_at, now), seq: Some(seq) })
-}
-
-/// Refuses an id that is not a digest. The service must not see the name of a session, because
-/// whoever knows the name can use the session.
-fn check_id(id: &str) -> Result<(), Refusal> {
-    if is_digest(id) {
-        Ok(())
-    } else {
-        Err(Refusal::field("id", "expected 64 lower-case hex digits"))
-    }
 }
 
 /// Refuses a time to live outside 1 to [`TTL_MAX`] seconds.
