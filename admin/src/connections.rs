@@ -43,6 +43,7 @@ pub(crate) struct Connections {
     middleware: Middleware,
     metrics: Arc<Metrics>,
     tls: Option<TlsAcceptor>,
+    /// Permits for open connections.
     free: Arc<Semaphore>,
     peers: Peers,
     /// Permits to send a 503 to a refused connection.
@@ -87,8 +88,8 @@ impl Connections {
             match accepted {
                 Ok((stream, peer)) => self.admit(stream, peer.ip(), &mut open),
                 Err(error) => {
-                    // Most likely there are no file descriptors left: other connections end in a
-                    // pause.
+                    // Most likely there are no file descriptors left. Other connections may end
+                    // during the pause.
                     tracing::warn!(error = %error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }

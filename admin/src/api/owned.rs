@@ -41,7 +41,7 @@ pub(super) trait Descriptor: Send + Sync + 'static {
     /// The members of a body that no other kind has.
     type More: Send + Sync;
 
-    /// Reads those members. A wrong one becomes a problem of `fields`.
+    /// Reads the members of [`Descriptor::More`]. A wrong one becomes a problem of `fields`.
     fn more(fields: &mut Fields) -> Self::More;
 
     /// Returns a reason to refuse `name`, beyond its length and its characters.
@@ -60,6 +60,7 @@ pub(super) trait Resource: Descriptor + Sized {
     /// An item as it is stored.
     type Item: Send;
 
+    /// Returns the position of an item in its list.
     fn position(item: &Self::Item) -> Cursor;
 
     fn id(item: &Self::Item) -> &str;

@@ -5,7 +5,7 @@
 //!
 //! `epoch` names the history that the numbers belong to. A reader that continues after a number
 //! must learn that a backup was restored, even if the old database had counted beyond that number.
-//! A database can be replaced unnoticed in two ways:
+//! A database can be replaced in two ways, and each is detected in its own way:
 //!
 //! * While its engine is down. Therefore the epoch changes when the engine starts. SQLite's engine
 //!   is this process. PostgreSQL's engine is known by its start time, and by the identity of the

@@ -53,8 +53,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Shortens a session that would end after `expires_at`, and returns it. Returns `None` if
-    /// there is no session at `now`.
+    /// Makes a session end at `expires_at` at the latest, and returns it. Returns `None` if there
+    /// is no session at `now`.
     pub(crate) async fn shorten_session(
         &mut self,
         id: &str,
