@@ -1,4 +1,4 @@
-//! The admin service: owns consumers, credentials and App IDs, and feeds the gateways' caches.
+//! The admin service: owns consumers, credentials and App IDs, and tells gateways about changes.
 //!
 //! | module           | contents                                                  |
 //! |------------------|-----------------------------------------------------------|
