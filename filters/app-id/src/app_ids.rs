@@ -1,18 +1,19 @@
-//! The App IDs of one consumer, in the form in which they are kept.
+//! The App IDs of one consumer, in the form in which the cache keeps them.
 
-/// What is kept of a consumer's App IDs.
+/// The cached App IDs of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AppIds<'a> {
-    /// All of them.
+    /// All App IDs of the consumer. [`contains`] searches this list.
     List(&'a [u8]),
-    /// There are more than an entry holds: each is asked for by itself.
+    /// The consumer has more App IDs than an entry holds, so each is looked up by itself.
     Many,
 }
 
-/// What an entry of the gateway's cache holds at most.
+/// The greatest size of a cached list, in bytes.
 const MAX: usize = 800;
 
-/// All App IDs of a consumer, as a value to keep. `complete`: there are no more of them.
+/// Encodes all App IDs of a consumer for the cache. `complete` is `false` if the consumer has more
+/// than these.
 pub(crate) fn encode<'a>(ids: impl Iterator<Item = &'a str>, complete: bool) -> Vec<u8> {
     let mut out = vec![b'L'];
     for id in ids {
@@ -28,7 +29,7 @@ pub(crate) fn encode<'a>(ids: impl Iterator<Item = &'a str>, complete: bool) -> 
 }
 
 impl<'a> AppIds<'a> {
-    /// Reads a value that [`encode`] made.
+    /// Reads a value that [`encode`] wrote.
     pub(crate) fn decode(value: &'a [u8]) -> Option<Self> {
         match value.split_first()? {
             (b'L', list) => Some(Self::List(list)),
@@ -38,7 +39,7 @@ impl<'a> AppIds<'a> {
     }
 }
 
-/// Whether `id` is in a list.
+/// Returns `true` if `id` is in a list.
 pub(crate) fn contains(mut list: &[u8], id: &[u8]) -> bool {
     while let Some((len, rest)) = list.split_first_chunk::<2>() {
         let Some((entry, rest)) = rest.split_at_checked(u16::from_le_bytes(*len).into()) else {

@@ -1,4 +1,4 @@
-//! The filter's settings: what an operator may write, and what the core may trust.
+//! The settings of the filter.
 
 use settings::{Common, Fields, Rule};
 
@@ -6,11 +6,11 @@ use settings::{Common, Fields, Rule};
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(crate) common: Common,
-    /// The header's name as the operator spells it: refusals repeat it.
+    /// The header's name in the operator's spelling, which refusals repeat.
     pub(crate) header_name: String,
     pub(crate) fail_open: bool,
     pub(crate) hide_app_id: bool,
-    /// App IDs by consumer id or username.
+    /// App IDs for each consumer, which its id or username identifies.
     pub(crate) mappings: Vec<(String, Vec<String>)>,
 }
 
@@ -30,7 +30,7 @@ impl Config {
         Self { common, header_name, fail_open, hide_app_id, mappings }
     }
 
-    /// The App IDs that are written in the settings for a consumer.
+    /// Returns the App IDs that the settings give to a consumer.
     pub(crate) fn mapped<'a>(
         &'a self,
         id: &'a str,

@@ -1,13 +1,15 @@
-//! Which rule a User-Agent falls under: one set of regular expressions for all of them.
+//! Finds the rule for a User-Agent. One set of regular expressions holds all rules.
 
 use crate::rules::Named;
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 use std::borrow::Cow;
 
-/// What is read of a User-Agent. Kong's nginx takes no longer header, and no browser comes near it.
+/// The greatest length of a User-Agent that is read, in bytes. Kong's nginx accepts no longer
+/// header, and no browser sends one.
 const LONGEST: usize = 8192;
 
-/// The compiled rules: first those that allow, then those that deny, then those that the filter brings.
+/// The compiled rules: first the operator's rules that allow, then those that deny, then the
+/// filter's own.
 #[derive(Debug, Clone)]
 pub(crate) struct Agents {
     set: RegexSet,
@@ -15,7 +17,7 @@ pub(crate) struct Agents {
     names: Vec<Cow<'static, str>>,
 }
 
-/// What is to be thought of a User-Agent, and the rule that says so.
+/// The judgement of a User-Agent, with the rule that decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Unknown,
@@ -24,8 +26,10 @@ pub(crate) enum Verdict {
 }
 
 impl Agents {
+    /// Compiles the rules.
+    ///
     /// # Errors
-    /// When all rules together are too large to compile.
+    /// A message, if all rules together are too large to compile.
     pub(crate) fn new(
         allow: &[String],
         deny: &[String],
@@ -48,7 +52,7 @@ impl Agents {
 
     pub(crate) fn verdict(&self, user_agent: &[u8]) -> Verdict {
         let read = user_agent.get(..LONGEST).unwrap_or(user_agent);
-        // Indices come in order, and so do the lists.
+        // The set returns indices in ascending order, which is the order of the lists.
         let Some(first) = self.set.matches(read.trim_ascii()).into_iter().next() else {
             return Verdict::Unknown;
         };
@@ -57,11 +61,11 @@ impl Agents {
     }
 }
 
-/// What is wrong with a regular expression, in one line.
+/// Returns the mistake in a regular expression on one line, or `None` if it is correct.
 pub(crate) fn mistake(pattern: &str) -> Option<String> {
     let error = RegexBuilder::new(pattern).unicode(false).size_limit(1 << 20).build().err()?;
     let text = error.to_string();
-    // The parser draws a picture of several lines and names the mistake in the last one.
+    // The parser draws a picture of several lines, and names the mistake in the last one.
     let last = text.lines().last().unwrap_or_default();
     Some(last.strip_prefix("error: ").unwrap_or(last).to_owned())
 }

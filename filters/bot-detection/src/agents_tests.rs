@@ -72,7 +72,7 @@ fn what_is_allowed_comes_before_what_is_denied_and_that_before_the_builtin_rules
         ("HELLOWORLD", bot("deny_0")),
         ("HELLO Googlebot", bot("deny_0")),
         ("good Googlebot HELLO", Verdict::Allowed("allow_0".into())),
-        // As in Kong, case matters.
+        // Case matters, as in Kong.
         ("hello", Verdict::Unknown),
     ] {
         assert_eq!(agents.verdict(user_agent.as_bytes()), verdict, "{user_agent}");
@@ -111,7 +111,7 @@ fn each_rule_about_language_models_finds_what_it_is_named_for() {
     ] {
         assert_eq!(agents.verdict(user_agent.as_bytes()), bot(rule), "{user_agent}");
     }
-    // Search engines are not what this set is for.
+    // The rules for AI crawlers do not cover search engines.
     assert_eq!(agents.verdict(b"Googlebot/2.1"), Verdict::Unknown);
 }
 

@@ -1,4 +1,4 @@
-//! The filter's settings: what an operator may write, and what the core may trust.
+//! The settings of the filter.
 
 use crate::agents::{Agents, mistake};
 use crate::rules::{AI, BUILTIN, Named};
@@ -10,24 +10,24 @@ use settings::{Common, Fields, Rule};
 #[derive(Debug)]
 pub struct Config {
     pub(crate) common: Common,
-    /// `None` only in settings that were refused.
+    /// The compiled rules. `None` only in settings that are rejected.
     pub(crate) agents: Option<Agents>,
     pub(crate) action: Action,
     pub(crate) tag_header: String,
 }
 
-/// What becomes of a bot.
+/// The effect on a request of a bot.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Action {
     #[default]
     Deny,
-    /// The upstream is told.
+    /// The request goes on with a header that names the rule.
     Tag,
-    /// The operator is told.
+    /// The rule is logged.
     Log,
 }
 
-/// Which of the filter's own rules count.
+/// The filter's own rules that apply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Own {
     #[default]
@@ -42,14 +42,14 @@ impl Own {
         match self {
             Self::Builtin => BUILTIN.to_vec(),
             Self::Ai => AI.to_vec(),
-            // The narrower names first: they say more.
+            // The narrower names come first, because they tell more.
             Self::All => AI.into_iter().chain(BUILTIN).collect(),
             Self::None => Vec::new(),
         }
     }
 }
 
-/// Headers that mean something to the gateway itself.
+/// Headers with a meaning for the gateway itself.
 const NOT_OURS: [&str; 7] = [
     "host",
     "connection",
@@ -88,7 +88,7 @@ impl Config {
     }
 }
 
-/// The usable ones; a bad one is a problem with its path.
+/// Reads a list of expressions. A faulty one becomes a problem with its path.
 fn expressions(f: &mut Fields<'_>, name: &'static str) -> Vec<String> {
     let texts = f.texts(name, Rule::TEXT).unwrap_or_default();
     let mut usable = Vec::with_capacity(texts.len());
@@ -105,7 +105,7 @@ fn expressions(f: &mut Fields<'_>, name: &'static str) -> Vec<String> {
     usable
 }
 
-/// The beginning, on one line.
+/// Shortens a text to its beginning, on one line.
 fn shown(text: &str) -> String {
     text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
 }

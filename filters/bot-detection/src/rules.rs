@@ -1,10 +1,11 @@
-//! The rules that the filter brings: names, and what a User-Agent of that kind has in it.
+//! The filter's own rules: a name, and an expression that finds the User-Agents of that kind.
 
-/// A name for metrics and the tag, and a regular expression.
+/// The rule's name, for metrics and the tag, and its regular expression.
 pub(crate) type Named = (&'static str, &'static str);
 
-/// Fourteen rules that decide as those of Kong 3.9 do, which come from ua-parser (uap-core). What they have
-/// besides to read versions out, and what may be absent at their ends, decides nothing and is left out.
+/// Fourteen rules that decide as those of Kong 3.9, which come from ua-parser (uap-core). Parts
+/// that only extract versions, or that are optional at the ends, do not affect the decision and are
+/// left out.
 pub(crate) const BUILTIN: [Named; 14] = [
     ("pingdom", r"Pingdom\.com_bot_version_\d+\.\d"),
     ("facebook", r"facebookexternalhit/\d+\.\d"),
@@ -62,7 +63,8 @@ const KNOWN: &str = concat!(
     r"|scooter|searchsight|seekbot|semanticdiscovery|snappy|www\.almaden\.ibm\.com|yacy",
 );
 
-/// Crawlers that fetch for language models: training, their search indexes, and fetching on a user's behalf.
+/// Crawlers that fetch for language models: for training, for their search indexes, and on behalf
+/// of users.
 pub(crate) const AI: [Named; 21] = [
     ("ai_openai", r"GPTBot|ChatGPT-User|OAI-SearchBot"),
     ("ai_anthropic", r"ClaudeBot|Claude-User|Claude-SearchBot|Claude-Web|anthropic-ai"),

@@ -1,4 +1,4 @@
-//! The filter's settings: what an operator may write, and what the core may trust.
+//! The settings of the filter.
 
 use crate::origins::{Origins, mistake};
 use settings::{Common, Fields, Rule};
@@ -8,7 +8,8 @@ use settings::{Common, Fields, Rule};
 pub struct Config {
     pub(crate) common: Common,
     pub(crate) origins: Origins,
-    /// As the header has them; `None`: what the browser asks for.
+    /// The value of `Access-Control-Allow-Headers`. `None` repeats the headers that the browser
+    /// asks for.
     pub(crate) headers: Option<String>,
     pub(crate) exposed_headers: Option<String>,
     pub(crate) methods: String,
@@ -57,7 +58,7 @@ impl Config {
     }
 }
 
-/// A token (RFC 9110), `*` among them.
+/// A token (RFC 9110, section 5.6.2), `*` included.
 const FIELD_NAME: Rule = Rule {
     what: "the name of a header, or `*`",
     pattern: Some("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),

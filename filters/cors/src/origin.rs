@@ -1,19 +1,22 @@
-//! What an origin is: scheme, host and port, the port only where it is not the scheme's own.
+//! Origins: scheme, host and port. The port is left out if it is the scheme's default.
 
-/// An origin as browsers send it in `Origin`, or as an operator names one.
+/// An origin (RFC 6454), as a browser sends it in `Origin` or an operator configures it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
-    /// `https://example.com:8443`; what is no URL stays as it is.
+    /// The whole origin, such as `https://example.com:8443`. A text that is not a URL stays as it
+    /// is.
     pub(crate) whole: String,
-    /// `example.com`, or the same as `whole`.
+    /// The host, such as `example.com`. It equals `whole` if that is not a URL.
     pub(crate) host: String,
 }
 
-/// No name of a host has more than 253 letters; an expression takes its time for each.
+/// The greatest length of an origin in bytes. A host name has at most 253 characters, and the time
+/// of an expression grows with the length.
 const LONGEST: usize = 1024;
 
 impl Origin {
-    /// Reads one as Kong does. It goes back into a header, so it has nothing in it but visible ASCII.
+    /// Reads an origin as Kong does. It contains only visible ASCII, because it is written into a
+    /// header.
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         if text.is_empty() || text.len() > LONGEST || !text.bytes().all(|b| b.is_ascii_graphic()) {
@@ -31,7 +34,7 @@ impl Origin {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
         let (host, port) = match place.rsplit_once(':') {
-            // Not the colons of an IPv6 address.
+            // The colons of an IPv6 address do not begin a port.
             Some((host, port)) if !port.contains(']') => (host, Some(port)),
             _ => (place, None),
         };
@@ -63,7 +66,7 @@ mod tests {
             ("http://[::1]:3000", "http://[::1]:3000", "[::1]"),
             ("http://[::1]", "http://[::1]", "[::1]"),
             ("moz-extension://1-2", "moz-extension://1-2", "1-2"),
-            // No URLs.
+            // These are not URLs.
             ("example.test", "example.test", "example.test"),
             ("example.test:8000", "example.test:8000", "example.test:8000"),
             ("null", "null", "null"),

@@ -1,35 +1,36 @@
-//! Which origins may, and what they are told.
+//! Decides which origins are allowed, and what a response tells them.
 
 use crate::origin::Origin;
 use regex::bytes::{Regex, RegexBuilder};
 
-/// The list `origins`, in the form in which it is asked.
+/// The setting `origins`, prepared for decisions.
 #[derive(Debug, Clone)]
 pub(crate) enum Origins {
-    /// `*`, or no list.
+    /// The list contains only `*`, or there is no list.
     Any,
-    /// One plain text: every response names it, and the browser compares.
+    /// The list has one plain text. Every response names it, and the browser compares.
     Fixed(String),
-    /// Several, or expressions. With a `*` among them, whoever names itself may.
+    /// The list has several entries, or expressions. The flag is `true` if `*` is among them: every
+    /// origin is then allowed.
     Listed(Vec<Entry>, bool),
 }
 
 #[derive(Debug, Clone)]
 pub(crate) enum Entry {
-    /// The whole origin, to the letter.
+    /// An origin that is compared exactly.
     Plain(String),
-    /// An expression for the whole origin, or (without a `:` in it) for its host.
+    /// An expression for the whole origin or, if it contains no `:`, for the host.
     Expression { regex: Regex, by_host: bool },
 }
 
-/// What a response says in `Access-Control-Allow-Origin`.
+/// The value of `Access-Control-Allow-Origin` in a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    /// `*`: any origin.
+    /// `*`, for every origin.
     Any,
     /// This origin.
     This(String),
-    /// None.
+    /// No value: the header is absent.
     Nobody,
 }
 
@@ -49,12 +50,12 @@ impl Origins {
         }
     }
 
-    /// Whether another origin may get another answer: caches have to know.
+    /// Returns `true` if responses differ between origins. Caches have to know that.
     pub(crate) fn vary(&self) -> bool {
         !matches!(self, Self::Any)
     }
 
-    /// The list of the settings; entries must have passed [`mistake`].
+    /// Makes the list of the setting. Its entries have passed [`mistake`].
     pub(crate) fn new(texts: &[String]) -> Self {
         match texts {
             [] => Self::Any,
@@ -89,29 +90,31 @@ impl Entry {
     }
 }
 
-/// What Kong does not take for an expression.
+/// Returns `true` for a text that Kong does not take for an expression.
 fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".:/-".contains(&b))
 }
 
-/// Bytes of a compiled expression.
+/// The greatest size of a compiled expression in bytes.
 const SIZE: usize = 256 << 10;
 
-/// From the first letter to the last, all alternatives of it.
+/// Compiles an expression that must match the whole text, with all of its alternatives.
 fn expression(text: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(&format!(r"\A(?:{text})\z")).unicode(false).size_limit(SIZE).build()
 }
 
-/// What is wrong with an entry of the list, in one line.
+/// Returns the mistake in an entry of the list on one line, or `None` if it is correct.
 pub(crate) fn mistake(text: &str) -> Option<String> {
     if text == "*" || is_plain(text) {
         return None;
     }
-    // As an expression it would be satisfied with `https:/` and any letter before the domain.
+    // Such a text, taken as an expression, would match `https:/` and any character before the
+    // domain.
     if text.starts_with("*.") || text.contains("/*.") {
         return Some(r"`*.` is no wildcard; write `https://([^.]+\.)+example\.com`".to_owned());
     }
-    // Alone first, so that it cannot close the group that is put around it.
+    // The expression is compiled alone first, so that it cannot close the group that is put around
+    // it.
     let alone = RegexBuilder::new(text).unicode(false).size_limit(SIZE).build();
     let error = alone.and_then(|_| expression(text)).err()?.to_string();
     let last = error.lines().last().unwrap_or_default();

@@ -30,7 +30,7 @@ const ASKED: [&str; 11] = [
     "https://bar.test:1234",
 ];
 
-/// The cases of Kong's own specification: who is accepted of [`ASKED`].
+/// These are the cases of Kong's own specification. Each lists which of [`ASKED`] are accepted.
 #[test]
 fn expressions_cover_the_host_or_with_a_colon_the_whole_origin() {
     let hosts = [
@@ -68,7 +68,7 @@ fn expressions_cover_the_host_or_with_a_colon_the_whole_origin() {
     ] {
         let origins = origins(entries);
         for origin in ASKED {
-            // The port that goes without saying is not said.
+            // The default port of the scheme is left out.
             let itself = origin.strip_suffix(":80").unwrap_or(origin).to_owned();
             let expected = accepted.contains(&origin).then_some(itself);
             assert_eq!(told(&origins, origin), expected, "{entries:?} {origin}");
@@ -122,7 +122,7 @@ fn every_alternative_of_an_expression_is_the_whole() {
     for (origin, accepted) in [
         ("http://foo.test", true),
         ("http://bar.test", true),
-        // Kong puts its `$` after the last alternative only, and lets this one in.
+        // Kong puts its `$` after the last alternative only, and accepts this one.
         ("http://foo.test.evil.test", false),
         ("http://evil.test/bar.test", false),
     ] {

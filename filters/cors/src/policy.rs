@@ -1,4 +1,4 @@
-//! The headers that a response gets.
+//! The CORS headers of a response (Fetch standard, section 3.2).
 
 use crate::config::Config;
 use crate::origin::Origin;
@@ -8,14 +8,15 @@ use exchange::{Edit, Head, Occurrence, Reply};
 const ALLOW_ORIGIN: &str = "access-control-allow-origin";
 const ALLOW_CREDENTIALS: &str = "access-control-allow-credentials";
 
-/// Whether a request from another origin, or from none, may get another answer. Caches have to know it of
-/// every answer, also of one that says nothing of origins: it must not be served to those who differ.
+/// Returns `true` if a request from another origin, or without one, may get another response.
+/// Caches have to know this for every response, even for one without a CORS header, so that they do
+/// not serve it to other origins.
 fn varies(config: &Config) -> bool {
     config.origins.vary() || config.credentials || !config.allow_origin_absent
 }
 
-/// What is said of the origin: its name or nobody's, and whether credentials may come along. `true` in the
-/// first place where that depends on who asks.
+/// Returns the headers about the origin: `Access-Control-Allow-Origin` and
+/// `Access-Control-Allow-Credentials`. The flag is `true` if they depend on the request's origin.
 fn origin_headers(config: &Config, origin: Option<&Origin>) -> (bool, Answer, bool) {
     let answer = config.origins.answer(origin);
     let vary = varies(config);
@@ -23,14 +24,14 @@ fn origin_headers(config: &Config, origin: Option<&Origin>) -> (bool, Answer, bo
         return (vary, answer, false);
     }
     match (answer, origin) {
-        // Browsers take no `*` together with credentials.
+        // Browsers refuse `*` together with credentials.
         (Answer::Any, Some(origin)) => (vary, Answer::This(origin.whole.clone()), true),
         (Answer::Any, None) => (vary, Answer::Any, false),
         (answer, _) => (vary, answer, true),
     }
 }
 
-/// The answer to a browser that asks before it sends a request.
+/// Returns the response to a preflight request.
 pub(crate) fn preflight(config: &Config, head: &Head, origin: &Origin) -> Reply {
     let (vary, answer, credentials) = origin_headers(config, Some(origin));
     let mut reply = Reply { status: 200, headers: Vec::new(), body: exchange::Body::Empty };
@@ -65,20 +66,21 @@ pub(crate) fn preflight(config: &Config, head: &Head, origin: &Origin) -> Reply 
     reply
 }
 
-/// What a client's list of header names may have in it to be repeated to it.
+/// Returns a client's list of header names, if it contains only bytes that may be repeated to the
+/// client.
 fn repeatable(names: &[u8]) -> Option<&str> {
     let plain = |b: &u8| b.is_ascii_graphic() || *b == b' ';
     let fits = !names.is_empty() && names.iter().all(plain);
     fits.then(|| std::str::from_utf8(names).ok())?
 }
 
-/// The changes to any other response with the header `head`.
+/// Returns the edits of any other response with the headers `head`.
 pub(crate) fn response(config: &Config, head: &Head, origin: Option<&Origin>) -> Vec<Edit> {
     let (vary, answer, credentials) = origin_headers(config, origin);
     let mut edits = vec![match answer {
         Answer::Any => Edit::set(ALLOW_ORIGIN, "*"),
         Answer::This(origin) => Edit::set(ALLOW_ORIGIN, origin),
-        // What the upstream says to everybody is not for this one.
+        // The upstream's header for every origin must not reach this one.
         Answer::Nobody => Edit::remove(ALLOW_ORIGIN),
     }];
     if credentials {
@@ -93,7 +95,7 @@ pub(crate) fn response(config: &Config, head: &Head, origin: Option<&Origin>) ->
     edits
 }
 
-/// The change to a response of which nothing is said, since its request names no origin.
+/// Returns the edits of a response to a request without an origin.
 pub(crate) fn silent(head: &Head) -> Vec<Edit> {
     told_caches(head).into_iter().collect()
 }
@@ -102,7 +104,7 @@ fn told_caches(head: &Head) -> Option<Edit> {
     (!names_origin(head)).then(|| Edit::Add("vary".into(), b"Origin".to_vec()))
 }
 
-/// Whether caches know already that origins get different responses.
+/// Returns `true` if the response already has a `Vary` that contains `Origin`.
 fn names_origin(head: &Head) -> bool {
     let mut names = head.values("vary").flat_map(|value| value.split(|b| *b == b','));
     names.any(|name| {

@@ -1,13 +1,14 @@
-//! Who the client is, behind how many proxies.
+//! Finds the address of the client behind trusted proxies.
 
 use crate::forwarded::hops;
 use crate::networks::Networks;
 use exchange::Head;
 use std::net::IpAddr;
 
-/// The address of whoever came to the outermost proxy that is trusted. What proxies say is read from the
-/// nearest to the farthest, and the first who is not trusted ends it: what is said beyond is anybody's word.
-/// `None` where a trusted proxy does not say it in a form that can be read.
+/// Returns the address of the client that reached the outermost trusted proxy. The hops are read
+/// from the nearest to the farthest. The first one that is not trusted is the client, because
+/// anybody can write the hops beyond it. Returns `None` if a trusted proxy reports a hop that
+/// cannot be read.
 pub(crate) fn client(
     peer: IpAddr,
     head: &Head,
@@ -20,8 +21,9 @@ pub(crate) fn client(
     }
     let mut client = peer;
     let mut hops = hops(head, header)?;
-    // Envoy writes the peer to the end of this header, but for a peer on its own machine an address of that
-    // machine (envoyproxy/envoy#9127): that is nobody who came to a proxy. It is of IPv4 and not of loopback.
+    // Envoy appends the peer to this header. For a peer on its own machine it appends an IPv4
+    // address of that machine, other than loopback (envoyproxy/envoy#9127). This address is not a
+    // client.
     let own = |hop: &Option<IpAddr>| {
         hop.map(|ip| ip.to_canonical()).is_some_and(|ip| ip.is_ipv4() && !ip.is_loopback())
     };
@@ -70,11 +72,11 @@ mod tests {
             ("203.0.113.9, 192.0.2.15", Some("203.0.113.9")),
             ("6.6.6.6, 203.0.113.9, 10.0.0.4, 10.0.2.15", Some("203.0.113.9")),
             ("2001:db8::4, ::ffff:192.0.2.15", Some("2001:db8::4")),
-            // Nobody came through the proxy: it asks itself.
+            // The proxy itself sends the request.
             ("192.0.2.15", Some("127.0.0.1")),
-            // Another proxy of the machine has written the peer already.
+            // Another proxy on the machine has written the peer already.
             ("203.0.113.9, 127.0.0.1", Some("203.0.113.9")),
-            // Not what Envoy writes.
+            // Envoy does not write such an address.
             ("203.0.113.9, 2001:db8::4", Some("2001:db8::4")),
             ("203.0.113.9, nonsense", None),
             ("nonsense, 192.0.2.15", None),
@@ -91,9 +93,9 @@ mod tests {
             ("10.0.0.1", "6.6.6.6, 1.1.1.1, 10.0.0.2", Some("1.1.1.1")),
             ("10.0.0.1", "1.1.1.1", Some("1.1.1.1")),
             ("10.0.0.1", "1.1.1.1, 192.168.0.1", Some("1.1.1.1")),
-            // All are trusted: the farthest.
+            // If all hops are trusted, the farthest one is the client.
             ("10.0.0.1", "10.0.0.3, 10.0.0.2", Some("10.0.0.3")),
-            // Not a proxy of ours: whatever it says.
+            // The peer is not a trusted proxy, so its header is ignored.
             ("2.2.2.2", "1.1.1.1", Some("2.2.2.2")),
             ("2.2.2.2", "nonsense", Some("2.2.2.2")),
             ("10.0.0.1", "nonsense", None),

@@ -1,4 +1,4 @@
-//! The filter's settings: what an operator may write, and what the core may trust.
+//! The settings of the filter.
 
 use crate::networks::Networks;
 use crate::prefix::Prefix;
@@ -47,7 +47,7 @@ fn networks(f: &mut Fields<'_>, name: &'static str) -> Networks {
     texts.iter().filter_map(|text| Prefix::parse(text)).collect()
 }
 
-/// What the pattern does not say is left to the check.
+/// The check covers what the pattern leaves open.
 const NETWORK: Rule = Rule {
     what: "an IP address or a network (`10.0.0.0/8`)",
     pattern: Some("^[0-9A-Fa-f:./]+$"),

@@ -1,20 +1,22 @@
-//! What a proxy says of who came to it: `X-Forwarded-For` and its like, and `Forwarded` (RFC 7239).
+//! The hops that proxies report in `X-Forwarded-For`, in similar headers, and in `Forwarded` (RFC
+//! 7239).
 
 use crate::prefix::address;
 use exchange::Head;
 use std::net::IpAddr;
 
-/// More than so many proxies are none.
+/// The greatest number of hops that are believed.
 const MOST: usize = 100;
 
-/// Every hop that the header `name` tells of, the nearest first; `None` for one that is no address. There is
-/// nothing to be believed of a header with more than [`MOST`] of them, or of one that is malformed.
+/// Returns every hop of the header `name`, the nearest first. A hop is `None` if it is not an
+/// address. The whole header is rejected if it has more than [`MOST`] hops or is malformed.
 pub(crate) fn hops(head: &Head, name: &str) -> Option<Vec<Option<IpAddr>>> {
     let standard = name.eq_ignore_ascii_case("forwarded");
     let mut found = Vec::new();
     for value in head.values(name) {
         let text = std::str::from_utf8(value).ok()?;
-        // An empty element of a list is none (RFC 9110), and on Kong a removed header is an empty one.
+        // Empty elements of a list are ignored (RFC 9110, section 5.6.1). On Kong a removed header
+        // is an empty one.
         let is_there = |element: &&str| !element.trim().is_empty();
         if standard {
             for element in parts(text, ',')?.into_iter().filter(is_there) {
@@ -32,7 +34,7 @@ pub(crate) fn hops(head: &Head, name: &str) -> Option<Vec<Option<IpAddr>>> {
     Some(found)
 }
 
-/// The `for` of an element. `Some(None)` where there is none.
+/// Returns the `for` parameter of an element, or `Some(None)` if there is none.
 fn node(element: &str) -> Option<Option<String>> {
     let mut found = None;
     for pair in parts(element, ';')? {
@@ -43,14 +45,14 @@ fn node(element: &str) -> Option<Option<String>> {
         if name.trim().eq_ignore_ascii_case("for")
             && found.replace(unquoted(value.trim())?).is_some()
         {
-            // Each parameter once, says the RFC; which of two would count?
+            // RFC 7239 allows each parameter once. With two it is undefined which one counts.
             return None;
         }
     }
     Some(found)
 }
 
-/// `text` at each `separator` that is not in quotes. `None` if a quote is left open.
+/// Splits `text` at each `separator` outside of quotes. Returns `None` if a quote is left open.
 fn parts(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut all, mut start) = (Vec::new(), 0_usize);
     let (mut quoted, mut escaped) = (false, false);
@@ -70,7 +72,7 @@ fn parts(text: &str, separator: char) -> Option<Vec<&str>> {
     (!quoted).then_some(all)
 }
 
-/// A token as it is, a quoted string as what it stands for.
+/// Returns a token as it is, and a quoted string without its quotes and escapes.
 fn unquoted(value: &str) -> Option<String> {
     let Some(rest) = value.strip_prefix('"') else {
         return (!value.contains('"')).then(|| value.to_owned());
@@ -80,7 +82,7 @@ fn unquoted(value: &str) -> Option<String> {
     for c in inside.chars() {
         match c {
             '\\' if !escaped => escaped = true,
-            // A second string begins: this is not one value.
+            // A second quoted string makes the value malformed.
             '"' if !escaped => return None,
             c => {
                 escaped = false;
@@ -111,7 +113,7 @@ mod tests {
             (&["::4, ::3"], &["::3", "::4"]),
             (&["1.1.1.1:80 ,[::1]:90"], &["::1", "1.1.1.1"]),
             (&["unknown, 2.2.2.2"], &["2.2.2.2", "?"]),
-            // An empty list element is none (RFC 9110), and Kong's removed header is empty.
+            // Empty list elements are ignored (RFC 9110), and a header that Kong removed is empty.
             (&["", " , ,1.1.1.1,"], &["1.1.1.1"]),
         ] {
             assert_eq!(told("X-Forwarded-For", values).unwrap(), expected, "{values:?}");

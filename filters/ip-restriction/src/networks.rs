@@ -1,13 +1,13 @@
-//! Many networks, and whether an address is in one of them.
+//! A set of networks with a fast lookup of addresses.
 //!
-//! A trie over the bits of an address, in which a node stands for all bits that its networks have in common: a
-//! list of n networks has at most 2n nodes, and a look goes down at most one branch. Below a network nothing is
-//! kept, since whatever is in it is in the list.
+//! The set is a trie over the bits of an address. A node stands for all bits that its networks have
+//! in common, so n networks have at most 2n nodes, and a lookup follows one branch. Networks within
+//! another network of the set are dropped.
 
 use crate::prefix::{Family, Prefix, masked};
 use std::net::IpAddr;
 
-/// A list of networks.
+/// A set of IPv4 and IPv6 networks.
 #[derive(Debug, Clone, Default)]
 pub struct Networks {
     v4: Trie,
@@ -28,14 +28,14 @@ struct Node {
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    /// A network of the list.
+    /// A network of the set.
     Network,
-    /// Where lists part: to the nodes for a zero and for a one.
+    /// The bit at which the networks differ, with the nodes for a zero and for a one.
     Fork(u32, u32),
 }
 
 impl Networks {
-    /// Whether an address is in one of the networks.
+    /// Returns `true` if one of the networks contains `address`.
     #[must_use]
     pub fn contain(&self, address: IpAddr) -> bool {
         let address = Prefix::of(address);
@@ -45,7 +45,7 @@ impl Networks {
         }
     }
 
-    /// Whether there is no network at all.
+    /// Returns `true` if there are no networks.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.v4.nodes.is_empty() && self.v6.nodes.is_empty()
@@ -68,7 +68,7 @@ impl FromIterator<Prefix> for Networks {
 
 impl Trie {
     fn new(mut networks: Vec<(u128, u8)>) -> Self {
-        // A network comes right before those within it, which are dropped.
+        // Sorting puts a network right before the networks within it, which are dropped.
         networks.sort_unstable();
         networks.dedup_by(|inner, outer| masked(inner.0, outer.1) == outer.0);
         let mut trie = Self { nodes: Vec::with_capacity(networks.len().saturating_mul(2)) };
@@ -76,8 +76,8 @@ impl Trie {
         trie
     }
 
-    /// Adds the nodes for `networks`, which are in order and apart, and gives the place of the first. It goes
-    /// no deeper than an address has bits.
+    /// Adds the nodes for `networks`, which are sorted and disjoint. Returns the place of the first
+    /// node. The recursion is at most as deep as an address has bits.
     fn build(&mut self, networks: &[(u128, u8)]) -> Option<u32> {
         let (&(first, length), &(last, _)) = (networks.first()?, networks.last()?);
         let place = u32::try_from(self.nodes.len()).ok()?;
@@ -85,7 +85,7 @@ impl Trie {
             self.nodes.push(Node { bits: first, length, kind: Kind::Network });
             return Some(place);
         }
-        // In a list in order, what the first and the last have in common is common to all.
+        // In a sorted list, the bits that the first and the last network share are common to all.
         let common = u8::try_from((first ^ last).leading_zeros()).ok()?;
         let bits = masked(first, common);
         self.nodes.push(Node { bits, length: common, kind: Kind::Fork(0, 0) });
@@ -119,7 +119,7 @@ impl Trie {
     }
 }
 
-/// The bit after the first `length`.
+/// Returns the bit after the first `length` bits.
 fn bit(bits: u128, length: u8) -> bool {
     127_u32.checked_sub(u32::from(length)).is_some_and(|shift| bits & (1 << shift) != 0)
 }

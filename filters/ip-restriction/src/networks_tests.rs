@@ -23,7 +23,7 @@ fn an_address_is_in_a_list_if_it_is_in_one_of_its_networks() {
         ("::1", true),
         ("::2", false),
         ("::ffff:10.1.2.3", true),
-        // The same bits, another family.
+        // An address of the other family has equal bits.
         ("a00::", false),
     ] {
         assert_eq!(list.contain(address.parse().unwrap()), is_in, "{address}");
@@ -41,7 +41,7 @@ fn everybody_and_nobody() {
 }
 
 fn prefixes(family_is_v4: bool) -> impl Strategy<Value = Prefix> {
-    // Few different bits, so that networks lie within one another.
+    // The networks use few different bits, so that some lie within others.
     (any::<u8>(), any::<u8>(), any::<u8>(), 0_u8..=32, 0_u8..=128).prop_map(
         move |(a, b, c, short, long)| {
             let text = match family_is_v4 {
@@ -90,7 +90,8 @@ fn a_list_of_ten_thousand_has_no_more_than_two_nodes_for_each() {
     assert!(list.v4.nodes.len() + list.v6.nodes.len() <= 20_000);
 }
 
-/// A look into 10,000 networks, half of them IPv6: `cargo test --release -p gatehouse-ip-restriction -- --ignored --nocapture`.
+/// Measures lookups in 10,000 networks, half of them IPv6:
+/// `cargo test --release -p gatehouse-ip-restriction -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement, of use with optimisation only"]
 fn how_long_a_look_into_ten_thousand_networks_takes() {

@@ -1,13 +1,13 @@
-//! One network: the first bits that its addresses have in common.
+//! One network, in CIDR notation.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A network, or a single address. An IPv4 network that is written as part of IPv6 (`::ffff:10.0.0.0/104`) is
+/// A network, or a single address. An IPv4 network in IPv6 notation (`::ffff:10.0.0.0/104`) equals
 /// the IPv4 network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prefix {
     family: Family,
-    /// The address with its first bit first; what is beyond the length is zero.
+    /// The bits of the address, the first bit highest. Bits beyond the length are zero.
     bits: u128,
     length: u8,
 }
@@ -19,7 +19,8 @@ pub(crate) enum Family {
 }
 
 impl Prefix {
-    /// Reads `10.0.0.0/8`, `10.1.2.3`, `2001:db8::/32`. What an address has beyond the length does not count.
+    /// Reads a network such as `10.0.0.0/8`, `10.1.2.3` or `2001:db8::/32`. Bits of the address
+    /// beyond the length are ignored.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (address, length) = match text.split_once('/') {
@@ -34,7 +35,7 @@ impl Prefix {
         (length <= most).then(|| Self { family, bits: masked(bits, length), length }.unmapped())
     }
 
-    /// One address.
+    /// Makes the network that contains one address.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address {
@@ -69,7 +70,7 @@ impl Prefix {
         self.length
     }
 
-    /// Whether all addresses of `other` are in this network.
+    /// Returns `true` if this network contains all addresses of `other`.
     #[must_use]
     pub fn covers(self, other: Self) -> bool {
         self.family == other.family
@@ -78,7 +79,7 @@ impl Prefix {
     }
 }
 
-/// Digits only: no sign, and no leading zero that some would read as octal.
+/// Reads digits without a sign. A leading zero is refused, because some readers take it for octal.
 fn whole(text: &str) -> Option<u8> {
     let plain = !text.is_empty()
         && text.bytes().all(|b| b.is_ascii_digit())
@@ -86,7 +87,7 @@ fn whole(text: &str) -> Option<u8> {
     plain.then(|| text.parse().ok())?
 }
 
-/// The first `length` bits.
+/// Keeps the first `length` bits.
 pub(crate) fn masked(bits: u128, length: u8) -> u128 {
     match 128_u32.checked_sub(u32::from(length)) {
         Some(rest) => bits.checked_shr(rest).and_then(|b| b.checked_shl(rest)).unwrap_or(0),
@@ -94,7 +95,7 @@ pub(crate) fn masked(bits: u128, length: u8) -> u128 {
     }
 }
 
-/// The text of an address as it is written in messages: an IPv4 address that came as part of IPv6 as itself.
+/// Converts an IPv4 address in IPv6 notation to plain IPv4, as messages show it.
 pub(crate) fn plain(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(mapped) => mapped.to_ipv4_mapped().map_or(address, IpAddr::V4),
@@ -102,8 +103,8 @@ pub(crate) fn plain(address: IpAddr) -> IpAddr {
     }
 }
 
-/// An address of its own, in brackets, with a port or without: as peers and proxies write it. No name, and no
-/// zone (`fe80::1%eth0`), which means something on the machine that wrote it only.
+/// Reads an address, with or without a port and in brackets or not, as peers and proxies write it.
+/// A name is refused, and so is a zone (`fe80::1%eth0`), which has a meaning on one machine only.
 pub(crate) fn address(text: &str) -> Option<IpAddr> {
     let found = match text.strip_prefix('[') {
         Some(rest) => {
@@ -112,7 +113,7 @@ pub(crate) fn address(text: &str) -> Option<IpAddr> {
             IpAddr::V6(inside.parse::<Ipv6Addr>().ok().filter(|_| port_is_one)?)
         }
         None => match text.split_once(':') {
-            // One colon only: an IPv4 address and a port.
+            // One colon separates an IPv4 address from a port.
             Some((address, port)) if is_port(port) && address.contains('.') => {
                 IpAddr::V4(address.parse().ok()?)
             }
@@ -151,7 +152,7 @@ mod tests {
         ] {
             assert_eq!(prefix(text), prefix(same), "{text}");
         }
-        // Shorter than what is common to all of IPv4: a network of IPv6.
+        // This is shorter than the bits that all of IPv4 shares, so it is an IPv6 network.
         assert_ne!(prefix("::/0"), prefix("0.0.0.0/0"));
         assert_eq!(prefix("::ffff:0:0/95").family(), Family::V6);
     }
@@ -220,7 +221,7 @@ mod tests {
             prop_assume!(address.to_ipv4_mapped().is_none());
             prop_assert!(network.covers(Prefix::of(address.into())));
             prop_assert!(network.covers(network));
-            // And whoever differs within the length is not in it.
+            // An address that differs within the length is not in the network.
             if let Some(at) = length.checked_sub(1) {
                 let other = Ipv6Addr::from(bits ^ (1 << (127 - at)));
                 prop_assert!(!network.covers(Prefix::of(other.into())));

@@ -1,24 +1,24 @@
-//! Where a request carries its token: Kong's places, and Kong's idea of "several".
+//! Finds the token of a request, in Kong's places and with Kong's rule for several tokens.
 
 use crate::config::Config;
 use exchange::{Edit, Head, Query, same_name};
 use std::collections::BTreeMap;
 
-/// What a request says of its token.
+/// The result of the search for a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Carried {
-    /// This one, in one place or in several.
+    /// One token, in one place or in several.
     Token(Vec<u8>),
-    /// None.
+    /// No token.
     Nothing,
-    /// Different ones.
+    /// Different tokens.
     Several,
-    /// A parameter without a value, which is not text.
+    /// A query parameter without a value, which is not a text.
     Unrecognizable,
 }
 
-/// Collects the token from query, cookies and headers. The same token twice is one token. Nothing is looked at
-/// after a second one: a request can hold thousands.
+/// Searches query, cookies and headers for the token. Equal tokens count as one. The search ends at
+/// a second one, because a request can carry thousands.
 pub(crate) fn carried(config: &Config, head: &Head, query: Query<'_>) -> Carried {
     let mut found: Option<Option<Vec<u8>>> = None;
     let ours = |name: &[u8]| config.uri_param_names.iter().any(|n| n.as_bytes() == name);
@@ -47,8 +47,8 @@ pub(crate) fn carried(config: &Config, head: &Head, query: Query<'_>) -> Carried
     }
 }
 
-/// The edits that take every token out of header, query and cookie, and the names of the headers that they
-/// change.
+/// Returns the edits that remove every token from query, headers and cookie, and the names of the
+/// headers that they change.
 pub(crate) fn hide(config: &Config, head: &Head, query: Query<'_>) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
     let unwanted = |name: &[u8]| config.uri_param_names.iter().any(|n| n.as_bytes() == name);
@@ -69,14 +69,15 @@ pub(crate) fn hide(config: &Config, head: &Head, query: Query<'_>) -> Vec<Edit> 
         });
     }
     for name in &config.header_names {
-        // By the name as it is spelt: whether a token is in it, and what else is.
+        // Each spelling of a header's name maps to a flag, which is `true` if it has a token, and
+        // to its other values.
         let mut fields: BTreeMap<String, (bool, Vec<&[u8]>)> = BTreeMap::new();
         for (field, part) in parts(head, name) {
             let field = String::from_utf8_lossy(field).to_ascii_lowercase();
             let (carries, others) = fields.entry(field).or_default();
             match bearer(part) {
                 Some(_) => *carries = true,
-                // Another scheme in the same header is somebody else's.
+                // Another scheme in the header belongs to another service.
                 None => others.push(part),
             }
         }
@@ -89,10 +90,10 @@ pub(crate) fn hide(config: &Config, head: &Head, query: Query<'_>) -> Vec<Edit> 
     edits
 }
 
-/// What each value of a header says, with the name as it is spelt. `_` and `-` are the same, as in OpenResty.
+/// Returns each value of a header, with the spelling of its name. As in OpenResty, `_` equals `-`.
 ///
-/// Envoy makes one value of several, with commas between them, and Kong leaves them apart. Neither a token nor
-/// a Basic credential has a comma in it, so each piece between commas is a value on both.
+/// Envoy joins several values with commas, and Kong does not. Neither a token nor a Basic
+/// credential contains a comma, so a piece between commas is a value on both.
 fn parts<'a>(head: &'a Head, name: &str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
     let ours = move |field: &[u8]| same_name(field, name.as_bytes());
     head.fields().filter(move |(field, _)| ours(field)).flat_map(|(field, value)| {
@@ -101,8 +102,9 @@ fn parts<'a>(head: &'a Head, name: &str) -> impl Iterator<Item = (&'a [u8], &'a 
     })
 }
 
-/// What Kong's `\s*[Bb]earer\s+(.+)` captures: the rest of the value after the first "Bearer" that white space
-/// follows, wherever it is. Schemes have no case (RFC 9110 section 11.1), which Kong's expression does not know.
+/// Returns the group of Kong's `\s*[Bb]earer\s+(.+)`: the rest of the value after the first
+/// "Bearer" that white space follows, wherever it stands. Case does not matter here (RFC 9110,
+/// section 11.1), while it matters to Kong's expression.
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let space = |byte: &u8| matches!(byte, b' ' | b'\t' | 0x0a..=0x0d);
     (0..value.len()).find_map(|at| {
@@ -119,7 +121,8 @@ fn cookies(head: &Head) -> impl Iterator<Item = &[u8]> {
     head.values("cookie")
 }
 
-/// The value of nginx's `$cookie_<name>`: names compare without case, and the first one wins.
+/// Returns the value of nginx's `$cookie_<name>`: the first cookie of this name, compared without
+/// case.
 fn cookie<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let mut rest = line;
     while !rest.is_empty() {
@@ -129,14 +132,14 @@ fn cookie<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
         {
             return trim_start(value).split(|byte| *byte == b';').next();
         }
-        // To the next piece; nginx takes a comma for an end here.
+        // Skips to the next cookie. nginx accepts a comma as an end here.
         let end = rest.iter().position(|byte| matches!(byte, b';' | b','))?;
         rest = trim_start(rest.get(end.checked_add(1)?..)?);
     }
     None
 }
 
-/// Each cookie of a line: its name, and all of it.
+/// Returns the name of each cookie of a line, together with the whole cookie.
 fn pairs(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|piece| !piece.is_empty()).map(
         |piece| {
@@ -211,7 +214,7 @@ mod tests {
         ] {
             let fields: Vec<_> = values.iter().map(|value| ("authorization", *value)).collect();
             assert_eq!(look("", &fields, ""), expected, "{values:?}");
-            // As Envoy hands them over.
+            // These are the forms in which Envoy delivers several values.
             for comma in [",", ", ", " ,"] {
                 let joined = values.join(comma);
                 let fields = [("Authorization", joined.as_str())];

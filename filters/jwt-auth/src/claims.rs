@@ -1,30 +1,30 @@
-//! Times, audiences and headers of claims.
+//! Checks of time and audience claims, and conversion of claims to headers.
 
 use serde_json::{Map, Value};
 
 pub(crate) type Claims = Map<String, Value>;
 
-/// How times are compared.
+/// The clock that time claims are compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Clock {
-    /// Seconds since 1970.
+    /// The current time in seconds since 1970.
     pub(crate) now: u64,
-    /// By how many seconds the clocks may differ.
+    /// The tolerated difference between clocks, in seconds.
     pub(crate) skew: u64,
 }
 
-/// What a time claim must be.
+/// The requirement on a time claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Time {
-    /// There, and right.
+    /// The claim is required and checked.
     Required,
-    /// Right, if there.
+    /// The claim is checked if it is present.
     Optional,
-    /// Anything.
+    /// The claim is ignored.
     Ignored,
 }
 
-/// What is wrong with the times: the claim's name and Kong's words for it, all of them.
+/// Checks the time claims (RFC 7519, section 4.1). Returns each faulty claim with Kong's message.
 pub(crate) fn times(
     claims: &Claims,
     exp: Time,
@@ -54,18 +54,19 @@ pub(crate) fn times(
     wrong
 }
 
-/// Whether the token ends within `longest` seconds from now.
+/// Returns `true` if the token expires within `longest` seconds from now.
 pub(crate) fn ends_within(claims: &Claims, longest: u64, clock: Clock) -> bool {
     let latest = (clock.now as f64) + (clock.skew as f64) + (longest as f64);
     claims.get("exp").and_then(Value::as_f64).is_some_and(|exp| exp <= latest)
 }
 
-/// Whether the token has ended, if it says when. (What has ended is not taken from memory.)
+/// Returns `true` if the token has an `exp` that has passed. The memory does not serve such a
+/// token.
 pub(crate) fn has_ended(claims: &Claims, now: u64) -> bool {
     claims.get("exp").and_then(Value::as_f64).is_some_and(|exp| exp <= now as f64)
 }
 
-/// Whether the token is meant for one of `audiences`.
+/// Returns `true` if the token's `aud` contains one of `audiences`.
 pub(crate) fn is_for(claims: &Claims, audiences: &[String]) -> bool {
     let ours = |value: &Value| value.as_str().is_some_and(|aud| audiences.iter().any(|a| a == aud));
     match claims.get("aud") {
@@ -75,8 +76,9 @@ pub(crate) fn is_for(claims: &Claims, audiences: &[String]) -> bool {
     }
 }
 
-/// The claim of this name, or else along this path: `realm_access.roles`. What begins with `/` is a JSON Pointer
-/// (RFC 6901), for claims whose own names have dots: `/kubernetes.io/namespace`.
+/// Returns the claim of this name, or at this path of names, such as `realm_access.roles`. A path
+/// that begins with `/` is a JSON Pointer (RFC 6901). It serves names with dots, as in
+/// `/kubernetes.io/namespace`.
 pub(crate) fn claim<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(path) {
         return Some(value);
@@ -88,8 +90,8 @@ pub(crate) fn claim<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
     claims.get(first)?.as_object().and_then(|inner| claim(inner, rest))
 }
 
-/// What a JSON Pointer without its first `/` points at. It does not go into lists: which place in a list a role
-/// has says nothing.
+/// Follows a JSON Pointer without its first `/`. It does not enter lists, because the position of a
+/// role in a list has no meaning.
 fn pointed<'a>(claims: &'a Claims, pointer: &str) -> Option<&'a Value> {
     let (first, rest) = match pointer.split_once('/') {
         Some((first, rest)) => (first, Some(rest)),
@@ -102,15 +104,16 @@ fn pointed<'a>(claims: &'a Claims, pointer: &str) -> Option<&'a Value> {
     }
 }
 
-/// Whether a text can name a claim: an escape in a JSON Pointer is `~0` or `~1`.
+/// Returns `true` if a text can name a claim. An escape in a JSON Pointer is `~0` or `~1`.
 pub(crate) fn can_name(path: &str) -> bool {
     let mut escapes = path.split('~').skip(1);
     !path.starts_with('/') || escapes.all(|rest| rest.starts_with(['0', '1']))
 }
 
-/// A claim as the value of a header: a text, a number, a boolean, or a list of these with commas. `None` for
-/// anything else, and for what is empty. Whoever splits the value at its commas and resolves the percent escapes
-/// in each piece has what the token said: no text can become two, or another one.
+/// Converts a claim to the value of a header. A text, a number, a boolean, or a list of these has a
+/// value; the items of a list are separated by commas. Returns `None` for anything else, and for an
+/// empty value. A receiver who splits the value at its commas and decodes the percent escapes of
+/// each piece gets exactly the token's texts.
 pub(crate) fn header(value: &Value) -> Option<String> {
     let one = |value: &Value| match value {
         Value::String(text) => Some(printable(text)),
@@ -125,8 +128,8 @@ pub(crate) fn header(value: &Value) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// `text` with percent escapes for what could end a header, for commas, for `%` itself, and for white space at the
-/// ends, which servers cut off.
+/// Percent-encodes what could end a header, commas, `%`, and white space at the ends, which servers
+/// remove.
 fn printable(text: &str) -> String {
     let (first, last) = (text.len().saturating_sub(text.trim_start().len()), text.trim_end().len());
     let mut out = String::with_capacity(text.len());
@@ -219,7 +222,7 @@ mod tests {
         assert_eq!(claim(&claims, "x.y.z"), None);
     }
 
-    /// google/jwt_verify_lib#104: Kubernetes puts what it says into a claim `kubernetes.io`.
+    /// google/jwt_verify_lib#104: Kubernetes uses a claim `kubernetes.io`.
     #[test]
     fn a_json_pointer_finds_a_claim_whose_name_has_dots() {
         let claims = claims(json!({

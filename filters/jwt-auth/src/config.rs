@@ -1,4 +1,4 @@
-//! The filter's settings: Kong's, by Kong's names and defaults, and a few of our own.
+//! The settings of the filter: those of Kong's plugin with its names and defaults, and some more.
 
 use crate::credential::{Holder, Material, credential};
 use crate::memory::Memory;
@@ -14,34 +14,34 @@ use std::collections::HashMap;
 pub(crate) struct Config {
     pub(crate) common: Common,
     pub(crate) consumers: Directory,
-    /// The JWT credentials of these consumers, by key.
+    /// The inline consumers' JWT credentials, by key.
     pub(crate) holders: HashMap<String, Holder>,
     pub(crate) uri_param_names: Vec<String>,
     pub(crate) cookie_names: Vec<String>,
     pub(crate) header_names: Vec<String>,
     pub(crate) key_claim_name: String,
     pub(crate) secret_is_base64: bool,
-    /// Whether an HMAC secret shorter than its hash is no key.
+    /// `true` if an HMAC secret that is shorter than its hash is refused.
     pub(crate) require_strong_secrets: bool,
-    /// Whether the parts of a token may have padding.
+    /// `true` if the segments of a token may have padding.
     pub(crate) accept_padding: bool,
     pub(crate) verify_exp: bool,
     pub(crate) verify_nbf: bool,
-    /// Seconds; 0 for no limit.
+    /// The greatest time until the expiry of a token, in seconds; 0 for no limit.
     pub(crate) maximum_expiration: u64,
-    /// Id or username of the consumer that stands in for whoever cannot be authenticated.
+    /// The id or username of the consumer for requests that cannot be authenticated.
     pub(crate) anonymous: Option<String>,
     pub(crate) run_on_preflight: bool,
     pub(crate) hide_credentials: bool,
-    /// `WWW-Authenticate` where there is no token.
+    /// The `WWW-Authenticate` of a response to a request without a token.
     pub(crate) challenge: String,
-    /// The same where there is one, and it will not do.
+    /// The `WWW-Authenticate` of a response to a request with an invalid token.
     pub(crate) invalid_token: String,
     pub(crate) crypto: Crypto,
     pub(crate) providers: Vec<Provider>,
-    /// Milliseconds.
+    /// The shortest time between two fetches of keys, in milliseconds.
     pub(crate) jwks_min_refresh: u64,
-    /// The headers that claims go into.
+    /// The headers that claims are written to.
     pub(crate) owned: Vec<String>,
     pub(crate) memory: RefCell<Memory>,
 }
@@ -52,7 +52,7 @@ enum Time {
     Nbf,
 }
 
-/// Names in a query or in a `Cookie` header.
+/// A name in a query or in a `Cookie` header.
 const PARAMETER: Rule = Rule {
     what: "a name of printable ASCII without `=`, `;`, `,`, `&` and spaces",
     pattern: Some("^[!-%'-+\\--:<>-~]+$"),
@@ -149,7 +149,7 @@ impl Config {
         }
     }
 
-    /// What an operator should know of settings that work.
+    /// Returns warnings for the operator about settings that work.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let short = self.holders.iter().filter(|(_, holder)| holder.material.is_short());
         let mut keys: Vec<&String> = short.map(|(key, _)| key).collect();
@@ -162,7 +162,8 @@ impl Config {
         keys.into_iter().map(warning).collect()
     }
 
-    /// What kept answers depend on besides the admin service: where each provider's keys come from.
+    /// Returns the settings that cached answers depend on, apart from the admin service: the origin
+    /// of each provider's keys.
     pub(crate) fn depends(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for provider in &self.providers {
@@ -221,7 +222,7 @@ fn holders(f: &mut Fields<'_>, directory: &Directory, base64: bool) -> HashMap<S
     holders
 }
 
-/// Names and issuers are unique, and so are the headers that claims go into; gives these.
+/// Checks that names, issuers and the headers for claims are unique. Returns these headers.
 fn check_providers(
     f: &mut Fields<'_>,
     providers: &[Provider],
@@ -360,7 +361,7 @@ pub(crate) mod tests {
         let strict = r#","require_strong_secrets":true"#;
         config(&with(&strong, strict));
         assert_eq!(problems(&with(&weak, strict)), ["consumers"]);
-        // What counts is what the text stands for: 48 characters of base64 are 36 bytes.
+        // The length of the decoded secret counts: 48 characters of base64 are 36 bytes.
         let base64 = r#","secret_is_base64":true"#;
         assert_eq!(config(&with(&strong, base64)).warnings().len(), 1);
     }

@@ -1,31 +1,31 @@
-//! A consumer's key: kept, compared, made usable.
+//! The keys of consumers: cached, compared and prepared for verification.
 
 use crate::memory::Digest;
 use consumer::{Credential, Identity};
 use jose::{Algorithm, Algorithms, Policy, VerifyingKey, base64url};
 use serde::{Deserialize, Serialize};
 
-/// What a consumer's tokens are verified with, as it was written down.
+/// The key of a consumer's tokens, as it was configured.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Material {
-    /// The only algorithm that its tokens may have.
+    /// The only algorithm that the tokens may use.
     pub(crate) algorithm: String,
-    /// The HMAC secret.
+    /// The secret of HMAC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) secret: Option<String>,
-    /// The public key (PEM) of any other algorithm.
+    /// The public key of another algorithm, in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) public_key: Option<String>,
-    /// Whether the secret is the base64 of the real one.
+    /// `true` if the secret is in base64.
     #[serde(default)]
     pub(crate) base64: bool,
 }
 
-/// The same in a form that verifies.
+/// The key of a consumer's tokens, prepared for verification.
 pub(crate) struct VerifyingMaterial {
-    /// None if it cannot be used.
+    /// The key, or `None` if it cannot be used.
     pub(crate) key: Option<VerifyingKey>,
-    /// Tells it from any other.
+    /// The digest of the key, which identifies it.
     pub(crate) print: Digest,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Holder {
 
 impl Holder {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        // Texts and flags: there is nothing in it that JSON cannot hold.
+        // It consists of texts and flags, so JSON can always express it.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
@@ -47,7 +47,7 @@ impl Holder {
     }
 }
 
-/// The credential of a token, as later filters and the upstream see it.
+/// Returns the credential of a token as later filters and the upstream see it.
 pub(crate) fn credential(id: &str, identifier: &str) -> Credential {
     Credential {
         id: id.to_owned(),
@@ -58,12 +58,12 @@ pub(crate) fn credential(id: &str, identifier: &str) -> Credential {
 }
 
 impl Material {
-    /// Whether there is nothing secret in it, and something that is worth parsing once only.
+    /// Returns `true` if the material contains no secret, and parsing it is expensive.
     pub(crate) fn is_public(&self) -> bool {
         self.secret.is_none()
     }
 
-    /// The key, if it is one for the algorithm.
+    /// Parses the key, if it fits the algorithm.
     pub(crate) fn usable(&self) -> VerifyingMaterial {
         let print = jose::hash::sha256(
             [&self.algorithm, "\0", self.public_key.as_deref().unwrap_or_default()]
@@ -73,7 +73,8 @@ impl Material {
         VerifyingMaterial { key: self.key(), print }
     }
 
-    /// Whether it is a shared secret that is shorter than its hash (RFC 7518 section 3.2).
+    /// Returns `true` if the key is an HMAC secret that is shorter than its hash (RFC 7518 section
+    /// 3.2).
     pub(crate) fn is_short(&self) -> bool {
         let least = match Algorithm::parse(&self.algorithm) {
             Some(Algorithm::Hs256) => 32,
@@ -84,7 +85,7 @@ impl Material {
         self.secret().is_some_and(|secret| secret.len() < least)
     }
 
-    /// The secret that the text stands for.
+    /// Returns the decoded secret.
     fn secret(&self) -> Option<Vec<u8>> {
         let secret = self.secret.as_ref()?;
         match self.base64 {
@@ -104,14 +105,14 @@ impl Material {
     }
 }
 
-/// Base64 or base64url, padded or not: secrets come in all of these.
+/// Decodes base64 or base64url, with or without padding. Secrets come in all of these forms.
 pub(crate) fn any_base64(text: &str) -> Option<Vec<u8>> {
     let plain = text.trim().replace('-', "+").replace('_', "/");
     base64url::decode_lenient(plain).filter(|bytes| !bytes.is_empty())
 }
 
 impl std::fmt::Debug for Material {
-    /// Without the secret.
+    /// Leaves the secret out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Material").field("algorithm", &self.algorithm).finish_non_exhaustive()
     }
@@ -143,7 +144,7 @@ mod tests {
         for text in ["_-8", "/+8", "/+8=", "_-8=", " _-8\n"] {
             assert_eq!(any_base64(text), Some(vec![0xff, 0xef]), "{text}");
         }
-        // The secret of the requirement document.
+        // This is the secret of the requirement document.
         let auth0 = "aFGFzo9dRvT_jkw5ghisfnP_48NaBrovcJsq0M550eJnzujeb8Jr2tREoNePO1yQ";
         assert_eq!(any_base64(auth0).map(|bytes| bytes.len()), Some(48));
         for text in ["", "=", "A", "a b", "\u{e4}"] {

@@ -1,7 +1,8 @@
-//! What a VM need not compute twice: usable keys, sets of keys, and tokens whose signature it has verified.
+//! The memory of a VM for expensive results: usable keys, sets of keys, and tokens with a verified
+//! signature.
 //!
-//! A token in here means only "this signature verified with this key"; issuer, audience, times and consumer are
-//! judged on each request. Every table has a hard bound.
+//! A token in this memory means only "this signature verified with this key". Issuer, audience,
+//! times and consumer are checked at each request. Every table is bounded.
 
 use crate::credential::{Material, VerifyingMaterial};
 use exchange::Bounded;
@@ -9,21 +10,21 @@ use jose::JwkSet;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Tokens whose signature was verified.
+/// The number of tokens with a verified signature.
 const TOKENS: usize = 4096;
-/// Public keys of credentials.
+/// The number of public keys of credentials.
 const KEYS: usize = 512;
-/// A set that was looked up so many milliseconds ago need not be looked up again.
+/// The time after a lookup of a set during which no new lookup is necessary, in milliseconds.
 const FRESH: u64 = 1000;
 
-/// SHA-256 of a token, or of the key material that verified one.
+/// The SHA-256 of a token, or of the key that verified one.
 pub(crate) type Digest = [u8; 32];
 
 /// A parsed set of keys.
 #[derive(Debug)]
 pub(crate) struct KeySet {
     pub(crate) set: JwkSet,
-    /// SHA-256 of the text that it was parsed from.
+    /// The SHA-256 of the text that was parsed.
     pub(crate) print: Digest,
 }
 
@@ -32,9 +33,10 @@ pub(crate) struct KeySet {
 pub(crate) struct Memory {
     tokens: Bounded<Digest, Digest>,
     keys: Bounded<Material, Rc<VerifyingMaterial>>,
-    /// By provider: the text of its set, the set, and when it was last looked up.
+    /// For each provider: the text of its set, the set, and the time of its last lookup in
+    /// milliseconds.
     sets: HashMap<usize, (Vec<u8>, Rc<KeySet>, u64)>,
-    /// By provider: the path of its set, where discovery found it.
+    /// For each provider: the path of its set, if discovery found one.
     paths: HashMap<usize, String>,
 }
 
@@ -50,36 +52,36 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Whether the token was verified with the key of this print.
+    /// Returns `true` if the key of this digest has verified the token.
     pub(crate) fn knows(&mut self, token: &Digest, print: &Digest) -> bool {
         self.tokens.get(token) == Some(print)
     }
 
-    /// The token was verified with the key of this print.
+    /// Records that the key of this digest has verified the token.
     pub(crate) fn learn(&mut self, token: Digest, print: Digest) {
         self.tokens.put(token, print);
     }
 
-    /// The usable form of a credential's key.
+    /// Returns the key of a credential, prepared for verification.
     pub(crate) fn key(&mut self, material: &Material) -> Rc<VerifyingMaterial> {
         if let Some(key) = self.keys.get(material) {
             return Rc::clone(key);
         }
         let key = Rc::new(material.usable());
-        // A shared secret is usable as it is, and is not kept.
+        // A shared secret needs no preparation and is not kept.
         if material.is_public() {
             self.keys.put(material.clone(), Rc::clone(&key));
         }
         key
     }
 
-    /// The set of `provider`, if it was looked up a moment ago.
+    /// Returns the set of `provider`, if it was looked up less than [`FRESH`] ago.
     pub(crate) fn fresh_set(&self, provider: usize, now: u64) -> Option<Rc<KeySet>> {
         let (_, set, at) = self.sets.get(&provider)?;
         (now >= *at && now.saturating_sub(*at) < FRESH).then(|| Rc::clone(set))
     }
 
-    /// The set that `text` says; parsed only if it is another one than last time.
+    /// Returns the set in `text`. It is parsed only if the text has changed.
     pub(crate) fn set(&mut self, provider: usize, text: Vec<u8>, now: u64) -> Option<Rc<KeySet>> {
         if let Some((known, set, at)) = self.sets.get_mut(&provider)
             && *known == text
@@ -93,7 +95,7 @@ impl Memory {
         Some(set)
     }
 
-    /// Where discovery found the set of `provider`.
+    /// Returns the path at which discovery found the set of `provider`.
     pub(crate) fn path(&self, provider: usize) -> Option<&str> {
         self.paths.get(&provider).map(String::as_str)
     }

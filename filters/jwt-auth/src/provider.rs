@@ -1,4 +1,4 @@
-//! One issuer: its settings, and where its keys are.
+//! The settings of an issuer, and the location of its keys.
 
 use crate::claims;
 use crate::memory::KeySet;
@@ -22,36 +22,36 @@ pub(crate) struct Provider {
     pub(crate) require_exp: bool,
     pub(crate) jwks_ttl: Duration,
     pub(crate) consumer_claim: Option<String>,
-    /// Which of a consumer's names the claim holds.
+    /// The kind of consumer name that the claim contains.
     pub(crate) consumer_by: By,
-    /// Claims and the headers that they go into.
+    /// Claims, and the headers that they are written to.
     pub(crate) claims_to_headers: Vec<(String, String)>,
     pub(crate) forward_payload_header: Option<String>,
 }
 
-/// Where the keys are.
+/// The location of an issuer's keys.
 #[derive(Debug)]
 pub(crate) enum Keys {
     /// In the settings.
     Inline(Rc<KeySet>),
     /// At this place.
     Remote(Place),
-    /// At the place that the document at this place names.
+    /// At the place that the document at this place names (OpenID Connect Discovery).
     Discovered(Place),
 }
 
-/// Something that can be fetched.
+/// A document that can be fetched.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) target: Rc<Target>,
     pub(crate) uri: Uri,
 }
 
-/// An absolute URI without user and fragment.
+/// An absolute URI without user information and fragment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Uri {
     pub(crate) https: bool,
-    /// Lower case, without the scheme's own port.
+    /// Host and port in lower case, without the default port of the scheme.
     pub(crate) authority: String,
     /// Path and query as they are written.
     pub(crate) path: String,
@@ -82,7 +82,7 @@ const CLAIM: Rule = Rule {
     ..Rule::TEXT
 };
 
-/// Headers that the gateway or the protocol owns.
+/// Headers that belong to the gateway or the protocol.
 const NOT_FOR_CLAIMS: [&str; 5] =
     ["host", "content-length", "transfer-encoding", "connection", "te"];
 
@@ -127,8 +127,9 @@ fn provider(f: &mut Fields<'_>) -> Provider {
         require_exp,
         jwks_ttl,
         consumer_claim,
-        // A custom id is given to a consumer for the very purpose of being another system's name for it. What
-        // users of that system call themselves must not reach a consumer that was never connected with it.
+        // A custom id is set for the very purpose of naming a consumer in another system. A name
+        // that users of that system choose themselves must not lead to a consumer that nobody
+        // connected with it.
         consumer_by: consumer_by.unwrap_or(By::CustomId),
         claims_to_headers,
         forward_payload_header,
@@ -142,7 +143,7 @@ fn is_free(header: &str) -> bool {
     !taken.any(|name| same_name(name.as_bytes(), header.as_bytes()))
 }
 
-/// What is not named is everything that does not need a shared secret.
+/// Without a setting, all algorithms are allowed that need no shared secret.
 fn algorithms(f: &mut Fields<'_>) -> Algorithms {
     let names = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
     let names: Vec<_> = names.into_iter().chain([("Ed25519", Algorithm::EdDsa)]).collect();
@@ -181,7 +182,7 @@ fn keys(f: &mut Fields<'_>, algorithms: Algorithms) -> Keys {
         let uri = Uri::parse(uri)?;
         let mut target = target.clone()?;
         target.tls |= uri.https;
-        // What is not said otherwise is as the URI says.
+        // The URI supplies what the settings leave out.
         if target.authority == target.upstream {
             target.authority.clone_from(&uri.authority);
         }
@@ -214,7 +215,7 @@ fn keys(f: &mut Fields<'_>, algorithms: Algorithms) -> Keys {
             format!("found something else (not shown; {why}), expected a JWK Set as a JSON text"),
         ),
     }
-    // A document with a problem is never used.
+    // This is a placeholder: a document with a problem is never used.
     let nothing = JwkSet::parse(br#"{"keys":[]}"#, Policy::REMOTE);
     match nothing {
         Ok(set) => Keys::Inline(Rc::new(KeySet { set, print })),
@@ -234,7 +235,7 @@ fn nowhere() -> Target {
 }
 
 impl Provider {
-    /// Where to ask for its keys, or for where they are.
+    /// Returns the place of the keys, or of the document that names it.
     pub(crate) fn place(&self) -> Option<&Place> {
         match &self.keys {
             Keys::Inline(_) => None,
@@ -250,7 +251,7 @@ impl Default for Uri {
 }
 
 impl Uri {
-    /// Reads one. `None` for anything else.
+    /// Parses an absolute URI. Returns `None` for anything else.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (https, rest) = match text.strip_prefix("https://") {
             Some(rest) => (true, rest),
@@ -265,7 +266,7 @@ impl Uri {
         let authority = authority.to_ascii_lowercase();
         let own_port = if https { ":443" } else { ":80" };
         let authority = authority.strip_suffix(own_port).unwrap_or(&authority).to_owned();
-        // A path that climbs is not the one that it seems to be.
+        // A path with dot segments may lead elsewhere than it seems.
         if segments(path).any(|segment| matches!(segment.as_slice(), b"." | b"..")) {
             return None;
         }
@@ -273,7 +274,7 @@ impl Uri {
     }
 }
 
-/// A GET of this path and query.
+/// Makes a GET request for this path and query.
 pub(crate) fn call(path: &str) -> Call {
     let query = Query::of_target(path.as_bytes()).pairs();
     query.fold(Call::get(segments(path)), |call, (name, value)| {
@@ -281,7 +282,7 @@ pub(crate) fn call(path: &str) -> Call {
     })
 }
 
-/// The segments of a path, decoded.
+/// Returns the decoded segments of a path.
 fn segments(path: &str) -> impl Iterator<Item = Vec<u8>> {
     let (path, _) = split_target(path.as_bytes());
     path.split(|byte| *byte == b'/').skip(1).map(percent_decode)

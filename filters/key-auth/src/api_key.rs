@@ -1,29 +1,29 @@
-//! Where a request carries its key: Kong's order, and Kong's idea of "twice".
+//! Finds the key of a request, in Kong's order and with Kong's rule for duplicates.
 
 use crate::body::Fields;
 use crate::config::Config;
 use exchange::{Edit, Head, Query};
 
-/// What a request says of its key.
+/// The result of the search for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Carried {
-    /// This key, under this name.
+    /// This key, found under this name.
     Key(Vec<u8>, String),
-    /// None, or an empty one.
+    /// No key, or an empty one.
     Nothing,
-    /// More than one under the same name in the same place.
+    /// Several values under one name in one place.
     Twice,
 }
 
-/// What one place says under one name.
+/// The content of one place under one name.
 enum Place {
     Absent,
     One(Vec<u8>),
     Twice,
 }
 
-/// Looks for the key name by name: header, then query, then body. The first text wins, even an empty one; a
-/// wrong key in one place is not made good by a right one in the next.
+/// Searches for each key name in turn: first the headers, then the query, then the body. The first
+/// text wins, even an empty one. A later place does not correct a wrong key.
 pub(crate) fn carried(
     config: &Config,
     head: &Head,
@@ -36,7 +36,7 @@ pub(crate) fn carried(
             config.key_in_query.then(|| in_query(query, name)),
             body.map(|fields| in_body(fields, name)),
         ];
-        // Later places are not looked at once one has something.
+        // The search ends at the first place that has a value.
         for place in places.into_iter().flatten() {
             match place {
                 Place::Absent => {}
@@ -49,7 +49,7 @@ pub(crate) fn carried(
     Carried::Nothing
 }
 
-/// `_` and `-` are the same in a header's name, as in OpenResty.
+/// In the name of a header, `_` equals `-`, as in OpenResty.
 fn in_header(head: &Head, name: &str) -> Place {
     let mut values = head.spellings(name);
     match (values.next(), values.next()) {
@@ -78,8 +78,7 @@ fn in_body(fields: &Fields, name: &str) -> Place {
     }
 }
 
-/// The edits that take a key out of header and query, as far as it is looked for there: what has its name elsewhere
-/// is no key.
+/// Returns the edits that remove a key from headers and query, as far as the settings search there.
 pub(crate) fn hide(config: &Config, query: Query<'_>, name: &str) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
     if config.key_in_header {

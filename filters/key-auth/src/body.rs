@@ -1,11 +1,11 @@
-//! A key in a form, a JSON object or a multipart body; and the body without it.
+//! Finds a key in a form, a JSON object or a multipart body, and removes it.
 
 use exchange::json::{members, object};
 use exchange::multipart::{join, parts};
 use exchange::{Media, Query};
 use std::collections::HashMap;
 
-/// The kinds of body that can carry a key.
+/// The kinds of body that can contain a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kind {
     Form,
@@ -13,12 +13,12 @@ pub(crate) enum Kind {
     Multipart(Vec<u8>),
 }
 
-/// The fields of a body: for each name the values, `None` for one that is no text.
+/// The values of each field of a body. A value is `None` if it is not a text.
 #[derive(Debug, Default)]
 pub(crate) struct Fields(HashMap<Vec<u8>, Vec<Option<Vec<u8>>>>);
 
 impl Kind {
-    /// What a `content-type` says. `None` for a body that cannot carry a key.
+    /// Reads a `content-type`. Returns `None` for a body that cannot contain a key.
     pub(crate) fn of(content_type: &str) -> Option<Self> {
         match Media::of(content_type.as_bytes()).ok()? {
             Media::Form => Some(Self::Form),
@@ -27,7 +27,7 @@ impl Kind {
         }
     }
 
-    /// The fields of `body`; none of one that is malformed.
+    /// Returns the fields of `body`, or no fields if it is malformed.
     pub(crate) fn fields(&self, body: &[u8]) -> Fields {
         let mut fields = Fields::default();
         match self {
@@ -42,7 +42,7 @@ impl Kind {
                         Ok(serde_json::Value::String(text)) => {
                             fields.push(name.into(), Some(text.into()))
                         }
-                        // A list is several values.
+                        // A list counts as several values.
                         Ok(serde_json::Value::Array(_)) => {
                             fields.0.entry(name.into()).or_default().extend([None, None])
                         }
@@ -61,7 +61,7 @@ impl Kind {
         fields
     }
 
-    /// `body` without the field `name`; everything else stays as it was written.
+    /// Returns `body` without the field `name`. Everything else keeps its text.
     pub(crate) fn without(&self, body: &[u8], name: &str) -> Vec<u8> {
         match self {
             Self::Form => Query::new(body).without(|field| field == name.as_bytes()),
@@ -80,7 +80,7 @@ impl Kind {
 }
 
 impl Fields {
-    /// All values of `name`.
+    /// Returns all values of `name`.
     pub(crate) fn values(&self, name: &str) -> &[Option<Vec<u8>>] {
         self.0.get(name.as_bytes()).map_or(&[], Vec::as_slice)
     }

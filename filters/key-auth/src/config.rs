@@ -1,4 +1,4 @@
-//! The filter's settings: Kong's, by Kong's names and defaults, and a few of our own.
+//! The settings of the filter: those of Kong's plugin with its names and defaults, and some more.
 
 use consumer::{Directory, consumers};
 use settings::{Common, Fields, Rule};
@@ -13,7 +13,7 @@ pub struct Config {
     pub(crate) key_in_query: bool,
     pub(crate) key_in_body: bool,
     pub(crate) hide_credentials: bool,
-    /// Id or username of the consumer that stands in for whoever cannot be authenticated.
+    /// The id or username of the consumer for requests that cannot be authenticated.
     pub(crate) anonymous: Option<String>,
     pub(crate) run_on_preflight: bool,
     /// The value of `WWW-Authenticate`.
