@@ -12,6 +12,7 @@ mod client_view;
 mod crc32;
 mod envoy;
 mod envoy_end;
+mod envoy_out;
 mod events;
 mod guest;
 mod headers;
