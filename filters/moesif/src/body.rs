@@ -1,4 +1,4 @@
-//! A body as it goes into an event.
+//! The body of a message as an event contains it.
 
 use crate::capture::LeftOut;
 use crate::gzip;
@@ -10,31 +10,32 @@ use base64::engine::general_purpose::STANDARD;
 use exchange::Head;
 use std::borrow::Cow;
 
-/// What becomes of bodies of one direction.
+/// The treatment of bodies in one direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Treatment {
     pub(crate) masks: Masks,
     pub(crate) decompress: bool,
-    /// At most so many bytes, and ten times as many when decompressed.
+    /// The greatest length in bytes. A decompressed body may have ten times as many.
     pub(crate) limit: usize,
 }
 
-/// A body in a form that an event can hold.
+/// A body in a form that an event can contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Body {
     None,
-    /// JSON text: masked, but otherwise as it was.
+    /// JSON text without its masked members, otherwise unchanged.
     Json(String),
-    /// Anything else.
+    /// Any other body.
     Bytes(Vec<u8>),
     LeftOut(LeftOut),
 }
 
-/// The collector keeps no more of a body, and a bomb shall not cost more.
+/// The greatest length of a decompressed body in bytes. The collector keeps no more, and a
+/// compression bomb must not cost more.
 pub(crate) const MAX_UNPACKED: usize = 450_000;
 
 impl Body {
-    /// The body `bytes` of a message with this head.
+    /// Prepares the body `bytes` of a message with this head.
     pub(crate) fn of(bytes: &[u8], head: &Head, treatment: &Treatment) -> Self {
         if bytes.is_empty() {
             return Self::None;
@@ -43,7 +44,7 @@ impl Body {
         match unpacked(bytes, head, treatment) {
             Packing::None => Self::plain(bytes, &content_type, &treatment.masks),
             Packing::Open(bytes) => Self::plain(&bytes, &content_type, &treatment.masks),
-            // What is in it cannot be seen, so it cannot be masked either.
+            // The content is unknown, so it cannot be masked.
             Packing::Closed if treatment.masks.is_empty() => Self::Bytes(bytes.to_vec()),
             Packing::Closed => Self::LeftOut(LeftOut::NotMaskable),
         }
@@ -69,7 +70,7 @@ impl Body {
         Self::LeftOut(LeftOut::NotMaskable)
     }
 
-    /// How much of an event it takes.
+    /// Returns the approximate size in an event, in bytes.
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Json(text) => text.len(),
@@ -78,7 +79,7 @@ impl Body {
         }
     }
 
-    /// Why it is not there, though there was one.
+    /// Returns the reason why a body that the message had is absent.
     pub(crate) fn left_out(&self) -> Option<LeftOut> {
         match self {
             Self::LeftOut(why) => Some(*why),
@@ -86,7 +87,7 @@ impl Body {
         }
     }
 
-    /// Writes `body` and `transfer_encoding`.
+    /// Writes the members `body` and `transfer_encoding`.
     pub(crate) fn write(&self, object: &mut Object<'_>) {
         match self {
             Self::Json(text) => {
@@ -108,7 +109,7 @@ impl Body {
 enum Packing {
     None,
     Open(Vec<u8>),
-    /// It is packed, and not opened.
+    /// The body is compressed, and was not decompressed.
     Closed,
 }
 
@@ -121,7 +122,8 @@ fn unpacked(bytes: &[u8], head: &Head, treatment: &Treatment) -> Packing {
     }
 }
 
-/// The body as a reader of its `content-encoding` sees it, if that is known here and it has at most `limit` bytes.
+/// Decompresses a body as its `content-encoding` says. Returns `None` if the encoding is
+/// unsupported or the result is longer than `limit` bytes.
 pub(crate) fn opened<'b>(bytes: &'b [u8], head: &Head, limit: usize) -> Option<Cow<'b, [u8]>> {
     match lower(head, "content-encoding").as_str() {
         "" | "identity" => Some(Cow::Borrowed(bytes)),
@@ -131,7 +133,7 @@ pub(crate) fn opened<'b>(bytes: &'b [u8], head: &Head, limit: usize) -> Option<C
     }
 }
 
-/// All values of a field, joined.
+/// Returns all values of a header, joined and in lower case.
 fn lower(head: &Head, name: &str) -> String {
     let values: Vec<String> = head
         .values(name)
@@ -141,7 +143,7 @@ fn lower(head: &Head, name: &str) -> String {
     values.join(", ")
 }
 
-/// Whether `text` is JSON that an event can hold.
+/// Returns `true` if `text` is JSON that an event can contain.
 pub(crate) fn is_json(text: &str) -> bool {
     json::check(text).is_ok()
 }

@@ -1,25 +1,28 @@
-//! Whether the collector is to be bothered: after a failure, for a while not; then with one batch first.
+//! A circuit breaker for the collector: after a failure nothing is sent for a while, and then one
+//! batch first.
 
-/// The first pause, and the longest, in milliseconds.
+/// The first pause, and the longest one, in milliseconds.
 const FIRST: u64 = 500;
 const LONGEST: u64 = 60_000;
-/// The pause where waiting will not help by itself: the application id is refused, or the subscription is over.
+/// The pause after a failure that time alone does not mend, in milliseconds: the application id was
+/// refused, or the subscription has ended.
 const REFUSED: u64 = 300_000;
-/// Nobody is believed who wants a longer one.
+/// The longest pause that the collector can ask for, in milliseconds.
 const LONGEST_WISH: u64 = 300_000;
 
-/// What is known of the collector's health.
+/// The state of the collector, as far as it is known.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     failures: u32,
-    /// While it fails: when to try again.
+    /// The time of the next attempt, while the collector fails.
     until: Option<u64>,
-    /// One batch is under way to see whether it is well again.
+    /// `true` while one batch is under way to test the collector.
     trying: bool,
 }
 
 impl Breaker {
-    /// How many batches may be under way, where `usual` may be in good times and `out` are now.
+    /// Returns the number of batches that may be under way, if `usual` may be when the collector
+    /// works and `out` are now.
     pub(crate) fn may_send(&self, usual: usize, out: usize, now: u64) -> usize {
         match self.until {
             None => usual.saturating_sub(out),
@@ -27,25 +30,26 @@ impl Breaker {
         }
     }
 
-    /// Whether it is known to fail.
+    /// Returns `true` if the collector is known to fail.
     pub(crate) fn is_open(&self) -> bool {
         self.until.is_some()
     }
 
-    /// A batch is on its way.
+    /// Records that a batch was sent.
     pub(crate) fn sent(&mut self) {
         self.trying = self.until.is_some();
     }
 
-    /// The collector answers as it should. `true` when it did not before.
+    /// Records a successful response. Returns `true` if the collector failed before.
     pub(crate) fn works(&mut self) -> bool {
         let failed = self.until.is_some();
         *self = Self::default();
         failed
     }
 
-    /// It does not. `wish` is how long it wants to be left alone, `jitter` any number. Gives the pause, for
-    /// the first failure of a row and for each further trial, but not for batches that were out already.
+    /// Records a failure. `wish` is the pause that the collector asks for, in milliseconds;
+    /// `jitter` is any number. Returns the pause after the first failure in a row and after each
+    /// failed test, but not for batches that were under way already.
     pub(crate) fn fails(&mut self, now: u64, wish: Option<u64>, jitter: u32) -> Option<u64> {
         if self.until.is_some() && !self.trying {
             return None;
@@ -53,12 +57,13 @@ impl Breaker {
         let doubled =
             FIRST.saturating_mul(1_u64.checked_shl(self.failures.min(20)).unwrap_or(u64::MAX));
         let half = doubled.min(LONGEST) / 2;
-        // From half the time to all of it: gateways that failed together do not come back together.
+        // The pause is between half and all of its nominal length, so that gateways do not return
+        // all at once.
         let pause = half.saturating_add(u64::from(jitter).checked_rem(half.max(1)).unwrap_or(0));
         self.pause(now, pause.max(wish.unwrap_or(0).min(LONGEST_WISH)))
     }
 
-    /// It will not take anything of ours.
+    /// Records that the collector refuses every request of this application.
     pub(crate) fn refuses(&mut self, now: u64) -> Option<u64> {
         self.pause(now, REFUSED)
     }

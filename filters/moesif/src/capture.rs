@@ -1,9 +1,9 @@
-//! A body as it passes by: kept whole up to a limit, or not at all.
+//! Captures a body as it passes: wholly up to a limit, or not at all.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// How many bytes of bodies may be kept at once in one VM.
+/// The number of bytes of bodies that one VM may keep at once.
 #[derive(Debug)]
 pub(crate) struct Budget {
     left: Cell<usize>,
@@ -27,23 +27,23 @@ impl Budget {
     }
 }
 
-/// Why a body that was there is not in the event.
+/// The reason why an event lacks a body that the message had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LeftOut {
-    /// It is longer than the limit, or the event would be.
+    /// The body is longer than the limit, or the event would be.
     TooLarge,
-    /// Its end did not come.
+    /// The end of the body did not arrive.
     Incomplete,
-    /// The host did not hand it over.
+    /// The host did not deliver the body.
     NotAvailable,
-    /// Masks are set, and it cannot be said where in it masked fields are.
+    /// Masks are set, and the body has no structure in which masked fields can be found.
     NotMaskable,
-    /// Too many bodies were under way at once.
+    /// Too many bodies were captured at once.
     NoRoom,
 }
 
 impl LeftOut {
-    /// As it stands in the event.
+    /// Returns the name of the reason in the event.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::TooLarge => "too_large",
@@ -55,13 +55,13 @@ impl LeftOut {
     }
 }
 
-/// A body that is being kept.
+/// A body that is being captured.
 #[derive(Debug)]
 pub(crate) struct Capture {
     budget: Rc<Budget>,
     limit: usize,
     bytes: Vec<u8>,
-    /// What the head says about its length.
+    /// The length that the headers declare.
     said: Option<u64>,
     seen: u64,
     ended: bool,
@@ -69,7 +69,7 @@ pub(crate) struct Capture {
 }
 
 impl Capture {
-    /// Begins to keep a body of which the head says that it has `said` bytes.
+    /// Begins to capture a body. `said` is the length that the headers declare, in bytes.
     pub(crate) fn new(budget: &Rc<Budget>, limit: usize, said: Option<u64>) -> Self {
         let too_large = said.is_some_and(|said| said > u64::try_from(limit).unwrap_or(u64::MAX));
         Self {
@@ -83,12 +83,12 @@ impl Capture {
         }
     }
 
-    /// Whether more of it is of interest.
+    /// Returns `true` if further bytes of the body are needed.
     pub(crate) fn wants_more(&self) -> bool {
         self.lost.is_none() && !self.ended
     }
 
-    /// The next bytes, and whether they are the last.
+    /// Takes the next bytes. `last` is `true` for the last ones.
     pub(crate) fn take(&mut self, piece: &[u8], last: bool) {
         self.seen = self.seen.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         self.ended |= last;
@@ -104,33 +104,33 @@ impl Capture {
         }
     }
 
-    /// Nothing of it is to be had.
+    /// Gives up the body, for the reason `why`.
     pub(crate) fn lose(&mut self, why: LeftOut) {
         self.budget.give_back(self.bytes.len());
         self.bytes = Vec::new();
         self.lost.get_or_insert(why);
     }
 
-    /// Its length, if that is known.
+    /// Returns the length of the body in bytes, if it is known.
     pub(crate) fn length(&self) -> Option<u64> {
         self.said.or(self.ended.then_some(self.seen))
     }
 
-    /// The bytes kept so far.
+    /// Returns the bytes captured so far.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The whole body; empty for none.
+    /// Returns the whole body. It is empty if there was none.
     ///
     /// # Errors
-    /// With the reason why it is not to be had, though there was one.
+    /// The reason why the body is unavailable, if there was one.
     pub(crate) fn whole(&self) -> Result<&[u8], LeftOut> {
         match (self.lost, self.said) {
             (Some(why), _) => Err(why),
-            // Kong does not mark the end of a body that came in several pieces.
+            // Kong does not mark the end of a body that comes in several pieces.
             (None, Some(said)) if said == self.seen => Ok(&self.bytes),
-            // A response to HEAD has a length and no body.
+            // A response to HEAD declares a length and has no body.
             (None, _) if self.ended || self.seen == 0 => Ok(&self.bytes),
             (None, _) => Err(LeftOut::Incomplete),
         }

@@ -1,9 +1,9 @@
-//! The client's address, from what proxies in front say of it.
+//! Finds the address of the client in the headers of proxies in front of the gateway.
 
 use exchange::Head;
 use std::net::{IpAddr, SocketAddr};
 
-/// In the order in which they are believed.
+/// The headers that name the client, in order of precedence.
 const HEADERS: [&str; 12] = [
     "x-client-ip",
     "x-forwarded-for",
@@ -19,9 +19,9 @@ const HEADERS: [&str; 12] = [
     "cf-pseudo-ipv4",
 ];
 
-/// The address that the first of the headers names, except for `hidden` ones.
+/// Returns the address in the first of these headers, except in `hidden` ones.
 pub(crate) fn forwarded(head: &Head, hidden: impl Fn(&str) -> bool) -> Option<String> {
-    // One pass over the head tells that none is there, which is usual.
+    // One pass over the head is enough, as usually none of the headers is there.
     let mut found: [Option<IpAddr>; HEADERS.len()] = [None; HEADERS.len()];
     for (name, value) in head.fields() {
         let place = HEADERS.iter().position(|header| name.eq_ignore_ascii_case(header.as_bytes()));
@@ -36,11 +36,11 @@ pub(crate) fn forwarded(head: &Head, hidden: impl Fn(&str) -> bool) -> Option<St
     found.into_iter().flatten().next().map(|address| address.to_string())
 }
 
-/// The first address in a list; what is none (`unknown`, an obfuscated name) is passed over.
+/// Returns the first address in a list. Other elements (`unknown`, an obfuscated name) are skipped.
 fn first_address(list: &str) -> Option<IpAddr> {
     list.split(',').find_map(|element| {
         address(element).or_else(|| {
-            // RFC 7239: for="[2001:db8::1]:443";proto=https
+            // The form of RFC 7239 is for="[2001:db8::1]:443";proto=https
             element.split(';').find_map(|pair| {
                 let (name, value) = pair.split_once('=')?;
                 if name.trim().eq_ignore_ascii_case("for") { address(value) } else { None }
@@ -49,7 +49,7 @@ fn first_address(list: &str) -> Option<IpAddr> {
     })
 }
 
-/// An address, with or without port, brackets and quotes.
+/// Reads an address, with or without port, brackets and quotes.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim().trim_matches('"').trim();
     let inside = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));

@@ -1,36 +1,36 @@
-//! Where events go, and the three calls that the collector understands.
+//! The address of the collector, and the three calls that it supports.
 
 use exchange::{Call, Target};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// The etags of the configuration and of the rules, on every answer.
+/// Every response has the etags of the configuration and of the rules in these headers.
 pub(crate) const CONFIG_TAG: &str = "x-moesif-config-etag";
 pub(crate) const RULES_TAG: &str = "x-moesif-rules-tag";
 pub(crate) const RETRY_AFTER: &str = "retry-after";
 
-/// Envoy: the cluster's name where the settings name none.
+/// The cluster on Envoy if the settings name none.
 const CLUSTER: &str = "moesif_api";
 
-/// What the settings say about the place, before the host is known.
+/// The collector's address in the settings, before the host is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// `collector`: as it stands.
+    /// The setting `collector`, unchanged.
     Named(Target),
-    /// `upstream` and `base_uri`, or `api_endpoint`.
+    /// The settings `upstream` and `base_uri`, or `api_endpoint`.
     Endpoint { upstream: Option<String>, endpoint: Endpoint },
 }
 
-/// A URL, taken apart.
+/// The parts of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(crate) tls: bool,
-    /// Host and, if it is written, port.
+    /// The host, and the port if the URL has one.
     pub(crate) authority: String,
     pub(crate) prefix: Vec<String>,
 }
 
-/// The collector as it is called.
+/// The collector with its target and application id.
 #[derive(Debug, Clone)]
 pub(crate) struct Collector {
     posts: Rc<Target>,
@@ -40,7 +40,7 @@ pub(crate) struct Collector {
 }
 
 impl Endpoint {
-    /// Reads `https://host:port/path`; without a scheme it is https.
+    /// Reads `https://host:port/path`. The default scheme is https.
     pub(crate) fn read(url: &str) -> Option<Self> {
         let lower = url.get(..8).unwrap_or(url).to_ascii_lowercase();
         let (tls, rest) = match url.split_once("://") {
@@ -62,7 +62,7 @@ impl Endpoint {
     }
 }
 
-/// Host and port; an IPv6 address stands in brackets.
+/// Separates host and port. An IPv6 address is in brackets.
 fn apart(authority: &str) -> (&str, Option<u16>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
@@ -71,7 +71,7 @@ fn apart(authority: &str) -> (&str, Option<u16>) {
 }
 
 impl Place {
-    /// How the place is called on this host; a cluster on Envoy, an address on Kong.
+    /// Returns the target on this host, which is a cluster on Envoy and an address on Kong.
     pub(crate) fn target(&self, on_envoy: bool) -> Target {
         match self {
             Self::Named(target) => target.clone(),
@@ -107,7 +107,7 @@ impl Collector {
         Self { posts: with(post_timeout), gets: with(get_timeout), application_id, compress }
     }
 
-    /// Posts a batch, which is a JSON array.
+    /// Makes the call that sends a batch, which is a JSON array.
     pub(crate) fn post(&self, batch: Vec<u8>) -> (Rc<Target>, Call) {
         let mut call = self.call(&["v1", "events", "batch"]);
         call.wanted = &[CONFIG_TAG, RULES_TAG, RETRY_AFTER];
@@ -120,12 +120,12 @@ impl Collector {
         (Rc::clone(&self.posts), call)
     }
 
-    /// Asks for the application's configuration.
+    /// Makes the call that fetches the application's configuration.
     pub(crate) fn config(&self) -> (Rc<Target>, Call) {
         (Rc::clone(&self.gets), Call { wanted: &[CONFIG_TAG], ..self.call(&["v1", "config"]) })
     }
 
-    /// Asks for the rules.
+    /// Makes the call that fetches the rules.
     pub(crate) fn rules(&self) -> (Rc<Target>, Call) {
         (Rc::clone(&self.gets), Call { wanted: &[RULES_TAG], ..self.call(&["v1", "rules"]) })
     }

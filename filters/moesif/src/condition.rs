@@ -1,4 +1,5 @@
-//! Conditions over a request: a path into it, and a regular expression that has to be found there.
+//! Conditions on a request. Each has a path to a value, and a regular expression that must occur in
+//! the value.
 
 use crate::content::{Content, Unreadable};
 use crate::uri;
@@ -8,46 +9,46 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// A longer expression is not taken.
+/// The greatest length of an expression in bytes. A longer one matches nothing.
 const MAX_PATTERN: usize = 2048;
-/// So many bytes a compiled expression may have.
+/// The greatest size of a compiled expression in bytes.
 const MAX_COMPILED: usize = 1 << 18;
 
-/// Any of these groups has to hold, and a group holds if all of it does. No group at all holds always.
+/// Groups of conditions. They hold if all conditions of one group hold, or if there are no groups.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Conditions(Vec<Vec<Condition>>);
 
 #[derive(Debug, Clone)]
 struct Condition {
     path: String,
-    /// `None` for an expression that cannot be read: it is found nowhere.
+    /// The expression, or `None` if it is invalid. An invalid expression matches nothing.
     pattern: Option<Regex>,
 }
 
-/// What conditions may ask about.
+/// The properties of a request that conditions examine.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) request: &'a Request,
-    /// The URI as the client wrote it.
+    /// The URI in the client's spelling.
     pub(crate) uri: &'a [u8],
-    /// The same, and the path, as most servers read them; `None` where they read them differently.
+    /// URI and path as most servers read them. `None` if servers read them differently.
     pub(crate) plain: Option<Plain<'a>>,
     pub(crate) ip: Option<&'a str>,
-    /// The request's body.
+    /// The body of the request.
     pub(crate) body: &'a Content,
-    /// Status and head, once they are there.
+    /// Status and headers of the response, as soon as they are there.
     pub(crate) response: Option<(u16, Index<'a>)>,
     pub(crate) head: Index<'a>,
 }
 
-/// URI and path with escapes, dots and path parameters resolved.
+/// URI and path with escapes, dot segments and path parameters resolved.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plain<'a> {
     pub(crate) uri: &'a [u8],
     pub(crate) path: &'a [u8],
 }
 
-/// The values of a head by name, so that many conditions cost no more than one pass.
+/// The values of a head by name. Many conditions then need only one pass over the head.
 #[derive(Debug, Default)]
 pub(crate) struct Index<'a>(HashMap<Vec<u8>, Vec<&'a [u8]>>);
 
@@ -60,7 +61,7 @@ impl<'a> Index<'a> {
         Self(all)
     }
 
-    /// Each value, and all of them as RFC 9110 joins them.
+    /// Returns each value of a header, and the combined value of RFC 9110.
     fn values(&self, name: &str) -> Vec<Cow<'a, str>> {
         let Some(values) = self.0.get(&folded(name.as_bytes())) else { return Vec::new() };
         let mut texts: Vec<Cow<'_, str>> =
@@ -72,17 +73,17 @@ impl<'a> Index<'a> {
     }
 }
 
-/// A field's name as an upstream that folds `_` and `-` reads it.
+/// Returns a header's name as an upstream reads it that takes `_` for `-`.
 fn folded(name: &[u8]) -> Vec<u8> {
     let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
     name.iter().map(fold).collect()
 }
 
-/// Whether conditions hold.
+/// The result of evaluating conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Truth {
     No,
-    /// It depends on something that cannot be read.
+    /// The result depends on something that cannot be read.
     Unknown(Unreadable),
     Yes,
 }
@@ -129,12 +130,12 @@ impl Conditions {
         self.0.iter().fold(Truth::No, |truth, group| truth.or(|| holds(group)))
     }
 
-    /// The paths into a body that they ask for.
+    /// Returns the paths of conditions on the body.
     pub(crate) fn body_paths(&self) -> impl Iterator<Item = &str> {
         self.0.iter().flatten().filter_map(|condition| condition.path.strip_prefix(BODY))
     }
 
-    /// Whether any of them looks below `prefix`.
+    /// Returns `true` if a condition's path begins with `prefix`.
     pub(crate) fn look_at(&self, prefix: &str) -> bool {
         self.0.iter().flatten().any(|condition| condition.path.starts_with(prefix))
     }
@@ -150,7 +151,8 @@ impl Condition {
         let text = |name| condition.get(name).and_then(Value::as_str);
         let pattern =
             text("value").filter(|pattern| pattern.len() <= MAX_PATTERN).and_then(|pattern| {
-                // Without Unicode `\d` and `\w` are what they are to the other plugins, and the code stays small.
+                // Without Unicode, `\d` and `\w` mean what they mean to Moesif's other plugins, and
+                // the code stays small.
                 let mut builder = RegexBuilder::new(pattern);
                 builder
                     .unicode(false)
@@ -172,11 +174,11 @@ impl Condition {
     }
 }
 
-/// What paths into a body begin with.
+/// The beginning of paths into a body.
 const BODY: &str = "request.body.";
 
 impl Facts<'_> {
-    /// All that is at `path`, and why there may be more that cannot be read.
+    /// Returns all values at `path`, and the reason if there may be more that cannot be read.
     fn get(&self, path: &str) -> (Vec<Cow<'_, str>>, Option<Unreadable>) {
         let text = |bytes| String::from_utf8_lossy(bytes);
         let ambiguous = self.plain.is_none().then_some(Unreadable::Path);

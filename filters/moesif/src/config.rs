@@ -1,5 +1,5 @@
-//! The filter's settings: those of Kong's Moesif plugin by their names and defaults, a few of the Envoy plugin's,
-//! and a few of our own.
+//! The settings of the filter: those of Kong's Moesif plugin with its names and defaults, some of
+//! the Envoy plugin, and some more.
 
 use crate::body::Treatment;
 use crate::collector::{Endpoint, Place};
@@ -13,11 +13,11 @@ use std::time::Duration;
 pub(crate) struct Config {
     pub(crate) common: Common,
     pub(crate) application_id: String,
-    /// `None` only where the settings are wrong, and then nothing uses them.
+    /// The collector's address. `None` only in settings that are rejected.
     pub(crate) place: Option<Place>,
-    /// For questions.
+    /// The timeout of calls that fetch documents.
     pub(crate) connect_timeout: Duration,
-    /// For batches.
+    /// The timeout of calls that send batches.
     pub(crate) send_timeout: Duration,
     pub(crate) api_version: Option<String>,
     pub(crate) request: Direction,
@@ -27,19 +27,19 @@ pub(crate) struct Config {
     pub(crate) trust_client_ip_headers: bool,
     pub(crate) transaction_id: bool,
     pub(crate) batch_size: usize,
-    /// Milliseconds.
+    /// The longest time that an event waits for a full batch, in milliseconds.
     pub(crate) batch_max_wait: u64,
     pub(crate) max_events: usize,
     pub(crate) max_queue_bytes: usize,
     pub(crate) compress: bool,
     pub(crate) debug: bool,
-    /// A request is refused of which a rule that blocks asks for something that cannot be read.
+    /// `true` to refuse a request if a rule that blocks depends on something that cannot be read.
     pub(crate) refuses_unreadable: bool,
-    /// Settings that were given and change nothing.
+    /// The names of settings that were given and have no effect.
     pub(crate) ignored: Vec<&'static str>,
 }
 
-/// What is kept of requests, or of responses.
+/// The settings for requests, or for responses.
 #[derive(Debug)]
 pub(crate) struct Direction {
     pub(crate) header_masks: Masks,
@@ -47,7 +47,7 @@ pub(crate) struct Direction {
     pub(crate) body: Treatment,
 }
 
-/// Settings of older versions and of plugins that sent one batch at a time from a timer.
+/// Settings of older versions, and of plugins that send one batch at a time on a timer.
 const UNUSED: [&str; 8] = [
     "timeout",
     "keepalive",
@@ -68,7 +68,7 @@ const URL: Rule = Rule {
     check: |text| Endpoint::read(text).is_some(),
 };
 
-/// Names in bodies and queries may be anything.
+/// A name in a body or a query, which may be any text.
 const NAME: Rule = Rule { what: "a name", pattern: None, max: 256, check: |_| true };
 
 const HEADER_NAMES: Rule = Rule {
@@ -126,10 +126,10 @@ impl Config {
         }
     }
 
-    /// Holds the address of the collector against `usable`.
+    /// Checks the address of the collector with `usable`.
     ///
     /// # Errors
-    /// With the setting that it comes from.
+    /// The setting that the address comes from, if it is not usable.
     pub(crate) fn check_address(&self, usable: impl Fn(&str) -> bool) -> Result<(), Invalid> {
         let (path, upstream) = match &self.place {
             Some(Place::Named(target)) => ("collector.upstream", target.upstream.as_str()),
@@ -145,14 +145,14 @@ impl Config {
         Err(Invalid::one(path, message))
     }
 
-    /// What to tell the operator about settings that change nothing.
+    /// Returns a message for the operator about settings without effect.
     pub(crate) fn ignored_message(&self) -> Option<String> {
         let list = self.ignored.join("`, `");
         let ignored = !list.is_empty();
         ignored.then(|| format!("gatehouse_moesif: `{list}` are accepted, but have no effect here"))
     }
 
-    /// How often there may be something to send.
+    /// Returns the interval at which the filter looks for something to send.
     pub(crate) fn period(&self) -> Duration {
         Duration::from_millis((self.batch_max_wait / 2).clamp(100, 1000))
     }
@@ -162,7 +162,7 @@ impl Config {
 struct Names {
     header_masks: &'static str,
     body_masks: &'static str,
-    /// What the masks of bodies were called once.
+    /// The former name of the setting for masks of bodies.
     masks: &'static str,
     disable: &'static str,
     limit: &'static str,
@@ -203,7 +203,7 @@ impl Direction {
     }
 }
 
-/// `collector`, else `upstream` and `base_uri`, else `api_endpoint`.
+/// Reads `collector`, else `upstream` and `base_uri`, else `api_endpoint`.
 fn place(f: &mut Fields<'_>) -> Option<Place> {
     let collector = target(f, "collector", 5000);
     let upstream = f.text("upstream", Rule::WORD);
@@ -218,7 +218,7 @@ fn place(f: &mut Fields<'_>) -> Option<Place> {
 }
 
 fn sources(f: &mut Fields<'_>) -> Sources {
-    // An empty text switches this off; nothing at all means the default.
+    // An empty text disables the setting, and an absent one means the default.
     let mut unless_empty = |name, rule, default: &str| {
         let text = f.text(name, rule);
         if text.is_none() && !f.is_given(name) { Some(default.to_owned()) } else { text }
@@ -236,7 +236,7 @@ fn sources(f: &mut Fields<'_>) -> Sources {
     }
 }
 
-/// Takes note of what has no effect here, so that a configuration can be copied as it is.
+/// Returns the settings without effect here. Accepting them lets operators copy a configuration.
 fn ignored(f: &mut Fields<'_>) -> Vec<&'static str> {
     UNUSED.iter().for_each(|name| f.unused(name));
     UNUSED.into_iter().filter(|name| f.is_given(name)).collect()

@@ -1,4 +1,4 @@
-//! The fields of a body, as conditions ask for them.
+//! The fields of a body that conditions examine.
 
 use crate::body::opened;
 use crate::json::scalars_at;
@@ -7,32 +7,33 @@ use exchange::multipart::parts;
 use exchange::{Head, Media, Opaque, Query};
 use std::collections::{HashMap, HashSet};
 
-/// What is known of the fields of a body.
+/// The fields of a body, as far as they are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// All values of each path that somebody asks for.
+    /// All values of each path that a condition names.
     Fields(HashMap<String, Vec<String>>),
-    /// There is a body, and its fields cannot be read.
+    /// The body's fields cannot be read.
     Unreadable(Unreadable),
 }
 
-/// Why something of a request that a condition asks for cannot be read.
+/// The reason why a part of a request cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unreadable {
     /// Servers read the path differently.
     Path,
-    /// The body is no JSON or no form, although it looks like one.
+    /// The body is not the JSON or the form that it seems to be.
     Malformed,
-    /// It is compressed or encoded in a way that is not known here.
+    /// The body has an encoding that is not supported.
     Encoded,
-    /// It is longer than the limit.
+    /// The body is longer than the limit.
     TooLarge,
-    /// The host does not show it.
+    /// The host does not show the body.
     Hidden,
 }
 
 impl Unreadable {
-    /// The answer to a request that cannot be judged for this reason.
+    /// Returns status and message of the response to a request that cannot be judged for this
+    /// reason.
     pub(crate) fn answer(self) -> (u16, &'static str) {
         match self {
             Self::Path => (400, "Bad request path"),
@@ -44,7 +45,7 @@ impl Unreadable {
     }
 }
 
-/// There is no body.
+/// The default is the content of a request without a body.
 impl Default for Content {
     fn default() -> Self {
         Self::Fields(HashMap::new())
@@ -52,7 +53,8 @@ impl Default for Content {
 }
 
 impl Content {
-    /// What `body` has at the `wanted` paths. When it is compressed, up to `limit` bytes of it are read.
+    /// Reads the values of `body` at the `wanted` paths. At most `limit` bytes of a compressed body
+    /// are read.
     pub(crate) fn read(head: &Head, body: &[u8], wanted: &HashSet<&str>, limit: usize) -> Self {
         if body.is_empty() {
             return Self::default();
@@ -89,13 +91,14 @@ impl Content {
                 None => Self::Unreadable(Unreadable::Malformed),
             },
             (None, _) if may_be_json(head, body) => Self::Unreadable(Unreadable::Malformed),
-            // Whatever it is, it has no such fields.
+            // A body of another type has no such fields.
             (None, _) => Self::default(),
         }
     }
 }
 
-/// The values of a form's fields, for servers that end one at `&` alone and for those that do so at `;` too.
+/// Reads the values of a form, both for servers that end a field at `&` only and for those that
+/// also end it at `;`.
 fn form(body: &[u8], wanted: &HashSet<&str>, fields: &mut HashMap<String, Vec<String>>) {
     for piece in body.split(|byte| *byte == b'&') {
         let whole = std::iter::once(piece);
@@ -106,7 +109,8 @@ fn form(body: &[u8], wanted: &HashSet<&str>, fields: &mut HashMap<String, Vec<St
     }
 }
 
-/// `user[name]` is `user.name`. Some servers pass over white space before a name, and over all from a NUL on.
+/// Records a value. `user[name]` is `user.name`. Some servers ignore white space before a name, and
+/// everything from a NUL on.
 fn keep(
     name: &[u8],
     value: &[u8],
@@ -124,13 +128,13 @@ fn keep(
     }
 }
 
-/// Whether a reader less strict than ours might find fields in it.
+/// Returns `true` if a less strict reader might find fields in the body.
 fn may_be_json(head: &Head, body: &[u8]) -> bool {
     let said = head.values("content-type").any(|value| {
         value.to_ascii_lowercase().windows(4).any(|part| part == b"json" || part == b"grap")
     });
     let mut visible = body.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != 0);
-    // Also behind the byte order marks of UTF-16.
+    // A byte order mark of UTF-16 may come first.
     let first = visible.find(|byte| !matches!(byte, 0xfe | 0xff));
     said || matches!(first, Some(b'{' | b'['))
 }

@@ -1,4 +1,4 @@
-//! An event as the collector wants it: one JSON object.
+//! An event: one JSON object in the collector's format.
 
 use crate::body::Body;
 use crate::capture::LeftOut;
@@ -13,31 +13,31 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// The collector takes no larger event.
+/// The greatest size of an event in bytes. The collector refuses larger ones.
 pub(crate) const MAX_EVENT: usize = 1_000_000;
 
-/// The header that carries the transaction to the upstream and to the client.
+/// The header with the transaction's id, for the upstream and for the client.
 pub(crate) const TRANSACTION: &str = "x-moesif-transaction-id";
 
-/// All that an event says.
+/// The content of an event.
 pub(crate) struct Event<'a> {
     pub(crate) config: &'a Config,
     pub(crate) request: &'a Request,
     pub(crate) request_body: Body,
     pub(crate) request_length: Option<u64>,
-    /// `None` where no response was seen.
+    /// The response, or `None` if the filter saw none.
     pub(crate) response: Option<Reply<'a>>,
     pub(crate) who: &'a Who,
     pub(crate) session_token: Option<String>,
     pub(crate) weight: u8,
     pub(crate) blocked_by: Option<&'a str>,
-    /// Tells this event from all others, however often it is sent.
+    /// The id of the event, which stays the same when it is sent again.
     pub(crate) id: &'a str,
-    /// The value of the transaction header, where there is one.
+    /// The value of the transaction header, if there is one.
     pub(crate) transaction: Option<&'a [u8]>,
 }
 
-/// The response.
+/// The response to the request.
 pub(crate) struct Reply<'a> {
     pub(crate) head: &'a Head,
     pub(crate) status: u16,
@@ -47,7 +47,8 @@ pub(crate) struct Reply<'a> {
 }
 
 impl Event<'_> {
-    /// The JSON text. A body that makes it too large is left out; `None` where that does not help.
+    /// Writes the JSON text. If a body makes it too large, the body is left out. Returns `None` if
+    /// the text is too large all the same.
     pub(crate) fn into_json(mut self) -> Option<Vec<u8>> {
         for _ in 0..3 {
             let json = self.json();
@@ -88,7 +89,7 @@ impl Event<'_> {
         event.optional("blocked_by", self.blocked_by);
         event.text("transaction_id", self.id);
         event.close();
-        // It may wait for long: what is counted is what it takes.
+        // The event may wait for a long time, and its capacity counts.
         out.shrink_to_fit();
         out
     }
@@ -106,7 +107,7 @@ impl Event<'_> {
         object.close();
     }
 
-    /// Every field once, its values joined, its name in lower case.
+    /// Writes every header once, with its values joined and its name in lower case.
     fn write_headers(&self, mut object: Object<'_>, head: &Head, direction: &Direction) {
         let masks = &direction.header_masks;
         let queries = &self.config.query_masks;
@@ -115,7 +116,8 @@ impl Event<'_> {
         {
             object.text("host", host);
         }
-        // By name, in the order of their first values: a head of many fields is gone through once.
+        // The fields are in the order of their first values. One pass is enough for a head with
+        // many headers.
         let mut fields: Vec<(Cow<'_, str>, Vec<&[u8]>)> = Vec::new();
         let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
         for (name, value) in head.fields() {
@@ -132,7 +134,7 @@ impl Event<'_> {
         }
         for (name, values) in fields.iter().filter(|(name, _)| !masks.cover(name)) {
             let out = object.name(name.as_bytes());
-            // Addresses (`referer`, `location`) have queries, too.
+            // Headers with URLs (`referer`, `location`) have queries too.
             match values.as_slice() {
                 [value] => text(out, &queries.query(value)),
                 _ => text(out, &queries.query(&values.join(&b", "[..]))),
@@ -144,7 +146,7 @@ impl Event<'_> {
         object.close();
     }
 
-    /// Route and service under the gateway's name, and why a body is missing.
+    /// Writes route and service under the gateway's name, and the reason for a missing body.
     fn write_metadata(&self, mut object: Object<'_>) {
         let Request { route, service, entities, .. } = self.request;
         let kong = matches!(entities.service, Entity::Json(_))
@@ -176,7 +178,7 @@ impl Event<'_> {
     }
 }
 
-/// A field's name in lower case, as Envoy has it already.
+/// Returns a header's name in lower case, as Envoy has it already.
 fn lower(name: &[u8]) -> Cow<'_, str> {
     match String::from_utf8_lossy(name) {
         Cow::Borrowed(text) if !text.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Borrowed(text),
@@ -191,7 +193,7 @@ fn write_body(object: &mut Object<'_>, body: &Body, length: Option<u64>) {
     }
 }
 
-/// The client's address. A header that is masked is not given away in this way either.
+/// Returns the client's address. The value of a masked header must not appear in this way either.
 pub(crate) fn client_ip(config: &Config, request: &Request) -> Option<String> {
     let said =
         || client_ip::forwarded(&request.head, |name| config.request.header_masks.cover(name));

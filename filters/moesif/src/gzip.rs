@@ -1,4 +1,4 @@
-//! gzip and deflate: bodies read within a bound, batches written.
+//! gzip and deflate: bounded decompression of bodies, and compression of batches.
 
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::TINFLStatus;
@@ -7,16 +7,17 @@ use miniz_oxide::inflate::core::inflate_flags::{
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-/// The quickest level that finds repetitions; events are full of them.
+/// The fastest level that finds repetitions, of which events have many.
 const LEVEL: u8 = 1;
 
-/// What `bytes` in gzip (RFC 1952, one member) hold, if that is at most `limit` bytes.
+/// Decompresses gzip (RFC 1952, one member). Returns `None` if it is malformed or the result is
+/// longer than `limit` bytes.
 pub(crate) fn gunzip(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
     let packed = after_header(bytes)?;
     let (packed, trailer) = packed.split_last_chunk::<8>()?;
     let [c0, c1, c2, c3, l0, l1, l2, l3] = *trailer;
     let said = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).ok()?;
-    // A bomb that is honest about its size costs nothing.
+    // A bomb that declares its size costs nothing.
     if said > limit {
         return None;
     }
@@ -25,7 +26,7 @@ pub(crate) fn gunzip(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
     whole.then_some(out)
 }
 
-/// What follows the header of a member.
+/// Returns the bytes after the header of a member.
 fn after_header(bytes: &[u8]) -> Option<&[u8]> {
     let (header, mut rest) = bytes.split_first_chunk::<10>()?;
     let [0x1f, 0x8b, 8, flags, ..] = *header else { return None };
@@ -45,12 +46,14 @@ fn after_header(bytes: &[u8]) -> Option<&[u8]> {
     if flags & 2 != 0 { rest.get(2..) } else { Some(rest) }
 }
 
-/// What `bytes` in HTTP's `deflate` hold: zlib's form, or (as some senders do) without its frame.
+/// Decompresses HTTP's `deflate`: the zlib format (RFC 1950), or deflate (RFC 1951) without it, as
+/// some senders do.
 pub(crate) fn inflate(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
     unpacked(bytes, limit, TINFL_FLAG_PARSE_ZLIB_HEADER).or_else(|| unpacked(bytes, limit, 0))
 }
 
-/// What `bytes` hold from the first to the last, if that is at most `limit` bytes.
+/// Decompresses all of `bytes`. Returns `None` if they are malformed or the result is longer than
+/// `limit` bytes.
 fn unpacked(bytes: &[u8], limit: usize, flags: u32) -> Option<Vec<u8>> {
     let flags = flags | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
     let mut state = Box::<DecompressorOxide>::default();
@@ -74,7 +77,7 @@ fn unpacked(bytes: &[u8], limit: usize, flags: u32) -> Option<Vec<u8>> {
     }
 }
 
-/// `bytes` in gzip.
+/// Compresses `bytes` as gzip.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     out.extend(compress_to_vec(bytes, LEVEL));
@@ -85,7 +88,8 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    // Eight bytes at a time: one look into each table, and no look waits for another.
+    // Eight bytes are processed together, with one lookup in each table. The lookups do not depend
+    // on one another.
     let (blocks, rest) = bytes.as_chunks::<8>();
     let crc = blocks.iter().fold(u32::MAX, |crc, [a, b, c, d, e, f, g, h]| {
         let [c0, c1, c2, c3] = crc.to_le_bytes();
@@ -109,7 +113,8 @@ fn look(table: usize, byte: u8) -> u32 {
     table.and_then(|table| table.get(usize::from(byte))).copied().unwrap_or_default()
 }
 
-/// What an byte with so many zero bytes behind it leaves (polynomial 0x04C11DB7, reflected).
+/// The remainders of each byte with zero to seven zero bytes after it (polynomial 0x04C11DB7,
+/// reflected).
 static TABLES: [[u32; 256]; 8] = tables();
 
 const fn tables() -> [[u32; 256]; 8] {
@@ -145,7 +150,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// `printf hello | gzip -n`, and with a name in the header.
+    /// The output of `printf hello | gzip -n`, and one with a name in the header.
     const HELLO: &[u8] =
         b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0";
     const NAMED: &[u8] =
@@ -168,7 +173,7 @@ mod tests {
         let mut bomb = gzip(&zeros);
         assert!(bomb.len() < 100_000);
         assert_eq!(gunzip(&bomb, 1_000_000), None);
-        // It lies about its size.
+        // The bomb declares a wrong size.
         let at = bomb.len() - 4;
         bomb[at..].copy_from_slice(&5_u32.to_le_bytes());
         assert_eq!(gunzip(&bomb, 1_000_000), None);

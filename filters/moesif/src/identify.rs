@@ -1,4 +1,4 @@
-//! Who is calling: user, company, and the session that both came by.
+//! Identifies the caller: user, company and session.
 
 use crate::token::{Credential, claim};
 use consumer::Identity;
@@ -6,29 +6,29 @@ use exchange::Head;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// Where users and companies are found.
+/// The places to look for users and companies.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sources {
     pub(crate) user_header: Option<String>,
     pub(crate) company_header: Option<String>,
-    /// Headers with a credential, in order.
+    /// Headers with a credential, in order of precedence.
     pub(crate) credential_headers: Vec<String>,
     pub(crate) user_claim: Option<String>,
     pub(crate) company_claim: Option<String>,
 }
 
-/// What is known of the caller of one request.
+/// The facts about the caller of one request.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Known<'a> {
     pub(crate) identity: Option<&'a Identity>,
     /// The claims of a token that an earlier filter has verified.
     pub(crate) claims: Option<&'a [u8]>,
     pub(crate) request: Option<&'a Head>,
-    /// Once it is there.
+    /// The headers of the response, as soon as they are there.
     pub(crate) response: Option<&'a Head>,
 }
 
-/// User and company.
+/// User and company of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Who {
     pub(crate) user: Option<String>,
@@ -36,7 +36,7 @@ pub(crate) struct Who {
 }
 
 impl Sources {
-    /// Looks in every place, the first that says something counts.
+    /// Looks in every place. The first text that is not empty counts.
     pub(crate) fn who(&self, known: &Known<'_>) -> Who {
         let request = |name: &Option<String>| header(known.request, name.as_deref());
         let response = |name: &Option<String>| header(known.response, name.as_deref());
@@ -54,7 +54,7 @@ impl Sources {
 
     fn ask_tokens(&self, known: &Known<'_>, who: &mut Who) {
         let (user, company) = (self.user_claim.as_deref(), self.company_claim.as_deref());
-        // What is verified is the token; another one beside it is not believed.
+        // Only the verified token is believed, not another one beside it.
         if let Some(claims) = known.claims.and_then(|claims| std::str::from_utf8(claims).ok()) {
             who.user = who.user.take().or_else(|| claim(claims, user?));
             who.company = who.company.take().or_else(|| claim(claims, company?));
@@ -78,18 +78,19 @@ fn consumer(identity: Option<&Identity>) -> Option<String> {
     names.into_iter().flatten().find(|name| !name.is_empty()).cloned()
 }
 
-/// The first value that says something.
+/// Returns the first value of a header that is not empty.
 fn header(head: Option<&Head>, name: Option<&str>) -> Option<String> {
     let values = head?.values(name?);
     let mut texts = values.map(|value| String::from_utf8_lossy(value).trim().to_owned());
     texts.find(|text| !text.is_empty())
 }
 
-/// Stands for the credential of a request: the same for each of its requests, and of no use to anybody else.
+/// Returns a token that stands for the credential of a request. It is equal for all requests with
+/// the credential, and useless to anybody else.
 pub(crate) fn session_token(secret: &str, identity: Option<&Identity>) -> Option<String> {
     let credential = identity?.credential.as_ref()?;
     let name = credential.identifier.as_ref().unwrap_or(&credential.id);
-    // HMAC takes a key of any length.
+    // HMAC accepts a key of any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
     for part in ["gatehouse session token", &credential.kind, name] {
         mac.update(part.as_bytes());

@@ -48,7 +48,7 @@ fn the_places_are_looked_in_one_after_the_other() {
     };
     assert_eq!(of(0, Some(&identity), Some(claims), Some(&response)), both("h", "hc"));
     assert_eq!(of(1, Some(&identity), Some(claims), Some(&response)), both("custom", "hc"));
-    // The company of the token counts although the user is known already.
+    // The company of the token counts even if the user is known already.
     assert_eq!(of(2, Some(&identity), Some(claims), Some(&response)), both("custom", "vo"));
     assert_eq!(of(2, None, Some(claims), Some(&response)), both("v", "vo"));
     assert_eq!(of(2, None, None, Some(&response)), both("t", "to"));

@@ -1,7 +1,8 @@
-//! JSON text, read token by token without building anything: in one pass, to a bounded depth, and strictly.
+//! A strict scanner for JSON text. It reads the text once, token by token, builds nothing, and
+//! bounds the depth.
 //!
-//! What this accepts every collector accepts: RFC 8259, in addition no half of a surrogate pair, no number
-//! beyond a double, no deep nesting. An event with anything else in it would spoil the batch that it is in.
+//! It accepts only what every collector accepts: RFC 8259 without unpaired surrogates, numbers
+//! beyond a double, and deep nesting. An event with anything else would spoil its batch.
 
 mod scalars;
 
@@ -9,23 +10,23 @@ pub(crate) use scalars::{Scalar, scalar_at, scalars_at};
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// Containers nest no deeper than this. An event adds a few levels of its own, and common parsers stop at 128.
+/// The greatest depth of containers. An event adds a few levels, and common parsers stop at 128.
 const MAX_DEPTH: usize = 100;
 
-/// It is not JSON, or none that is sure to be read.
+/// The error of a text that is not JSON, or not JSON for every parser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NotJson;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Token {
     /// `{` or `[`.
     Open,
     /// `}` or `]`.
     Close,
-    /// A member's name, quotes included.
+    /// The name of a member, with its quotes.
     Name,
-    /// A text, quotes included.
+    /// A string, with its quotes.
     Text,
     /// A number.
     Number,
@@ -33,7 +34,7 @@ pub(crate) enum Token {
     Word,
 }
 
-/// A token and where it stands.
+/// A token and its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) token: Token,
@@ -53,18 +54,18 @@ enum Expected {
     Nothing,
 }
 
-/// Goes through a text.
+/// A scanner with its position in a text.
 pub(crate) struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
-    /// Which of the open containers are objects, the innermost in the lowest bit.
+    /// A bit for each open container, which is 1 for an object. The innermost is the lowest bit.
     objects: u128,
     depth: usize,
     expected: Expected,
-    /// Where the last token began and ended.
+    /// The beginning and the end of the last token.
     start: usize,
     last: usize,
-    /// Where the last token ended that was no name.
+    /// The end of the last token that was not a name.
     end: usize,
 }
 
@@ -74,24 +75,24 @@ impl<'a> Scanner<'a> {
         Self { text, at: 0, objects: 0, depth: 0, expected, start: 0, last: 0, end: 0 }
     }
 
-    /// Where the last token ended that was no name; 0 before any.
+    /// Returns the end of the last token that was not a name, or 0 before any.
     pub(crate) fn end(&self) -> usize {
         self.end
     }
 
-    /// The next token; `None` at the end of the text.
+    /// Returns the next token, or `None` at the end of the text.
     ///
     /// # Errors
-    /// Where the text is no JSON.
+    /// [`NotJson`], if the text is not JSON.
     pub(crate) fn next(&mut self) -> Result<Option<Piece>, NotJson> {
         let token = self.advance()?;
         Ok(self.piece(token))
     }
 
-    /// The next token that is no scalar; `None` at the end of the text.
+    /// Returns the next token that is not a scalar, or `None` at the end of the text.
     ///
     /// # Errors
-    /// Where the text is no JSON.
+    /// [`NotJson`], if the text is not JSON.
     pub(crate) fn next_mark(&mut self) -> Result<Option<Piece>, NotJson> {
         loop {
             match self.advance()? {
@@ -146,10 +147,10 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Goes past the value that comes next, and says where it stands.
+    /// Skips the next value, and returns its place.
     ///
     /// # Errors
-    /// Where the text is no JSON.
+    /// [`NotJson`], if the text is not JSON.
     pub(crate) fn skip_value(&mut self) -> Result<Range<usize>, NotJson> {
         let depth = self.depth;
         self.advance()?.ok_or(NotJson)?;
@@ -205,7 +206,7 @@ impl<'a> Scanner<'a> {
         self.expected = if self.depth == 0 { Expected::Nothing } else { Expected::More };
     }
 
-    /// A text, from its opening quote to behind its closing one.
+    /// Skips a string with its quotes.
     fn string(&mut self) -> Result<(), NotJson> {
         self.step();
         loop {
@@ -278,7 +279,7 @@ impl<'a> Scanner<'a> {
             self.digits()?;
         }
         let text = self.text.get(start..self.at).unwrap_or_default();
-        // Only a number like this can be larger than a double.
+        // Only such a number can exceed a double.
         if scaled || text.len() > 300 {
             let text = std::str::from_utf8(text).map_err(|_| NotJson)?;
             let finite = text.parse::<f64>().is_ok_and(f64::is_finite);
@@ -287,7 +288,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// One digit at least.
+    /// Skips digits, of which there must be at least one.
     fn digits(&mut self) -> Result<(), NotJson> {
         let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
@@ -296,7 +297,7 @@ impl<'a> Scanner<'a> {
         if self.at == start { Err(NotJson) } else { Ok(()) }
     }
 
-    /// The next byte that is no white space.
+    /// Returns the next byte that is not white space.
     fn skip_space(&mut self) -> Option<u8> {
         loop {
             match self.peek() {
@@ -315,17 +316,17 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Checks the whole of `text`.
+/// Checks the whole text.
 ///
 /// # Errors
-/// Where it is no JSON.
+/// [`NotJson`], if the text is not JSON.
 pub(crate) fn check(text: &str) -> Result<(), NotJson> {
     let mut scanner = Scanner::new(text);
     while scanner.next_mark()?.is_some() {}
     Ok(())
 }
 
-/// The text between the quotes of `quoted`, which the scanner has found to be right.
+/// Decodes a string in its quotes, which the scanner has accepted.
 pub(crate) fn unescaped(quoted: &str) -> Cow<'_, str> {
     let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     match inner {

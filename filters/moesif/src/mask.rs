@@ -1,20 +1,23 @@
-//! What must not leave the gateway: members of JSON and form bodies, query parameters, headers.
+//! Masks: they remove members of JSON and form bodies, query parameters and headers from what
+//! leaves the gateway.
 //!
-//! Names are compared without case, and `_` is `-`, as it is to many servers. A body is gone through once, whatever the number of masks and the nesting.
+//! Names are compared without case, and `_` equals `-`, as for many servers. A body is read once,
+//! whatever the number of masks and the depth.
 
 use crate::json::{NotJson, Scanner, Token};
 use exchange::{Query, split_target};
 use std::borrow::Cow;
 
-/// Stands for the value of a masked query parameter.
+/// Replaces the value of a masked query parameter.
 const MASKED: &[u8] = b"*****";
 
-/// A set of names.
+/// A set of masked names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Masks {
-    /// Lower case, sorted.
+    /// The names in lower case, sorted.
     names: Vec<String>,
-    /// Their lengths, a bit for each; the last bit for all that are longer. Most names are told by that.
+    /// A bit for each length that occurs; the last bit stands for all greater lengths. This rules
+    /// out most names.
     lengths: u128,
 }
 
@@ -32,7 +35,7 @@ impl Masks {
         self.names.is_empty()
     }
 
-    /// Whether `name` is masked.
+    /// Returns `true` if `name` is masked.
     pub(crate) fn cover(&self, name: &str) -> bool {
         if name.is_ascii() && self.lengths & length_bit(name) == 0 {
             return false;
@@ -41,22 +44,23 @@ impl Masks {
         self.names.binary_search_by(|known| known.as_str().cmp(&name)).is_ok()
     }
 
-    /// Whether a form's or a query's field is masked: `user[password]` and `user.password` are by `password`.
+    /// Returns `true` if a field of a form or query is masked. `password` masks `user[password]`
+    /// and `user.password` too.
     fn cover_field(&self, name: &[u8]) -> bool {
-        // White space before a name, and all from a NUL on, is nothing to some servers.
+        // Some servers ignore white space before a name, and everything from a NUL on.
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         let name = String::from_utf8_lossy(name.trim_ascii());
         self.cover(&name) || name.split(['[', ']', '.']).any(|part| self.cover(part))
     }
 
-    /// A JSON text without the masked members, at any depth; all else as it was.
+    /// Returns a JSON text without its masked members, at any depth. The rest is unchanged.
     ///
     /// # Errors
-    /// Where it is no JSON. Then nothing is known of what is in it.
+    /// [`NotJson`], if the text is not JSON. Its members are then unknown.
     pub(crate) fn json<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, NotJson> {
         let mut cut = Cut { text, out: String::new(), taken: 0 };
         let mut scanner = Scanner::new(text);
-        // Of each object that is open: whether a member stayed, and whether one went.
+        // For each open object: `true` if a member stayed, and `true` if one was removed.
         let mut open: Vec<(bool, bool)> = Vec::new();
         while let Some(piece) = scanner.next_mark()? {
             match piece.token {
@@ -68,7 +72,8 @@ impl Masks {
                     let quoted = text.get(piece.place.clone()).unwrap_or_default();
                     let (stayed, went) = open.last().copied().unwrap_or_default();
                     if self.cover(&crate::json::unescaped(quoted)) {
-                        // With the comma before it; the next to stay loses that where nothing stays before.
+                        // The comma before the member goes with it. If no member stayed before, the
+                        // next one to stay loses its comma.
                         cut.keep_up_to(scanner.end());
                         cut.resume_at(scanner.skip_value()?.end);
                         set_last(&mut open, (stayed, true));
@@ -84,7 +89,8 @@ impl Masks {
         Ok(cut.finish())
     }
 
-    /// A form without the masked fields, for servers that end one at `&` alone and for those that do so at `;` too.
+    /// Returns a form without its masked fields, both for servers that end a field at `&` only and
+    /// for those that also end it at `;`.
     pub(crate) fn form(&self, body: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(body.len());
         for piece in body.split(|byte| *byte == b'&') {
@@ -102,7 +108,7 @@ impl Masks {
         out
     }
 
-    /// A target or any other text with a query, in which the values of masked parameters are replaced.
+    /// Replaces the values of masked parameters in a target, or in another text with a query.
     pub(crate) fn query<'t>(&self, target: &'t [u8]) -> Cow<'t, [u8]> {
         let (path, query) = target.split_at(split_target(target).0.len());
         if query.is_empty() || self.names.is_empty() {
@@ -114,7 +120,7 @@ impl Masks {
         };
         let mut out = path.to_vec();
         let mut rest = query;
-        // The `?` comes first; some servers end a parameter at a `;` as well as at a `&`.
+        // The `?` comes first. Some servers end a parameter at `;` as well as at `&`.
         while let Some((separator, tail)) = rest.split_first() {
             out.push(*separator);
             let end = tail.iter().position(|byte| matches!(byte, b'&' | b';'));
@@ -137,7 +143,7 @@ impl Masks {
     }
 }
 
-/// A name in lower case, with `-` for `_`.
+/// Returns a name in lower case, with `-` for `_`.
 fn folded(name: &str) -> Cow<'_, str> {
     let is_folded = |b: u8| b.is_ascii() && !b.is_ascii_uppercase() && b != b'_';
     match name.bytes().all(is_folded) {
@@ -156,11 +162,11 @@ fn set_last<T>(list: &mut [T], value: T) {
     }
 }
 
-/// A text out of which pieces are cut.
+/// A text from which pieces are cut.
 struct Cut<'t> {
     text: &'t str,
     out: String,
-    /// So much of the text is in `out` or cut out.
+    /// The length of the text that is in `out` or was cut.
     taken: usize,
 }
 

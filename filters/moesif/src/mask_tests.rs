@@ -114,7 +114,7 @@ fn a_hundred_masks_and_deep_nesting_cost_one_pass() {
     });
 }
 
-/// The same by building the whole document.
+/// Removes masked members by building the whole document.
 fn removed(value: Value, masks: &Masks) -> Value {
     match value {
         Value::Object(map) => Value::Object(

@@ -1,19 +1,20 @@
-//! Events that wait for the collector: in order, bounded in number and bytes, the oldest given up first.
+//! The queue of events for the collector. It is ordered and bounded in number and bytes. If it is
+//! full, the oldest event is dropped.
 
 use std::collections::VecDeque;
 
-/// No batch has more bytes, but one event may always go.
+/// The greatest size of a batch in bytes. A single event may exceed it.
 const MAX_BATCH: usize = 1 << 20;
 
-/// Events on their way together.
+/// Events that are sent together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Batch {
-    /// The place of its first event among all.
+    /// The position of the first event in the queue.
     first: u64,
     events: VecDeque<Vec<u8>>,
 }
 
-/// An event that no batch has been made of yet.
+/// An event that is not in a batch yet.
 #[derive(Debug)]
 struct Waiting {
     place: u64,
@@ -21,17 +22,17 @@ struct Waiting {
     event: Vec<u8>,
 }
 
-/// All events of a VM.
+/// The events of a VM that wait or are under way.
 #[derive(Debug)]
 pub(crate) struct Queue {
     max_count: usize,
     max_bytes: usize,
     batch_size: usize,
-    /// Batches that have to go again, before anything else.
+    /// Batches to be sent again, before anything else.
     again: VecDeque<Batch>,
     fresh: VecDeque<Waiting>,
     next: u64,
-    /// Of all events, those on their way included.
+    /// The number of all events, those under way included.
     count: usize,
     bytes: usize,
     fresh_bytes: usize,
@@ -46,7 +47,7 @@ impl Batch {
         self.events.iter().map(Vec::len).fold(0, usize::saturating_add)
     }
 
-    /// A JSON array of all events.
+    /// Returns the JSON array of all events.
     pub(crate) fn json(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.bytes().saturating_add(self.len()).saturating_add(1));
         out.push(b'[');
@@ -84,14 +85,14 @@ impl Queue {
         self.bytes
     }
 
-    /// Takes an event in. Gives how many had to be given up for it.
+    /// Adds an event. Returns the number of events that were dropped for it.
     pub(crate) fn push(&mut self, event: Vec<u8>, now: u64) -> u64 {
         let mut given_up = 0_u64;
         while self.count >= self.max_count
             || self.bytes.saturating_add(event.len()) > self.max_bytes
         {
             given_up = given_up.saturating_add(1);
-            // What is on its way may have arrived: giving that up would be no help.
+            // Events under way may have arrived, so dropping them does not help.
             if !self.give_up_oldest() {
                 return given_up;
             }
@@ -126,12 +127,13 @@ impl Queue {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    /// Whether enough waits for a batch.
+    /// Returns `true` if enough events wait for a full batch.
     pub(crate) fn is_full_batch(&self) -> bool {
         self.fresh.len() >= self.batch_size || self.fresh_bytes >= MAX_BATCH
     }
 
-    /// The next batch: one that has to go again, a full one, or what has waited since `since` or longer.
+    /// Takes the next batch: one to be sent again, a full one, or events that have waited since
+    /// `since` or longer.
     pub(crate) fn next(&mut self, since: u64) -> Option<Batch> {
         if let Some(batch) = self.again.pop_front() {
             return Some(batch);
@@ -156,20 +158,21 @@ impl Queue {
         Some(batch)
     }
 
-    /// The batch has arrived, or is given up.
+    /// Removes a batch that has arrived or is given up.
     pub(crate) fn done(&mut self, batch: &Batch) {
         for event in &batch.events {
             self.forget(event.len());
         }
     }
 
-    /// The batch has to go again, in its place.
+    /// Puts back a batch to be sent again, in its place.
     pub(crate) fn again(&mut self, batch: Batch) {
         let place = self.again.iter().position(|other| other.first > batch.first);
         self.again.insert(place.unwrap_or(self.again.len()), batch);
     }
 
-    /// Something in the batch is not wanted: its halves go again, each by itself. A single event is given up.
+    /// Splits a batch that the collector refuses, and sends the halves again. Drops the event if
+    /// the batch has only one, and returns `false`.
     pub(crate) fn split(&mut self, mut batch: Batch) -> bool {
         if batch.len() < 2 {
             self.done(&batch);
@@ -200,7 +203,7 @@ mod tests {
         batch.map_or_else(String::new, |batch| String::from_utf8(batch.json()).unwrap())
     }
 
-    /// All that waits, batch by batch.
+    /// Takes everything that waits, batch by batch.
     fn rest(queue: &mut Queue) -> Vec<String> {
         std::iter::from_fn(|| queue.next(u64::MAX)).map(|batch| json(Some(batch))).collect()
     }

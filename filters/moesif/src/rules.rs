@@ -1,4 +1,4 @@
-//! Governance: what the collector's rules (`/v1/rules`) do with a request.
+//! Governance: the collector's rules (`/v1/rules`), and their effect on a request.
 
 use crate::body::is_json;
 use crate::condition::{Conditions, Facts, Truth};
@@ -9,7 +9,7 @@ use crate::template::Values;
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// All rules, the ones that count most first.
+/// All rules, the strongest first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rules(Vec<Rule>);
 
@@ -18,9 +18,9 @@ struct Rule {
     id: String,
     kind: Kind,
     block: bool,
-    /// It is for those who are not in its cohort.
+    /// `true` if the rule applies to those who are not in its cohort.
     not_matching: bool,
-    /// It is for requests of nobody known, too.
+    /// `true` if the rule also applies to requests of unknown callers.
     unidentified: bool,
     conditions: Conditions,
     variables: Vec<String>,
@@ -29,7 +29,8 @@ struct Rule {
     body: Option<Value>,
 }
 
-/// A user's rule counts more than a company's, and that more than one for requests.
+/// The kind of a rule. A user's rule is stronger than a company's, which is stronger than one for
+/// requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     User,
@@ -37,34 +38,36 @@ enum Kind {
     Request,
 }
 
-/// What the rules say of one request.
+/// The effect of the rules on one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     pub(crate) block: Option<Block>,
-    /// A rule that blocks may concern the request: it asks for something that cannot be read.
+    /// A rule that blocks and may apply to the request, but depends on something that cannot be
+    /// read.
     pub(crate) open: Option<(String, Unreadable)>,
-    /// The same for a rule that adds headers alone.
+    /// `true` if there is such a rule that only adds headers.
     pub(crate) open_headers: bool,
-    /// For the response, whoever makes it; each name once.
+    /// Headers for the response, whoever makes it. Each name occurs once.
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// The answer in place of the upstream's.
+/// The response in place of the upstream's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block {
-    /// The rule's id.
+    /// The id of the rule.
     pub(crate) rule: String,
     pub(crate) status: u16,
     pub(crate) content_type: Option<&'static str>,
     pub(crate) body: Vec<u8>,
 }
 
-/// Fields of a response that a rule has no say in.
+/// Headers of a response that rules cannot set.
 const NOT_THEIRS: [&str; 6] =
     ["connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade"];
 
 impl Rules {
-    /// Reads the list. `None` for what is none; an odd rule spoils no other.
+    /// Reads the list of rules. Returns `None` if it is not a list. A malformed rule does not
+    /// affect the others.
     pub(crate) fn read(json: &[u8]) -> Option<Self> {
         let document: Value = serde_json::from_slice(json).ok()?;
         let mut rules: Vec<(u64, Rule)> =
@@ -77,12 +80,12 @@ impl Rules {
         self.0.is_empty()
     }
 
-    /// The paths into a body that decide about a rule.
+    /// Returns the paths into a body that rules depend on.
     pub(crate) fn body_paths(&self) -> HashSet<&str> {
         self.0.iter().flat_map(|rule| rule.conditions.body_paths()).collect()
     }
 
-    /// Holds all rules against a request.
+    /// Applies all rules to a request.
     pub(crate) fn judge(&self, config: &AppConfig, who: &Who, facts: &Facts<'_>) -> Verdict {
         let mut verdict = Verdict::default();
         let mut named = HashSet::new();
@@ -115,7 +118,7 @@ impl Rules {
 }
 
 impl Block {
-    /// The answer to a request that the rule cannot judge.
+    /// Returns the response to a request that the rule cannot judge.
     pub(crate) fn unreadable(rule: String, why: Unreadable) -> Self {
         let (status, message) = why.answer();
         let body = serde_json::json!({"message": message}).to_string().into_bytes();
@@ -160,7 +163,7 @@ impl Rule {
         Some((priority, read))
     }
 
-    /// Whether it is about this request, and the values of its variables.
+    /// Decides if the rule applies to the request, and finds the values of its variables.
     fn applies<'a>(
         &'a self,
         config: &'a AppConfig,
@@ -196,14 +199,14 @@ impl Rule {
                 (Some("application/json"), values.fill_all(json).to_string().into_bytes())
             }
         };
-        // A rule that says what its body is knows better.
+        // A rule that declares the type of its body has precedence.
         let said = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type"));
         let content_type = content_type.filter(|_| !said);
         Block { rule: self.id.clone(), status: self.status, content_type, body }
     }
 }
 
-/// Whether it is the name of a field, and of one that is not about the connection.
+/// Returns `true` for the name of a header that does not concern the connection.
 fn may_be_set(name: &str) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !name.is_empty()

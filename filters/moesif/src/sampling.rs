@@ -1,11 +1,12 @@
-//! What the collector says about sampling, and about who is in which cohort: `/v1/config`.
+//! The collector's configuration (`/v1/config`): sampling rates, and the members of cohorts.
 
 use crate::condition::{Conditions, Facts, Truth};
 use crate::identify::Who;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
-/// The application's configuration. Every part of the document may be absent, and an odd part spoils no other.
+/// The application's configuration. Every part of the document is optional, and a malformed part
+/// does not affect the others.
 #[derive(Debug, Clone)]
 pub(crate) struct AppConfig {
     rate: u8,
@@ -16,14 +17,14 @@ pub(crate) struct AppConfig {
     company_cohorts: HashMap<String, Vec<Membership>>,
 }
 
-/// An entity is in the cohort of a rule, with these values for its variables.
+/// The membership of an entity in the cohort of a rule, with values for the rule's variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Membership {
     pub(crate) rule: String,
     pub(crate) values: HashMap<String, String>,
 }
 
-/// Before the collector has said anything, everything is sent and nobody is in a cohort.
+/// Before the collector's first response, every event is sent and all cohorts are empty.
 impl Default for AppConfig {
     fn default() -> Self {
         Self {
@@ -38,7 +39,7 @@ impl Default for AppConfig {
 }
 
 impl AppConfig {
-    /// Reads the document. `None` for what is none.
+    /// Reads the document. Returns `None` if it is malformed.
     pub(crate) fn read(json: &[u8]) -> Option<Self> {
         let document: Value = serde_json::from_slice(json).ok()?;
         let map = document.as_object()?;
@@ -57,8 +58,9 @@ impl AppConfig {
         })
     }
 
-    /// How many of a hundred such events are to be sent: the user's rate before the company's, of that and the
-    /// request's the lower one; the general rate where there is neither. `ask` shows the facts, if they matter.
+    /// Returns the percentage of such events to be sent. The user's rate precedes the company's,
+    /// and the general rate applies if there is neither. If the request has a rate too, the lower
+    /// one counts. `ask` supplies the facts if they matter.
     pub(crate) fn rate(
         &self,
         who: &Who,
@@ -72,7 +74,7 @@ impl AppConfig {
                 .find(|(conditions, _)| conditions.hold(facts) == Truth::Yes)
                 .map(|(_, rate)| *rate)
         };
-        // Putting facts together costs more than all the rest.
+        // Collecting the facts costs more than everything else.
         let request = if self.requests.is_empty() { None } else { ask(&first) };
         match (entity, request) {
             (Some(entity), Some(request)) => entity.min(request),
@@ -80,8 +82,8 @@ impl AppConfig {
         }
     }
 
-    /// Whether a request's head alone decides the rate: not who the caller is, which the response may say, nor
-    /// what is in a body or a response.
+    /// Returns `true` if the head of the request alone determines the rate. It does not if the rate
+    /// depends on the caller, whom the response may name, on a body, or on the response.
     pub(crate) fn is_known_early(&self) -> bool {
         let late = |(conditions, _): &(Conditions, u8)| {
             conditions.look_at("response.") || conditions.look_at("request.body.")
@@ -89,7 +91,7 @@ impl AppConfig {
         self.users.is_empty() && self.companies.is_empty() && !self.requests.iter().any(late)
     }
 
-    /// The paths into a body that decide about a rate.
+    /// Returns the paths into a body that a rate depends on.
     pub(crate) fn body_paths(&self) -> HashSet<&str> {
         self.requests.iter().flat_map(|(conditions, _)| conditions.body_paths()).collect()
     }
@@ -103,13 +105,13 @@ impl AppConfig {
     }
 }
 
-/// How many events one that was sent at this rate stands for.
+/// Returns the number of events that one event stands for at this rate.
 pub(crate) fn weight(rate: u8) -> u8 {
     100_u8.checked_div(rate).unwrap_or(1)
 }
 
 fn rate(value: &Value) -> Option<u8> {
-    // A rate is whole and at most 100, so nothing is lost.
+    // A rate is a whole number of at most 100, so nothing is lost.
     value.as_f64().map(|rate| rate.clamp(0.0, 100.0) as u8)
 }
 

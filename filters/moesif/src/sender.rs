@@ -1,4 +1,5 @@
-//! The background: batches on their way to the collector, and what it is asked.
+//! The worker of the filter: it sends batches to the collector and fetches the collector's
+//! documents.
 
 use crate::breaker::Breaker;
 use crate::collector::{CONFIG_TAG, Collector, RETRY_AFTER, RULES_TAG};
@@ -11,16 +12,17 @@ use exchange::{Answer, BackgroundCall, CallResult, Tally, Worker};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Without a request for so long, nobody needs to know what changes.
+/// The time without requests after which documents are no longer fetched, in milliseconds.
 const IDLE: u64 = 60_000;
 
-/// A larger document is not read: the VM's memory is everybody's.
+/// The greatest size of a document in bytes. Larger ones are ignored, because all filters share the
+/// VM's memory.
 const MAX_DOCUMENT: usize = 4 << 20;
 
-/// So often is a batch tried when the configuration goes away.
+/// The number of attempts for a batch when the configuration goes away.
 const LAST_TRIES: u32 = 3;
 
-/// The work of one configuration in one VM.
+/// The background work of one configuration in one VM.
 pub(crate) struct Sender {
     hub: Rc<Hub>,
     tools: Tools,
@@ -29,11 +31,12 @@ pub(crate) struct Sender {
     next: u64,
     config: Watch,
     rules: Watch,
-    /// The configuration goes away; so many batches have failed since.
+    /// The number of batches that failed since the configuration began to go away. `None` before
+    /// that.
     leaving: Option<u32>,
 }
 
-/// What a call is for.
+/// The purpose of a call.
 enum Out {
     Batch(Batch, u64),
     Config,
@@ -54,7 +57,7 @@ impl Sender {
         }
     }
 
-    /// As many batches as may go now.
+    /// Returns as many batches as may be sent now.
     fn batches(&mut self, now: u64) -> Vec<BackgroundCall> {
         let Some(collector) = self.hub.collector() else { return Vec::new() };
         let wait = self.hub.config.batch_max_wait;
@@ -86,7 +89,7 @@ impl Sender {
         id
     }
 
-    /// Asks for what may have changed.
+    /// Returns the calls that fetch documents which may have changed.
     fn questions(&mut self, now: u64) -> Vec<BackgroundCall> {
         let Some(collector) = self.hub.collector() else { return Vec::new() };
         let active = now.saturating_sub(self.hub.last_request.get()) < IDLE;
@@ -119,7 +122,7 @@ impl Sender {
                 }
                 self.debug(|| format!("{events} events sent in {} ms", now.saturating_sub(sent)));
             }
-            // Something in it is not as it should be, or it is too large: the collector itself is well.
+            // The batch is malformed or too large, and the collector itself works.
             Ok(status @ (400 | 413)) => {
                 self.breaker.works();
                 if hub.with_queue(|queue| queue.split(batch)) {
@@ -149,7 +152,7 @@ impl Sender {
         }
     }
 
-    /// The batch goes again, unless this was the last chance.
+    /// Puts back a batch to be sent again, unless this was the last attempt.
     fn back(&mut self, batch: Batch) {
         if let Some(failed) = &mut self.leaving {
             *failed = failed.saturating_add(1);
@@ -161,7 +164,7 @@ impl Sender {
         self.hub.with_queue(|queue| queue.again(batch));
     }
 
-    /// Once for each row of failures: a collector that is away for hours does not fill the log.
+    /// Logs once for each row of failures, so that a long outage does not fill the log.
     fn complain(&self, pause: Option<u64>, what: &str) {
         if let Some(pause) = pause {
             let queue = self.hub.with_queue(|queue| (queue.count(), queue.bytes()));
@@ -237,7 +240,7 @@ impl Worker for Sender {
     }
 }
 
-/// How long the collector wants to be left alone, in milliseconds.
+/// Returns the pause that the collector asks for, in milliseconds.
 fn retry_after(answer: &Answer) -> Option<u64> {
     let seconds: u64 =
         std::str::from_utf8(answer.header(RETRY_AFTER)?).ok()?.trim().parse().ok()?;
@@ -246,7 +249,7 @@ fn retry_after(answer: &Answer) -> Option<u64> {
 
 fn random(tools: &Tools) -> u32 {
     let mut bytes = [0; 4];
-    // Without randomness there is no jitter, which is no fault.
+    // Without randomness there is no jitter, which is harmless.
     let _ = (tools.random)(&mut bytes);
     u32::from_be_bytes(bytes)
 }

@@ -18,7 +18,7 @@ fn sender(json: &str) -> Sender {
     hub.meet(true, true);
     LOG.take();
     let mut sender = Sender::new(hub, TOOLS);
-    // Configuration and rules are another test's.
+    // Other tests cover configuration and rules.
     for call in sender.due(0) {
         let document = if call.call.segments.concat().ends_with(b"rules") { "[]" } else { "{}" };
         sender.answered(call.id, ok(200, document), 0);
@@ -40,7 +40,7 @@ fn body(call: &Call) -> String {
     String::from_utf8(call.body.clone()).unwrap()
 }
 
-/// Only what carries events.
+/// Keeps the calls that carry events.
 fn posts(calls: Vec<BackgroundCall>) -> Vec<(u64, String)> {
     let posts = calls.into_iter().filter(|call| call.call.method == "POST");
     posts.map(|call| (call.id, body(&call.call))).collect()
@@ -161,7 +161,7 @@ fn all_that_waits_goes_when_the_configuration_goes() {
     queue(&sender, &["1", "2", "3"], 0);
     let out = posts(sender.leave(1));
     assert_eq!(out.iter().map(|(_, body)| body.as_str()).collect::<Vec<_>>(), ["[1,2]", "[3]"]);
-    // Tried again, but not for ever.
+    // The batch is tried again, but not without end.
     let again = posts(sender.answered(out[0].0, ok(503, ""), 2));
     assert_eq!(again[0].1, "[1,2]");
     let again = posts(sender.answered(again[0].0, ok(503, ""), 3));
@@ -195,7 +195,7 @@ fn what_the_collector_says_is_asked_for_and_survives_errors() {
     sender.answered(0, ok(200, r#"{"sample_rate":7,"user_sample_rate":{"a":1}}"#), 1);
     sender.answered(1, ok(200, rules), 1);
     assert!(!hub.app().is_known_early() && !hub.rules().is_empty());
-    // An etag that was not seen before, on the answer to a batch.
+    // The response to a batch has an etag that is new.
     queue(&sender, &["1"], 2);
     let out = posts(sender.due(2));
     let answer = Answer {

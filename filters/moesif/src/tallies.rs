@@ -1,4 +1,4 @@
-//! What there is to count, gathered until somebody asks.
+//! Counts for the metrics, collected until the next tick.
 
 use exchange::Tally;
 use std::cell::RefCell;
@@ -10,7 +10,7 @@ pub(crate) struct Tallies {
     records: RefCell<Vec<(&'static str, u64)>>,
 }
 
-/// More values of a histogram than this are not kept between two ticks.
+/// The greatest number of values of a histogram that are kept between two ticks.
 const MAX_RECORDS: usize = 256;
 
 impl Tallies {
@@ -31,7 +31,7 @@ impl Tallies {
         }
     }
 
-    /// All of it, once.
+    /// Takes all counts.
     pub(crate) fn take(&self) -> Vec<Tally> {
         let counts = self.counts.take().into_iter();
         let counts = counts.map(|(name, by)| Tally::Count(name.into(), by));

@@ -1,22 +1,22 @@
-//! Texts with places to fill in: `{{0}}`, `{{plan|none}}`.
+//! Texts with placeholders: `{{0}}`, `{{plan|none}}`.
 
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// Stands where a rule's variable has no value.
+/// Replaces a variable without a value.
 const UNKNOWN: &str = "UNKNOWN";
 
-/// What a rule knows of its variables.
+/// The variables of a rule.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Values<'a> {
-    /// The variables that the rule declares. Without any, nothing is filled in.
+    /// The names that the rule declares. Without any, no placeholder is replaced.
     pub(crate) declared: &'a [String],
-    /// Those with a value.
+    /// The values that are known.
     pub(crate) known: Option<&'a HashMap<String, String>>,
 }
 
 impl Values<'_> {
-    /// `text`, filled in. A place that names no declared variable stays as it is.
+    /// Replaces the placeholders in `text`. A placeholder that names no declared variable stays.
     pub(crate) fn fill(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -38,7 +38,7 @@ impl Values<'_> {
         out
     }
 
-    /// All texts in `value`, names included, filled in.
+    /// Replaces the placeholders in all texts of `value`, names included.
     pub(crate) fn fill_all(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.fill(text)),

@@ -1,8 +1,8 @@
-//! Times as the collector wants them.
+//! Times in the collector's format.
 
 const DAY: u64 = 86_400_000;
 
-/// RFC 3339 in UTC with three digits of milliseconds: `2024-10-30T04:45:42.914Z`.
+/// Returns the time in RFC 3339, in UTC with milliseconds: `2024-10-30T04:45:42.914Z`.
 pub(crate) fn rfc3339(milliseconds: u64) -> String {
     let (year, month, day) = date(milliseconds / DAY);
     let (of_second, seconds) = (milliseconds % 1000, milliseconds % DAY / 1000);
@@ -10,7 +10,8 @@ pub(crate) fn rfc3339(milliseconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{of_second:03}Z")
 }
 
-/// The date of a day since 1970. Years are taken to begin in March, so that the leap day is the last one.
+/// Returns year, month and day of a day since 1970. The computation begins years in March, so that
+/// the leap day comes last.
 fn date(day: u64) -> (u64, u64, u64) {
     let day = day.saturating_add(719_468);
     let (era, of_era) = (day / 146_097, day % 146_097);

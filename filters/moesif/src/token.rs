@@ -1,27 +1,28 @@
-//! What a credential in a request header says of its bearer. Nothing is verified here: it names, it does not
-//! prove.
+//! Reads the caller's name from a credential in a request header. Nothing is verified: the name is
+//! a label, not a proof.
 
 use crate::json::{Scalar, scalar_at};
 use jose::base64url::decode_lenient;
 
-/// A credential, read as far as it can be.
+/// A credential, as far as it is readable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Credential {
-    /// The user of `Basic`.
+    /// The user name of `Basic`.
     User(String),
     /// The claims of a token, as JSON text.
     Claims(String),
 }
 
 impl Credential {
-    /// Reads a header's value: `Bearer` and a JWT, `Basic` and name and password, or a token alone.
+    /// Reads the value of a header: `Bearer` and a JWT, `Basic` with user name and password, or a
+    /// token alone.
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
         let value = std::str::from_utf8(value).ok()?.trim();
         let (scheme, rest) = value.split_once(char::is_whitespace).unwrap_or(("", value));
         let rest = rest.trim_start();
         if scheme.eq_ignore_ascii_case("basic") {
             let decoded = String::from_utf8(decode_lenient(rest)?).ok()?;
-            // RFC 7617: the password may have a colon in it, the name has none.
+            // The password may contain a colon, and the user name may not (RFC 7617).
             let (user, _) = decoded.split_once(':')?;
             return Some(user)
                 .filter(|user| !user.is_empty())
@@ -36,7 +37,7 @@ impl Credential {
         claims.trim_start().starts_with('{').then_some(Self::Claims(claims))
     }
 
-    /// The user, where `field` names the claim.
+    /// Returns the user, which is in the claim `field` of a token.
     pub(crate) fn user(&self, field: Option<&str>) -> Option<String> {
         match self {
             Self::User(name) => Some(name.clone()),
@@ -44,7 +45,7 @@ impl Credential {
         }
     }
 
-    /// The company, where `field` names the claim. `Basic` has none.
+    /// Returns the company, which is in the claim `field` of a token. `Basic` has none.
     pub(crate) fn company(&self, field: Option<&str>) -> Option<String> {
         match self {
             Self::User(_) => None,
@@ -53,8 +54,8 @@ impl Credential {
     }
 }
 
-/// The claim `field`, if it is a text that says something, or a number: under this name, in an object that a
-/// dot leads into, or under this name in another case.
+/// Returns the claim `field`, if it is a text that is not empty, or a number. The claim has this
+/// name, or its dots lead into objects, or its name differs in case.
 pub(crate) fn claim(claims: &str, field: &str) -> Option<String> {
     let exact: fn(&str, &str) -> bool = |a, b| a == b;
     let path: Vec<&str> = field.split('.').collect();
@@ -85,7 +86,8 @@ mod tests {
 
     #[test]
     fn a_bearer_token_names_its_subject_whatever_its_letters() {
-        // `?>~` and what is not ASCII becomes `-` and `_` in base64url: the old plugin lost such users.
+        // `?>~` and characters outside of ASCII become `-` and `_` in base64url. The older plugin
+        // lost such users.
         for name in ["ana", "j\u{f6}rg?>~\u{ff}\u{3fb}\u{fff}", "a b"] {
             let token = jwt(&format!(r#"{{"sub":"{name}"}}"#));
             for value in [format!("Bearer {token}"), format!("bEARER   {token} "), token.clone()] {

@@ -1,12 +1,13 @@
-//! The URI that the client asked for, put together from what the gateway knows.
+//! The URI of a request in the client's spelling.
 
 use crate::mask::Masks;
 use exchange::{Head, Origin, normalise, path_of, split_target};
 
-/// The collector takes an event with no more query parameters than this.
+/// The greatest number of query parameters. The collector refuses an event with more.
 const MAX_PARAMETERS: usize = 500;
 
-/// Scheme, host, port, path and query; the values of masked parameters are replaced.
+/// Returns the URI with scheme, host, port, path and query. The values of masked parameters are
+/// replaced.
 pub(crate) fn full(origin: &Origin, head: &Head, target: &[u8], masks: &Masks) -> Vec<u8> {
     let target = masks.query(bounded(target));
     if is_absolute(&target) {
@@ -31,13 +32,13 @@ pub(crate) fn full(origin: &Origin, head: &Head, target: &[u8], masks: &Masks) -
     uri
 }
 
-/// A proxy request names the whole URI itself.
+/// Returns `true` if the target is a whole URI, as in a request to a proxy.
 fn is_absolute(target: &[u8]) -> bool {
     let lower = target.get(..8).unwrap_or_default().to_ascii_lowercase();
     lower.starts_with(b"http://") || lower == b"https://"
 }
 
-/// The target up to its last parameter that the collector takes.
+/// Cuts the target after the last parameter that the collector accepts.
 fn bounded(target: &[u8]) -> &[u8] {
     let (path, _) = split_target(target);
     let ends = target.iter().enumerate().skip(path.len()).filter(|(_, byte)| **byte == b'&');
@@ -45,7 +46,8 @@ fn bounded(target: &[u8]) -> &[u8] {
     target.get(..end.unwrap_or(target.len())).unwrap_or(target)
 }
 
-/// The target with its path as most servers read it. `None` where they read it differently.
+/// Returns the target with its path as most servers read it, or `None` if servers read it
+/// differently.
 pub(crate) fn normalised(target: &[u8]) -> Option<Vec<u8>> {
     let mut out = normalise(path(target))?;
     if let (_, Some(query)) = split_target(target) {
@@ -55,7 +57,7 @@ pub(crate) fn normalised(target: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// The path alone: what rules call the route.
+/// Returns the path alone, which rules call the route.
 pub(crate) fn path(target: &[u8]) -> &[u8] {
     let path = path_of(target);
     if path.is_empty() { b"/" } else { path }

@@ -1,16 +1,16 @@
-//! When to ask for a document of the collector's again.
+//! Decides when a document of the collector is fetched again.
 
 use std::collections::VecDeque;
 
-/// A document is asked for so often at least, in milliseconds.
+/// The longest time between two fetches, in milliseconds.
 const PERIOD: u64 = 60_000;
-/// The first pause after a failure.
+/// The first pause after a failure, in milliseconds.
 const FIRST: u64 = 1000;
 
-/// One document.
+/// The state of one document.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// The last two etags. Two, because collectors that take turns may be of different minds for a while.
+    /// The last two etags. Collectors that take turns may differ for a while, so one is not enough.
     known: VecDeque<Vec<u8>>,
     wanted: bool,
     under_way: bool,
@@ -33,7 +33,8 @@ impl Default for Watch {
 }
 
 impl Watch {
-    /// Whether to ask now; then it counts as asked. `active`: there are requests that need to know.
+    /// Returns `true` if the document is to be fetched now, and records the fetch. `active` is
+    /// `true` if there were requests lately.
     pub(crate) fn is_due(&mut self, now: u64, active: bool) -> bool {
         let old = active && now.saturating_sub(self.asked) >= PERIOD;
         let due = !self.under_way && now >= self.not_before && (self.wanted || old);
@@ -45,7 +46,7 @@ impl Watch {
         due
     }
 
-    /// An answer of the collector's names the present etag.
+    /// Records the current etag, which a response of the collector names.
     pub(crate) fn heard(&mut self, tag: Option<&[u8]>) {
         if let Some(tag) = tag.filter(|tag| !tag.is_empty() && tag.len() <= 256)
             && !self.known.iter().any(|known| known == tag)
@@ -55,7 +56,7 @@ impl Watch {
         }
     }
 
-    /// The answer to the question is here, and `good` or not.
+    /// Records the response to a fetch. `good` is `true` if it contained a document.
     pub(crate) fn answered(&mut self, good: bool, tag: Option<&[u8]>, now: u64, jitter: u32) {
         self.under_way = false;
         if good {

@@ -1,4 +1,4 @@
-//! JSON in the making: an object whose members are written one after the other.
+//! Writes a JSON object, member by member.
 
 /// An object that is being written.
 #[must_use = "an object has to be closed"]
@@ -18,7 +18,7 @@ impl<'a> Object<'a> {
         self.out.push(b'}');
     }
 
-    /// Writes a member's name; its value has to follow.
+    /// Writes the name of a member. Its value must follow.
     pub(crate) fn name(&mut self, name: &[u8]) -> &mut Vec<u8> {
         if !self.is_empty {
             self.out.push(b',');
@@ -39,7 +39,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A number, a list, or whatever is JSON already.
+    /// Writes a member whose value is JSON already, such as a number or a list.
     pub(crate) fn json(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.name(name.as_bytes()).extend_from_slice(value.as_ref());
     }
@@ -49,7 +49,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Writes bytes as a JSON text. What is not UTF-8 becomes U+FFFD.
+/// Writes bytes as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn text(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     for chunk in bytes.utf8_chunks() {

@@ -3,21 +3,21 @@
 use super::{NotJson, Scanner, Token, unescaped};
 use std::collections::{HashMap, HashSet};
 
-/// A value that is no container.
+/// A value that is not a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Scalar {
     Text(String),
-    /// As it is written: its digits stay.
+    /// The number in its original spelling, with all of its digits.
     Number(String),
     /// `true`, `false` or `null`.
     Word(&'static str),
 }
 
-/// All scalars at the `wanted` paths, duplicates included: the names of members on the way joined with dots; what is
-/// in a list is where the list is.
+/// Returns all scalars at the `wanted` paths, duplicates included. A path joins the names of
+/// members with dots. Items of a list have the path of the list.
 ///
 /// # Errors
-/// Where the text is no JSON.
+/// [`NotJson`], if the text is not JSON.
 pub(crate) fn scalars_at(
     text: &str,
     wanted: &HashSet<&str>,
@@ -25,7 +25,7 @@ pub(crate) fn scalars_at(
     let longest = wanted.iter().map(|path| path.len()).max().unwrap_or(0);
     let mut found: HashMap<String, Vec<String>> = HashMap::new();
     let mut scanner = Scanner::new(text);
-    // The path of the value that comes next, and how long that of each open container is.
+    // `path` is that of the next value. `open` has the length of the path of each open container.
     let mut path = String::new();
     let mut open: Vec<usize> = Vec::new();
     while let Some(piece) = scanner.next()? {
@@ -38,7 +38,7 @@ pub(crate) fn scalars_at(
             }
             Token::Name => {
                 path.truncate(open.last().copied().unwrap_or(0));
-                // A path that is too long already leads nowhere, however much longer it gets.
+                // A path that is too long already leads nowhere.
                 if path.len() <= longest {
                     if !path.is_empty() {
                         path.push('.');
@@ -60,8 +60,8 @@ pub(crate) fn scalars_at(
     Ok(found)
 }
 
-/// The scalar at `path`: each name leads one object deeper. Where a member is there twice the first counts.
-/// What follows it is not looked at.
+/// Returns the scalar at `path`, in which each name leads one object deeper. The first of duplicate
+/// members counts. The text after the scalar is not checked.
 pub(crate) fn scalar_at(text: &str, path: &[&str], same: fn(&str, &str) -> bool) -> Option<Scalar> {
     let mut scanner = Scanner::new(text);
     for name in path {
