@@ -3,10 +3,10 @@
 use crate::config::{Config, LimitBy, Policy};
 use crate::flow::LimitFlow;
 use crate::syncer::Syncer;
-use crate::table::{Slots, Table};
+use crate::table::Table;
 use consumer::{Admitted, Owned, PROPERTY};
 use exchange::{Started, Worker};
-use runtime::{Counters, Filter, Needs, Put};
+use runtime::{Filter, Needs};
 use settings::{Common, Fields};
 use std::rc::Rc;
 use std::time::Duration;
@@ -71,22 +71,6 @@ impl Filter for RateLimiting {
 fn open(config: &Config) -> Option<&Table> {
     config.limiter.open(|| {
         let counters = runtime::counters(config.common.shm_zone.as_deref())?;
-        Some(Table::new(Box::new(Node(counters)), config.max_identifiers, runtime::random))
+        Some(Table::new(Box::new(counters), config.max_identifiers, runtime::random))
     })
-}
-
-struct Node(Counters);
-
-impl Slots for Node {
-    fn get(&self, index: u32) -> Option<(Vec<u8>, u32)> {
-        self.0.get(index)
-    }
-
-    fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put {
-        self.0.put(index, value, seen)
-    }
-
-    fn is_shared(&self) -> bool {
-        self.0.is_shared()
-    }
 }

@@ -6,24 +6,14 @@ use crate::bucket::{Bucket, Key, Who};
 use crate::gauge::Limit;
 use crate::lease::Leases;
 use crate::verdict::Verdict;
-use runtime::Put;
+use runtime::{Put, SharedData};
 use std::cell::{Cell, RefCell};
-
-/// Numbered slots. `put` names the version that it replaces, or `None` to create what is not there.
-pub(crate) trait Slots {
-    fn get(&self, index: u32) -> Option<(Vec<u8>, u32)>;
-    fn put(&self, index: u32, value: &[u8], seen: Option<u32>) -> Put;
-    /// Whether other workers see the slots.
-    fn is_shared(&self) -> bool;
-}
 
 /// Fills with octets that nobody can foretell.
 pub(crate) type Random = fn(&mut [u8]) -> bool;
 
-/// This filter's part of the slots that all filters share: the feature's number in front.
-const REGION: u32 = 7 << 20;
-/// Where the secret key lies, beyond all buckets.
-const MARK: u32 = REGION | 1 << 19;
+/// The slot of the secret key, beyond all buckets.
+const MARK: u32 = 1 << 19;
 /// Identifiers per bucket at which hardly any bucket is full: one of some thousands.
 const LOAD: u64 = 8;
 const MAX_BUCKETS: u64 = 1 << 17;
@@ -34,7 +24,7 @@ const KEY_AGE: u64 = 1000;
 
 /// The counters.
 pub(crate) struct Table {
-    slots: Box<dyn Slots>,
+    slots: Box<dyn SharedData>,
     buckets: u64,
     random: Random,
     key: Cell<Option<(Key, u64)>>,
@@ -60,7 +50,7 @@ pub(crate) enum Failed {
 
 impl Table {
     /// For about `identifiers` at once.
-    pub(crate) fn new(slots: Box<dyn Slots>, identifiers: u64, random: Random) -> Self {
+    pub(crate) fn new(slots: Box<dyn SharedData>, identifiers: u64, random: Random) -> Self {
         let buckets = identifiers.div_ceil(LOAD).next_power_of_two().clamp(2, MAX_BUCKETS);
         Self { slots, buckets, random, key: Cell::new(None), leases: RefCell::new(Leases::new()) }
     }
@@ -160,7 +150,7 @@ impl Table {
 }
 
 fn index(bucket: u64) -> u32 {
-    REGION | u32::try_from(bucket).unwrap_or(0)
+    u32::try_from(bucket).unwrap_or(0)
 }
 
 /// Tells a mark of ours from what somebody else may have left there.

@@ -20,7 +20,7 @@ pub(crate) struct Shared {
     meanwhile: Option<std::rc::Rc<dyn Fn()>>,
 }
 
-impl Slots for Shared {
+impl SharedData for Shared {
     fn get(&self, index: u32) -> Option<(Vec<u8>, u32)> {
         self.memory.lock().unwrap().0.get(&index).cloned()
     }
@@ -256,7 +256,7 @@ fn a_flood_of_identifiers_does_not_lift_a_limit() {
 /// A host that takes nothing, or says that somebody else was faster each time.
 struct Stubborn(Put);
 
-impl Slots for Stubborn {
+impl SharedData for Stubborn {
     fn get(&self, index: u32) -> Option<(Vec<u8>, u32)> {
         (index != MARK).then(|| (vec![], 1))
     }

@@ -8,8 +8,9 @@ use crate::seal::{Seal, TAG};
 use crate::shared_data::SharedData;
 use crate::slots::Region;
 use admin_api::{Change, ChangesPage};
-use exchange::{Answer, Call};
+use exchange::{Answer, Call, longest_wait};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Changes that the ring holds.
 const RING: u64 = 256;
@@ -18,18 +19,18 @@ const SLOT: usize = 768;
 
 /// What a VM has to do after a tick.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct News {
+pub(crate) struct News {
     /// Everything that is known may be outdated.
-    pub dropped: bool,
+    pub(crate) dropped: bool,
     /// These changes, in order.
-    pub changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
     /// Ask the admin service this.
-    pub poll: Option<Call>,
+    pub(crate) poll: Option<Call>,
 }
 
 /// One VM's view of the list of changes of one admin target.
 #[derive(Debug)]
-pub struct Feed {
+pub(crate) struct Feed {
     seal: Seal,
     base: u64,
     me: u64,
@@ -55,7 +56,7 @@ struct Head {
 
 impl Feed {
     /// `fingerprint` tells admin targets (with their tokens) apart; `me` is random; times in milliseconds.
-    pub fn new(fingerprint: &[u8; 16], me: u64, interval: u64, timeout: u64) -> Self {
+    pub(crate) fn new(fingerprint: &[u8; 16], me: u64, interval: u64, timeout: u64) -> Self {
         let seal = Seal::new(fingerprint);
         Self {
             seal,
@@ -71,24 +72,24 @@ impl Feed {
     }
 
     /// Begins with what is in the ring now: this VM knows nothing yet that earlier changes could touch.
-    pub fn begin(&mut self, store: &dyn SharedData) {
+    pub(crate) fn begin(&mut self, store: &dyn SharedData) {
         self.seen = self.head(store).map(|head| (head.count, head.resets));
     }
 
     /// Whether the admin service keeps a list of changes; `None` until it has been asked.
-    pub fn supported(&self, store: &dyn SharedData) -> Option<bool> {
+    pub(crate) fn supported(&self, store: &dyn SharedData) -> Option<bool> {
         self.head(store).map(|head| head.supported)
     }
 
     /// Whether the list was read so lately that nothing can have been missed.
-    pub fn is_current(&self, store: &dyn SharedData, now: u64) -> bool {
+    pub(crate) fn is_current(&self, store: &dyn SharedData, now: u64) -> bool {
         let limit = self.interval.saturating_mul(2);
         self.head(store)
             .is_some_and(|head| !head.supported || now.saturating_sub(head.polled_at) <= limit)
     }
 
     /// One tick. `idle`: no request came lately, so nobody needs to know.
-    pub fn tick(&mut self, store: &dyn SharedData, now: u64, idle: bool) -> News {
+    pub(crate) fn tick(&mut self, store: &dyn SharedData, now: u64, idle: bool) -> News {
         let head = self.head(store);
         let mut news = self.read_ring(store, head.as_ref());
         if idle || !self.may_poll(store, head.as_ref(), now) {
@@ -104,7 +105,12 @@ impl Feed {
     }
 
     /// Takes the answer in. What it says is then in the ring, for this VM as for the others.
-    pub fn answered(&mut self, store: &dyn SharedData, answer: Option<&Answer>, now: u64) -> News {
+    pub(crate) fn answered(
+        &mut self,
+        store: &dyn SharedData,
+        answer: Option<&Answer>,
+        now: u64,
+    ) -> News {
         self.asked_at = None;
         match answer.and_then(read) {
             Some(Page::Changes(page)) => {
@@ -136,7 +142,7 @@ impl Feed {
 
     fn may_poll(&mut self, store: &dyn SharedData, head: Option<&Head>, now: u64) -> bool {
         // A call that the host has forgotten must not stop the polling for good.
-        let forgotten = self.timeout.saturating_mul(4).saturating_add(1000);
+        let forgotten = longest_wait(Duration::from_millis(self.timeout));
         if self.asked_at.is_some_and(|at| now.saturating_sub(at) <= forgotten)
             || now < self.not_before
         {

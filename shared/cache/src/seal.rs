@@ -5,14 +5,41 @@
 
 use aes_gcm::aead::AeadInOut as _;
 use aes_gcm::{Aes256Gcm, KeyInit as _};
+use exchange::Target;
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 
 /// The length of a tag.
 pub(crate) const TAG: usize = 16;
+
+/// Returns a digest of everything that answers depend on besides their key. With another fingerprint, no
+/// entry is found.
+pub(crate) fn fingerprint(target: Option<&Target>, more: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hash.update(bytes);
+    };
+    if let Some(target) = target {
+        part(target.upstream.as_bytes());
+        part(target.authority.as_bytes());
+        part(&[u8::from(target.tls)]);
+        part(target.prefix.join("/").as_bytes());
+        part(target.token.as_deref().unwrap_or_default().as_bytes());
+    }
+    for bytes in more {
+        part(bytes);
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut out = [0; 16];
+    for (to, from) in out.iter_mut().zip(digest) {
+        *to = from;
+    }
+    out
+}
 
 /// SipHash-2-4-128 under a key that is a fingerprint: of an admin target with its token, of settings.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +94,7 @@ const MIN_SECRET: usize = 16;
 ///
 /// The nonce is an HMAC of the text and its place: the same nonce comes again for the same text only, so
 /// nothing depends on the host's randomness, which is weak on Kong.
-pub struct Cipher {
+pub(crate) struct Cipher {
     aead: Aes256Gcm,
     nonces: Hmac<Sha256>,
 }

@@ -27,7 +27,7 @@ const WAYS: u64 = 2;
 
 /// The regions of the slot numbers: the top four bits.
 #[derive(Debug, Clone, Copy)]
-pub enum Region {
+pub(crate) enum Region {
     /// Heads of the feed, leases and generations.
     Control = 0,
     /// Changes of the feed.
@@ -42,7 +42,7 @@ pub enum Region {
 
 impl Region {
     /// The slot at `index` (28 bits).
-    pub fn slot(self, index: u64) -> u32 {
+    pub(crate) fn slot(self, index: u64) -> u32 {
         let index = u32::try_from(index & 0x0fff_ffff).unwrap_or(0);
         (self as u32) << 28 | index
     }

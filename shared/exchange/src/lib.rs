@@ -23,7 +23,7 @@ pub mod testing;
 mod worker;
 
 pub use bounded::Bounded;
-pub use call::{Answer, Call, CallError, CallResult, Target};
+pub use call::{Answer, Call, CallError, CallResult, Target, longest_wait};
 pub use edit::Edit;
 pub use flow::{
     BodyAhead, Done, Entities, Entity, Event, Finding, Flow, Key, Named, Origin, Piece, Request,

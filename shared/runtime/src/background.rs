@@ -1,7 +1,7 @@
 //! A filter's background work: its calls, sent and waited for.
 
 use crate::callout;
-use exchange::{BackgroundCall, CallError, CallResult, Tally, Worker};
+use exchange::{BackgroundCall, CallError, CallResult, Tally, Worker, longest_wait};
 use std::collections::HashMap;
 
 /// So many at a time: a background that answers each failure with another call does not hang the VM.
@@ -87,10 +87,7 @@ impl BackgroundCalls {
             let Some(BackgroundCall { id, target, call }) = queue.pop() else { break };
             match callout::send(&target, &call) {
                 Ok(token) => {
-                    // Kong times connecting, sending and reading apart, each with the whole timeout.
-                    let timeout = u64::try_from(target.timeout.as_millis()).unwrap_or(u64::MAX);
-                    let until = timeout.saturating_mul(4).saturating_add(1000);
-                    self.out.insert(id, now.saturating_add(until));
+                    self.out.insert(id, now.saturating_add(longest_wait(target.timeout)));
                     sent.push((token, id, call.wanted));
                 }
                 Err(error) => queue.extend(self.work.answered(id, Err(error), now)),

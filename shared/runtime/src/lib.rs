@@ -7,7 +7,6 @@
 //! | `root.rs`     | one filter configuration: settings, lookups, the tick              |
 //! | `stream.rs`   | one request: its flow's steps, carried out                         |
 //! | `background.rs`| what a filter sends on its own account                             |
-//! | `counters.rs` | slots for a filter's own counts                                    |
 //! | `store.rs`    | numbered slots in shared data or in the VM                         |
 //! | `kong.rs`     | what Kong says of itself and of a request, while it can be asked   |
 //! | `profile.rs`  | which host this is, and what follows from it                       |
@@ -25,7 +24,6 @@
 mod abi;
 mod background;
 mod callout;
-mod counters;
 mod entropy;
 mod filter;
 mod grpc;
@@ -38,8 +36,7 @@ mod store;
 mod stream;
 mod vm;
 
-pub use cache::{Put, Snapshot, Source};
-pub use counters::Counters;
+pub use cache::{Counters, Put, SharedData, Snapshot, Source};
 pub use entropy::{Entropy, random};
 pub use filter::{Filter, Needs, is_address, meta};
 pub use profile::Host;

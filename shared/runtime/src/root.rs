@@ -11,9 +11,8 @@ use crate::kong::Kong;
 use crate::metrics::Metrics;
 use crate::profile::{Host, Profile};
 use crate::stream::{now, properties};
-use cache::{Room, Rooms, Seat};
-use exchange::{CallResult, Finding, Key, Tally, Unavailable};
-use lookups::Services;
+use cache::{Cache, Room, Rooms, Seat};
+use exchange::{CallResult, Finding, Tally, Unavailable};
 pub(crate) use ready::{Blueprint, Ready};
 use settings::Invalid;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -30,9 +29,11 @@ pub(crate) struct Root {
     ticking: Cell<bool>,
     /// Kong: whether every variable of nginx that the filter leaves something in was seen to be declared.
     variables_seen: Cell<bool>,
-    last_request: Cell<u64>,
+    /// Milliseconds since 1970.
+    started: u64,
     metrics: OnceCell<Metrics>,
-    services: OnceCell<Services>,
+    /// Made as soon as it is known where answers may be kept.
+    cache: OnceCell<RefCell<Cache>>,
     calls: RefCell<Option<BackgroundCalls>>,
 }
 
@@ -47,9 +48,8 @@ enum State {
 /// What a call of the root context is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    Changes,
-    Snapshot,
-    Key(Key),
+    /// A call of the cache.
+    Cache(cache::Purpose),
     /// A call of the background's, and the fields of its answer that are to be read.
     BackgroundCall(u64, &'static [&'static str]),
 }
@@ -68,9 +68,9 @@ impl Root {
             state: RefCell::new(State::Empty),
             ticking: Cell::new(false),
             variables_seen: Cell::new(false),
-            last_request: Cell::new(now()),
+            started: now(),
             metrics: OnceCell::new(),
-            services: OnceCell::new(),
+            cache: OnceCell::new(),
             calls: RefCell::new(None),
         }
     }
@@ -223,10 +223,7 @@ impl Root {
 
     /// One tick: calls that were sent, and requests that waited too long.
     pub(crate) fn tick(&self) -> (Vec<(u32, Purpose)>, Woken) {
-        let (mut sent, woken) = match self.services() {
-            Some(services) => self.tend(services),
-            None => (Vec::new(), Vec::new()),
-        };
+        let (mut sent, woken) = self.tick_cache();
         sent.extend(self.run_worker());
         (sent, woken)
     }
@@ -238,24 +235,13 @@ impl Root {
         result: &CallResult,
     ) -> (Vec<(u32, Purpose)>, Woken) {
         match purpose {
-            Purpose::Key(key) => (Vec::new(), self.landed(key, result)),
-            Purpose::Changes => {
-                self.changes(result);
-                (Vec::new(), Vec::new())
-            }
+            Purpose::Cache(purpose) => self.cache_answered(purpose, result),
             Purpose::BackgroundCall(id, _) => {
                 let can_send = self.host().can_send_from_answers();
                 let take = |calls: &mut BackgroundCalls| {
                     calls.answered(*id, result.clone(), now(), can_send)
                 };
                 (self.with_calls(take), Vec::new())
-            }
-            Purpose::Snapshot => {
-                let mut sent = Vec::new();
-                if let Some(services) = self.services() {
-                    self.page(services, result, &mut sent);
-                }
-                (sent, Vec::new())
             }
         }
     }
@@ -272,8 +258,3 @@ fn undeclared(name: &str) -> String {
 /// The line of kong.conf that declares every variable that a filter of Gatehouse leaves something in.
 const KONG_CONF_LINE: &str = "nginx_proxy_set = $gatehouse_consumer \"\"; set $gatehouse_claims \"\"; \
                               set $gatehouse_session \"\"; set $gatehouse_moesif \"\"; set $gatehouse_kong \"\"";
-
-/// A borrow that cannot panic: nothing here is re-entered, and if it were, the answer would be "no".
-fn with<T, R>(cell: &RefCell<T>, work: impl FnOnce(&mut T) -> R) -> Option<R> {
-    cell.try_borrow_mut().ok().map(|mut value| work(&mut value))
-}

@@ -23,7 +23,7 @@ use crate::kong::Kong;
 use crate::profile::Host;
 use crate::reply;
 use crate::root::Root;
-use cache::{Lookup, Moment, Room, Seat};
+use cache::{Conditions, Lookup, Room, Seat};
 use consumer::{Guard, Known, PROPERTY, refuse_duplicate, refused};
 use exchange::{
     Call, CallError, CallResult, Edit, Event, Finding, Flow, Head, Key, Reply, Started, Step,
@@ -250,7 +250,7 @@ impl Stream {
         self.seat = None;
         match &self.state {
             State::Parked(Wait::Key(key, true)) => {
-                let result = self.root.landed_for(&key.clone(), &answer);
+                let result = self.root.answered_own(&key.clone(), &answer);
                 self.tell(Event::Found(result), Phase::Answer)
             }
             State::Parked(Wait::Answer) => {
@@ -419,19 +419,21 @@ impl Stream {
         callout::send(target, call).ok()
     }
 
-    fn find(&mut self, host: Host, key: Key, newer: u64, phase: Phase<'_>) -> Found {
+    fn find(&mut self, host: Host, key: Key, not_before: u64, phase: Phase<'_>) -> Found {
         let (can_park, can_wake) = (host.can_park(), host.can_wake());
-        let moment = Moment { now: now(), newer, can_park, can_wake, bytes: self.keeps };
-        let call = match self.root.find(&key, self.id, moment) {
-            Lookup::Ready(result) => return Found::Now(result),
+        let conditions =
+            Conditions { now: now(), not_before, can_park, can_wake, bytes: self.keeps };
+        let outgoing = match self.root.find(&key, self.id, conditions) {
+            Lookup::Hit(finding) => return Found::Now(Ok(finding)),
+            Lookup::Unavailable => return Found::Now(Err(Unavailable)),
             Lookup::Join(seat) => {
                 self.seat = Some(seat);
                 self.state = State::Parked(Wait::Key(key, false));
                 return Found::Later(Asked::Nothing);
             }
-            Lookup::Ask(call, seat) => {
+            Lookup::Fetch(outgoing, seat) => {
                 self.seat = Some(seat);
-                call
+                outgoing
             }
         };
         let root = host.can_wake().then(|| self.root.id());
@@ -440,7 +442,7 @@ impl Stream {
             let _ = abi::set_effective_context(root);
         }
         let ready = Self::prepare_wait(host, phase);
-        let sent = ready.and_then(|()| self.root.send(&key, &call));
+        let sent = ready.and_then(|()| Root::send(&outgoing));
         if root.is_some() {
             let _ = abi::set_effective_context(self.id);
         }
@@ -454,12 +456,12 @@ impl Stream {
                 })
             }
             (Err(error), Some(_)) => {
-                // Nobody else can be waiting yet: the flight began a moment ago.
-                let mine =
-                    self.root.landed(&key, &Err(error)).into_iter().find(|(id, _)| *id == self.id);
+                // Nobody else can be waiting yet: the fetch began a moment ago.
+                let (_, woken) = self.root.cache_answered(&outgoing.purpose, &Err(error));
+                let mine = woken.into_iter().find(|(id, _)| *id == self.id);
                 Found::Now(mine.map_or(Err(Unavailable), |(_, result)| result))
             }
-            (Err(error), None) => Found::Now(self.root.landed_for(&key, &Err(error))),
+            (Err(error), None) => Found::Now(self.root.answered_own(&key, &Err(error))),
         }
     }
 

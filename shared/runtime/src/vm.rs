@@ -7,12 +7,12 @@
 
 use crate::abi::{self, Buffer};
 use crate::callout;
-use crate::counters::Counters;
 use crate::filter::Filter;
 use crate::profile::{Host, Profile};
 use crate::root::{Blueprint, Purpose, Root, Woken};
+use crate::store::store_on;
 use crate::stream::{Action, Asked, Stream};
-use cache::Rooms;
+use cache::{Counters, Rooms};
 use consumer::{PROPERTY, refused};
 use exchange::{CallResult, Head, Reply};
 use std::cell::RefCell;
@@ -107,7 +107,8 @@ pub fn foreign(name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
 /// has named.
 #[must_use]
 pub fn counters(zone: Option<&str>) -> Option<Counters> {
-    Counters::on(profile()?.host(), zone)
+    let data = store_on(profile()?.host(), zone)?;
+    Some(Counters::new(data, vm(|vm| vm.blueprint)??.id))
 }
 
 /// Logs an error of the operator's concern. Never a secret, a token or anything that a client sent.
@@ -138,7 +139,7 @@ fn put_back(id: u32, stream: Stream, asked: Asked) {
             Asked::ByRequest(token, wanted) => vm.calls.insert(token, Owner::Stream(id, wanted)),
             Asked::ByResponse(token, wanted) => vm.calls.insert(token, Owner::Response(id, wanted)),
             Asked::ByRoot(token, key) => {
-                vm.calls.insert(token, Owner::Root(root, Purpose::Key(key)))
+                vm.calls.insert(token, Owner::Root(root, Purpose::Cache(cache::Purpose::Key(key))))
             }
         };
         vm.streams.insert(id, stream);

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Copy)]
 pub(crate) struct Blueprint {
     pub(super) name: &'static str,
-    pub(super) id: u8,
+    pub(crate) id: u8,
     pub(super) configure: fn(&[u8]) -> Result<Ready, Invalid>,
 }
 

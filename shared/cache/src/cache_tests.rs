@@ -2,15 +2,17 @@
 #![allow(clippy::arithmetic_side_effects)]
 
 use super::*;
-use crate::shared_data::Put;
+use crate::entries::Secrecy;
+use crate::shared_data::{LocalData, Put};
+use crate::waiting::Room;
 use admin_api::{Entity, Operation};
 use exchange::Call;
 use std::time::Duration;
 
-const ENVOY: fn(u64) -> Moment =
-    |now| Moment { now, newer: 0, can_park: true, can_wake: true, bytes: 4096 };
-const KONG: fn(u64) -> Moment = |now| Moment { can_wake: false, ..ENVOY(now) };
-const OLD_KONG: fn(u64) -> Moment = |now| Moment { can_park: false, ..KONG(now) };
+const ENVOY: fn(u64) -> Conditions =
+    |now| Conditions { now, not_before: 0, can_park: true, can_wake: true, bytes: 4096 };
+const KONG: fn(u64) -> Conditions = |now| Conditions { can_wake: false, ..ENVOY(now) };
+const OLD_KONG: fn(u64) -> Conditions = |now| Conditions { can_park: false, ..KONG(now) };
 
 /// Answers `{"seq":n,"value":"..."}`.
 struct Words;
@@ -35,30 +37,37 @@ impl Source for Words {
     }
 }
 
-struct Bench {
-    lookups: Lookups,
-    store: LocalData,
-    rooms: Rooms,
+pub(super) struct Bench {
+    pub(super) cache: Cache,
+    data: Rc<LocalData>,
+    pub(super) rooms: Rooms,
 }
 
-fn bench() -> Bench {
+pub(super) fn bench() -> Bench {
     bench_of(Box::new(Words), 4)
 }
 
-fn bench_of(source: Box<dyn Source>, max_lookups: usize) -> Bench {
-    let cache = Cache {
+pub(super) fn bench_of(source: Box<dyn Source>, max_lookups: usize) -> Bench {
+    let settings = settings::Cache {
         ttl: Duration::from_secs(60),
         negative_ttl: Duration::from_secs(10),
         stale_ttl: Duration::from_secs(300),
         max_lookups,
-        ..Cache::default()
+        ..settings::Cache::default()
     };
-    let store = LocalData::default();
-    let rooms = Rooms::default();
-    let print = b"0123456789abcdef";
-    let lookups = Lookups::new(source, cache, 1, print, Secrecy::Alone, rooms.clone(), 0);
-    lookups.ensure_generation(&store, || 7);
-    Bench { lookups, store, rooms }
+    let common = Common { cache: settings, ..Common::default() };
+    let (data, rooms) = (Rc::new(LocalData::default()), Rooms::default());
+    let setup = Setup {
+        filter: ("test", 1),
+        common: &common,
+        depends: b"",
+        source,
+        data: Rc::<LocalData>::clone(&data),
+        rooms: rooms.clone(),
+        random: || 7,
+        started: 0,
+    };
+    Bench { cache: Cache::new(setup, 0), data, rooms }
 }
 
 fn key(name: &str) -> Key {
@@ -73,35 +82,58 @@ fn nothing(seq: u64) -> Answer {
     Answer::new(404, format!(r#"{{"seq":{seq}}}"#).into_bytes())
 }
 
+fn value_of(text: &str) -> Finding {
+    Finding::Value(text.into())
+}
+
 fn found(text: &str) -> Result<Finding, Unavailable> {
-    Ok(Finding::Value(text.into()))
+    Ok(value_of(text))
 }
 
 impl Bench {
-    fn find(&mut self, name: &str, waiter: u32, moment: Moment) -> Lookup {
-        self.lookups.find(&self.store, &key(name), waiter, moment)
+    pub(super) fn find(&mut self, name: &str, waiter: u32, conditions: Conditions) -> Lookup {
+        self.cache.find(&key(name), waiter, conditions)
     }
 
-    fn landed(
+    pub(super) fn answered(
         &mut self,
         name: &str,
         answer: Option<Answer>,
         now: u64,
     ) -> Vec<(u32, Result<Finding, Unavailable>)> {
-        self.lookups.landed(&self.store, &key(name), answer.as_ref(), now)
+        self.answered_key(key(name), answer, now)
+    }
+
+    pub(super) fn answered_key(
+        &mut self,
+        key: Key,
+        answer: Option<Answer>,
+        now: u64,
+    ) -> Vec<(u32, Result<Finding, Unavailable>)> {
+        let result = answer.ok_or(CallError::NoAnswer);
+        self.cache.answered(&Purpose::Key(key), &result, true, now).woken
+    }
+
+    pub(super) fn answered_own(
+        &mut self,
+        name: &str,
+        answer: Option<Answer>,
+        now: u64,
+    ) -> Result<Finding, Unavailable> {
+        self.cache.answered_own(&key(name), &answer.ok_or(CallError::NoAnswer), now).0
     }
 
     /// Looks `a` up at `now` and answers.
     fn learn(&mut self, answer: Answer, now: u64) {
-        assert!(matches!(self.find("a", 1, ENVOY(now)), Lookup::Ask(..)));
-        self.landed("a", Some(answer), now);
+        assert!(matches!(self.find("a", 1, ENVOY(now)), Lookup::Fetch(..)));
+        self.answered("a", Some(answer), now);
     }
 }
 
 #[test]
 fn many_requests_wait_for_one_call() {
     let mut bench = bench();
-    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(..)));
+    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Fetch(..)));
     let mut seats = Vec::new();
     for waiter in 2..200 {
         match bench.find("a", waiter, ENVOY(0)) {
@@ -111,10 +143,10 @@ fn many_requests_wait_for_one_call() {
     }
     assert_eq!(bench.rooms.waiting(Room::Stranger), (198, 198 * 4096));
     drop(seats);
-    let woken = bench.landed("a", Some(value("x", 1)), 5);
+    let woken = bench.answered("a", Some(value("x", 1)), 5);
     assert_eq!(woken.len(), 199);
     assert!(woken.iter().all(|(_, result)| *result == found("x")));
-    assert_eq!(bench.find("a", 300, ENVOY(5)), Lookup::Ready(found("x")));
+    assert_eq!(bench.find("a", 300, ENVOY(5)), Lookup::Hit(value_of("x")));
     assert_eq!(bench.rooms.waiting(Room::Stranger), (0, 0));
 }
 
@@ -123,17 +155,17 @@ fn where_nobody_can_be_woken_each_request_asks_for_itself_and_counts_as_one_key(
     let mut bench = bench();
     // Four keys may be asked for at once, and four times as many calls be under way.
     for waiter in 0..16 {
-        assert!(matches!(bench.find("a", waiter, KONG(0)), Lookup::Ask(..)), "{waiter}");
+        assert!(matches!(bench.find("a", waiter, KONG(0)), Lookup::Fetch(..)), "{waiter}");
     }
-    assert_eq!(bench.find("a", 17, KONG(0)), Lookup::Ready(Err(Unavailable)));
+    assert_eq!(bench.find("a", 17, KONG(0)), Lookup::Unavailable);
     for name in ["b", "c", "d"] {
-        assert!(matches!(bench.find(name, 18, KONG(0)), Lookup::Ask(..)), "{name}");
+        assert!(matches!(bench.find(name, 18, KONG(0)), Lookup::Fetch(..)), "{name}");
     }
-    assert_eq!(bench.find("e", 19, KONG(0)), Lookup::Ready(Err(Unavailable)), "a fifth key");
-    let result = bench.lookups.landed_for(&bench.store, &key("a"), Some(&value("x", 1)), 5);
+    assert_eq!(bench.find("e", 19, KONG(0)), Lookup::Unavailable, "a fifth key");
+    let result = bench.answered_own("a", Some(value("x", 1)), 5);
     assert_eq!(result, found("x"));
-    bench.lookups.abandon(&key("a"));
-    let result = bench.lookups.landed_for(&bench.store, &key("a"), None, 5);
+    bench.cache.left(&key("a"), 0, true);
+    let result = bench.answered_own("a", None, 5);
     assert_eq!(result, found("x"), "somebody else's answer serves");
 }
 
@@ -141,59 +173,59 @@ fn where_nobody_can_be_woken_each_request_asks_for_itself_and_counts_as_one_key(
 fn a_crowd_for_one_key_takes_one_place_of_the_seconds_budget() {
     let mut bench = bench_of(Box::new(Words), 64);
     for waiter in 0..200 {
-        assert!(matches!(bench.find("a", waiter, KONG(0)), Lookup::Ask(..)), "{waiter}");
+        assert!(matches!(bench.find("a", waiter, KONG(0)), Lookup::Fetch(..)), "{waiter}");
     }
     for _ in 0..200 {
-        let result = bench.lookups.landed_for(&bench.store, &key("a"), Some(&value("x", 1)), 1);
+        let result = bench.answered_own("a", Some(value("x", 1)), 1);
         assert_eq!(result, found("x"));
     }
     for n in 0..99 {
         let name = format!("stranger-{n}");
-        assert!(matches!(bench.find(&name, n, KONG(2)), Lookup::Ask(..)), "{n}");
-        bench.lookups.abandon(&key(&name));
+        assert!(matches!(bench.find(&name, n, KONG(2)), Lookup::Fetch(..)), "{n}");
+        bench.cache.left(&key(&name), 0, true);
     }
-    assert_eq!(bench.find("one-more", 1, KONG(3)), Lookup::Ready(Err(Unavailable)));
+    assert_eq!(bench.find("one-more", 1, KONG(3)), Lookup::Unavailable);
 }
 
 #[test]
 fn where_nobody_may_wait_a_miss_is_refused_and_asked_on_the_tick() {
     let mut bench = bench();
-    assert_eq!(bench.find("a", 1, OLD_KONG(0)), Lookup::Ready(Err(Unavailable)));
-    let due = bench.lookups.due(&bench.store, 10);
+    assert_eq!(bench.find("a", 1, OLD_KONG(0)), Lookup::Unavailable);
+    let due = bench.cache.due(10);
     assert_eq!(due.len(), 1);
-    bench.landed("a", Some(value("x", 1)), 20);
-    assert_eq!(bench.find("a", 2, OLD_KONG(30)), Lookup::Ready(found("x")));
+    bench.answered("a", Some(value("x", 1)), 20);
+    assert_eq!(bench.find("a", 2, OLD_KONG(30)), Lookup::Hit(value_of("x")));
 }
 
 #[test]
 fn an_answer_serves_for_its_time_and_is_asked_again_while_it_still_serves() {
     let mut bench = bench();
     bench.learn(value("x", 1), 0);
-    assert_eq!(bench.find("a", 2, ENVOY(60_000)), Lookup::Ready(found("x")));
-    assert!(bench.lookups.due(&bench.store, 60_000).is_empty());
-    assert_eq!(bench.find("a", 2, ENVOY(60_001)), Lookup::Ready(found("x")));
-    assert_eq!(bench.find("a", 3, ENVOY(60_001)), Lookup::Ready(found("x")));
-    assert_eq!(bench.lookups.due(&bench.store, 60_500).len(), 1, "once, not twice");
-    bench.landed("a", Some(value("y", 1)), 60_600);
-    assert_eq!(bench.find("a", 4, ENVOY(60_700)), Lookup::Ready(found("y")));
+    assert_eq!(bench.find("a", 2, ENVOY(60_000)), Lookup::Hit(value_of("x")));
+    assert!(bench.cache.due(60_000).is_empty());
+    assert_eq!(bench.find("a", 2, ENVOY(60_001)), Lookup::Hit(value_of("x")));
+    assert_eq!(bench.find("a", 3, ENVOY(60_001)), Lookup::Hit(value_of("x")));
+    assert_eq!(bench.cache.due(60_500).len(), 1, "once, not twice");
+    bench.answered("a", Some(value("y", 1)), 60_600);
+    assert_eq!(bench.find("a", 4, ENVOY(60_700)), Lookup::Hit(value_of("y")));
 }
 
 #[test]
 fn an_answer_serves_while_the_admin_is_away_and_not_for_ever() {
     let mut bench = bench();
     bench.learn(value("x", 1), 0);
-    assert_eq!(bench.find("a", 2, ENVOY(360_000)), Lookup::Ready(found("x")));
-    assert!(matches!(bench.find("a", 2, ENVOY(360_001)), Lookup::Ask(..)));
-    assert_eq!(bench.landed("a", None, 360_002), [(2, Err(Unavailable))]);
+    assert_eq!(bench.find("a", 2, ENVOY(360_000)), Lookup::Hit(value_of("x")));
+    assert!(matches!(bench.find("a", 2, ENVOY(360_001)), Lookup::Fetch(..)));
+    assert_eq!(bench.answered("a", None, 360_002), [(2, Err(Unavailable))]);
 }
 
 #[test]
 fn that_there_is_none_serves_for_a_shorter_time_and_never_stale() {
     let mut bench = bench();
     bench.learn(nothing(1), 0);
-    assert_eq!(bench.find("a", 2, ENVOY(9_999)), Lookup::Ready(Ok(Finding::Nothing)));
-    assert!(matches!(bench.find("a", 2, ENVOY(10_000)), Lookup::Ask(..)));
-    assert_eq!(bench.landed("a", None, 10_001), [(2, Err(Unavailable))]);
+    assert_eq!(bench.find("a", 2, ENVOY(9_999)), Lookup::Hit(Finding::Nothing));
+    assert!(matches!(bench.find("a", 2, ENVOY(10_000)), Lookup::Fetch(..)));
+    assert_eq!(bench.answered("a", None, 10_001), [(2, Err(Unavailable))]);
 }
 
 #[test]
@@ -202,9 +234,13 @@ fn an_answer_to_another_question_is_a_failure() {
     for (status, body) in
         [(200, "{"), (200, ""), (404, "<html>"), (500, "{}"), (200, r#"{"value":1}"#), (204, "")]
     {
-        assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(..)));
+        assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Fetch(..)));
         let answer = Answer::new(status, body);
-        assert_eq!(bench.landed("a", Some(answer), 1), [(1, Err(Unavailable))], "{status} {body}");
+        assert_eq!(
+            bench.answered("a", Some(answer), 1),
+            [(1, Err(Unavailable))],
+            "{status} {body}"
+        );
     }
 }
 
@@ -216,7 +252,7 @@ fn changed(bench: &mut Bench, seq: u64) {
         consumer_id: "a".into(),
         key: "x".into(),
     };
-    bench.lookups.apply(&bench.store, &change);
+    bench.cache.apply(&change);
 }
 
 #[test]
@@ -225,30 +261,30 @@ fn a_change_makes_the_next_request_ask_again() {
         let mut bench = bench();
         bench.learn(answer, 0);
         changed(&mut bench, 6);
-        assert!(matches!(bench.find("a", 2, ENVOY(1)), Lookup::Ask(..)));
+        assert!(matches!(bench.find("a", 2, ENVOY(1)), Lookup::Fetch(..)));
     }
 }
 
 #[test]
 fn an_answer_older_than_a_change_serves_who_waited_and_is_not_kept() {
     let mut bench = bench();
-    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(..)));
+    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Fetch(..)));
     changed(&mut bench, 6);
-    assert_eq!(bench.landed("a", Some(value("old", 5)), 1), [(1, found("old"))]);
-    assert!(matches!(bench.find("a", 2, ENVOY(2)), Lookup::Ask(..)));
-    assert_eq!(bench.landed("a", Some(value("new", 6)), 3), [(2, found("new"))]);
-    assert_eq!(bench.find("a", 3, ENVOY(4)), Lookup::Ready(found("new")));
+    assert_eq!(bench.answered("a", Some(value("old", 5)), 1), [(1, found("old"))]);
+    assert!(matches!(bench.find("a", 2, ENVOY(2)), Lookup::Fetch(..)));
+    assert_eq!(bench.answered("a", Some(value("new", 6)), 3), [(2, found("new"))]);
+    assert_eq!(bench.find("a", 3, ENVOY(4)), Lookup::Hit(value_of("new")));
 }
 
 #[test]
 fn dropping_everything_also_drops_what_is_on_its_way() {
     let mut bench = bench();
     bench.learn(value("x", 5), 0);
-    assert!(matches!(bench.find("b", 1, ENVOY(0)), Lookup::Ask(..)));
-    bench.lookups.drop_all(&bench.store, 8);
-    bench.landed("b", Some(value("y", 5)), 1);
+    assert!(matches!(bench.find("b", 1, ENVOY(0)), Lookup::Fetch(..)));
+    bench.cache.drop_all(8);
+    bench.answered("b", Some(value("y", 5)), 1);
     for name in ["a", "b"] {
-        assert!(matches!(bench.find(name, 2, ENVOY(2)), Lookup::Ask(..)), "{name}");
+        assert!(matches!(bench.find(name, 2, ENVOY(2)), Lookup::Fetch(..)), "{name}");
     }
 }
 
@@ -256,9 +292,9 @@ fn dropping_everything_also_drops_what_is_on_its_way() {
 fn what_may_have_missed_a_change_serves_only_if_it_cannot_be_asked_for() {
     let mut bench = bench();
     bench.learn(value("x", 5), 0);
-    bench.lookups.distrust(1000);
-    assert!(matches!(bench.find("a", 1, ENVOY(1000)), Lookup::Ask(..)));
-    assert_eq!(bench.landed("a", None, 1001), [(1, found("x"))]);
+    bench.cache.revalidate_before(1000);
+    assert!(matches!(bench.find("a", 1, ENVOY(1000)), Lookup::Fetch(..)));
+    assert_eq!(bench.answered("a", None, 1001), [(1, found("x"))]);
 }
 
 #[test]
@@ -267,44 +303,44 @@ fn guesses_have_a_budget() {
     let mut refused = 0;
     for n in 0..300 {
         match bench.find(&format!("guess-{n}"), n, ENVOY(0)) {
-            Lookup::Ask(..) => {
-                bench.landed(&format!("guess-{n}"), Some(nothing(1)), 0);
+            Lookup::Fetch(..) => {
+                bench.answered(&format!("guess-{n}"), Some(nothing(1)), 0);
             }
-            Lookup::Ready(Err(Unavailable)) => refused += 1,
+            Lookup::Unavailable => refused += 1,
             other => panic!("{other:?}"),
         }
     }
     assert_eq!(refused, 200, "100 calls a second");
-    assert!(matches!(bench.find("guess-299", 1, ENVOY(1000)), Lookup::Ask(..)));
+    assert!(matches!(bench.find("guess-299", 1, ENVOY(1000)), Lookup::Fetch(..)));
 }
 
 #[test]
 fn who_went_away_is_not_woken() {
     let mut bench = bench();
-    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(..)));
+    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Fetch(..)));
     assert!(matches!(bench.find("a", 2, ENVOY(0)), Lookup::Join(_)));
-    bench.lookups.leave(&key("a"), 1);
-    assert_eq!(bench.landed("a", Some(value("x", 1)), 1), [(2, found("x"))]);
+    bench.cache.left(&key("a"), 1, false);
+    assert_eq!(bench.answered("a", Some(value("x", 1)), 1), [(2, found("x"))]);
     assert_eq!(bench.rooms.waiting(Room::Stranger), (0, 0));
 }
 
 #[test]
 fn an_answer_that_comes_after_it_was_given_up_is_ignored() {
     let mut bench = bench();
-    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Ask(..)));
-    assert_eq!(bench.lookups.overdue(5000, 4000), [key("a")]);
-    assert_eq!(bench.landed("a", None, 5000), [(1, Err(Unavailable))]);
-    assert!(bench.landed("a", Some(value("x", 1)), 6000).is_empty());
+    assert!(matches!(bench.find("a", 1, ENVOY(0)), Lookup::Fetch(..)));
+    assert_eq!(bench.cache.fetches.overdue(5000, 4000), [key("a")]);
+    assert_eq!(bench.answered("a", None, 5000), [(1, Err(Unavailable))]);
+    assert!(bench.answered("a", Some(value("x", 1)), 6000).is_empty());
 }
 
 #[test]
 fn what_was_read_too_early_is_asked_for_again_and_serves_if_that_fails() {
     let mut bench = bench();
     bench.learn(value("x", 1), 1000);
-    let newer = |than| Moment { newer: than, ..ENVOY(5000) };
-    assert_eq!(bench.find("a", 1, newer(1000)), Lookup::Ready(found("x")));
-    assert!(matches!(bench.find("a", 1, newer(1001)), Lookup::Ask(..)));
-    assert_eq!(bench.landed("a", None, 5001), [(1, found("x"))]);
+    let newer = |than| Conditions { not_before: than, ..ENVOY(5000) };
+    assert_eq!(bench.find("a", 1, newer(1000)), Lookup::Hit(value_of("x")));
+    assert!(matches!(bench.find("a", 1, newer(1001)), Lookup::Fetch(..)));
+    assert_eq!(bench.answered("a", None, 5001), [(1, found("x"))]);
 }
 
 #[test]
@@ -312,43 +348,43 @@ fn a_long_value_is_kept_in_pieces() {
     let mut bench = bench();
     let long = "x".repeat(20_000);
     bench.learn(value(&long, 1), 0);
-    assert_eq!(bench.find("a", 1, ENVOY(1)), Lookup::Ready(found(&long)));
+    assert_eq!(bench.find("a", 1, ENVOY(1)), Lookup::Hit(value_of(&long)));
     changed(&mut bench, 2);
-    assert!(matches!(bench.find("a", 1, ENVOY(2)), Lookup::Ask(..)));
+    assert!(matches!(bench.find("a", 1, ENVOY(2)), Lookup::Fetch(..)));
 }
 
 #[test]
 fn something_newer_is_asked_for_once_and_not_again_while_that_has_failed() {
-    for (moment, joins) in [(ENVOY as fn(u64) -> Moment, true), (KONG, false)] {
+    for (conditions, joins) in [(ENVOY as fn(u64) -> Conditions, true), (KONG, false)] {
         let mut bench = bench();
-        let newer = |now: u64| Moment { newer: now - 10_000, ..moment(now) };
-        assert!(matches!(bench.find("a", 1, moment(0)), Lookup::Ask(..)));
-        bench.lookups.landed(&bench.store, &key("a"), Some(&value("old", 1)), 0);
-        assert!(matches!(bench.find("a", 1, newer(20_000)), Lookup::Ask(..)));
+        let newer = |now: u64| Conditions { not_before: now - 10_000, ..conditions(now) };
+        assert!(matches!(bench.find("a", 1, conditions(0)), Lookup::Fetch(..)));
+        bench.answered("a", Some(value("old", 1)), 0);
+        assert!(matches!(bench.find("a", 1, newer(20_000)), Lookup::Fetch(..)));
         // While the call is under way: waiting where that is possible, what is there otherwise.
         let second = bench.find("a", 2, newer(20_001));
         match joins {
             true => assert!(matches!(second, Lookup::Join(_))),
-            false => assert_eq!(second, Lookup::Ready(found("old"))),
+            false => assert_eq!(second, Lookup::Hit(value_of("old"))),
         }
-        bench.lookups.landed(&bench.store, &key("a"), None, 20_002);
-        assert_eq!(bench.find("a", 3, newer(29_999)), Lookup::Ready(found("old")));
-        assert!(matches!(bench.find("a", 4, newer(30_001)), Lookup::Ask(..)));
-        bench.lookups.landed(&bench.store, &key("a"), Some(&value("new", 2)), 30_002);
-        assert_eq!(bench.find("a", 5, newer(40_001)), Lookup::Ready(found("new")));
+        bench.answered("a", None, 20_002);
+        assert_eq!(bench.find("a", 3, newer(29_999)), Lookup::Hit(value_of("old")));
+        assert!(matches!(bench.find("a", 4, newer(30_001)), Lookup::Fetch(..)));
+        bench.answered("a", Some(value("new", 2)), 30_002);
+        assert_eq!(bench.find("a", 5, newer(40_001)), Lookup::Hit(value_of("new")));
     }
 }
 
 /// A town of known consumers under strangers' guesses, on a host of this kind, for an hour.
-fn under_guesses(host: fn(u64) -> Moment, lookups: usize) {
+fn under_guesses(host: fn(u64) -> Conditions, lookups: usize) {
     const KNOWN: u32 = 10;
     let mut bench = bench_of(Box::new(Words), lookups);
     let (mut seed, mut refused, mut asked) = (1_u64, 0, 0);
     for n in 0..KNOWN {
         let name = format!("known-{n}");
         bench.find(&name, n, host(0));
-        bench.lookups.due(&bench.store, 0);
-        bench.landed(&name, Some(value("x", 1)), 0);
+        bench.cache.due(0);
+        bench.answered(&name, Some(value("x", 1)), 0);
     }
     // For an hour: past `ttl` and `stale_ttl` many times over. 1800 guesses come in a second now and then; in
     // all others as many as are enough to use the strangers' budget up before anybody else comes.
@@ -358,7 +394,7 @@ fn under_guesses(host: fn(u64) -> Moment, lookups: usize) {
         for n in 0..if tick % 50 == 0 { 1800 } else { 101 } {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let name = format!("guess-{seed}");
-            if let Lookup::Ask(..) = bench.find(&name, n, host(now)) {
+            if let Lookup::Fetch(..) = bench.find(&name, n, host(now)) {
                 called.push(key(&name));
             }
         }
@@ -372,21 +408,21 @@ fn under_guesses(host: fn(u64) -> Moment, lookups: usize) {
                 continue;
             }
             match bench.find(&name, n, host(now)) {
-                Lookup::Ready(Ok(finding)) => assert_eq!(Ok(finding), found("x")),
-                Lookup::Ask(..) | Lookup::Join(_) => called.push(key(&name)),
-                Lookup::Ready(Err(Unavailable)) if host(now).can_park => {
+                Lookup::Hit(finding) => assert_eq!(Ok(finding), found("x")),
+                Lookup::Fetch(..) | Lookup::Join(_) => called.push(key(&name)),
+                Lookup::Unavailable if host(now).can_park => {
                     panic!("{name} was refused at {now}");
                 }
                 // Where nobody may wait, the next tick helps.
-                Lookup::Ready(Err(Unavailable)) => refused += 1,
+                Lookup::Unavailable => refused += 1,
             }
         }
-        called.extend(bench.lookups.due(&bench.store, now).into_iter().map(|(key, _)| key));
+        called.extend(bench.cache.due(now));
         for key in called {
             asked += 1;
             let known = key.name.starts_with(b"known");
             let answer = if known { value("x", u64::MAX) } else { nothing(1) };
-            bench.lookups.landed(&bench.store, &key, Some(&answer), now + 20);
+            bench.answered_key(key, Some(answer), now + 20);
         }
     }
     // A consumer that has changed waits for a tick or two where requests may not, and no longer.
@@ -413,7 +449,7 @@ fn changed_of(bench: &mut Bench, name: &str) {
         consumer_id: name.into(),
         key: "x".into(),
     };
-    bench.lookups.apply(&bench.store, &change);
+    bench.cache.apply(&change);
 }
 
 #[test]
@@ -421,29 +457,29 @@ fn strangers_that_wait_for_a_slow_service_leave_room_for_those_who_are_known() {
     for host in [ENVOY, KONG] {
         let mut bench = bench();
         bench.find("a", 1, host(0));
-        bench.landed("a", Some(value("x", 1)), 0);
+        bench.answered("a", Some(value("x", 1)), 0);
         let mut seats = Vec::new();
         for n in 0..10_000 {
             // All keys that there may be, and as many who wait for one of them.
             match bench.find(&format!("guess-{}", n % 5), n, host(1000)) {
-                Lookup::Ask(_, seat) | Lookup::Join(seat) => seats.push(seat),
-                Lookup::Ready(result) => assert_eq!(result, Err(Unavailable)),
+                Lookup::Fetch(_, seat) | Lookup::Join(seat) => seats.push(seat),
+                other => assert_eq!(other, Lookup::Unavailable),
             }
         }
         changed(&mut bench, 6);
-        assert!(matches!(bench.find("a", 1, host(1000)), Lookup::Ask(..)));
+        assert!(matches!(bench.find("a", 1, host(1000)), Lookup::Fetch(..)));
     }
 }
 
 #[test]
 fn what_requests_keep_while_they_wait_is_bounded_in_bytes() {
     let mut bench = bench();
-    let large = Moment { bytes: 96 << 10, ..ENVOY(0) };
+    let large = Conditions { bytes: 96 << 10, ..ENVOY(0) };
     let mut seats = Vec::new();
     for n in 0..8192 {
         match bench.find("a", n, large) {
-            Lookup::Ask(_, seat) | Lookup::Join(seat) => seats.push(seat),
-            Lookup::Ready(result) => assert_eq!(result, Err(Unavailable)),
+            Lookup::Fetch(_, seat) | Lookup::Join(seat) => seats.push(seat),
+            other => assert_eq!(other, Lookup::Unavailable),
         }
     }
     let (_, bytes) = bench.rooms.waiting(Room::Stranger);
@@ -489,12 +525,12 @@ fn strangers_take_nothing_from_what_the_filter_wants_for_itself() {
         for n in 0..5000 {
             bench.find(&format!("guess-{n}"), n, host(0));
         }
-        let first = bench.lookups.due(&bench.store, 0).into_iter().next();
-        assert_eq!(first.map(|(key, _)| key), Some(Key::new(4, "keys")));
-        bench.lookups.landed(&bench.store, &Key::new(4, "keys"), None, 1);
+        let first = bench.cache.due(0).into_iter().next();
+        assert_eq!(first, Some(Key::new(4, "keys")));
+        bench.answered_key(Key::new(4, "keys"), None, 1);
         if host(0).can_park {
-            let found = bench.lookups.find(&bench.store, &Key::new(4, "keys"), 1, host(2));
-            assert!(matches!(found, Lookup::Ask(..)));
+            let found = bench.cache.find(&Key::new(4, "keys"), 1, host(2));
+            assert!(matches!(found, Lookup::Fetch(..)));
         }
     }
 }
@@ -503,17 +539,17 @@ fn strangers_take_nothing_from_what_the_filter_wants_for_itself() {
 fn who_is_known_stays_known_when_everything_is_dropped_and_who_is_gone_does_not() {
     let mut bench = bench();
     bench.learn(value("x", 5), 0);
-    assert_eq!(bench.lookups.share(&bench.store, &key("a")), Share::Known);
-    bench.lookups.drop_all(&bench.store, 8);
-    assert_eq!(bench.lookups.share(&bench.store, &key("a")), Share::Known);
-    assert_eq!(bench.lookups.share(&bench.store, &key("b")), Share::Stranger);
+    assert_eq!(bench.cache.share(&key("a")), Share::Known);
+    bench.cache.drop_all(8);
+    assert_eq!(bench.cache.share(&key("a")), Share::Known);
+    assert_eq!(bench.cache.share(&key("b")), Share::Stranger);
     bench.learn(nothing(6), 10);
-    assert_eq!(bench.lookups.share(&bench.store, &key("a")), Share::Stranger);
-    assert_eq!(bench.find("a", 1, ENVOY(11)), Lookup::Ready(Ok(Finding::Nothing)));
+    assert_eq!(bench.cache.share(&key("a")), Share::Stranger);
+    assert_eq!(bench.find("a", 1, ENVOY(11)), Lookup::Hit(Finding::Nothing));
     // Nothing is known of what never was there.
-    assert!(matches!(bench.find("b", 1, ENVOY(11)), Lookup::Ask(..)));
-    bench.landed("b", Some(nothing(6)), 12);
-    assert_eq!(bench.lookups.share(&bench.store, &key("b")), Share::Stranger);
+    assert!(matches!(bench.find("b", 1, ENVOY(11)), Lookup::Fetch(..)));
+    bench.answered("b", Some(nothing(6)), 12);
+    assert_eq!(bench.cache.share(&key("b")), Share::Stranger);
 }
 
 /// Shared data that loses everything.
@@ -545,14 +581,14 @@ fn secrets_lie_encrypted_where_others_can_read_or_not_there_at_all() {
     assert!(matches!(alone, Secrecy::Alone));
     for (secrecy, readable) in [(with_token, false), (without, false), (alone, true)] {
         let mut bench = bench();
-        bench.lookups.secrecy = secrecy;
+        bench.cache.entries.secrecy = secrecy;
         bench.learn(value("a very secret secret", 1), 0);
-        assert_eq!(bench.find("a", 2, ENVOY(1)), Lookup::Ready(found("a very secret secret")));
-        let slots = &bench.store.0;
+        assert_eq!(bench.find("a", 2, ENVOY(1)), Lookup::Hit(value_of("a very secret secret")));
+        let slots = &bench.data.0;
         let secret = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"secret");
         let read = slots.borrow().values().any(|(bytes, _)| secret(bytes));
-        assert_eq!(read, readable, "{:?}", bench.lookups.secrecy);
+        assert_eq!(read, readable, "{:?}", bench.cache.entries.secrecy);
         changed(&mut bench, 6);
-        assert!(matches!(bench.find("a", 2, ENVOY(2)), Lookup::Ask(..)));
+        assert!(matches!(bench.find("a", 2, ENVOY(2)), Lookup::Fetch(..)));
     }
 }

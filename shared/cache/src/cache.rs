@@ -1,0 +1,501 @@
+//! The cache of one filter configuration: lookups of requests, the tick, and the answers to calls.
+
+use crate::entries::Entries;
+use crate::feed::{Feed, News};
+use crate::fetches::{Fetches, Share};
+use crate::freshness::{Freshness, Lifetime};
+use crate::seal::fingerprint;
+use crate::shared_data::SharedData;
+use crate::snapshot::{NextPage, SnapshotState};
+use crate::source::Source;
+use crate::time::millis;
+use crate::waiting::{Rooms, Seat};
+use admin_api::Change;
+use exchange::{
+    Answer, Call, CallError, CallResult, Finding, Key, Target, Unavailable, longest_wait,
+};
+use settings::Common;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// After so many milliseconds without a request, nobody needs to know what changes.
+const IDLE: u64 = 60_000;
+/// The timeout of calls where no admin service is configured.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The parts that a [`Cache`] is made of.
+pub struct Setup<'a> {
+    /// The filter's name and its ID, which no other filter has.
+    pub filter: (&'a str, u8),
+    /// The settings that every filter has.
+    pub common: &'a Common,
+    /// Further settings that answers depend on: with other settings, no cached answer is found.
+    pub depends: &'a [u8],
+    /// Where entities come from.
+    pub source: Box<dyn Source>,
+    /// Where answers are kept.
+    pub data: Rc<dyn SharedData>,
+    /// The rooms in which requests wait.
+    pub rooms: Rooms,
+    /// Returns a random number.
+    pub random: fn() -> u64,
+    /// The time at which the filter was started, in milliseconds since 1970.
+    pub started: u64,
+}
+
+/// The result of a lookup.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The finding is cached.
+    Hit(Finding),
+    /// The finding is not cached, and cannot be fetched for this request.
+    Unavailable,
+    /// The caller makes this call, and waits for its answer in this seat.
+    Fetch(Outgoing, Seat),
+    /// The call is under way. The request waits in this seat until it is woken.
+    Join(Seat),
+}
+
+impl Lookup {
+    /// Returns the name of the metric that counts lookups with this result.
+    #[must_use]
+    pub fn metric(&self) -> &'static str {
+        match self {
+            Self::Hit(_) => "cache_hits",
+            Self::Unavailable => "lookups_refused",
+            Self::Fetch(..) => "lookups",
+            Self::Join(_) => "lookups_joined",
+        }
+    }
+}
+
+/// The conditions of a lookup: the time, and what the gateway allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    /// Milliseconds since 1970.
+    pub now: u64,
+    /// The oldest usable answer, in milliseconds since 1970: one that was stored before is fetched again. 0
+    /// takes any.
+    pub not_before: u64,
+    /// The request may wait.
+    pub can_park: bool,
+    /// The answer to one call can wake several waiting requests.
+    pub can_wake: bool,
+    /// The bytes that the request keeps in memory while it waits.
+    pub bytes: usize,
+}
+
+/// What a call of the cache is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// It asks for the list of changes.
+    Changes,
+    /// It asks for a page of the snapshot.
+    Snapshot,
+    /// It fetches this key.
+    Key(Key),
+}
+
+/// A call that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What the call is for. Its result is given to [`Cache::answered`] with this purpose.
+    pub purpose: Purpose,
+    /// The call.
+    pub call: Call,
+    /// The service that is asked. Without one, the call has failed: [`CallError::NotSent`].
+    pub target: Option<Rc<Target>>,
+}
+
+/// The effects that the caller carries out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Calls to be made.
+    pub calls: Vec<Outgoing>,
+    /// Requests to wake, each with the result that it waited for.
+    pub woken: Vec<(u32, Result<Finding, Unavailable>)>,
+    /// Metrics to be increased by one.
+    pub counts: Vec<&'static str>,
+    /// Messages to be logged as warnings.
+    pub warnings: Vec<String>,
+}
+
+/// The cache of one filter configuration in one VM.
+pub struct Cache {
+    source: Box<dyn Source>,
+    settings: settings::Cache,
+    /// The admin service.
+    admin: Option<Rc<Target>>,
+    data: Rc<dyn SharedData>,
+    entries: Entries,
+    snapshot: SnapshotState,
+    fetches: Fetches,
+    feed: Option<Feed>,
+    rooms: Rooms,
+    random: fn() -> u64,
+    last_request: u64,
+    /// Answers stored before this time may have missed a change.
+    revalidate_before: u64,
+}
+
+impl Cache {
+    /// Makes the cache at the time `now` (milliseconds since 1970).
+    #[must_use]
+    pub fn new(setup: Setup<'_>, now: u64) -> Self {
+        let Setup { filter: (name, id), common, depends, source, data, rooms, random, started } =
+            setup;
+        let admin = common.admin.as_ref();
+        let feed = admin.map(|admin| {
+            let print = fingerprint(Some(&admin.target), &[]);
+            let (interval, timeout) = (millis(admin.poll_interval), millis(admin.target.timeout));
+            let mut feed = Feed::new(&print, random(), interval, timeout);
+            feed.begin(&*data);
+            feed
+        });
+        // Without a list of changes no change can be missed, and with a current list none was.
+        let current =
+            |feed: &Feed| feed.supported(&*data).is_some() && feed.is_current(&*data, now);
+        let revalidate_before = if feed.as_ref().is_none_or(current) { 0 } else { now };
+        let trust = [u8::from(common.trust_consumer_headers)];
+        let parts = [name.as_bytes(), trust.as_slice(), depends];
+        let print = fingerprint(admin.map(|admin| &admin.target), &parts);
+        let token = admin.and_then(|admin| admin.target.token.as_deref()).unwrap_or_default();
+        let most = common.cache.max_entries;
+        let entries = Entries::new(Rc::clone(&data), id, &print, token.as_bytes(), most);
+        entries.ensure_generation(random);
+        Self {
+            source,
+            admin: admin.map(|admin| Rc::new(admin.target.clone())),
+            entries,
+            data,
+            snapshot: SnapshotState::default(),
+            fetches: Fetches::new(common.cache.max_lookups),
+            settings: common.cache.clone(),
+            feed,
+            rooms,
+            random,
+            last_request: started,
+            revalidate_before,
+        }
+    }
+
+    // === Requests ===
+
+    /// Notes that a request has come. After a while without requests nobody has read the list of changes, so
+    /// that cached answers have to be fetched again.
+    pub fn request_seen(&mut self, now: u64) {
+        let last = std::mem::replace(&mut self.last_request, now);
+        let missed = |feed: &Feed| !feed.is_current(&*self.data, now);
+        if now.saturating_sub(last) > IDLE && self.feed.as_ref().is_some_and(missed) {
+            self.revalidate_before(now);
+        }
+    }
+
+    /// Looks `key` up for the request `waiter`.
+    pub fn find(&mut self, key: &Key, waiter: u32, conditions: Conditions) -> Lookup {
+        let Conditions { now, not_before, .. } = conditions;
+        match self.cached(key, now, not_before) {
+            (Freshness::Fresh, Some(finding)) => return Lookup::Hit(finding),
+            (Freshness::Stale, Some(finding)) => {
+                self.fetches.enqueue(self.share(key), key);
+                return Lookup::Hit(finding);
+            }
+            _ => {}
+        }
+        if !conditions.can_park {
+            self.fetches.enqueue(self.share(key), key);
+        } else if not_before == 0
+            || self.fetches.may_ask_newer(key, not_before, conditions.can_wake)
+        {
+            let share = self.fetches.share(key).unwrap_or_else(|| self.share(key));
+            let seat = self.rooms.seat(share.room(), conditions.bytes);
+            if let Some(waits) =
+                seat.and_then(|seat| self.wait(share, key, waiter, conditions, seat))
+            {
+                return waits;
+            }
+        }
+        self.stand_in(key, now).map_or(Lookup::Unavailable, Lookup::Hit)
+    }
+
+    /// Joins the requests that wait for `key`, or starts a fetch. Returns `None` where that would be one too
+    /// many.
+    fn wait(
+        &mut self,
+        share: Share,
+        key: &Key,
+        waiter: u32,
+        conditions: Conditions,
+        seat: Seat,
+    ) -> Option<Lookup> {
+        if conditions.can_wake && self.fetches.join(key, waiter) {
+            return Some(Lookup::Join(seat));
+        }
+        if !self.fetches.start_fetch(share, key, conditions.now) {
+            return None;
+        }
+        if conditions.not_before > 0 {
+            self.fetches.asks_newer(key, conditions.now);
+        }
+        if conditions.can_wake {
+            self.fetches.join(key, waiter);
+        }
+        Some(Lookup::Fetch(self.outgoing(key), seat))
+    }
+
+    /// Takes a request out that waited for `key` and is gone. `own_call` is `true` if the request made the
+    /// call itself: the call has then ended with it.
+    pub fn left(&mut self, key: &Key, waiter: u32, own_call: bool) {
+        match own_call {
+            true => drop(self.fetches.finish_fetch(key)),
+            false => self.fetches.leave(key, waiter),
+        }
+    }
+
+    // === The tick ===
+
+    /// Reads and polls the list of changes, refreshes answers, gives lost calls up, and reads the snapshot.
+    pub fn tick(&mut self, now: u64) -> Effects {
+        let mut effects = Effects::default();
+        let idle = now.saturating_sub(self.last_request) > IDLE;
+        if let Some(feed) = &mut self.feed {
+            let mut news = feed.tick(&*self.data, now, idle);
+            let poll = news.poll.take();
+            self.take_in(&news, &mut effects);
+            effects.calls.extend(poll.map(|call| self.to_admin(Purpose::Changes, call)));
+        }
+        if !idle {
+            let due = self.due(now);
+            effects.calls.extend(due.iter().map(|key| self.outgoing(key)));
+        }
+        let limit = longest_wait(self.admin.as_ref().map_or(TIMEOUT, |admin| admin.timeout));
+        for key in self.fetches.overdue(now, limit) {
+            self.fetched(&key, &Err(CallError::NoAnswer), now, &mut effects);
+        }
+        if !idle {
+            let changes = self.feed.as_ref().and_then(|feed| feed.supported(&*self.data));
+            let next = self.snapshot.tick(&*self.source, &self.settings, changes, now, limit);
+            self.page(next, &mut effects);
+        }
+        effects
+    }
+
+    /// Starts the fetches that are due, and returns their keys.
+    fn due(&mut self, now: u64) -> Vec<Key> {
+        for key in self.source.wanted() {
+            if self.cached(&key, now, 0).0 != Freshness::Fresh {
+                self.fetches.enqueue_wanted(&key, now);
+            }
+        }
+        self.fetches.start_queued(now)
+    }
+
+    // === Answers ===
+
+    /// Takes the result of a call of the cache. `can_send` is `false` where no call can be made before the
+    /// next tick.
+    pub fn answered(
+        &mut self,
+        purpose: &Purpose,
+        result: &CallResult,
+        can_send: bool,
+        now: u64,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        match purpose {
+            Purpose::Key(key) => self.fetched(key, result, now, &mut effects),
+            Purpose::Changes => self.polled(result, now, &mut effects),
+            Purpose::Snapshot => self.paged(result, can_send, now, &mut effects),
+        }
+        effects
+    }
+
+    /// Takes the result of a call that one request made for itself, and returns what the request has found.
+    pub fn answered_own(
+        &mut self,
+        key: &Key,
+        result: &CallResult,
+        now: u64,
+    ) -> (Result<Finding, Unavailable>, Effects) {
+        let mut effects = Effects::default();
+        note(result, &mut effects);
+        let (found, _) = self.take_answer(key, result.as_ref().ok(), now);
+        (found.or_else(|| self.stand_in(key, now)).ok_or(Unavailable), effects)
+    }
+
+    fn fetched(&mut self, key: &Key, result: &CallResult, now: u64, effects: &mut Effects) {
+        note(result, effects);
+        let (found, waiters) = self.take_answer(key, result.as_ref().ok(), now);
+        for waiter in waiters {
+            let found = found.clone().or_else(|| self.stand_in(key, now));
+            effects.woken.push((waiter, found.ok_or(Unavailable)));
+        }
+    }
+
+    fn polled(&mut self, result: &CallResult, now: u64, effects: &mut Effects) {
+        if let Err(error) = result {
+            effects.counts.push("poll_failures");
+            let warning = format!("the list of changes cannot be asked for: {error}");
+            effects.warnings.push(warning);
+        }
+        if let Some(feed) = &mut self.feed {
+            let news = feed.answered(&*self.data, result.as_ref().ok(), now);
+            self.take_in(&news, effects);
+        }
+    }
+
+    fn paged(&mut self, result: &CallResult, can_send: bool, now: u64, effects: &mut Effects) {
+        if self.snapshot.absorb(result.as_ref().ok()) {
+            if can_send {
+                let next = self.snapshot.next_page(&*self.source, &self.settings, now);
+                self.page(next, effects);
+            }
+        } else if *result != Err(CallError::NotSent) {
+            let warning = "the admin service did not give its entities page by page";
+            effects.warnings.push(warning.to_owned());
+        }
+    }
+
+    fn page(&self, next: NextPage, effects: &mut Effects) {
+        match next {
+            NextPage::None => {}
+            NextPage::Ask(call) => effects.calls.push(self.to_admin(Purpose::Snapshot, call)),
+            NextPage::Complete { fits } => {
+                if !fits {
+                    effects.warnings.push(
+                        "the admin service holds more than `cache.max_entries`; the rest is looked up one by one"
+                            .to_owned(),
+                    );
+                }
+                effects.counts.push("snapshots");
+            }
+        }
+    }
+
+    /// Ends a call for `key` and keeps its answer. Returns the finding and the requests that wait for it.
+    fn take_answer(
+        &mut self,
+        key: &Key,
+        answer: Option<&Answer>,
+        now: u64,
+    ) -> (Option<Finding>, Vec<u32>) {
+        // A call that nobody knows of was given up: its answer is of no use.
+        let Some(fetch) = self.fetches.finish_fetch(key) else { return (None, Vec::new()) };
+        let read = answer.and_then(|answer| self.source.read(key, answer));
+        let found = read.map(|(finding, seq)| {
+            if fetch.may_keep(seq) {
+                self.snapshot.supersede(key);
+                self.entries.put(key, self.source.is_secret(key), &finding, seq, now);
+            }
+            finding
+        });
+        (found, fetch.waiters)
+    }
+
+    // === Changes ===
+
+    fn take_in(&mut self, news: &News, effects: &mut Effects) {
+        self.entries.ensure_generation(self.random);
+        if news.dropped {
+            self.drop_all((self.random)());
+            effects.counts.push("cache_dropped");
+        }
+        for change in &news.changes {
+            self.apply(change);
+        }
+    }
+
+    /// Makes the answers outdated that a change touched.
+    fn apply(&mut self, change: &Change) {
+        for key in self.source.touched(change) {
+            self.entries.remove(&key, self.source.is_secret(&key), change.seq);
+            self.fetches.touch(&key, change.seq);
+            self.snapshot.touch(key);
+        }
+    }
+
+    /// Drops everything. `generation` is a random number.
+    fn drop_all(&mut self, generation: u64) {
+        self.entries.drop_all(generation);
+        self.fetches.drop_all();
+        self.snapshot.drop_all();
+    }
+
+    /// Answers stored before `now` may have missed a change: they serve only if they cannot be fetched again.
+    fn revalidate_before(&mut self, now: u64) {
+        self.revalidate_before = now;
+    }
+
+    // === Inside ===
+
+    /// Returns the newest cached finding for `key`, and the use that can be made of it.
+    fn cached(&self, key: &Key, now: u64, not_before: u64) -> (Freshness, Option<Finding>) {
+        let is_all = self.is_all(key);
+        let lifetime = Lifetime::new(&self.settings, self.source.ttl(key), is_all);
+        let absent = || Some((Finding::Nothing, self.snapshot.read_at()?)).filter(|_| is_all);
+        let mut newest = self.snapshot.get(key).or_else(absent);
+        if newest.as_ref().is_none_or(|(_, at)| !lifetime.is_young(*at, now)) {
+            let entry = self.entries.get(key, self.source.is_secret(key));
+            newest = newest.into_iter().chain(entry).max_by_key(|(_, at)| *at);
+        }
+        match newest {
+            Some((finding, at)) if at >= self.revalidate_before.max(not_before) => {
+                (lifetime.judge(&finding, at, now), Some(finding))
+            }
+            _ => (Freshness::Miss, None),
+        }
+    }
+
+    /// Returns the cached value that serves when nothing better can be had.
+    fn stand_in(&self, key: &Key, now: u64) -> Option<Finding> {
+        let lifetime = Lifetime::new(&self.settings, self.source.ttl(key), self.is_all(key));
+        let entry = self.entries.get(key, self.source.is_secret(key));
+        let candidates = entry.into_iter().chain(self.snapshot.get(key));
+        let mut values = candidates.filter(|(found, at)| lifetime.may_stand_in(found, *at, now));
+        values.next().map(|(finding, _)| finding)
+    }
+
+    /// Returns `true` if `key` does not exist unless it is in the snapshot. The snapshot has no keys of
+    /// services other than the admin service.
+    fn is_all(&self, key: &Key) -> bool {
+        self.snapshot.is_all() && self.source.target(key).is_none()
+    }
+
+    /// Returns the share whose budget a fetch of `key` is taken from.
+    fn share(&self, key: &Key) -> Share {
+        if self.source.target(key).is_some() {
+            Share::Wanted
+        } else if self.snapshot.knows(key) || self.entries.knows(key, self.source.is_secret(key)) {
+            Share::Known
+        } else {
+            Share::Stranger
+        }
+    }
+
+    fn outgoing(&self, key: &Key) -> Outgoing {
+        Outgoing {
+            purpose: Purpose::Key(key.clone()),
+            call: self.source.call(key),
+            target: self.source.target(key).or_else(|| self.admin.clone()),
+        }
+    }
+
+    fn to_admin(&self, purpose: Purpose, call: Call) -> Outgoing {
+        Outgoing { purpose, call, target: self.admin.clone() }
+    }
+}
+
+/// Counts and reports a fetch that failed.
+fn note(result: &CallResult, effects: &mut Effects) {
+    let warning = match result {
+        Ok(answer) if matches!(answer.status, 200 | 404) => return,
+        Ok(answer) => format!("the admin service answered {}", answer.status),
+        Err(error) => format!("the admin service cannot be asked: {error}"),
+    };
+    effects.counts.push("lookup_failures");
+    effects.warnings.push(warning);
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;
