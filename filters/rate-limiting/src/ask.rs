@@ -1,4 +1,4 @@
-//! Asking gatehouse-admin before each request: the question, and what its answer means.
+//! Counting at gatehouse-admin before each request: the call, and the meaning of its response.
 
 use crate::bucket::Name;
 use crate::gauge::{Algorithm, Gauge, Limit, Record};
@@ -8,8 +8,8 @@ use exchange::{Answer, Call};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 
-/// The name under which all nodes count an identifier. A digest: names have a bounded length, and addresses
-/// are nobody's business. Under the token, if there is one, nobody else can foretell it.
+/// Returns the name under which all nodes count an identifier. It is a digest, because names have a
+/// bounded length and addresses are private. With a token, nobody else can predict it.
 pub(crate) fn shared_name(token: Option<&str>, namespace: &[u8], identifier: &[u8]) -> Name {
     let mut hasher = SipHasher24::new_with_keys(0, 0);
     for part in [token.unwrap_or_default().as_bytes(), namespace, identifier] {
@@ -19,7 +19,7 @@ pub(crate) fn shared_name(token: Option<&str>, namespace: &[u8], identifier: &[u
     hasher.finish128().as_bytes()
 }
 
-/// What to add for one limit at the gauge's moment.
+/// Returns the increment of one limit at the time of the gauge.
 pub(crate) fn increment(name: &Name, gauge: &Gauge, by: u64, limit: Option<u64>) -> Increment {
     let (period, span) = (gauge.limit.period, gauge.span());
     let previous = (gauge.limit.algorithm == Algorithm::SlidingWindow).then(|| {
@@ -37,7 +37,7 @@ pub(crate) fn increment(name: &Name, gauge: &Gauge, by: u64, limit: Option<u64>)
     }
 }
 
-/// The question whether one more request fits all limits; if so it is counted.
+/// Makes the call that counts one more request if it is within all limits.
 pub(crate) fn question(name: &Name, limits: &[Limit], now: u64) -> Call {
     let increments = limits
         .iter()
@@ -46,20 +46,20 @@ pub(crate) fn question(name: &Name, limits: &[Limit], now: u64) -> Call {
     send(&Increments { increments, all_or_nothing: true, id: None })
 }
 
-/// A batch as a call.
+/// Makes the call that sends a batch.
 pub(crate) fn send(batch: &Increments) -> Call {
-    // Texts and numbers: there is nothing in it that JSON cannot hold.
+    // The batch consists of texts and numbers, so JSON can always express it.
     let body = serde_json::to_vec(batch).unwrap_or_default();
     Call::get(admin_api::counters()).sending("POST", body)
 }
 
-/// The totals of a complete answer to `count` increments.
+/// Returns the totals in a complete response to `count` increments.
 pub(crate) fn totals(answer: &Answer, count: usize) -> Option<Totals> {
     let totals: Totals = serde_json::from_slice(&answer.body).ok()?;
     (answer.status == 200 && totals.totals.len() == count).then_some(totals)
 }
 
-/// What the answer to [`question`] means. `None` if it is none.
+/// Reads the response to [`question`]. Returns `None` if it is malformed.
 pub(crate) fn verdict(answer: &Answer, limits: &[Limit], now: u64) -> Option<Verdict> {
     let totals = totals(answer, limits.len())?.totals;
     let admitted = totals.iter().map(|total| total.admitted).collect::<Option<Vec<bool>>>()?;
@@ -68,7 +68,7 @@ pub(crate) fn verdict(answer: &Answer, limits: &[Limit], now: u64) -> Option<Ver
         .iter()
         .zip(&totals)
         .map(|(limit, total)| {
-            // Before this request.
+            // This is the count before the request.
             let count = total.total.saturating_sub(u64::from(admitted));
             let start = Gauge::new(*limit, None, now).span().start;
             let previous = total.previous.unwrap_or(0);
@@ -76,7 +76,7 @@ pub(crate) fn verdict(answer: &Answer, limits: &[Limit], now: u64) -> Option<Ver
         })
         .collect();
     let verdict = Verdict::of(&mut gauges, 1);
-    // The service has counted; should our arithmetic see it otherwise, its word holds.
+    // The service has counted. If our arithmetic differs, the service's decision stands.
     Some(Verdict { admitted, ..verdict })
 }
 

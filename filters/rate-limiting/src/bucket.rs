@@ -1,7 +1,7 @@
-//! A bucket: what one slot of shared data holds of up to [`WAYS`] identifiers.
+//! A bucket: the content of one slot of shared data, which counts for up to [`WAYS`] identifiers.
 //!
-//! All of an identifier's limits lie in one slot, so that one compare-and-swap judges and counts. A bucket is
-//! sealed: slots are open to everybody who shares the VM's id or the zone.
+//! All limits of an identifier are in one slot, so one compare-and-swap judges and counts.
+//! Everybody with the VM's id or the zone can write slots, so a bucket is sealed.
 
 use crate::gauge::{self, Limit, Record, gauges};
 use crate::period::Period;
@@ -9,23 +9,24 @@ use crate::verdict::Verdict;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 
-/// An identifier, hashed under the node's secret key.
+/// The hash of an identifier under the node's secret key.
 pub(crate) type Name = [u8; 16];
 
-/// Identifiers in a bucket.
+/// The number of identifiers in a bucket.
 pub(crate) const WAYS: usize = 16;
-/// Counters that identifiers without a place of their own share: one for each namespace, up to so many.
+/// The number of counters for identifiers without a place of their own. All such identifiers of a
+/// namespace share one.
 const SPARE: usize = 4;
 const FORMAT: u8 = 1;
 const SEAL: usize = 16;
-/// Period, start, count, previous count.
+/// The bytes of a record: period, start, count and previous count.
 const RECORD: usize = 25;
 
-/// The node's secret key for names and seals.
+/// The secret key of the node for names and seals.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key([u8; 16]);
 
-/// Whose request it is: the name of the identifier, and that of the counter that stands in for it.
+/// The identifier of a request, and the counter that identifiers without a place share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Who {
     pub(crate) own: Name,
@@ -41,25 +42,25 @@ pub(crate) struct Bucket {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     name: Name,
-    /// In seconds since 1970.
+    /// The expiry in seconds since 1970.
     expires: u64,
     records: Vec<(Period, Record)>,
 }
 
-/// What became of a request in its bucket.
+/// The result of counting a request in its bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Taken {
     pub(crate) verdict: Verdict,
-    /// How many requests were counted: none, or this one and those set aside.
+    /// The number of requests that were counted: none, or this one and those taken in advance.
     pub(crate) count: u64,
-    /// The records as they are now.
+    /// The records after the count.
     pub(crate) records: Vec<Record>,
-    /// Whether the identifier had to share a counter.
+    /// `true` if the identifier shares a counter.
     pub(crate) shared: bool,
 }
 
 impl Bucket {
-    /// Reads a slot. What is not whole or not ours is empty.
+    /// Reads a slot. A bucket that is damaged or sealed with another key reads as empty.
     pub(crate) fn read(bytes: &[u8], key: Key) -> Self {
         let sealed = || {
             let (body, seal) = bytes.split_at_checked(bytes.len().checked_sub(SEAL)?)?;
@@ -79,7 +80,7 @@ impl Bucket {
         Self { entries: entries.unwrap_or_default() }
     }
 
-    /// The bytes for a slot.
+    /// Returns the bytes for a slot.
     pub(crate) fn write(&self, key: Key) -> Vec<u8> {
         let records: usize = self.entries.iter().map(|entry| entry.records.len()).sum();
         let size =
@@ -102,8 +103,9 @@ impl Bucket {
         out
     }
 
-    /// Judges a request, and counts it if it is admitted. `count` says how many to count, given the room that
-    /// there is. `None` if there is not even a counter to share.
+    /// Judges a request, and counts it if it is admitted. `count` returns the number of requests to
+    /// count, given the room. Returns `None` if the identifier has no place and there is no counter
+    /// to share.
     pub(crate) fn take(
         &mut self,
         who: &Who,
@@ -118,7 +120,7 @@ impl Bucket {
             return None;
         }
         let (name, found) = if shared { (who.spare, spare) } else { (who.own, own) };
-        // A newcomer may have been counted where there was no place for him.
+        // A new identifier may have been counted in the shared counter before.
         let from = found.or(spare).and_then(|at| self.entries.get(at));
         let kept = from.map_or(&[][..], |entry| &entry.records);
         let mut gauges = gauges(limits, kept, now);
@@ -141,7 +143,8 @@ impl Bucket {
         self.entries.iter().position(|entry| entry.name == *name)
     }
 
-    /// Whether there is a place for one more. Only what has expired makes place.
+    /// Returns `true` if there is a place for one more identifier. Only expired ones leave their
+    /// place.
     fn has_place(&mut self, now: u64) -> bool {
         if self.entries.len() >= WAYS {
             self.entries.retain(|entry| entry.expires > now);
@@ -159,7 +162,7 @@ impl Key {
         self.0
     }
 
-    /// SipHash-2-4-128 of the parts, each with its length.
+    /// Computes SipHash-2-4-128 of the parts, each with its length.
     pub(crate) fn hash(self, parts: &[&[u8]]) -> [u8; 16] {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         for part in parts {
@@ -171,7 +174,7 @@ impl Key {
 }
 
 impl std::fmt::Debug for Key {
-    /// Not the key.
+    /// Leaves the key out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Key")
     }

@@ -43,9 +43,9 @@ fn what_is_full_of_live_ones_lets_new_ones_share_a_counter() {
         .map(|t| (t.shared, t.verdict.admitted))
         .collect();
     assert_eq!(outcomes, [(true, true), (true, true), (true, false)]);
-    // Those who are there stay.
+    // Identifiers with a place keep it.
     assert!(take(&mut bucket, 3, NOW).verdict.admitted);
-    // Other namespaces have a counter of their own to share, up to a bound.
+    // Every namespace has its own counter to share, up to a bound.
     let other = |spare: u8| Who { own: [200; 16], spare: [spare; 16] };
     let limits = [limit(Period::Minute, 3)];
     for spare in 250..253 {
@@ -66,7 +66,7 @@ fn only_what_has_expired_makes_place() {
 #[test]
 fn who_gets_a_place_after_all_does_not_start_anew() {
     let mut bucket = Bucket::default();
-    // Fourteen that stay, and two that are over with their second.
+    // Fourteen identifiers stay, and two expire with their second.
     let brief = [limit(Period::Second, 3)];
     (98..100).for_each(|n| drop(bucket.take(&who(n), &brief, NOW, |_| 1)));
     (0..14).for_each(|n| drop(take(&mut bucket, n, NOW)));

@@ -1,19 +1,20 @@
-//! Whom a request is counted for.
+//! Finds the identifier that a request is counted for.
 
 use crate::config::{Config, LimitBy};
 use consumer::Identity;
 use exchange::{Request, split_target};
 
-/// An identifier. Different kinds never share one, so that nobody can name another's counter: a header that
-/// holds an address is not that address.
+/// An identifier. Identifiers of different kinds never coincide: a header with an address does not
+/// name the counter of this address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) identifier: Vec<u8>,
-    /// Whether what the settings ask for was not there, so that it is the address.
+    /// `true` if the request lacks what the settings count by, so that the address stands in.
     pub(crate) fallback: bool,
 }
 
-/// Whom the request is counted for; its client's address where there is nothing better, as in Kong.
+/// Returns the identifier that the request is counted for. It is the client's address if the
+/// request lacks what the settings count by, as in Kong.
 pub(crate) fn caller(config: &Config, request: &Request, identity: Option<&Identity>) -> Caller {
     let tagged = |kind: u8, text: &[u8]| [&[kind], text].concat();
     let found = match &config.limit_by {

@@ -1,4 +1,4 @@
-//! The filter's settings: what an operator may write, and what the core may trust.
+//! The settings of the filter.
 
 use crate::gauge::{Algorithm, Limit};
 use crate::limiter::Limiter;
@@ -9,7 +9,7 @@ use settings::{Common, Fields, Rule};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Settings that passed every check, and what is counted under them.
+/// Settings that passed every check, with the counters under them.
 #[derive(Debug)]
 pub struct Config {
     pub(crate) common: Common,
@@ -17,7 +17,7 @@ pub struct Config {
     pub(crate) admin: Option<Rc<Target>>,
     pub(crate) limit_by: LimitBy,
     pub(crate) limits: Vec<Limit>,
-    /// Limits of some consumers and groups.
+    /// The limits of some consumers and groups.
     pub(crate) exceptions: Vec<Exception>,
     pub(crate) policy: Policy,
     pub(crate) fault_tolerant: bool,
@@ -26,12 +26,12 @@ pub struct Config {
     pub(crate) error_message: String,
     pub(crate) dry_run: bool,
     pub(crate) max_identifiers: u64,
-    /// Those with the same namespace count together.
+    /// Configurations with one namespace count together.
     pub(crate) namespace: String,
     pub(crate) limiter: Limiter,
 }
 
-/// Whom a request is counted for.
+/// The property of a request that it is counted by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum LimitBy {
     Consumer,
@@ -42,18 +42,18 @@ pub(crate) enum LimitBy {
     Path(String),
 }
 
-/// Where it is counted.
+/// The place of the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
     /// On this node.
     Local,
     /// At the admin service, before each request.
     Asking,
-    /// On this node, and compared with the others now and then.
+    /// On this node, compared with the other nodes at this interval.
     Syncing(Duration),
 }
 
-/// Limits in the place of the general ones.
+/// Limits that replace the general ones for some callers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Exception {
     consumers: Vec<String>,
@@ -71,10 +71,10 @@ enum By {
     Path,
 }
 
-/// More than any gateway serves in a year, and far from where numbers end.
+/// The greatest limit: more than any gateway serves in a year, and far from the largest numbers.
 const MOST: u64 = 1_000_000_000_000;
 
-/// Of Kong's plugin: the store is gatehouse-admin's.
+/// Settings of Kong's plugin that have no effect, because gatehouse-admin is the store.
 const UNUSED: [&str; 10] = [
     "redis",
     "redis_host",
@@ -137,7 +137,8 @@ impl Config {
         }
     }
 
-    /// The limits for a caller: those of the first exception that fits, or the general ones.
+    /// Returns the limits for a caller: those of the first exception that fits, or the general
+    /// ones.
     pub(crate) fn limits_of(&self, identity: Option<&Identity>) -> &[Limit] {
         let fits = |identity: &Identity| {
             let names = identity.names();
@@ -151,7 +152,7 @@ impl Config {
     }
 }
 
-/// The limits of one object, the shortest period first.
+/// Reads the limits of one object. The shortest period comes first.
 fn limits(f: &mut Fields<'_>, algorithm: Algorithm) -> Vec<Limit> {
     let mut limits = Vec::new();
     for period in Period::ALL {
@@ -181,7 +182,7 @@ fn limits(f: &mut Fields<'_>, algorithm: Algorithm) -> Vec<Limit> {
         "burst",
         "found without `algorithm` `token_bucket`, expected the two together",
     );
-    // The longer buckets hold what their periods allow.
+    // The buckets of longer periods hold what their periods allow.
     if let (Some(burst), Some(shortest)) = (burst, limits.first_mut()) {
         shortest.burst = burst;
     }

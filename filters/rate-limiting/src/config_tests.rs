@@ -23,7 +23,7 @@ fn what_is_left_out_gets_kongs_default() {
     assert_eq!((limit.algorithm, limit.most, limit.burst), (Algorithm::FixedWindow, 10, 10));
 }
 
-/// Kong's own cases: 23-rate-limiting/01-schema.
+/// These are Kong's own cases, from 23-rate-limiting/01-schema.
 #[test]
 fn what_kong_accepts_is_accepted() {
     for json in [

@@ -115,8 +115,8 @@ impl Gauge {
         }
     }
 
-    /// Seconds, at least one: until there is room again if there is none now; otherwise until all of the
-    /// room is there again, which for windows of the calendar is counted as Kong does.
+    /// Seconds, at least one: until there is room again if there is none now; otherwise until all
+    /// of the room is there again, which for windows of the calendar is counted as Kong does.
     pub(crate) fn reset(&self) -> u64 {
         let seconds = match self.limit.algorithm {
             Algorithm::FixedWindow => self.kongs_reset(),
@@ -163,8 +163,8 @@ impl Gauge {
         self.limit.period.seconds().saturating_sub(elapsed)
     }
 
-    /// Until the share of the period before is small enough; if the current one is full by itself, until that
-    /// has become the one before and its share is small enough.
+    /// Until the share of the period before is small enough; if the current one is full by itself,
+    /// until that has become the one before and its share is small enough.
     fn sliding_wait(&self) -> u64 {
         let most = self.limit.most;
         let left = self.span.end.saturating_mul(1000).saturating_sub(self.now);
@@ -213,7 +213,8 @@ pub(crate) fn gauges(limits: &[Limit], kept: &[(Period, Record)], now: u64) -> V
     limits.iter().map(gauge).collect()
 }
 
-/// What is to be kept of gauges: when nothing of it counts any more (in seconds since 1970), and the records.
+/// What is to be kept of gauges: when nothing of it counts any more (in seconds since 1970), and
+/// the records.
 pub(crate) fn kept(gauges: &[(Gauge, u64)]) -> (u64, Vec<(Period, Record)>) {
     let expires = gauges.iter().map(|(gauge, _)| gauge.expires()).max().unwrap_or(0);
     (expires, gauges.iter().map(|(gauge, _)| (gauge.limit.period, gauge.record)).collect())

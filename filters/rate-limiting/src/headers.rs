@@ -1,9 +1,9 @@
-//! What a client is told about its limits, in Kong's header fields.
+//! The headers that tell a client its limits, as in Kong.
 
 use crate::period::Period;
 use crate::verdict::{Usage, Verdict};
 
-/// The fields for a response, `Retry-After` among them if the request is refused.
+/// Returns the headers of a response. `Retry-After` is among them if the request is refused.
 pub(crate) fn headers(verdict: &Verdict, refused: bool) -> Vec<(&'static str, Vec<u8>)> {
     let text = |number: u64| number.to_string().into_bytes();
     let mut headers = Vec::with_capacity(verdict.usages.len().saturating_mul(2).saturating_add(4));

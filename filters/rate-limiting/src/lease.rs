@@ -1,20 +1,21 @@
-//! What a worker has taken in advance for identifiers that come often.
+//! Leases: requests that a worker counts in advance for frequent identifiers.
 //!
-//! A busy worker need not go to shared data for each request: it takes several at once and spends them by
-//! itself. It takes more than one only while a limit is far away and it has had many requests of the same
-//! identifier in this window; near the limit it takes one by one, so that none is left over elsewhere.
+//! A busy worker need not access shared data for each request. It counts several at once and spends
+//! them by itself. It does so only while a limit is far away and it has had many requests of the
+//! identifier in this window. Near the limit it counts one by one, so that no lease is left unused
+//! elsewhere.
 
 use crate::bucket::Name;
 use crate::gauge::{Algorithm, Gauge, Limit, Record};
 use crate::verdict::Verdict;
 
-/// So many identifiers at once; others go without.
+/// The number of identifiers with a lease. Others have none.
 const PLACES: usize = 256;
-/// At most so many are taken at once,
+/// The greatest number of requests in a lease.
 const MOST: u64 = 64;
-/// and at most this part of the room,
+/// A lease takes at most one in so many requests of the room.
 const OF_ROOM: u64 = 256;
-/// and this part of what the worker has had so far.
+/// A lease takes at most one for each so many requests that the worker has had.
 const OF_HAD: u64 = 4;
 
 /// The leases of one worker.
@@ -27,9 +28,9 @@ pub(crate) struct Leases {
 struct Lease {
     name: Name,
     limits: Vec<Limit>,
-    /// As they were after the last time that something was taken.
+    /// The records after the last access to shared data.
     records: Vec<Record>,
-    /// Requests that this worker admitted since the shortest window began.
+    /// The number of requests that this worker has admitted since the shortest window began.
     had: u64,
     left: u64,
 }
@@ -39,7 +40,7 @@ impl Leases {
         Self { places: Vec::new() }
     }
 
-    /// Spends what was taken in advance, if there is any for `name` and its windows go on.
+    /// Spends a request of the lease, if `name` has one and its windows have not ended.
     pub(crate) fn spend(&mut self, name: &Name, limits: &[Limit], now: u64) -> Option<Verdict> {
         let lease = self.of(name)?;
         if lease.left == 0 || lease.limits != limits {
@@ -55,7 +56,8 @@ impl Leases {
         Some(verdict)
     }
 
-    /// How many to take for a request of `name`, this one included, where there is room for so many.
+    /// Returns the number of requests to count for a request of `name`, itself included, given the
+    /// room.
     pub(crate) fn size(&mut self, name: &Name, limits: &[Limit], now: u64, room: u64) -> u64 {
         let fixed = limits.iter().all(|limit| limit.algorithm == Algorithm::FixedWindow);
         let had = match self.of(name) {
@@ -65,7 +67,7 @@ impl Leases {
         (room / OF_ROOM).min(had / OF_HAD).clamp(1, MOST)
     }
 
-    /// Remembers what was taken.
+    /// Records what was counted.
     pub(crate) fn taken(
         &mut self,
         name: &Name,
@@ -82,7 +84,7 @@ impl Leases {
             _ => 0,
         };
         let Some(place) = self.places.get_mut(place_of(name)) else { return };
-        // Somebody else's requests that are left are not thrown away.
+        // Requests that are left in another identifier's lease are not discarded.
         let taken = place.as_ref().is_some_and(|lease| {
             lease.name != *name && lease.left > 0 && lease.gauges(now).is_some()
         });
@@ -98,7 +100,7 @@ impl Leases {
         });
     }
 
-    /// Whether [`Leases::taken`] would remember it.
+    /// Returns `true` if [`Leases::taken`] would record the lease.
     pub(crate) fn has_place(&self, name: &Name, now: u64) -> bool {
         match self.places.get(place_of(name)) {
             Some(Some(lease)) => {
@@ -115,7 +117,7 @@ impl Leases {
 }
 
 impl Lease {
-    /// The gauges at `now`; `None` when one of the windows is over.
+    /// Returns the gauges at `now`, or `None` if one of the windows has ended.
     fn gauges(&self, now: u64) -> Option<Vec<(Gauge, u64)>> {
         self.limits
             .iter()
@@ -129,6 +131,6 @@ impl Lease {
 }
 
 fn place_of(name: &Name) -> usize {
-    // Not the bytes that say which bucket it is.
+    // The last byte is used, because the first ones choose the bucket.
     usize::from(name.last().copied().unwrap_or(0))
 }

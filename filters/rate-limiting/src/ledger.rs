@@ -1,7 +1,8 @@
-//! Counting on several nodes without asking for each request: decided here, compared now and then.
+//! Counts on several nodes without a call for each request: decided here, and compared at
+//! intervals.
 //!
-//! What this worker has admitted is sent in batches; the answer tells what all nodes have admitted together.
-//! Until it is here, this worker knows of the others only what they had sent before.
+//! This worker sends its admitted requests in batches. The response has the totals of all nodes.
+//! Until it arrives, this worker knows only what the other nodes had sent before.
 
 use crate::ask::increment;
 use crate::bucket::Name;
@@ -11,19 +12,20 @@ use crate::verdict::Verdict;
 use admin_api::{BATCH_MAX, Increment, Totals};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// One counter: whose, for which period, beginning when.
+/// A counter: its identifier, its period, and the start of the period.
 type Counter = (Name, Period, u64);
 
-/// What one worker knows of all nodes' counts.
+/// The counts of all nodes, as far as one worker knows them.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: HashMap<Name, Entry>,
     unsent: BTreeMap<Counter, (Gauge, u64)>,
     batches: HashMap<u64, Batch>,
-    /// Counters in batches that are on their way: a second batch would make the first one's answer old.
+    /// The counters in batches that are under way. A second batch with one of them would outdate
+    /// the response to the first.
     flying: HashSet<Counter>,
     again: Vec<u64>,
-    /// How many batches there have been.
+    /// The number of batches so far.
     made: u64,
     next: u64,
     swept: u64,
@@ -33,11 +35,11 @@ pub(crate) struct Ledger {
 #[derive(Debug)]
 struct Entry {
     records: Vec<(Period, Record)>,
-    /// In seconds since 1970.
+    /// The expiry in seconds since 1970.
     expires: u64,
 }
 
-/// What was sent, or is to be sent again.
+/// Increments that were sent, or are to be sent again.
 #[derive(Debug)]
 struct Batch {
     counters: Vec<Counter>,
@@ -45,15 +47,15 @@ struct Batch {
     since: u64,
 }
 
-/// At most so many batches are on their way at once.
+/// The greatest number of batches under way.
 const BATCHES: usize = 8;
-/// The service remembers a batch for a minute; a batch that has failed for longer is given up, in
-/// milliseconds.
+/// The time after which a failed batch is given up, in milliseconds. The service remembers a batch
+/// for a minute.
 const PATIENCE: u64 = 50_000;
 
 impl Ledger {
-    /// Judges a request of `name`, and counts it if it is admitted. When there are `most` identifiers already,
-    /// new ones share the counter `spare`; the second value says so.
+    /// Judges a request of `name`, and counts it if it is admitted. If there are `most` identifiers
+    /// already, new ones share the counter `spare`, and the second result is `true`.
     pub(crate) fn count(
         &mut self,
         name: &Name,
@@ -80,17 +82,18 @@ impl Ledger {
         (verdict, shared)
     }
 
-    /// Whether the last comparison failed.
+    /// Returns `true` if the last comparison failed.
     pub(crate) const fn is_away(&self) -> bool {
         self.away
     }
 
-    /// What is to be sent now, each batch with its number; `every` milliseconds, or at once if `all`.
+    /// Returns the numbers of the batches to be sent now. A comparison is due every `every`
+    /// milliseconds, or at once if `all`.
     pub(crate) fn due(&mut self, now: u64, every: u64, all: bool) -> Vec<u64> {
         if now < self.next && !all {
             return Vec::new();
         }
-        // A tick may come a little early.
+        // A tick may come slightly early.
         self.next = now.saturating_add(every.saturating_sub(every / 10));
         let mut due = std::mem::take(&mut self.again);
         while self.batches.len() < BATCHES {
@@ -102,12 +105,12 @@ impl Ledger {
         due
     }
 
-    /// The increments of a batch.
+    /// Returns the increments of a batch.
     pub(crate) fn batch(&self, number: u64) -> Option<&[Increment]> {
         self.batches.get(&number).map(|batch| batch.increments.as_slice())
     }
 
-    /// Takes what became of a batch. `None`: nobody knows.
+    /// Records the outcome of a batch. `totals` is `None` if the outcome is unknown.
     pub(crate) fn answered(&mut self, number: u64, totals: Option<&Totals>, now: u64) {
         self.away = totals.is_none();
         let Some(batch) = self.batches.remove(&number) else { return };
@@ -136,7 +139,7 @@ impl Ledger {
     }
 
     fn gather(&mut self, now: u64) -> Option<Batch> {
-        // A fixed window that is over is of no interest to anybody.
+        // Increments of a fixed window that has ended are dropped.
         self.unsent.retain(|_, (gauge, _)| {
             gauge.limit.algorithm != Algorithm::FixedWindow || gauge.expires() > now / 1000
         });
@@ -160,7 +163,8 @@ impl Ledger {
         Some(Batch { counters, increments, since: now })
     }
 
-    /// Whether there is a place for one more identifier. Only what has expired makes place.
+    /// Returns `true` if there is a place for one more identifier. Only expired ones leave their
+    /// place.
     fn has_place(&mut self, now: u64, most: usize) -> bool {
         let seconds = now / 1000;
         if self.entries.len() >= most && self.swept != seconds {

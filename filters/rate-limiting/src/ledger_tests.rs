@@ -29,7 +29,7 @@ fn what_others_have_counted_is_known_after_a_comparison() {
     (0..3).for_each(|_| assert!(take(&mut ledger, 1, NOW).0));
     let due = ledger.due(NOW, 1000, false);
     assert_eq!(by(&ledger, due[0]), [3]);
-    // One more while the answer is on its way.
+    // One more is admitted while the response is under way.
     assert_eq!(take(&mut ledger, 1, NOW), (true, 6));
     ledger.answered(due[0], Some(&total(8)), NOW);
     assert_eq!(take(&mut ledger, 1, NOW), (true, 0));
@@ -59,7 +59,7 @@ fn what_was_not_taken_is_sent_again_as_it_was() {
     let sent = ledger.batch(first[0]).unwrap().to_vec();
     ledger.answered(first[0], None, NOW + 100);
     assert!(ledger.is_away());
-    // Meanwhile it goes on counting, and does not mix that with what is on its way.
+    // It goes on counting, and keeps that apart from the batch under way.
     (0..2).for_each(|_| assert!(take(&mut ledger, 1, NOW + 500).0));
     let again = ledger.due(NOW + 1000, 1000, false);
     assert_eq!((again.clone(), ledger.batch(again[0]).unwrap()), (first, &sent[..]));

@@ -1,4 +1,4 @@
-//! What is counted under one configuration in this VM: made when it is first needed.
+//! The counters of one configuration in this VM, made at their first use.
 
 use crate::ledger::Ledger;
 use crate::table::Table;
@@ -12,7 +12,7 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    /// Makes the counters of this node, as soon as `make` can.
+    /// Makes the counters of this node, as soon as `make` succeeds, and returns them.
     pub(crate) fn open(&self, make: impl FnOnce() -> Option<Table>) -> Option<&Table> {
         if self.table.get().is_none()
             && let Some(table) = make()
@@ -22,12 +22,13 @@ impl Limiter {
         self.table.get()
     }
 
-    /// The counters of this node.
+    /// Returns the counters of this node, if they have been made.
     pub(crate) fn table(&self) -> Option<&Table> {
         self.table.get()
     }
 
-    /// What is compared with other nodes. `None` cannot happen: nobody holds it for longer than a call.
+    /// Calls `work` with the ledger. The result is never `None`, because nobody borrows the ledger
+    /// for longer than a call.
     pub(crate) fn ledger<R>(&self, work: impl FnOnce(&mut Ledger) -> R) -> Option<R> {
         self.ledger.try_borrow_mut().ok().map(|mut ledger| work(&mut ledger))
     }

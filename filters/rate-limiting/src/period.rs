@@ -2,7 +2,7 @@
 
 use std::num::Saturating;
 
-/// A period that a limit can be for.
+/// The period of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Period {
     Second,
@@ -13,7 +13,7 @@ pub(crate) enum Period {
     Year,
 }
 
-/// From when to when, in seconds since 1970; the end is not part of it.
+/// The first second of a period, and the first one after it, in seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) start: u64,
@@ -21,11 +21,11 @@ pub(crate) struct Span {
 }
 
 impl Period {
-    /// The shortest first.
+    /// All periods, the shortest first.
     pub(crate) const ALL: [Self; 6] =
         [Self::Second, Self::Minute, Self::Hour, Self::Day, Self::Month, Self::Year];
 
-    /// The setting's name.
+    /// Returns the name of the setting.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Second => "second",
@@ -37,7 +37,7 @@ impl Period {
         }
     }
 
-    /// How long it is for Kong, in seconds: a month always has 30 days and a year 365.
+    /// Returns the length for Kong in seconds: a month always has 30 days, and a year 365.
     pub(crate) const fn seconds(self) -> u64 {
         match self {
             Self::Second => 1,
@@ -49,7 +49,7 @@ impl Period {
         }
     }
 
-    /// The one that the second `now` belongs to.
+    /// Returns the period that contains the second `now`.
     pub(crate) fn at(self, now: u64) -> Span {
         let (start, end) = match self {
             Self::Second | Self::Minute | Self::Hour | Self::Day => {
@@ -75,14 +75,14 @@ impl Period {
         Span { start: start.0, end: end.0 }
     }
 
-    /// The one before a span that [`Period::at`] gave.
+    /// Returns the period before a span of [`Period::at`].
     pub(crate) fn before(self, span: Span) -> Span {
         self.at(span.start.saturating_sub(1))
     }
 }
 
 impl Span {
-    /// Its length in seconds.
+    /// Returns the length in seconds.
     pub(crate) const fn length(self) -> u64 {
         self.end.saturating_sub(self.start)
     }
@@ -91,13 +91,14 @@ impl Span {
 const DAY: u64 = 86_400;
 const ONE: Saturating<u64> = Saturating(1);
 
-/// Days from the first of March of the year 0, where the calendar's long cycles begin, to 1970.
+/// The days from the first of March of the year 0, when a long cycle of the calendar begins, to
+/// 1970.
 const TO_1970: u64 = 719_468;
-/// Days in the 400 years after which the calendar repeats itself.
+/// The days in 400 years, after which the calendar repeats itself.
 const CYCLE: u64 = 146_097;
 
-/// Year and month (1 to 12) of a day since 1970. Years begin in March inside, so that the day that some years
-/// have more comes last.
+/// Returns year and month (1 to 12) of a day since 1970. The computation begins years in March, so
+/// that the leap day comes last.
 fn year_and_month(day: Saturating<u64>) -> (Saturating<u64>, u64) {
     let day = (day + Saturating(TO_1970)).0;
     let (cycle, rest) = (Saturating(day / CYCLE), day % CYCLE);
@@ -107,11 +108,11 @@ fn year_and_month(day: Saturating<u64>) -> (Saturating<u64>, u64) {
     let year = Saturating(year_of_cycle) + cycle * Saturating(400);
     let day_of_year = Saturating(rest) - days_before_year(year_of_cycle);
     let month = (Saturating(5) * day_of_year + Saturating(2)).0 / 153;
-    // March is 0, so the last two months are those of the calendar's next year.
+    // March is 0, so the last two months belong to the next year of the calendar.
     if month < 10 { (year, month.wrapping_add(3)) } else { (year + ONE, month.wrapping_sub(9)) }
 }
 
-/// The first day of a month, in days since 1970.
+/// Returns the first day of a month, in days since 1970.
 fn first_day(year: Saturating<u64>, month: u64) -> Saturating<u64> {
     let (year, month) =
         if month > 2 { (year, month.wrapping_sub(3)) } else { (year - ONE, month.wrapping_add(9)) };
@@ -121,7 +122,7 @@ fn first_day(year: Saturating<u64>, month: u64) -> Saturating<u64> {
     whole_cycles + days_before_year(year_of_cycle) + day_of_year - Saturating(TO_1970)
 }
 
-/// Days of a cycle before one of its years.
+/// Returns the days of a cycle before one of its years.
 fn days_before_year(year: u64) -> Saturating<u64> {
     Saturating(365) * Saturating(year) + Saturating(year / 4) - Saturating(year / 100)
 }

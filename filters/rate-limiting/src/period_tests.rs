@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use time::{Date, Month, OffsetDateTime, Time};
 
-/// What a calendar library says.
+/// Returns the span that a calendar library computes.
 fn expected(period: Period, now: u64) -> Span {
     let at = |seconds: u64| OffsetDateTime::from_unix_timestamp(seconds as i64).unwrap();
     let midnight = |date: Date| {
@@ -50,7 +50,7 @@ fn expected(period: Period, now: u64) -> Span {
     }
 }
 
-/// Up to the year 9998.
+/// The last second of the year 9998.
 const LAST: u64 = 253_370_764_800;
 
 proptest! {

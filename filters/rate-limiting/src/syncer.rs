@@ -1,4 +1,4 @@
-//! Compares a worker's counts with those of all nodes, at the rate that the settings name.
+//! The worker that compares counts with those of all nodes, at the configured interval.
 
 use crate::ask::{send, totals};
 use crate::config::{Config, Policy};
@@ -7,16 +7,16 @@ use admin_api::Increments;
 use exchange::{BackgroundCall, CallResult, Tally, Target, Worker};
 use std::rc::Rc;
 
-/// The background work of a configuration whose counts are compared.
+/// The background work of one configuration.
 pub(crate) struct Syncer {
     config: Rc<Config>,
     target: Rc<Target>,
     every: u64,
     random: Random,
-    /// No two workers send batches of the same name. Made when the first is sent: before there was a request,
-    /// two workers of Kong may draw the same random numbers.
+    /// The prefix of batch names, which no two workers share. It is made for the first batch:
+    /// before the first request, two workers of Kong may draw equal random numbers.
     prefix: Option<String>,
-    /// The name of each batch that is on its way, by its number in the ledger.
+    /// The name of each batch under way, by its number in the ledger.
     names: std::collections::HashMap<u64, String>,
     sent: u64,
     tally: Vec<Tally>,
@@ -24,7 +24,7 @@ pub(crate) struct Syncer {
 }
 
 impl Syncer {
-    /// `None` where there is nothing to compare.
+    /// Returns `None` if the configuration compares nothing.
     pub(crate) fn new(config: &Rc<Config>, random: Random, log: fn(&str)) -> Option<Self> {
         let Policy::Syncing(every) = config.policy else { return None };
         let target = Rc::clone(config.admin.as_ref()?);

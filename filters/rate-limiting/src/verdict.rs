@@ -1,4 +1,4 @@
-//! Whether a request may pass all of its limits, and what its sender is told.
+//! Decides if a request is within all of its limits, and what its sender is told.
 
 use crate::gauge::Gauge;
 use crate::period::Period;
@@ -11,23 +11,23 @@ pub(crate) struct Verdict {
     pub(crate) usages: Vec<Usage>,
 }
 
-/// One limit, after the decision.
+/// One limit after the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) period: Period,
     pub(crate) limit: u64,
     pub(crate) remaining: u64,
-    /// Seconds.
+    /// The time until the limit resets, in seconds.
     pub(crate) reset: u64,
 }
 
 impl Verdict {
-    /// Judges a request by gauges with their room, and counts so many requests (this one and those that it
-    /// stands for) in each if there is room in all. Each gauge comes with room that is not in its record:
-    /// what was set aside for this worker before.
+    /// Judges a request, and counts `count` requests (this one and those taken in advance) in each
+    /// gauge if all gauges have room. Each gauge comes with room that is not in its record, because
+    /// it was taken in advance before.
     pub(crate) fn of(gauges: &mut [(Gauge, u64)], count: u64) -> Self {
         let room = |(gauge, aside): &(Gauge, u64)| gauge.room().saturating_add(*aside);
-        // Of several that are exhausted the longest says how long there is to wait.
+        // If several limits are exhausted, the longest wait counts.
         let blocking =
             gauges.iter().rev().find(|pair| room(pair) == 0).map(|(g, _)| g.limit.period);
         let mut usages = Vec::with_capacity(gauges.len());
@@ -40,7 +40,7 @@ impl Verdict {
             usages.push(Usage {
                 period: gauge.limit.period,
                 limit: gauge.most(),
-                // As in Kong: a request that is refused costs nothing but where it is refused.
+                // As in Kong, a refused request changes only the limit that refuses it.
                 remaining: before.saturating_sub(u64::from(blocking.is_none())),
                 reset: gauge.reset(),
             });
@@ -48,7 +48,8 @@ impl Verdict {
         Self { admitted: blocking.is_none(), usages }
     }
 
-    /// The limit that the client feels first: the least that remains, of several the longest period.
+    /// Returns the limit that the client meets first: the one with the least remaining, and of
+    /// several the longest period.
     pub(crate) fn tightest(&self) -> Option<&Usage> {
         self.usages.iter().rev().min_by_key(|usage| usage.remaining)
     }

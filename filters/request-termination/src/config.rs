@@ -1,4 +1,4 @@
-//! The filter's settings: what an operator may write, and what the core may trust.
+//! The settings of the filter.
 
 use settings::{Common, Fields, Rule};
 
@@ -8,18 +8,18 @@ pub struct Config {
     pub(crate) common: Common,
     pub(crate) status: u16,
     pub(crate) content: Content,
-    /// A header or query parameter without which a request goes on.
+    /// The header or query parameter that a request needs to be terminated.
     pub(crate) trigger: Option<String>,
 }
 
-/// What the answer says.
+/// The content of the response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// This, or what Kong says by default with the status.
+    /// This message, or Kong's default message for the status.
     Message(Option<String>),
-    /// The request itself, with such a message.
+    /// The request itself, with this message.
     Echo(Option<String>),
-    /// These bytes, of this type.
+    /// This body, with this content type.
     Raw(String, Option<String>),
 }
 
@@ -53,7 +53,7 @@ impl Config {
         Self { common, status: u16::try_from(status).unwrap_or(503), content, trigger }
     }
 
-    /// The message of the settings, or the one that Kong has for the status.
+    /// Returns the configured message, or Kong's for the status.
     pub(crate) fn message(&self) -> Option<String> {
         let own = match &self.content {
             Content::Message(message) | Content::Echo(message) => message.clone(),
@@ -74,7 +74,7 @@ impl Config {
     }
 }
 
-/// Whatever may stand in a header.
+/// Any text that may stand in a header.
 const CONTENT_TYPE: Rule = Rule {
     what: "printable ASCII",
     pattern: Some("^[ -~]+$"),

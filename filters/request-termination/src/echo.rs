@@ -1,12 +1,12 @@
-//! The request as a JSON document: what `echo` answers with.
+//! The request as a JSON document, for `echo`.
 
 use exchange::{Entity, Named, Query, Request, split_target};
 use serde_json::{Map, Value, json};
 
-/// More than so many fields or parameters are not shown, as in Kong.
+/// The greatest number of headers and of parameters that are shown, as in Kong.
 const MOST: usize = 100;
 
-/// The document for `request`, with its body as far as the host gave it.
+/// Returns the document for `request`, with the part of its body that the host delivered.
 pub(crate) fn document(request: &Request, body: Option<&[u8]>, message: Option<String>) -> Vec<u8> {
     let (path, _) = split_target(&request.target);
     let mut shown = Map::new();
@@ -45,11 +45,12 @@ fn text(bytes: &[u8]) -> Value {
     String::from_utf8_lossy(bytes).into()
 }
 
-/// Every field by its name in lower case; `host` also where the gateway calls it otherwise.
+/// Returns every header by its name in lower case. `host` is among them even if the gateway has
+/// another name for it.
 fn headers(request: &Request) -> Value {
     let mut all = Map::new();
     for (name, value) in request.head.fields().take(MOST) {
-        // Not the pseudo-fields: method, path and host are shown anyway.
+        // Pseudo-headers are left out, because method, path and host are shown anyway.
         if !name.starts_with(b":") {
             let name = String::from_utf8_lossy(name).to_ascii_lowercase();
             add(&mut all, name, text(value));
@@ -59,7 +60,7 @@ fn headers(request: &Request) -> Value {
     all.into()
 }
 
-/// Every parameter by its name; `true` for one without a value, as in Kong.
+/// Returns every parameter by its name. A parameter without a value is `true`, as in Kong.
 fn parameters(query: Query<'_>) -> Value {
     let mut all = Map::new();
     for (name, value) in query.pairs().take(MOST) {
@@ -69,7 +70,7 @@ fn parameters(query: Query<'_>) -> Value {
     all.into()
 }
 
-/// A name that comes again has a list.
+/// Adds a value. A name that occurs again gets a list.
 fn add(all: &mut Map<String, Value>, name: String, value: Value) {
     match all.get_mut(&name) {
         None => drop(all.insert(name, value)),
@@ -78,7 +79,7 @@ fn add(all: &mut Map<String, Value>, name: String, value: Value) {
     }
 }
 
-/// A JSON document or a form, in parts.
+/// Parses a JSON document or a form.
 fn parsed(content_type: &str, body: &[u8]) -> Option<Value> {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {
@@ -88,7 +89,7 @@ fn parsed(content_type: &str, body: &[u8]) -> Option<Value> {
     }
 }
 
-/// Kong's own entity, or the name that Envoy knows.
+/// Returns Kong's entity, or the name that Envoy knows.
 fn matched(entity: &Entity, named: &Named) -> Option<Value> {
     match entity {
         Entity::Json(json) => serde_json::from_slice(json).ok(),
@@ -174,7 +175,7 @@ mod tests {
         let head: Head = many.chain([(b"\xff".to_vec(), b"\0".to_vec())]).collect();
         let target = format!("/\u{fffd}?{}", "a=%ff&".repeat(500)).into_bytes();
         let shown = echoed(&Request { head, target, ..Request::default() }, None);
-        // And the host, which is always there.
+        // The host comes in addition, because it is always there.
         assert_eq!(shown["request"]["headers"].as_object().map(Map::len), Some(MOST + 1));
         assert_eq!(shown["request"]["query"]["a"].as_array().map(Vec::len), Some(MOST));
         assert_eq!(shown["request"].get("raw_body"), None);

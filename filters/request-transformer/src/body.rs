@@ -1,4 +1,4 @@
-//! Which bodies can be changed, and what becomes of the others.
+//! Changes to bodies, and the treatment of bodies that cannot be changed.
 
 use crate::changes::Filled;
 use crate::members::Members;
@@ -6,14 +6,14 @@ use crate::parameters::Parameters;
 use crate::parts::Parts;
 use exchange::{Media, Opaque, Query};
 
-/// Why the changes cannot be made.
+/// The reason why a body cannot be changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// A value would break out of its place.
+    /// A new value would break out of its place.
     Value,
-    /// The body is not what its type says, or servers would find other fields in it.
+    /// The body does not have the type that it declares, or servers read it differently.
     Malformed,
-    /// It has a type, a character set or an encoding in which fields cannot be found.
+    /// The fields of a body with this type, character set or encoding cannot be found.
     Unsupported,
 }
 
@@ -26,10 +26,10 @@ impl From<Opaque> for Trouble {
     }
 }
 
-/// `body` after `changes`; `None` where it stays as it is.
+/// Applies `changes` to `body`. Returns `None` if it stays as it is.
 ///
 /// # Errors
-/// When that cannot be done.
+/// The reason why the body cannot be changed.
 pub(crate) fn changed(
     media: &Media,
     body: &[u8],
@@ -59,7 +59,7 @@ pub(crate) fn changed(
             (parts.text().ok_or(Trouble::Value)?, parts.is_empty())
         }
     };
-    // Nothing stays nothing, and does not become an empty object.
+    // An empty body stays empty, and does not become an empty object.
     let stays = made == body || (body.is_empty() && is_empty);
     Ok((!stays).then_some(made))
 }

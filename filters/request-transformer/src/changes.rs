@@ -4,7 +4,7 @@ use crate::template::Template;
 use crate::values::Values;
 use std::collections::HashSet;
 
-/// Changes to one part of a request, as the settings say.
+/// The changes to one part of a request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
     pub(crate) remove: Vec<String>,
@@ -14,7 +14,7 @@ pub(crate) struct Changes {
     pub(crate) append: Vec<(String, Template)>,
 }
 
-/// The same with the values that they have for one request.
+/// The changes with their values for one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Filled {
     remove: Vec<String>,
@@ -24,18 +24,18 @@ pub(crate) struct Filled {
     append: Vec<(String, Vec<u8>)>,
 }
 
-/// What can be changed so: header fields, parameters, members of an object.
+/// A part of a request with named fields: headers, parameters, or members of an object.
 pub(crate) trait Fields {
     fn has(&self, name: &str) -> bool;
-    /// Takes all of this name out.
+    /// Removes all fields of this name.
     fn remove(&mut self, name: &str);
-    /// Gives all of the name `old`, which are there, the name `new`, in the place of those that have it.
+    /// Renames all fields `old`, of which there are some, to `new`. They replace the fields `new`.
     fn rename(&mut self, old: &str, new: &str);
-    /// Puts this in the place of all of this name; there are some.
+    /// Replaces all fields of this name, of which there are some.
     fn replace(&mut self, name: &str, value: &[u8]);
-    /// Adds one; there is none.
+    /// Adds a field of this name, of which there are none.
     fn add(&mut self, name: &str, value: &[u8]);
-    /// Adds one more.
+    /// Adds one more field of this name.
     fn append(&mut self, name: &str, value: &[u8]);
 }
 
@@ -48,7 +48,8 @@ impl Changes {
             && self.append.is_empty()
     }
 
-    /// Whether something is taken away from the upstream, or put in the place of what a client sends.
+    /// Returns `true` if the changes keep something from the upstream, or replace what a client
+    /// sends.
     pub(crate) fn protect(&self) -> bool {
         !(self.remove.is_empty() && self.rename.is_empty() && self.replace.is_empty())
     }
@@ -72,7 +73,8 @@ impl Changes {
 }
 
 impl Filled {
-    /// In Kong's order: what is removed can be added again, what is added can be appended to.
+    /// Applies the changes in Kong's order: a removed field can be added again, and an added one
+    /// can be appended to.
     pub(crate) fn apply(&self, fields: &mut dyn Fields) {
         for name in &self.remove {
             fields.remove(name);
@@ -97,7 +99,7 @@ impl Filled {
         }
     }
 
-    /// Whether one of these names is to be removed, renamed or replaced.
+    /// Returns `true` if the changes remove, rename or replace one of these names.
     pub(crate) fn concern_any(&self, mut names: impl Iterator<Item = Vec<u8>>) -> bool {
         let of = |pairs: &[(String, String)]| -> Vec<String> {
             pairs.iter().map(|(old, _)| old.clone()).collect()
@@ -119,7 +121,8 @@ impl Filled {
 pub(crate) mod tests {
     use super::*;
 
-    /// Changes without templates: `[remove, rename, replace, add, append]`, each `name:value` or a name.
+    /// Returns changes without templates: `[remove, rename, replace, add, append]`, each with a
+    /// name or `name:value`.
     pub(crate) fn filled(lists: [&[&str]; 5]) -> Filled {
         let pair = |text: &&str| {
             let (name, value) = text.split_once(':').unwrap();

@@ -1,4 +1,4 @@
-//! The filter's settings: what an operator may write, and what the core may trust.
+//! The settings of the filter.
 
 use crate::changes::Changes;
 use crate::template::{Capture, Operand, Template};
@@ -18,11 +18,11 @@ pub struct Config {
     pub(crate) query: Changes,
     pub(crate) body: Changes,
     pub(crate) uses_claims: bool,
-    /// A body that cannot be changed is refused.
+    /// `true` to refuse a request whose body cannot be changed.
     pub(crate) refuses_unreadable: bool,
 }
 
-/// One kind of change, to each part of a request.
+/// One kind of change, for each part of a request.
 #[derive(Default)]
 struct Lists<T> {
     headers: Vec<T>,
@@ -101,7 +101,7 @@ impl Config {
         }
     }
 
-    /// The first setting that changes bodies.
+    /// Returns the name of the first setting that changes bodies.
     pub(crate) fn body_setting(&self) -> &'static str {
         let Changes { remove, rename, replace, add, .. } = &self.body;
         let lists = [
@@ -113,19 +113,20 @@ impl Config {
         lists.iter().find(|(there, _)| *there).map_or("append.body", |(_, name)| *name)
     }
 
-    /// Whether a request that has had no body may get one because of its new method.
+    /// Returns `true` if a request without a body may get one because of its new method.
     pub(crate) fn gives_bodies(&self) -> bool {
         matches!(self.method.as_deref(), Some("POST" | "PUT" | "PATCH"))
             && self.body.make_something_of_nothing()
     }
 
-    /// Whether a form in the body becomes a part of the query, as these methods have no body.
+    /// Returns `true` if a form in the body becomes part of the query, because the new method has
+    /// no body.
     pub(crate) fn moves_forms(&self) -> bool {
         matches!(self.method.as_deref(), Some("GET" | "HEAD" | "TRACE"))
     }
 }
 
-/// Reads values with templates, and notes what they need.
+/// Reads values with templates, and records what they need.
 struct Read {
     pattern: Option<Regex>,
     uses_claims: bool,
@@ -164,7 +165,7 @@ impl Read {
     fn uri(&mut self, f: &mut Fields<'_>) -> Option<Template> {
         let text = f.text("uri", Rule::PATH)?;
         let template = self.template(f, "uri", &text)?;
-        // What is in a gap is known at the request only, and is looked at there.
+        // The content of a placeholder is known only at the request, and is checked then.
         let whole = template.operands().next().is_none();
         let dots =
             |segment: &str| matches!(percent_decode(segment.as_bytes()).as_slice(), b"." | b"..");
@@ -213,10 +214,11 @@ fn has(pattern: &Regex, capture: &Capture) -> bool {
     }
 }
 
-/// From the beginning of the path, as Kong's routes match.
+/// Compiles a pattern that matches from the beginning of the path, as Kong's routes do.
 fn pattern(f: &mut Fields<'_>, text: &str) -> Option<Regex> {
     let build = |text: &str| RegexBuilder::new(text).unicode(false).size_limit(256 << 10).build();
-    // Alone first, so that it cannot close the group that is put around it.
+    // The expression is compiled alone first, so that it cannot close the group that is put around
+    // it.
     match build(text).and_then(|_| build(&format!(r"\A(?:{text})"))) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
@@ -252,8 +254,8 @@ fn renamed(f: &mut Fields<'_>, list: &'static str, rule: Rule) -> Vec<Pair> {
     all
 }
 
-/// The protocol's own headers are nobody's to change: a second length is a second request. Who is calling is
-/// said by those who have established it.
+/// Rejects names of headers that nobody may change. A second length would make a second request,
+/// and only filters that authenticate set identity headers.
 fn owned(f: &mut Fields<'_>, at: &str, name: &str, sets: bool) {
     const PROTOCOL: [&str; 5] =
         ["connection", "content-length", "transfer-encoding", "upgrade", "te"];
@@ -265,7 +267,7 @@ fn owned(f: &mut Fields<'_>, at: &str, name: &str, sets: bool) {
     );
 }
 
-/// A name up to the first colon, and what follows the colons.
+/// Splits a text at its first colon.
 fn pair(text: &str) -> Option<(&str, &str)> {
     let (name, value) = text.split_once(':')?;
     let value = value.trim_start_matches(':');

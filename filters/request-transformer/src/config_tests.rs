@@ -87,7 +87,7 @@ fn who_is_calling_is_not_for_this_filter_to_say() {
         ] {
             assert!(problem(&json).contains("found a header that the gateway"), "{json}");
         }
-        // To take it away, or to call it otherwise, forges nothing.
+        // Removing or renaming a header forges nothing.
         config(&format!(r#"{{"remove":{{"headers":["{name}"]}}}}"#));
         config(&format!(r#"{{"rename":{{"headers":["{name}:x-user"]}}}}"#));
     }

@@ -1,21 +1,22 @@
-//! Changes to header fields, and the edits that make them.
+//! Changes to headers, and the edits that make them.
 //!
-//! A name is meant in every spelling that an upstream may take for it ([`same_name`]): `x_tenant` is `X-Tenant`.
+//! A name means every spelling that an upstream may take for it ([`same_name`]): `x_tenant` means
+//! `X-Tenant`.
 
 use crate::changes::Fields;
 use consumer::Duplicate;
 use exchange::{Edit, Head, same_name};
 
-/// The fields of a request that can be changed, by name in lower case.
+/// The headers of a request that can be changed, by name in lower case.
 pub(crate) struct Headers {
     fields: Vec<Field>,
 }
 
 struct Field {
     name: String,
-    /// How many came with the request.
+    /// The number of values that came with the request.
     came: usize,
-    /// What is left of them, and what is new.
+    /// The values that are left, and the new ones.
     values: Vec<Value>,
     changed: bool,
 }
@@ -25,14 +26,15 @@ enum Value {
     New(Vec<u8>),
 }
 
-/// Not a field like any other: it is changed by `replace` alone.
+/// `host` is special: only `replace` changes it.
 const HOST: &str = "host";
 
 impl Headers {
     pub(crate) fn of(head: &Head) -> Self {
         let mut headers = Self { fields: Vec::new() };
         for (name, value) in head.fields() {
-            // Pseudo-fields are not fields; names that are no text are nobody's to change.
+            // Pseudo-headers are skipped, and so are names that are not text, which nobody can
+            // change.
             let Ok(name) = std::str::from_utf8(name) else { continue };
             if name.starts_with(':') {
                 continue;
@@ -45,10 +47,10 @@ impl Headers {
         headers
     }
 
-    /// What makes the fields reach the upstream as they are now.
+    /// Returns the edits that bring the headers to the upstream as they are now.
     ///
     /// # Errors
-    /// When the host (Kong) would leave a value that the client has sent.
+    /// [`Duplicate`], if the host (Kong) would leave a value that the client has sent.
     pub(crate) fn edits(self, can_remove: bool) -> Result<Vec<Edit>, Duplicate> {
         let mut edits = Vec::new();
         for field in self.fields.into_iter().filter(|field| field.changed) {
@@ -77,7 +79,7 @@ impl Headers {
         Ok(edits)
     }
 
-    /// The first value of a field, as it is now.
+    /// Returns the current first value of a header.
     pub(crate) fn first(&self, name: &str) -> Option<&[u8]> {
         let field = self.fields.iter().find(|field| field.name == name)?;
         field.values.first().map(|value| match value {
@@ -85,12 +87,12 @@ impl Headers {
         })
     }
 
-    /// Adds a field that is not there.
+    /// Adds a header that is not there.
     pub(crate) fn give(&mut self, name: &str, value: &[u8]) {
         self.change(name, |values| values.push(Value::New(value.to_vec())));
     }
 
-    /// The field of this name, which may be there without a value.
+    /// Calls `change` with the header of this name, which may be there without a value.
     fn with<T>(&mut self, name: &str, change: impl FnOnce(&mut Field) -> T) -> T {
         if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
             return change(field);
@@ -109,7 +111,7 @@ impl Headers {
         });
     }
 
-    /// Takes all values of a name out.
+    /// Removes all values of a name.
     fn take(&mut self, name: &str) -> Vec<Value> {
         let mut taken = Vec::new();
         for field in self.fields.iter_mut().filter(|field| is(field, name)) {
@@ -126,7 +128,7 @@ fn is(field: &Field, name: &str) -> bool {
 
 impl Fields for Headers {
     fn has(&self, name: &str) -> bool {
-        // A request always has one, whatever the gateway calls it.
+        // A request always has a host, whatever the gateway calls it.
         is_host(name) || self.fields.iter().any(|field| is(field, name) && !field.values.is_empty())
     }
 
@@ -137,7 +139,7 @@ impl Fields for Headers {
     }
 
     fn rename(&mut self, old: &str, new: &str) {
-        // Upper and lower case are the same name: there is nothing to do.
+        // Names that differ only in case are equal, so there is nothing to do.
         if is_host(old) || is_host(new) || old.eq_ignore_ascii_case(new) {
             return;
         }
@@ -161,7 +163,7 @@ impl Fields for Headers {
     }
 
     fn append(&mut self, name: &str, value: &[u8]) {
-        // Beside what is there, as it is spelled there.
+        // A new value gets the spelling of those that are there.
         let there = self.fields.iter().find(|field| is(field, name) && !field.values.is_empty());
         let name = there.map_or_else(|| name.to_owned(), |field| field.name.clone());
         self.add(&name, value);
@@ -172,7 +174,7 @@ fn is_host(name: &str) -> bool {
     name.eq_ignore_ascii_case(HOST)
 }
 
-/// Without what could end a field: control characters are percent-encoded.
+/// Percent-encodes control characters, which could end a header.
 fn harmless(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     for byte in bytes {

@@ -96,7 +96,7 @@ fn what_came_twice_is_changed_whole_or_refused() {
         // Kong would forward the second value all the same.
         assert_eq!(edits(&twice, lists, false), Err(Duplicate("x-a".into())));
     }
-    // One more does not touch them.
+    // Appending a value does not touch the others.
     for can_remove in [true, false] {
         let more = edits(&twice, [none, none, none, none, &["x-a:3"]], can_remove);
         assert_eq!(more.unwrap(), [add("x-a", "3")]);
@@ -146,7 +146,7 @@ proptest! {
         let given: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let made = edits(&given, [&borrowed[0], &borrowed[1], &borrowed[2], &borrowed[3], &borrowed[4]], true).unwrap();
 
-        // The same in words: a list of pairs, changed one by one.
+        // The model is a list of pairs that is changed one by one.
         let mut expected: Vec<(String, String)> = fields.clone();
         let has = |list: &[(String, String)], name: &str| list.iter().any(|(n, _)| n == name);
         let pair = |text: &str| { let (a, b) = text.split_once(':').unwrap(); (a.to_owned(), b.to_owned()) };
@@ -177,7 +177,7 @@ proptest! {
                 other => panic!("{other:?}"),
             }
         }
-        // Fields of one name keep their order; the names among themselves do not matter.
+        // Headers of one name keep their order. The order of names does not matter.
         expected.sort_by(|a, b| a.0.cmp(&b.0));
         found.sort_by(|a, b| a.0.cmp(&b.0));
         prop_assert_eq!(found, expected);

@@ -1,12 +1,12 @@
-//! What has names, in its order, and found by name without going through all of it.
+//! A list of named values that keeps its order and finds names quickly.
 
 use std::collections::HashMap;
 
-/// Values with names; a name may be there more than once.
+/// Values with names. Several may have one name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listed<T> {
     entries: Vec<Option<T>>,
-    /// Where those of a name are.
+    /// The places of each name.
     places: HashMap<Vec<u8>, Vec<usize>>,
 }
 
@@ -22,7 +22,7 @@ impl<T> Listed<T> {
         self.entries.push(Some(value));
     }
 
-    /// All of them in their order.
+    /// Returns all values in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.entries.iter().flatten()
     }
@@ -31,12 +31,12 @@ impl<T> Listed<T> {
         self.places.contains_key(name)
     }
 
-    /// The first of this name.
+    /// Returns the first value of this name.
     pub(crate) fn first(&self, name: &[u8]) -> Option<&T> {
         self.entries.get(*self.places.get(name)?.first()?)?.as_ref()
     }
 
-    /// Takes all of this name out.
+    /// Removes all values of this name.
     pub(crate) fn remove(&mut self, name: &[u8]) {
         for place in self.places.remove(name).unwrap_or_default() {
             if let Some(entry) = self.entries.get_mut(place) {
@@ -45,7 +45,7 @@ impl<T> Listed<T> {
         }
     }
 
-    /// Gives all of the name `old` another one, in the place of those that have it; `change` makes the new value.
+    /// Renames all values of the name `old`, which keep their places. `change` makes the new value.
     pub(crate) fn rename(&mut self, old: &[u8], new: &[u8], change: impl Fn(&T) -> T) {
         self.remove(new);
         let Some(places) = self.places.remove(old) else { return };
@@ -57,7 +57,7 @@ impl<T> Listed<T> {
         self.places.insert(new.to_vec(), places);
     }
 
-    /// Puts one in the place of all of this name, or at the end.
+    /// Replaces all values of this name by one, or adds it at the end.
     pub(crate) fn put(&mut self, name: &[u8], value: T) {
         let first = self.places.get(name).and_then(|places| places.first()).copied();
         self.remove(name);

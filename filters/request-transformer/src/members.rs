@@ -1,4 +1,4 @@
-//! Changes to a JSON object: what is not changed keeps its place and its text.
+//! Changes to a JSON object. Unchanged members keep their place and their text.
 
 use crate::changes::Fields;
 use crate::listed::Listed;
@@ -6,17 +6,17 @@ use exchange::json::{Member, members, object};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The members of an object in their order, each name once.
+/// The members of an object in order, each name once.
 #[derive(Debug, Default)]
 pub(crate) struct Members(Listed<Member>);
 
 impl Members {
-    /// `None` for anything but an object.
+    /// Returns `None` for anything but an object.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let mut all = Listed::default();
         for (name, value) in members(body)? {
-            // Of two members of one name the last counts, for us as for most readers: so that no other reader
-            // sees another one behind us, it is the only one that goes on.
+            // Of two members with one name the last counts, for this filter as for most readers.
+            // Only this one goes on, so that no other reader sees another one.
             all.remove(name.as_bytes());
             all.push(name.clone().as_bytes(), (name, value));
         }
@@ -32,7 +32,7 @@ impl Members {
     }
 
     fn put(&mut self, name: &str, value: &Value) {
-        // A value always has a text.
+        // Every value has a text.
         let Ok(raw) = serde_json::value::to_raw_value(value) else { return };
         self.0.put(name.as_bytes(), (name.to_owned(), raw));
     }
@@ -67,7 +67,8 @@ impl Fields for Members {
         self.put(name, &text(value));
     }
 
-    /// What is no list becomes the first of one, and keeps its text.
+    /// Appends to a list. A value that is not a list becomes the first item of one, and keeps its
+    /// text.
     fn append(&mut self, name: &str, value: &[u8]) {
         let more = text(value).to_string();
         let list = match self.value(name).map(RawValue::get) {

@@ -1,10 +1,10 @@
-//! Changes to a query string or a form: what is not changed keeps its place and its spelling.
+//! Changes to a query string or a form. Unchanged parameters keep their place and their spelling.
 
 use crate::changes::Fields;
 use crate::listed::Listed;
 use exchange::percent_decode;
 
-/// Parameters in their order, each as it is written: with its name, and its value if it has one.
+/// Parameters in order, each in its original spelling with name and value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Parameters(Listed<Vec<u8>>);
 
@@ -15,7 +15,7 @@ impl Parameters {
         all
     }
 
-    /// All of `raw` after these.
+    /// Adds all parameters of `raw`.
     pub(crate) fn read(&mut self, raw: &[u8]) {
         for piece in raw.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
             let name = piece.split(|byte| *byte == b'=').next().unwrap_or_default();
@@ -25,7 +25,7 @@ impl Parameters {
         }
     }
 
-    /// As it goes into a query or a body.
+    /// Returns the text for a query or a body.
     pub(crate) fn text(&self) -> Vec<u8> {
         let pieces: Vec<&[u8]> = self.0.iter().map(Vec::as_slice).collect();
         pieces.join(&b'&')
@@ -42,7 +42,8 @@ fn renamed(raw: &[u8], name: &str) -> Vec<u8> {
     [encoded(name.as_bytes()).as_bytes(), value].concat()
 }
 
-/// Nothing that could end a parameter, a query or a line: all but RFC 3986's unreserved characters escaped.
+/// Escapes everything except RFC 3986's unreserved characters, so that nothing ends a parameter, a
+/// query or a line.
 fn encoded(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for byte in bytes {
@@ -139,7 +140,7 @@ mod tests {
 
         #[test]
         fn what_no_change_names_stays(query in "[a-c=&%+0-9]{0,40}") {
-            // Escaped, these names need digits that no such query has.
+            // Escaped, these names would need digits that no such query contains.
             let left = changed(&query, [&["m"], &["n:z"], &["o:1"], &[], &[]]);
             let pieces = |text: &str| text.split('&').filter(|p| !p.is_empty()).map(str::to_owned).collect::<Vec<_>>();
             prop_assert_eq!(pieces(&left), pieces(&query));

@@ -1,4 +1,4 @@
-//! Changes to a multipart form (RFC 7578): what is not changed keeps its place and its bytes.
+//! Changes to a multipart form (RFC 7578). Unchanged parts keep their place and their bytes.
 
 use crate::changes::Fields;
 use crate::listed::Listed;
@@ -6,17 +6,17 @@ use exchange::multipart::{join, parts};
 use memchr::memmem::find;
 use std::borrow::Cow;
 
-/// The parts of a form, between one boundary: headers and content of each.
+/// The parts of a form with their boundary. Each part has headers and content.
 pub(crate) struct Parts<'a> {
     boundary: &'a [u8],
     parts: Listed<Cow<'a, [u8]>>,
 }
 
-/// The name under which parts without one are listed; no setting can name it.
+/// The name for parts without one. No setting can contain it.
 const NAMELESS: &[u8] = b":";
 
 impl<'a> Parts<'a> {
-    /// `None` if the body is no such form. Nothing at all is a form without parts.
+    /// Returns `None` if the body is not such a form. An empty body is a form without parts.
     pub(crate) fn parse(body: &'a [u8], boundary: &'a [u8]) -> Option<Self> {
         let mut all = Self { boundary, parts: Listed::default() };
         if body.is_empty() {
@@ -32,9 +32,10 @@ impl<'a> Parts<'a> {
         self.parts.iter().next().is_none()
     }
 
-    /// The whole body. `None` if a value has the boundary in it, and would end its part.
+    /// Returns the whole body. Returns `None` if a value contains the boundary, which would end its
+    /// part.
     pub(crate) fn text(&self) -> Option<Vec<u8>> {
-        // After a line feed alone it would end the part to some.
+        // For some servers a boundary after a lone line feed ends the part.
         let delimiter = [b"\n--", self.boundary].concat();
         let breaks_out = self.parts.iter().any(|part| find(part, &delimiter).is_some());
         (!breaks_out).then(|| join(self.parts.iter().map(|part| &**part), self.boundary))
@@ -46,14 +47,14 @@ fn written(name: &str, value: &[u8]) -> Vec<u8> {
     [head.as_bytes(), value].concat()
 }
 
-/// The content; of a part without headers, all after the empty line.
+/// Returns the content of a part. In a part without headers it follows the empty line.
 fn content(raw: &[u8]) -> &[u8] {
     let head = head(raw).unwrap_or_default();
     let skipped = if head.is_empty() { 2 } else { head.len().saturating_add(4) };
     raw.get(skipped..).unwrap_or_default()
 }
 
-/// The headers of a part.
+/// Returns the headers of a part.
 fn head(raw: &[u8]) -> Option<&[u8]> {
     if raw.starts_with(b"\r\n") {
         return Some(b"");
@@ -61,8 +62,8 @@ fn head(raw: &[u8]) -> Option<&[u8]> {
     raw.get(..find(raw, b"\r\n\r\n")?)
 }
 
-/// As HTML forms write a name: nothing that ends the quotes or the line, nor a backslash, which would take the
-/// next character's meaning.
+/// Escapes a name as HTML forms do. It cannot end the quotes or the line, and has no backslash,
+/// which would change the meaning of the next character.
 fn escaped(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for letter in name.chars() {
@@ -84,7 +85,7 @@ impl Fields for Parts<'_> {
         self.parts.remove(name.as_bytes());
     }
 
-    /// As in Kong, what had a file name or a type becomes a plain field.
+    /// As in Kong, a part with a file name or a type becomes a plain field.
     fn rename(&mut self, old: &str, new: &str) {
         let change = |raw: &Cow<'_, [u8]>| written(new, content(raw)).into();
         self.parts.rename(old.as_bytes(), new.as_bytes(), change);
@@ -166,7 +167,7 @@ mod tests {
         {
             assert!(Parts::parse(body.as_bytes(), b"XX").is_none(), "{body:?}");
         }
-        // A preamble, white space after the boundary, no headers.
+        // The form has a preamble, white space after the boundary, and a part without headers.
         assert!(Parts::parse(b"hello\r\n--XX \r\n\r\n1\r\n--XX--", b"XX").is_some());
     }
 

@@ -1,23 +1,23 @@
-//! The new path.
+//! The new path of a request.
 
 use crate::template::{Rendered, Template};
 use crate::values::Values;
 use exchange::percent_decode;
 
-/// What came of it is no path that every server reads alike.
+/// The error of a result that servers do not read alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadPath;
 
-/// The path that a template gives. What it found in the path keeps its slashes; whatever comes from elsewhere is
-/// one segment, or a part of one.
+/// Returns the path that a template makes. Values from the request's path keep their slashes. Any
+/// other value is a segment or part of one.
 ///
 /// # Errors
-/// When a found value would lead elsewhere: with a slash of its own, or as a dot segment.
+/// [`BadPath`], if a value would lead elsewhere, because of a slash or as a dot segment.
 pub(crate) fn path(template: &Template, values: &Values<'_>) -> Result<Vec<u8>, BadPath> {
     let mut path = Vec::new();
     for piece in template.rendered(values) {
         match piece {
-            // An operator may write a path in any script.
+            // The operator may write a path in any script.
             Rendered::Own(text) => encode(&mut path, text.as_bytes(), b"%"),
             Rendered::Found(bytes, of_the_path) => {
                 let leads = |byte: &u8| {
@@ -40,7 +40,8 @@ pub(crate) fn path(template: &Template, values: &Values<'_>) -> Result<Vec<u8>, 
     }
 }
 
-/// RFC 3986: what may stand in a path, and `besides`, as it is; everything else escaped.
+/// Appends to a path. Characters that RFC 3986 allows in a path, and `besides`, stay as they are;
+/// all others are escaped.
 fn encode(path: &mut Vec<u8>, bytes: &[u8], besides: &[u8]) {
     for byte in bytes {
         if byte.is_ascii_alphanumeric()

@@ -1,4 +1,4 @@
-//! `$(...)` in a value: grammar and meaning.
+//! Templates: values with placeholders `$(...)`, in this grammar:
 //!
 //! ```text
 //! template   = *( text / "$(" expression ")" )
@@ -8,12 +8,12 @@
 //! literal    = "'" text "'" / DQUOTE text DQUOTE
 //! ```
 //!
-//! An expression stands for its first operand that is there, and for nothing if none is. This is what can be
-//! said of Kong's templates without Lua.
+//! An expression has the value of its first operand that has one, and is empty if none has. This is
+//! the part of Kong's templates that needs no Lua.
 
 use crate::values::Values;
 
-/// A value with gaps.
+/// A value with placeholders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Template(Vec<Piece>);
 
@@ -33,14 +33,14 @@ pub(crate) enum Operand {
     Claim(String),
 }
 
-/// A part of the path that `uri_pattern` has found.
+/// A group of `uri_pattern`, which stands for a part of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Capture {
     Number(usize),
     Name(String),
 }
 
-/// What is known of who is calling.
+/// A property of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ConsumerField {
     Id,
@@ -54,15 +54,17 @@ pub(crate) enum ConsumerField {
 /// A piece of a rendered template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rendered<'a> {
-    /// The operator's own words.
+    /// The operator's text.
     Own(&'a str),
-    /// What the request has in this place; whether all of it comes from its path.
+    /// A value from the request. The flag is `true` if the whole value comes from its path.
     Found(Vec<u8>, bool),
 }
 
 impl Template {
+    /// Parses a template.
+    ///
     /// # Errors
-    /// What is wrong with it. The text itself is not quoted: it may be a credential.
+    /// The mistake. The text itself is not quoted, because it may be a credential.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (mut pieces, mut rest) = (Vec::new(), text);
         while let Some((before, after)) = rest.split_once("$(") {
@@ -79,7 +81,7 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    /// All operands, for what has to be known of a request.
+    /// Returns all operands, which tell what must be known of a request.
     pub(crate) fn operands(&self) -> impl Iterator<Item = &Operand> {
         self.0.iter().flat_map(|piece| match piece {
             Piece::Text(_) => &[],
@@ -103,7 +105,7 @@ impl Template {
         self.0.iter().map(piece).collect()
     }
 
-    /// As one value.
+    /// Renders the template as one value.
     pub(crate) fn text(&self, values: &Values<'_>) -> Vec<u8> {
         let pieces = self.rendered(values);
         let bytes = pieces.iter().map(|piece| match piece {
@@ -114,7 +116,7 @@ impl Template {
     }
 }
 
-/// The first operand that is there.
+/// Returns the first operand that has a value.
 fn found<'a>(operands: &'a [Operand], values: &Values<'_>) -> Rendered<'a> {
     for operand in operands {
         match operand {
@@ -129,7 +131,7 @@ fn found<'a>(operands: &'a [Operand], values: &Values<'_>) -> Rendered<'a> {
     Rendered::Own("")
 }
 
-/// An expression up to its `)`, and what follows.
+/// Parses an expression up to its `)`. Returns the operands and the rest of the text.
 fn expression(text: &str) -> Result<(Vec<Operand>, &str), String> {
     let (mut operands, mut rest) = (Vec::new(), text);
     loop {
@@ -212,14 +214,14 @@ fn named(source: &str, member: Member<'_>) -> Result<Operand, String> {
     }
 }
 
-/// What is between quotes, and what follows.
+/// Parses a text in quotes. Returns the text and what follows it.
 fn literal(text: &str) -> Result<(&str, &str), String> {
     let mut letters = text.chars();
     let quote = letters.next().unwrap_or('\'');
     letters.as_str().split_once(quote).ok_or_else(|| "a quote is not closed".to_owned())
 }
 
-/// A word as Lua's names are: no dash, no digit at its beginning.
+/// Parses a word by the rules for names in Lua: it has no dash, and does not begin with a digit.
 fn word(text: &str) -> Option<(&str, &str)> {
     let end = text.find(|c: char| !is_word(c)).unwrap_or(text.len());
     let (word, rest) = text.split_at_checked(end)?;

@@ -1,4 +1,4 @@
-//! What a template can say of a request.
+//! The values of a request that templates can use.
 
 use crate::template::{Capture, ConsumerField, Operand};
 use consumer::Identity;
@@ -7,7 +7,7 @@ use regex::bytes::{Captures, Regex};
 use serde_json::{Map, Value};
 use settings::normalise;
 
-/// A request, as it came to this filter: what is changed is still seen as it was.
+/// A request as it came to this filter. Templates do not see the filter's own changes.
 pub(crate) struct Values<'a> {
     head: &'a Head,
     query: Vec<(Vec<u8>, Option<Vec<u8>>)>,
@@ -16,16 +16,19 @@ pub(crate) struct Values<'a> {
     claims: Map<String, Value>,
 }
 
-/// A pattern takes its time for each byte of a path. Kong's nginx takes no longer ones.
+/// The greatest length of a path in bytes. The time of a pattern grows with the length, and Kong's
+/// nginx accepts no longer paths.
 const LONGEST: usize = 8192;
 
-/// The path cannot be taken apart: it is too long, or servers read it differently.
+/// The error of a path that is too long, or that servers read differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ambiguous;
 
 impl<'a> Values<'a> {
+    /// Takes the values of a request.
+    ///
     /// # Errors
-    /// Where there is a pattern for a path that it cannot be held against.
+    /// [`Ambiguous`], if there is a pattern and it cannot be applied to the path.
     pub(crate) fn new(
         request: &'a Request,
         query: &[u8],
@@ -50,7 +53,7 @@ impl<'a> Values<'a> {
         })
     }
 
-    /// The value of an operand, if it is there.
+    /// Returns the value of an operand, if it has one.
     pub(crate) fn of(&self, operand: &Operand) -> Option<Vec<u8>> {
         match operand {
             Operand::Literal(text) => Some(text.clone().into_bytes()),
@@ -58,7 +61,7 @@ impl<'a> Values<'a> {
             Operand::Query(name) => {
                 let mut pairs = self.query.iter();
                 let (_, value) = pairs.find(|(found, _)| found == name.as_bytes())?;
-                // As Kong says of a parameter without `=`.
+                // This is Kong's value for a parameter without `=`.
                 Some(value.clone().unwrap_or_else(|| b"true".to_vec()))
             }
             Operand::Capture(Capture::Number(number)) => self.captures.get(*number)?.1.clone(),
@@ -75,14 +78,15 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// The first value that is not empty: a header that a filter has removed on Kong is still there, empty.
+    /// Returns the first value that is not empty. On Kong a header that a filter has removed is
+    /// still there, empty.
     fn header(&self, name: &str) -> Option<Vec<u8>> {
         if name == "host" {
             return Some(self.head.host().to_vec()).filter(|host| !host.is_empty());
         }
         let there = |value: &&[u8]| !value.is_empty();
         let exact = self.head.values(name).find(there);
-        // `headers.x_foo` names `X-Foo` too, as in Lua, where a name cannot have a dash.
+        // `headers.x_foo` names `X-Foo` too, as in Lua, where names cannot contain a dash.
         let folded = || {
             let mut fields = self.head.fields();
             let same = |field: &[u8]| same_name(field, name.as_bytes());
@@ -107,7 +111,8 @@ impl<'a> Values<'a> {
     }
 }
 
-/// Every group of the pattern with its name and what it has found; none if the path is another one.
+/// Returns every group of the pattern with its name and value. There are none if the path does not
+/// match.
 fn captures(pattern: &Regex, path: &[u8]) -> Vec<(Option<String>, Option<Vec<u8>>)> {
     let found: Option<Captures<'_>> = pattern.captures(path);
     let Some(found) = found else { return Vec::new() };
