@@ -35,13 +35,26 @@ pub(crate) struct JwtFlow {
 }
 
 enum State {
-    AskedForHolder(Box<Work>, Box<Bearer>),
-    AskedForPath(Box<Work>, Box<Bearer>, usize),
-    /// With `true`, for keys that are newer than those that did not do.
-    AskedForKeys(Box<Work>, Box<Bearer>, usize, bool),
-    /// With the name that the token gave.
-    AskedForConsumer(Box<Work>, Box<Bearer>, usize, String, Search),
-    AskedForAnonymous(Box<Work>, Search),
+    AskedForHolder {
+        work: Box<Work>,
+        bearer: Box<Bearer>,
+    },
+    AskedForPath(Issued),
+    AskedForKeys {
+        issued: Issued,
+        /// `true` if the keys are newer than those that did not verify the token.
+        newest: bool,
+    },
+    AskedForConsumer {
+        issued: Issued,
+        /// The name that the token gives the consumer.
+        name: String,
+        search: Search,
+    },
+    AskedForAnonymous {
+        work: Box<Work>,
+        search: Search,
+    },
     Decided,
 }
 
@@ -49,6 +62,14 @@ enum State {
 struct Work {
     request: Box<Request>,
     edits: Vec<Edit>,
+}
+
+/// A request with the token of a provider.
+struct Issued {
+    work: Box<Work>,
+    bearer: Box<Bearer>,
+    /// The index of the provider in the settings.
+    provider: usize,
 }
 
 /// A token that is well formed.
@@ -81,10 +102,11 @@ impl JwtFlow {
         if preflight || done {
             return decided(Step::forward(Vec::new()));
         }
-        self.look(Box::new(Work { request, edits: Vec::new() }))
+        self.extract_token(Box::new(Work { request, edits: Vec::new() }))
     }
 
-    fn look(&self, mut work: Box<Work>) -> (State, Step) {
+    /// Takes the token out of the request, and finds who issued it.
+    fn extract_token(&self, mut work: Box<Work>) -> (State, Step) {
         let config = &self.config;
         let query = Query::of_target(&work.request.target);
         let text = match carried(config, &work.request.head, query) {
@@ -122,7 +144,7 @@ impl JwtFlow {
         let token = match parsed {
             Ok(token) => token,
             Err(malformed) => {
-                let reply = self.refusal(words(malformed, &text));
+                let reply = self.refusal(kong_message(malformed, &text));
                 return self.fail(work, reply);
             }
         };
@@ -131,7 +153,7 @@ impl JwtFlow {
         let provider =
             issuer.and_then(|issuer| config.providers.iter().position(|one| one.issuer == issuer));
         match provider {
-            Some(number) => self.find_keys(work, bearer, number),
+            Some(provider) => self.find_keys(Issued { work, bearer, provider }),
             None => self.find_holder(work, bearer),
         }
     }
@@ -174,7 +196,7 @@ impl JwtFlow {
             return decided(no_anonymous(name));
         }
         let (search, step) = Search::id_or_username(name, work.request.now);
-        (State::AskedForAnonymous(work, search), step)
+        (State::AskedForAnonymous { work, search }, step)
     }
 
     /// Who the anonymous consumer is is known, or not to be had.
@@ -186,7 +208,7 @@ impl JwtFlow {
     ) -> (State, Step) {
         let name = self.config.anonymous.as_deref().unwrap_or_default();
         match search.on(found) {
-            Progress::Ask(search, step) => (State::AskedForAnonymous(work, search), step),
+            Progress::Ask(search, step) => (State::AskedForAnonymous { work, search }, step),
             Progress::Found(identity) => {
                 decided(self.admit(*work, identity.into_anonymous(), None))
             }
@@ -243,19 +265,17 @@ impl JwtFlow {
 impl Flow for JwtFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
-            (State::AskedForHolder(work, bearer), Event::Found(found)) => {
-                self.hold(work, &bearer, found)
+            (State::AskedForHolder { work, bearer }, Event::Found(found)) => {
+                self.verify_for_consumer(work, &bearer, found)
             }
-            (State::AskedForPath(work, bearer, number), Event::Found(found)) => {
-                self.go_there(work, bearer, number, found)
+            (State::AskedForPath(issued), Event::Found(found)) => self.fetch_keys(issued, found),
+            (State::AskedForKeys { issued, newest }, Event::Found(found)) => {
+                self.verify_with(issued, newest, found)
             }
-            (State::AskedForKeys(work, bearer, number, newer), Event::Found(found)) => {
-                self.take_keys(work, bearer, number, newer, found)
+            (State::AskedForConsumer { issued, name, search }, Event::Found(found)) => {
+                self.name_consumer(issued, name, search, found)
             }
-            (State::AskedForConsumer(work, bearer, number, name, search), Event::Found(found)) => {
-                self.name_consumer(work, bearer, (number, name), search, found)
-            }
-            (State::AskedForAnonymous(work, search), Event::Found(found)) => {
+            (State::AskedForAnonymous { work, search }, Event::Found(found)) => {
                 self.stand_in(work, search, found)
             }
             (_, Event::Body(_) | Event::Chunk(_) | Event::Answered(_)) | (State::Decided, _) => {
@@ -268,7 +288,7 @@ impl Flow for JwtFlow {
 }
 
 /// Kong's words for a token that is none.
-fn words(malformed: Malformed, text: &[u8]) -> &'static str {
+fn kong_message(malformed: Malformed, text: &[u8]) -> &'static str {
     match malformed {
         // A header that is JSON and no object has no algorithm.
         Malformed::Header if has_json_header(text) => "Bad token; invalid alg",
@@ -305,7 +325,7 @@ fn unavailable() -> Step {
     Step::reply(Reply::unavailable())
 }
 
-fn broken() -> Step {
+fn unexpected() -> Step {
     Step::reply(Reply::unexpected())
 }
 

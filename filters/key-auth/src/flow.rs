@@ -24,9 +24,19 @@ pub(crate) struct KeyAuthFlow {
 }
 
 enum State {
-    AwaitingBody(Work, Kind),
-    AskedForKey(Work, Vec<u8>),
-    AskedForAnonymous(Work, Search),
+    AwaitingBody {
+        work: Work,
+        kind: Kind,
+    },
+    AskedForKey {
+        work: Work,
+        /// The API key of the request.
+        key: Vec<u8>,
+    },
+    AskedForAnonymous {
+        work: Work,
+        search: Search,
+    },
     Decided,
 }
 
@@ -65,7 +75,7 @@ impl KeyAuthFlow {
         match self.body_kind(&request) {
             Some(kind) => {
                 let work = Work { request, edits: Vec::new() };
-                (State::AwaitingBody(work, kind), Step::await_body(Vec::new()))
+                (State::AwaitingBody { work, kind }, Step::await_body(Vec::new()))
             }
             None => self.find_key(Work { request, edits: Vec::new() }, None),
         }
@@ -109,7 +119,7 @@ impl KeyAuthFlow {
             work.edits.extend(now);
             return self.fail(work, Failure::Unknown);
         }
-        (State::AskedForKey(work, key), Step::find(by_key(&digest)).with_edits(now))
+        (State::AskedForKey { work, key }, Step::find(by_key(&digest)).with_edits(now))
     }
 
     /// Whose key it is is known, or not to be had.
@@ -143,7 +153,7 @@ impl KeyAuthFlow {
             return decided(self.no_anonymous(name));
         }
         let (search, step) = Search::id_or_username(name, work.request.now);
-        (State::AskedForAnonymous(work, search), step)
+        (State::AskedForAnonymous { work, search }, step)
     }
 
     /// Who the anonymous consumer is is known, or not to be had.
@@ -155,7 +165,7 @@ impl KeyAuthFlow {
     ) -> (State, Step) {
         let name = self.config.anonymous.as_deref().unwrap_or_default();
         match search.on(found) {
-            Progress::Ask(search, step) => (State::AskedForAnonymous(work, search), step),
+            Progress::Ask(search, step) => (State::AskedForAnonymous { work, search }, step),
             Progress::Found(identity) => decided(self.admit(work, identity.into_anonymous(), None)),
             Progress::Nobody => decided(self.no_anonymous(name)),
             Progress::Unavailable => decided(unavailable()),
@@ -195,21 +205,21 @@ impl KeyAuthFlow {
 impl Flow for KeyAuthFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
-            (State::AwaitingBody(work, kind), Event::Body(Ok(body))) => {
+            (State::AwaitingBody { work, kind }, Event::Body(Ok(body))) => {
                 self.find_key(work, Some((kind, body)))
             }
             // A body that the host does not hand over holds no key that could be read.
-            (State::AwaitingBody(work, _), Event::Body(Err(Unavailable))) => {
+            (State::AwaitingBody { work, .. }, Event::Body(Err(Unavailable))) => {
                 self.find_key(work, None)
             }
-            (State::AskedForKey(work, key), Event::Found(found)) => {
+            (State::AskedForKey { work, key }, Event::Found(found)) => {
                 self.take_owner(work, key, found)
             }
-            (State::AskedForAnonymous(work, search), Event::Found(found)) => {
+            (State::AskedForAnonymous { work, search }, Event::Found(found)) => {
                 self.stand_in(work, search, found)
             }
-            (State::AwaitingBody(..), Event::Found(_))
-            | (State::AskedForKey(..) | State::AskedForAnonymous(..), Event::Body(_))
+            (State::AwaitingBody { .. }, Event::Found(_))
+            | (State::AskedForKey { .. } | State::AskedForAnonymous { .. }, Event::Body(_))
             | (_, Event::Chunk(_) | Event::Answered(_))
             | (State::Decided, _) => decided(Step::out_of_order()),
         };

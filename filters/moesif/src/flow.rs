@@ -47,8 +47,12 @@ pub(crate) struct MoesifFlow {
 enum State {
     /// A rule needs the body.
     Judging(Box<Notes>),
-    /// Kong: a rule needs the body, if there is one; so much of it is here.
-    Collecting(Box<Notes>, Vec<u8>),
+    /// Kong: a rule needs the body, if there is one.
+    Collecting {
+        notes: Box<Notes>,
+        /// The part of the body that has arrived.
+        body: Vec<u8>,
+    },
     Noting(Box<Notes>),
     Over,
 }
@@ -112,7 +116,7 @@ impl MoesifFlow {
         match ahead {
             Ahead::Comes => (State::Judging(Box::new(notes)), Step::await_body(edits)),
             Ahead::MayFollow => {
-                let state = State::Collecting(Box::new(notes), Vec::new());
+                let state = State::Collecting { notes: Box::new(notes), body: Vec::new() };
                 (state, Step::stream_body().with_edits(edits))
             }
             Ahead::Nothing => self.judge(notes, &Content::default(), edits),
@@ -158,7 +162,7 @@ impl MoesifFlow {
     }
 
     fn respond(&mut self, response: Response) -> Vec<Edit> {
-        let (State::Noting(notes) | State::Collecting(notes, _)) = &mut self.state else {
+        let (State::Noting(notes) | State::Collecting { notes, .. }) = &mut self.state else {
             return Vec::new();
         };
         let mut edits = Vec::new();
@@ -442,22 +446,22 @@ impl Flow for MoesifFlow {
                 // Kong puts a large body into a file.
                 self.judge_body(notes, body.map_err(|_| Unreadable::TooLarge))
             }
-            (State::Collecting(notes, mut body), Event::Chunk(piece)) => {
+            (State::Collecting { notes, mut body }, Event::Chunk(piece)) => {
                 if body.len().saturating_add(piece.len()) > self.hub.config.request.body.limit {
                     self.judge_body(notes, Err(Unreadable::TooLarge))
                 } else {
                     body.extend_from_slice(&piece);
-                    (State::Collecting(notes, body), Step::stream_body())
+                    (State::Collecting { notes, body }, Step::stream_body())
                 }
             }
-            (State::Collecting(notes, mut body), Event::Body(rest)) => {
+            (State::Collecting { notes, mut body }, Event::Body(rest)) => {
                 let whole = rest.map(|rest| {
                     body.extend_from_slice(&rest);
                     body
                 });
                 self.judge_body(notes, whole.map_err(|_| Unreadable::TooLarge))
             }
-            (State::Judging(_) | State::Collecting(..), _)
+            (State::Judging(_) | State::Collecting { .. }, _)
             | (State::Noting(_) | State::Over, _) => over(Step::out_of_order()),
         };
         self.state = next;
@@ -465,7 +469,7 @@ impl Flow for MoesifFlow {
     }
 
     fn wants_response(&self) -> bool {
-        matches!(self.state, State::Noting(_) | State::Collecting(..))
+        matches!(self.state, State::Noting(_) | State::Collecting { .. })
     }
 
     fn on_response(&mut self, event: ResponseEvent) -> ResponseStep {
@@ -476,7 +480,7 @@ impl Flow for MoesifFlow {
     }
 
     fn watches(&self) -> Watch {
-        let (State::Noting(notes) | State::Collecting(notes, _)) = &self.state else {
+        let (State::Noting(notes) | State::Collecting { notes, .. }) = &self.state else {
             return Watch::default();
         };
         let wants = |capture: Option<&Capture>| capture.is_some_and(Capture::wants_more);
@@ -488,7 +492,9 @@ impl Flow for MoesifFlow {
     }
 
     fn on_piece(&mut self, piece: Piece<'_>) {
-        let (State::Noting(notes) | State::Collecting(notes, _)) = &mut self.state else { return };
+        let (State::Noting(notes) | State::Collecting { notes, .. }) = &mut self.state else {
+            return;
+        };
         let response = notes.response.as_mut().and_then(|seen| seen.body.as_mut());
         match (piece, &mut notes.body, response) {
             (Piece::Request(bytes, last), Some(body), _)
@@ -502,7 +508,7 @@ impl Flow for MoesifFlow {
 
     fn on_done(&mut self, done: &Done) -> bool {
         let state = std::mem::replace(&mut self.state, State::Over);
-        let (State::Noting(notes) | State::Collecting(notes, _)) = state else { return false };
+        let (State::Noting(notes) | State::Collecting { notes, .. }) = state else { return false };
         let hub = &self.hub;
         let Some(event) = notes.event(hub, done) else { return false };
         let given_up = hub.with_queue(|queue| queue.push(event, done.now));

@@ -30,7 +30,11 @@ pub(crate) struct TransformerFlow {
 
 enum State {
     AwaitingBody(Box<Work>),
-    Collecting(Box<Work>, Vec<u8>),
+    Collecting {
+        work: Box<Work>,
+        /// The part of the body that has arrived.
+        body: Vec<u8>,
+    },
     Decided,
 }
 
@@ -142,7 +146,10 @@ impl TransformerFlow {
         if request.body_may_follow && !none {
             // Kong: if nothing follows, the request goes on with these edits alone.
             edits.extend(work.line.iter().flat_map(|line| line.edits(b"")));
-            return (State::Collecting(work, Vec::new()), Step::stream_body().with_edits(edits));
+            return (
+                State::Collecting { work, body: Vec::new() },
+                Step::stream_body().with_edits(edits),
+            );
         }
         match work.finish(b"") {
             Ok(more) => {
@@ -250,21 +257,21 @@ impl Flow for TransformerFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Decided), event) {
             (State::AwaitingBody(work), Event::Body(Ok(body))) => decided(work.decide(&body)),
-            (State::Collecting(work, mut body), Event::Chunk(piece)) => {
+            (State::Collecting { work, mut body }, Event::Chunk(piece)) => {
                 if let Some(reply) = work.opaque().filter(|_| !piece.is_empty()) {
                     decided(Step::reply(reply))
                 } else if body.len().saturating_add(piece.len()) > LONGEST {
                     decided(too_large())
                 } else {
                     body.extend_from_slice(&piece);
-                    (State::Collecting(work, body), Step::stream_body())
+                    (State::Collecting { work, body }, Step::stream_body())
                 }
             }
-            (State::Collecting(work, mut body), Event::Body(Ok(rest))) => {
+            (State::Collecting { work, mut body }, Event::Body(Ok(rest))) => {
                 body.extend_from_slice(&rest);
                 decided(work.decide(&body))
             }
-            (State::AwaitingBody(_) | State::Collecting(..), Event::Body(Err(Unavailable))) => {
+            (State::AwaitingBody(_) | State::Collecting { .. }, Event::Body(Err(Unavailable))) => {
                 decided(too_large())
             }
             (State::AwaitingBody(_), Event::Chunk(_))

@@ -34,10 +34,23 @@ pub(crate) struct SessionFlow {
 }
 
 enum State {
-    AskedForRow(Box<Work>, Presented),
-    AskedForLogin(Box<Work>, Session),
-    AskedForConsumer(Box<Work>, Session),
-    Writing(Box<Work>, Todo, Next),
+    AskedForRow {
+        work: Box<Work>,
+        presented: Presented,
+    },
+    AskedForLogin {
+        work: Box<Work>,
+        session: Session,
+    },
+    AskedForConsumer {
+        work: Box<Work>,
+        session: Session,
+    },
+    Writing {
+        work: Box<Work>,
+        todo: Todo,
+        next: Next,
+    },
     /// Everything is decided, but the body may still ask for the session to end.
     AwaitingBody(Box<Work>),
     /// The request went on, and its response is to come.
@@ -45,14 +58,18 @@ enum State {
     /// The request was a logout; the answer to it is our own.
     Ended(Vec<SetCookie>),
     /// The response waits until the new session is stored.
-    Storing(Box<Work>, Box<Response>, Todo),
+    Storing {
+        work: Box<Work>,
+        response: Box<Response>,
+        todo: Todo,
+    },
     Over,
 }
 
-/// What is to be written, one after the other. What was saved is given out when its own is done.
+/// Pending writes, in order. The cookie of a session is sent only after its write succeeds.
 type Todo = VecDeque<(Write, Option<Saved>)>;
 
-/// What follows when everything is written.
+/// The next step when all writes are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     GoOn,
@@ -143,7 +160,7 @@ impl SessionFlow {
                 if keeper.has_ended(&name) {
                     return self.unfit(work, kind, Unfit::Invalid);
                 }
-                (State::AskedForRow(work, presented), Step::find(source::row(name)))
+                (State::AskedForRow { work, presented }, Step::find(source::row(name)))
             }
             Ok(presented) => match keeper.open(presented, &work.jar) {
                 Ok(session) => self.opened(work, session),
@@ -208,7 +225,7 @@ impl SessionFlow {
             let kind = session.kind;
             return self.unfit(work, kind, Unfit::Invalid);
         }
-        (State::AskedForLogin(work, session), Step::find(source::login(login)))
+        (State::AskedForLogin { work, session }, Step::find(source::login(login)))
     }
 
     fn login_found(
@@ -245,7 +262,7 @@ impl SessionFlow {
             return self.bereft(work, session);
         }
         let key = source::consumer(&holder.consumer);
-        (State::AskedForConsumer(work, session), Step::find(key))
+        (State::AskedForConsumer { work, session }, Step::find(key))
     }
 
     fn consumer_found(
@@ -278,25 +295,27 @@ impl Flow for SessionFlow {
     fn on(&mut self, event: Event) -> Step {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Over), event) {
             (State::AwaitingBody(work), Event::Body(body)) => self.body_came(work, body),
-            (State::AskedForRow(work, presented), Event::Found(found)) => {
+            (State::AskedForRow { work, presented }, Event::Found(found)) => {
                 self.row_found(work, presented, found)
             }
-            (State::AskedForLogin(work, session), Event::Found(found)) => {
+            (State::AskedForLogin { work, session }, Event::Found(found)) => {
                 self.login_found(work, session, found)
             }
-            (State::AskedForConsumer(work, session), Event::Found(found)) => {
+            (State::AskedForConsumer { work, session }, Event::Found(found)) => {
                 self.consumer_found(work, session, found)
             }
-            (State::Writing(work, todo, next), Event::Answered(answer)) => {
+            (State::Writing { work, todo, next }, Event::Answered(answer)) => {
                 self.written(work, todo, next, &answer)
             }
             (State::AwaitingBody(_), Event::Found(_) | Event::Answered(_))
             | (
-                State::AskedForRow(..) | State::AskedForLogin(..) | State::AskedForConsumer(..),
+                State::AskedForRow { .. }
+                | State::AskedForLogin { .. }
+                | State::AskedForConsumer { .. },
                 Event::Body(_) | Event::Answered(_),
             )
-            | (State::Writing(..), Event::Found(_) | Event::Body(_))
-            | (State::Forwarded(_) | State::Ended(_) | State::Storing(..) | State::Over, _)
+            | (State::Writing { .. }, Event::Found(_) | Event::Body(_))
+            | (State::Forwarded(_) | State::Ended(_) | State::Storing { .. } | State::Over, _)
             | (_, Event::Chunk(_)) => over(Step::out_of_order()),
         };
         self.state = next;
@@ -323,7 +342,7 @@ impl Flow for SessionFlow {
                 (State::Over, ResponseStep::Forward(merge(&response.head, &cookies)))
             }
             (State::Forwarded(work), ResponseEvent::Head(response)) => self.respond(work, response),
-            (State::Storing(work, response, todo), ResponseEvent::Answered(answer)) => {
+            (State::Storing { work, response, todo }, ResponseEvent::Answered(answer)) => {
                 self.stored(work, response, todo, &answer)
             }
             // A response that is not expected is not changed.

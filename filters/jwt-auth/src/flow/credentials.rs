@@ -1,6 +1,6 @@
 //! Tokens that a consumer's own credential verifies, as with Kong's plugin.
 
-use super::{Bearer, JwtFlow, State, Work, broken, decided, is_false, seconds, unavailable};
+use super::{Bearer, JwtFlow, State, Work, decided, is_false, seconds, unavailable, unexpected};
 use crate::claims::{Clock, Time};
 use crate::credential::Holder;
 use crate::memory::Digest;
@@ -11,6 +11,7 @@ use jose::{Algorithm, Refused, VerifyingKey};
 use serde_json::Value;
 
 impl JwtFlow {
+    /// Finds the credential that the token names with its key claim.
     pub(super) fn find_holder(&self, work: Box<Work>, bearer: Box<Bearer>) -> (State, Step) {
         let name = &self.config.key_claim_name;
         let in_claims = bearer.token.claims().get(name).filter(|value| !is_false(value));
@@ -36,10 +37,11 @@ impl JwtFlow {
             return self.unknown(work);
         }
         let step = Step::find(by_key(key));
-        (State::AskedForHolder(work, bearer), step)
+        (State::AskedForHolder { work, bearer }, step)
     }
 
-    pub(super) fn hold(
+    /// Verifies the token with the credential that was found, which belongs to a consumer.
+    pub(super) fn verify_for_consumer(
         &self,
         work: Box<Work>,
         bearer: &Bearer,
@@ -73,7 +75,7 @@ impl JwtFlow {
             return self.fail(work, reply);
         }
         let Some(usable) = self.memory(|memory| memory.key(&material)) else {
-            return decided(broken());
+            return decided(unexpected());
         };
         let short = config.require_strong_secrets && material.is_short();
         let Some(key) = usable.key.as_ref().filter(|_| !short) else {
@@ -82,7 +84,7 @@ impl JwtFlow {
         };
         match self.verifies(bearer, key, &usable.print, seconds(&work.request)) {
             Ok(()) => {}
-            Err(Refused::HostFailed) => return decided(broken()),
+            Err(Refused::HostFailed) => return decided(unexpected()),
             Err(Refused::Algorithm | Refused::Signature) => {
                 let reply = self.refusal("Invalid signature");
                 return self.fail(work, reply);

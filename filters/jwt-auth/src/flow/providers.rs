@@ -1,6 +1,6 @@
-//! Tokens that a provider's published keys verify, and whom they stand for.
+//! Tokens that the published keys of a provider verify, and the consumers that they stand for.
 
-use super::{Bearer, JwtFlow, State, Work, broken, decided, seconds, unavailable};
+use super::{Issued, JwtFlow, State, Work, decided, seconds, unavailable, unexpected};
 use crate::claims::{self, Clock, Time};
 use crate::credential::credential;
 use crate::memory::KeySet;
@@ -14,175 +14,175 @@ use serde_json::Value;
 use uuid::Uuid;
 
 impl JwtFlow {
-    pub(super) fn find_keys(
-        &self,
-        work: Box<Work>,
-        bearer: Box<Bearer>,
-        number: usize,
-    ) -> (State, Step) {
-        let Some(provider) = self.config.providers.get(number) else { return decided(broken()) };
-        if !provider.algorithms.contains(bearer.token.algorithm()) {
+    /// Finds the keys of the provider that issued the token.
+    pub(super) fn find_keys(&self, issued: Issued) -> (State, Step) {
+        let Some(provider) = self.config.providers.get(issued.provider) else {
+            return decided(unexpected());
+        };
+        if !provider.algorithms.contains(issued.bearer.token.algorithm()) {
             let reply = self.refusal("Invalid algorithm");
-            return self.fail(work, reply);
+            return self.fail(issued.work, reply);
         }
-        let fresh = self.memory(|memory| memory.fresh_set(number, work.request.now)).flatten();
+        let fresh = self
+            .memory(|memory| memory.fresh_set(issued.provider, issued.work.request.now))
+            .flatten();
         match &provider.keys {
-            Keys::Inline(set) => self.try_keys(work, bearer, number, set, true),
+            Keys::Inline(set) => self.try_keys(issued, set, true),
             Keys::Remote(_) | Keys::Discovered(_) if fresh.is_some() => match fresh {
-                Some(set) => self.try_keys(work, bearer, number, &set, false),
-                None => decided(broken()),
+                Some(set) => self.try_keys(issued, &set, false),
+                None => decided(unexpected()),
             },
             Keys::Remote(place) => {
-                let step = Step::find(key_set(number, &place.uri.path));
-                (State::AskedForKeys(work, bearer, number, false), step)
+                let step = Step::find(key_set(issued.provider, &place.uri.path));
+                (State::AskedForKeys { issued, newest: false }, step)
             }
             Keys::Discovered(_) => {
-                let step = Step::find(discovery(number));
-                (State::AskedForPath(work, bearer, number), step)
+                let step = Step::find(discovery(issued.provider));
+                (State::AskedForPath(issued), step)
             }
         }
     }
 
-    /// Where the keys are is known, or not to be had.
-    pub(super) fn go_there(
+    /// Looks the keys up at the path that the provider's discovery document named.
+    pub(super) fn fetch_keys(
         &self,
-        work: Box<Work>,
-        bearer: Box<Bearer>,
-        number: usize,
+        issued: Issued,
         found: Result<Finding, Unavailable>,
     ) -> (State, Step) {
         let Ok(Finding::Value(path)) = found else { return decided(unavailable()) };
         let Ok(path) = String::from_utf8(path) else { return decided(unavailable()) };
-        self.memory(|memory| memory.set_path(number, &path));
-        let step = Step::find(key_set(number, &path));
-        (State::AskedForKeys(work, bearer, number, false), step)
+        self.memory(|memory| memory.set_path(issued.provider, &path));
+        let step = Step::find(key_set(issued.provider, &path));
+        (State::AskedForKeys { issued, newest: false }, step)
     }
 
-    /// The keys are here, or not to be had.
-    pub(super) fn take_keys(
+    /// Verifies the token with the keys that were found.
+    pub(super) fn verify_with(
         &self,
-        work: Box<Work>,
-        bearer: Box<Bearer>,
-        number: usize,
-        newer: bool,
+        issued: Issued,
+        newest: bool,
         found: Result<Finding, Unavailable>,
     ) -> (State, Step) {
         let Ok(Finding::Value(text)) = found else { return decided(unavailable()) };
-        let now = work.request.now;
-        match self.memory(|memory| memory.set(number, text, now)).flatten() {
-            Some(set) => self.try_keys(work, bearer, number, &set, newer),
+        let now = issued.work.request.now;
+        match self.memory(|memory| memory.set(issued.provider, text, now)).flatten() {
+            Some(set) => self.try_keys(issued, &set, newest),
             None => decided(unavailable()),
         }
     }
 
-    /// Verifies with one of the keys. `newest`: no newer ones are to be asked for.
-    fn try_keys(
-        &self,
-        work: Box<Work>,
-        bearer: Box<Bearer>,
-        number: usize,
-        set: &KeySet,
-        newest: bool,
-    ) -> (State, Step) {
-        let now = seconds(&work.request);
-        let Some(backend) = self.backend.as_deref() else { return decided(broken()) };
-        if self.remembers(&bearer, &set.print, now) {
-            return self.check_claims(work, bearer, number);
+    /// Verifies the token with one of the keys in `set`. If no key fits, newer keys are looked up,
+    /// unless these are the `newest`.
+    fn try_keys(&self, issued: Issued, set: &KeySet, newest: bool) -> (State, Step) {
+        let now = seconds(&issued.work.request);
+        let Some(backend) = self.backend.as_deref() else { return decided(unexpected()) };
+        if self.remembers(&issued.bearer, &set.print, now) {
+            return self.check_claims(issued);
         }
-        let refused = match set.set.verify(&bearer.token, backend) {
+        let refused = match set.set.verify(&issued.bearer.token, backend) {
             Ok(_) => {
-                self.remember(&bearer, &set.print, now);
-                return self.check_claims(work, bearer, number);
+                self.remember(&issued.bearer, &set.print, now);
+                return self.check_claims(issued);
             }
             Err(refused) => refused,
         };
         // Where a token does not name its key, a new key looks like a wrong signature.
         let unknown = match refused {
-            SetRefused::Key(Refused::HostFailed) => return decided(broken()),
+            SetRefused::Key(Refused::HostFailed) => return decided(unexpected()),
             SetRefused::UnknownKey => true,
-            SetRefused::Key(_) => bearer.token.key_id().is_none(),
+            SetRefused::Key(_) => issued.bearer.token.key_id().is_none(),
         };
-        let key = self.config.providers.get(number).and_then(|provider| match &provider.keys {
-            Keys::Inline(_) => None,
-            Keys::Remote(place) => Some(key_set(number, &place.uri.path)),
-            Keys::Discovered(_) => {
-                self.memory(|memory| memory.path(number).map(|path| key_set(number, path)))?
-            }
-        });
+        let key =
+            self.config.providers.get(issued.provider).and_then(|provider| match &provider.keys {
+                Keys::Inline(_) => None,
+                Keys::Remote(place) => Some(key_set(issued.provider, &place.uri.path)),
+                Keys::Discovered(_) => self.memory(|memory| {
+                    memory.path(issued.provider).map(|path| key_set(issued.provider, path))
+                })?,
+            });
         match key.filter(|_| unknown && !newest) {
             Some(key) => {
-                let than = work.request.now.saturating_sub(self.config.jwks_min_refresh);
-                (State::AskedForKeys(work, bearer, number, true), Step::find_newer(key, than))
+                let than = issued.work.request.now.saturating_sub(self.config.jwks_min_refresh);
+                (State::AskedForKeys { issued, newest: true }, Step::find_newer(key, than))
             }
             None => {
                 let reply = self.refusal(match refused {
                     SetRefused::UnknownKey => "No key found for the token",
                     SetRefused::Key(_) => "Invalid signature",
                 });
-                self.fail(work, reply)
+                self.fail(issued.work, reply)
             }
         }
     }
 
-    fn check_claims(&self, work: Box<Work>, bearer: Box<Bearer>, number: usize) -> (State, Step) {
-        let Some(provider) = self.config.providers.get(number) else { return decided(broken()) };
+    fn check_claims(&self, issued: Issued) -> (State, Step) {
+        let Some(provider) = self.config.providers.get(issued.provider) else {
+            return decided(unexpected());
+        };
         let exp = if provider.require_exp { Time::Required } else { Time::Optional };
-        let clock = Clock { now: seconds(&work.request), skew: provider.clock_skew };
-        if let Some(reply) = self.ill_timed(&bearer, exp, Time::Optional, clock) {
-            return self.fail(work, reply);
+        let clock = Clock { now: seconds(&issued.work.request), skew: provider.clock_skew };
+        if let Some(reply) = self.ill_timed(&issued.bearer, exp, Time::Optional, clock) {
+            return self.fail(issued.work, reply);
         }
         let audiences = &provider.audiences;
-        if !audiences.is_empty() && !claims::is_for(bearer.token.claims(), audiences) {
+        if !audiences.is_empty() && !claims::is_for(issued.bearer.token.claims(), audiences) {
             let reply = self.refusal("Invalid 'aud' in claims");
-            return self.fail(work, reply);
+            return self.fail(issued.work, reply);
         }
         let path = provider.consumer_claim.as_deref().unwrap_or("sub");
-        let name = match claims::claim(bearer.token.claims(), path) {
+        let name = match claims::claim(issued.bearer.token.claims(), path) {
             None => {
                 let reply = self.refusal(format!("No mandatory '{path}' in claims"));
-                return self.fail(work, reply);
+                return self.fail(issued.work, reply);
             }
             Some(Value::String(name)) if !name.is_empty() && name.len() <= MAX_NAME => name.clone(),
             Some(_) => {
                 let reply = self.refusal(format!("Invalid '{path}' in claims"));
-                return self.fail(work, reply);
+                return self.fail(issued.work, reply);
             }
         };
         if provider.consumer_claim.is_none() {
             let identity = virtual_consumer(provider, &name);
-            return decided(self.admit(*work, identity, Some((&bearer, Some(provider)))));
+            return decided(self.admit(
+                *issued.work,
+                identity,
+                Some((&issued.bearer, Some(provider))),
+            ));
         }
         let by = provider.consumer_by;
         if let Some(identity) = self.config.consumers.by(by, &name) {
             let identity = as_holder(Identity::clone(identity), provider, &name);
-            return decided(self.admit(*work, identity, Some((&bearer, Some(provider)))));
+            return decided(self.admit(
+                *issued.work,
+                identity,
+                Some((&issued.bearer, Some(provider))),
+            ));
         }
         if self.config.common.admin.is_none() {
-            return self.nobody(work, provider, &name);
+            return self.nobody(issued.work, provider, &name);
         }
-        let (search, step) = Search::begin(by, &name, work.request.now);
-        (State::AskedForConsumer(work, bearer, number, name, search), step)
+        let (search, step) = Search::begin(by, &name, issued.work.request.now);
+        (State::AskedForConsumer { issued, name, search }, step)
     }
 
-    /// The consumer that a claim named is known, or not to be had.
+    /// Admits the consumer that a claim of the token names, if one was found.
     pub(super) fn name_consumer(
         &self,
-        work: Box<Work>,
-        bearer: Box<Bearer>,
-        (number, name): (usize, String),
+        issued: Issued,
+        name: String,
         search: Search,
         found: Result<Finding, Unavailable>,
     ) -> (State, Step) {
-        let Some(provider) = self.config.providers.get(number) else { return decided(broken()) };
+        let Some(provider) = self.config.providers.get(issued.provider) else {
+            return decided(unexpected());
+        };
         match search.on(found) {
-            Progress::Ask(search, step) => {
-                (State::AskedForConsumer(work, bearer, number, name, search), step)
-            }
+            Progress::Ask(search, step) => (State::AskedForConsumer { issued, name, search }, step),
             Progress::Found(identity) => {
                 let identity = as_holder(identity, provider, &name);
-                decided(self.admit(*work, identity, Some((&bearer, Some(provider)))))
+                decided(self.admit(*issued.work, identity, Some((&issued.bearer, Some(provider)))))
             }
-            Progress::Nobody => self.nobody(work, provider, &name),
+            Progress::Nobody => self.nobody(issued.work, provider, &name),
             Progress::Unavailable => decided(unavailable()),
         }
     }

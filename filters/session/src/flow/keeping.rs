@@ -86,7 +86,9 @@ impl SessionFlow {
     pub(super) fn write(&mut self, work: Box<Work>, todo: Todo, next: Next) -> (State, Step) {
         let call = todo.front().map(|(write, _)| write.call());
         match (call, self.keeper.config.admin.clone()) {
-            (Some(call), Some(admin)) => (State::Writing(work, todo, next), Step::ask(admin, call)),
+            (Some(call), Some(admin)) => {
+                (State::Writing { work, todo, next }, Step::ask(admin, call))
+            }
             (_, _) => match next {
                 Next::GoOn => self.forward(work),
                 Next::Answer(done) => self.answer(work, done),

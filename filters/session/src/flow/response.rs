@@ -61,7 +61,7 @@ impl SessionFlow {
         let call = todo.front().map(|(write, _)| write.call());
         match (call, self.keeper.config.admin.clone()) {
             (Some(call), Some(admin)) => {
-                (State::Storing(work, response, todo), ResponseStep::Ask(admin, call))
+                (State::Storing { work, response, todo }, ResponseStep::Ask(admin, call))
             }
             (_, _) => {
                 let mut edits = merge(&response.head, &work.cookies);
