@@ -1,10 +1,11 @@
-//! What a session can be bound to: it does not open for anybody else.
+//! The properties of a client that a session can be bound to. A bound session does not open for
+//! another client.
 
 use crate::header::{BOUND_TO_IP, BOUND_TO_SCHEME, BOUND_TO_USER_AGENT, Header};
 use exchange::Request;
 use sha2::{Digest as _, Sha256};
 
-/// Who sends a request, as far as a session can be bound to it.
+/// The sender of a request, as far as a session can be bound to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Client {
     pub(crate) ip: Option<String>,
@@ -21,7 +22,8 @@ impl Client {
         }
     }
 
-    /// What the MAC of a header covers: the header, and what its flags bind it to.
+    /// Returns the bytes that the MAC of a header covers: the header, and the properties that its
+    /// flags bind it to.
     pub(crate) fn message(&self, header: &Header) -> Vec<u8> {
         let mut message = header.authenticated().to_vec();
         let parts: Vec<&[u8]> = [

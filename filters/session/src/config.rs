@@ -1,4 +1,5 @@
-//! The filter's settings: Kong's, by its names of today and of before, with its defaults, and a few of our own.
+//! The settings of the filter: those of Kong's plugin with its present and former names and its
+//! defaults, and some more.
 
 use crate::header::{BOUND_TO_IP, BOUND_TO_SCHEME, BOUND_TO_USER_AGENT};
 use crate::properties::Property;
@@ -16,18 +17,18 @@ use std::rc::Rc;
 pub(crate) struct Config {
     pub(crate) common: Common,
     pub(crate) consumers: Directory,
-    /// Whether the consumer of a session is looked up.
+    /// `true` if the consumer of a session is looked up.
     pub(crate) check_consumer: bool,
     pub(crate) phase: Phase,
-    /// Whether the admin service keeps what sessions hold; otherwise the cookies do.
+    /// `true` if the admin service stores the contents of sessions, `false` if the cookies do.
     pub(crate) stored: bool,
-    /// What the admin service is told, in words that it can read, of whom a stored session is for.
+    /// The form in which the admin service learns whom a stored session is for.
     pub(crate) noted: Noted,
-    /// The admin service.
+    /// The admin service, if the operator set it.
     pub(crate) admin: Option<Rc<Target>>,
     pub(crate) audience: String,
     pub(crate) timeouts: Timeouts,
-    /// Seconds that a session lives on when another one has taken its place.
+    /// The time for which a session lives on after another has replaced it, in seconds.
     pub(crate) stale_ttl: u64,
     pub(crate) cookie_name: String,
     pub(crate) attributes: Attributes,
@@ -36,14 +37,14 @@ pub(crate) struct Config {
     pub(crate) remember_timeouts: Timeouts,
     pub(crate) response_headers: Vec<Property>,
     pub(crate) request_headers: Vec<Property>,
-    /// Flags of what a session is bound to.
+    /// The flags of the properties that a session is bound to.
     pub(crate) bind: u16,
     pub(crate) hide_cookie: bool,
     pub(crate) expire_invalid: bool,
     pub(crate) logout: Logout,
 }
 
-/// When and how a session is ended.
+/// The requests that end a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Logout {
     pub(crate) methods: Vec<&'static str>,
@@ -51,31 +52,33 @@ pub(crate) struct Logout {
     pub(crate) post_arg: String,
     pub(crate) reads_body: bool,
     pub(crate) redirect_uri: Option<String>,
-    /// Whether the admin service keeps a list of logins that have ended.
+    /// `true` if the admin service keeps a list of logins that have ended.
     pub(crate) revokes: bool,
 }
 
-/// What this instance of the filter does.
+/// The work of this instance of the filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// It opens sessions with the request, and saves new ones with the response.
+    /// The instance opens sessions with the request, and saves new ones with the response.
     Both,
-    /// It opens sessions; another instance saves them.
+    /// The instance opens sessions, and another instance saves them.
     Open,
-    /// It saves the sessions of those whom earlier filters have authenticated, with the request.
+    /// The instance saves the sessions of callers that earlier filters have authenticated, with the
+    /// request.
     Save,
 }
 
-/// How much of whom a session is for leaves the seal.
+/// The part of a session's subjects that is stored outside of the seal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Noted {
     Nothing,
     Subjects,
-    /// Who knows a name finds its sessions, but no list of sessions tells names.
+    /// Digests of the names. Sessions can be found by a name, but a list of sessions shows no
+    /// names.
     Hashes,
 }
 
-/// A cookie's name (RFC 6265, section 4.1.1).
+/// The name of a cookie (RFC 6265, section 4.1.1).
 const COOKIE_NAME: Rule = Rule {
     what: "the name of a cookie (letters, digits and ``!#$%&'*+-.^_`|~``)",
     pattern: Some(r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
@@ -111,7 +114,7 @@ const URI: Rule = Rule {
 const SECONDS: std::ops::RangeInclusive<u64> = 0..=MAX_TTL;
 
 impl Config {
-    /// The settings, and the secrets: the current one first.
+    /// Reads the settings and the secrets. The current secret comes first.
     pub(crate) fn read(f: &mut Fields<'_>) -> (Self, Vec<Secret>) {
         let common = Common::authenticating(f).with_lookups(f);
         let consumers = consumers(f);
@@ -139,7 +142,7 @@ impl Config {
             |f| f.optional_integer("stale_ttl", SECONDS),
             ("cookie_discard", |f| f.optional_integer("cookie_discard", SECONDS)),
         );
-        // Kong has no use for it any more, but still takes it.
+        // Kong accepts this setting, which has no effect any more.
         f.unused("cookie_renew");
         let (cookie_name, attributes) = cookie(f);
         let remember = one_of(
@@ -163,7 +166,7 @@ impl Config {
         let request_headers = f.choices("request_headers", &Property::NAMES).unwrap_or_default();
         let (hash_subject, store_metadata) =
             (f.flag("hash_subject", false), f.flag("store_metadata", false));
-        // As for Kong, what a cookie holds is nowhere else.
+        // As in Kong, the contents of a cookie are stored nowhere else.
         let noted = match (stored && store_metadata, hash_subject) {
             (false, _) => Noted::Nothing,
             (true, false) => Noted::Subjects,
@@ -206,7 +209,7 @@ impl Config {
         (config, secrets)
     }
 
-    /// The name of this cookie.
+    /// Returns the name of the cookie of this kind.
     pub(crate) fn name_of(&self, kind: Kind) -> &str {
         match kind {
             Kind::Session => &self.cookie_name,
@@ -221,7 +224,7 @@ impl Config {
         }
     }
 
-    /// The names of all cookies that are this filter's own.
+    /// Returns the names of all cookies of this filter.
     pub(crate) fn names(&self) -> Vec<&str> {
         let remember = self.remember.then_some(self.remember_cookie_name.as_str());
         std::iter::once(self.cookie_name.as_str()).chain(remember).collect()
@@ -246,7 +249,7 @@ fn timeouts(f: &mut Fields<'_>) -> Timeouts {
         f,
         |f| f.optional_integer("idling_timeout", SECONDS),
         ("cookie_idletime", |f| match f.is_null("cookie_idletime") {
-            // An old configuration that Kong printed: it had no such limit.
+            // A configuration that an old Kong printed had no such limit.
             true => f.optional_integer("cookie_idletime", SECONDS).or(Some(0)),
             false => f.optional_integer("cookie_idletime", SECONDS),
         }),
@@ -269,7 +272,7 @@ fn cookie(f: &mut Fields<'_>) -> (String, Attributes) {
     let domain = f.text("cookie_domain", DOMAIN);
     let same_sites =
         [("Strict", "Strict"), ("Lax", "Lax"), ("None", "None"), ("Default", "Default")];
-    // What was to send no attribute at all became the browsers' own default.
+    // The former value for no attribute became the default of browsers.
     let older = [("Strict", "Strict"), ("Lax", "Lax"), ("None", "None"), ("off", "Lax")];
     let same_site = one_of(
         f,
@@ -310,7 +313,8 @@ fn logout(f: &mut Fields<'_>, has_admin: bool) -> Logout {
     }
 }
 
-/// A setting that has, or had, another name too. Kong prints both, so both may be there if they agree.
+/// Reads a setting that has, or had, a second name. Kong prints both, so both are accepted if they
+/// agree.
 fn one_of<T: PartialEq>(
     f: &mut Fields<'_>,
     today: impl FnOnce(&mut Fields<'_>) -> Option<T>,
@@ -318,7 +322,7 @@ fn one_of<T: PartialEq>(
 ) -> Option<T> {
     match (today(f), before(f)) {
         (Some(new), Some(old)) => {
-            // A null beside a value says nothing.
+            // A null beside a value is ignored.
             f.check(
                 new == old || f.is_null(old_name),
                 old_name,
@@ -330,7 +334,7 @@ fn one_of<T: PartialEq>(
     }
 }
 
-/// Whether two sessions of these names could have a cookie in common.
+/// Returns `true` if sessions with these names could share a cookie.
 fn alike(a: &str, b: &str) -> bool {
     let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
     let further = |name: &str, of: &str| {

@@ -106,7 +106,7 @@ fn what_is_noted_of_a_session_needs_both_a_storage_and_the_wish() {
         assert_eq!((noted(both, storage), noted(both, "cookie")), (Noted::Hashes, Noted::Nothing));
         assert_eq!(noted(r#""hash_subject":true"#, storage), Noted::Nothing);
     }
-    // A long audience cannot be listed, but where nothing is listed it may be.
+    // A long audience cannot be listed, so it is accepted only if nothing is listed.
     let long = format!(r#""store_metadata":true,"audience":"{}""#, "a".repeat(257));
     assert_eq!(noted(&long, "cookie"), Noted::Nothing);
     let stored = format!(r#"{{"secret":"s","admin":{{"upstream":"a"}},"storage":"kong",{long}}}"#);

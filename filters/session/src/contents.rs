@@ -1,18 +1,18 @@
-//! What a session holds: for each audience something of its own. Kong's plugin holds
+//! The contents of a session, which have one entry for each audience. An entry of Kong's plugin has
 //! `[consumer, credential, groups]`, and the name of the consumer as the subject:
 //!
 //! ```text
 //! [[["4f1d...","9a7f...",["agents"]],"default","coop"]]
 //! ```
 //!
-//! What other audiences hold is theirs, and is kept as it is written.
+//! Entries of other audiences keep their text.
 
 use consumer::Identity;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// Audiences that one session may hold.
+/// The greatest number of audiences in a session.
 const MAX_AUDIENCES: usize = 64;
 
 /// The contents of a session.
@@ -25,20 +25,20 @@ struct Entry {
     text: String,
 }
 
-/// Whom a session is for.
+/// The consumer that a session is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Holder {
-    /// The consumer's id.
+    /// The id of the consumer.
     pub(crate) consumer: String,
     /// The id of the credential that the session began with.
     pub(crate) credential: Option<String>,
     pub(crate) groups: Vec<String>,
-    /// What the consumer is called.
+    /// The name of the consumer.
     pub(crate) subject: Option<String>,
 }
 
 impl Contents {
-    /// Reads the contents of a session. `None` if they are not of this form.
+    /// Reads the contents of a session. Returns `None` if they do not have this form.
     pub(crate) fn read(json: &[u8]) -> Option<Self> {
         let all: Vec<&RawValue> = serde_json::from_slice(json).ok()?;
         if all.is_empty() || all.len() > MAX_AUDIENCES {
@@ -52,19 +52,20 @@ impl Contents {
         all.into_iter().map(entry).collect::<Option<_>>().map(Self)
     }
 
-    /// The contents as JSON, in the spelling of Lua's cjson.
+    /// Writes the contents as JSON, in the spelling of Lua's cjson.
     pub(crate) fn json(&self) -> String {
         let texts: Vec<&str> = self.0.iter().map(|entry| entry.text.as_str()).collect();
         format!("[{}]", texts.join(","))
     }
 
-    /// Whom the session is for, where `audience` is concerned. `None` also for what is not Kong's.
+    /// Returns the holder for `audience`. Returns `None` if there is none, or if another system
+    /// wrote the entry.
     pub(crate) fn holder(&self, audience: &str) -> Option<Holder> {
         let entry = self.0.iter().find(|entry| entry.audience == audience)?;
         let (data, _, subject): (Value, String, Option<String>) =
             match serde_json::from_str(&entry.text) {
                 Ok(parts) => parts,
-                // Lua leaves a missing subject out.
+                // Lua leaves out a missing subject.
                 Err(_) => {
                     let (data, audience) = serde_json::from_str(&entry.text).ok()?;
                     (data, audience, None)
@@ -81,7 +82,7 @@ impl Contents {
         })
     }
 
-    /// Whom the session is for, audience by audience, as far as that is said.
+    /// Returns the subject for each audience that has one.
     pub(crate) fn subjects(&self) -> Vec<(&str, String)> {
         let subject = |entry: &Entry| {
             let (_, _, subject): (IgnoredAny, IgnoredAny, Option<String>) =
@@ -92,12 +93,12 @@ impl Contents {
         named.filter_map(|entry| Some((entry.audience.as_str(), subject(entry)?))).collect()
     }
 
-    /// How many audiences there are.
+    /// Returns the number of audiences.
     pub(crate) fn audiences(&self) -> usize {
         self.0.len()
     }
 
-    /// The same, with `holder` for `audience`.
+    /// Returns the contents with `holder` for `audience`.
     pub(crate) fn with(mut self, audience: &str, holder: &Holder) -> Self {
         let entry = Entry { audience: audience.to_owned(), text: holder.text(audience) };
         match self.0.iter_mut().find(|entry| entry.audience == audience) {
@@ -107,7 +108,7 @@ impl Contents {
         self
     }
 
-    /// The same, without what is there for `audience`. `None` if nothing is left.
+    /// Returns the contents without the entry for `audience`. Returns `None` if nothing is left.
     pub(crate) fn without(mut self, audience: &str) -> Option<Self> {
         self.0.retain(|entry| entry.audience != audience);
         (!self.0.is_empty()).then_some(self)
@@ -115,7 +116,8 @@ impl Contents {
 }
 
 impl Holder {
-    /// The holder that an authenticated identity is. `None` for one that no credential has proved.
+    /// Makes a holder of an authenticated identity. Returns `None` for an identity without a
+    /// credential.
     pub(crate) fn of(identity: &Identity) -> Option<Self> {
         let credential = identity.credential.as_ref().filter(|_| !identity.anonymous)?;
         let name = identity.username.as_ref().or(identity.custom_id.as_ref());
@@ -128,7 +130,8 @@ impl Holder {
         })
     }
 
-    /// Whether a session for `self` need not be saved for `other`. The subject follows from the consumer.
+    /// Returns `true` if a session for `self` need not be saved for `other`. The subject is not
+    /// compared, because it follows from the consumer.
     pub(crate) fn is(&self, other: &Self) -> bool {
         (&self.consumer, &self.credential, &self.groups)
             == (&other.consumer, &other.credential, &other.groups)
@@ -157,7 +160,7 @@ impl Holder {
     }
 }
 
-/// A JSON text as Lua's cjson writes it: `/` and DEL are escaped too.
+/// Writes a JSON string as Lua's cjson does, which escapes `/` and DEL too.
 fn lua_text(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {

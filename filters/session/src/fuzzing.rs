@@ -1,4 +1,4 @@
-//! What a fuzzer is let at: everything that reads what a client, or the admin service, has sent.
+//! The entry for the fuzzer: every reader of bytes that a client or the admin service sends.
 
 use crate::client::Client;
 use crate::config::Config;
@@ -11,10 +11,11 @@ use crate::rows::Row;
 use crate::secret::{Kind, Secret};
 use exchange::{Head, Request};
 
-/// Takes `bytes` for whatever could come. Panics if something opens that was not sealed, or does not that was.
+/// Passes `bytes` to every reader.
 ///
 /// # Panics
-/// That is what the fuzzer looks for.
+/// Panics, for the fuzzer to find, if anything opens that was not sealed, or if a sealed session
+/// does not open.
 #[allow(clippy::panic, reason = "a finding")]
 pub fn everything(bytes: &[u8]) {
     let tools = Tools {

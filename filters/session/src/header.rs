@@ -1,4 +1,4 @@
-//! The 82 bytes that every session cookie begins with (lua-resty-session 4).
+//! The header of a session cookie: its first 82 bytes, as in lua-resty-session 4.
 //!
 //! ```text
 //! type 1 | flags 2 | id 32 | created 5 | rolling offset 4 | size 3 | tag 16 | idling offset 3 | MAC 16
@@ -6,32 +6,32 @@
 //! └──────────────────────────────── authenticated by the MAC ──────────────────────────────────┘
 //! ```
 //!
-//! Numbers are little endian. The MAC covers the tag and the idling offset, so a session can be touched without
-//! being encrypted again.
+//! Numbers are little-endian. The MAC covers the tag and the idling offset, so a session can be
+//! touched without being encrypted again.
 
 use jose::base64url;
 
-/// A session's name: random, and another one each time it is saved.
+/// The random id of a session, which changes with each save.
 pub(crate) type Id = [u8; 32];
 
-/// Bytes of a header.
+/// The length of a header in bytes.
 pub(crate) const LENGTH: usize = 82;
-/// Characters of a header in a cookie.
+/// The length of a header in a cookie, in characters.
 pub(crate) const ENCODED: usize = 110;
-/// Bytes of a header that the tag authenticates.
+/// The number of bytes of a header that the tag authenticates.
 const BEFORE_TAG: usize = 47;
-/// Bytes of a header that the MAC authenticates.
+/// The number of bytes of a header that the MAC authenticates.
 const BEFORE_MAC: usize = 66;
 
-/// How many characters so many bytes of contents are in a cookie.
+/// Returns the length in a cookie of contents with `bytes` bytes, in characters.
 pub(crate) fn encoded_length(bytes: usize) -> usize {
     bytes.saturating_mul(4).div_ceil(3)
 }
 
-/// The type of cookie that this format is.
+/// The type of this format.
 const TYPE: u8 = 1;
 
-/// The largest creation time, idling offset and size that fit.
+/// The greatest creation time, idling offset and size.
 const MAX_CREATED: u64 = 0xff_ffff_ffff;
 pub(crate) const MAX_IDLING: u64 = 0xff_ffff;
 pub(crate) const MAX_SIZE: usize = 0xff_ffff;
@@ -42,24 +42,24 @@ pub(crate) const STORED: u16 = 0x0001;
 pub(crate) const FORGET: u16 = 0x0002;
 /// The contents are deflated.
 pub(crate) const DEFLATED: u16 = 0x0010;
-/// The session holds for this address, scheme or user agent only.
+/// The session is bound to the address, the scheme or the user agent.
 pub(crate) const BOUND_TO_IP: u16 = 0x0100;
 pub(crate) const BOUND_TO_SCHEME: u16 = 0x0200;
 pub(crate) const BOUND_TO_USER_AGENT: u16 = 0x0400;
 
-/// A header. That it reads as one says nothing of who wrote it.
+/// A header. Its being readable does not show who wrote it.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) flags: u16,
     pub(crate) id: Id,
-    /// Seconds since 1970.
+    /// The time of the creation, in seconds since 1970.
     pub(crate) created: u64,
-    /// Seconds from the creation to the last saving.
+    /// The time from the creation to the last save, in seconds.
     pub(crate) rolling: u32,
-    /// Characters of the encrypted contents, encoded.
+    /// The length of the encrypted contents in the cookie, in characters.
     pub(crate) size: usize,
     pub(crate) tag: [u8; 16],
-    /// Seconds from the last saving to the last touch.
+    /// The time from the last save to the last touch, in seconds.
     pub(crate) idling: u32,
     pub(crate) mac: [u8; 16],
 }
@@ -85,7 +85,8 @@ impl Header {
         rest.is_empty().then_some(header)
     }
 
-    /// The header as bytes. What does not fit is cut off; [`Header::fits`] says whether it does.
+    /// Returns the bytes of the header. Numbers that do not fit are cut; [`Header::fits`] tells if
+    /// they do.
     pub(crate) fn bytes(&self) -> [u8; LENGTH] {
         let mut out = [0; LENGTH];
         let mut rest = out.as_mut_slice();
@@ -101,22 +102,22 @@ impl Header {
         out
     }
 
-    /// Whether every number fits its place.
+    /// Returns `true` if every number fits its place.
     pub(crate) fn fits(&self) -> bool {
         self.created <= MAX_CREATED && u64::from(self.idling) <= MAX_IDLING && self.size <= MAX_SIZE
     }
 
-    /// What the tag authenticates besides the contents.
+    /// Returns the bytes that the tag authenticates besides the contents.
     pub(crate) fn associated(&self) -> [u8; BEFORE_TAG] {
         self.bytes().first_chunk().copied().unwrap_or([0; BEFORE_TAG])
     }
 
-    /// What the MAC authenticates.
+    /// Returns the bytes that the MAC authenticates.
     pub(crate) fn authenticated(&self) -> [u8; BEFORE_MAC] {
         self.bytes().first_chunk().copied().unwrap_or([0; BEFORE_MAC])
     }
 
-    /// The header as it stands in a cookie.
+    /// Returns the header as it stands in a cookie.
     pub(crate) fn text(&self) -> String {
         base64url::encode(self.bytes())
     }
@@ -125,12 +126,12 @@ impl Header {
         self.flags & flag != 0
     }
 
-    /// When it was last saved, in seconds since 1970.
+    /// Returns the time of the last save, in seconds since 1970.
     pub(crate) fn saved(&self) -> u64 {
         self.created.saturating_add(self.rolling.into())
     }
 
-    /// When it was last saved or touched, in seconds since 1970.
+    /// Returns the time of the last save or touch, in seconds since 1970.
     pub(crate) fn seen(&self) -> u64 {
         self.saved().saturating_add(self.idling.into())
     }
@@ -160,7 +161,7 @@ fn small(number: usize) -> [u8; 3] {
 }
 
 impl std::fmt::Debug for Header {
-    /// Without the id, which opens the session to whoever can make a header of it.
+    /// Leaves the id out: whoever can make a header of it can open the session.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Header")
             .field("flags", &self.flags)

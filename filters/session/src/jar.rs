@@ -1,24 +1,26 @@
-//! The cookies of a request: found as nginx finds them, and taken out without touching the others.
+//! The cookies of a request. They are found as nginx finds them, and removed without a change to
+//! the others.
 
 use crate::header::ENCODED;
 use exchange::{Edit, Head, Occurrence};
 use std::collections::BTreeMap;
 
-/// A cookie is never longer than this, name and `=` included.
+/// The greatest length of a cookie with name and `=`, in bytes.
 pub(crate) const MAX_COOKIE: usize = 4096;
-/// A session is never spread over more cookies.
+/// The greatest number of cookies of one session.
 pub(crate) const MAX_CHUNKS: usize = 9;
 
-/// So many cookies of one name are looked at: a browser sends several where they were set for different paths or
-/// domains.
+/// The number of cookies with one name that are examined. A browser sends several if they were set
+/// for different paths or domains.
 pub(crate) const MAX_COPIES: usize = 4;
 
-/// The cookies of a request: by name in lower case, since case does not matter to nginx, the first few values.
+/// The first few values of each cookie, by name in lower case, because case does not matter to
+/// nginx.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Jar(BTreeMap<Vec<u8>, Vec<Vec<u8>>>);
 
 impl Jar {
-    /// The cookies of `head` that belong to a session of one of these names.
+    /// Finds the cookies of `head` that belong to a session with one of these names.
     pub(crate) fn of(head: &Head, names: &[&str]) -> Self {
         let mut jar = Self::default();
         for (name, value) in head.values("cookie").flat_map(pieces).filter_map(pair) {
@@ -32,33 +34,35 @@ impl Jar {
         jar
     }
 
-    /// The values of the cookies of this name, in order.
+    /// Returns the values of the cookies with this name, in order.
     pub(crate) fn copies(&self, name: &str) -> &[Vec<u8>] {
         self.0.get(name.to_ascii_lowercase().as_bytes()).map_or(&[], Vec::as_slice)
     }
 
-    /// What follows the header of the session `name`, whose size is `size`, from all its cookies, beginning with the
-    /// one of this number among its copies. `None` if that is not exactly what is there.
+    /// Returns the text after the header of the session `name`, whose size is `size`, from all of
+    /// its cookies. `copy` chooses among several first cookies. Returns `None` if the cookies do
+    /// not have exactly this size.
     pub(crate) fn payload(&self, name: &str, copy: usize, size: usize) -> Option<Vec<u8>> {
         let mut whole = self.copies(name).get(copy)?.get(ENCODED..)?.to_vec();
         for n in 2..=chunks(name, size)? {
-            // Sessions of other paths may have fewer cookies. A wrong one does not open.
+            // Sessions of other paths may have fewer cookies. A session that is put together
+            // wrongly does not open.
             let copies = self.copies(&chunk_name(name, n));
             whole.extend_from_slice(copies.get(copy).or(copies.last())?);
         }
         (whole.len() == size).then_some(whole)
     }
 
-    /// The numbers of the further cookies that the client sent for the session `name`.
+    /// Returns the numbers of the further cookies that the client sent for the session `name`.
     pub(crate) fn further(&self, name: &str) -> Vec<usize> {
         (2..=MAX_CHUNKS).filter(|n| !self.copies(&chunk_name(name, *n)).is_empty()).collect()
     }
 }
 
-/// Takes the cookies of these sessions out of a request.
+/// Removes the cookies of these sessions from a request.
 ///
 /// # Errors
-/// When the client sent several `Cookie` fields and the host could not change all of them.
+/// An error, if the client sent several `Cookie` headers and the host cannot change all of them.
 pub(crate) fn hide(head: &Head, names: &[&str], can_remove: bool) -> Result<Option<Edit>, ()> {
     let ours = |piece: &&[u8]| {
         pair(piece).is_some_and(|(name, _)| names.iter().any(|own| is_of(name, own)))
@@ -77,7 +81,8 @@ pub(crate) fn hide(head: &Head, names: &[&str], can_remove: bool) -> Result<Opti
     }))
 }
 
-/// Over how many cookies a session's contents of `size` characters are spread. `None` if there would be too many.
+/// Returns the number of cookies for a session with contents of `size` characters. Returns `None`
+/// if there would be too many.
 pub(crate) fn chunks(name: &str, size: usize) -> Option<usize> {
     let mut needed = name.len().saturating_add(1).saturating_add(ENCODED).saturating_add(size);
     for n in 1..=MAX_CHUNKS {
@@ -89,18 +94,18 @@ pub(crate) fn chunks(name: &str, size: usize) -> Option<usize> {
     None
 }
 
-/// How many characters of the contents stand in the cookie of this number.
+/// Returns the number of characters of the contents that the cookie with this number holds.
 pub(crate) fn room(name: &str, n: usize) -> usize {
     let taken = if n == 1 { ENCODED.saturating_add(1) } else { 2 };
     MAX_COOKIE.saturating_sub(name.len()).saturating_sub(taken)
 }
 
-/// The name of the cookie of this number.
+/// Returns the name of the cookie with this number.
 pub(crate) fn chunk_name(name: &str, n: usize) -> String {
     if n == 1 { name.to_owned() } else { format!("{name}{n}") }
 }
 
-/// Whether a cookie of this name can be one of the session `own`.
+/// Returns `true` if a cookie with this name can belong to the session `own`.
 fn is_of(name: &[u8], own: &str) -> bool {
     let Some((start, rest)) = name.split_at_checked(own.len()) else { return false };
     start.eq_ignore_ascii_case(own.as_bytes()) && matches!(rest, [] | [b'2'..=b'9'])
@@ -138,7 +143,7 @@ mod tests {
     fn of_seven_thousand_cookies_a_few_of_each_name_are_kept() {
         let many: Vec<String> = (0..7000).map(|n| format!("SESSION{}={n}", n % 10)).collect();
         let jar = Jar::of(&head(&[&many.join("; ")]), &["session", "remember"]);
-        // `session0` and `session1` are no session's.
+        // `session0` and `session1` belong to no session.
         assert_eq!(jar.0.len(), 8);
         assert!(jar.0.values().all(|copies| copies.len() == MAX_COPIES));
     }

@@ -1,4 +1,4 @@
-//! Sealing and opening: with the current secret, and with those before it.
+//! Sealing with the current secret, and opening with the current or a former one.
 
 use crate::client::Client;
 use crate::header::{self, DEFLATED, Header, Id};
@@ -11,13 +11,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use subtle::ConstantTimeEq as _;
 
-/// Contents longer than this are deflated, if that makes them shorter.
+/// Contents longer than this many bytes are deflated, if that makes them shorter.
 const LONG: usize = 1024;
-/// No contents are longer than this, inflated.
+/// The greatest length of inflated contents, in bytes.
 const MAX_CONTENTS: usize = 1 << 18;
-/// Sessions whose keys are remembered.
+/// The number of sessions whose keys are remembered.
 const REMEMBERED: usize = 1024;
-/// miniz' default level.
+/// The default level of miniz.
 const LEVEL: u8 = 6;
 
 /// The secrets, the current one first.
@@ -26,15 +26,15 @@ pub(crate) struct Keyring {
     known: RefCell<Bounded<(Kind, Id), Proof>>,
 }
 
-/// The keys of a header whose MAC holds.
+/// The keys of a header with a correct MAC.
 #[derive(Debug, Clone)]
 pub(crate) struct Proof {
     keys: Rc<Keys>,
-    /// Which secret made it; 0 is the current one.
+    /// The position of the secret that made it; 0 is the current one.
     pub(crate) secret: usize,
 }
 
-/// What a header to be made says.
+/// The content of a new header.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Draft {
     pub(crate) flags: u16,
@@ -47,7 +47,7 @@ impl Keyring {
         Self { secrets, known: RefCell::new(Bounded::new(REMEMBERED)) }
     }
 
-    /// Whose secret made the MAC of `header`, if anybody's did.
+    /// Finds the secret that made the MAC of `header`.
     pub(crate) fn prove(&self, kind: Kind, header: &Header, client: &Client) -> Option<Proof> {
         let message = client.message(header);
         let holds = |keys: &Keys| bool::from(keys.mac(&message).ct_eq(&header.mac));
@@ -58,12 +58,13 @@ impl Keyring {
             let keys = with.keys(&header.id)?;
             holds(&keys).then(|| Proof { keys: Rc::new(keys), secret })
         })?;
-        // Only now: what anybody can make up must not push out what is in use.
+        // Keys are remembered only after the proof, so that invented headers cannot displace those
+        // in use.
         self.remember(kind, &header.id, &found);
         Some(found)
     }
 
-    /// The contents, decrypted and inflated.
+    /// Decrypts and inflates the contents.
     pub(crate) fn open(
         &self,
         kind: Kind,
@@ -88,7 +89,7 @@ impl Keyring {
         }
     }
 
-    /// A new header with a new id, and the encrypted contents.
+    /// Makes a header with a new id, and the encrypted contents.
     pub(crate) fn seal(
         &self,
         kind: Kind,
@@ -104,7 +105,8 @@ impl Keyring {
         self.seal_as(kind, draft, contents, client, id)
     }
 
-    /// The same with a given id: for tests, and the only place where a cipher encrypts.
+    /// Makes a header with a given id, and the encrypted contents. Tests choose the id. Nothing
+    /// else encrypts.
     pub(crate) fn seal_as(
         &self,
         kind: Kind,
@@ -147,7 +149,7 @@ impl Keyring {
         Some((header, text))
     }
 
-    /// The same session with another idling offset.
+    /// Returns the header of the session with another idling offset.
     pub(crate) fn touch(
         &self,
         header: &Header,

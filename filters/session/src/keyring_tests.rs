@@ -1,4 +1,4 @@
-//! Every cookie that lua-resty-session wrote opens, and is written again byte by byte.
+//! Every cookie of lua-resty-session opens, and is written again byte by byte.
 
 use super::*;
 use crate::header::{BOUND_TO_IP, BOUND_TO_SCHEME, BOUND_TO_USER_AGENT, ENCODED, STORED};
@@ -6,7 +6,7 @@ use jose::base64url;
 use proptest::prelude::*;
 use serde_json::Value;
 
-/// Made with lua-resty-session 4.1.5 under LuaJIT and OpenSSL, or opened by it.
+/// Cookies that lua-resty-session 4.1.5 wrote or opened, under LuaJIT and OpenSSL.
 const VECTORS: &str = include_str!("cookie_vectors.json");
 
 fn vectors() -> Vec<(String, Value)> {
@@ -59,7 +59,7 @@ fn every_cookie_of_the_original_opens_and_is_sealed_alike() {
         let ring = self::ring(&[text(&vector, "secret")]);
         let draft = Draft { flags: header.flags, created: header.created, rolling: header.rolling };
         let (again, resealed) = ring.seal_as(kind, draft, &contents, &nobody(), header.id).unwrap();
-        // Compressors differ, so what is deflated need not be the same bytes.
+        // Compressors differ, so deflated contents need not have equal bytes.
         if header.has(DEFLATED) {
             assert!(again.has(DEFLATED));
             assert_eq!(
@@ -121,7 +121,7 @@ fn a_bound_session_opens_for_its_own_client_only() {
     assert!(!proves(&Client { ip: Some("10.0.0.2".into()), ..client.clone() }));
     assert!(!proves(&Client { scheme: None, ..client.clone() }));
     assert!(!proves(&Client { user_agent: Some(b"curl/9".to_vec()), ..client.clone() }));
-    // Without the flag nobody looks.
+    // Without the flag the property is not compared.
     let (header, _) = sealed(&ring, BOUND_TO_IP, &client);
     let other = Client { user_agent: None, scheme: None, ..client };
     assert!(ring.prove(Kind::Session, &header, &other).is_some());
@@ -137,7 +137,7 @@ fn ids_differ_with_the_contents_even_if_the_random_bytes_come_twice() {
     assert_eq!(id(b"a", [1; 32]), id(b"a", [1; 32]));
     assert_ne!(id(b"a", [1; 32]), id(b"b", [1; 32]));
     assert_ne!(id(b"a", [1; 32]), id(b"a", [2; 32]));
-    // The header is authenticated under the same key: with one nonce, two headers would give the key away.
+    // One key authenticates the header too. Two headers with one nonce would reveal the key.
     for other in [
         Draft { flags: STORED, ..draft },
         Draft { created: 2, ..draft },
@@ -174,7 +174,7 @@ fn what_inflates_to_too_much_is_not_opened() {
     assert_eq!(ring.open(Kind::Session, &header, &proof, text), Some(largest));
     let more = vec![b'a'; MAX_CONTENTS + 1];
     assert!(ring.seal(Kind::Session, draft, &more, &nobody(), &[0; 32]).is_none());
-    // One that somebody with the secret made all the same.
+    // Somebody with the secret made this one.
     let bomb = compress_to_vec(&more, LEVEL);
     let id = [3; 32];
     let keys = Secret::new("secret").keys(&id).unwrap();

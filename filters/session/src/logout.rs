@@ -1,4 +1,4 @@
-//! Whether a request asks for its session to end.
+//! Decides if a request asks for the end of its session.
 
 use crate::config::Logout;
 use exchange::json::without_mark;
@@ -7,29 +7,29 @@ use exchange::{Media, Query, Request};
 use serde_json::Value;
 
 impl Logout {
-    /// Whether the method is one that may.
+    /// Returns `true` if the method is one that may end a session.
     pub(crate) fn covers(&self, request: &Request) -> bool {
         self.methods.iter().any(|method| method.as_bytes() == request.method)
     }
 
-    /// Whether the query asks for it. Any value will do, also none.
+    /// Returns `true` if the query asks for it, with any value or without one.
     pub(crate) fn in_query(&self, request: &Request) -> bool {
         let mut pairs = Query::of_target(&request.target).pairs();
         self.covers(request) && pairs.any(|(name, _)| name == self.query_arg.as_bytes())
     }
 
-    /// Whether the body could ask for it, judging by everything but the body.
+    /// Returns `true` if the body could ask for it, judging by the rest of the request.
     pub(crate) fn may_be_in_body(&self, request: &Request) -> bool {
         let may = self.reads_body && self.covers(request) && request.method != b"GET";
         may && request.head.text("content-type").is_some()
     }
 
-    /// Whether the body asks for it.
+    /// Returns `true` if the body asks for it.
     pub(crate) fn in_body(&self, request: &Request, body: &[u8]) -> bool {
         let argument = self.post_arg.as_bytes();
         match Media::of_head(&request.head) {
             Ok(Media::Form) => Query::new(body).pairs().any(|(name, _)| name == argument),
-            // In Lua, whose rule this is, only false is false; null is not.
+            // The rule comes from Lua, in which JSON's null counts as true and only false as false.
             Ok(Media::Json) => match serde_json::from_slice(without_mark(body)) {
                 Ok(Value::Object(map)) => map
                     .get(self.post_arg.as_str())

@@ -1,6 +1,8 @@
-//! What the instance that opens sessions tells the one that saves them, in a property of the request.
+//! The mark: a property of the request by which the instance that opens sessions informs the one
+//! that saves them.
 //!
-//! The saving instance cannot look itself: the cookie may be hidden, renewed or ended by then.
+//! The saving instance cannot look for itself, because the cookie may be hidden, renewed or ended
+//! by then.
 
 use crate::contents::Contents;
 use crate::header::Header;
@@ -22,7 +24,7 @@ struct Mark {
     further: [Vec<usize>; 2],
 }
 
-/// The property for what a request brought.
+/// Writes the property for the session that a request brought.
 pub(crate) fn write(before: &Before) -> Vec<u8> {
     let contents = before.session.as_ref().map(|_| before.contents.json());
     let text = |header: &Option<Header>| header.as_ref().map(Header::text);
@@ -32,11 +34,12 @@ pub(crate) fn write(before: &Before) -> Vec<u8> {
         remember: text(&before.remember),
         further: before.further.clone(),
     };
-    // Texts and numbers: there is nothing in it that JSON cannot hold.
+    // The mark consists of texts and numbers, so JSON can always express it.
     serde_json::to_vec(&mark).unwrap_or_default()
 }
 
-/// What a request brought. `None` if that was not written by [`write`].
+/// Reads the session that a request brought. Returns `None` if [`write`] did not write the
+/// property.
 pub(crate) fn read(mark: &[u8]) -> Option<Before> {
     let Mark { session, contents, remember, further } = serde_json::from_slice(mark).ok()?;
     let header = |text: Option<String>| text.map(|text| Header::read(text.as_bytes()));

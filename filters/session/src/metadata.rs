@@ -1,4 +1,5 @@
-//! What the admin service may read of a session: for whom it is, so that an operator can find and end it.
+//! Metadata: the subjects of a session that the admin service can read, so that an operator can
+//! find and end it.
 
 use crate::config::Noted;
 use crate::contents::Contents;
@@ -6,8 +7,8 @@ use admin_api::{METADATA_MAX, Metadata, is_metadata};
 use jose::base64url;
 use sha2::{Digest as _, Sha256};
 
-/// The metadata of a session. `None` if the admin service would not take them: a session that is to be found, and
-/// could not be, must not begin.
+/// Returns the metadata of a session. Returns `None` if the admin service would not accept them,
+/// because a session must not begin if the operator could not find it.
 pub(crate) fn metadata(noted: Noted, contents: &Contents) -> Option<Vec<Metadata>> {
     let written = match noted {
         Noted::Nothing => return Some(Vec::new()),
@@ -23,7 +24,7 @@ pub(crate) fn metadata(noted: Noted, contents: &Contents) -> Option<Vec<Metadata
     (all.len() <= METADATA_MAX && all.iter().all(taken)).then_some(all)
 }
 
-/// The hash of a subject as lua-resty-session makes it: half of its SHA-256.
+/// Hashes a subject as lua-resty-session does, to half of its SHA-256.
 fn hash(subject: &str) -> String {
     let digest: [u8; 32] = Sha256::digest(subject).into();
     base64url::encode(digest.get(..16).unwrap_or(&digest))
@@ -54,7 +55,7 @@ mod tests {
 
     #[test]
     fn a_hash_is_half_of_sha_256_in_base64url() {
-        // printf %s ana | openssl sha256 -binary | head -c 16 | basenc --base64url
+        // The command is: printf %s ana | openssl sha256 -binary | head -c 16 | basenc --base64url
         assert_eq!(hash("ana"), "JNS5b1jabUqFEjE7vQKijg");
         let one = contents(&[("default", "ana")]);
         assert_eq!(
@@ -72,7 +73,7 @@ mod tests {
             assert!(subjects(Noted::Nothing, &contents).is_some());
         }
         assert!(subjects(Noted::Subjects, &contents(&[("default", &longest)])).is_some());
-        // A hash is short, whatever it is of.
+        // A hash is short, whatever its subject.
         assert!(subjects(Noted::Hashes, &contents(&[("default", &long)])).is_some());
         let names: Vec<String> = (0..17).map(|n| n.to_string()).collect();
         let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "ana")).collect();

@@ -1,11 +1,11 @@
-//! What the upstream and the client can be told of a session, in `Session-*` headers.
+//! The properties of a session that `Session-*` headers tell the upstream and the client.
 
 use crate::header::Header;
 use crate::times::Timeouts;
 use exchange::Edit;
 use jose::base64url;
 
-/// One of the things.
+/// A property of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Property {
     Id,
@@ -28,7 +28,7 @@ impl Property {
         ("absolute-timeout", Self::AbsoluteTimeout),
     ];
 
-    /// The header's name.
+    /// Returns the name of the header.
     pub(crate) fn header(self) -> &'static str {
         match self {
             Self::Id => "session-id",
@@ -58,18 +58,18 @@ impl Property {
     }
 }
 
-/// A session as far as it is told.
+/// A session with the values of its properties.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Told<'a> {
     pub(crate) header: &'a Header,
     pub(crate) audience: &'a str,
     pub(crate) subject: Option<&'a str>,
     pub(crate) timeouts: Timeouts,
-    /// Seconds since 1970.
+    /// The current time in seconds since 1970.
     pub(crate) now: u64,
 }
 
-/// The headers that tell `properties` of a session; one without a value is left out.
+/// Returns the headers for `properties`. A property without a value is left out.
 pub(crate) fn headers(properties: &[Property], told: &Told<'_>) -> Vec<Edit> {
     let value = |property: &Property| Some((property.header(), property.value(told)?));
     let plain = |text: &String| !text.bytes().any(|byte| byte.is_ascii_control());

@@ -1,7 +1,8 @@
-//! What the admin service keeps: sessions, by a digest of their id, and logins that have ended.
+//! The rows of the admin service: sessions by a digest of their id, and logins that have ended.
 //!
-//! A row is what a cookie would hold, still encrypted, and says which row it takes the place of. Nobody can make
-//! a cookie of what the service has, logs or answers: an id cannot be had from its digest.
+//! A row holds the encrypted contents that a cookie would hold, and names the rows that it
+//! replaces. Nobody can make a cookie of what the service stores, logs or returns, because a digest
+//! does not reveal the id.
 
 use crate::header::Id;
 use admin_api::{Metadata, NewSession, Ttl};
@@ -14,39 +15,39 @@ use sha2::{Digest as _, Sha256};
 /// The name of a row or of a login.
 pub(crate) type Name = [u8; 32];
 
-/// The form that rows have.
+/// The version of the form of rows.
 const FORM: u8 = 1;
 
-/// A row as it was read.
+/// A row of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// When it ends, in milliseconds since 1970.
+    /// The end of the session, in milliseconds since 1970.
     pub(crate) expires_at: u64,
-    /// The rows that this one takes the place of.
+    /// The rows that this one replaces.
     pub(crate) replaces: Vec<Name>,
     pub(crate) sealed: Vec<u8>,
 }
 
-/// Something that the admin service is to do.
+/// A change that the admin service is to make.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Write {
-    /// Keep this for so many seconds, and note whom it is for.
+    /// Store this row for so many seconds, with its metadata.
     Keep(Name, Vec<u8>, u64, Vec<Metadata>),
     /// Let the row end within so many seconds.
     Shorten(Name, u64),
-    /// Forget the row.
+    /// Delete the row.
     End(Name),
-    /// The login has ended; remember it for so many seconds.
+    /// Record for so many seconds that the login has ended.
     Revoke(Name, u64),
 }
 
-/// The row of the session `id`.
+/// Returns the name of the row of the session `id`.
 pub(crate) fn row_of(id: &Id) -> Name {
     Sha256::digest(id).into()
 }
 
-/// The login that a session comes from. All that are renewed from one another, and what is remembered of them,
-/// have it in common: they keep its time.
+/// Returns the login that a session comes from. All sessions that were renewed from one another
+/// share it, and so do their remembered sessions, because they keep its time.
 pub(crate) fn login_of(created: u64, audience: &str, consumer: &str) -> Name {
     let mut hash = Sha256::new();
     hash.update(b"gatehouse login");
@@ -59,7 +60,7 @@ pub(crate) fn login_of(created: u64, audience: &str, consumer: &str) -> Name {
 }
 
 impl Row {
-    /// The bytes of a row.
+    /// Returns the bytes of a row.
     pub(crate) fn bytes(sealed: &[u8], replaces: &[Name]) -> Vec<u8> {
         let mut out = vec![FORM, u8::try_from(replaces.len()).unwrap_or(0)];
         out.extend(replaces.iter().flatten());
@@ -67,7 +68,7 @@ impl Row {
         out
     }
 
-    /// Reads what [`Row::kept`] made.
+    /// Reads the cached value of a row.
     pub(crate) fn read(value: &[u8]) -> Option<Self> {
         let (expires_at, rest) = value.split_first_chunk::<8>()?;
         let [FORM, count @ 0..=2, rest @ ..] = rest else { return None };
@@ -79,7 +80,7 @@ impl Row {
         })
     }
 
-    /// What is kept in the cache of an answer: when the row ends, and its bytes.
+    /// Returns the value of a row for the cache: its end and its bytes.
     pub(crate) fn kept(session: &admin_api::Session, now: u64) -> Option<Vec<u8>> {
         let bytes = STANDARD.decode(&session.data).ok()?;
         let expires_at = now.saturating_add(session.ttl.saturating_mul(1000));
@@ -107,7 +108,7 @@ impl Write {
         }
     }
 
-    /// Whether it was done. What is to end and is not there has ended.
+    /// Returns `true` if the change was made. A row that is to end and does not exist has ended.
     pub(crate) fn done(&self, answer: &Result<Answer, Unavailable>) -> bool {
         let status = answer.as_ref().map_or(0, |answer| answer.status);
         match self {
@@ -118,23 +119,23 @@ impl Write {
     }
 }
 
-/// The question for a row.
+/// Makes the call that fetches a row.
 pub(crate) fn session(name: &[u8]) -> Call {
     Call::get(admin_api::session(&encode_string(name)))
 }
 
-/// The question for a login that may have ended.
+/// Makes the call that asks if a login has ended.
 pub(crate) fn revocation(name: &[u8]) -> Call {
     Call::get(admin_api::revocation(&encode_string(name)))
 }
 
-/// Decodes hex in either case, which the change list names a row by.
+/// Decodes the name of a row in the change list, which is hex in either case.
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     base16ct::mixed::decode_vec(text).ok()
 }
 
 impl std::fmt::Debug for Write {
-    /// Without contents.
+    /// Leaves the contents out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Keep(..) => "Keep",

@@ -1,4 +1,4 @@
-//! A secret, and the keys that follow from it and a session's id.
+//! A secret, and the keys that are derived from it and the id of a session.
 
 use crate::header::Id;
 use aes_gcm::{Aes256Gcm, KeyInit as _};
@@ -7,53 +7,55 @@ use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::cell::OnceCell;
 
-/// The two cookies of a session. What they differ in is how their contents are encrypted.
+/// The two cookies of a session. They differ in the encryption of their contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// The session itself.
     Session,
-    /// The persistent cookie that a new session can be made from.
+    /// The persistent cookie from which a new session can be made.
     Remember,
 }
 
-/// Rounds of PBKDF2 for a remembered session: lua-resty-session's "Medium", which Kong does not let one change.
+/// The rounds of PBKDF2 for a remembered session: "Medium" of lua-resty-session, which Kong always
+/// uses.
 const ROUNDS: u32 = 10_000;
 
 /// A secret of the configuration.
 pub(crate) struct Secret {
-    /// SHA-256 of the text.
+    /// The SHA-256 of the text.
     ikm: [u8; 32],
     prk: Hkdf<Sha256>,
-    /// What new ids are made with.
+    /// The key for making new ids.
     id_key: [u8; 32],
 }
 
 /// The keys of one session.
 pub(crate) struct Keys {
     mac: Hmac<Sha256>,
-    /// Made only for a session whose MAC holds: it can cost ten thousand rounds.
+    /// The cipher is made only for a session with a correct MAC, because it can cost ten thousand
+    /// rounds.
     cipher: OnceCell<(Aes256Gcm, [u8; 12])>,
 }
 
 impl Secret {
     pub(crate) fn new(text: &str) -> Self {
         let ikm: [u8; 32] = Sha256::digest(text.as_bytes()).into();
-        // An empty salt is one of zeros.
+        // HKDF replaces an empty salt by zeros.
         let prk = Hkdf::<Sha256>::new(None, &ikm);
         let id_key = expand(&prk, b"gatehouse:sid", &[]);
         Self { ikm, prk, id_key }
     }
 
-    /// The keys of the session `id`.
+    /// Derives the keys of the session `id`.
     pub(crate) fn keys(&self, id: &Id) -> Option<Keys> {
         let key: [u8; 32] = expand(&self.prk, b"authentication:", id);
         let mac = Hmac::new_from_slice(&key).ok()?;
         Some(Keys { mac, cipher: OnceCell::new() })
     }
 
-    /// The id of a session with these contents, of which its header says `said` (of one length always). Even
-    /// random bytes that come twice do not give two different sessions the same id, and so not the same key
-    /// and nonce.
+    /// Makes the id of a session with these contents. `said` is the rest of its header and always
+    /// has one length. Even if random bytes occur twice, different sessions get different ids, and
+    /// therefore different keys and nonces.
     pub(crate) fn new_id(&self, random: &[u8; 32], said: &[u8], contents: &[u8]) -> Option<Id> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.id_key).ok()?;
         mac.update(random);
@@ -64,7 +66,7 @@ impl Secret {
 }
 
 impl Keys {
-    /// The MAC of a header, cut to its length.
+    /// Computes the MAC of a header, cut to its length.
     pub(crate) fn mac(&self, message: &[u8]) -> [u8; 16] {
         let mut mac = self.mac.clone();
         mac.update(message);
@@ -72,7 +74,7 @@ impl Keys {
         whole.first_chunk().copied().unwrap_or([0; 16])
     }
 
-    /// Cipher and nonce. A pair is used for one text only: the id is new each time.
+    /// Returns cipher and nonce. A pair encrypts one text only, because each id is new.
     pub(crate) fn cipher(&self, secret: &Secret, kind: Kind, id: &Id) -> &(Aes256Gcm, [u8; 12]) {
         self.cipher.get_or_init(|| {
             let okm: [u8; 44] = match kind {
@@ -93,7 +95,7 @@ impl Keys {
 
 fn expand<const N: usize>(prk: &Hkdf<Sha256>, label: &[u8], id: &[u8]) -> [u8; N] {
     let mut okm = [0; N];
-    // It fails for more than 8160 bytes only.
+    // This fails only for more than 8160 bytes.
     let _ = prk.expand_multi_info(&[label, id], &mut okm);
     okm
 }

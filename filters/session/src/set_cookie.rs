@@ -1,16 +1,16 @@
-//! `Set-Cookie` fields, letter by letter as lua-resty-session writes them.
+//! `Set-Cookie` headers, character by character as lua-resty-session writes them.
 
 use crate::jar::{chunk_name, chunks, room};
 use exchange::{Edit, Head};
 
-/// What makes a browser forget a cookie.
+/// The attributes that make a browser delete a cookie.
 const EXPIRED: &str = "; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0";
 
 /// The attributes of every cookie of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attributes(String);
 
-/// A cookie to be set: its name, and all of the field.
+/// A cookie to be set: its name, and the whole value of the header.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SetCookie {
     pub(crate) name: String,
@@ -30,7 +30,7 @@ impl Attributes {
             text.push_str(&format!("; Domain={domain}"));
         }
         text.push_str(&format!("; Path={path}; SameSite={same_site}"));
-        // No browser takes a cookie for other sites that is not secure.
+        // Browsers accept a cookie for other sites only if it is secure.
         if secure || same_site == "None" {
             text.push_str("; Secure");
         }
@@ -40,8 +40,9 @@ impl Attributes {
         Self(text)
     }
 
-    /// The cookies of a session. `lasting` is when and after how many seconds a persistent one ends. Those of
-    /// `further` that are not needed any more are expired. `None` if the contents do not fit.
+    /// Makes the cookies of a session. `lasting` is the end of a persistent one, as a time and in
+    /// seconds from now. Cookies of `further` that are no longer needed are expired. Returns `None`
+    /// if the contents do not fit.
     pub(crate) fn cookies(
         &self,
         name: &str,
@@ -70,13 +71,13 @@ impl Attributes {
         Some(all)
     }
 
-    /// What ends a session in the browser.
+    /// Makes the cookies that end a session in the browser.
     pub(crate) fn end(&self, name: &str, further: &[usize]) -> Vec<SetCookie> {
         let all = std::iter::once(&1).chain(further);
         all.map(|n| self.expired(&chunk_name(name, *n))).collect()
     }
 
-    /// A touched session: only its first cookie differs.
+    /// Makes the first cookie of a touched session. The others stay the same.
     pub(crate) fn first(&self, name: &str, header: &str, payload: &str) -> Option<SetCookie> {
         let part = payload.get(..room(name, 1).min(payload.len()))?;
         let field = format!("{name}={header}{part}{}", self.0);
@@ -88,7 +89,8 @@ impl Attributes {
     }
 }
 
-/// Adds `cookies` to a response. One of the same name that is there already gives way; all others stay.
+/// Returns the edits that add `cookies` to a response. A cookie with one of their names is
+/// replaced, and all others stay.
 pub(crate) fn merge(head: &Head, cookies: &[SetCookie]) -> Vec<Edit> {
     let add = |field: &[u8]| Edit::Add("set-cookie".into(), field.to_vec());
     let same = |field: &[u8], cookie: &SetCookie| {
@@ -105,13 +107,13 @@ pub(crate) fn merge(head: &Head, cookies: &[SetCookie]) -> Vec<Edit> {
     edits
 }
 
-/// Puts `new` in the place of what `cookies` has under the same names.
+/// Replaces those of `cookies` that have names of `new`.
 pub(crate) fn replace(cookies: &mut Vec<SetCookie>, new: Vec<SetCookie>) {
     cookies.retain(|old| new.iter().all(|cookie| cookie.name != old.name));
     cookies.extend(new);
 }
 
-/// RFC 9110, section 5.6.7.
+/// Formats a time by RFC 9110, section 5.6.7.
 fn http_date(seconds: u64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
@@ -146,7 +148,7 @@ fn http_date(seconds: u64) -> String {
 }
 
 impl std::fmt::Debug for SetCookie {
-    /// Without the value.
+    /// Leaves the value out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SetCookie({})", self.name)
     }

@@ -1,39 +1,40 @@
-//! How long a session lasts, and when it is made to last longer.
+//! The lifetime of sessions, and its extension.
 
 use crate::header::{Header, MAX_IDLING};
 use crate::secret::Kind;
 
-/// Clocks of gateways differ; what lies further in the future than this was not made by one of them.
+/// The tolerated difference between the clocks of gateways, in seconds. A session from further in
+/// the future is refused.
 const AHEAD: u64 = 60;
-/// A session that was seen so recently is not touched.
+/// The time after which a used session is touched, in seconds.
 const TOUCH_AFTER: u64 = 60;
-/// The longest that any cookie may last: 400 days.
+/// The longest life of a cookie, in seconds: 400 days.
 pub(crate) const MAX_TTL: u64 = 34_560_000;
 
-/// Seconds, each 0 for no limit.
+/// The timeouts in seconds; 0 for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timeouts {
-    /// From one request to the next.
+    /// The time from one request to the next.
     pub(crate) idling: u64,
-    /// From one saving to the next.
+    /// The time from one save to the next.
     pub(crate) rolling: u64,
-    /// From the login.
+    /// The time from the login.
     pub(crate) absolute: u64,
 }
 
-/// What becomes of a valid session's cookie.
+/// The change to the cookie of a valid session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refresh {
-    /// It stays.
+    /// The cookie stays.
     Keep,
-    /// It says that the session was used.
+    /// The cookie records that the session was used.
     Touch,
-    /// A new one takes its place.
+    /// A new cookie replaces it.
     Renew,
 }
 
 impl Timeouts {
-    /// Whether a header is valid at `now`: at exactly a limit it still is.
+    /// Returns `true` if a header is valid at `now`, which includes the exact limit.
     pub(crate) fn hold(&self, header: &Header, now: u64, kind: Kind) -> bool {
         let ahead = now.saturating_add(AHEAD);
         let passed = |since: u64, limit: u64| limit != 0 && now.saturating_sub(since) > limit;
@@ -47,7 +48,7 @@ impl Timeouts {
             && !passed(header.seen(), idling)
     }
 
-    /// What is due for a session at `now`.
+    /// Returns the change that is due for a session at `now`.
     pub(crate) fn refresh(&self, header: &Header, now: u64) -> Refresh {
         let renew_after = self.rolling.saturating_mul(3).div_ceil(4);
         if self.rolling > 0 && now.saturating_sub(header.saved()) > renew_after {
@@ -59,30 +60,31 @@ impl Timeouts {
         }
     }
 
-    /// The idling offset of a session that is touched at `now`.
+    /// Returns the idling offset of a session that is touched at `now`.
     pub(crate) fn idling_offset(header: &Header, now: u64) -> u32 {
         let offset = now.saturating_sub(header.saved()).min(MAX_IDLING);
         u32::try_from(offset).unwrap_or(0)
     }
 
-    /// How long the storage keeps what was saved at `now`.
+    /// Returns the time for which a session that is saved at `now` is stored, in seconds.
     pub(crate) fn stored(&self, created: u64, now: u64) -> u64 {
         let rolling = if self.rolling == 0 { MAX_TTL } else { self.rolling };
         rolling.min(self.left(created, now)).clamp(1, MAX_TTL)
     }
 
-    /// How long a login of `created` can still give sessions.
+    /// Returns the time for which a login of `created` can still lead to new sessions, in seconds.
     pub(crate) fn left(&self, created: u64, now: u64) -> u64 {
         let absolute = if self.absolute == 0 { MAX_TTL } else { self.absolute };
         absolute.saturating_sub(now.saturating_sub(created)).clamp(1, MAX_TTL)
     }
 
-    /// How long a persistent cookie lasts.
+    /// Returns the lifetime of a persistent cookie in seconds.
     pub(crate) fn lasting(&self) -> u64 {
         if self.rolling == 0 { MAX_TTL } else { self.rolling.min(MAX_TTL) }
     }
 
-    /// What is left at `now`: of the idling, the rolling and the absolute time, where there is a limit.
+    /// Returns what is left at `now` of the idling, the rolling and the absolute timeout, in
+    /// seconds. A timeout without a limit is `None`.
     pub(crate) fn remaining(&self, header: &Header, now: u64) -> [Option<u64>; 3] {
         let left = |since: u64, limit: u64| {
             (limit > 0).then(|| limit.saturating_sub(now.saturating_sub(since)))

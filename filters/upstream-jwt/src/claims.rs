@@ -1,4 +1,4 @@
-//! What a token says.
+//! The claims of a token.
 
 use crate::config::Config;
 use crate::entity::{Unreadable, of_consumer, of_credential, of_host, picked};
@@ -9,7 +9,7 @@ use jose::hash::sha256_hex;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// The claims of one request's token, all but the times.
+/// The claims of one request's token, except the times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claims {
     audience: Option<String>,
@@ -17,13 +17,13 @@ pub(crate) struct Claims {
     id: Option<String>,
     body_hash: Option<String>,
     query_hash: Option<String>,
-    /// The operator's own, each as JSON.
+    /// The claims that the operator adds, each as JSON.
     more: BTreeMap<String, String>,
-    /// The rest of `kong`, each as JSON.
+    /// The rest of the claim `kong`, each member as JSON.
     entities: Vec<(&'static str, String)>,
 }
 
-/// When a token is made, in seconds since 1970, as far as it says so.
+/// The times of a token in seconds since 1970, if it has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Times {
     pub(crate) issued: Option<u64>,
@@ -31,18 +31,18 @@ pub(crate) struct Times {
     pub(crate) expires: Option<u64>,
 }
 
-/// Why a request gets no token.
+/// The reason why a request gets no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoClaims {
     /// The host's description of the route or service cannot be read.
     Entity,
-    /// The host does not say which query the upstream will get.
+    /// The host does not tell which query the upstream will get.
     Query,
     /// The verified claims of an earlier filter cannot be read.
     Verified,
     /// The host has no randomness.
     Random,
-    /// A header that becomes a claim is no text.
+    /// A header that becomes a claim is not a text.
     Header,
 }
 
@@ -65,7 +65,7 @@ impl From<Unreadable> for NoClaims {
 }
 
 impl Claims {
-    /// The claims of `request`'s token; the hash of its body is not in them yet.
+    /// Collects the claims of `request`'s token, except the hash of the body.
     pub(crate) fn of(
         config: &Config,
         request: &Request,
@@ -98,17 +98,17 @@ impl Claims {
         })
     }
 
-    /// Adds the hash of the body; an empty text for an empty body.
+    /// Adds the hash of the body. It is an empty text for an empty body.
     pub(crate) fn hash_body(&mut self, hash: String) {
         self.body_hash = Some(hash);
     }
 
-    /// Whether another request could have the same.
+    /// Returns `true` if another request could have equal claims.
     pub(crate) fn can_recur(&self) -> bool {
         self.id.is_none() && self.body_hash.is_none() && self.query_hash.is_none()
     }
 
-    /// The payload, its members in the order of the original's example.
+    /// Returns the payload. Its members are in the order of the original's example.
     pub(crate) fn json(&self, times: Times) -> String {
         let mut payload = Members::new();
         let mut text = |name: &str, value: &Option<String>| {
@@ -153,7 +153,7 @@ impl Claims {
     }
 }
 
-/// The query as the upstream will get it, without its `?`; nothing is decoded.
+/// Hashes the query as the upstream will get it, without `?` and without decoding.
 fn query_hash(request: &Request) -> Result<String, NoClaims> {
     match request.upstream_query.as_deref() {
         None => Err(NoClaims::Query),
@@ -162,7 +162,7 @@ fn query_hash(request: &Request) -> Result<String, NoClaims> {
     }
 }
 
-/// The claims that the operator adds. No two settings name the same one.
+/// Collects the claims that the operator adds. No two settings name one claim.
 fn more(config: &Config, request: &Request) -> Result<BTreeMap<String, String>, NoClaims> {
     let mut more = BTreeMap::new();
     for (name, value) in &config.claims {
@@ -184,8 +184,8 @@ fn more(config: &Config, request: &Request) -> Result<BTreeMap<String, String>, 
     Ok(more)
 }
 
-/// All values of a header as RFC 9110 joins them; an empty one counts as none, because on Kong a removed
-/// header looks like that.
+/// Returns the combined value of a header (RFC 9110). An empty one is ignored, because a header
+/// that Kong removed looks like that.
 fn header_text(head: &Head, name: &str) -> Result<Option<String>, NoClaims> {
     let mut joined = String::new();
     for value in head.values(name).filter(|value| !value.is_empty()) {
@@ -197,7 +197,7 @@ fn header_text(head: &Head, name: &str) -> Result<Option<String>, NoClaims> {
     Ok(Some(joined).filter(|joined| !joined.is_empty()))
 }
 
-/// A random UUID (version 4).
+/// Makes a random UUID (version 4, RFC 9562).
 fn uuid(random: fn(&mut [u8]) -> bool) -> Option<String> {
     let mut bytes = [0; 16];
     random(&mut bytes).then(|| uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())

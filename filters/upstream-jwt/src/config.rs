@@ -1,4 +1,4 @@
-//! The filter's settings: the original's, by its names and defaults, and a few of our own.
+//! The settings of the filter: those of the original with its names and defaults, and some more.
 
 use crate::keys::Keys;
 use consumer::IDENTITY_HEADERS;
@@ -11,12 +11,12 @@ use settings::{Common, Fields, Rule};
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) common: Common,
-    /// `None` only where the settings are wrong, and then nothing uses them.
+    /// The keys. `None` only in settings that are rejected.
     pub(crate) keys: Option<Keys>,
     pub(crate) issuer: Option<String>,
     pub(crate) header: String,
     pub(crate) include_bearer: bool,
-    /// Seconds; 0 for a token without an end.
+    /// The lifetime of a token in seconds; 0 for a token without an end.
     pub(crate) exp: u64,
     pub(crate) consumer: Vec<String>,
     pub(crate) credentials: Vec<String>,
@@ -31,7 +31,7 @@ pub(crate) struct Config {
     pub(crate) body_hash: bool,
     pub(crate) query_hash: bool,
     pub(crate) claims: Map<String, Value>,
-    /// Header and claim.
+    /// Headers, and the claims that they are written to.
     pub(crate) headers_to_claims: Vec<(String, String)>,
     pub(crate) claims_from_token: Vec<String>,
     pub(crate) jwks_path: Option<String>,
@@ -40,9 +40,9 @@ pub(crate) struct Config {
 
 /// Claims that only this filter sets.
 const OWN: [&str; 6] = ["iss", "exp", "nbf", "iat", "jti", "kong"];
-/// The other claims that RFC 7519 registers: no client decides about them.
+/// The other claims of RFC 7519 that identify parties. Clients must not decide them.
 const REGISTERED: [&str; 2] = ["sub", "aud"];
-/// Headers that are about the message and the connection.
+/// Headers about the message and the connection.
 const NOT_OURS: [&str; 10] = [
     "host",
     "connection",
@@ -130,7 +130,7 @@ impl Config {
         config
     }
 
-    /// No claim has two sources, and no source decides about a claim that is not its own.
+    /// Checks that no claim has two sources, and that no source sets a claim of the filter.
     fn check_claims(&self, f: &mut Fields<'_>) {
         let own = "found a claim that only this filter sets, expected another name";
         let mut seen: Vec<&str> = if self.aud { vec!["aud"] } else { Vec::new() };
@@ -164,7 +164,7 @@ impl Config {
         }
     }
 
-    /// Whether a token says anything of the service.
+    /// Returns `true` if tokens contain anything of the service.
     pub(crate) fn needs_service(&self) -> bool {
         self.aud || !self.service.is_empty()
     }

@@ -22,7 +22,7 @@ fn read(settings: &Value, variables: Variables) -> Result<Config, settings::Inva
     settings::read(settings.to_string().as_bytes(), &env, Config::read)
 }
 
-/// Settings with a key, and these.
+/// Returns settings with a key, and with these members.
 pub(crate) fn with_key(more: Value) -> Value {
     let mut settings = json!({"private_key": RSA});
     settings.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap());
@@ -33,7 +33,7 @@ pub(crate) fn config(more: Value) -> Config {
     read(&with_key(more), &[]).unwrap()
 }
 
-/// A mint that signs in this module.
+/// Returns a mint that signs in this module.
 pub(crate) fn mint(more: Value) -> Mint {
     let mint = Mint::new(config(more));
     mint.sign_with(|| Some(Box::new(InWasm)));
@@ -91,7 +91,7 @@ fn a_key_comes_inline_from_a_named_variable_or_from_the_originals() {
         (json!({"private_key_env": "K"}), &[("K", RSA)]),
         (json!({"private_key_location": "env://K"}), &[("K", RSA)]),
         (json!({}), &[("KONG_SSL_CERT_KEY", RSA)]),
-        // The settings count, as far as there are any.
+        // The settings have precedence over the environment.
         (json!({"private_key": RSA}), &[("KONG_SSL_CERT_KEY", "/etc/kong/tls.key")]),
     ] {
         let config = read(&settings, variables).unwrap();
@@ -193,7 +193,7 @@ fn the_header_has_the_originals_members_in_its_order() {
         text.starts_with(r#"{"typ":"JWT","alg":"RS256","kid":"key-id-001","x5c":["MII"#),
         "{text}"
     );
-    // RFC 7515 section 4.1.6: standard base64 of DER, the whole chain, the signer's first.
+    // RFC 7515 section 4.1.6: the whole chain in base64 of DER, the signer's certificate first.
     let x5c = header(&config)["x5c"].clone();
     let body = |pem: &str| pem.lines().filter(|line| !line.starts_with('-')).collect::<String>();
     assert_eq!(x5c, json!([body(CERTIFICATE), body(OTHER_CERTIFICATE)]));

@@ -1,24 +1,26 @@
-//! What is known of consumer, credential, route and service, and which members of it go into a token.
+//! Consumer, credential, route and service, and the choice of their members for a token.
 
 use crate::members::Members;
 use consumer::Identity;
 use exchange::{Entity, Named};
 use serde_json::{Map, Value};
 
-/// Envoy: the namespace of a route's and a cluster's metadata that describes it.
+/// Envoy: the namespace in the metadata of a route or cluster that describes it.
 const NAMESPACE: &str = "gatehouse";
 
-/// Members that come first, as in the original's example; the others follow by name.
+/// The members that come first, as in the original's example. The others follow in the order of
+/// their names.
 const FIRST: [&str; 3] = ["username", "name", "id"];
 
-/// Members that `*` does not mean. The original put them into the token.
+/// The members that `*` leaves out. The original put them into the token.
 const SECRETS: [&str; 3] = ["key", "secret", "password"];
 
-/// The host's description cannot be read.
+/// The error of a host's description that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
-/// The members of `entity` that `wanted` lists; `*` lists all but secrets. What is not there is left out.
+/// Returns the members of `entity` that `wanted` lists. `*` lists all except secrets. Missing
+/// members are left out.
 pub(crate) fn picked(entity: &Map<String, Value>, wanted: &[String]) -> String {
     let lists = |name: &str| wanted.iter().any(|wanted| wanted == name);
     let all = lists("*");
@@ -33,7 +35,7 @@ pub(crate) fn picked(entity: &Map<String, Value>, wanted: &[String]) -> String {
     object.json()
 }
 
-/// The consumer as an entity; empty where nobody is known.
+/// Returns the consumer as an entity, or an empty one without an identity.
 pub(crate) fn of_consumer(identity: Option<&Identity>) -> Map<String, Value> {
     let mut map = Map::new();
     let Some(identity) = identity else { return map };
@@ -46,13 +48,14 @@ pub(crate) fn of_consumer(identity: Option<&Identity>) -> Map<String, Value> {
     map
 }
 
-/// The credential as an entity; empty where there is none.
+/// Returns the credential as an entity, or an empty one if there is none.
 pub(crate) fn of_credential(identity: Option<&Identity>) -> Map<String, Value> {
     let mut map = Map::new();
     let Some(credential) = identity.and_then(|identity| identity.credential.as_ref()) else {
         return map;
     };
-    // The key of a JWT credential is no secret: it is a claim of each of its tokens.
+    // The key of a JWT credential is not secret, because every token of it contains the key as a
+    // claim.
     let public = credential.identifier.as_ref().filter(|_| credential.kind == "jwt");
     put(&mut map, "id", Some(&credential.id));
     put(&mut map, "type", Some(&credential.kind));
@@ -61,7 +64,8 @@ pub(crate) fn of_credential(identity: Option<&Identity>) -> Map<String, Value> {
     map
 }
 
-/// A route or service: what the host says of it, under what the operator says (`inline`).
+/// Returns a route or service. The operator's description (`inline`) has precedence over the
+/// host's.
 pub(crate) fn of_host(
     described: &Entity,
     named: &Named,

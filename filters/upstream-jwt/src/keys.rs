@@ -1,4 +1,4 @@
-//! The keys in the settings: one signs, and the upstreams may ask for all of them.
+//! The keys of the settings: one signs, and all are published for upstreams.
 
 use crate::members::Members;
 use jose::{
@@ -8,7 +8,7 @@ use jose::{
 use serde_json::{Value, json};
 use settings::{Fields, Rule};
 
-/// The key that signs, and what all keys look like from outside.
+/// The key that signs, and the published form of all keys.
 pub(crate) struct Keys {
     pub(crate) key: SigningKey,
     pub(crate) header: SigningHeader,
@@ -16,23 +16,23 @@ pub(crate) struct Keys {
     pub(crate) jwks: String,
 }
 
-/// How the token's header shows the certificate.
+/// The form in which a token's header shows the certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
     Not,
-    /// As RFC 7515 has it.
+    /// The form of RFC 7515.
     Standard,
-    /// As the original had it.
+    /// The form of the original.
     Legacy,
 }
 
-/// One key as the settings have it.
+/// One key of the settings.
 struct Entry {
     algorithm: Algorithm,
     key_id: Option<String>,
     private: Option<(SigningKey, &'static str)>,
     public: Option<(VerifyingKey, &'static str)>,
-    /// The text that the public key was in.
+    /// The text that contained the public key.
     public_text: String,
     active: bool,
 }
@@ -46,7 +46,7 @@ const ALGORITHMS: [(&str, Algorithm); 6] = [
     ("EdDSA", Algorithm::EdDsa),
 ];
 
-/// A filter has no file system, so a location is a variable.
+/// A filter has no file system, so a location is an environment variable.
 const LOCATION: Rule = Rule {
     what: "`env://NAME`: a filter reads no files, so put the PEM text into an environment variable of the gateway or \
            into `private_key` and `public_key` (`scripts/inline-keys` does that to a configuration)",
@@ -65,7 +65,7 @@ const PEM: Rule = Rule {
 };
 
 impl Keys {
-    /// Reads all settings about keys. `None` where one of them is wrong; the problems are noted.
+    /// Reads all settings about keys. Returns `None`, and records problems, if one is wrong.
     pub(crate) fn read(f: &mut Fields<'_>) -> Option<Self> {
         let single = Entry::read(f, Algorithm::Rs256, false);
         let listed = f.objects("private_keys", |f| {
@@ -104,7 +104,7 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-/// The entries of `private_keys`.
+/// Reads the entries of `private_keys`.
 fn in_list(f: &mut Fields<'_>, single: &Entry, listed: Vec<Entry>) -> Vec<Entry> {
     let both = single.private.is_some() || single.public.is_some() || single.key_id.is_some();
     f.check(
@@ -130,7 +130,7 @@ fn in_list(f: &mut Fields<'_>, single: &Entry, listed: Vec<Entry>) -> Vec<Entry>
     listed
 }
 
-/// The one key beside the list, or what the original's environment variables hold.
+/// Reads the single key of the settings, or of the original's environment variables.
 fn alone(f: &mut Fields<'_>, mut entry: Entry) -> Vec<Entry> {
     entry.active = true;
     let pem = |f: &Fields<'_>, name| f.env(name).filter(|text| (PEM.check)(text));
@@ -156,7 +156,7 @@ fn alone(f: &mut Fields<'_>, mut entry: Entry) -> Vec<Entry> {
     vec![entry]
 }
 
-/// The settings that a key may be in.
+/// The settings that can contain a key.
 struct KeyPath {
     location: &'static str,
     inline: &'static str,
@@ -182,7 +182,7 @@ impl KeyPath {
         [self.location, self.inline, self.env].iter().any(|name| f.is_given(name))
     }
 
-    /// The PEM text, and the setting that it came from.
+    /// Returns the PEM text, and the setting that it came from.
     fn text(&self, f: &mut Fields<'_>) -> Option<(String, &'static str)> {
         let inline = f.secret(self.inline, self.env, self.rule);
         let location = f.text(self.location, LOCATION);
@@ -231,7 +231,7 @@ impl Entry {
         entry
     }
 
-    /// Takes the public key from `text`, if it is the private one's.
+    /// Reads the public key from `text`, which must belong to the private key.
     fn read_public(&mut self, f: &mut Fields<'_>, text: String, path: &'static str) {
         let only = Algorithms::of(&[self.algorithm]);
         match VerifyingKey::from_pem(&text, only, Policy::REMOTE) {
@@ -290,7 +290,7 @@ fn shown(f: &mut Fields<'_>) -> Shown {
     }
 }
 
-/// The token's header, its members in the order of the original's example.
+/// Returns the token's header. Its members are in the order of the original's example.
 fn header(f: &mut Fields<'_>, active: &Entry, shown: Shown) -> Option<String> {
     let mut header = Members::new();
     header.put("typ", "JWT");
@@ -307,7 +307,8 @@ fn header(f: &mut Fields<'_>, active: &Entry, shown: Shown) -> Option<String> {
                 return None;
             }
         },
-        // Whatever the file was, in base64url: not what RFC 7515 says, but what upstreams of the original read.
+        // The file is encoded in base64url whatever it contains. RFC 7515 requires another form,
+        // but upstreams of the original read this one.
         Shown::Legacy if active.public.is_some() => {
             header.put("x5c", &[base64url::encode(&active.public_text)]);
         }

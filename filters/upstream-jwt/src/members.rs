@@ -1,4 +1,4 @@
-//! A JSON object in the making: its members stay in the order in which they were put.
+//! Writes a JSON object whose members keep the order in which they are added.
 
 use serde::Serialize;
 
@@ -10,13 +10,13 @@ impl Members {
         Self("{".to_owned())
     }
 
-    /// Puts a member.
+    /// Adds a member.
     pub(crate) fn put<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
-        // What cannot be written would leave broken JSON, which no key signs.
+        // A value that cannot be written would leave broken JSON, which no key signs.
         self.put_json(name, &serde_json::to_string(value).unwrap_or_default());
     }
 
-    /// Puts a member whose value is JSON already.
+    /// Adds a member whose value is JSON already.
     pub(crate) fn put_json(&mut self, name: &str, json: &str) {
         if self.0.len() > 1 {
             self.0.push(',');
@@ -26,7 +26,7 @@ impl Members {
         self.0.push_str(json);
     }
 
-    /// The object.
+    /// Returns the object.
     pub(crate) fn json(mut self) -> String {
         self.0.push('}');
         self.0

@@ -1,4 +1,4 @@
-//! Makes tokens, and gives equal ones out again while they are young.
+//! Makes tokens, and reuses tokens with equal claims while they are young.
 
 use crate::claims::{Claims, Times};
 use crate::config::Config;
@@ -7,7 +7,7 @@ use jose::{Backend, CannotSign};
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
-/// The settings, and what is made from them while requests come.
+/// The settings, with the signer and the tokens that can be reused.
 pub struct Mint {
     config: Config,
     backend: OnceCell<Option<Box<dyn Backend>>>,
@@ -20,11 +20,12 @@ struct Kept {
     issued: u64,
 }
 
-/// At most so many tokens are kept, none longer than so many bytes: 8 MiB.
+/// The greatest number of reusable tokens. With the greatest length of each in bytes they take 8
+/// MiB.
 const MAX_KEPT: usize = 1024;
 const MAX_LENGTH: usize = 8192;
 
-/// How long a token without an end serves, in seconds, where it says when it was issued.
+/// The time for which a token without an end but with `iat` is reused, in seconds.
 const WITHOUT_END: u64 = 120;
 
 impl Mint {
@@ -36,12 +37,12 @@ impl Mint {
         &self.config
     }
 
-    /// Says who signs, once. Without a signer there are no tokens.
+    /// Sets the signer, once. Without a signer there are no tokens.
     pub(crate) fn sign_with(&self, signer: impl FnOnce() -> Option<Box<dyn Backend>>) {
         self.backend.get_or_init(signer);
     }
 
-    /// A token with `claims`, made at `now` (in seconds) or shortly before.
+    /// Returns a token with `claims`, made at `now` (in seconds) or shortly before.
     pub(crate) fn token(
         &self,
         claims: &Claims,
@@ -75,11 +76,11 @@ impl Mint {
         let mut failed = false;
         let mut fill = |out: &mut [u8]| failed |= !random(out);
         let token = keys.key.sign(&keys.header, claims, backend.as_ref(), &mut fill)?;
-        // A signature with predictable bytes in it could give the key away.
+        // A signature made with predictable bytes could reveal the key.
         if failed { Err(CannotSign::Randomness) } else { Ok(token) }
     }
 
-    /// A token of this name, if at least half of its life is left.
+    /// Returns a token of this name, if at least half of its life is left.
     fn young(&self, name: &[u8; 32], now: u64) -> Option<String> {
         let life = match &self.config {
             Config { exp: 0, iat: false, nbf: false, .. } => u64::MAX,
@@ -88,7 +89,7 @@ impl Mint {
         };
         let kept = self.kept.try_borrow().ok()?;
         let kept = kept.get(name)?;
-        // A clock that was set back makes every token that it is ahead of old.
+        // If the clock was set back, tokens from its future count as old.
         let age = now.checked_sub(kept.issued)?;
         (age.saturating_mul(2) <= life).then(|| kept.token.clone())
     }
@@ -104,7 +105,7 @@ impl Mint {
 }
 
 impl std::fmt::Debug for Mint {
-    /// Without a token.
+    /// Leaves the token out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Mint").field("config", &self.config).finish_non_exhaustive()
     }
