@@ -1,20 +1,19 @@
 //! The cache of one filter configuration: lookups of requests, the tick, and the answers to calls.
 
+use crate::effects::{Conditions, Effects, Lookup, Outgoing, Purpose};
 use crate::entries::Entries;
 use crate::feed::{Feed, News};
 use crate::fetches::{Fetches, Share};
 use crate::freshness::{Freshness, Lifetime};
-use crate::seal::fingerprint;
+use crate::setup::Setup;
 use crate::shared_data::SharedData;
 use crate::snapshot::{NextPage, SnapshotState};
 use crate::source::Source;
-use crate::time::millis;
 use crate::waiting::{Rooms, Seat};
 use admin_api::Change;
 use exchange::{
     Answer, Call, CallError, CallResult, Finding, Key, Target, Unavailable, longest_wait,
 };
-use settings::Common;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,103 +21,6 @@ use std::time::Duration;
 const IDLE: u64 = 60_000;
 /// The timeout of calls where no admin service is configured.
 const TIMEOUT: Duration = Duration::from_secs(60);
-
-/// The parts that a [`Cache`] is made of.
-pub struct Setup<'a> {
-    /// The filter's name and its ID, which no other filter has.
-    pub filter: (&'a str, u8),
-    /// The settings that every filter has.
-    pub common: &'a Common,
-    /// Further settings that answers depend on: with other settings, no cached answer is found.
-    pub depends: &'a [u8],
-    /// Where entities come from.
-    pub source: Box<dyn Source>,
-    /// Where answers are kept.
-    pub data: Rc<dyn SharedData>,
-    /// The rooms in which requests wait.
-    pub rooms: Rooms,
-    /// Returns a random number.
-    pub random: fn() -> u64,
-    /// The time at which the filter was started, in milliseconds since 1970.
-    pub started: u64,
-}
-
-/// The result of a lookup.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Lookup {
-    /// The finding is cached.
-    Hit(Finding),
-    /// The finding is not cached, and cannot be fetched for this request.
-    Unavailable,
-    /// The caller makes this call, and waits for its answer in this seat.
-    Fetch(Outgoing, Seat),
-    /// The call is under way. The request waits in this seat until it is woken.
-    Join(Seat),
-}
-
-impl Lookup {
-    /// Returns the name of the metric that counts lookups with this result.
-    #[must_use]
-    pub fn metric(&self) -> &'static str {
-        match self {
-            Self::Hit(_) => "cache_hits",
-            Self::Unavailable => "lookups_refused",
-            Self::Fetch(..) => "lookups",
-            Self::Join(_) => "lookups_joined",
-        }
-    }
-}
-
-/// The conditions of a lookup: the time, and what the gateway allows.
-#[derive(Debug, Clone, Copy)]
-pub struct Conditions {
-    /// Milliseconds since 1970.
-    pub now: u64,
-    /// The oldest usable answer, in milliseconds since 1970: one that was stored before is fetched again. 0
-    /// takes any.
-    pub not_before: u64,
-    /// The request may wait.
-    pub can_park: bool,
-    /// The answer to one call can wake several waiting requests.
-    pub can_wake: bool,
-    /// The bytes that the request keeps in memory while it waits.
-    pub bytes: usize,
-}
-
-/// What a call of the cache is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Purpose {
-    /// It asks for the list of changes.
-    Changes,
-    /// It asks for a page of the snapshot.
-    Snapshot,
-    /// It fetches this key.
-    Key(Key),
-}
-
-/// A call that is to be made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// What the call is for. Its result is given to [`Cache::answered`] with this purpose.
-    pub purpose: Purpose,
-    /// The call.
-    pub call: Call,
-    /// The service that is asked. Without one, the call has failed: [`CallError::NotSent`].
-    pub target: Option<Rc<Target>>,
-}
-
-/// The effects that the caller carries out.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Effects {
-    /// Calls to be made.
-    pub calls: Vec<Outgoing>,
-    /// Requests to wake, each with the result that it waited for.
-    pub woken: Vec<(u32, Result<Finding, Unavailable>)>,
-    /// Metrics to be increased by one.
-    pub counts: Vec<&'static str>,
-    /// Messages to be logged as warnings.
-    pub warnings: Vec<String>,
-}
 
 /// The cache of one filter configuration in one VM.
 pub struct Cache {
@@ -142,35 +44,21 @@ impl Cache {
     /// Makes the cache at the time `now` (milliseconds since 1970).
     #[must_use]
     pub fn new(setup: Setup<'_>, now: u64) -> Self {
-        let Setup { filter: (name, id), common, depends, source, data, rooms, random, started } =
-            setup;
-        let admin = common.admin.as_ref();
-        let feed = admin.map(|admin| {
-            let print = fingerprint(Some(&admin.target), &[]);
-            let (interval, timeout) = (millis(admin.poll_interval), millis(admin.target.timeout));
-            let mut feed = Feed::new(&print, random(), interval, timeout);
-            feed.begin(&*data);
-            feed
-        });
+        let (feed, entries) = (setup.feed(), setup.entries());
+        entries.ensure_generation(setup.random);
+        let Setup { common, source, data, rooms, random, started, .. } = setup;
         // Without a list of changes no change can be missed, and with a current list none was.
         let current =
             |feed: &Feed| feed.supported(&*data).is_some() && feed.is_current(&*data, now);
         let revalidate_before = if feed.as_ref().is_none_or(current) { 0 } else { now };
-        let trust = [u8::from(common.trust_consumer_headers)];
-        let parts = [name.as_bytes(), trust.as_slice(), depends];
-        let print = fingerprint(admin.map(|admin| &admin.target), &parts);
-        let token = admin.and_then(|admin| admin.target.token.as_deref()).unwrap_or_default();
-        let most = common.cache.max_entries;
-        let entries = Entries::new(Rc::clone(&data), id, &print, token.as_bytes(), most);
-        entries.ensure_generation(random);
         Self {
             source,
-            admin: admin.map(|admin| Rc::new(admin.target.clone())),
-            entries,
+            settings: common.cache.clone(),
+            admin: common.admin.as_ref().map(|admin| Rc::new(admin.target.clone())),
             data,
+            entries,
             snapshot: SnapshotState::default(),
             fetches: Fetches::new(common.cache.max_lookups),
-            settings: common.cache.clone(),
             feed,
             rooms,
             random,
@@ -318,13 +206,13 @@ impl Cache {
         now: u64,
     ) -> (Result<Finding, Unavailable>, Effects) {
         let mut effects = Effects::default();
-        note(result, &mut effects);
+        effects.note_fetch(result);
         let (found, _) = self.take_answer(key, result.as_ref().ok(), now);
         (found.or_else(|| self.stand_in(key, now)).ok_or(Unavailable), effects)
     }
 
     fn fetched(&mut self, key: &Key, result: &CallResult, now: u64, effects: &mut Effects) {
-        note(result, effects);
+        effects.note_fetch(result);
         let (found, waiters) = self.take_answer(key, result.as_ref().ok(), now);
         for waiter in waiters {
             let found = found.clone().or_else(|| self.stand_in(key, now));
@@ -485,17 +373,9 @@ impl Cache {
     }
 }
 
-/// Counts and reports a fetch that failed.
-fn note(result: &CallResult, effects: &mut Effects) {
-    let warning = match result {
-        Ok(answer) if matches!(answer.status, 200 | 404) => return,
-        Ok(answer) => format!("the admin service answered {}", answer.status),
-        Err(error) => format!("the admin service cannot be asked: {error}"),
-    };
-    effects.counts.push("lookup_failures");
-    effects.warnings.push(warning);
-}
-
+#[cfg(test)]
+#[path = "cache_budget_tests.rs"]
+mod budget_tests;
 #[cfg(test)]
 #[path = "cache_tests.rs"]
 mod tests;

@@ -58,6 +58,8 @@
 //! | module           | contents                                                             |
 //! |------------------|----------------------------------------------------------------------|
 //! | `cache.rs`       | [`Cache`]: lookups, the tick, answers                                |
+//! | `setup.rs`       | the parts that a cache is made of                                    |
+//! | `effects.rs`     | results of lookups, calls to make, requests to wake                  |
 //! | `entries.rs`     | answers in slots, their generation, and the encryption of secrets    |
 //! | `fetches.rs`     | fetches under way, waiting requests, budgets                         |
 //! | `snapshot.rs`    | all entities at once, read page by page                              |
@@ -75,11 +77,13 @@
 
 mod cache;
 mod counters;
+mod effects;
 mod entries;
 mod feed;
 mod fetches;
 mod freshness;
 mod seal;
+mod setup;
 mod shared_data;
 mod slots;
 mod snapshot;
@@ -87,8 +91,10 @@ mod source;
 mod time;
 mod waiting;
 
-pub use cache::{Cache, Conditions, Effects, Lookup, Outgoing, Purpose, Setup};
+pub use cache::Cache;
 pub use counters::Counters;
+pub use effects::{Conditions, Effects, Lookup, Outgoing, Purpose};
+pub use setup::Setup;
 pub use shared_data::{LocalData, Put, Replace, SharedData};
 pub use source::{Snapshot, Source};
 pub use waiting::{Room, Rooms, Seat};

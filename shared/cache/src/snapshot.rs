@@ -206,3 +206,7 @@ impl SnapshotState {
         fits
     }
 }
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;

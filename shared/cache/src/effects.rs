@@ -1,0 +1,95 @@
+//! The values that go into the cache with a lookup, and those that come out of it.
+
+use crate::waiting::Seat;
+use exchange::{Call, CallResult, Finding, Key, Target, Unavailable};
+use std::rc::Rc;
+
+/// The result of a lookup.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The finding is cached.
+    Hit(Finding),
+    /// The finding is not cached, and cannot be fetched for this request.
+    Unavailable,
+    /// The caller makes this call, and waits for its answer in this seat.
+    Fetch(Outgoing, Seat),
+    /// The call is under way. The request waits in this seat until it is woken.
+    Join(Seat),
+}
+
+impl Lookup {
+    /// Returns the name of the metric that counts lookups with this result.
+    #[must_use]
+    pub fn metric(&self) -> &'static str {
+        match self {
+            Self::Hit(_) => "cache_hits",
+            Self::Unavailable => "lookups_refused",
+            Self::Fetch(..) => "lookups",
+            Self::Join(_) => "lookups_joined",
+        }
+    }
+}
+
+/// The conditions of a lookup: the time, and what the gateway allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    /// Milliseconds since 1970.
+    pub now: u64,
+    /// The oldest usable answer, in milliseconds since 1970: one that was stored before is fetched again. 0
+    /// takes any.
+    pub not_before: u64,
+    /// The request may wait.
+    pub can_park: bool,
+    /// The answer to one call can wake several waiting requests.
+    pub can_wake: bool,
+    /// The bytes that the request keeps in memory while it waits.
+    pub bytes: usize,
+}
+
+/// What a call of the cache is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// It asks for the list of changes.
+    Changes,
+    /// It asks for a page of the snapshot.
+    Snapshot,
+    /// It fetches this key.
+    Key(Key),
+}
+
+/// A call that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What the call is for. Its result is given to [`Cache::answered`](crate::Cache::answered) with this purpose.
+    pub purpose: Purpose,
+    /// The call.
+    pub call: Call,
+    /// The service that is asked. Without one, the call has failed: [`CallError::NotSent`].
+    pub target: Option<Rc<Target>>,
+}
+
+/// The effects that the caller carries out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Calls to be made.
+    pub calls: Vec<Outgoing>,
+    /// Requests to wake, each with the result that it waited for.
+    pub woken: Vec<(u32, Result<Finding, Unavailable>)>,
+    /// Metrics to be increased by one.
+    pub counts: Vec<&'static str>,
+    /// Messages to be logged as warnings.
+    pub warnings: Vec<String>,
+}
+
+impl Effects {
+    /// Counts and reports a fetch that failed.
+    pub(crate) fn note_fetch(&mut self, result: &CallResult) {
+        let warning = match result {
+            Ok(answer) if matches!(answer.status, 200 | 404) => return,
+            Ok(answer) => format!("the admin service answered {}", answer.status),
+            Err(error) => format!("the admin service cannot be asked: {error}"),
+        };
+        self.counts.push("lookup_failures");
+        self.warnings.push(warning);
+    }
+}
