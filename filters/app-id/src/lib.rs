@@ -18,4 +18,4 @@ mod source;
 
 pub use filter::AppId;
 
-runtime::filter!(filter::AppId);
+proxy_wasm::filter!(filter::AppId);

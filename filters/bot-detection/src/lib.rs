@@ -18,4 +18,4 @@ mod rules;
 
 pub use filter::BotDetection;
 
-runtime::filter!(filter::BotDetection);
+proxy_wasm::filter!(filter::BotDetection);

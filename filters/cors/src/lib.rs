@@ -20,4 +20,4 @@ mod policy;
 
 pub use filter::Cors;
 
-runtime::filter!(filter::Cors);
+proxy_wasm::filter!(filter::Cors);

@@ -24,4 +24,4 @@ pub use filter::IpRestriction;
 pub use networks::Networks;
 pub use prefix::Prefix;
 
-runtime::filter!(filter::IpRestriction);
+proxy_wasm::filter!(filter::IpRestriction);

@@ -6,7 +6,7 @@ use crate::source::Entities;
 use consumer::{Admitted, CLAIMS, Owned, PROPERTY};
 use exchange::Started;
 use jose::{Backend, Crypto, ForeignFailed};
-use runtime::{Filter, Host, Needs, Source, is_address};
+use runtime::{Capabilities, Filter, Needs, Source, is_address};
 use settings::{Common, Fields, Invalid};
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -50,13 +50,15 @@ impl Filter for JwtAuth {
         Needs { raw_target: needs.raw_target || !config.uri_param_names.is_empty(), ..needs }
     }
 
-    fn check_host(settings: &Settings, host: Host) -> Result<(), Invalid> {
-        let Host::Kong(_) = host else { return Ok(()) };
-        if settings.config.crypto == Crypto::Host {
+    fn check_host(settings: &Settings, able: Capabilities) -> Result<(), Invalid> {
+        if settings.config.crypto == Crypto::Host && !able.has_signatures {
             return Err(Invalid::one(
                 "crypto",
                 "found \"host\" on Kong, which has no functions for signatures, expected \"auto\" or \"wasm\"",
             ));
+        }
+        if !able.calls_addresses {
+            return Ok(());
         }
         for (n, provider) in settings.config.providers.iter().enumerate() {
             let place = provider.place();

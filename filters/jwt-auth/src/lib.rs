@@ -30,4 +30,4 @@ mod source;
 
 pub use filter::JwtAuth;
 
-runtime::filter!(filter::JwtAuth);
+proxy_wasm::filter!(filter::JwtAuth);

@@ -5,8 +5,8 @@ use crate::flow::KeyAuthFlow;
 use crate::source::Credentials;
 use consumer::{Admitted, Owned, PROPERTY};
 use exchange::Started;
-use runtime::{Filter, Host, Needs, Source};
-use settings::{Common, Fields, Invalid};
+use runtime::{Filter, Needs, Source};
+use settings::{Common, Fields};
 use std::rc::Rc;
 
 /// The key authentication filter.
@@ -42,15 +42,8 @@ impl Filter for KeyAuth {
         }
     }
 
-    fn check_host(config: &Config, host: Host) -> Result<(), Invalid> {
-        match host {
-            Host::Envoy if config.key_in_body && !config.common.holds_headers => Err(Invalid::one(
-                "key_in_body",
-                "found true without `allow_on_headers_stop_iteration`, expected that to be true here and in the \
-                 plugin's own configuration: otherwise Envoy gives the body only after the headers have left",
-            )),
-            _ => Ok(()),
-        }
+    fn body_setting(config: &Config) -> Option<(&'static str, &'static str)> {
+        config.key_in_body.then_some(("key_in_body", "true"))
     }
 
     fn source(config: &Rc<Config>) -> Option<Box<dyn Source>> {

@@ -22,4 +22,4 @@ mod source;
 
 pub use filter::KeyAuth;
 
-runtime::filter!(filter::KeyAuth);
+proxy_wasm::filter!(filter::KeyAuth);

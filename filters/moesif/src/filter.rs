@@ -6,7 +6,7 @@ use crate::hub::{Hub, Tools};
 use crate::sender::Sender;
 use consumer::{Admitted, Owned};
 use exchange::{Request, Started, Worker};
-use runtime::{Filter, Host, Needs};
+use runtime::{Capabilities, Filter, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 use std::time::Duration;
@@ -58,9 +58,10 @@ impl Filter for Moesif {
     }
 
     /// The first to know the host; where batches go depends on that.
-    fn check_host(hub: &Hub, host: Host) -> Result<(), Invalid> {
-        hub.config.check_address(|address| host == Host::Envoy || runtime::is_address(address))?;
-        hub.meet(host == Host::Envoy, calls_in_parallel(host));
+    fn check_host(hub: &Hub, able: Capabilities) -> Result<(), Invalid> {
+        hub.config
+            .check_address(|address| !able.calls_addresses || runtime::is_address(address))?;
+        hub.meet(!able.calls_addresses, able.calls_in_parallel);
         Ok(())
     }
 
@@ -81,14 +82,5 @@ impl Filter for Moesif {
 
     fn start(hub: &Rc<Hub>, request: Admitted) -> Started {
         MoesifFlow::start(Rc::clone(hub), TOOLS, request)
-    }
-}
-
-/// Kong's calls disturb one another before 3.8.
-fn calls_in_parallel(host: Host) -> bool {
-    match host {
-        Host::Envoy => true,
-        Host::Kong(version) => version >= Some((3, 8)),
-        Host::Unknown => false,
     }
 }

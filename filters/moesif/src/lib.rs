@@ -61,4 +61,4 @@ mod writer;
 
 pub use filter::Moesif;
 
-runtime::filter!(filter::Moesif);
+proxy_wasm::filter!(filter::Moesif);

@@ -70,7 +70,7 @@ impl Filter for RateLimiting {
 /// The node's counters, once it is known which host this is.
 fn open(config: &Config) -> Option<&Table> {
     config.limiter.open(|| {
-        let counters = runtime::counters(config.common.shm_zone.as_deref())?;
+        let counters = runtime::counters::<RateLimiting>(config.common.shm_zone.as_deref())?;
         Some(Table::new(Box::new(counters), config.max_identifiers, runtime::random))
     })
 }

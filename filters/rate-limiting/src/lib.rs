@@ -38,4 +38,4 @@ mod verdict;
 
 pub use filter::RateLimiting;
 
-runtime::filter!(filter::RateLimiting);
+proxy_wasm::filter!(filter::RateLimiting);

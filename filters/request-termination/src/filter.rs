@@ -4,7 +4,7 @@ use crate::config::{Config, Content};
 use crate::flow::TerminationFlow;
 use consumer::{Admitted, Owned};
 use exchange::Started;
-use runtime::{Filter, Host, Needs};
+use runtime::{Capabilities, Filter, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 
@@ -46,16 +46,15 @@ impl Filter for RequestTermination {
         }
     }
 
-    fn check_host(config: &Config, host: Host) -> Result<(), Invalid> {
-        match host {
-            // Measured: no answer at all reaches the client, which waits for one.
-            Host::Envoy if config.status < 200 => Err(Invalid::one(
-                "status_code",
-                "found an interim status, expected one from 200 on: with Envoy, the client would wait for another \
-                 answer",
-            )),
-            _ => Ok(()),
+    fn check_host(config: &Config, able: Capabilities) -> Result<(), Invalid> {
+        if config.status >= 200 || able.sends_interim_replies {
+            return Ok(());
         }
+        Err(Invalid::one(
+            "status_code",
+            "found an interim status, expected one from 200 on: with Envoy, the client would wait for another \
+             answer",
+        ))
     }
 
     fn start(config: &Rc<Config>, Admitted { request, .. }: Admitted) -> Started {

@@ -16,4 +16,4 @@ mod flow;
 
 pub use filter::RequestTermination;
 
-runtime::filter!(filter::RequestTermination);
+proxy_wasm::filter!(filter::RequestTermination);

@@ -4,8 +4,8 @@ use crate::config::Config;
 use crate::flow::TransformerFlow;
 use consumer::{Admitted, Owned};
 use exchange::Started;
-use runtime::{Filter, Host, Needs};
-use settings::{Common, Fields, Invalid};
+use runtime::{Filter, Needs};
+use settings::{Common, Fields};
 use std::rc::Rc;
 
 /// The request transformer filter.
@@ -43,17 +43,8 @@ impl Filter for RequestTransformer {
         }
     }
 
-    fn check_host(config: &Config, host: Host) -> Result<(), Invalid> {
-        match host {
-            Host::Envoy if !config.body.is_empty() && !config.common.holds_headers => {
-                Err(Invalid::one(
-                    config.body_setting(),
-                    "found without `allow_on_headers_stop_iteration`, expected that to be true here and in the \
-                 plugin's own configuration: otherwise Envoy gives the body only after the headers have left",
-                ))
-            }
-            _ => Ok(()),
-        }
+    fn body_setting(config: &Config) -> Option<(&'static str, &'static str)> {
+        (!config.body.is_empty()).then(|| (config.body_setting(), "a list"))
     }
 
     fn start(config: &Rc<Config>, request: Admitted) -> Started {

@@ -34,4 +34,4 @@ mod values;
 
 pub use filter::RequestTransformer;
 
-runtime::filter!(filter::RequestTransformer);
+proxy_wasm::filter!(filter::RequestTransformer);

@@ -9,7 +9,7 @@ use crate::save_flow::SaveFlow;
 use crate::source::Service;
 use consumer::{Admitted, Owned, PROPERTY};
 use exchange::Started;
-use runtime::{Filter, Host, Needs, Source};
+use runtime::{Capabilities, Filter, Needs, Source};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 
@@ -65,25 +65,21 @@ impl Filter for Session {
         }
     }
 
-    fn check_host(keeper: &Keeper, host: Host) -> Result<(), Invalid> {
+    fn body_setting(keeper: &Keeper) -> Option<(&'static str, &'static str)> {
+        keeper.config.logout.reads_body.then_some(("read_body_for_logout", "true"))
+    }
+
+    fn check_host(keeper: &Keeper, able: Capabilities) -> Result<(), Invalid> {
         let config = &keeper.config;
-        match host {
-            Host::Envoy if config.logout.reads_body && !config.common.holds_headers => {
-                Err(Invalid::one(
-                    "read_body_for_logout",
-                    "found true without `allow_on_headers_stop_iteration`, expected that to be true here and in \
-                     the plugin's own configuration: otherwise Envoy gives the body only after the headers have \
-                     left",
-                ))
-            }
-            Host::Kong(_) if config.stored && config.phase == Phase::Both => Err(Invalid::one(
-                "phase",
-                "found nothing with a storage outside the cookie, expected \"open\" here, and another \
-                 gatehouse_session with \"save\" after the authenticating filters: a response on Kong cannot wait \
-                 until a session is stored",
-            )),
-            _ => Ok(()),
+        if able.can_hold_responses || !config.stored || config.phase != Phase::Both {
+            return Ok(());
         }
+        Err(Invalid::one(
+            "phase",
+            "found nothing with a storage outside the cookie, expected \"open\" here, and another \
+             gatehouse_session with \"save\" after the authenticating filters: a response on Kong cannot wait \
+             until a session is stored",
+        ))
     }
 
     fn source(keeper: &Rc<Keeper>) -> Option<Box<dyn Source>> {

@@ -51,4 +51,4 @@ mod times;
 
 pub use filter::Session;
 
-runtime::filter!(filter::Session);
+proxy_wasm::filter!(filter::Session);

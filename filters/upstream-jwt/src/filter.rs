@@ -6,7 +6,7 @@ use crate::mint::Mint;
 use consumer::{Admitted, Owned};
 use exchange::{Started, same_name};
 use jose::{Backend, Crypto, ForeignFailed};
-use runtime::{Filter, Host, Needs};
+use runtime::{Capabilities, Filter, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 
@@ -55,20 +55,18 @@ impl Filter for UpstreamJwt {
         }
     }
 
-    fn check_host(mint: &Mint, host: Host) -> Result<(), Invalid> {
-        let config = mint.config();
-        match host {
-            Host::Envoy if config.body_hash && !config.common.holds_headers => Err(Invalid::one(
-                "body_hash",
-                "found true without `allow_on_headers_stop_iteration`, expected that to be true here and in the \
-                 plugin's own configuration: otherwise Envoy gives the body only after the headers have left",
-            )),
-            Host::Kong(_) if config.crypto == Crypto::Host => Err(Invalid::one(
-                "crypto",
-                "found \"host\" on Kong, expected \"auto\" or \"wasm\": Kong has no functions for signatures",
-            )),
-            _ => Ok(()),
+    fn body_setting(mint: &Mint) -> Option<(&'static str, &'static str)> {
+        mint.config().body_hash.then_some(("body_hash", "true"))
+    }
+
+    fn check_host(mint: &Mint, able: Capabilities) -> Result<(), Invalid> {
+        if mint.config().crypto != Crypto::Host || able.has_signatures {
+            return Ok(());
         }
+        Err(Invalid::one(
+            "crypto",
+            "found \"host\" on Kong, expected \"auto\" or \"wasm\": Kong has no functions for signatures",
+        ))
     }
 
     fn start(mint: &Rc<Mint>, request: Admitted) -> Started {

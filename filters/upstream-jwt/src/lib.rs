@@ -25,4 +25,4 @@ mod mint;
 
 pub use filter::UpstreamJwt;
 
-runtime::filter!(filter::UpstreamJwt);
+proxy_wasm::filter!(filter::UpstreamJwt);

@@ -1,6 +1,7 @@
 //! A filter's background work: its calls, sent and waited for.
 
 use crate::callout;
+use crate::proxy::{CallOwner, Proxy};
 use exchange::{BackgroundCall, CallError, CallResult, Tally, Worker, longest_wait};
 use std::collections::HashMap;
 
@@ -29,7 +30,7 @@ impl BackgroundCalls {
     }
 
     /// Gives up on what cannot be answered any more, and sends what is due.
-    pub(crate) fn run(&mut self, now: u64) -> Vec<Sent> {
+    pub(crate) fn run<P: Proxy>(&mut self, proxy: &P, now: u64) -> Vec<Sent> {
         let mut queue = std::mem::take(&mut self.held);
         let late: Vec<u64> =
             self.out.iter().filter(|(_, until)| **until < now).map(|(id, _)| *id).collect();
@@ -40,13 +41,14 @@ impl BackgroundCalls {
         if self.leaving.is_none() {
             queue.extend(self.work.due(now));
         }
-        self.send(queue, now)
+        self.send(proxy, queue, now)
     }
 
     /// Takes an answer. One that nobody waits for any more is passed over. What is due from it is sent at once, or
     /// at the next [`BackgroundCalls::run`] where the host cannot send now.
-    pub(crate) fn answered(
+    pub(crate) fn answered<P: Proxy>(
         &mut self,
+        proxy: &P,
         id: u64,
         result: CallResult,
         now: u64,
@@ -60,14 +62,14 @@ impl BackgroundCalls {
             self.held.extend(next);
             return Vec::new();
         }
-        self.send(next, now)
+        self.send(proxy, next, now)
     }
 
     /// The configuration is going away.
-    pub(crate) fn leave(&mut self, now: u64) -> Vec<Sent> {
+    pub(crate) fn leave<P: Proxy>(&mut self, proxy: &P, now: u64) -> Vec<Sent> {
         self.leaving = Some(now);
         let last = self.work.leave(now);
-        self.send(last, now)
+        self.send(proxy, last, now)
     }
 
     /// Whether the configuration has been asked to go, and nothing keeps it.
@@ -80,12 +82,12 @@ impl BackgroundCalls {
         self.work.tally()
     }
 
-    fn send(&mut self, mut queue: Vec<BackgroundCall>, now: u64) -> Vec<Sent> {
+    fn send<P: Proxy>(&mut self, proxy: &P, mut queue: Vec<BackgroundCall>, now: u64) -> Vec<Sent> {
         let mut sent = Vec::new();
         queue.reverse();
         for _ in 0..MAX_AT_ONCE {
             let Some(BackgroundCall { id, target, call }) = queue.pop() else { break };
-            match callout::send(&target, &call) {
+            match callout::send(proxy, CallOwner::Instance, &target, &call) {
                 Ok(token) => {
                     self.out.insert(id, now.saturating_add(longest_wait(target.timeout)));
                     sent.push((token, id, call.wanted));
@@ -100,6 +102,7 @@ impl BackgroundCalls {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::Absent;
     use exchange::{Call, Target};
     use std::cell::RefCell;
     use std::rc::Rc;
@@ -141,7 +144,7 @@ mod tests {
         // Natively there is no host, so that every call fails at once.
         let seen = Seen::default();
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
-        assert!(calls.run(0).is_empty());
+        assert!(calls.run(&Absent, 0).is_empty());
         assert_eq!(seen.borrow().len(), MAX_AT_ONCE);
     }
 
@@ -151,12 +154,12 @@ mod tests {
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
         calls.leaving = Some(0);
         calls.out.insert(77, 5000);
-        calls.run(5000);
+        calls.run(&Absent, 5000);
         assert!(seen.borrow().is_empty() && !calls.may_go(5000));
-        calls.run(5001);
+        calls.run(&Absent, 5001);
         assert_eq!(seen.borrow().first(), Some(&(77, false)));
         let before = seen.borrow().len();
-        calls.answered(77, Err(CallError::NoAnswer), 5002, true);
+        calls.answered(&Absent, 77, Err(CallError::NoAnswer), 5002, true);
         assert_eq!(seen.borrow().len(), before);
         assert!(calls.may_go(5002));
     }
@@ -166,9 +169,9 @@ mod tests {
         let seen = Seen::default();
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
         calls.out.insert(77, 5000);
-        calls.answered(77, Err(CallError::NoAnswer), 1, false);
+        calls.answered(&Absent, 77, Err(CallError::NoAnswer), 1, false);
         assert_eq!(seen.borrow().as_slice(), [(77, false)], "nothing was tried");
-        calls.run(2);
+        calls.run(&Absent, 2);
         assert_eq!(seen.borrow().get(1), Some(&(1, false)), "it was tried at the tick");
     }
 

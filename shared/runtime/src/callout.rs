@@ -1,13 +1,18 @@
-//! Sending a call, and reading its answer.
+//! Sending a callout.
 
-use crate::abi::{self, Buffer, Map};
-use exchange::{Answer, Call, CallError, CallResult, Head, Target, percent_encode};
+use crate::proxy::{CallId, CallOwner, Outgoing, Proxy};
+use exchange::{Call, CallError, Target, percent_encode};
 
-/// A larger answer is treated as none.
-const MAX_ANSWER: usize = 16 << 20;
-
-/// Sends `call` to `target`; gives the host's token for the answer.
-pub(crate) fn send(target: &Target, call: &Call) -> Result<u32, CallError> {
+/// Sends `call` to `target`. The answer comes to `owner`, under the number that is returned.
+///
+/// # Errors
+/// [`CallError::NotSent`] where the gateway does not send it.
+pub(crate) fn send<P: Proxy>(
+    proxy: &P,
+    owner: CallOwner,
+    target: &Target,
+    call: &Call,
+) -> Result<CallId, CallError> {
     let path = path(target, call);
     let scheme: &[u8] = if target.tls { b"https" } else { b"http" };
     let mut headers: Vec<(&str, &[u8])> = vec![
@@ -29,8 +34,9 @@ pub(crate) fn send(target: &Target, call: &Call) -> Result<u32, CallError> {
         headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         headers.push((name, value));
     }
-    let timeout = u32::try_from(target.timeout.as_millis()).unwrap_or(u32::MAX);
-    abi::http_call(&target.upstream, &headers, &call.body, timeout).map_err(|_| CallError::NotSent)
+    let (upstream, body, timeout) = (&target.upstream, &call.body, target.timeout);
+    let outgoing = Outgoing { upstream, headers: &headers, body, timeout };
+    proxy.call(owner, &outgoing).map_err(|_| CallError::NotSent)
 }
 
 /// The target's prefix, the segments and the query, each piece encoded: no piece can end its place.
@@ -60,44 +66,6 @@ fn encoded(segment: &[u8]) -> String {
         }
         _ => percent_encode(segment),
     }
-}
-
-/// The answer that has just come, in its callback. Each way in which a callout can fail on either host is an
-/// error here; that a status is there does not mean that the answer is. `wanted` are the fields to read.
-pub(crate) fn answer(headers: usize, body: usize, wanted: &[&'static str]) -> CallResult {
-    // Kong names a status even after a timeout, but then it counts no headers.
-    if headers == 0 {
-        return Err(CallError::NoAnswer);
-    }
-    let status = abi::map_value(Map::CallResponse, ":status").map_err(|_| CallError::NoAnswer)?;
-    let status = std::str::from_utf8(&status).ok().and_then(|text| text.parse().ok());
-    let status = status.ok_or(CallError::NoAnswer)?;
-    let bytes = match body {
-        0 => Vec::new(),
-        1..=MAX_ANSWER => abi::buffer(Buffer::CallResponse).map_err(|_| CallError::Truncated)?,
-        _ => return Err(CallError::Truncated),
-    };
-    if bytes.len() != body || !is_whole(bytes.len()) {
-        return Err(CallError::Truncated);
-    }
-    let read = |name: &&'static str| {
-        let value = abi::map_value(Map::CallResponse, name).ok()?;
-        Some((*name, value)).filter(|(_, value)| !value.is_empty())
-    };
-    Ok(Answer { headers: wanted.iter().filter_map(read).collect(), ..Answer::new(status, bytes) })
-}
-
-/// Whether the body is as long as its sender said.
-fn is_whole(len: usize) -> bool {
-    match abi::map_value(Map::CallResponse, "content-length") {
-        Ok(said) if !said.is_empty() => said == len.to_string().as_bytes(),
-        _ => true,
-    }
-}
-
-/// The head of the current message in wire form, decoded.
-pub(crate) fn head(map: Map) -> Option<Head> {
-    Head::from_block(abi::map(map).ok()?)
 }
 
 #[cfg(test)]

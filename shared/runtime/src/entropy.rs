@@ -4,7 +4,7 @@
 //! So octets come from HMAC-DRBG (NIST SP 800-90A, section 10.1.2, SHA-256) that is fed with whatever
 //! differs: the host's octets, the clock, the node, request ids and peers, and the filter's own secret.
 
-use crate::abi;
+use crate::platform::{host_random, now_ns};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::cell::RefCell;
@@ -75,9 +75,9 @@ thread_local! {
 fn shared<R>(work: impl FnOnce(&mut Entropy) -> R) -> Option<R> {
     let seeded = || {
         let mut seed = [0; 32];
-        abi::random(&mut seed);
+        host_random(&mut seed);
         let mut entropy = Entropy::new(&seed);
-        entropy.mix(&abi::now_ns().to_le_bytes());
+        entropy.mix(&now_ns().to_le_bytes());
         entropy
     };
     let work = |slot: &RefCell<Option<Entropy>>| {
@@ -94,13 +94,13 @@ pub fn random(out: &mut [u8]) -> bool {
 }
 
 /// Adds material to the VM's generator.
-pub(crate) fn mix(material: &[u8]) {
+pub fn mix(material: &[u8]) {
     shared(|entropy| entropy.mix(material));
 }
 
 /// A number of all 64 bits from the VM's generator.
 pub(crate) fn random_number() -> u64 {
-    shared(Entropy::number).unwrap_or_else(abi::now_ns)
+    shared(Entropy::number).unwrap_or_else(now_ns)
 }
 
 /// Sixteen octets from the VM's generator, in lower-case hex.

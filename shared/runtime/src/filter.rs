@@ -1,6 +1,6 @@
 //! What a filter tells this crate about itself.
 
-use crate::profile::Host;
+use crate::platform::Capabilities;
 use cache::Source;
 use consumer::{Admitted, Owned};
 use exchange::{Request, Started, Worker};
@@ -44,11 +44,18 @@ pub trait Filter: 'static {
     /// refuses every request with 500 while one of them is not declared.
     fn leaves(config: &Self::Config) -> Vec<&'static str>;
 
-    /// What of the settings does not work on this host.
+    /// The setting that makes the filter judge a request by its body, if one does: its path, and what it was
+    /// found to be. Envoy gives a body in time only where the operator says `allow_on_headers_stop_iteration`:
+    /// without that option the runtime refuses such settings there.
+    fn body_setting(_config: &Self::Config) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    /// What of the settings does not work on this gateway.
     ///
     /// # Errors
     /// With the setting's path.
-    fn check_host(_config: &Self::Config, _host: Host) -> Result<(), Invalid> {
+    fn check_host(_config: &Self::Config, _able: Capabilities) -> Result<(), Invalid> {
         Ok(())
     }
 
@@ -136,15 +143,35 @@ pub fn meta<F: Filter>() -> (&'static str, Value) {
     (F::NAME, json!({ "config_schema": settings::schema(F::settings) }))
 }
 
-/// What is wrong with the common settings on this host.
-pub(crate) fn check_common(common: &Common, host: Host) -> Result<(), Invalid> {
-    if common.trust_consumer_headers && host == Host::Envoy {
+/// Checks that Envoy gives the body in time to a filter whose `setting` judges by it.
+pub(crate) fn check_body(
+    setting: Option<(&'static str, &'static str)>,
+    common: &Common,
+    able: Capabilities,
+) -> Result<(), Invalid> {
+    match setting {
+        Some((setting, found)) if able.pauses_for_body && !common.holds_headers => {
+            Err(Invalid::one(
+                setting,
+                format!(
+                    "found {found} without `allow_on_headers_stop_iteration`, expected that to be true here and in the \
+                 plugin's own configuration: otherwise Envoy gives the body only after the headers have left"
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is wrong with the common settings on this gateway.
+pub(crate) fn check_common(common: &Common, able: Capabilities) -> Result<(), Invalid> {
+    if common.trust_consumer_headers && able.known && !able.has_plugins {
         return Err(Invalid::one(
             "trust_consumer_headers",
             "found true on Envoy, expected false: no Lua plugin has set these headers there",
         ));
     }
-    if let Host::Kong(version) = host {
+    if able.calls_addresses {
         let upstream = common.admin.as_ref().map(|admin| admin.target.upstream.as_str());
         if upstream.is_some_and(|upstream| !is_address(upstream)) {
             return Err(Invalid::one(
@@ -152,13 +179,12 @@ pub(crate) fn check_common(common: &Common, host: Host) -> Result<(), Invalid> {
                 "found a name that Kong cannot call, expected `host:port`",
             ));
         }
-        let full = common.cache.mode == settings::Mode::Full;
-        if full && common.shm_zone.is_none() && version >= Some((3, 6)) {
-            return Err(Invalid::one(
-                "cache.mode",
-                "found \"full\" without `shm_zone` on Kong, expected the name of a declared zone",
-            ));
-        }
+    }
+    if able.needs_zone && common.cache.mode == settings::Mode::Full && common.shm_zone.is_none() {
+        return Err(Invalid::one(
+            "cache.mode",
+            "found \"full\" without `shm_zone` on Kong, expected the name of a declared zone",
+        ));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! Such a client reads `grpc-status` and `grpc-message`, never a body. Envoy would make the status up by a
 //! table of its own, in which 429 is UNAVAILABLE, and clients try again at once; Kong's module makes none.
 
+use crate::reply::Header;
 use exchange::{Body, Head, Reply};
 use std::borrow::Cow;
 
@@ -19,16 +20,13 @@ pub(crate) fn is_spoken(head: &Head) -> bool {
 
 const NAME: &[u8] = b"application/grpc";
 
-/// A field of the answer.
-type Field<'a> = (Cow<'a, str>, Cow<'a, [u8]>);
-
 /// The status, and all fields of the answer, which has no body.
-pub(crate) fn answer(reply: &Reply) -> (u8, Vec<Field<'_>>) {
+pub(crate) fn answer(reply: &Reply) -> (u8, Vec<Header<'_>>) {
     let status = status(reply.status);
-    let owned = |name: &'static str, value: String| -> Field<'_> {
+    let owned = |name: &'static str, value: String| -> Header<'_> {
         (Cow::Borrowed(name), Cow::Owned(value.into_bytes()))
     };
-    let mut fields: Vec<Field<'_>> = vec![
+    let mut fields: Vec<Header<'_>> = vec![
         (Cow::Borrowed("content-type"), Cow::Borrowed(NAME)),
         owned("grpc-status", status.to_string()),
     ];

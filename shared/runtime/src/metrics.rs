@@ -1,7 +1,6 @@
 //! Metrics, where counting does not trap.
 
-use crate::abi::{self, Kind};
-use crate::profile::Host;
+use crate::platform::{MetricKind, capabilities, declare_metric, increment, record};
 use exchange::Tally;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,40 +20,41 @@ impl Metrics {
     }
 
     /// Adds one to the counter `what`.
-    pub(crate) fn count(&self, host: Host, what: &str) {
-        self.add(host, what, 1);
+    pub(crate) fn count(&self, what: &str) {
+        self.add(what, 1);
     }
 
     /// Counts what a filter itself has counted.
-    pub(crate) fn take(&self, host: Host, tally: &Tally) {
+    pub(crate) fn take(&self, tally: &Tally) {
         match tally {
-            Tally::Count(what, by) => self.add(host, what, *by),
-            Tally::Gauge(what, value) => self.record(host, Kind::Gauge, what, *value),
-            Tally::Record(what, value) => self.record(host, Kind::Histogram, what, *value),
+            Tally::Count(what, by) => self.add(what, *by),
+            Tally::Gauge(what, value) => self.record(MetricKind::Gauge, what, *value),
+            Tally::Record(what, value) => self.record(MetricKind::Histogram, what, *value),
         }
     }
 
-    fn add(&self, host: Host, what: &str, by: u64) {
-        if let Some(id) = self.id(host, Kind::Counter, what) {
-            let _ = abi::increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
+    fn add(&self, what: &str, by: u64) {
+        if let Some(id) = self.id(MetricKind::Counter, what) {
+            increment(id, by);
         }
     }
 
-    fn record(&self, host: Host, kind: Kind, what: &str, value: u64) {
-        if let Some(id) = self.id(host, kind, what) {
-            let _ = abi::record_metric(id, value);
+    fn record(&self, kind: MetricKind, what: &str, value: u64) {
+        if let Some(id) = self.id(kind, what) {
+            record(id, value);
         }
     }
 
-    fn id(&self, host: Host, kind: Kind, what: &str) -> Option<u32> {
-        if !self.wanted.unwrap_or(host == Host::Envoy) || !host.has_metrics() {
+    fn id(&self, kind: MetricKind, what: &str) -> Option<u32> {
+        let able = capabilities();
+        if !self.wanted.unwrap_or(able.counts_by_default) || !able.has_metrics {
             return None;
         }
         let mut ids = self.ids.try_borrow_mut().ok()?;
         if let Some(id) = ids.get(what) {
             return *id;
         }
-        let id = abi::define_metric(kind, &format!("gatehouse_{}_{what}", self.filter)).ok();
+        let id = declare_metric(kind, &format!("gatehouse_{}_{what}", self.filter));
         ids.insert(what.to_owned(), id);
         id
     }

@@ -1,36 +1,69 @@
 //! Local answers in Kong's forms, and for clients that speak gRPC in theirs.
 
-use crate::abi::{self, Status};
 use crate::grpc;
 use exchange::{Body, Head, Reply};
+use std::borrow::Cow;
 
-/// Sends `reply`. `request_id` is asked for only where the form has one.
-pub(crate) fn send(
-    reply: &Reply,
+/// A local reply as the gateway sends it.
+#[derive(Debug)]
+pub struct LocalReply<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers besides those that the gateway adds itself.
+    pub headers: Vec<Header<'a>>,
+    /// The body; empty for none.
+    pub body: Cow<'a, [u8]>,
+    /// The gRPC status, for a client that speaks gRPC.
+    pub grpc_status: Option<u8>,
+}
+
+/// Name and value of a header.
+pub type Header<'a> = (Cow<'a, str>, Cow<'a, [u8]>);
+
+/// The form of `reply` for the client of a request with this head. `request_id` is called only
+/// where the form names the request.
+pub(crate) fn local<'a>(
+    reply: &'a Reply,
     head: &Head,
     request_id: impl FnOnce() -> String,
-) -> Result<(), Status> {
+) -> LocalReply<'a> {
     if grpc::is_spoken(head) {
-        let (status, fields) = grpc::answer(reply);
-        let fields: Vec<(&str, &[u8])> =
-            fields.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
-        return abi::local_response(200, &fields, &[], Some(status));
+        let (status, headers) = grpc::answer(reply);
+        return LocalReply {
+            status: 200,
+            headers,
+            body: Cow::default(),
+            grpc_status: Some(status),
+        };
     }
-    let (content_type, body) = match &reply.body {
+    let (content_type, body): (Option<&str>, Cow<'a, [u8]>) = match &reply.body {
         Body::Error(message) => {
             let form = Form::preferred(head.values("accept"));
-            (Some(form.content_type()), form.document(message, &request_id()).into_bytes())
+            let document = form.document(message, &request_id()).into_bytes();
+            (Some(form.content_type()), document.into())
         }
-        Body::Message(message) => (Some(Form::Json.content_type()), message_document(message)),
-        Body::Raw(content_type, body) => (content_type.as_deref(), body.clone()),
-        Body::Empty => (None, Vec::new()),
+        Body::Message(message) => {
+            (Some(Form::Json.content_type()), message_document(message).into())
+        }
+        Body::Raw(content_type, body) => (content_type.as_deref(), body.into()),
+        Body::Empty => (None, Cow::default()),
     };
-    let mut headers: Vec<(&str, &[u8])> = Vec::new();
+    let mut headers: Vec<Header<'a>> = Vec::new();
     if let Some(content_type) = content_type {
-        headers.push(("content-type", content_type.as_bytes()));
+        headers.push(("content-type".into(), Cow::Borrowed(content_type.as_bytes())));
     }
-    headers.extend(reply.headers.iter().map(|(name, value)| (name.as_ref(), value.as_slice())));
-    abi::local_response(reply.status, &headers, &body, None)
+    let more = reply.headers.iter();
+    headers.extend(more.map(|(name, value)| (Cow::Borrowed(name.as_ref()), value.into())));
+    LocalReply { status: reply.status, headers, body, grpc_status: None }
+}
+
+/// The reply to a request that no filter configuration knows: the carrier has lost its state.
+#[must_use]
+pub fn unexpected() -> LocalReply<'static> {
+    let document = Form::Json.document("An unexpected error occurred", "unknown").into_bytes();
+    let content_type = Form::Json.content_type().as_bytes();
+    let headers = vec![("content-type".into(), Cow::Borrowed(content_type))];
+    LocalReply { status: 500, headers, body: document.into(), grpc_status: None }
 }
 
 fn message_document(message: &str) -> Vec<u8> {

@@ -1,11 +1,10 @@
 //! The response, the bodies that pass by, and the end of a request.
 
-use super::edits::edit_response;
-use super::properties::{claims, property};
-use super::{Action, Asked, MAX_KONG_HEADERS, State, Stream, now};
-use crate::abi::{self, Buffer, Map};
+use super::{Action, Asked, State, Stream};
 use crate::callout;
-use consumer::PROPERTY;
+use crate::platform::{Level, capabilities, log, now};
+use crate::proxy::{CallOwner, Message, Proxy};
+use consumer::{CLAIMS, PROPERTY};
 use exchange::{CallResult, Done, Flow, Piece, Response, ResponseEvent, ResponseStep, Unavailable};
 
 /// How far the response is.
@@ -19,24 +18,17 @@ pub(super) enum Progress {
     Gone,
 }
 
-/// Response headers that are the host's own or harmless.
-const KEPT: [&str; 5] = ["connection", "date", "server", "transfer-encoding", "via"];
-/// What is taken away where the headers cannot be read.
-const TAKEN: [&str; 7] = [
-    "content-length",
-    "content-encoding",
-    "etag",
-    "last-modified",
-    "location",
-    "set-cookie",
-    "www-authenticate",
-];
-
 impl Stream {
-    pub(crate) fn response_headers(&mut self, count: usize, end: bool) -> (Action, Asked) {
+    /// The response's headers are here, `count` of them; `end` says that no body follows.
+    pub fn response_headers<P: Proxy>(
+        &mut self,
+        proxy: &P,
+        count: usize,
+        end: bool,
+    ) -> (Action, Asked) {
         // Kong runs this also where it never showed the request: nothing is known then, so nothing is changed.
-        if self.is_undecided() && self.progress == Progress::Unseen {
-            return self.replace_response(count);
+        if self.is_undecided(proxy) && self.progress == Progress::Unseen {
+            return self.replace_response(proxy, count);
         }
         let seen = matches!(self.state, State::Forwarded | State::Refused);
         if !seen || self.progress != Progress::Unseen {
@@ -45,9 +37,9 @@ impl Stream {
         self.progress = Progress::Gone;
         let Some(mut flow) = self.flow.take() else { return go_on() };
         let outcome = if flow.wants_response() {
-            let response = self.response(count, end);
+            let response = self.response(proxy, count, end);
             self.status = Some(response.status).filter(|status| *status > 0);
-            self.tell_of_response(flow.as_mut(), ResponseEvent::Head(Box::new(response)))
+            self.tell_of_response(proxy, flow.as_mut(), ResponseEvent::Head(Box::new(response)))
         } else {
             go_on()
         };
@@ -57,81 +49,62 @@ impl Stream {
 
     /// Kong: whether the upstream has answered a request that was never decided. That of another filter's
     /// answer, which may end the request while this one still waits for the body, is none of it.
-    fn is_undecided(&self) -> bool {
+    fn is_undecided<P: Proxy>(&self, proxy: &P) -> bool {
         let undecided = match self.state {
             State::AwaitingBody | State::Parked(_) => true,
             State::Streaming(_) => !self.body_is_optional,
             State::Fresh | State::Passed | State::Forwarded | State::Refused => false,
         };
-        let asked = || abi::property(&["ngx", "upstream_status"]).is_ok_and(|it| !it.is_empty());
-        undecided && self.root.host().may_be_kong() && asked()
+        undecided && proxy.upstream_has_answered()
     }
 
     /// Lets nothing of the upstream's response through. A local response from here would take the place of
     /// the body's first piece only, and keep the headers. (Kong before 3.7 keeps the status.)
-    fn replace_response(&mut self, count: usize) -> (Action, Asked) {
+    fn replace_response<P: Proxy>(&mut self, proxy: &P, count: usize) -> (Action, Asked) {
         self.progress = Progress::Replaced(false);
         self.state = State::Refused;
-        self.root.count("refused_500");
-        let head = if count <= MAX_KONG_HEADERS { callout::head(Map::Response) } else { None };
-        match head {
-            Some(head) => {
-                let kept = |name: &str| KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name));
-                let names = head.fields().filter_map(|(name, _)| std::str::from_utf8(name).ok());
-                for name in names.filter(|name| !name.starts_with(':') && !kept(name)) {
-                    let _ = abi::map_remove(Map::Response, name);
-                }
-            }
-            None => {
-                for name in TAKEN {
-                    let _ = abi::map_remove(Map::Response, name);
-                }
-            }
-        }
-        let _ = abi::map_replace(Map::Response, ":status", b"500");
-        let _ = abi::map_replace(Map::Response, "content-type", b"application/json; charset=utf-8");
-        abi::log(
-            abi::Level::Error,
-            "the proxy did not show a request's body: its response was replaced",
-        );
+        self.instance.count("refused_500");
+        proxy.blank_response(count);
+        log(Level::Error, "the proxy did not show a request's body: its response was replaced");
         go_on()
     }
 
-    fn response(&self, count: usize, end: bool) -> Response {
-        let host = self.root.host();
-        let readable = !host.may_be_kong() || count <= MAX_KONG_HEADERS;
-        let head = if readable { callout::head(Map::Response) } else { None };
-        let head = head.unwrap_or_default();
-        let consumer = if self.at_response { property(host, PROPERTY) } else { None };
+    fn response<P: Proxy>(&self, proxy: &P, count: usize, end: bool) -> Response {
+        let head = proxy.response_head(count).unwrap_or_default();
+        let consumer = if self.at_response { proxy.property(PROPERTY) } else { None };
         Response {
             status: head
                 .text(":status")
                 .and_then(|text| text.parse().ok())
-                .or_else(status)
+                .or_else(|| proxy.response_status())
                 .unwrap_or(0),
             head,
             now: now(),
             ours: self.state == State::Refused,
             ends: end,
             // Claims come with an identity only.
-            claims: consumer.as_ref().and_then(|_| claims(host)),
+            claims: consumer.as_ref().and_then(|_| proxy.property(CLAIMS)),
             consumer,
         }
     }
 
-    fn tell_of_response(&mut self, flow: &mut dyn Flow, event: ResponseEvent) -> (Action, Asked) {
-        let host = self.root.host();
+    fn tell_of_response<P: Proxy>(
+        &mut self,
+        proxy: &P,
+        flow: &mut dyn Flow,
+        event: ResponseEvent,
+    ) -> (Action, Asked) {
         let mut step = flow.on_response(event);
         let outcome = loop {
             step = match step {
                 ResponseStep::Forward(edits) => {
-                    edit_response(host, &edits);
+                    edits.iter().for_each(|edit| proxy.edit_response(edit));
                     self.progress = Progress::Gone;
                     break go_on();
                 }
                 ResponseStep::Ask(target, call) => {
-                    let sent = match host.can_hold_responses() {
-                        true => callout::send(&target, &call).ok(),
+                    let sent = match capabilities().can_hold_responses {
+                        true => callout::send(proxy, CallOwner::Request, &target, &call).ok(),
                         false => None,
                     };
                     if let Some(token) = sent {
@@ -147,42 +120,47 @@ impl Stream {
     }
 
     /// The answer to a call for the response.
-    pub(crate) fn response_answered(&mut self, answer: CallResult) -> (Action, Asked) {
+    pub fn response_answered<P: Proxy>(
+        &mut self,
+        proxy: &P,
+        answer: CallResult,
+    ) -> (Action, Asked) {
         let Some(mut flow) = self.flow.take().filter(|_| self.progress == Progress::Parked) else {
             return go_on();
         };
         let event = ResponseEvent::Answered(answer.map_err(|_| Unavailable));
-        let outcome = self.tell_of_response(flow.as_mut(), event);
+        let outcome = self.tell_of_response(proxy, flow.as_mut(), event);
         self.flow = Some(flow);
         outcome
     }
 
-    pub(crate) fn response_body(&mut self, size: usize, end: bool) -> Action {
+    /// A piece of the response's body is here, `size` bytes; `end` says that it is the last.
+    pub fn response_body<P: Proxy>(&mut self, proxy: &P, size: usize, end: bool) -> Action {
         match self.progress {
             Progress::Parked => return Action::Pause,
             Progress::Replaced(given) => {
                 let body: &[u8] = if given { b"" } else { UNEXPECTED };
-                let _ = abi::set_body(Buffer::ResponseBody, body);
+                proxy.replace_response_body(body);
                 self.progress = Progress::Replaced(true);
                 return Action::Continue;
             }
             Progress::Unseen | Progress::Gone => {}
         }
         if self.watch.response_body {
-            self.show(Buffer::ResponseBody, size, end);
+            self.show(proxy, Message::Response, size, end);
         }
         Action::Continue
     }
 
     /// Shows a piece of a body that passes by.
-    pub(super) fn show(&mut self, buffer: Buffer, size: usize, end: bool) {
+    pub(super) fn show<P: Proxy>(&mut self, proxy: &P, of: Message, size: usize, end: bool) {
         let Some(mut flow) = self.flow.take() else { return };
-        let bytes = super::body(buffer, size);
-        flow.on_piece(match (buffer, &bytes) {
-            (Buffer::RequestBody, Ok(bytes)) => Piece::Request(bytes, end),
-            (Buffer::RequestBody, Err(_)) => Piece::RequestLost(size),
-            (_, Ok(bytes)) => Piece::Response(bytes, end),
-            (_, Err(_)) => Piece::ResponseLost(size),
+        let bytes = proxy.body(of, size);
+        flow.on_piece(match (of, &bytes) {
+            (Message::Request, Ok(bytes)) => Piece::Request(bytes, end),
+            (Message::Request, Err(_)) => Piece::RequestLost(size),
+            (Message::Response, Ok(bytes)) => Piece::Response(bytes, end),
+            (Message::Response, Err(_)) => Piece::ResponseLost(size),
         });
         self.watched(flow.as_mut());
         self.flow = Some(flow);
@@ -191,20 +169,20 @@ impl Stream {
     /// What the flow wants to see from now on, and what there is to count.
     pub(super) fn watched(&mut self, flow: &mut dyn Flow) {
         self.watch = flow.watches();
-        self.root.tally(flow.tally());
+        self.instance.tally(flow.tally());
     }
 
     /// Whether the flow wants to hear of the request's end.
-    pub(crate) fn awaits_end(&self) -> bool {
+    pub fn awaits_end(&self) -> bool {
         self.watch.done && self.flow.is_some()
     }
 
     /// The request is over, and the host lets its messages be read once more.
-    pub(crate) fn logged(&mut self) -> bool {
+    pub fn logged<P: Proxy>(&mut self, proxy: &P) -> bool {
         let shown = self.progress == Progress::Gone;
-        let readable = !shown && !self.root.host().may_be_kong();
-        let head = if readable { callout::head(Map::Response) } else { None };
-        let status = self.status.or_else(status);
+        let readable = !shown && capabilities().reads_headers_at_end;
+        let head = if readable { proxy.response_head(0) } else { None };
+        let status = self.status.or_else(|| proxy.response_status());
         self.done(Done { now: now(), status, head: head.unwrap_or_default() })
     }
 
@@ -218,7 +196,7 @@ impl Stream {
     fn done(&mut self, done: Done) -> bool {
         let Some(mut flow) = self.flow.take() else { return false };
         let hurry = flow.on_done(&done);
-        self.root.tally(flow.tally());
+        self.instance.tally(flow.tally());
         hurry
     }
 }
@@ -228,9 +206,4 @@ const UNEXPECTED: &[u8] = b"{\n  \"message\":\"An unexpected error occurred\"\n}
 
 fn go_on() -> (Action, Asked) {
     (Action::Continue, Asked::Nothing)
-}
-
-fn status() -> Option<u16> {
-    let text = abi::map_value(Map::Response, ":status").ok()?;
-    std::str::from_utf8(&text).ok()?.parse().ok()
 }

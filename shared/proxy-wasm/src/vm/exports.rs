@@ -23,10 +23,10 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(id: u32, parent: u32) {
-    match (parent, root(parent)) {
-        (0, _) => create_root(id),
-        (_, Some(root)) => {
-            vm(|vm| vm.streams.insert(id, Stream::new(root, id)));
+    match (parent, instance(parent)) {
+        (0, _) => create_instance(id),
+        (_, Some(instance)) => {
+            vm(|vm| vm.streams.insert(id, Stream::new(instance, id)));
         }
         // A stream without a root is not known, so it refuses.
         (_, None) => {}
@@ -49,21 +49,22 @@ extern "C" fn proxy_on_configure(id: u32, _size: usize) -> i32 {
     if profile().is_some_and(|profile| profile.host() == Host::Unknown) {
         start(&[]);
     }
-    if root(id).is_none() {
-        create_root(id);
+    if instance(id).is_none() {
+        create_instance(id);
     }
-    root(id).map_or(0, |root| i32::from(root.configure()))
+    let document = abi::buffer(Buffer::PluginConfiguration).unwrap_or_default();
+    instance(id).map_or(0, |instance| i32::from(instance.configure(&guest(id, id), &document)))
 }
 
 // === Root contexts ===
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_tick(id: u32) {
-    let Some(root) = root(id) else { return };
-    let (sent, woken) = root.tick();
+    let Some(instance) = instance(id) else { return };
+    let (sent, woken) = instance.tick(&guest(id, id));
     remember(id, sent);
     wake(id, woken);
-    let_go(&root);
+    let_go(&instance);
 }
 
 /// No filter registers a queue.
@@ -78,19 +79,17 @@ extern "C" fn proxy_on_foreign_function(_id: u32, _function: u32, _size: usize) 
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_headers(id: u32, count: usize, end: i32) -> i32 {
-    in_request_headers(|phase| {
-        with_stream(id, |stream| stream.request_headers(phase, count, end != 0))
-    }) as i32
+    in_request_headers(|phase| request_headers(phase, id, count, end != 0)) as i32
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_body(id: u32, size: usize, end: i32) -> i32 {
-    with_stream(id, |stream| stream.request_body(size, end != 0)) as i32
+    with_stream(id, |stream, guest| stream.request_body(guest, size, end != 0)) as i32
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_request_trailers(id: u32, _count: usize) -> i32 {
-    with_stream(id, Stream::request_trailers) as i32
+    with_stream(id, |stream, guest| stream.request_trailers(guest)) as i32
 }
 
 #[unsafe(no_mangle)]
@@ -108,12 +107,13 @@ extern "C" fn proxy_on_http_call_response(
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_headers(id: u32, count: usize, end: i32) -> i32 {
-    with_response(id, |stream| stream.response_headers(count, end != 0)) as i32
+    with_response(id, |stream, guest| stream.response_headers(guest, count, end != 0)) as i32
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_response_body(id: u32, size: usize, end: i32) -> i32 {
-    with_response(id, |stream| (stream.response_body(size, end != 0), Asked::Nothing)) as i32
+    with_response(id, |stream, guest| (stream.response_body(guest, size, end != 0), Asked::Nothing))
+        as i32
 }
 
 #[unsafe(no_mangle)]

@@ -5,26 +5,26 @@
 
 #![allow(unsafe_code)]
 
-use crate::abi::{self, Buffer};
+use crate::abi::{self, Buffer, RequestHeaders};
 use crate::callout;
-use crate::filter::Filter;
+use crate::guest::Guest;
+use crate::kong::Kong;
+use crate::platform::Wasm;
 use crate::profile::{Host, Profile};
-use crate::root::{Blueprint, Purpose, Root, Woken};
-use crate::store::store_on;
-use crate::stream::{Action, Asked, Stream};
-use cache::{Counters, Rooms};
+use cache::Rooms;
 use consumer::{PROPERTY, refused};
-use exchange::{CallResult, Head, Reply};
+use exchange::CallResult;
+use runtime::{Action, Asked, Definition, Filter, Instance, Proxy, Purpose, Stream, Woken};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 #[derive(Default)]
 struct Vm {
-    blueprint: Option<Blueprint>,
+    definition: Option<Definition>,
     profile: Option<Rc<Profile>>,
     rooms: Rooms,
-    roots: HashMap<u32, Rc<Root>>,
+    instances: HashMap<u32, Rc<Instance>>,
     streams: HashMap<u32, Stream>,
     calls: HashMap<u32, Owner>,
 }
@@ -68,7 +68,8 @@ fn vm<R>(work: impl FnOnce(&mut Vm) -> R) -> Option<R> {
 
 /// Says which filter this module is.
 pub fn install<F: Filter>() {
-    vm(|vm| vm.blueprint = Some(Blueprint::of::<F>()));
+    runtime::install(&Wasm);
+    vm(|vm| vm.definition = Some(Definition::of::<F>()));
 }
 
 /// The one profile of the VM. The first root context may be created before the VM is started.
@@ -83,63 +84,59 @@ fn start(vm_configuration: &[u8]) {
     }
 }
 
-fn root(id: u32) -> Option<Rc<Root>> {
-    vm(|vm| vm.roots.get(&id).cloned()).flatten()
+/// The host, as far as it is known.
+pub(crate) fn host() -> Host {
+    profile().map_or(Host::Unknown, |profile| profile.host())
 }
 
-fn create_root(id: u32) {
-    let Some(blueprint) = vm(|vm| vm.blueprint).flatten() else { return };
-    let Some(profile) = profile() else { return };
+/// The gateway for an event of the context `context`, which belongs to the root context `root`.
+fn guest(context: u32, root: u32) -> Guest<'static> {
+    Guest { host: host(), kong: None, context, root }
+}
+
+fn instance(id: u32) -> Option<Rc<Instance>> {
+    vm(|vm| vm.instances.get(&id).cloned()).flatten()
+}
+
+fn create_instance(id: u32) {
+    let Some(definition) = vm(|vm| vm.definition).flatten() else { return };
     let Some(rooms) = vm(|vm| vm.rooms.clone()) else { return };
-    let root = Rc::new(Root::new(id, blueprint, profile, rooms));
-    vm(|vm| vm.roots.insert(id, root));
-}
-
-/// Calls a function that the host has under this name. `None` everywhere but on Envoy (a call traps on Kong),
-/// and where the function fails.
-#[must_use]
-pub fn foreign(name: &str, arguments: &[u8]) -> Option<Vec<u8>> {
-    let envoy = profile().is_some_and(|profile| profile.host() == Host::Envoy);
-    if envoy { abi::foreign(name, arguments).ok() } else { None }
-}
-
-/// Slots for counts on this host: see [`Counters`]. `None` before the first request of a VM whose host nobody
-/// has named.
-#[must_use]
-pub fn counters(zone: Option<&str>) -> Option<Counters> {
-    let data = store_on(profile()?.host(), zone)?;
-    Some(Counters::new(data, vm(|vm| vm.blueprint)??.id))
-}
-
-/// Logs an error of the operator's concern. Never a secret, a token or anything that a client sent.
-pub fn report(message: &str) {
-    abi::log(abi::Level::Error, message);
-}
-
-/// Logs what an operator has asked to be told. The same holds for it.
-pub fn note(message: &str) {
-    abi::log(abi::Level::Info, message);
+    let instance = Rc::new(Instance::new(id, definition, rooms));
+    vm(|vm| vm.instances.insert(id, instance));
 }
 
 /// Lets the stream `id` take an event. A stream that is not known refuses.
-fn with_stream(id: u32, event: impl FnOnce(&mut Stream) -> (Action, Asked)) -> Action {
+fn with_stream(id: u32, event: impl FnOnce(&mut Stream, &Guest<'_>) -> (Action, Asked)) -> Action {
     let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else {
         return refuse_unknown();
     };
-    let (action, asked) = event(&mut stream);
+    let guest = guest(id, stream.instance().id());
+    let (action, asked) = event(&mut stream, &guest);
     put_back(id, stream, asked);
     action
 }
 
+/// A request's headers are here, where alone Kong's own properties can be read. First of all the profile learns
+/// which host this is.
+fn request_headers(phase: &RequestHeaders, id: u32, count: usize, ends: bool) -> Action {
+    with_stream(id, |stream, guest| {
+        let kong = Kong::of(phase, guest.host);
+        let host = profile().map_or(Host::Unknown, |profile| profile.at_request(&kong));
+        let guest = Guest { host, kong: Some(&kong), ..*guest };
+        stream.request_headers(&guest, count, ends)
+    })
+}
+
 fn put_back(id: u32, stream: Stream, asked: Asked) {
-    let root = stream.root_id();
+    let instance = stream.instance().id();
     vm(|vm| {
         match asked {
             Asked::Nothing => None,
             Asked::ByRequest(token, wanted) => vm.calls.insert(token, Owner::Stream(id, wanted)),
             Asked::ByResponse(token, wanted) => vm.calls.insert(token, Owner::Response(id, wanted)),
-            Asked::ByRoot(token, key) => {
-                vm.calls.insert(token, Owner::Root(root, Purpose::Cache(cache::Purpose::Key(key))))
+            Asked::ByInstance(token, key) => {
+                let purpose = Purpose::Cache(cache::Purpose::Key(key));
+                vm.calls.insert(token, Owner::Root(instance, purpose))
             }
         };
         vm.streams.insert(id, stream);
@@ -147,11 +144,15 @@ fn put_back(id: u32, stream: Stream, asked: Asked) {
 }
 
 /// A response goes on whatever happens; a stream that is not known changes nothing.
-fn with_response(id: u32, event: impl FnOnce(&mut Stream) -> (Action, Asked)) -> Action {
+fn with_response(
+    id: u32,
+    event: impl FnOnce(&mut Stream, &Guest<'_>) -> (Action, Asked),
+) -> Action {
     let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else {
         return Action::Continue;
     };
-    let (action, asked) = event(&mut stream);
+    let guest = guest(id, stream.instance().id());
+    let (action, asked) = event(&mut stream, &guest);
     put_back(id, stream, asked);
     action
 }
@@ -163,30 +164,28 @@ fn logged(id: u32) {
         if awaited { vm.streams.remove(&id) } else { None }
     };
     let Some(mut stream) = vm(awaited).flatten() else { return };
-    let hurry = stream.logged();
-    let root = root(stream.root_id());
+    let instance = Rc::clone(stream.instance());
+    let guest = guest(id, instance.id());
+    let hurry = stream.logged(&guest);
     put_back(id, stream, Asked::Nothing);
     // On Kong a call from here traps; elsewhere the root makes it, so that it outlives the request.
-    let envoy = profile().is_some_and(|profile| profile.host() == Host::Envoy);
-    if let Some(root) = root.filter(|_| hurry && envoy) {
-        let _ = abi::set_effective_context(root.id());
-        remember(root.id(), root.run_worker());
-        let _ = abi::set_effective_context(id);
+    if hurry && guest.host == Host::Envoy {
+        remember(instance.id(), instance.run_worker(&guest));
     }
 }
 
 /// A context is done. `false` keeps a root context for the answers that it waits for.
 fn done(id: u32) -> bool {
-    let Some(root) = root(id) else { return true };
-    let (sent, may_go) = root.leave();
+    let Some(instance) = instance(id) else { return true };
+    let (sent, may_go) = instance.leave(&guest(id, id));
     remember(id, sent);
     may_go
 }
 
 /// Lets a root context go that waited for its last answer.
-fn let_go(root: &Root) {
-    if root.has_left() {
-        let _ = abi::set_effective_context(root.id());
+fn let_go(instance: &Instance) {
+    if instance.has_left() {
+        let _ = abi::set_effective_context(instance.id());
         let _ = abi::done();
     }
 }
@@ -196,8 +195,7 @@ fn refuse_unknown() -> Action {
     // Kong runs later filters even after a refusal from a callout response: the identity's variable tells them
     // to stand down. Where there is no such variable (on Envoy), nothing comes of it.
     let _ = abi::set_property(&["ngx", PROPERTY], refused());
-    let reply = Reply::unexpected();
-    let _ = crate::reply::send(&reply, &Head::default(), || "unknown".to_owned());
+    let _ = guest(0, 0).reply(&runtime::unexpected());
     Action::Pause
 }
 
@@ -212,7 +210,7 @@ fn wake(root: u32, woken: Woken) {
             continue;
         }
         let _ = abi::set_effective_context(id);
-        if with_stream(id, |stream| stream.woken(result)) == Action::Continue {
+        if with_stream(id, |stream, guest| stream.woken(guest, result)) == Action::Continue {
             let _ = abi::continue_request();
         }
     }
@@ -235,23 +233,23 @@ fn call_answered(caller: u32, token: u32, headers: usize, body: usize) {
     match owner {
         Some(Owner::Response(id, _)) => {
             let _ = abi::set_effective_context(id);
-            let action = with_response(id, |stream| stream.response_answered(answer));
+            let action = with_response(id, |stream, guest| stream.response_answered(guest, answer));
             let _ = (action == Action::Continue).then(abi::continue_response);
             let _ = abi::set_effective_context(caller);
         }
         Some(Owner::Stream(id, _)) => {
             let _ = abi::set_effective_context(id);
-            let action = with_stream(id, |stream| stream.answered(answer));
+            let action = with_stream(id, |stream, guest| stream.answered(guest, answer));
             // Kong goes on by itself when the last call has ended; Envoy has to be told.
             let _ = (action == Action::Continue).then(abi::continue_request);
             let _ = abi::set_effective_context(caller);
         }
         Some(Owner::Root(id, purpose)) => {
-            let Some(root) = root(id) else { return };
-            let (sent, woken) = root.answered(&purpose, &answer);
+            let Some(instance) = instance(id) else { return };
+            let (sent, woken) = instance.answered(&guest(id, id), &purpose, &answer);
             remember(id, sent);
             wake(id, woken);
-            let_go(&root);
+            let_go(&instance);
         }
         // If a request waits for this answer, it must not go on without a decision. A root context has no
         // method, and nobody to refuse.
@@ -270,8 +268,8 @@ fn gone(id: u32) {
     match stream.flatten() {
         Some(mut stream) => stream.gone(),
         None => {
-            let root = vm(|vm| vm.roots.remove(&id)).flatten();
-            drop(root);
+            let instance = vm(|vm| vm.instances.remove(&id)).flatten();
+            drop(instance);
         }
     }
 }

@@ -1,16 +1,16 @@
 //! Carries the effects of the cache out: sends its calls, wakes requests, counts and logs.
 
-use super::{Purpose, Root, State, Woken};
+use super::{Instance, Purpose, State, Woken};
 use crate::callout;
 use crate::entropy;
-use crate::store::store_on;
-use crate::stream::now;
+use crate::platform::{capabilities, now, shared_data};
+use crate::proxy::{CallId, CallOwner, Proxy};
 use cache::{Cache, Conditions, Effects, Lookup, Outgoing, Setup};
 use exchange::{CallError, CallResult, Finding, Key, Request, Unavailable};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-impl Root {
+impl Instance {
     /// Gives the cache to `work`. Returns `None` for a filter without a cache, and as long as it is not known
     /// where answers may be kept. The cache is never borrowed twice; if it were, this would be `None`, too.
     fn with_cache<R>(&self, work: impl FnOnce(&mut Cache) -> R) -> Option<R> {
@@ -25,16 +25,16 @@ impl Root {
     }
 
     fn make_cache(&self) -> Option<Cache> {
-        let ready = match &*self.state.try_borrow().ok()? {
-            State::Checked(ready) | State::Unchecked(ready) => Rc::clone(ready),
+        let configured = match &*self.state.try_borrow().ok()? {
+            State::Checked(configured) | State::Unchecked(configured) => Rc::clone(configured),
             State::Empty | State::Bad => return None,
         };
-        let data = store_on(self.host(), ready.common.shm_zone.as_deref())?;
-        let source = ready.source.try_borrow_mut().ok()?.take()?;
+        let data = shared_data(configured.common.shm_zone.as_deref())?;
+        let source = configured.source.try_borrow_mut().ok()?.take()?;
         let setup = Setup {
-            filter: (self.blueprint.name, self.blueprint.id),
-            common: &ready.common,
-            depends: &ready.depends,
+            filter: (self.definition.name, self.definition.id),
+            common: &configured.common,
+            depends: &configured.depends,
             source,
             data: Rc::from(data),
             rooms: self.rooms.clone(),
@@ -48,7 +48,9 @@ impl Root {
     pub(crate) fn seen(&self, now: u64, request: &Request) {
         self.with_cache(|cache| cache.request_seen(now));
         // Only where the host's own bytes can be guessed: it costs more than all the rest of this function.
-        if let Some(id) = request.head.first("x-request-id").filter(|_| self.host().may_be_kong()) {
+        if let Some(id) =
+            request.head.first("x-request-id").filter(|_| !capabilities().has_strong_randomness)
+        {
             entropy::mix(id);
         }
     }
@@ -62,32 +64,38 @@ impl Root {
     }
 
     /// Sends a call of the cache.
-    pub(crate) fn send(outgoing: &Outgoing) -> Result<u32, CallError> {
+    pub(crate) fn send<P: Proxy>(
+        proxy: &P,
+        owner: CallOwner,
+        outgoing: &Outgoing,
+    ) -> Result<CallId, CallError> {
         let target = outgoing.target.as_deref().ok_or(CallError::NotSent)?;
-        callout::send(target, &outgoing.call)
+        callout::send(proxy, owner, target, &outgoing.call)
     }
 
     /// Takes the result of a call that one request made for itself.
-    pub(crate) fn answered_own(
+    pub(crate) fn answered_own<P: Proxy>(
         &self,
+        proxy: &P,
         key: &Key,
         result: &CallResult,
     ) -> Result<Finding, Unavailable> {
         let answered = self.with_cache(|cache| cache.answered_own(key, result, now()));
         let (found, effects) = answered.ok_or(Unavailable)?;
-        self.carry_out(effects);
+        self.carry_out(proxy, effects);
         found
     }
 
     /// Takes the result of a call of the cache. Returns the calls that were sent, and requests to wake.
-    pub(crate) fn cache_answered(
+    pub(crate) fn cache_answered<P: Proxy>(
         &self,
+        proxy: &P,
         purpose: &cache::Purpose,
         result: &CallResult,
-    ) -> (Vec<(u32, Purpose)>, Woken) {
-        let can_send = self.host().can_send_from_answers();
+    ) -> (Vec<(CallId, Purpose)>, Woken) {
+        let can_send = capabilities().can_send_from_answers;
         let effects = self.with_cache(|cache| cache.answered(purpose, result, can_send, now()));
-        self.carry_out(effects.unwrap_or_default())
+        self.carry_out(proxy, effects.unwrap_or_default())
     }
 
     /// Notes that a request that waited for `key` is gone.
@@ -95,13 +103,13 @@ impl Root {
         self.with_cache(|cache| cache.left(key, id, own_call));
     }
 
-    pub(super) fn tick_cache(&self) -> (Vec<(u32, Purpose)>, Woken) {
+    pub(super) fn tick_cache<P: Proxy>(&self, proxy: &P) -> (Vec<(CallId, Purpose)>, Woken) {
         let effects = self.with_cache(|cache| cache.tick(now()));
-        self.carry_out(effects.unwrap_or_default())
+        self.carry_out(proxy, effects.unwrap_or_default())
     }
 
     /// A call that cannot be sent has failed: the cache takes that as its result.
-    fn carry_out(&self, effects: Effects) -> (Vec<(u32, Purpose)>, Woken) {
+    fn carry_out<P: Proxy>(&self, proxy: &P, effects: Effects) -> (Vec<(CallId, Purpose)>, Woken) {
         let (mut sent, mut woken) = (Vec::new(), Vec::new());
         let mut next = vec![effects];
         while let Some(effects) = next.pop() {
@@ -109,7 +117,7 @@ impl Root {
             effects.counts.iter().for_each(|count| self.count(count));
             woken.extend(effects.woken);
             for outgoing in effects.calls {
-                match Self::send(&outgoing) {
+                match Self::send(proxy, CallOwner::Instance, &outgoing) {
                     Ok(token) => sent.push((token, Purpose::Cache(outgoing.purpose))),
                     Err(error) => next.extend(self.with_cache(|cache| {
                         cache.answered(&outgoing.purpose, &Err(error), false, now())

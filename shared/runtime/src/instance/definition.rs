@@ -1,7 +1,7 @@
 //! A filter's settings, with the filter's type taken away.
 
-use crate::filter::{Filter, Needs, check_common};
-use crate::profile::Host;
+use crate::filter::{Filter, Needs, check_body, check_common};
+use crate::platform::Capabilities;
 use cache::Source;
 use consumer::{Owned, gate};
 use exchange::{Request, Started, Step, Worker};
@@ -12,14 +12,14 @@ use std::time::Duration;
 
 /// A filter type, with its type taken away.
 #[derive(Clone, Copy)]
-pub(crate) struct Blueprint {
+pub struct Definition {
     pub(super) name: &'static str,
-    pub(crate) id: u8,
-    pub(super) configure: fn(&[u8]) -> Result<Ready, Invalid>,
+    pub(super) id: u8,
+    pub(super) configure: fn(&[u8]) -> Result<Configured, Invalid>,
 }
 
 /// A filter whose settings are read and checked.
-pub(crate) struct Ready {
+pub(crate) struct Configured {
     pub(super) common: Common,
     owned: Rc<Owned>,
     needs: Needs,
@@ -27,7 +27,7 @@ pub(crate) struct Ready {
     pub(super) leaves: Vec<&'static str>,
     pub(super) warnings: Vec<String>,
     start: Box<dyn Fn(Box<Request>) -> Started>,
-    pub(super) check: Box<dyn Fn(Host) -> Result<(), Invalid>>,
+    pub(super) check: Box<dyn Fn(Capabilities) -> Result<(), Invalid>>,
     pub(super) source: RefCell<Option<Box<dyn Source>>>,
     pub(super) background: RefCell<Option<Box<dyn Worker>>>,
     pub(super) period: Duration,
@@ -35,13 +35,15 @@ pub(crate) struct Ready {
     pub(super) depends: Vec<u8>,
 }
 
-impl Blueprint {
-    pub(crate) fn of<F: Filter>() -> Self {
-        Self { name: F::NAME, id: F::ID, configure: Ready::read::<F> }
+impl Definition {
+    /// The definition of the filter `F`.
+    #[must_use]
+    pub fn of<F: Filter>() -> Self {
+        Self { name: F::NAME, id: F::ID, configure: Configured::read::<F> }
     }
 }
 
-impl Ready {
+impl Configured {
     fn read<F: Filter>(document: &[u8]) -> Result<Self, Invalid> {
         let config =
             Rc::new(settings::read(document, &|name| std::env::var(name).ok(), F::settings)?);
@@ -49,9 +51,9 @@ impl Ready {
         let source = F::source(&config);
         let checked = Rc::clone(&config);
         let mut leaves = F::leaves(&config);
-        // Whoever may wait for a callout leaves for later filters what Kong said: see `kong.rs`.
+        // A filter that may wait for a callout leaves for later ones what only its own event can read.
         if !leaves.is_empty() && (source.is_some() || common.admin.is_some()) {
-            leaves.push(crate::kong::LEFT);
+            leaves.push(crate::LEFT_BEFORE_WAITING);
         }
         // A list of consumers cannot be compared where no filter can say who is calling.
         if common.matching.needs_consumer() && !leaves.contains(&consumer::PROPERTY) {
@@ -66,8 +68,10 @@ impl Ready {
             background: RefCell::new(F::worker(&config)),
             period: F::period(&config).clamp(Duration::from_millis(100), Duration::from_secs(10)),
             depends: F::depends(&config),
-            check: Box::new(move |host| {
-                check_common(F::common(&checked), host).and_then(|()| F::check_host(&checked, host))
+            check: Box::new(move |able| {
+                check_common(F::common(&checked), able)?;
+                check_body(F::body_setting(&checked), F::common(&checked), able)?;
+                F::check_host(&checked, able)
             }),
             start: Box::new(move |request| start::<F>(&config, request)),
             common,

@@ -1,13 +1,13 @@
 //! Which host this is, and what follows from it.
 
 use crate::abi;
-use crate::entropy;
 use crate::kong::Kong;
+use runtime::Capabilities;
 use std::cell::Cell;
 
 /// The host, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Host {
+pub(crate) enum Host {
     /// Nobody has said so yet, and no request has come that could be asked.
     Unknown,
     /// Envoy or Istio.
@@ -43,11 +43,47 @@ impl Host {
         }
     }
 
+    /// The abilities of this host, for the runtime.
+    pub(crate) fn capabilities(self) -> Capabilities {
+        let envoy = self == Self::Envoy;
+        let kong = |least: Option<(u16, u16)>| match self {
+            Self::Kong(version) => version >= least,
+            Self::Envoy | Self::Unknown => false,
+        };
+        Capabilities {
+            known: self != Self::Unknown,
+            settled: envoy,
+            rejects_safely: envoy,
+            needs_zone: kong(Some((3, 6))),
+            calls_addresses: kong(None),
+            has_plugins: kong(None),
+            can_park: self.can_park(),
+            can_wake: envoy,
+            // On Kong a callout from a response traps.
+            can_hold_responses: envoy,
+            // On Kong 3.9.3 the connection of the answered callout is taken for the new one's and lost with
+            // the old one, and the worker dies of it a moment later (measured; the next tick is safe).
+            can_send_from_answers: envoy,
+            // Kong's calls disturb one another before 3.8.
+            calls_in_parallel: envoy || kong(Some((3, 8))),
+            pauses_for_body: envoy,
+            can_remove: self.can_remove(),
+            refusal_is_final: envoy,
+            reads_headers_at_end: envoy,
+            // Measured on Envoy: no answer at all reaches the client, which waits for one.
+            sends_interim_replies: !envoy,
+            has_signatures: envoy,
+            has_strong_randomness: envoy,
+            has_metrics: self.has_metrics(),
+            counts_by_default: envoy,
+        }
+    }
+
     /// Whether a request may wait for a callout, and be refused from its answer.
     ///
     /// Kong 3.8 lets a request through when its callout fails; 3.4 and 3.5 cannot refuse from an answer.
     #[must_use]
-    pub fn can_park(self) -> bool {
+    pub(crate) fn can_park(self) -> bool {
         match self {
             Self::Envoy => true,
             Self::Kong(Some(version)) => version >= (3, 6) && version != (3, 8),
@@ -55,36 +91,15 @@ impl Host {
         }
     }
 
-    /// Whether a root context may send a callout while it takes the answer to another one.
-    ///
-    /// On Kong 3.9.3 the connection of the answered callout is taken for the new one's and lost with the old one,
-    /// and the worker dies of it a moment later (measured; the next tick is safe).
-    #[must_use]
-    pub fn can_send_from_answers(self) -> bool {
-        self == Self::Envoy
-    }
-
-    /// Whether a waiting request can be woken by somebody else's answer.
-    #[must_use]
-    pub fn can_wake(self) -> bool {
-        self == Self::Envoy
-    }
-
-    /// Whether a response may wait for a callout. On Kong a call from there traps.
-    #[must_use]
-    pub fn can_hold_responses(self) -> bool {
-        self == Self::Envoy
-    }
-
     /// Whether removing a request header removes it.
     #[must_use]
-    pub fn can_remove(self) -> bool {
+    pub(crate) fn can_remove(self) -> bool {
         self == Self::Envoy
     }
 
     /// Whether metrics exist; they trap where they do not.
     #[must_use]
-    pub fn has_metrics(self) -> bool {
+    pub(crate) fn has_metrics(self) -> bool {
         match self {
             Self::Envoy => true,
             Self::Kong(version) => version >= Some((3, 8)),
@@ -94,7 +109,7 @@ impl Host {
 
     /// Whether it is Kong, or may be.
     #[must_use]
-    pub fn may_be_kong(self) -> bool {
+    pub(crate) fn may_be_kong(self) -> bool {
         self != Self::Envoy
     }
 }
@@ -156,7 +171,7 @@ impl Profile {
                     &["ngx", "remote_port"],
                 ];
                 for path in paths {
-                    entropy::mix(&abi::property(path).unwrap_or_default());
+                    runtime::mix(&abi::property(path).unwrap_or_default());
                 }
             }
         }

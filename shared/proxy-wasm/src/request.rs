@@ -1,29 +1,22 @@
 //! What the host tells of a request at its headers.
 
-use super::now;
-use super::properties::{claims, property};
 use crate::abi;
 use crate::kong::Kong;
 use crate::profile::Host;
-use crate::root::Ready;
+use crate::properties::property;
+use consumer::CLAIMS;
 use exchange::{BodyAhead, Entities, Entity, Head, Named, Origin, Request};
+use runtime::{Wanted, now};
 
-/// The request, with `consumer` as its identity so far; `end` as the host gave it.
-pub(super) fn request(
-    kong: &Kong<'_>,
-    ready: &Ready,
-    host: Host,
-    head: Head,
-    consumer: Option<Vec<u8>>,
-    end: bool,
-) -> Request {
-    let needs = ready.needs();
+/// The request at its headers. It has no identity yet: the runtime reads that itself.
+pub(crate) fn request(kong: &Kong<'_>, host: Host, head: Head, wanted: &Wanted) -> Request {
+    let Wanted { needs, holds_headers, ends, .. } = *wanted;
     let path = head.first(":path").unwrap_or_default();
     let raw =
         (needs.raw_target && host.may_be_kong()).then(|| abi::property(&["request", "path"]).ok());
     let target = raw.flatten().filter(|raw| !raw.is_empty()).unwrap_or_else(|| path.to_vec());
     let body = match host {
-        Host::Envoy if end || !ready.common().holds_headers || is_tunnel(&head) => BodyAhead::None,
+        Host::Envoy if ends || !holds_headers || is_tunnel(&head) => BodyAhead::None,
         Host::Envoy => BodyAhead::Comes,
         // The body callback comes for a body that is not empty, and only a length can promise that.
         _ => match head.text("content-length").and_then(|len| len.parse::<u64>().ok()) {
@@ -31,7 +24,7 @@ pub(super) fn request(
             _ => BodyAhead::None,
         },
     };
-    let body_hidden = host == Host::Envoy && body == BodyAhead::None && !end && !is_tunnel(&head);
+    let body_hidden = host == Host::Envoy && body == BodyAhead::None && !ends && !is_tunnel(&head);
     // Nginx counts a body without a length itself, over HTTP/2 without a header that would say so.
     let body_may_follow = host.may_be_kong() && head.first("content-length").is_none();
     let peer = if needs.peer { peer() } else { None };
@@ -40,8 +33,8 @@ pub(super) fn request(
         method: head.first(":method").unwrap_or_default().to_vec(),
         target,
         now: now(),
-        consumer,
-        claims: if needs.claims { claims(host) } else { None },
+        consumer: None,
+        claims: if needs.claims { property(host, CLAIMS) } else { None },
         mark: needs.mark.and_then(|name| property(host, name)),
         origin: if needs.origin { origin(kong, host, &head) } else { Origin::default() },
         own_hop: host == Host::Envoy && peer.as_deref().is_some_and(is_loopback),

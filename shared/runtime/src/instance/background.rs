@@ -1,23 +1,24 @@
 //! What one filter configuration sends on its own account.
 
-use super::{Purpose, Root};
+use super::{Instance, Purpose};
 use crate::background::{BackgroundCalls, Sent};
-use crate::stream::now;
+use crate::platform::now;
+use crate::proxy::Proxy;
 
-impl Root {
+impl Instance {
     /// Sends what the filter has to send on its own account.
-    pub(crate) fn run_worker(&self) -> Vec<(u32, Purpose)> {
-        self.with_calls(|calls| calls.run(now()))
+    pub fn run_worker<P: Proxy>(&self, proxy: &P) -> Vec<(u32, Purpose)> {
+        self.with_calls(|calls| calls.run(proxy, now()))
     }
 
     /// The configuration is going away. The second value says whether it may go at once.
-    pub(crate) fn leave(&self) -> (Vec<(u32, Purpose)>, bool) {
-        let sent = self.with_calls(|calls| calls.leave(now()));
+    pub fn leave<P: Proxy>(&self, proxy: &P) -> (Vec<(u32, Purpose)>, bool) {
+        let sent = self.with_calls(|calls| calls.leave(proxy, now()));
         (sent, self.has_left() || self.calls.try_borrow().is_ok_and(|calls| calls.is_none()))
     }
 
     /// Whether the configuration was asked to go, and nothing keeps it any more.
-    pub(crate) fn has_left(&self) -> bool {
+    pub fn has_left(&self) -> bool {
         let now = now();
         let calls = self.calls.try_borrow();
         calls.is_ok_and(|calls| calls.as_ref().is_some_and(|calls| calls.may_go(now)))

@@ -10,7 +10,7 @@ use crate::profile::Host;
 use std::collections::BTreeMap;
 
 /// The variable of nginx in which a filter that waits leaves what Kong said.
-pub(crate) const LEFT: &str = "gatehouse_kong";
+pub(crate) const LEFT: &str = runtime::LEFT_BEFORE_WAITING;
 
 /// Every property below `kong` that a filter reads.
 const PROPERTIES: [&str; 10] = [
@@ -45,6 +45,11 @@ impl<'a> Kong<'a> {
             Some(left) => Self::Left(serde_json::from_slice(&left).unwrap_or_default()),
             None => Self::Asked(phase),
         }
+    }
+
+    /// Says nothing: outside of a request's headers Kong is not asked.
+    pub(crate) fn nothing() -> Self {
+        Self::Left(BTreeMap::new())
     }
 
     /// The property `kong.<name>`, as text. `None` where this version has none, and on Envoy.

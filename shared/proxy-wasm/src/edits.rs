@@ -1,0 +1,107 @@
+//! Edits, carried out on the current message.
+
+use crate::abi::{self, Buffer, Map, Status};
+use crate::profile::Host;
+use crate::properties::publish;
+use exchange::{Edit, Head};
+
+/// Makes `edit` to the request that arrived with `head`.
+pub(crate) fn edit_request(host: Host, head: &Head, edit: &Edit) -> Result<(), Status> {
+    match edit {
+        Edit::Set(name, value) if name.eq_ignore_ascii_case("host") => set_host(host, value),
+        Edit::Set(name, value) => abi::map_replace(Map::Request, name, value),
+        Edit::Add(name, value) => abi::map_add(Map::Request, name, value),
+        Edit::Remove(name) if host.can_remove() => abi::map_remove(Map::Request, name),
+        // A removed header still reaches the upstream on Kong, and later filters still read it.
+        Edit::Remove(name) => abi::map_replace(Map::Request, name, b""),
+        Edit::Method(method) => abi::map_replace(Map::Request, ":method", method),
+        Edit::Target(target) => set_target(host, target),
+        Edit::Query(query) => set_query(host, head, query),
+        Edit::Body(body) => set_body(host, head, body),
+        Edit::Publish(name, value) => publish(host, name, value),
+    }
+}
+
+fn set_query(host: Host, head: &Head, query: &[u8]) -> Result<(), Status> {
+    let with_query = |target: &[u8]| {
+        let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let mut out = path.to_vec();
+        if !query.is_empty() {
+            out.push(b'?');
+            out.extend_from_slice(query);
+        }
+        out
+    };
+    match host {
+        Host::Envoy => {
+            let target = head.first(":path").unwrap_or_default();
+            set_target(host, &with_query(target))
+        }
+        // From 3.8 on filters run after the upstream URI was put together; before, it is made from `args`.
+        Host::Kong(version) if version >= Some((3, 8)) => {
+            let target = abi::property(&["ngx", "upstream_uri"])?;
+            set_target(host, &with_query(&target))
+        }
+        Host::Kong(_) | Host::Unknown => abi::set_property(&["ngx", "args"], query),
+    }
+}
+
+fn set_body(host: Host, head: &Head, body: &[u8]) -> Result<(), Status> {
+    abi::set_body(Buffer::RequestBody, body)?;
+    // Kong's nginx counts again itself.
+    if host == Host::Envoy && head.first("content-length").is_some() {
+        abi::map_replace(Map::Request, "content-length", body.len().to_string().as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Makes `edit` to the response. What fails stays as the upstream made it: the response goes on in any case.
+pub(crate) fn edit_response(host: Host, edit: &Edit) -> Result<(), Status> {
+    {
+        match edit {
+            Edit::Set(name, value) if host == Host::Envoy => {
+                abi::map_replace(Map::Response, name, value)
+            }
+            // Setting a field that is there twice takes both away on Kong; removing and adding does not.
+            Edit::Set(name, value) => {
+                let _ = abi::map_remove(Map::Response, name);
+                abi::map_add(Map::Response, name, value)
+            }
+            Edit::Add(name, value) => abi::map_add(Map::Response, name, value),
+            Edit::Remove(name) => abi::map_remove(Map::Response, name),
+            // Nothing of a request can be changed any more.
+            Edit::Method(_)
+            | Edit::Target(_)
+            | Edit::Query(_)
+            | Edit::Body(_)
+            | Edit::Publish(..) => Ok(()),
+        }
+    }
+}
+
+/// The host as the upstream gets it: a pseudo-field on Envoy, and on Kong what its template proxies.
+fn set_host(host: Host, value: &[u8]) -> Result<(), Status> {
+    match host {
+        Host::Envoy => abi::map_replace(Map::Request, ":authority", value),
+        Host::Kong(_) | Host::Unknown => abi::set_property(&["ngx", "upstream_host"], value),
+    }
+}
+
+/// Path and query as the upstream gets them.
+fn set_target(host: Host, target: &[u8]) -> Result<(), Status> {
+    match host {
+        Host::Envoy => abi::map_replace(Map::Request, ":path", target),
+        Host::Kong(version) if version >= Some((3, 8)) => {
+            abi::set_property(&["ngx", "upstream_uri"], target)
+        }
+        // Before 3.8 Kong appends `args` itself.
+        Host::Kong(_) | Host::Unknown => {
+            let (path, query) = match target.iter().position(|byte| *byte == b'?') {
+                Some(at) => target.split_at(at),
+                None => (target, &b""[..]),
+            };
+            abi::set_property(&["ngx", "upstream_uri"], path)?;
+            abi::set_property(&["ngx", "args"], query.get(1..).unwrap_or_default())
+        }
+    }
+}
