@@ -222,9 +222,25 @@ impl Facts<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use serde_json::json;
+    use std::sync::LazyLock;
+
+    /// Returns the facts of a request that has neither a body nor a response, and whose headers
+    /// nobody asks for.
+    pub(crate) fn facts(request: &Request) -> Facts<'_> {
+        static NO_BODY: LazyLock<Content> = LazyLock::new(Content::default);
+        Facts {
+            request,
+            uri: b"",
+            plain: None,
+            ip: None,
+            body: &NO_BODY,
+            response: None,
+            head: Index::default(),
+        }
+    }
 
     fn request() -> Request {
         Request {
@@ -304,13 +320,9 @@ mod tests {
         let request = request();
         let holds = |groups: Value| {
             Conditions::read(Some(&groups)).hold(&Facts {
-                request: &request,
-                uri: b"",
-                plain: None,
-                ip: None,
                 body: &Content::Unreadable(Unreadable::TooLarge),
-                response: None,
                 head: Index::of(&request.head),
+                ..facts(&request)
             })
         };
         let one = |path: &str, value: &str| json!({"path": path, "value": value});
@@ -346,16 +358,7 @@ mod tests {
         let conditions = Conditions::read(Some(&groups));
         patience::assert_linear("an expression", 5000, |length| {
             let request = Request { method: vec![b'a'; length], ..request() };
-            let facts = Facts {
-                request: &request,
-                uri: b"",
-                plain: None,
-                ip: None,
-                body: &Content::default(),
-                response: None,
-                head: Index::default(),
-            };
-            conditions.hold(&facts);
+            conditions.hold(&facts(&request));
         });
     }
 }

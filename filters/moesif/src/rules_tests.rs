@@ -1,6 +1,5 @@
 use super::*;
-use crate::condition::Index;
-use crate::content::Content;
+use crate::condition::tests::facts;
 use exchange::Request;
 use serde_json::json;
 
@@ -22,16 +21,7 @@ fn who(user: Option<&str>, company: Option<&str>) -> Who {
 
 fn judge(rules: &Rules, who: &Who) -> Verdict {
     let request = Request { method: b"GET".to_vec(), target: b"/a".to_vec(), ..Request::default() };
-    let facts = Facts {
-        request: &request,
-        uri: b"",
-        plain: None,
-        ip: None,
-        body: &Content::default(),
-        response: None,
-        head: Index::default(),
-    };
-    rules.judge(&config(), who, &facts)
+    rules.judge(&config(), who, &facts(&request))
 }
 
 fn blocked_by(rules: &Rules, user: Option<&str>, company: Option<&str>) -> Option<String> {

@@ -146,7 +146,7 @@ fn membership(entry: &Value) -> Option<Membership> {
 mod tests {
     use super::*;
     use crate::condition::Index;
-    use crate::content::Content;
+    use crate::condition::tests::facts;
     use exchange::{Head, Request};
     use serde_json::json;
 
@@ -158,15 +158,7 @@ mod tests {
         let text = |text: Option<&str>| text.map(str::to_owned);
         let request = Request { method: b"GET".to_vec(), ..Request::default() };
         let response = Head::default();
-        let facts = Facts {
-            request: &request,
-            uri: b"",
-            plain: None,
-            ip: None,
-            body: &Content::default(),
-            response: Some((status, Index::of(&response))),
-            head: Index::default(),
-        };
+        let facts = Facts { response: Some((status, Index::of(&response))), ..facts(&request) };
         config.rate(&Who { user: text(user), company: text(company) }, |first| first(&facts))
     }
 

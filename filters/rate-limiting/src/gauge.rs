@@ -1,15 +1,18 @@
-//! How much room a limit has: the arithmetic of each algorithm.
+//! The arithmetic of limits: how much room a limit has under each algorithm.
 //!
-//! | algorithm        | a record holds                                                                  |
-//! |------------------|---------------------------------------------------------------------------------|
-//! | `fixed_window`   | what the current period of the calendar has counted                             |
-//! | `sliding_window` | the same, and what the one before has counted, of which a share still counts    |
-//! | `token_bucket`   | in `start`, when the bucket will be full again (in nanoseconds): the cell rate algorithm |
+//! | algorithm | contents of a record |
+//! |---|---|
+//! | `fixed_window` | the count of the current calendar period |
+//! | `sliding_window` | the counts of the current and of the previous period |
+//! | `token_bucket` | in `start`, the time at which the bucket is full again, in nanoseconds |
+//!
+//! A sliding window adds a share of the previous count, which shrinks as the current period passes.
+//! The token bucket is the generic cell rate algorithm.
 
 use crate::period::{Period, Span};
 use admin_api::SHARE_WHOLE;
 
-/// How requests are held against a limit.
+/// The algorithm that compares requests with a limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     #[default]
@@ -18,17 +21,17 @@ pub(crate) enum Algorithm {
     TokenBucket,
 }
 
-/// So many requests in a period.
+/// A number of requests for each period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit {
     pub(crate) period: Period,
     pub(crate) most: u64,
     pub(crate) algorithm: Algorithm,
-    /// How many may come at once; only a token bucket tells it from `most`.
+    /// The greatest number of requests at once. It differs from `most` only for a token bucket.
     pub(crate) burst: u64,
 }
 
-/// What is kept for one limit of one identifier.
+/// The stored state of one limit for one identifier.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) start: u64,
@@ -36,14 +39,14 @@ pub(crate) struct Record {
     pub(crate) previous: u64,
 }
 
-/// A record, held against its limit at a moment.
+/// A record, compared with its limit at a certain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gauge {
     pub(crate) limit: Limit,
     pub(crate) record: Record,
-    /// Milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     now: u64,
-    /// The period of the calendar that the record counts.
+    /// The calendar period that the record counts.
     span: Span,
 }
 
@@ -51,19 +54,20 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 const NANOS: u64 = 1_000_000_000;
 
 impl Gauge {
-    /// What `record` means at `now`: what is over does not count any more.
+    /// Evaluates `record` at `now`. Counts of periods that have ended are dropped.
     pub(crate) fn new(limit: Limit, record: Option<Record>, now: u64) -> Self {
         let record = record.unwrap_or_default();
         if limit.algorithm == Algorithm::TokenBucket {
             let span = Span { start: 0, end: 0 };
             let gauge = Self { limit, record, now, span };
-            // Later than a full bucket's worth of waiting cannot be true: the clock was put back.
+            // A longer wait than that for a full bucket is impossible, so the clock was set back.
             let latest = gauge.nanos().saturating_add(gauge.depth());
             let start = if record.start > latest { gauge.nanos() } else { record.start };
             return Self { record: Record { start, ..record }, ..gauge };
         }
         let mut span = limit.period.at(now / 1000);
-        // Another worker may be a moment ahead of us; what it has begun is not to be begun again.
+        // The clock of another worker may be slightly ahead. A period that it has begun must not
+        // begin anew.
         let ahead = limit.period.at(record.start);
         let record = if record.start == span.start {
             record
@@ -78,7 +82,7 @@ impl Gauge {
         Self { limit, record, now, span }
     }
 
-    /// How many requests there is room for.
+    /// Returns the number of requests that the limit has room for.
     pub(crate) fn room(&self) -> u64 {
         match self.limit.algorithm {
             Algorithm::FixedWindow => self.limit.most.saturating_sub(self.record.count),
@@ -94,7 +98,7 @@ impl Gauge {
         }
     }
 
-    /// Counts so many requests.
+    /// Counts this many requests.
     pub(crate) fn spend(&mut self, count: u64) {
         match self.limit.algorithm {
             Algorithm::FixedWindow | Algorithm::SlidingWindow => {
@@ -107,7 +111,7 @@ impl Gauge {
         }
     }
 
-    /// What a client is told as the limit.
+    /// Returns the limit that a client is told.
     pub(crate) fn most(&self) -> u64 {
         match self.limit.algorithm {
             Algorithm::FixedWindow | Algorithm::SlidingWindow => self.limit.most,
@@ -115,8 +119,9 @@ impl Gauge {
         }
     }
 
-    /// Seconds, at least one: until there is room again if there is none now; otherwise until all
-    /// of the room is there again, which for windows of the calendar is counted as Kong does.
+    /// Returns the time until the limit resets, in seconds and at least one. If there is no room,
+    /// it is the time until there is. Otherwise it is the time until all room is back, which for
+    /// calendar periods is computed as Kong does.
     pub(crate) fn reset(&self) -> u64 {
         let seconds = match self.limit.algorithm {
             Algorithm::FixedWindow => self.kongs_reset(),
@@ -135,7 +140,7 @@ impl Gauge {
         seconds.max(1)
     }
 
-    /// When nothing of the record counts any more, in seconds since 1970.
+    /// Returns the time after which the record has no effect, in seconds since 1970.
     pub(crate) fn expires(&self) -> u64 {
         match self.limit.algorithm {
             Algorithm::FixedWindow => self.span.end,
@@ -144,12 +149,12 @@ impl Gauge {
         }
     }
 
-    /// The period of the calendar that the record counts.
+    /// Returns the calendar period that the record counts.
     pub(crate) const fn span(&self) -> Span {
         self.span
     }
 
-    /// How much of the period before still counts, in millionths.
+    /// Returns the share of the previous period that still counts, in millionths.
     pub(crate) fn share(&self) -> u64 {
         let end = self.span.end.saturating_mul(1000);
         let left = u128::from(end.saturating_sub(self.now));
@@ -163,12 +168,12 @@ impl Gauge {
         self.limit.period.seconds().saturating_sub(elapsed)
     }
 
-    /// Until the share of the period before is small enough; if the current one is full by itself,
-    /// until that has become the one before and its share is small enough.
+    /// Returns the time until the share of the previous period is small enough, in seconds. If the
+    /// current period is full by itself, it must first become the previous one.
     fn sliding_wait(&self) -> u64 {
         let most = self.limit.most;
         let left = self.span.end.saturating_mul(1000).saturating_sub(self.now);
-        // The share of `count` falls below `free + 1` this long before its period ends.
+        // The share of `count` falls below `free + 1` this long before the end of its period.
         let enough = |count: u64, free: u64, length: u64| {
             let tail = u128::from(free.saturating_add(1)).saturating_mul(length.into());
             let tail = tail.checked_div(u128::from(count.max(1))).unwrap_or(0);
@@ -185,7 +190,7 @@ impl Gauge {
                 left.saturating_add(next.saturating_sub(tail))
             }
         };
-        // At that moment exactly the share is still one too large.
+        // At this very moment the share is still too large by one.
         wait.saturating_add(1).div_ceil(1000)
     }
 
@@ -193,18 +198,19 @@ impl Gauge {
         self.now.saturating_mul(NANOS_PER_MILLI)
     }
 
-    /// Nanoseconds from one token to the next, rounded up so that none is given too early.
+    /// Returns the nanoseconds between two tokens, rounded up so that none comes too early.
     fn interval(&self) -> u64 {
         self.limit.period.seconds().saturating_mul(NANOS).div_ceil(self.limit.most.max(1))
     }
 
-    /// Nanoseconds in which an empty bucket fills.
+    /// Returns the nanoseconds in which an empty bucket fills.
     fn depth(&self) -> u64 {
         self.interval().saturating_mul(self.limit.burst)
     }
 }
 
-/// Gauges for all `limits`, each from the record of its period, with nothing set aside.
+/// Returns the gauges for all `limits`, each with the record of its period, and without requests
+/// taken in advance.
 pub(crate) fn gauges(limits: &[Limit], kept: &[(Period, Record)], now: u64) -> Vec<(Gauge, u64)> {
     let gauge = |limit: &Limit| {
         let record = kept.iter().find(|(period, _)| *period == limit.period);
@@ -213,14 +219,14 @@ pub(crate) fn gauges(limits: &[Limit], kept: &[(Period, Record)], now: u64) -> V
     limits.iter().map(gauge).collect()
 }
 
-/// What is to be kept of gauges: when nothing of it counts any more (in seconds since 1970), and
-/// the records.
+/// Returns what is stored of gauges: the time after which nothing has an effect (in seconds since
+/// 1970), and the records.
 pub(crate) fn kept(gauges: &[(Gauge, u64)]) -> (u64, Vec<(Period, Record)>) {
     let expires = gauges.iter().map(|(gauge, _)| gauge.expires()).max().unwrap_or(0);
     (expires, gauges.iter().map(|(gauge, _)| (gauge.limit.period, gauge.record)).collect())
 }
 
-/// That many millionths of a count, rounded down.
+/// Returns `share` millionths of `count`, rounded down.
 pub(crate) fn share_of(count: u64, share: u64) -> u64 {
     let product = u128::from(count).saturating_mul(share.into());
     u64::try_from(product.checked_div(SHARE_WHOLE.into()).unwrap_or(0)).unwrap_or(u64::MAX)

@@ -25,9 +25,9 @@ fn a_fixed_window_starts_anew_with_the_period() {
 #[test]
 fn reset_counts_a_month_as_thirty_days_and_is_never_zero() {
     let month = limit(Algorithm::FixedWindow, Period::Month, 3);
-    // The 22nd at midnight: 21 days have gone.
+    // On the 22nd at midnight, 21 days have passed.
     assert_eq!(Gauge::new(month, None, DAY).reset(), 9 * 86_400);
-    // The 31st of a month.
+    // This is the 31st of a month.
     assert_eq!(Gauge::new(month, None, DAY + 39 * 86_400_000).reset(), 1);
 }
 
@@ -36,7 +36,7 @@ fn a_worker_that_is_a_moment_behind_counts_where_the_others_do() {
     let second = limit(Algorithm::FixedWindow, Period::Second, 3);
     let record = Record { start: DAY / 1000 + 1, count: 3, previous: 0 };
     assert_eq!(Gauge::new(second, Some(record), DAY + 999).room(), 0);
-    // But not when a record is far ahead: then a clock was put back.
+    // A record that is far ahead means that a clock was set back.
     let record = Record { start: DAY / 1000 + 10, ..record };
     assert_eq!(Gauge::new(second, Some(record), DAY + 999).room(), 3);
 }
@@ -46,7 +46,7 @@ fn a_window_that_slides_forgets_the_one_before_bit_by_bit() {
     let minute = limit(Algorithm::SlidingWindow, Period::Minute, 10);
     let record = Record { start: DAY / 1000, count: 10, previous: 0 };
     let room = |ms: u64| Gauge::new(minute, Some(record), DAY + ms).room();
-    // At 60 s all of it counts, at 90 s half of it, at 119.9 s nothing.
+    // At 60 s the whole previous count has an effect, at 90 s half of it, and at 119.9 s none.
     assert_eq!([room(59_999), room(60_000), room(60_001), room(66_000)], [0, 0, 1, 1]);
     assert_eq!([room(66_001), room(90_000), room(119_900), room(120_000)], [2, 5, 10, 10]);
 }
@@ -70,7 +70,7 @@ fn a_bucket_gives_a_burst_and_then_one_token_after_the_other() {
     assert_eq!(take(999), (0, 1));
     assert_eq!(take(1000).0, 1);
     assert_eq!(take(1001), (0, 1));
-    // Never more than a burst, however long nobody came.
+    // There is never room for more than a burst, however long nobody came.
     assert_eq!(take(3_600_000).0, 5);
 }
 
@@ -113,12 +113,12 @@ proptest! {
         let _ = (gauge.room(), gauge.expires(), gauge.share());
     }
 
-    /// Requests come at any times; what is admitted stays within what the algorithm promises.
+    /// Requests come at any times, and those admitted stay within the promise of the algorithm.
     #[test]
     fn no_period_admits_more_than_its_limit(
         limit in any_limit(), mut gaps in proptest::collection::vec(0..700_u64, 1..400),
     ) {
-        // In units that make some hundred requests span a few periods.
+        // The unit is chosen so that some hundred requests span a few periods.
         let unit = limit.period.seconds() * 1000 / 20_000;
         gaps[0] = 0;
         let (mut now, mut record, mut times) = (DAY, None, vec![]);
@@ -140,7 +140,8 @@ proptest! {
                 prop_assert!(counts.values().all(|count| *count <= limit.most), "{counts:?}");
             }
             Algorithm::TokenBucket => {
-                // Over any stretch of time: a burst and what has dripped in since.
+                // Over any stretch of time, at most a burst is admitted, and the tokens since its
+                // beginning.
                 let period = limit.period.seconds() * 1000;
                 for (n, first) in times.iter().enumerate() {
                     for (m, last) in times.iter().enumerate().skip(n) {
@@ -152,7 +153,7 @@ proptest! {
         }
     }
 
-    /// Whoever waits as long as he is told gets in, and not a second more than needed.
+    /// A client that waits as long as it is told gets in, and waits not a second too long.
     #[test]
     fn who_is_told_to_wait_gets_in_afterwards(limit in any_limit(), at in 0..86_400_000_u64, previous in 0..200_u64) {
         let now = DAY + at;
@@ -161,7 +162,7 @@ proptest! {
         gauge.spend(gauge.room());
         prop_assert_eq!(gauge.room(), 0);
         let later = |wait: u64| Gauge::new(limit, Some(gauge.record), now + wait * 1000).room();
-        // A month is thirty days for Kong, and this one too: November.
+        // A month has thirty days for Kong, and this one has too: November.
         let exact = limit.algorithm != Algorithm::FixedWindow || limit.period != Period::Year;
         if exact {
             prop_assert!(later(gauge.reset()) > 0, "{:?}", gauge);
@@ -172,7 +173,7 @@ proptest! {
         }
     }
 
-    /// What a record is kept for: afterwards it makes no difference.
+    /// A record that has expired has no effect.
     #[test]
     fn a_record_that_has_expired_makes_no_difference(limit in any_limit(), at in 0..86_400_000_u64, later in 0..10_000_u64) {
         let mut gauge = Gauge::new(limit, None, DAY + at);
