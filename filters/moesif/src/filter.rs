@@ -2,8 +2,8 @@
 
 use crate::config::Config;
 use crate::flow::{self, MARK, MoesifFlow};
-use crate::hub::{Hub, Tools};
 use crate::sender::Sender;
+use crate::shared::{Shared, Tools};
 use consumer::{Admitted, Owned};
 use exchange::{Request, Started, Worker};
 use runtime::{Capabilities, Filter, Needs};
@@ -21,28 +21,28 @@ const TOOLS: Tools =
 impl Filter for Moesif {
     const NAME: &'static str = "moesif";
     const ID: u8 = 6;
-    type Config = Hub;
+    type Config = Shared;
 
-    fn settings(fields: &mut Fields<'_>) -> Hub {
-        Hub::new(Config::read(fields))
+    fn settings(fields: &mut Fields<'_>) -> Shared {
+        Shared::new(Config::read(fields))
     }
 
-    fn common(hub: &Hub) -> &Common {
-        &hub.config.common
+    fn common(shared: &Shared) -> &Common {
+        &shared.config.common
     }
 
     /// The transaction header is the client's to set: its value is taken over.
-    fn owned(_: &Hub) -> Owned {
+    fn owned(_: &Shared) -> Owned {
         Owned::nothing()
     }
 
     /// Where the mark of a recorded request cannot be left, a second instance records it again: that is no reason
     /// to refuse it.
-    fn leaves(_: &Hub) -> Vec<&'static str> {
+    fn leaves(_: &Shared) -> Vec<&'static str> {
         Vec::new()
     }
 
-    fn needs(_: &Hub) -> Needs {
+    fn needs(_: &Shared) -> Needs {
         Needs {
             raw_target: true,
             route: true,
@@ -58,29 +58,30 @@ impl Filter for Moesif {
     }
 
     /// The first to know the host; where batches go depends on that.
-    fn check_host(hub: &Hub, able: Capabilities) -> Result<(), Invalid> {
-        hub.config
+    fn check_host(shared: &Shared, able: Capabilities) -> Result<(), Invalid> {
+        shared
+            .config
             .check_address(|address| !able.calls_addresses || runtime::is_address(address))?;
-        hub.meet(!able.calls_addresses, able.calls_in_parallel);
+        shared.meet(!able.calls_addresses, able.calls_in_parallel);
         Ok(())
     }
 
-    fn worker(hub: &Rc<Hub>) -> Option<Box<dyn Worker>> {
-        if let Some(message) = hub.config.ignored_message() {
+    fn worker(shared: &Rc<Shared>) -> Option<Box<dyn Worker>> {
+        if let Some(message) = shared.config.ignored_message() {
             runtime::note(&message);
         }
-        Some(Box::new(Sender::new(Rc::clone(hub), TOOLS)))
+        Some(Box::new(Sender::new(Rc::clone(shared), TOOLS)))
     }
 
-    fn period(hub: &Hub) -> Duration {
-        hub.config.period()
+    fn period(shared: &Shared) -> Duration {
+        shared.config.period()
     }
 
-    fn ignores(hub: &Hub, request: &Request) -> bool {
-        flow::ignores(hub, request)
+    fn ignores(shared: &Shared, request: &Request) -> bool {
+        flow::ignores(shared, request)
     }
 
-    fn start(hub: &Rc<Hub>, request: Admitted) -> Started {
-        MoesifFlow::start(Rc::clone(hub), TOOLS, request)
+    fn start(shared: &Rc<Shared>, request: Admitted) -> Started {
+        MoesifFlow::start(Rc::clone(shared), TOOLS, request)
     }
 }

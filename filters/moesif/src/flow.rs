@@ -12,10 +12,10 @@ use crate::capture::{Capture, LeftOut};
 use crate::condition::{Facts, Index, Plain};
 use crate::content::{Content, Unreadable};
 use crate::event::{Event as Record, Reply as Answered, TRANSACTION, client_ip};
-use crate::hub::{Hub, Tools};
 use crate::identify::{Known, Who, session_token};
 use crate::rules::{Block, Rules, Verdict};
 use crate::sampling::{AppConfig, weight};
+use crate::shared::{Shared, Tools};
 use crate::uri;
 use consumer::Admitted;
 use exchange::{
@@ -32,14 +32,14 @@ pub(crate) const MARK: &str = "gatehouse_moesif";
 const MAX_TRANSACTION: usize = 256;
 
 /// Notes that a request came, and returns `true` if another instance of this filter records it.
-pub(crate) fn ignores(hub: &Hub, request: &Request) -> bool {
-    hub.last_request.set(request.now);
+pub(crate) fn ignores(shared: &Shared, request: &Request) -> bool {
+    shared.last_request.set(request.now);
     request.mark.is_some()
 }
 
 /// One request's progress.
 pub(crate) struct MoesifFlow {
-    hub: Rc<Hub>,
+    shared: Rc<Shared>,
     tools: Tools,
     state: State,
 }
@@ -94,8 +94,8 @@ struct Seen {
 
 impl MoesifFlow {
     /// Judges a request that the gate admitted.
-    pub(crate) fn start(hub: Rc<Hub>, tools: Tools, request: Admitted) -> Started {
-        let mut flow = Self { hub, tools, state: State::Over };
+    pub(crate) fn start(shared: Rc<Shared>, tools: Tools, request: Admitted) -> Started {
+        let mut flow = Self { shared, tools, state: State::Over };
         let (state, step) = flow.note(request);
         flow.state = state;
         Started::new(step, flow)
@@ -104,15 +104,16 @@ impl MoesifFlow {
     fn note(&self, Admitted { request, identity }: Admitted) -> (State, Step) {
         let mut random = [0; 18];
         if !(self.tools.random)(&mut random) {
-            self.hub.tallies.count("dropped_no_randomness", 1);
+            self.shared.tallies.count("dropped_no_randomness", 1);
             return over(Step::forward(Vec::new()));
         }
         let mut edits = vec![Edit::Publish(MARK, b"1".to_vec())];
-        let mut notes = Notes::new(&self.hub, request, identity, random);
-        notes.mark_request(&self.hub, &mut edits);
-        notes.begin_body(&self.hub);
-        let rules = self.hub.rules();
-        let ahead = if rules.is_empty() { Ahead::Nothing } else { notes.ahead(&self.hub, &rules) };
+        let mut notes = Notes::new(&self.shared, request, identity, random);
+        notes.mark_request(&self.shared, &mut edits);
+        notes.begin_body(&self.shared);
+        let rules = self.shared.rules();
+        let ahead =
+            if rules.is_empty() { Ahead::Nothing } else { notes.ahead(&self.shared, &rules) };
         match ahead {
             Ahead::Comes => (State::Judging(Box::new(notes)), Step::await_body(edits)),
             Ahead::MayFollow => {
@@ -126,7 +127,7 @@ impl MoesifFlow {
 
     /// Holds the rules against a request of which all is known that can be.
     fn judge(&self, mut notes: Notes, body: &Content, edits: Vec<Edit>) -> (State, Step) {
-        let step = notes.judge(&self.hub, &self.hub.rules(), body, edits);
+        let step = notes.judge(&self.shared, &self.shared.rules(), body, edits);
         (State::Noting(Box::new(notes)), step)
     }
 
@@ -140,8 +141,8 @@ impl MoesifFlow {
         let content = match &body {
             Ok(bytes) => {
                 kept.into_iter().for_each(|capture| capture.take(bytes, true));
-                let rules = self.hub.rules();
-                let limit = self.hub.config.request.body.limit;
+                let rules = self.shared.rules();
+                let limit = self.shared.config.request.body.limit;
                 if bytes.len() > limit {
                     Content::Unreadable(Unreadable::TooLarge)
                 } else {
@@ -174,20 +175,20 @@ impl MoesifFlow {
             let set = |(name, value): &(String, String)| Edit::set(name.clone(), value.clone());
             edits.extend(notes.headers.iter().map(set));
         }
-        notes.see(&self.hub, response);
+        notes.see(&self.shared, response);
         edits
     }
 }
 
 impl Notes {
     fn new(
-        hub: &Hub,
+        shared: &Shared,
         request: Box<Request>,
         identity: Option<Box<consumer::Identity>>,
         random: [u8; 18],
     ) -> Self {
         let [id @ .., high, low] = random;
-        let app = hub.app();
+        let app = shared.app();
         // 65536 is no multiple of 100; the difference is far below a percent.
         let draw = u8::try_from(u16::from_be_bytes([high, low]) % 100).unwrap_or_default();
         let mut notes = Self {
@@ -206,7 +207,7 @@ impl Notes {
         if notes.app.is_known_early() {
             let none = Content::default();
             let ask =
-                |first: &dyn Fn(&Facts<'_>) -> Option<u8>| notes.with_facts(hub, &none, first);
+                |first: &dyn Fn(&Facts<'_>) -> Option<u8>| notes.with_facts(shared, &none, first);
             let rate = notes.app.rate(&Who::default(), ask);
             notes.skipped = notes.draw >= rate;
         }
@@ -214,8 +215,8 @@ impl Notes {
     }
 
     /// The transaction header: the client's if there is a usable one, else ours.
-    fn mark_request(&mut self, hub: &Hub, edits: &mut Vec<Edit>) {
-        if !hub.config.transaction_id {
+    fn mark_request(&mut self, shared: &Shared, edits: &mut Vec<Edit>) {
+        if !shared.config.transaction_id {
             return;
         }
         let head = &self.request.head;
@@ -234,16 +235,16 @@ impl Notes {
         self.transaction = Some(value);
     }
 
-    fn begin_body(&mut self, hub: &Hub) {
-        let direction = &hub.config.request;
+    fn begin_body(&mut self, shared: &Shared) {
+        let direction = &shared.config.request;
         if direction.capture_body && !self.skipped {
             let said = length(&self.request.head);
-            self.body = Some(Capture::new(&hub.budget, direction.body.limit, said));
+            self.body = Some(Capture::new(&shared.budget, direction.body.limit, said));
         }
     }
 
     /// What the rules still have to see of the request.
-    fn ahead(&self, hub: &Hub, rules: &Rules) -> Ahead {
+    fn ahead(&self, shared: &Shared, rules: &Rules) -> Ahead {
         let Request { head, method, .. } = &*self.request;
         let length = length(head);
         let unseen = match self.request.body {
@@ -253,13 +254,13 @@ impl Notes {
             BodyAhead::None => return Ahead::Nothing,
         };
         // As if it could not be read: whoever is certain all the same does not need it.
-        let verdict = self.verdict(hub, rules, &Content::Unreadable(unseen));
+        let verdict = self.verdict(shared, rules, &Content::Unreadable(unseen));
         let decides = matches!(&verdict.open, Some((_, why)) if *why == unseen);
         // A rule that adds headers holds nobody's upload.
         let json = |value: &[u8]| {
             value.to_ascii_lowercase().windows(4).any(|part| part == b"json" || part == b"grap")
         };
-        let limit = u64::try_from(hub.config.request.body.limit).unwrap_or(u64::MAX);
+        let limit = u64::try_from(shared.config.request.body.limit).unwrap_or(u64::MAX);
         let is_small_json = length.is_some_and(|length| length > 0 && length <= limit)
             && head.first("content-type").is_some_and(json);
         let waits = decides || (verdict.open_headers && is_small_json);
@@ -285,18 +286,18 @@ impl Notes {
         }
     }
 
-    fn verdict(&self, hub: &Hub, rules: &Rules, body: &Content) -> Verdict {
-        let who = self.who(hub, None);
-        self.with_facts(hub, body, |facts| rules.judge(&self.app, &who, facts))
+    fn verdict(&self, shared: &Shared, rules: &Rules, body: &Content) -> Verdict {
+        let who = self.who(shared, None);
+        self.with_facts(shared, body, |facts| rules.judge(&self.app, &who, facts))
     }
 
     /// Holds the rules against the request; `edits` go with it if it goes on.
-    fn judge(&mut self, hub: &Hub, rules: &Rules, body: &Content, edits: Vec<Edit>) -> Step {
+    fn judge(&mut self, shared: &Shared, rules: &Rules, body: &Content, edits: Vec<Edit>) -> Step {
         if rules.is_empty() {
             return Step::forward(edits);
         }
-        let Verdict { block, open, headers, .. } = self.verdict(hub, rules, body);
-        let open = open.filter(|_| hub.config.refuses_unreadable);
+        let Verdict { block, open, headers, .. } = self.verdict(shared, rules, body);
+        let open = open.filter(|_| shared.config.refuses_unreadable);
         let Some(block) = block.or_else(|| open.map(|(rule, why)| Block::unreadable(rule, why)))
         else {
             self.headers = headers;
@@ -311,15 +312,15 @@ impl Notes {
                 false => ReplyBody::Raw(block.content_type.map(Cow::Borrowed), block.body.clone()),
             },
         };
-        hub.tallies.count("blocked", 1);
+        shared.tallies.count("blocked", 1);
         self.block = Some(block);
         Step::reply(reply)
     }
 
-    fn who(&self, hub: &Hub, response: Option<&Response>) -> Who {
+    fn who(&self, shared: &Shared, response: Option<&Response>) -> Who {
         let later = response.and_then(later_identity);
         let claims = self.request.claims.as_deref();
-        hub.config.sources.who(&Known {
+        shared.config.sources.who(&Known {
             identity: self.identity.as_deref().or(later.as_ref()),
             claims: claims.or_else(|| response?.claims.as_deref()),
             request: Some(&self.request.head),
@@ -327,9 +328,14 @@ impl Notes {
         })
     }
 
-    fn with_facts<R>(&self, hub: &Hub, body: &Content, ask: impl FnOnce(&Facts<'_>) -> R) -> R {
+    fn with_facts<R>(
+        &self,
+        shared: &Shared,
+        body: &Content,
+        ask: impl FnOnce(&Facts<'_>) -> R,
+    ) -> R {
         let request = &*self.request;
-        let ip = client_ip(&hub.config, request);
+        let ip = client_ip(&shared.config, request);
         let full =
             |target: &[u8]| uri::full(&request.origin, &request.head, target, &Default::default());
         let uri = full(&request.target);
@@ -349,14 +355,14 @@ impl Notes {
     }
 
     /// The response is here.
-    fn see(&mut self, hub: &Hub, response: Response) {
-        let direction = &hub.config.response;
+    fn see(&mut self, shared: &Shared, response: Response) {
+        let direction = &shared.config.response;
         let said = length(&response.head);
         let wanted = direction.capture_body && !self.skipped;
-        let mut body = wanted.then(|| Capture::new(&hub.budget, direction.body.limit, said));
+        let mut body = wanted.then(|| Capture::new(&shared.budget, direction.body.limit, said));
         if let (Some(body), Some(block)) = (&mut body, &self.block) {
             // What the host makes of our answer on its way (Kong adds a line feed) is no part of it.
-            *body = Capture::new(&hub.budget, direction.body.limit, None);
+            *body = Capture::new(&shared.budget, direction.body.limit, None);
             body.take(&block.body, true);
         } else if let Some(body) = body.as_mut().filter(|_| response.ends) {
             body.take(b"", true);
@@ -365,28 +371,28 @@ impl Notes {
     }
 
     /// The event, if it is to be sent.
-    fn event(mut self, hub: &Hub, done: &Done) -> Option<Vec<u8>> {
+    fn event(mut self, shared: &Shared, done: &Done) -> Option<Vec<u8>> {
         if self.response.is_none()
             && let Some(status) = done.status.filter(|status| *status > 0)
         {
             let response =
                 Response { head: done.head.clone(), status, now: done.now, ..Response::default() };
-            self.see(hub, response);
+            self.see(shared, response);
         }
         let seen = self.response.as_deref();
-        let who = self.who(hub, seen.map(|seen| &seen.response));
+        let who = self.who(shared, seen.map(|seen| &seen.response));
         let rate = self.app.rate(&who, |first| {
             let bytes = self.body.as_ref().map(Capture::bytes).unwrap_or_default();
-            let opened = hub.config.request.body.limit.saturating_mul(10).min(MAX_UNPACKED);
+            let opened = shared.config.request.body.limit.saturating_mul(10).min(MAX_UNPACKED);
             let paths = self.app.body_paths();
             let body = match paths.is_empty() {
                 true => Content::default(),
                 false => Content::read(&self.request.head, bytes, &paths, opened),
             };
-            self.with_facts(hub, &body, first)
+            self.with_facts(shared, &body, first)
         });
         if self.draw >= rate {
-            hub.tallies.count("sampled_out", 1);
+            shared.tallies.count("sampled_out", 1);
             return None;
         }
         let later = seen.and_then(|seen| later_identity(&seen.response));
@@ -397,7 +403,7 @@ impl Notes {
                 Some(Ok(bytes)) => Body::of(bytes, head, treatment),
                 Some(Err(why)) => Body::LeftOut(why),
             };
-        let config = &hub.config;
+        let config = &shared.config;
         let record = Record {
             config,
             request: &self.request,
@@ -427,7 +433,7 @@ impl Notes {
         };
         let json = record.into_json();
         if json.is_none() {
-            hub.tallies.count("dropped_too_large", 1);
+            shared.tallies.count("dropped_too_large", 1);
         }
         json
     }
@@ -447,7 +453,7 @@ impl Flow for MoesifFlow {
                 self.judge_body(notes, body.map_err(|_| Unreadable::TooLarge))
             }
             (State::Collecting { notes, mut body }, Event::Chunk(piece)) => {
-                if body.len().saturating_add(piece.len()) > self.hub.config.request.body.limit {
+                if body.len().saturating_add(piece.len()) > self.shared.config.request.body.limit {
                     self.judge_body(notes, Err(Unreadable::TooLarge))
                 } else {
                     body.extend_from_slice(&piece);
@@ -509,12 +515,12 @@ impl Flow for MoesifFlow {
     fn on_done(&mut self, done: &Done) -> bool {
         let state = std::mem::replace(&mut self.state, State::Over);
         let (State::Noting(notes) | State::Collecting { notes, .. }) = state else { return false };
-        let hub = &self.hub;
-        let Some(event) = notes.event(hub, done) else { return false };
-        let given_up = hub.with_queue(|queue| queue.push(event, done.now));
-        hub.tallies.count("queued", 1);
-        hub.tallies.count("dropped_queue_full", given_up);
-        hub.may_send.get() && hub.with_queue(|queue| queue.is_full_batch())
+        let shared = &self.shared;
+        let Some(event) = notes.event(shared, done) else { return false };
+        let given_up = shared.with_queue(|queue| queue.push(event, done.now));
+        shared.tallies.count("queued", 1);
+        shared.tallies.count("dropped_queue_full", given_up);
+        shared.may_send.get() && shared.with_queue(|queue| queue.is_full_batch())
     }
 }
 

@@ -23,18 +23,18 @@ fn random(out: &mut [u8]) -> bool {
 const TOOLS: Tools = Tools { random, report: |_| {}, note: |_| {} };
 const ID: &str = "00010203-0405-4607-8809-0a0b0c0d0e0f";
 
-fn hub(json: &str) -> Rc<Hub> {
-    Rc::new(Hub::new(config(json)))
+fn shared(json: &str) -> Rc<Shared> {
+    Rc::new(Shared::new(config(json)))
 }
 
-fn flow(hub: &Rc<Hub>) -> Driver {
-    flow_with(hub, TOOLS)
+fn flow(shared: &Rc<Shared>) -> Driver {
+    flow_with(shared, TOOLS)
 }
 
-fn flow_with(hub: &Rc<Hub>, tools: Tools) -> Driver {
-    let (early, hub) = (Rc::clone(hub), Rc::clone(hub));
-    let common = hub.config.common.clone();
-    Driver::new(&common, move |request| MoesifFlow::start(Rc::clone(&hub), tools, request))
+fn flow_with(shared: &Rc<Shared>, tools: Tools) -> Driver {
+    let (early, shared) = (Rc::clone(shared), Rc::clone(shared));
+    let common = shared.config.common.clone();
+    Driver::new(&common, move |request| MoesifFlow::start(Rc::clone(&shared), tools, request))
         .ignoring(move |request| ignores(&early, request))
 }
 
@@ -64,13 +64,13 @@ fn done(flow: &mut Driver) -> bool {
     flow.on_done(&Done { now: 1020, status: Some(200), ..Done::default() })
 }
 
-fn events(hub: &Hub) -> Vec<Value> {
-    let batch = hub.with_queue(|queue| queue.next(u64::MAX));
+fn events(shared: &Shared) -> Vec<Value> {
+    let batch = shared.with_queue(|queue| queue.next(u64::MAX));
     batch.map_or_else(Vec::new, |batch| serde_json::from_slice(&batch.json()).unwrap())
 }
 
-fn event(hub: &Hub) -> Value {
-    let mut events = events(hub);
+fn event(shared: &Shared) -> Value {
+    let mut events = events(shared);
     assert_eq!(events.len(), 1);
     events.remove(0)
 }
@@ -85,8 +85,8 @@ fn published() -> Edit {
 
 #[test]
 fn a_request_becomes_an_event_with_both_bodies() {
-    let hub = hub("{}");
-    let mut flow = flow(&hub);
+    let shared = shared("{}");
+    let mut flow = flow(&shared);
     let step = flow.send(request(&[("host", "a"), ("content-type", "application/json")]));
     assert_eq!(step, Step::forward(vec![published(), set(TRANSACTION, ID)]));
     assert_eq!(flow.watches(), Watch { request_body: true, response_body: false, done: true });
@@ -97,7 +97,7 @@ fn a_request_becomes_an_event_with_both_bodies() {
     assert!(flow.watches().response_body);
     flow.on_piece(Piece::Response(b"ok", false));
     assert!(!done(&mut flow));
-    let event = event(&hub);
+    let event = event(&shared);
     assert_eq!(event["request"]["uri"], "http://a/orders?x=1");
     assert_eq!(event["request"]["body"], json!({"a": 1}));
     assert_eq!(event["request"]["content_length"], 7);
@@ -110,29 +110,29 @@ fn a_request_becomes_an_event_with_both_bodies() {
     assert_eq!((&event["transaction_id"], &event["weight"]), (&json!(ID), &json!(1)));
     assert_eq!(event["response"]["headers"][TRANSACTION], ID);
     assert!(!done(&mut flow), "once");
-    assert!(events(&hub).is_empty());
+    assert!(events(&shared).is_empty());
 }
 
 #[test]
 fn a_request_without_a_response_is_an_event_without_one() {
-    let hub = hub("{}");
-    let mut flow = flow(&hub);
+    let shared = shared("{}");
+    let mut flow = flow(&shared);
     flow.send(request(&[]));
     flow.on_piece(Piece::Request(b"half", false));
     flow.on_done(&Done { now: 1020, ..Done::default() });
-    let event = event(&hub);
+    let event = event(&shared);
     assert!(event.get("response").is_none());
     assert_eq!(event["metadata"]["left_out"]["request_body"], "incomplete");
 }
 
 #[test]
 fn a_response_that_only_the_log_knows_is_there() {
-    let hub = hub("{}");
-    let mut flow = flow(&hub);
+    let shared = shared("{}");
+    let mut flow = flow(&shared);
     flow.send(request(&[]));
     let head = Head::from_iter([("x", "1")]);
     flow.on_done(&Done { now: 1020, status: Some(503), head });
-    let event = event(&hub);
+    let event = event(&shared);
     assert_eq!(
         (&event["response"]["status"], &event["response"]["headers"]["x"]),
         (&json!(503), &json!("1"))
@@ -141,15 +141,15 @@ fn a_response_that_only_the_log_knows_is_there() {
 
 #[test]
 fn what_the_settings_switch_off_is_not_watched() {
-    let hub = hub(
+    let shared = shared(
         r#"{"disable_capture_request_body":true,"disable_capture_response_body":true,"disable_transaction_id":true}"#,
     );
-    let mut flow = flow(&hub);
+    let mut flow = flow(&shared);
     assert_eq!(flow.send(request(&[])), Step::forward(vec![published()]));
     assert_eq!(respond(&mut flow, 200, &[("content-length", "5")]), []);
     assert_eq!(flow.watches(), Watch { done: true, ..Watch::default() });
     done(&mut flow);
-    let event = event(&hub);
+    let event = event(&shared);
     assert_eq!(event["response"]["content_length"], 5);
     assert!(event["response"]["headers"].get(TRANSACTION).is_none());
     assert!(event["metadata"].get("left_out").is_none(), "nothing is missing that was asked for");
@@ -157,15 +157,15 @@ fn what_the_settings_switch_off_is_not_watched() {
 
 #[test]
 fn a_body_beyond_the_limit_is_not_watched_any_more() {
-    let hub = hub(r#"{"request_max_body_size_limit":4}"#);
-    let mut flow = flow(&hub);
+    let shared = shared(r#"{"request_max_body_size_limit":4}"#);
+    let mut flow = flow(&shared);
     flow.send(request(&[]));
     flow.on_piece(Piece::Request(b"12345", false));
     assert!(!flow.watches().request_body);
     respond(&mut flow, 200, &[("content-length", "200000")]);
     assert!(!flow.watches().response_body);
     done(&mut flow);
-    let event = event(&hub);
+    let event = event(&shared);
     let left_out = json!({"request_body": "too_large", "response_body": "too_large"});
     assert_eq!(event["metadata"]["left_out"], left_out);
     assert_eq!(event["response"]["content_length"], 200_000);
@@ -173,19 +173,19 @@ fn a_body_beyond_the_limit_is_not_watched_any_more() {
 
 #[test]
 fn a_second_filter_on_the_same_request_leaves_it_alone() {
-    let hub = hub("{}");
-    let mut flow = flow(&hub);
+    let shared = shared("{}");
+    let mut flow = flow(&shared);
     let marked = Request { mark: Some(b"1".to_vec()), ..request(&[]) };
     assert_eq!(flow.send(marked), Step::forward(vec![]));
     assert!(!flow.wants_response());
     assert_eq!(flow.watches(), Watch::default());
     done(&mut flow);
-    assert!(events(&hub).is_empty());
+    assert!(events(&shared).is_empty());
 }
 
 #[test]
 fn the_transaction_header_of_the_client_is_kept_and_never_names_the_event() {
-    let hub = hub("{}");
+    let shared = shared("{}");
     for (fields, can_remove, expected) in [
         (&[("X-Moesif-Transaction-Id", "theirs")][..], true, Some("theirs")),
         (
@@ -196,7 +196,7 @@ fn the_transaction_header_of_the_client_is_kept_and_never_names_the_event() {
         (&[("x-moesif-transaction-id", "a b")], true, Some(ID)),
         (&[("x-moesif-transaction-id", "a"), ("x-moesif-transaction-id", "b")], false, None),
     ] {
-        let mut flow = flow(&hub);
+        let mut flow = flow(&shared);
         let step = flow.send(Request { can_remove, ..request(fields) });
         let edits: Vec<Edit> = [Some(published()), expected.map(|value| set(TRANSACTION, value))]
             .into_iter()
@@ -205,23 +205,23 @@ fn the_transaction_header_of_the_client_is_kept_and_never_names_the_event() {
         assert_eq!(step, Step::forward(edits), "{fields:?}");
         respond(&mut flow, 200, &[]);
         done(&mut flow);
-        assert_eq!(event(&hub)["transaction_id"], ID);
+        assert_eq!(event(&shared)["transaction_id"], ID);
     }
 }
 
 #[test]
 fn requests_that_the_scope_excludes_are_no_events() {
-    let hub = hub(r#"{"match":{"methods":["GET"]}}"#);
-    let mut flow = flow(&hub);
+    let shared = shared(r#"{"match":{"methods":["GET"]}}"#);
+    let mut flow = flow(&shared);
     assert_eq!(flow.send(request(&[])), Step::forward(vec![]));
     done(&mut flow);
-    assert!(events(&hub).is_empty());
+    assert!(events(&shared).is_empty());
 }
 
 #[test]
 fn the_caller_may_be_known_only_with_the_response() {
-    let hub = hub("{}");
-    let mut flow = flow(&hub);
+    let shared = shared("{}");
+    let mut flow = flow(&shared);
     flow.send(request(&[]));
     let response = Response {
         status: 200,
@@ -232,34 +232,34 @@ fn the_caller_may_be_known_only_with_the_response() {
     };
     flow.on_response(ResponseEvent::Head(Box::new(response)));
     done(&mut flow);
-    let event = event(&hub);
+    let event = event(&shared);
     assert_eq!(event["user_id"], "ana");
     assert_eq!(event["session_token"].as_str().unwrap().len(), 32);
 }
 
-fn app(hub: &Hub, document: Value) {
-    hub.set_app(AppConfig::read(document.to_string().as_bytes()).unwrap());
+fn app(shared: &Shared, document: Value) {
+    shared.set_app(AppConfig::read(document.to_string().as_bytes()).unwrap());
 }
 
-fn rules(hub: &Hub, document: Value) {
-    hub.set_rules(Rules::read(document.to_string().as_bytes()).unwrap());
+fn rules(shared: &Shared, document: Value) {
+    shared.set_rules(Rules::read(document.to_string().as_bytes()).unwrap());
 }
 
 #[test]
 fn an_event_is_sent_as_often_as_its_rate_says() {
-    let hub = hub("{}");
-    app(&hub, json!({"sample_rate": 100, "user_sample_rate": {"ana": 30}}));
+    let shared = shared("{}");
+    app(&shared, json!({"sample_rate": 100, "user_sample_rate": {"ana": 30}}));
     let mut sent = 0;
     for draw in 0..100 {
         DRAW.set(draw);
-        let mut flow = flow(&hub);
+        let mut flow = flow(&shared);
         let ana =
             Request { consumer: Some(br#"{"id":"1","username":"ana"}"#.to_vec()), ..request(&[]) };
         flow.send(ana);
         assert!(flow.watches().done);
         respond(&mut flow, 200, &[]);
         done(&mut flow);
-        for event in events(&hub) {
+        for event in events(&shared) {
             assert_eq!(event["weight"], 3);
             sent += 1;
         }
@@ -270,13 +270,13 @@ fn an_event_is_sent_as_often_as_its_rate_says() {
 
 #[test]
 fn nothing_is_captured_of_what_is_not_sent_anyway() {
-    let hub = hub("{}");
+    let shared = shared("{}");
     app(
-        &hub,
+        &shared,
         json!({"sample_rate": 100, "regex_config": [
         {"conditions": [{"path": "request.route", "value": "^/orders"}], "sample_rate": 0}]}),
     );
-    let mut flow = flow(&hub);
+    let mut flow = flow(&shared);
     flow.send(request(&[]));
     assert_eq!(flow.watches(), Watch::default());
     assert_eq!(
@@ -289,14 +289,14 @@ fn nothing_is_captured_of_what_is_not_sent_anyway() {
 
 #[test]
 fn a_rule_answers_in_place_of_the_upstream_and_the_event_says_so() {
-    let hub = hub("{}");
+    let shared = shared("{}");
     rules(
-        &hub,
+        &shared,
         json!([{"_id": "r1", "type": "regex", "block": true,
         "regex_config": [{"conditions": [{"path": "request.verb", "value": "POST"}]}],
         "response": {"status": 403, "headers": {"X-Why": "rule"}, "body": {"no": true}}}]),
     );
-    let mut flow = flow(&hub);
+    let mut flow = flow(&shared);
     let Step { then: Then::Reply(reply), .. } = flow.send(request(&[])) else { panic!() };
     assert_eq!(reply.status, 403);
     assert_eq!(reply.headers, [("X-Why".into(), b"rule".to_vec())]);
@@ -308,32 +308,32 @@ fn a_rule_answers_in_place_of_the_upstream_and_the_event_says_so() {
     assert_eq!(respond(&mut flow, 403, &[("x-why", "rule")]), [set(TRANSACTION, ID)]);
     assert!(!flow.watches().response_body, "the answer is known");
     done(&mut flow);
-    let event = event(&hub);
+    let event = event(&shared);
     assert_eq!((&event["blocked_by"], &event["response"]["status"]), (&json!("r1"), &json!(403)));
     assert_eq!(event["response"]["body"], json!({"no": true}));
 }
 
 #[test]
 fn a_rule_that_does_not_block_adds_to_the_upstreams_response() {
-    let hub = hub("{}");
+    let shared = shared("{}");
     rules(
-        &hub,
+        &shared,
         json!([{"_id": "r1", "type": "user", "block": false, "applied_to_unidentified": true,
         "response": {"headers": {"Deprecation": "true"}}}]),
     );
-    let mut flow = flow(&hub);
+    let mut flow = flow(&shared);
     assert!(matches!(flow.send(request(&[])), Step { then: Then::Forward, .. }));
     assert_eq!(
         respond(&mut flow, 200, &[]),
         [set(TRANSACTION, ID), Edit::set("Deprecation", "true")]
     );
     done(&mut flow);
-    assert!(event(&hub).get("blocked_by").is_none());
+    assert!(event(&shared).get("blocked_by").is_none());
 }
 
-fn graphql_rule(hub: &Hub) {
+fn graphql_rule(shared: &Shared) {
     rules(
-        hub,
+        shared,
         json!([{"_id": "g", "type": "regex", "block": true,
         "regex_config": [{"conditions": [{"path": "request.body.query", "value": "mutation"}]}],
         "response": {"status": 400}}]),
@@ -341,8 +341,8 @@ fn graphql_rule(hub: &Hub) {
 }
 
 /// The answer to a request, with its body if that is waited for; 0 where it goes on.
-fn status_of(hub: &Rc<Hub>, request: Request, body: Result<&[u8], Unavailable>) -> u16 {
-    let mut flow = flow(hub);
+fn status_of(shared: &Rc<Shared>, request: Request, body: Result<&[u8], Unavailable>) -> u16 {
+    let mut flow = flow(shared);
     let mut step = flow.send(request);
     if matches!(step, Step { then: Then::AwaitBody, .. }) {
         step = flow.on(Event::Body(body.map(<[u8]>::to_vec)));
@@ -354,7 +354,7 @@ fn status_of(hub: &Rc<Hub>, request: Request, body: Result<&[u8], Unavailable>) 
     };
     respond(&mut flow, 200, &[]);
     done(&mut flow);
-    let event = event(hub);
+    let event = event(shared);
     assert_eq!(event.get("blocked_by").is_some(), status > 0, "the event says so");
     status
 }
@@ -363,8 +363,8 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 
 #[test]
 fn a_body_is_waited_for_where_a_rule_asks_for_it() {
-    let hub = hub("{}");
-    graphql_rule(&hub);
+    let shared = shared("{}");
+    graphql_rule(&shared);
     for (body, status) in [
         (&b"{\"query\":\"mutation {x}\"}"[..], 400),
         (b"{\"query\":\"ok\",\"query\":\"mutation {x}\"}", 400),
@@ -372,23 +372,23 @@ fn a_body_is_waited_for_where_a_rule_asks_for_it() {
         (b"{\"query\":\"query {x}\"}   ", 0),
         (b"", 0),
     ] {
-        assert_eq!(status_of(&hub, request(&[JSON]), Ok(body)), status, "{body:?}");
+        assert_eq!(status_of(&shared, request(&[JSON]), Ok(body)), status, "{body:?}");
     }
     let text = [("content-type", "text/plain")];
-    assert_eq!(status_of(&hub, request(&text), Ok(b"{\"query\":\"mutation\"}")), 400);
+    assert_eq!(status_of(&shared, request(&text), Ok(b"{\"query\":\"mutation\"}")), 400);
     let form = [("content-type", "application/x-www-form-urlencoded")];
-    assert_eq!(status_of(&hub, request(&form), Ok(b"a=1;+query=mutation")), 400);
-    assert_eq!(status_of(&hub, request(&text), Ok(b"mutation")), 0);
+    assert_eq!(status_of(&shared, request(&form), Ok(b"a=1;+query=mutation")), 400);
+    assert_eq!(status_of(&shared, request(&text), Ok(b"mutation")), 0);
     let none = Request { body: BodyAhead::None, ..request(&[JSON]) };
-    assert_eq!(status_of(&hub, none, Ok(b"")), 0);
+    assert_eq!(status_of(&shared, none, Ok(b"")), 0);
 }
 
 #[test]
 fn what_a_blocking_rule_needs_and_cannot_be_read_is_refused() {
     for (setting, refused) in [("{}", true), (r#"{"unreadable_requests":"pass"}"#, false)] {
-        let hub = hub(setting);
+        let shared = shared(setting);
         rules(
-            &hub,
+            &shared,
             json!([{"_id": "g", "type": "regex", "block": true, "regex_config": [
                 {"conditions": [{"path": "request.body.query", "value": "mutation"},
                     {"path": "request.verb", "value": "POST"}]},
@@ -415,20 +415,20 @@ fn what_a_blocking_rule_needs_and_cannot_be_read_is_refused() {
             ),
         ] {
             let expected = if refused { status } else { 0 };
-            assert_eq!(status_of(&hub, request.clone(), body), expected, "{request:?}");
+            assert_eq!(status_of(&shared, request.clone(), body), expected, "{request:?}");
         }
         let certain = Request { method: b"PUT".to_vec(), ..request(&[JSON, gzip]) };
-        assert_eq!(status_of(&hub, certain, Ok(b"x")), 0, "the rule does not concern it");
+        assert_eq!(status_of(&shared, certain, Ok(b"x")), 0, "the rule does not concern it");
         let admin = Request { target: b"/%61dmin;v=1/x".to_vec(), ..request(&[]) };
-        assert_eq!(status_of(&hub, admin, Ok(b"")), 403);
+        assert_eq!(status_of(&shared, admin, Ok(b"")), 403);
     }
 }
 
 #[test]
 fn a_rule_that_adds_headers_holds_nobodys_upload() {
-    let hub = hub("{}");
+    let shared = shared("{}");
     rules(
-        &hub,
+        &shared,
         json!([{"_id": "h", "type": "regex", "regex_config": [{"conditions": [
             {"path": "request.body.query", "value": "mutation"}]}], "response": {"headers": {"X-M": "1"}}}]),
     );
@@ -439,7 +439,7 @@ fn a_rule_that_adds_headers_holds_nobodys_upload() {
         (&[("content-type", "text/plain"), length], false),
         (&[JSON, ("content-length", "100001")], false),
     ] {
-        let step = flow(&hub).send(request(fields));
+        let step = flow(&shared).send(request(fields));
         assert_eq!(matches!(step, Step { then: Then::AwaitBody, .. }), waits, "{fields:?}");
         assert!(waits || matches!(step, Step { then: Then::Forward, .. }));
     }
@@ -447,64 +447,64 @@ fn a_rule_that_adds_headers_holds_nobodys_upload() {
 
 #[test]
 fn on_kong_a_body_of_unknown_length_is_judged_too() {
-    let hub = hub("{}");
-    graphql_rule(&hub);
+    let shared = shared("{}");
+    graphql_rule(&shared);
     let unknown = |method: &str, fields| Request {
         body: BodyAhead::None,
         body_may_follow: true,
         method: method.into(),
         ..request(fields)
     };
-    let mut first = flow(&hub);
+    let mut first = flow(&shared);
     assert!(matches!(first.send(unknown("POST", &[JSON])), Step { then: Then::StreamBody, .. }));
     assert_eq!(first.on(Event::Chunk(b"{\"query\":\"muta".to_vec())), Step::stream_body());
     first.on(Event::Chunk(b"tion\"}".to_vec()));
     assert!(matches!(first.on(Event::Body(Ok(vec![]))), Step { then: Then::Reply(_), .. }));
-    let mut endless = flow(&hub);
+    let mut endless = flow(&shared);
     endless.send(unknown("POST", &[JSON]));
     let Step { then: Then::Reply(reply), .. } = endless.on(Event::Chunk(vec![b' '; 100_001]))
     else {
         panic!()
     };
     assert_eq!(reply.status, 413);
-    let plain = flow(&hub).send(unknown("GET", &[]));
+    let plain = flow(&shared).send(unknown("GET", &[]));
     assert!(matches!(plain, Step { then: Then::Forward, .. }), "nothing says that there is a body");
-    let mut nothing = flow(&hub);
+    let mut nothing = flow(&shared);
     nothing.send(unknown("POST", &[JSON]));
     assert!(nothing.watches().done, "no body came, and the request is an event");
 }
 
 #[test]
 fn an_event_out_of_order_is_refused() {
-    let hub = hub("{}");
+    let shared = shared("{}");
     let status = |step: Step| match step {
         Step { then: Then::Reply(reply), .. } => reply.status,
         other => panic!("{other:?}"),
     };
-    let mut flow = flow(&hub);
+    let mut flow = flow(&shared);
     flow.send(request(&[]));
     assert_eq!(status(flow.on(Event::Body(Ok(vec![])))), 500);
 }
 
 #[test]
 fn a_full_batch_is_in_a_hurry() {
-    let hub = hub(r#"{"batch_size":2}"#);
+    let shared = shared(r#"{"batch_size":2}"#);
     let send = || {
-        let mut flow = flow(&hub);
+        let mut flow = flow(&shared);
         flow.send(request(&[]));
         done(&mut flow)
     };
     assert_eq!([send(), send()], [false, true]);
-    hub.may_send.set(false);
+    shared.may_send.set(false);
     assert!(!send(), "nothing can be sent now");
 }
 
 #[test]
 fn without_randomness_there_is_no_event_and_the_request_goes_on() {
-    let hub = hub("{}");
+    let shared = shared("{}");
     let tools = Tools { random: |_| false, ..TOOLS };
-    let mut flow = flow_with(&hub, tools);
+    let mut flow = flow_with(&shared, tools);
     assert_eq!(flow.send(request(&[])), Step::forward(vec![]));
     done(&mut flow);
-    assert!(events(&hub).is_empty());
+    assert!(events(&shared).is_empty());
 }

@@ -3,7 +3,7 @@
 //! | room            | what is in it                                                       | proxy? |
 //! |-----------------|---------------------------------------------------------------------|--------|
 //! | `config.rs`     | the settings, read once and checked                                 | no     |
-//! | `hub.rs`        | the settings, and what requests and background share                | no     |
+//! | `shared.rs`     | the settings, and the state that requests and the worker share      | no     |
 //! | `flow.rs`       | one request, from its headers to its event                          | no     |
 //! | `sender.rs`     | the background: batches, and questions to the collector             | no     |
 //! | `event.rs`      | an event as JSON                                                    | no     |
@@ -43,7 +43,6 @@ mod event;
 mod filter;
 mod flow;
 mod gzip;
-mod hub;
 mod identify;
 mod json;
 mod mask;
@@ -51,6 +50,7 @@ mod queue;
 mod rules;
 mod sampling;
 mod sender;
+mod shared;
 mod tallies;
 mod template;
 mod time;

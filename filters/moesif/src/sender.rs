@@ -3,10 +3,10 @@
 
 use crate::breaker::Breaker;
 use crate::collector::{CONFIG_TAG, Collector, RETRY_AFTER, RULES_TAG};
-use crate::hub::{Hub, Tools};
 use crate::queue::Batch;
 use crate::rules::Rules;
 use crate::sampling::AppConfig;
+use crate::shared::{Shared, Tools};
 use crate::watch::Watch;
 use exchange::{Answer, BackgroundCall, CallResult, Tally, Worker};
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ const LAST_TRIES: u32 = 3;
 
 /// The background work of one configuration in one VM.
 pub(crate) struct Sender {
-    hub: Rc<Hub>,
+    shared: Rc<Shared>,
     tools: Tools,
     breaker: Breaker,
     out: HashMap<u64, Out>,
@@ -44,9 +44,9 @@ enum Out {
 }
 
 impl Sender {
-    pub(crate) fn new(hub: Rc<Hub>, tools: Tools) -> Self {
+    pub(crate) fn new(shared: Rc<Shared>, tools: Tools) -> Self {
         Self {
-            hub,
+            shared,
             tools,
             breaker: Breaker::default(),
             out: HashMap::new(),
@@ -59,24 +59,24 @@ impl Sender {
 
     /// Returns as many batches as may be sent now.
     fn batches(&mut self, now: u64) -> Vec<BackgroundCall> {
-        let Some(collector) = self.hub.collector() else { return Vec::new() };
-        let wait = self.hub.config.batch_max_wait;
+        let Some(collector) = self.shared.collector() else { return Vec::new() };
+        let wait = self.shared.config.batch_max_wait;
         let since = if self.leaving.is_some() { u64::MAX } else { now.saturating_sub(wait) };
         let mut calls = Vec::new();
         while self.may_send(now) > 0 {
-            let Some(batch) = self.hub.with_queue(|queue| queue.next(since)) else { break };
+            let Some(batch) = self.shared.with_queue(|queue| queue.next(since)) else { break };
             let (target, call) = collector.post(batch.json());
             self.breaker.sent();
             calls.push(BackgroundCall { id: self.number(Out::Batch(batch, now)), target, call });
         }
-        self.hub.may_send.set(self.may_send(now) > 0);
+        self.shared.may_send.set(self.may_send(now) > 0);
         calls
     }
 
     fn may_send(&self, now: u64) -> usize {
         let batches = self.out.values().filter(|out| matches!(out, Out::Batch(..))).count();
         match self.leaving {
-            None => self.breaker.may_send(self.hub.at_once(), batches, now),
+            None => self.breaker.may_send(self.shared.at_once(), batches, now),
             Some(failed) if failed < LAST_TRIES => usize::MAX,
             Some(_) => 0,
         }
@@ -91,8 +91,8 @@ impl Sender {
 
     /// Returns the calls that fetch documents which may have changed.
     fn questions(&mut self, now: u64) -> Vec<BackgroundCall> {
-        let Some(collector) = self.hub.collector() else { return Vec::new() };
-        let active = now.saturating_sub(self.hub.last_request.get()) < IDLE;
+        let Some(collector) = self.shared.collector() else { return Vec::new() };
+        let active = now.saturating_sub(self.shared.last_request.get()) < IDLE;
         let mut calls = Vec::new();
         if self.config.is_due(now, active) {
             let (target, call) = collector.config();
@@ -107,16 +107,16 @@ impl Sender {
 
     fn batch_answered(&mut self, batch: Batch, sent: u64, result: &CallResult, now: u64) {
         let events = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-        let hub = Rc::clone(&self.hub);
+        let shared = Rc::clone(&self.shared);
         if let Ok(answer) = result {
             self.config.heard(answer.header(CONFIG_TAG));
             self.rules.heard(answer.header(RULES_TAG));
-            hub.tallies.record("batch_latency_ms", now.saturating_sub(sent));
+            shared.tallies.record("batch_latency_ms", now.saturating_sub(sent));
         }
         match result.as_ref().map(|answer| answer.status) {
             Ok(200..=299) => {
-                hub.with_queue(|queue| queue.done(&batch));
-                hub.tallies.count("sent", events);
+                shared.with_queue(|queue| queue.done(&batch));
+                shared.tallies.count("sent", events);
                 if self.breaker.works() {
                     (self.tools.note)("gatehouse_moesif: the collector takes events again");
                 }
@@ -125,10 +125,10 @@ impl Sender {
             // The batch is malformed or too large, and the collector itself works.
             Ok(status @ (400 | 413)) => {
                 self.breaker.works();
-                if hub.with_queue(|queue| queue.split(batch)) {
-                    hub.tallies.count("splits", 1);
+                if shared.with_queue(|queue| queue.split(batch)) {
+                    shared.tallies.count("splits", 1);
                 } else {
-                    hub.tallies.count("dropped_rejected", 1);
+                    shared.tallies.count("dropped_rejected", 1);
                     self.debug(|| format!("the collector does not take an event ({status})"));
                 }
             }
@@ -144,7 +144,7 @@ impl Sender {
                 };
                 let wish = result.as_ref().ok().and_then(retry_after);
                 self.back(batch);
-                hub.tallies.count("retries", 1);
+                shared.tallies.count("retries", 1);
                 let first = !self.breaker.is_open();
                 let pause = self.breaker.fails(now, wish, random(&self.tools));
                 self.complain(pause.filter(|_| first), &said);
@@ -158,16 +158,16 @@ impl Sender {
             *failed = failed.saturating_add(1);
             if *failed >= LAST_TRIES {
                 let events = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-                self.hub.tallies.count("dropped_at_end", events);
+                self.shared.tallies.count("dropped_at_end", events);
             }
         }
-        self.hub.with_queue(|queue| queue.again(batch));
+        self.shared.with_queue(|queue| queue.again(batch));
     }
 
     /// Logs once for each row of failures, so that a long outage does not fill the log.
     fn complain(&self, pause: Option<u64>, what: &str) {
         if let Some(pause) = pause {
-            let queue = self.hub.with_queue(|queue| (queue.count(), queue.bytes()));
+            let queue = self.shared.with_queue(|queue| (queue.count(), queue.bytes()));
             let (events, bytes) = queue;
             (self.tools.report)(&format!(
                 "gatehouse_moesif: {what}; {events} events ({bytes} bytes) wait, next try in {pause} ms"
@@ -176,7 +176,7 @@ impl Sender {
     }
 
     fn debug(&self, message: impl FnOnce() -> String) {
-        if self.hub.config.debug {
+        if self.shared.config.debug {
             (self.tools.note)(&format!("gatehouse_moesif: {}", message()));
         }
     }
@@ -206,7 +206,7 @@ impl Worker for Sender {
                         if app.is_some() { "read" } else { "not to be had" }
                     )
                 });
-                app.into_iter().for_each(|app| self.hub.set_app(app));
+                app.into_iter().for_each(|app| self.shared.set_app(app));
             }
             Some(Out::Rules) => {
                 let rules = body.and_then(|body| Rules::read(body));
@@ -214,7 +214,7 @@ impl Worker for Sender {
                 self.debug(|| {
                     format!("rules {}", if rules.is_some() { "read" } else { "not to be had" })
                 });
-                rules.into_iter().for_each(|rules| self.hub.set_rules(rules));
+                rules.into_iter().for_each(|rules| self.shared.set_rules(rules));
             }
             None => {}
         }
@@ -231,8 +231,8 @@ impl Worker for Sender {
     }
 
     fn tally(&mut self) -> Vec<Tally> {
-        let mut tallies = self.hub.tallies.take();
-        let (count, bytes) = self.hub.with_queue(|queue| (queue.count(), queue.bytes()));
+        let mut tallies = self.shared.tallies.take();
+        let (count, bytes) = self.shared.with_queue(|queue| (queue.count(), queue.bytes()));
         for (name, value) in [("queue_events", count), ("queue_bytes", bytes)] {
             tallies.push(Tally::Gauge(name, u64::try_from(value).unwrap_or(u64::MAX)));
         }

@@ -14,10 +14,10 @@ fn log(line: &str) {
 const TOOLS: Tools = Tools { random: |_| true, report: log, note: log };
 
 fn sender(json: &str) -> Sender {
-    let hub = Rc::new(Hub::new(config(json)));
-    hub.meet(true, true);
+    let shared = Rc::new(Shared::new(config(json)));
+    shared.meet(true, true);
     LOG.take();
-    let mut sender = Sender::new(hub, TOOLS);
+    let mut sender = Sender::new(shared, TOOLS);
     // Other tests cover configuration and rules.
     for call in sender.due(0) {
         let document = if call.call.segments.concat().ends_with(b"rules") { "[]" } else { "{}" };
@@ -32,7 +32,7 @@ fn ok(status: u16, body: &str) -> CallResult {
 
 fn queue(sender: &Sender, events: &[&str], now: u64) {
     for event in events {
-        sender.hub.with_queue(|queue| queue.push(event.as_bytes().to_vec(), now));
+        sender.shared.with_queue(|queue| queue.push(event.as_bytes().to_vec(), now));
     }
 }
 
@@ -61,10 +61,10 @@ fn a_batch_goes_when_it_is_full_or_has_waited_long_enough() {
     assert_eq!(posts(sender.due(10)), [(2, "[1,2]".to_owned())]);
     assert!(posts(sender.due(2009)).is_empty());
     assert_eq!(posts(sender.due(2010)), [(3, "[3]".to_owned())]);
-    assert_eq!(sender.hub.with_queue(|queue| queue.count()), 3);
+    assert_eq!(sender.shared.with_queue(|queue| queue.count()), 3);
     assert!(sender.answered(2, ok(201, ""), 2050).is_empty());
     sender.answered(3, ok(201, "{}"), 2050);
-    assert_eq!(sender.hub.with_queue(|queue| queue.count()), 0);
+    assert_eq!(sender.shared.with_queue(|queue| queue.count()), 0);
     assert_eq!(counts(&mut sender), [("sent".to_owned(), 3)]);
     assert!(LOG.take().is_empty(), "nothing is logged when all is well");
 }
@@ -76,7 +76,7 @@ fn several_batches_are_under_way_and_no_more_than_that() {
     queue(&sender, &events.iter().map(String::as_str).collect::<Vec<_>>(), 0);
     let out = posts(sender.due(0));
     assert_eq!(out.len(), 8);
-    assert!(!sender.hub.may_send.get());
+    assert!(!sender.shared.may_send.get());
     assert!(posts(sender.due(1)).is_empty());
     assert_eq!(posts(sender.answered(out[0].0, ok(201, ""), 2)).len(), 1, "the answer makes room");
 }
@@ -136,7 +136,7 @@ fn the_culprit_of_a_bad_batch_is_found_and_given_up() {
     }
     arrived.sort();
     assert_eq!(arrived, ["[1]", "[3,4]"]);
-    assert_eq!(sender.hub.with_queue(|queue| queue.count()), 0);
+    assert_eq!(sender.shared.with_queue(|queue| queue.count()), 0);
     let expected = [("dropped_rejected", 1), ("sent", 3), ("splits", 2)];
     assert_eq!(counts(&mut sender), expected.map(|(name, by)| (name.to_owned(), by)));
 }
@@ -173,11 +173,11 @@ fn all_that_waits_goes_when_the_configuration_goes() {
 
 #[test]
 fn nothing_is_sent_before_the_host_is_known() {
-    let hub = Rc::new(Hub::new(config(r#"{"batch_size":1}"#)));
-    let mut sender = Sender::new(Rc::clone(&hub), TOOLS);
+    let shared = Rc::new(Shared::new(config(r#"{"batch_size":1}"#)));
+    let mut sender = Sender::new(Rc::clone(&shared), TOOLS);
     queue(&sender, &["1"], 0);
     assert!(sender.due(5000).is_empty());
-    hub.meet(false, false);
+    shared.meet(false, false);
     let calls = sender.due(5000);
     assert_eq!(calls.len(), 3);
     assert_eq!(calls[0].target.upstream, "api.moesif.net:443");
@@ -185,16 +185,16 @@ fn nothing_is_sent_before_the_host_is_known() {
 
 #[test]
 fn what_the_collector_says_is_asked_for_and_survives_errors() {
-    let hub = Rc::new(Hub::new(config(r#"{"batch_size":1}"#)));
-    hub.meet(true, true);
-    let mut sender = Sender::new(Rc::clone(&hub), TOOLS);
+    let shared = Rc::new(Shared::new(config(r#"{"batch_size":1}"#)));
+    shared.meet(true, true);
+    let mut sender = Sender::new(Rc::clone(&shared), TOOLS);
     let asked: Vec<Vec<u8>> =
         sender.due(0).into_iter().map(|call| call.call.segments.concat()).collect();
     assert_eq!(asked, [&b"v1config"[..], b"v1rules"]);
     let rules = r#"[{"_id":"r","type":"regex"}]"#;
     sender.answered(0, ok(200, r#"{"sample_rate":7,"user_sample_rate":{"a":1}}"#), 1);
     sender.answered(1, ok(200, rules), 1);
-    assert!(!hub.app().is_known_early() && !hub.rules().is_empty());
+    assert!(!shared.app().is_known_early() && !shared.rules().is_empty());
     // The response to a batch has an etag that is new.
     queue(&sender, &["1"], 2);
     let out = posts(sender.due(2));
@@ -207,7 +207,10 @@ fn what_the_collector_says_is_asked_for_and_survives_errors() {
     for (call, result) in asked.iter().zip([ok(500, "{}"), ok(200, "<html>")]) {
         sender.answered(call.id, result, 4);
     }
-    assert!(!hub.app().is_known_early() && !hub.rules().is_empty(), "the last good state stays");
+    assert!(
+        !shared.app().is_known_early() && !shared.rules().is_empty(),
+        "the last good state stays"
+    );
     assert!(sender.due(5).is_empty(), "not at once again");
     assert_eq!(sender.due(1100).len(), 2);
 }

@@ -3,9 +3,9 @@
 use crate::config::{Config, Phase};
 use crate::flow::SessionFlow;
 use crate::header::{BOUND_TO_IP, BOUND_TO_SCHEME};
-use crate::keeper::{Keeper, Tools};
 use crate::mark::MARK;
 use crate::save_flow::SaveFlow;
+use crate::sessions::{Sessions, Tools};
 use crate::source::Service;
 use consumer::{Admitted, Owned, PROPERTY};
 use exchange::Started;
@@ -22,37 +22,37 @@ const TOOLS: Tools = Tools { random: runtime::random, report: runtime::report };
 impl Filter for Session {
     const NAME: &'static str = "session";
     const ID: u8 = 5;
-    type Config = Keeper;
+    type Config = Sessions;
 
-    fn settings(fields: &mut Fields<'_>) -> Keeper {
+    fn settings(fields: &mut Fields<'_>) -> Sessions {
         let (config, secrets) = Config::read(fields);
-        Keeper::new(config, secrets, TOOLS)
+        Sessions::new(config, secrets, TOOLS)
     }
 
-    fn common(keeper: &Keeper) -> &Common {
-        &keeper.config.common
+    fn common(sessions: &Sessions) -> &Common {
+        &sessions.config.common
     }
 
     /// The instance that only saves tells the upstream nothing.
-    fn owned(keeper: &Keeper) -> Owned {
-        match keeper.config.phase {
+    fn owned(sessions: &Sessions) -> Owned {
+        match sessions.config.phase {
             Phase::Save => Owned::nothing(),
             Phase::Both | Phase::Open => {
-                let told = keeper.config.request_headers.iter();
+                let told = sessions.config.request_headers.iter();
                 Owned::identity().and(told.map(|property| property.header()))
             }
         }
     }
 
-    fn leaves(keeper: &Keeper) -> Vec<&'static str> {
-        match keeper.config.phase {
+    fn leaves(sessions: &Sessions) -> Vec<&'static str> {
+        match sessions.config.phase {
             Phase::Both => vec![PROPERTY],
             Phase::Open | Phase::Save => vec![PROPERTY, MARK],
         }
     }
 
-    fn needs(keeper: &Keeper) -> Needs {
-        let config = &keeper.config;
+    fn needs(sessions: &Sessions) -> Needs {
+        let config = &sessions.config;
         let needs = Needs::of(&config.common);
         let saves = config.phase == Phase::Save;
         Needs {
@@ -65,12 +65,12 @@ impl Filter for Session {
         }
     }
 
-    fn body_setting(keeper: &Keeper) -> Option<(&'static str, &'static str)> {
-        keeper.config.logout.reads_body.then_some(("read_body_for_logout", "true"))
+    fn body_setting(sessions: &Sessions) -> Option<(&'static str, &'static str)> {
+        sessions.config.logout.reads_body.then_some(("read_body_for_logout", "true"))
     }
 
-    fn check_host(keeper: &Keeper, able: Capabilities) -> Result<(), Invalid> {
-        let config = &keeper.config;
+    fn check_host(sessions: &Sessions, able: Capabilities) -> Result<(), Invalid> {
+        let config = &sessions.config;
         if able.can_hold_responses || !config.stored || config.phase != Phase::Both {
             return Ok(());
         }
@@ -82,18 +82,18 @@ impl Filter for Session {
         ))
     }
 
-    fn source(keeper: &Rc<Keeper>) -> Option<Box<dyn Source>> {
-        let config = &keeper.config;
+    fn source(sessions: &Rc<Sessions>) -> Option<Box<dyn Source>> {
+        let config = &sessions.config;
         let asks = config.phase != Phase::Save
             && (config.stored || config.logout.revokes || config.check_consumer);
         (asks && config.admin.is_some())
             .then(|| Box::new(Service { now: runtime::now }) as Box<dyn Source>)
     }
 
-    fn start(keeper: &Rc<Keeper>, request: Admitted) -> Started {
-        match keeper.config.phase {
-            Phase::Both | Phase::Open => SessionFlow::start(Rc::clone(keeper), request),
-            Phase::Save => SaveFlow::start(Rc::clone(keeper), &request.request),
+    fn start(sessions: &Rc<Sessions>, request: Admitted) -> Started {
+        match sessions.config.phase {
+            Phase::Both | Phase::Open => SessionFlow::start(Rc::clone(sessions), request),
+            Phase::Save => SaveFlow::start(Rc::clone(sessions), &request.request),
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::client::Client;
 use crate::config::Phase;
 use crate::contents::Holder;
 use crate::jar::{Jar, MAX_COPIES, hide};
-use crate::keeper::{Before, Keeper, Presented, Saved, Session, Unfit};
 use crate::rows::{Write, row_of};
 use crate::secret::Kind;
+use crate::sessions::{Before, Presented, Saved, Session, Sessions, Unfit};
 use crate::set_cookie::{SetCookie, merge};
 use crate::source::{self, ENDED};
 use consumer::{Admitted, Duplicate, Identity, refuse_duplicate};
@@ -28,7 +28,7 @@ use std::rc::Rc;
 
 /// One request's progress.
 pub(crate) struct SessionFlow {
-    keeper: Rc<Keeper>,
+    sessions: Rc<Sessions>,
     state: State,
     counts: Vec<&'static str>,
 }
@@ -105,16 +105,16 @@ struct Work {
 
 impl SessionFlow {
     /// Judges a request that the gate admitted.
-    pub(crate) fn start(keeper: Rc<Keeper>, request: Admitted) -> Started {
-        let mut flow = Self { keeper, state: State::Over, counts: Vec::new() };
+    pub(crate) fn start(sessions: Rc<Sessions>, request: Admitted) -> Started {
+        let mut flow = Self { sessions, state: State::Over, counts: Vec::new() };
         let (state, step) = flow.judge(request);
         flow.state = state;
         Started::new(step, flow)
     }
 
     fn judge(&mut self, Admitted { request, identity }: Admitted) -> (State, Step) {
-        let keeper = Rc::clone(&self.keeper);
-        let config = &keeper.config;
+        let sessions = Rc::clone(&self.sessions);
+        let config = &sessions.config;
         let mut edits = Vec::new();
         let names = config.names();
         let jar = Jar::of(&request.head, &names);
@@ -151,18 +151,18 @@ impl SessionFlow {
 
     /// Looks for a cookie of this kind.
     fn seek(&mut self, mut work: Box<Work>, kind: Kind) -> (State, Step) {
-        let keeper = Rc::clone(&self.keeper);
-        let presented = keeper.present(kind, &work.jar, work.next, &work.client, work.now);
+        let sessions = Rc::clone(&self.sessions);
+        let presented = sessions.present(kind, &work.jar, work.next, &work.client, work.now);
         work.next = presented.as_ref().map_or(MAX_COPIES, |it| it.copy.saturating_add(1));
         match presented {
-            Ok(presented) if keeper.config.stored => {
+            Ok(presented) if sessions.config.stored => {
                 let name = row_of(&presented.header.id);
-                if keeper.has_ended(&name) {
+                if sessions.has_ended(&name) {
                     return self.unfit(work, kind, Unfit::Invalid);
                 }
                 (State::AskedForRow { work, presented }, Step::find(source::row(name)))
             }
-            Ok(presented) => match keeper.open(presented, &work.jar) {
+            Ok(presented) => match sessions.open(presented, &work.jar) {
                 Ok(session) => self.opened(work, session),
                 Err(unfit) => self.unfit(work, kind, unfit),
             },
@@ -172,7 +172,7 @@ impl SessionFlow {
 
     /// The cookie is of no use, or there is none. Another one of its name may do, and else one that is remembered.
     fn unfit(&mut self, mut work: Box<Work>, kind: Kind, unfit: Unfit) -> (State, Step) {
-        let copies = work.jar.copies(self.keeper.config.name_of(kind)).len();
+        let copies = work.jar.copies(self.sessions.config.name_of(kind)).len();
         if unfit == Unfit::Invalid && work.next < copies {
             return self.seek(work, kind);
         }
@@ -181,7 +181,7 @@ impl SessionFlow {
             self.counts.push("invalid");
             work.unfit.push(kind);
         }
-        if kind == Kind::Session && self.keeper.config.remember {
+        if kind == Kind::Session && self.sessions.config.remember {
             self.seek(work, Kind::Remember)
         } else {
             self.go_on(work)
@@ -196,7 +196,7 @@ impl SessionFlow {
     ) -> (State, Step) {
         let kind = presented.kind;
         let opened = match found {
-            Ok(Finding::Value(row)) => self.keeper.open_row(presented, &row, work.request.now),
+            Ok(Finding::Value(row)) => self.sessions.open_row(presented, &row, work.request.now),
             Ok(Finding::Nothing) => Err(Unfit::Invalid),
             // Not to be able to ask is not to have no session.
             Err(Unavailable) => return over(unavailable()),
@@ -208,8 +208,8 @@ impl SessionFlow {
     }
 
     fn opened(&mut self, mut work: Box<Work>, session: Session) -> (State, Step) {
-        let keeper = Rc::clone(&self.keeper);
-        let Some(holder) = keeper.holder(&session) else {
+        let sessions = Rc::clone(&self.sessions);
+        let Some(holder) = sessions.holder(&session) else {
             // It is somebody else's so far. What they have in it is kept when ours is added.
             if session.kind == Kind::Session {
                 work.before.session = Some(session.header);
@@ -217,11 +217,11 @@ impl SessionFlow {
             }
             return self.go_on(work);
         };
-        if !keeper.config.logout.revokes {
+        if !sessions.config.logout.revokes {
             return self.valid(work, session, &holder);
         }
-        let login = keeper.login(session.header.created, &holder);
-        if keeper.has_ended(&login) {
+        let login = sessions.login(session.header.created, &holder);
+        if sessions.has_ended(&login) {
             let kind = session.kind;
             return self.unfit(work, kind, Unfit::Invalid);
         }
@@ -239,7 +239,7 @@ impl SessionFlow {
             Ok(Finding::Nothing) => false,
             Err(Unavailable) => return over(unavailable()),
         };
-        match self.keeper.holder(&session).filter(|_| lasts) {
+        match self.sessions.holder(&session).filter(|_| lasts) {
             Some(holder) => self.valid(work, session, &holder),
             None => self.unfit(work, session.kind, Unfit::Invalid),
         }
@@ -247,18 +247,18 @@ impl SessionFlow {
 
     /// The session is valid. Is it to end, and does its consumer still exist?
     fn valid(&mut self, mut work: Box<Work>, session: Session, holder: &Holder) -> (State, Step) {
-        let keeper = Rc::clone(&self.keeper);
+        let sessions = Rc::clone(&self.sessions);
         if work.logs_out {
             return self.log_out(work, session, holder);
         }
-        work.todo.extend(keeper.settle(&session).into_iter().map(|write| (write, None)));
-        if !keeper.config.check_consumer || work.identity.is_some() {
+        work.todo.extend(sessions.settle(&session).into_iter().map(|write| (write, None)));
+        if !sessions.config.check_consumer || work.identity.is_some() {
             return self.keep(work, session, holder, None);
         }
-        if let Some(identity) = keeper.config.consumers.by_id(&holder.consumer) {
+        if let Some(identity) = sessions.config.consumers.by_id(&holder.consumer) {
             return self.keep(work, session, holder, Some(identity));
         }
-        if keeper.config.admin.is_none() {
+        if sessions.config.admin.is_none() {
             return self.bereft(work, session);
         }
         let key = source::consumer(&holder.consumer);
@@ -276,7 +276,7 @@ impl SessionFlow {
             Ok(Finding::Nothing) => None,
             Err(Unavailable) => return over(unavailable()),
         };
-        match (self.keeper.holder(&session), identity) {
+        match (self.sessions.holder(&session), identity) {
             (Some(holder), Some(identity)) => self.keep(work, session, &holder, Some(&identity)),
             _ => self.bereft(work, session),
         }
@@ -285,8 +285,8 @@ impl SessionFlow {
     /// The consumer is gone, and the session ends with it.
     fn bereft(&mut self, mut work: Box<Work>, session: Session) -> (State, Step) {
         self.counts.push("ended");
-        work.cookies.extend(self.keeper.expire(session.kind, &work.jar));
-        work.todo.extend(self.keeper.end(&session).into_iter().map(|write| (write, None)));
+        work.cookies.extend(self.sessions.expire(session.kind, &work.jar));
+        work.todo.extend(self.sessions.end(&session).into_iter().map(|write| (write, None)));
         self.go_on(work)
     }
 }
@@ -326,7 +326,7 @@ impl Flow for SessionFlow {
         match &self.state {
             State::Ended(_) => true,
             State::Forwarded(work) => {
-                let config = &self.keeper.config;
+                let config = &self.sessions.config;
                 config.phase == Phase::Both
                     || !work.cookies.is_empty()
                     || (config.expire_invalid && !work.unfit.is_empty())

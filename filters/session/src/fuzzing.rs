@@ -5,10 +5,10 @@ use crate::config::Config;
 use crate::contents::Contents;
 use crate::header::Header;
 use crate::jar::{Jar, hide};
-use crate::keeper::{Keeper, Tools};
 use crate::keyring::{Draft, Keyring};
 use crate::rows::Row;
 use crate::secret::{Kind, Secret};
+use crate::sessions::{Sessions, Tools};
 use exchange::{Head, Request};
 
 /// Passes `bytes` to every reader.
@@ -27,7 +27,7 @@ pub fn everything(bytes: &[u8]) {
     };
     let settings = br#"{"secret":"s","remember":true,"read_body_for_logout":true}"#;
     let Ok((config, secrets)) = settings::read(settings, &|_| None, Config::read) else { return };
-    let keeper = Keeper::new(config, secrets, tools);
+    let sessions = Sessions::new(config, secrets, tools);
     let client = Client::default();
 
     let head: Head = [("cookie", bytes)].into_iter().collect();
@@ -35,7 +35,7 @@ pub fn everything(bytes: &[u8]) {
     let jar = Jar::of(&head, &names);
     let _ = (hide(&head, &names, true), jar.further("session"));
     for kind in [Kind::Session, Kind::Remember] {
-        if let Ok(presented) = keeper.present(kind, &jar, 0, &client, 1_700_000_000) {
+        if let Ok(presented) = sessions.present(kind, &jar, 0, &client, 1_700_000_000) {
             // Nobody can make a MAC without the secret.
             panic!("{presented:?} is not ours");
         }
@@ -53,7 +53,7 @@ pub fn everything(bytes: &[u8]) {
         ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"]
     {
         let head: Head = [("content-type", content_type)].into_iter().collect();
-        let _ = keeper.config.logout.in_body(&Request { head, ..Request::default() }, bytes);
+        let _ = sessions.config.logout.in_body(&Request { head, ..Request::default() }, bytes);
     }
 
     let ring = Keyring::new(vec![Secret::new("s")]);

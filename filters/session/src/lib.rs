@@ -5,7 +5,7 @@
 //! | `config.rs`      | the settings, read once and checked                              | no     |
 //! | `flow.rs`, `flow/` | what to do, from a request's headers to its response: a session opened, kept, ended, begun | no |
 //! | `save_flow.rs`   | the same for an instance that only saves                         | no     |
-//! | `keeper.rs`      | sessions opened, saved, touched and ended                        | no     |
+//! | `sessions.rs`    | sessions opened, saved, touched and ended                        | no     |
 //! | `header.rs`      | the 82 octets that a cookie begins with                          | no     |
 //! | `secret.rs`      | the keys that follow from the secret and a session's id          | no     |
 //! | `keyring.rs`     | sealing and opening, with the secret and with older ones         | no     |
@@ -25,18 +25,17 @@
 
 #![warn(missing_docs)]
 
-#[cfg(test)]
-mod bed;
 mod client;
 mod config;
 mod contents;
 mod filter;
+#[cfg(test)]
+mod fixture;
 mod flow;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod header;
 mod jar;
-mod keeper;
 mod keyring;
 mod logout;
 mod mark;
@@ -45,6 +44,7 @@ mod properties;
 mod rows;
 mod save_flow;
 mod secret;
+mod sessions;
 mod set_cookie;
 mod source;
 mod times;

@@ -6,7 +6,7 @@
 
 use crate::contents::Contents;
 use crate::header::Header;
-use crate::keeper::Before;
+use crate::sessions::Before;
 use serde::{Deserialize, Serialize};
 
 /// The name of the property.

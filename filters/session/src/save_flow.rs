@@ -8,9 +8,9 @@
 
 use crate::client::Client;
 use crate::contents::Holder;
-use crate::keeper::{Keeper, Saved, Session};
 use crate::mark;
 use crate::rows::Write;
+use crate::sessions::{Saved, Session, Sessions};
 use crate::set_cookie::{SetCookie, merge, replace};
 use consumer::Known;
 use exchange::{
@@ -22,7 +22,7 @@ use std::rc::Rc;
 
 /// One request's progress.
 pub(crate) struct SaveFlow {
-    keeper: Rc<Keeper>,
+    sessions: Rc<Sessions>,
     state: State,
     session: Option<Session>,
     cookies: Vec<SetCookie>,
@@ -37,9 +37,9 @@ enum State {
 
 impl SaveFlow {
     /// Judges a request that the gate admitted.
-    pub(crate) fn start(keeper: Rc<Keeper>, request: &Request) -> Started {
+    pub(crate) fn start(sessions: Rc<Sessions>, request: &Request) -> Started {
         let mut flow = Self {
-            keeper,
+            sessions,
             state: State::Over,
             session: None,
             cookies: Vec::new(),
@@ -51,21 +51,21 @@ impl SaveFlow {
     }
 
     fn judge(&mut self, request: &Request) -> (State, Step) {
-        let keeper = Rc::clone(&self.keeper);
+        let sessions = Rc::clone(&self.sessions);
         // Only what a filter published counts: what headers say never starts a session.
         let known = Known::from_property(request.consumer.as_deref());
         let Some(holder) = known.identity().and_then(Holder::of) else { return self.forward() };
         let Some(before) = request.mark.as_deref().and_then(mark::read) else {
-            keeper.report("a session is to be saved that no instance with `phase` \"open\" has looked at before");
+            sessions.report("a session is to be saved that no instance with `phase` \"open\" has looked at before");
             return (State::Over, Step::reply(Reply::unexpected()));
         };
-        let held = before.contents.holder(&keeper.config.audience);
+        let held = before.contents.holder(&sessions.config.audience);
         if before.session.is_some() && held.is_some_and(|held| held.is(&holder)) {
             return self.forward();
         }
         let client = Client::of(request);
         let mut todo = VecDeque::new();
-        for saved in keeper.start(&holder, &before, &client, request.now / 1000) {
+        for saved in sessions.start(&holder, &before, &client, request.now / 1000) {
             match saved.write.clone() {
                 Some(write) => todo.push_back((write, saved)),
                 None => self.give_out(saved),
@@ -76,7 +76,7 @@ impl SaveFlow {
 
     fn write(&mut self, todo: VecDeque<(Write, Saved)>) -> (State, Step) {
         let call = todo.front().map(|(write, _)| write.call());
-        match (call, self.keeper.config.admin.clone()) {
+        match (call, self.sessions.config.admin.clone()) {
             (Some(call), Some(admin)) => (State::Writing(todo), Step::ask(admin, call)),
             (_, _) => self.forward(),
         }
@@ -92,7 +92,8 @@ impl SaveFlow {
             Some(_) => {
                 // The request has its identity; only the next one has to prove it again.
                 self.counts.push("not_stored");
-                self.keeper.report("the admin service did not take a session, so it is not begun");
+                self.sessions
+                    .report("the admin service did not take a session, so it is not begun");
             }
             None => {}
         }
@@ -134,8 +135,8 @@ impl Flow for SaveFlow {
         };
         let mut edits = merge(&response.head, &self.cookies);
         if let Some(session) = &self.session {
-            let headers = &self.keeper.config.response_headers;
-            edits.extend(self.keeper.tell(headers, session, response.now / 1000));
+            let headers = &self.sessions.config.response_headers;
+            edits.extend(self.sessions.tell(headers, session, response.now / 1000));
         }
         ResponseStep::Forward(edits)
     }

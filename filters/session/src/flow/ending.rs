@@ -3,9 +3,9 @@
 use super::{Next, SessionFlow, State, Todo, Work};
 use crate::contents::Holder;
 use crate::header::Header;
-use crate::keeper::{Before, Session};
 use crate::rows::{Write, row_of};
 use crate::secret::Kind;
+use crate::sessions::{Before, Session};
 use exchange::{Body, Reply, Step};
 use std::rc::Rc;
 
@@ -17,8 +17,8 @@ impl SessionFlow {
         session: Session,
         holder: &Holder,
     ) -> (State, Step) {
-        let keeper = Rc::clone(&self.keeper);
-        let config = &keeper.config;
+        let sessions = Rc::clone(&self.sessions);
+        let config = &sessions.config;
         self.counts.push("logouts");
         // What the client has, and what was made of it a moment ago.
         let now = work.before.remember.clone();
@@ -27,7 +27,7 @@ impl SessionFlow {
             .chain(now.filter(|_| config.remember))
             .collect::<Vec<Header>>();
         remembered.dedup_by_key(|header| header.id);
-        let mut ends: Vec<Write> = keeper.end(&session);
+        let mut ends: Vec<Write> = sessions.end(&session);
         let mut saved = Vec::new();
         match session.contents.clone().without(&config.audience) {
             Some(contents) if session.kind == Kind::Session => {
@@ -37,15 +37,15 @@ impl SessionFlow {
                     contents: contents.clone(),
                     further: work.before.further.clone(),
                 };
-                saved = keeper.save_all(&contents, &before, false, &work.client, work.now);
+                saved = sessions.save_all(&contents, &before, false, &work.client, work.now);
                 // Nobody is remembered who was not before.
                 saved.retain(|saved| saved.session.kind == Kind::Session || !remembered.is_empty());
             }
             _ => {
                 // Also what was renewed a moment ago.
-                work.cookies = keeper.expire(Kind::Session, &work.jar);
+                work.cookies = sessions.expire(Kind::Session, &work.jar);
                 if config.remember {
-                    work.cookies.extend(keeper.expire(Kind::Remember, &work.jar));
+                    work.cookies.extend(sessions.expire(Kind::Remember, &work.jar));
                 }
             }
         }
@@ -58,7 +58,7 @@ impl SessionFlow {
             let remembered =
                 remembered.iter().map(|header| (header.created, config.remember_timeouts));
             for (created, timeouts) in kinds.into_iter().chain(remembered) {
-                let login = keeper.login(created, holder);
+                let login = sessions.login(created, holder);
                 ends.push(Write::Revoke(login, timeouts.left(created, now)));
             }
             ends.dedup();
@@ -77,7 +77,7 @@ impl SessionFlow {
     /// The answer to a logout. Its cookies come with the response: some hosts give out only one of several
     /// fields of a name in an answer of our own.
     pub(super) fn answer(&mut self, work: Box<Work>, done: bool) -> (State, Step) {
-        let reply = match (&self.keeper.config.logout.redirect_uri, done) {
+        let reply = match (&self.sessions.config.logout.redirect_uri, done) {
             // The browser forgets the session in any case, but somebody who has stolen it may use it still.
             (_, false) => Reply::unavailable(),
             (Some(uri), true) => {

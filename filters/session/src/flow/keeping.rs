@@ -4,10 +4,10 @@ use super::{Next, SessionFlow, State, Todo, Work};
 use crate::config::Phase;
 use crate::contents::Holder;
 use crate::header::Header;
-use crate::keeper::{Saved, Session};
 use crate::mark::{self, MARK};
 use crate::rows::Write;
 use crate::secret::Kind;
+use crate::sessions::{Saved, Session};
 use crate::set_cookie::replace;
 use crate::times::Refresh;
 use consumer::{Credential, Identity, PROPERTY};
@@ -23,25 +23,25 @@ impl SessionFlow {
         holder: &Holder,
         looked_up: Option<&Identity>,
     ) -> (State, Step) {
-        let keeper = Rc::clone(&self.keeper);
+        let sessions = Rc::clone(&self.sessions);
         let now = work.now;
         let due = match session.kind {
             Kind::Remember => None,
-            Kind::Session if keeper.is_superseded(&session, now) => Some(Refresh::Keep),
-            Kind::Session if keeper.is_of_before(&session) => Some(Refresh::Renew),
-            Kind::Session => Some(keeper.config.timeouts.refresh(&session.header, now)),
+            Kind::Session if sessions.is_superseded(&session, now) => Some(Refresh::Keep),
+            Kind::Session if sessions.is_of_before(&session) => Some(Refresh::Renew),
+            Kind::Session => Some(sessions.config.timeouts.refresh(&session.header, now)),
         };
         let saved: Vec<Saved> = match due {
             Some(Refresh::Keep) => Vec::new(),
             Some(Refresh::Touch) => {
                 self.counts.push("touched");
-                work.cookies.extend(keeper.touch(&mut session, &work.client, now));
+                work.cookies.extend(sessions.touch(&mut session, &work.client, now));
                 Vec::new()
             }
             Some(Refresh::Renew) => {
-                keeper.renew(&session, &work.before, &work.client, now).into_iter().collect()
+                sessions.renew(&session, &work.before, &work.client, now).into_iter().collect()
             }
-            None => keeper.restore(&session, &work.before, &work.client, now),
+            None => sessions.restore(&session, &work.before, &work.client, now),
         };
         if work.identity.is_none() {
             let identity = identity(holder, looked_up);
@@ -85,7 +85,7 @@ impl SessionFlow {
 
     pub(super) fn write(&mut self, work: Box<Work>, todo: Todo, next: Next) -> (State, Step) {
         let call = todo.front().map(|(write, _)| write.call());
-        match (call, self.keeper.config.admin.clone()) {
+        match (call, self.sessions.config.admin.clone()) {
             (Some(call), Some(admin)) => {
                 (State::Writing { work, todo, next }, Step::ask(admin, call))
             }
@@ -124,23 +124,23 @@ impl SessionFlow {
     ) -> bool {
         let done = write.done(answer);
         if done {
-            self.keeper.note_end(write);
+            self.sessions.note_end(write);
             if let Some(saved) = saved {
                 self.give_out(work, saved);
             }
         } else {
             // What was not stored is not given out: its cookie would be of no use.
             self.counts.push("not_stored");
-            self.keeper.unsettle(write);
-            self.keeper.report("the admin service did not take a change of a session");
+            self.sessions.unsettle(write);
+            self.sessions.report("the admin service did not take a change of a session");
         }
         done
     }
 
     pub(super) fn forward(&mut self, mut work: Box<Work>) -> (State, Step) {
-        let keeper = Rc::clone(&self.keeper);
-        if keeper.config.phase == Phase::Open {
-            if work.before.remember.is_none() && keeper.config.remember {
+        let sessions = Rc::clone(&self.sessions);
+        if sessions.config.phase == Phase::Open {
+            if work.before.remember.is_none() && sessions.config.remember {
                 work.before.remember = self.remembered(&work);
             }
             work.told.push(Edit::Publish(MARK, mark::write(&work.before)));
@@ -148,7 +148,7 @@ impl SessionFlow {
         // A session of somebody else than the request's identity is none of the upstream's business.
         if let Some(session) = work.session.as_ref().filter(|session| self.is_known(&work, session))
         {
-            let told = keeper.tell(&keeper.config.request_headers, session, work.now);
+            let told = sessions.tell(&sessions.config.request_headers, session, work.now);
             work.told.extend(told);
         }
         let mut edits = std::mem::take(&mut work.edits);
@@ -157,7 +157,7 @@ impl SessionFlow {
         // to know whose session it is.
         let may_end = work.session.is_some()
             && work.request.body == BodyAhead::Comes
-            && keeper.config.logout.may_be_in_body(&work.request);
+            && sessions.config.logout.may_be_in_body(&work.request);
         match may_end {
             true => (State::AwaitingBody(work), Step::await_body(edits)),
             false => (State::Forwarded(work), Step::forward(edits)),
@@ -166,7 +166,7 @@ impl SessionFlow {
 
     /// Whether the session is for whoever an earlier filter has authenticated, if one has.
     fn is_known(&self, work: &Work, session: &Session) -> bool {
-        let consumer = self.keeper.holder(session).map(|holder| holder.consumer);
+        let consumer = self.sessions.holder(session).map(|holder| holder.consumer);
         work.identity.as_ref().is_none_or(|identity| Some(&identity.id) == consumer.as_ref())
     }
 
@@ -176,12 +176,12 @@ impl SessionFlow {
         mut work: Box<Work>,
         body: Result<Vec<u8>, Unavailable>,
     ) -> (State, Step) {
-        let asks = |body: &Vec<u8>| self.keeper.config.logout.in_body(&work.request, body);
+        let asks = |body: &Vec<u8>| self.sessions.config.logout.in_body(&work.request, body);
         if !body.is_ok_and(|body| asks(&body)) {
             return (State::Forwarded(work), Step::forward(Vec::new()));
         }
         let session = work.session.take();
-        let held = session.and_then(|session| Some((self.keeper.holder(&session)?, session)));
+        let held = session.and_then(|session| Some((self.sessions.holder(&session)?, session)));
         match held {
             Some((holder, session)) => self.log_out(work, session, &holder),
             None => (State::Forwarded(work), Step::forward(Vec::new())),
@@ -190,7 +190,7 @@ impl SessionFlow {
 
     /// The header of what is remembered of the client, whether or not it was needed.
     pub(super) fn remembered(&self, work: &Work) -> Option<Header> {
-        let presented = self.keeper.present(Kind::Remember, &work.jar, 0, &work.client, work.now);
+        let presented = self.sessions.present(Kind::Remember, &work.jar, 0, &work.client, work.now);
         presented.ok().map(|presented| presented.header)
     }
 }

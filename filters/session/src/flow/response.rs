@@ -14,11 +14,11 @@ impl SessionFlow {
         mut work: Box<Work>,
         response: Box<Response>,
     ) -> (State, ResponseStep) {
-        let keeper = Rc::clone(&self.keeper);
-        let config = &keeper.config;
+        let sessions = Rc::clone(&self.sessions);
+        let config = &sessions.config;
         if config.expire_invalid {
             for kind in std::mem::take(&mut work.unfit) {
-                let expired = keeper.expire(kind, &work.jar);
+                let expired = sessions.expire(kind, &work.jar);
                 let set =
                     |cookie: &SetCookie| work.cookies.iter().any(|set| set.name == cookie.name);
                 let expired: Vec<SetCookie> = expired.into_iter().filter(|c| !set(c)).collect();
@@ -36,7 +36,7 @@ impl SessionFlow {
             if work.before.remember.is_none() && config.remember {
                 work.before.remember = self.remembered(&work);
             }
-            for saved in keeper.start(&holder, &work.before, &work.client, now) {
+            for saved in sessions.start(&holder, &work.before, &work.client, now) {
                 match saved.write.clone() {
                     Some(write) => todo.push_back((write, Some(saved))),
                     None => self.give_out(&mut work, saved),
@@ -48,7 +48,7 @@ impl SessionFlow {
 
     /// Whether the request's session is for `holder` as it is.
     pub(super) fn holds(&self, work: &Work, holder: &Holder) -> bool {
-        let held = work.session.as_ref().and_then(|session| self.keeper.holder(session));
+        let held = work.session.as_ref().and_then(|session| self.sessions.holder(session));
         held.is_some_and(|held| held.is(holder))
     }
 
@@ -59,7 +59,7 @@ impl SessionFlow {
         todo: Todo,
     ) -> (State, ResponseStep) {
         let call = todo.front().map(|(write, _)| write.call());
-        match (call, self.keeper.config.admin.clone()) {
+        match (call, self.sessions.config.admin.clone()) {
             (Some(call), Some(admin)) => {
                 (State::Storing { work, response, todo }, ResponseStep::Ask(admin, call))
             }
@@ -67,8 +67,8 @@ impl SessionFlow {
                 let mut edits = merge(&response.head, &work.cookies);
                 if let Some(session) = &work.session {
                     let now = response.now / 1000;
-                    edits.extend(self.keeper.tell(
-                        &self.keeper.config.response_headers,
+                    edits.extend(self.sessions.tell(
+                        &self.sessions.config.response_headers,
                         session,
                         now,
                     ));

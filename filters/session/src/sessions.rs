@@ -22,7 +22,7 @@ const REMEMBERED: usize = 4096;
 const MARGIN: u64 = 5000;
 
 /// The filter's configuration, and what it remembers.
-pub struct Keeper {
+pub struct Sessions {
     pub(crate) config: Config,
     keyring: Keyring,
     tools: Tools,
@@ -91,7 +91,7 @@ pub(crate) struct Before {
     pub(crate) further: [Vec<usize>; 2],
 }
 
-impl Keeper {
+impl Sessions {
     pub(crate) fn new(config: Config, secrets: Vec<Secret>, tools: Tools) -> Self {
         Self {
             config,
@@ -434,9 +434,9 @@ impl Keeper {
     }
 }
 
-impl std::fmt::Debug for Keeper {
+impl std::fmt::Debug for Sessions {
     /// Without a key.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keeper").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Sessions").field("config", &self.config).finish_non_exhaustive()
     }
 }

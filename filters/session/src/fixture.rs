@@ -4,7 +4,7 @@
 
 use crate::config::Config;
 use crate::filter::Session;
-use crate::keeper::{Keeper, Tools};
+use crate::sessions::{Sessions, Tools};
 use crate::source::Service;
 use admin_api::{NewSession, Ttl};
 use consumer::testing::Driver;
@@ -39,8 +39,8 @@ fn random(out: &mut [u8]) -> bool {
 }
 
 /// A filter, a browser and the clock.
-pub(crate) struct Bed {
-    pub(crate) keeper: Rc<Keeper>,
+pub(crate) struct Fixture {
+    pub(crate) sessions: Rc<Sessions>,
     /// The browser's cookies.
     pub(crate) cookies: BTreeMap<String, String>,
     /// Sessions with the seconds at which they end, and logins that have ended.
@@ -66,14 +66,14 @@ pub(crate) struct Passage {
     pub(crate) response: Vec<Edit>,
 }
 
-impl Bed {
+impl Fixture {
     pub(crate) fn new(config: &str) -> Self {
         NOW.set(START);
         REPORTS.take();
         let (config, secrets) = settings::read(config.as_bytes(), &|_| None, Config::read).unwrap();
         let report = |text: &str| REPORTS.with_borrow_mut(|all| all.push(text.to_owned()));
         Self {
-            keeper: Rc::new(Keeper::new(config, secrets, Tools { random, report })),
+            sessions: Rc::new(Sessions::new(config, secrets, Tools { random, report })),
             cookies: BTreeMap::new(),
             rows: RefCell::default(),
             revoked: RefCell::default(),
@@ -89,7 +89,7 @@ impl Bed {
         let now = NOW.get();
         let other = Self::new(config);
         NOW.set(now);
-        Self { keeper: other.keeper, ..self }
+        Self { sessions: other.sessions, ..self }
     }
 
     pub(crate) fn after(&self, seconds: u64) -> &Self {
@@ -137,18 +137,18 @@ impl Bed {
         later: Option<&str>,
         response: Head,
     ) -> Passage {
-        self.carry(Self::filter(&self.keeper), request, body, later, response)
+        self.carry(Self::filter(&self.sessions), request, body, later, response)
     }
 
     /// The request through the saving filter.
     pub(crate) fn save(&mut self, request: Request) -> Passage {
-        self.carry(Self::filter(&self.keeper), request, None, None, Head::default())
+        self.carry(Self::filter(&self.sessions), request, None, None, Head::default())
     }
 
     /// The filter, which opens or saves as its settings say.
-    pub(crate) fn filter(keeper: &Rc<Keeper>) -> Driver {
-        let (common, keeper) = (keeper.config.common.clone(), Rc::clone(keeper));
-        Driver::new(&common, move |request| Session::start(&keeper, request))
+    pub(crate) fn filter(sessions: &Rc<Sessions>) -> Driver {
+        let (common, sessions) = (sessions.config.common.clone(), Rc::clone(sessions));
+        Driver::new(&common, move |request| Session::start(&sessions, request))
     }
 
     fn carry(
@@ -162,10 +162,10 @@ impl Bed {
         let arrived = request.consumer.clone();
         let mut passage = Passage::default();
         let fields = request.head.clone();
-        let owned = Rc::new(Session::owned(&self.keeper));
+        let owned = Rc::new(Session::owned(&self.sessions));
         let known = Known::from_property(arrived.as_deref());
         let refused = known == Known::Refused;
-        let common = Session::common(&self.keeper);
+        let common = Session::common(&self.sessions);
         let mut guard = Guard::new(owned, common, &fields, known, request.can_remove).unwrap();
         let mut settle = |edits| match refused {
             true => edits,

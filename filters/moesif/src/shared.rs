@@ -22,7 +22,7 @@ pub(crate) struct Tools {
 }
 
 /// One configuration in one VM.
-pub struct Hub {
+pub struct Shared {
     pub(crate) config: Config,
     pub(crate) queue: RefCell<Queue>,
     pub(crate) budget: Rc<Budget>,
@@ -40,7 +40,7 @@ pub struct Hub {
 /// Batches under way at the same time.
 const AT_ONCE: usize = 8;
 
-impl Hub {
+impl Shared {
     pub(crate) fn new(config: Config) -> Self {
         Self {
             queue: RefCell::new(Queue::new(
@@ -103,9 +103,9 @@ impl Hub {
     }
 }
 
-impl std::fmt::Debug for Hub {
+impl std::fmt::Debug for Shared {
     /// Without an event.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hub").finish_non_exhaustive()
+        f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
