@@ -62,7 +62,7 @@ impl Jar {
 /// Removes the cookies of these sessions from a request.
 ///
 /// # Errors
-/// An error, if the client sent several `Cookie` headers and the host cannot change all of them.
+/// `()`, if the client sent several `Cookie` headers and the host cannot change all of them.
 pub(crate) fn hide(head: &Head, names: &[&str], can_remove: bool) -> Result<Option<Edit>, ()> {
     let ours = |piece: &&[u8]| {
         pair(piece).is_some_and(|(name, _)| names.iter().any(|own| is_of(name, own)))
