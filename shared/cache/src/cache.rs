@@ -69,8 +69,8 @@ impl Cache {
 
     // === Requests ===
 
-    /// Notes that a request has come. After a while without requests nobody has read the list of changes, so
-    /// that cached answers have to be fetched again.
+    /// Notes that a request has come. After a while without requests nobody has read the list of
+    /// changes, so that cached answers have to be fetched again.
     pub fn request_seen(&mut self, now: u64) {
         let last = std::mem::replace(&mut self.last_request, now);
         let missed = |feed: &Feed| !feed.is_current(&*self.data, now);
@@ -106,8 +106,8 @@ impl Cache {
         self.stand_in(key, now).map_or(Lookup::Unavailable, Lookup::Hit)
     }
 
-    /// Joins the requests that wait for `key`, or starts a fetch. Returns `None` where that would be one too
-    /// many.
+    /// Joins the requests that wait for `key`, or starts a fetch. Returns `None` where that would
+    /// be one too many.
     fn wait(
         &mut self,
         share: Share,
@@ -131,8 +131,8 @@ impl Cache {
         Some(Lookup::Fetch(self.outgoing(key), seat))
     }
 
-    /// Takes a request out that waited for `key` and is gone. `own_call` is `true` if the request made the
-    /// call itself: the call has then ended with it.
+    /// Takes a request out that waited for `key` and is gone. `own_call` is `true` if the request
+    /// made the call itself: the call has then ended with it.
     pub fn left(&mut self, key: &Key, waiter: u32, own_call: bool) {
         match own_call {
             true => drop(self.fetches.finish_fetch(key)),
@@ -142,7 +142,8 @@ impl Cache {
 
     // === The tick ===
 
-    /// Reads and polls the list of changes, refreshes answers, gives lost calls up, and reads the snapshot.
+    /// Reads and polls the list of changes, refreshes answers, gives lost calls up, and reads the
+    /// snapshot.
     pub fn tick(&mut self, now: u64) -> Effects {
         let mut effects = Effects::default();
         let idle = now.saturating_sub(self.last_request) > IDLE;
@@ -180,8 +181,8 @@ impl Cache {
 
     // === Answers ===
 
-    /// Takes the result of a call of the cache. `can_send` is `false` where no call can be made before the
-    /// next tick.
+    /// Takes the result of a call of the cache. `can_send` is `false` where no call can be made
+    /// before the next tick.
     pub fn answered(
         &mut self,
         purpose: &Purpose,
@@ -198,7 +199,8 @@ impl Cache {
         effects
     }
 
-    /// Takes the result of a call that one request made for itself, and returns what the request has found.
+    /// Takes the result of a call that one request made for itself, and returns what the request
+    /// has found.
     pub fn answered_own(
         &mut self,
         key: &Key,
@@ -250,17 +252,17 @@ impl Cache {
             NextPage::Ask(call) => effects.calls.push(self.to_admin(Purpose::Snapshot, call)),
             NextPage::Complete { fits } => {
                 if !fits {
-                    effects.warnings.push(
-                        "the admin service holds more than `cache.max_entries`; the rest is looked up one by one"
-                            .to_owned(),
-                    );
+                    let warning = "the admin service holds more than `cache.max_entries`; \
+                                   the rest is looked up one by one";
+                    effects.warnings.push(warning.to_owned());
                 }
                 effects.counts.push("snapshots");
             }
         }
     }
 
-    /// Ends a call for `key` and keeps its answer. Returns the finding and the requests that wait for it.
+    /// Ends a call for `key` and keeps its answer. Returns the finding and the requests that wait
+    /// for it.
     fn take_answer(
         &mut self,
         key: &Key,
@@ -309,7 +311,8 @@ impl Cache {
         self.snapshot.drop_all();
     }
 
-    /// Answers stored before `now` may have missed a change: they serve only if they cannot be fetched again.
+    /// Answers stored before `now` may have missed a change: they serve only if they cannot be
+    /// fetched again.
     fn revalidate_before(&mut self, now: u64) {
         self.revalidate_before = now;
     }
@@ -343,8 +346,8 @@ impl Cache {
         values.next().map(|(finding, _)| finding)
     }
 
-    /// Returns `true` if `key` does not exist unless it is in the snapshot. The snapshot has no keys of
-    /// services other than the admin service.
+    /// Returns `true` if `key` does not exist unless it is in the snapshot. The snapshot has no
+    /// keys of services other than the admin service.
     fn is_all(&self, key: &Key) -> bool {
         self.snapshot.is_all() && self.source.target(key).is_none()
     }

@@ -52,8 +52,9 @@ fn under_guesses(host: fn(u64) -> Conditions, lookups: usize) {
         bench.cache.due(0);
         bench.answered(&name, Some(value("x", 1)), 0);
     }
-    // For an hour: past `ttl` and `stale_ttl` many times over. 1800 guesses come in a second now and then; in
-    // all others as many as are enough to use the strangers' budget up before anybody else comes.
+    // For an hour: past `ttl` and `stale_ttl` many times over. 1800 guesses come in a second now
+    // and then; in all others as many as are enough to use the strangers' budget up before anybody
+    // else comes.
     for tick in 1..=360_u64 {
         let now = tick * 10_000;
         let mut called = Vec::new();
@@ -154,7 +155,7 @@ fn what_requests_keep_while_they_wait_is_bounded_in_bytes() {
     assert!(matches!(bench.find("a", 9000, large), Lookup::Join(_)), "a place became free");
 }
 
-/// What the filter itself wants, at somebody else's place.
+/// A source that wants a key of another service for itself.
 struct Wants;
 
 impl Source for Wants {

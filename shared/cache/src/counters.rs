@@ -1,4 +1,5 @@
-//! Slots for a filter's own counts, shared by all workers of a node where the gateway has shared data.
+//! Slots for a filter's own counts, shared by all workers of a node where the gateway has shared
+//! data.
 
 use crate::shared_data::{Put, SharedData};
 use crate::slots::Region;
@@ -8,8 +9,9 @@ const BITS: u32 = 20;
 
 /// The slots of one filter: no other filter reads or writes them.
 ///
-/// Shared data is written by everybody who shares the `vm_id` (Envoy) or the zone (Kong), and may be torn or,
-/// on Kong, evicted. So a slot's content must prove by itself that it is whole and whose it is.
+/// Shared data is written by everybody who shares the `vm_id` (Envoy) or the zone (Kong), and may
+/// be torn or, on Kong, evicted. So a slot's content must prove by itself that it is whole and
+/// whose it is.
 pub struct Counters {
     data: Box<dyn SharedData>,
     filter: u8,

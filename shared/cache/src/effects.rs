@@ -35,8 +35,8 @@ impl Lookup {
 pub struct Conditions {
     /// Milliseconds since 1970.
     pub now: u64,
-    /// The oldest usable answer, in milliseconds since 1970: one that was stored before is fetched again. 0
-    /// takes any.
+    /// The oldest usable answer, in milliseconds since 1970: one that was stored before is fetched
+    /// again. 0 takes any.
     pub not_before: u64,
     /// The request may wait.
     pub can_park: bool,
@@ -46,7 +46,7 @@ pub struct Conditions {
     pub bytes: usize,
 }
 
-/// What a call of the cache is for.
+/// The purpose of a call of the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// It asks for the list of changes.
@@ -60,7 +60,8 @@ pub enum Purpose {
 /// A call that is to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// What the call is for. Its result is given to [`Cache::answered`](crate::Cache::answered) with this purpose.
+    /// The purpose of the call. Its result is given to [`Cache::answered`](crate::Cache::answered)
+    /// with this purpose.
     pub purpose: Purpose,
     /// The call.
     pub call: Call,

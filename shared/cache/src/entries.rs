@@ -39,8 +39,8 @@ pub(crate) struct Entries {
 }
 
 impl Entries {
-    /// Makes a table of `most` entries for the filter with this ID. Filters and settings with another
-    /// fingerprint do not see its entries.
+    /// Makes a table of `most` entries for the filter with this ID. Filters and settings with
+    /// another fingerprint do not see its entries.
     pub(crate) fn new(
         data: Rc<dyn SharedData>,
         filter: u8,
@@ -113,7 +113,8 @@ impl Entries {
         }
     }
 
-    /// Drops all entries: those of another generation are not there. `generation` is a random number.
+    /// Drops all entries: those of another generation are not there. `generation` is a random
+    /// number.
     pub(crate) fn drop_all(&self, generation: u64) {
         let value = generation.to_le_bytes();
         self.data.update(self.generation_slot, &mut |_| Some(value.to_vec()));

@@ -1,8 +1,9 @@
-//! The list of changes: one VM of the node asks for it, all of them read what it found.
+//! The list of changes: one VM of the node asks for it, and all VMs read what that VM has found.
 //!
-//! The VM that holds the lease polls `/changes` and appends what is new to a ring in the store; every VM reads
-//! the ring on its own tick. A reader that fell behind the ring, and everybody after a reset, drops
-//! everything. Where there is no shared data the store is the VM's own, and the VM is alone with it.
+//! The VM that holds the lease polls `/changes` and appends what is new to a ring in the store;
+//! every VM reads the ring on its own tick. A reader that has fallen behind the ring drops
+//! everything, and after a reset every reader does. Where there is no shared data, the ring lies in
+//! the VM's own memory.
 
 use crate::seal::{Seal, TAG};
 use crate::shared_data::SharedData;
@@ -12,19 +13,19 @@ use exchange::{Answer, Call, longest_wait};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Changes that the ring holds.
+/// The number of changes that the ring holds.
 const RING: u64 = 256;
-/// Slots have one size, so that none ever grows in place.
+/// The size of each slot in bytes. All slots have one size, so that none ever grows in place.
 const SLOT: usize = 768;
 
-/// What a VM has to do after a tick.
+/// The work that the list of changes gives a VM.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct News {
-    /// Everything that is known may be outdated.
+    /// Every cached answer may be outdated.
     pub(crate) dropped: bool,
-    /// These changes, in order.
+    /// The changes that are new to this VM, in order.
     pub(crate) changes: Vec<Change>,
-    /// Ask the admin service this.
+    /// The call that asks the admin service for changes, if this VM is to make it.
     pub(crate) poll: Option<Call>,
 }
 
@@ -36,7 +37,7 @@ pub(crate) struct Feed {
     me: u64,
     interval: u64,
     timeout: u64,
-    /// How many changes of the ring, and how many resets, this VM has seen.
+    /// The numbers of changes and of resets that this VM has seen.
     seen: Option<(u64, u64)>,
     asked_at: Option<u64>,
     not_before: u64,
@@ -55,7 +56,8 @@ struct Head {
 }
 
 impl Feed {
-    /// `fingerprint` tells admin targets (with their tokens) apart; `me` is random; times in milliseconds.
+    /// Makes the view of one VM. `fingerprint` tells admin targets (with their tokens) apart, and
+    /// `me` is a random number that tells VMs apart. `interval` and `timeout` are in milliseconds.
     pub(crate) fn new(fingerprint: &[u8; 16], me: u64, interval: u64, timeout: u64) -> Self {
         let seal = Seal::new(fingerprint);
         Self {
@@ -71,24 +73,26 @@ impl Feed {
         }
     }
 
-    /// Begins with what is in the ring now: this VM knows nothing yet that earlier changes could touch.
+    /// Skips the changes that are in the ring now: this VM has no answers yet that they could
+    /// touch.
     pub(crate) fn begin(&mut self, store: &dyn SharedData) {
         self.seen = self.head(store).map(|head| (head.count, head.resets));
     }
 
-    /// Whether the admin service keeps a list of changes; `None` until it has been asked.
+    /// Returns `true` if the admin service keeps a list of changes; `None` until it has been asked.
     pub(crate) fn supported(&self, store: &dyn SharedData) -> Option<bool> {
         self.head(store).map(|head| head.supported)
     }
 
-    /// Whether the list was read so lately that nothing can have been missed.
+    /// Returns `true` if the list was read so lately that no change can have been missed.
     pub(crate) fn is_current(&self, store: &dyn SharedData, now: u64) -> bool {
         let limit = self.interval.saturating_mul(2);
         self.head(store)
             .is_some_and(|head| !head.supported || now.saturating_sub(head.polled_at) <= limit)
     }
 
-    /// One tick. `idle`: no request came lately, so nobody needs to know.
+    /// Reads the ring, and polls if it is time. `idle` is `true` if no request came lately, so that
+    /// nobody needs to know of changes.
     pub(crate) fn tick(&mut self, store: &dyn SharedData, now: u64, idle: bool) -> News {
         let head = self.head(store);
         let mut news = self.read_ring(store, head.as_ref());
@@ -104,7 +108,8 @@ impl Feed {
         news
     }
 
-    /// Takes the answer in. What it says is then in the ring, for this VM as for the others.
+    /// Takes the answer to a poll and publishes its changes in the ring. Returns the changes that
+    /// are new to this VM. `None` stands for a call without an answer.
     pub(crate) fn answered(
         &mut self,
         store: &dyn SharedData,
@@ -118,7 +123,8 @@ impl Feed {
                 self.not_before = 0;
                 self.publish(store, &page, now);
             }
-            // A Kong Admin API: it has no such list. It may be replaced one day, so it is asked now and then.
+            // A Kong Admin API has no such list. It may be replaced one day, so it is asked now and
+            // then.
             Some(Page::Unsupported) => {
                 self.failures = 0;
                 self.not_before = now.saturating_add(60_000);
@@ -126,7 +132,7 @@ impl Feed {
             }
             None => {
                 self.failures = self.failures.saturating_add(1);
-                // With shared data one VM of the node asks, so it may go on at its pace.
+                // With shared data only one VM of the node asks, so it need not slow down further.
                 let exponent = if store.is_shared() { 1 } else { self.failures.min(6) };
                 let wait =
                     self.interval.saturating_mul(1 << exponent).min(60_000.max(self.interval));
@@ -141,7 +147,7 @@ impl Feed {
     // === Inside ===
 
     fn may_poll(&mut self, store: &dyn SharedData, head: Option<&Head>, now: u64) -> bool {
-        // A call that the host has forgotten must not stop the polling for good.
+        // A call that the gateway has forgotten must not stop the polling for good.
         let forgotten = longest_wait(Duration::from_millis(self.timeout));
         if self.asked_at.is_some_and(|at| now.saturating_sub(at) <= forgotten)
             || now < self.not_before
@@ -159,7 +165,7 @@ impl Feed {
         self.take_lease(store, now)
     }
 
-    /// Whether this VM is the one that asks.
+    /// Returns `true` if this VM holds the lease, and so is the one that polls.
     fn take_lease(&self, store: &dyn SharedData, now: u64) -> bool {
         if !store.is_shared() {
             return true;
@@ -175,14 +181,14 @@ impl Feed {
             });
             free.then(|| self.sealed(&json!({"holder": self.me, "until": until}))).flatten()
         });
-        // What was written is not what counts: look who has it now.
+        // Another VM may have written meanwhile, so the holder is read back.
         store.get(slot).and_then(|(bytes, _)| self.open(&bytes)).is_some_and(|lease| mine(&lease))
     }
 
     fn publish(&self, store: &dyn SharedData, page: &ChangesPage, now: u64) {
         let Some(head) = self.head(store).filter(|head| head.supported && head.epoch == page.epoch)
         else {
-            // The first answer, or another database: whatever is known comes from before it.
+            // The first answer, or another database: every cached answer is older.
             self.write_head(store, |head| Head {
                 epoch: page.epoch.clone(),
                 since: page.next,
@@ -216,7 +222,8 @@ impl Feed {
         let mut news = News::default();
         let Some(head) = head else { return news };
         let Some((seen, resets)) = self.seen.replace((head.count, head.resets)) else {
-            // There was no list when this VM began: what it has asked for since may have changed unseen.
+            // There was no list when this VM began, so answers fetched since may have changed
+            // unseen.
             news.dropped = head.supported;
             return news;
         };
@@ -295,7 +302,8 @@ enum Page {
 fn read(answer: &Answer) -> Option<Page> {
     match answer.status {
         200 => serde_json::from_slice(&answer.body).ok().map(Page::Changes),
-        // Kong's own words. Any other 404 comes from something in between.
+        // The Kong Admin API answers with this message. Any other 404 comes from a proxy in
+        // between.
         404 => {
             let document: Value = serde_json::from_slice(&answer.body).ok()?;
             (document.get("message")?.as_str()? == "Not found").then_some(Page::Unsupported)

@@ -1,8 +1,8 @@
 //! Fetches under way: single flight, the requests that wait, and the budgets that bound the work.
 //!
-//! Anybody can make up keys, so the work is divided by kind (`Share`). Requests for keys that nobody knows
-//! take nothing away from keys that are known to be good, and neither take anything from the keys that the
-//! filter itself wants.
+//! Anybody can make up keys, so the work is divided by kind (`Share`). Requests for keys that
+//! nobody knows take nothing away from keys that are known to be good, and neither take anything
+//! from the keys that the filter itself wants.
 
 use crate::waiting::Room;
 use exchange::Key;
@@ -12,8 +12,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 const MAX_QUEUED: usize = 1024;
 /// Keys whose last fetch of a newer answer is remembered.
 const MAX_ASKED_NEWER: usize = 1024;
-/// Where each waiting request makes its own call, further calls for a key are counted apart from the keys: so
-/// many for each key that may be fetched at once.
+/// Where each waiting request makes its own call, further calls for a key are counted apart from
+/// the keys: so many for each key that may be fetched at once.
 const CALLS_FOR_A_KEY: usize = 4;
 /// A wanted key that could not be had is fetched again after so many milliseconds.
 const RETRY: u64 = 5000;
@@ -33,8 +33,8 @@ impl Share {
     /// All shares, in the order in which the tick serves them.
     pub(crate) const ALL: [Self; 3] = [Self::Wanted, Self::Known, Self::Stranger];
 
-    /// Keys that one VM fetches in a second. Beyond that number, a request gets the cached answer or none. A
-    /// full table of the default size is refreshed within its `ttl` by 273 a second.
+    /// Keys that one VM fetches in a second. Beyond that number, a request gets the cached answer
+    /// or none. A full table of the default size is refreshed within its `ttl` by 273 a second.
     fn keys_a_second(self) -> u32 {
         match self {
             Self::Wanted | Self::Stranger => 100,
@@ -139,8 +139,8 @@ impl Fetches {
 
     /// Starts a call for `key`. Returns `false` if that would be one too many.
     ///
-    /// A key counts once in a second's budget and once among those under way: where no request can be woken,
-    /// several requests that need one key at the same time take nothing from the others.
+    /// A key counts once in a second's budget and once among those under way: where no request can
+    /// be woken, several requests that need one key at the same time take nothing from the others.
     pub(crate) fn start_fetch(&mut self, share: Share, key: &Key, now: u64) -> bool {
         let of_share = self.fetches.values().filter(|fetch| fetch.share == share);
         let (keys, calls) = of_share.fold((0_usize, 0_usize), |(keys, calls), fetch| {
@@ -164,8 +164,8 @@ impl Fetches {
         true
     }
 
-    /// Ends one call for `key`. Those who wait for `key` come with the last call. Returns `None` if no call
-    /// was under way: it has been given up.
+    /// Ends one call for `key`. Those who wait for `key` come with the last call. Returns `None` if
+    /// no call was under way: it has been given up.
     pub(crate) fn finish_fetch(&mut self, key: &Key) -> Option<Fetch> {
         let fetch = self.fetches.get_mut(key)?;
         fetch.calls = fetch.calls.saturating_sub(1);
@@ -203,7 +203,8 @@ impl Fetches {
         }
     }
 
-    /// Starts the fetches that wait for the tick, as many as the budgets allow, and returns their keys.
+    /// Starts the fetches that wait for the tick, as many as the budgets allow, and returns their
+    /// keys.
     pub(crate) fn start_queued(&mut self, now: u64) -> Vec<Key> {
         let mut started = Vec::new();
         for share in Share::ALL {
@@ -221,9 +222,9 @@ impl Fetches {
         started
     }
 
-    /// Returns `true` if an answer of `not_before` or later may be fetched. A fetch since that time, whether
-    /// or not it failed, has brought all that there is. A request that can be woken may wait for a fetch
-    /// under way.
+    /// Returns `true` if an answer of `not_before` or later may be fetched. A fetch since that
+    /// time, whether or not it failed, has brought all that there is. A request that can be woken
+    /// may wait for a fetch under way.
     pub(crate) fn may_ask_newer(&self, key: &Key, not_before: u64, can_wake: bool) -> bool {
         if self.fetches.contains_key(key) {
             return can_wake;
@@ -239,8 +240,8 @@ impl Fetches {
         self.asked_newer.insert(key.clone(), now);
     }
 
-    /// Returns the keys whose calls the gateway has forgotten: the last call was made more than `limit`
-    /// milliseconds ago.
+    /// Returns the keys whose calls the gateway has forgotten: the last call was made more than
+    /// `limit` milliseconds ago.
     pub(crate) fn overdue(&self, now: u64, limit: u64) -> Vec<Key> {
         let late = |fetch: &Fetch| now.saturating_sub(fetch.since) > limit;
         self.fetches.iter().filter(|(_, fetch)| late(fetch)).map(|(key, _)| key.clone()).collect()

@@ -66,7 +66,8 @@ impl Lifetime {
         }
     }
 
-    /// Returns `true` if the answer may serve after a fetch has failed: a value, up to the end of `stale_ttl`.
+    /// Returns `true` if the answer may serve after a fetch has failed: a value, up to the end of
+    /// `stale_ttl`.
     pub(crate) fn may_stand_in(&self, finding: &Finding, stored_at: u64, now: u64) -> bool {
         *finding != Finding::Nothing && age(stored_at, now).is_some_and(|age| age <= self.longest)
     }

@@ -1,9 +1,9 @@
 //! A distributed cache of answers.
 //!
-//! A filter asks a service (the admin service or an identity provider) about a key, and keeps the answer for
-//! the requests of all workers of a node. This crate decides who asks, how long an answer serves, and which
-//! answers a change drops. It knows neither a gateway nor a clock: times, shared data and the results of calls
-//! are arguments, and the calls to be made are values.
+//! A filter asks a service (the admin service or an identity provider) about a key, and keeps the
+//! answer for the requests of all workers of a node. This crate decides who asks, how long an
+//! answer serves, and which answers a change drops. It knows neither a gateway nor a clock: times,
+//! shared data and the results of calls are arguments, and the calls to be made are values.
 //!
 //! ```text
 //!            fresh ─────────────────────────────▶ hit

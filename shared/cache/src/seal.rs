@@ -1,7 +1,7 @@
-//! What protects entries in shared data from everybody else who reads and writes it.
+//! Protects entries in shared data from everybody else who reads and writes it.
 //!
-//! Every entry carries a [`Seal`], which tells it from a forged or torn one. What must not be readable either
-//! (the secrets of credentials) is encrypted with a [`Cipher`] before it becomes an entry.
+//! Every entry carries the tag of a [`Seal`], which a forged or torn entry has not. Values that
+//! must not be readable either (the secrets of credentials) are encrypted with a [`Cipher`] first.
 
 use aes_gcm::aead::AeadInOut as _;
 use aes_gcm::{Aes256Gcm, KeyInit as _};
@@ -12,11 +12,11 @@ use sha2::{Digest as _, Sha256};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
 
-/// The length of a tag.
+/// The length of a tag in bytes.
 pub(crate) const TAG: usize = 16;
 
-/// Returns a digest of everything that answers depend on besides their key. With another fingerprint, no
-/// entry is found.
+/// Returns a digest of everything that answers depend on besides their key. With another
+/// fingerprint, no entry is found.
 pub(crate) fn fingerprint(target: Option<&Target>, more: &[&[u8]]) -> [u8; 16] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
@@ -41,32 +41,34 @@ pub(crate) fn fingerprint(target: Option<&Target>, more: &[&[u8]]) -> [u8; 16] {
     out
 }
 
-/// SipHash-2-4-128 under a key that is a fingerprint: of an admin target with its token, of settings.
+/// SipHash-2-4-128 under a key that is a fingerprint: of an admin target with its token, of
+/// settings.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seal(u64, u64);
 
 impl Seal {
-    /// `fingerprint` is secret where a token is part of it.
+    /// Makes the seal for `fingerprint`, which is secret where a token is part of it.
     pub(crate) fn new(fingerprint: &[u8; 16]) -> Self {
         let (first, second) = fingerprint.split_at(8);
         let half = |bytes: &[u8]| bytes.try_into().map_or(0, u64::from_le_bytes);
         Self(half(first), half(second))
     }
 
-    /// The tag of an entry.
+    /// Returns the tag of an entry.
     pub(crate) fn tag(self, bytes: &[u8]) -> [u8; TAG] {
         let mut hasher = self.hasher();
         hasher.write(bytes);
         hasher.finish128().as_bytes()
     }
 
-    /// The content of an entry of `len` octets that ends in its own tag.
+    /// Returns the content of an entry of `len` bytes without its tag. Returns `None` if the tag is
+    /// wrong.
     pub(crate) fn verified(self, bytes: &[u8], len: usize) -> Option<&[u8]> {
         let (body, tag) = bytes.split_at_checked(len.checked_sub(TAG)?)?;
         (tag == self.tag(body)).then_some(body)
     }
 
-    /// Two numbers that nobody without the fingerprint can foretell from `parts`.
+    /// Returns two numbers that nobody without the fingerprint can foretell from `parts`.
     pub(crate) fn numbers(self, parts: &[&[u8]]) -> [u64; 2] {
         let mut hasher = self.hasher();
         for part in parts {
@@ -76,7 +78,7 @@ impl Seal {
         [hash.h1, hash.h2]
     }
 
-    /// One number for all that has this fingerprint.
+    /// Returns a number that depends on the fingerprint only.
     pub(crate) fn number(self) -> u64 {
         self.0 ^ self.1.rotate_left(17)
     }
@@ -86,21 +88,24 @@ impl Seal {
     }
 }
 
+/// The length of a nonce in bytes.
 const NONCE: usize = 12;
-/// From a shorter secret no key is made: it could be guessed from what lies in shared data.
+/// The shortest secret, in bytes, that a key is made from. A shorter one could be guessed from the
+/// content of shared data.
 const MIN_SECRET: usize = 16;
 
 /// AES-256-GCM under keys that only those can derive who have the gateway's token.
 ///
-/// The nonce is an HMAC of the text and its place: the same nonce comes again for the same text only, so
-/// nothing depends on the host's randomness, which is weak on Kong.
+/// The nonce is an HMAC of the text and its place: a nonce comes again for one text only, so
+/// nothing depends on the randomness of the gateway, which is weak on Kong.
 pub(crate) struct Cipher {
     aead: Aes256Gcm,
     nonces: Hmac<Sha256>,
 }
 
 impl Cipher {
-    /// A cipher for whoever has `secret` and the same `fingerprint`. `None` if the secret is too short.
+    /// Makes a cipher for everybody who has `secret` and `fingerprint`. Returns `None` if the
+    /// secret is shorter than 16 bytes.
     pub(crate) fn new(secret: &[u8], fingerprint: &[u8]) -> Option<Self> {
         if secret.len() < MIN_SECRET {
             return None;
@@ -113,7 +118,7 @@ impl Cipher {
         Some(Self { aead: Aes256Gcm::new(&(*first).into()), nonces })
     }
 
-    /// `text`, encrypted for its `place`: nonce, ciphertext, tag.
+    /// Encrypts `text` for its `place`: the nonce, the ciphertext, the tag.
     pub(crate) fn encrypted(&self, place: &[u8], text: &[u8]) -> Option<Vec<u8>> {
         let mut nonces = self.nonces.clone();
         nonces.update(&u64::try_from(place.len()).ok()?.to_le_bytes());
@@ -127,7 +132,7 @@ impl Cipher {
         Some([nonce.as_slice(), &text, &sealed.ok()?].concat())
     }
 
-    /// The text that was encrypted for `place`. `None` for anything else.
+    /// Returns the text that was encrypted for `place`, and `None` for any other bytes.
     pub(crate) fn decrypted(&self, place: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE>()?;
         let (text, tag) = rest.split_last_chunk::<TAG>()?;
@@ -203,7 +208,7 @@ mod tests {
             if let Some(byte) = torn.get_mut(n) {
                 *byte ^= 1;
             }
-            assert_eq!(mine.verified(&torn, torn.len()), None, "octet {n}");
+            assert_eq!(mine.verified(&torn, torn.len()), None, "byte {n}");
         }
         assert_eq!(mine.verified(&entry, entry.len() + 1), None);
         assert_eq!(mine.verified(b"", 0), None);

@@ -19,25 +19,26 @@ pub type Replace<'a> = dyn FnMut(Option<&[u8]>) -> Option<Vec<u8>> + 'a;
 
 /// Numbered slots of bytes with compare-and-swap.
 ///
-/// A store may be read and written by others at any time, and may lose or tear a value. So a value must prove
-/// by itself that it is whole and whose it is. Slots cannot be deleted and do not expire: not every gateway
-/// offers that.
+/// A store may be read and written by others at any time, and may lose or tear a value. So a value
+/// must prove by itself that it is whole and whose it is. Slots cannot be deleted and do not
+/// expire: not every gateway offers that.
 pub trait SharedData {
     /// Returns the content of `slot` and the version that the next [`SharedData::put`] has to name.
     fn get(&self, slot: u32) -> Option<(Vec<u8>, u32)>;
 
-    /// Writes `value` if `slot` still has the version `seen`; with `None`, if the slot still is empty.
+    /// Writes `value` if `slot` still has the version `seen`; with `None`, if the slot still is
+    /// empty.
     fn put(&self, slot: u32, value: &[u8], seen: Option<u32>) -> Put;
 
     /// Returns `true` if other workers read and write these slots, too.
     fn is_shared(&self) -> bool;
 
-    /// Replaces the content of `slot` by the result of `change`, which sees the present content. `change`
-    /// returns `None` to leave the slot as it is. After a conflict, `change` runs again on the new content.
-    /// Returns `false` if the slot could not be written.
+    /// Replaces the content of `slot` by the result of `change`, which sees the present content.
+    /// `change` returns `None` to leave the slot as it is. After a conflict, `change` runs again on
+    /// the new content. Returns `false` if the slot could not be written.
     fn update(&self, slot: u32, change: &mut Replace<'_>) -> bool {
-        // Each conflict is somebody else's success, so a few rounds are enough for any number of workers
-        // that write one slot only now and then.
+        // Each conflict is somebody else's success, so a few rounds are enough for any number of
+        // workers that write one slot only now and then.
         for _ in 0..16 {
             let seen = self.get(slot);
             let Some(next) = change(seen.as_ref().map(|(value, _)| value.as_slice())) else {

@@ -1,9 +1,9 @@
 //! A bounded table of entries in numbered slots.
 //!
-//! Shared data is written by everybody who shares the `vm_id` or the zone, keys may alias, and a value may be
-//! torn. So an entry carries its whole key (of a long one the SHA-256) and a seal over everything: SipHash-2-4-128 keyed with a
-//! fingerprint of what decisions depend on besides the key (admin target and token, settings). Whatever does
-//! not carry this seal is not there.
+//! Shared data is written by everybody who shares the `vm_id` or the zone, keys may alias, and a
+//! value may be torn. So an entry carries its whole key (the SHA-256 of a long one) and a seal over
+//! everything: SipHash-2-4-128, keyed with a fingerprint of everything that decisions depend on
+//! besides the key (admin target and token, settings). A slot without this seal counts as empty.
 
 use crate::seal::{Seal, TAG};
 use crate::shared_data::SharedData;
@@ -11,21 +11,23 @@ use exchange::{Finding, Key};
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
-/// Slots have one size, so that none ever grows in place.
+/// The size of each slot in bytes. All slots have one size, so that none ever grows in place.
 const SLOT: usize = 1024;
-/// A longer value lies in several slots, each with so much of it,
+/// The longest value, in bytes, that fits in one slot. A longer value is cut into pieces of this
+/// length.
 const PIECE: usize = 768;
-/// up to this length; beyond it is not kept.
+/// The longest value, in bytes, that is kept.
 const MAX_VALUE: usize = 128 << 10;
-/// A longer name lies in a slot as its digest, so that it leaves room for a piece of a value.
+/// The longest name, in bytes, that is stored in a slot. A longer name is stored as its digest,
+/// which leaves space for a piece of a value.
 const MAX_NAME: usize = 192;
 const FORMAT: u8 = 1;
-/// A table has at most two to the power of this many slots.
+/// The largest table has two to the power of this many slots.
 const MAX_BITS: u32 = 20;
-/// Ways: an entry may lie in either of two slots.
+/// The number of slots in which an entry may lie.
 const WAYS: u64 = 2;
 
-/// The regions of the slot numbers: the top four bits.
+/// A region of slot numbers: their top four bits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Region {
     /// Heads of the feed, leases and generations.
@@ -41,19 +43,19 @@ pub(crate) enum Region {
 }
 
 impl Region {
-    /// The slot at `index` (28 bits).
+    /// Returns the number of the slot at `index`, of which 28 bits count.
     pub(crate) fn slot(self, index: u64) -> u32 {
         let index = u32::try_from(index & 0x0fff_ffff).unwrap_or(0);
         (self as u32) << 28 | index
     }
 }
 
-/// An entry as it lies in its slot.
+/// An entry as it is stored in its slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// Milliseconds since 1970.
+    /// The time at which the entry was stored, in milliseconds since 1970.
     pub(crate) stored_at: u64,
-    /// The change up to which it was read.
+    /// The number of the newest change at the time of the answer.
     pub(crate) seq: Option<u64>,
     pub(crate) content: Content,
 }
@@ -61,9 +63,9 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Content {
     Found(Finding),
-    /// A value in pieces: its length, and what it hashes to.
+    /// A value in pieces: its length in bytes, and its tag.
     Pieces(usize, [u8; TAG]),
-    /// What was here does not hold any more.
+    /// Nothing: the earlier entry is outdated.
     Gone,
 }
 
@@ -76,14 +78,15 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// `entries` is rounded up to a power of two. `fingerprint` is secret where a token is part of it.
+    /// Makes a table of `entries` slots, rounded up to a power of two. `fingerprint` is secret
+    /// where a token is part of it.
     pub(crate) fn new(filter: u8, fingerprint: &[u8; 16], entries: usize) -> Self {
         let size =
             u64::try_from(entries).unwrap_or(u64::MAX).min(1 << MAX_BITS).next_power_of_two();
         Self { filter, seal: Seal::new(fingerprint), size }
     }
 
-    /// What lies under `key` in generation `generation`.
+    /// Returns the entry of `key` in this generation.
     pub(crate) fn get(&self, store: &dyn SharedData, generation: u64, key: &Key) -> Option<Entry> {
         let key = &*fitting(key);
         self.places(Region::Values, key)
@@ -119,8 +122,9 @@ impl Slots {
         Some(value)
     }
 
-    /// Puts `entry` under `key`, in the place of the same key's, of one that does not count, or of the older
-    /// one. "There is none" has a region of its own: guesses cannot push out what is.
+    /// Stores `entry` under `key`. It replaces the earlier entry of `key`, an entry that does not
+    /// count, or the older one of two entries. Absences have a region of their own: guesses cannot
+    /// push values out.
     pub(crate) fn put(&self, store: &dyn SharedData, generation: u64, key: &Key, entry: &Entry) {
         let key = &*fitting(key);
         if let Content::Found(Finding::Value(value)) = &entry.content {
@@ -143,7 +147,7 @@ impl Slots {
             for slot in self.places(Region::Absences, key).take(1) {
                 store.update(slot, &mut |_| Some(sealed.clone()));
             }
-            // What was known under this key is not any more: see `knows`.
+            // A value of this key that lies here no longer makes the key known: see `knows`.
             for slot in self.places(Region::Values, key) {
                 store.update(slot, &mut |seen| self.lies(seen?, key).map(|_| sealed.clone()));
             }
@@ -164,8 +168,9 @@ impl Slots {
         }
     }
 
-    /// Whether there was something under `key` when it was last asked for, however long ago, and whether or
-    /// not it still holds. Guesses cannot bring that about: what they leave lies in a region of its own.
+    /// Returns `true` if `key` had a value when it was last fetched, however long ago that was, and
+    /// even if the value is outdated. Guesses cannot make a key known: their absences lie in a
+    /// region of their own.
     pub(crate) fn knows(&self, store: &dyn SharedData, key: &Key) -> bool {
         let key = &*fitting(key);
         let was = |slot| self.lies(&store.get(slot)?.0, key);
@@ -174,7 +179,7 @@ impl Slots {
             .any(|(_, entry)| entry.content != Content::Found(Finding::Nothing))
     }
 
-    /// Takes out what lies under `key` and was read before change `seq`.
+    /// Removes the entry of `key` if it was read before change `seq`.
     pub(crate) fn remove(&self, store: &dyn SharedData, generation: u64, key: &Key, seq: u64) {
         let key = &*fitting(key);
         let gone = Entry { stored_at: 0, seq: None, content: Content::Gone };
@@ -196,7 +201,7 @@ impl Slots {
         let mask = self.size.saturating_sub(1);
         let filter = u64::from(self.filter) << MAX_BITS;
         (0..WAYS).zip(halves).map(move |(way, half)| {
-            // The second way never is the first one again.
+            // The second slot always differs from the first one.
             let index = if way == 0 { half & mask } else { (halves[0] ^ (half | 1)) & mask };
             // Filters that share a store do not push out one another's entries.
             region.slot(filter | index)
@@ -231,7 +236,7 @@ impl Slots {
         Some(out)
     }
 
-    /// When a slot of this table and generation was written.
+    /// Returns the time at which a slot of this table and generation was written.
     fn stored_at(&self, bytes: &[u8], generation: u64) -> Option<u64> {
         let mut reader = self.verified(bytes)?;
         reader.take(4)?;
@@ -245,7 +250,7 @@ impl Slots {
         (made_in == generation).then_some(entry)
     }
 
-    /// The entry of `key` in these bytes, and its generation.
+    /// Returns the entry of `key` in these bytes, and its generation.
     fn lies(&self, bytes: &[u8], key: &Key) -> Option<(u64, Entry)> {
         let mut reader = self.verified(bytes)?;
         let [format, filter, kind, table] = *reader.take(4)? else { return None };
@@ -278,7 +283,7 @@ impl Slots {
     }
 }
 
-/// The key under which `key` lies in slots. No key of a filter begins like a digest does here.
+/// Returns the key under which `key` is stored. No key of a filter begins like a digest.
 fn fitting(key: &Key) -> Cow<'_, Key> {
     if key.name.len() <= MAX_NAME {
         return Cow::Borrowed(key);
@@ -287,12 +292,12 @@ fn fitting(key: &Key) -> Cow<'_, Key> {
     Cow::Owned(Key::new(key.table, [b"\xffdigest".as_slice(), &digest].concat()))
 }
 
-/// The key of a piece of a long value. No key of a filter begins like this.
+/// Returns the key of a piece of a long value. No key of a filter begins like a piece's.
 fn piece(key: &Key, n: u32) -> Key {
     Key::new(key.table, [b"\xffpiece".as_slice(), &n.to_le_bytes(), &key.name].concat())
 }
 
-/// Reads what was written; `None` past the end.
+/// Reads the parts of a slot in order. Every method returns `None` past the end.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {

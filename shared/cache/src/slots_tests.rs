@@ -59,7 +59,7 @@ fn a_slot_that_somebody_else_wrote_is_not_there() {
         for slot in &places {
             all.borrow_mut().get_mut(slot).unwrap().0[at] ^= 1;
         }
-        assert_eq!(slots.get(&store, GENERATION, &key(1)), None, "octet {at}");
+        assert_eq!(slots.get(&store, GENERATION, &key(1)), None, "byte {at}");
         for slot in &places {
             all.borrow_mut().get_mut(slot).unwrap().0[at] ^= 1;
         }
@@ -166,7 +166,9 @@ fn filters_that_share_a_store_do_not_push_out_one_anothers_entries() {
 
 proptest::proptest! {
     #[test]
-    fn no_content_of_a_slot_panics(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..1100)) {
+    fn no_content_of_a_slot_panics(
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..1100),
+    ) {
         let (slots, store) = (slots(), LocalData::default());
         for slot in slots.places(Region::Values, &key(1)) {
             store.update(slot, &mut |_| Some(bytes.clone()));

@@ -1,5 +1,5 @@
-//! The snapshot: all entities at once, read page by page (`cache.mode: full`, or a server that cannot be
-//! asked for single keys).
+//! The snapshot: all entities at once, read page by page (`cache.mode: full`, or a server that
+//! cannot be asked for single keys).
 
 use crate::source::{Snapshot, Source};
 use crate::time::millis;
@@ -107,9 +107,9 @@ impl SnapshotState {
         }
     }
 
-    /// Begins a walk if one is due, or goes on with the one under way. `changes` says whether the server
-    /// keeps a list of changes, and is `None` until that is known. A page that is awaited for more than
-    /// `limit` milliseconds ends the walk.
+    /// Begins a walk if one is due, or goes on with the one under way. `changes` says whether the
+    /// server keeps a list of changes, and is `None` until that is known. A page that is awaited
+    /// for more than `limit` milliseconds ends the walk.
     pub(crate) fn tick(
         &mut self,
         source: &dyn Source,

@@ -10,9 +10,9 @@ pub trait Source {
     /// Returns the call that fetches `key`.
     fn call(&self, key: &Key) -> Call;
 
-    /// Reads a complete answer about `key`: the finding, and the change number that it was read at. Returns
-    /// `None` if the answer does not belong to the call (another status, another document): that is a failure
-    /// of the fetch, and not [`Finding::Nothing`].
+    /// Reads a complete answer about `key`: the finding, and the change number that it was read at.
+    /// Returns `None` if the answer does not belong to the call (another status, another document):
+    /// that is a failure of the fetch, and not [`Finding::Nothing`].
     fn read(&self, key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)>;
 
     /// Returns the service that is asked for `key`. `None` stands for the admin service.
@@ -20,8 +20,9 @@ pub trait Source {
         None
     }
 
-    /// Returns `true` if others who share memory with this filter must not read the values of `key`. Such a
-    /// value is encrypted there; without a token to derive a key from, it stays in the VM.
+    /// Returns `true` if others who share memory with this filter must not read the values of
+    /// `key`. Such a value is encrypted there; without a token to derive a key from, it stays in
+    /// the VM.
     fn is_secret(&self, _key: &Key) -> bool {
         true
     }
@@ -41,14 +42,15 @@ pub trait Source {
         Vec::new()
     }
 
-    /// Returns a reader of everything that the admin service has, or `None` if this source has no such
-    /// reader. `changes` is `true` if the server keeps a list of changes (a Kong Admin API does not).
+    /// Returns a reader of everything that the admin service has, or `None` if this source has no
+    /// such reader. `changes` is `true` if the server keeps a list of changes (a Kong Admin API
+    /// does not).
     fn snapshot(&self, _changes: bool) -> Option<Box<dyn Snapshot>> {
         None
     }
 
-    /// Returns `true` if a server without a list of changes can be asked for single keys. If it cannot, the
-    /// snapshot is the only source, and a key that is not in it does not exist.
+    /// Returns `true` if a server without a list of changes can be asked for single keys. If it
+    /// cannot, the snapshot is the only source, and a key that is not in it does not exist.
     fn asks_any_server(&self) -> bool {
         true
     }

@@ -1,15 +1,16 @@
 //! How many requests of a VM may wait at once, and how much memory they may keep meanwhile.
 //!
-//! A VM's memory never shrinks, and a client chooses how large its request is. So whoever waits takes a seat
-//! in a room, which is bounded in number and in bytes; without a seat the request is refused with 503. Each
-//! kind of waiting has a room of its own: nobody who can fill one keeps the others waiting outside.
+//! A VM's memory never shrinks, and a client chooses how large its request is. So each waiting
+//! request takes a seat in a room, which is bounded in seats and in bytes; without a seat the
+//! request is refused with 503. Each kind of waiting has a room of its own, so that a client who
+//! fills one room does not block the others.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 const MIB: usize = 1 << 20;
 
-/// What a request waits for.
+/// A room: the kind of event that a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
     /// The answer about a key that nothing is known of: anybody can make up such a key.
@@ -23,7 +24,7 @@ pub enum Room {
 }
 
 impl Room {
-    /// At most so many requests, which keep at most so many bytes.
+    /// Returns the largest number of requests, and of bytes that they keep together.
     fn limits(self) -> (usize, usize) {
         match self {
             Self::Stranger => (2048, 8 * MIB),
@@ -38,12 +39,13 @@ struct Taken {
     bytes: Cell<usize>,
 }
 
-/// The rooms of a VM. A copy is the same rooms.
+/// The rooms of a VM. All clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct Rooms(Rc<[Taken; 4]>);
 
 impl Rooms {
-    /// A seat for a request that keeps `bytes` while it waits. `None` when the room is full.
+    /// Takes a seat for a request that keeps `bytes` while it waits. Returns `None` if the room is
+    /// full.
     pub fn seat(&self, room: Room, bytes: usize) -> Option<Seat> {
         let taken = self.taken(room)?;
         let (seats, all) =
@@ -57,7 +59,7 @@ impl Rooms {
         Some(Seat { rooms: self.clone(), room, bytes })
     }
 
-    /// How many wait in `room`, and what they keep.
+    /// Returns the number of requests that wait in `room`, and of the bytes that they keep.
     #[cfg(test)]
     pub fn waiting(&self, room: Room) -> (usize, usize) {
         self.taken(room).map_or((0, 0), |taken| (taken.seats.get(), taken.bytes.get()))
@@ -68,7 +70,7 @@ impl Rooms {
     }
 }
 
-/// A place in a room, until it is dropped.
+/// A place in a room. Dropping the seat frees it.
 #[derive(Debug)]
 pub struct Seat {
     rooms: Rooms,

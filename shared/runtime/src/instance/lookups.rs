@@ -11,8 +11,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 impl Instance {
-    /// Gives the cache to `work`. Returns `None` for a filter without a cache, and as long as it is not known
-    /// where answers may be kept. The cache is never borrowed twice; if it were, this would be `None`, too.
+    /// Gives the cache to `work`. Returns `None` for a filter without a cache, and as long as it is
+    /// not known where answers may be kept. The cache is never borrowed twice; if it were, this
+    /// would be `None`, too.
     fn with_cache<R>(&self, work: impl FnOnce(&mut Cache) -> R) -> Option<R> {
         let cache = match self.cache.get() {
             Some(cache) => cache,
@@ -47,7 +48,8 @@ impl Instance {
     /// Notes that a request has come.
     pub(crate) fn seen(&self, now: u64, request: &Request) {
         self.with_cache(|cache| cache.request_seen(now));
-        // Only where the host's own bytes can be guessed: it costs more than all the rest of this function.
+        // Only where the host's own bytes can be guessed: it costs more than all the rest of this
+        // function.
         if let Some(id) =
             request.head.first("x-request-id").filter(|_| !capabilities().has_strong_randomness)
         {
@@ -86,7 +88,8 @@ impl Instance {
         found
     }
 
-    /// Takes the result of a call of the cache. Returns the calls that were sent, and requests to wake.
+    /// Takes the result of a call of the cache. Returns the calls that were sent, and requests to
+    /// wake.
     pub(crate) fn cache_answered<P: Proxy>(
         &self,
         proxy: &P,
