@@ -64,8 +64,9 @@ impl Call {
 
 /// Returns the time, in milliseconds, after which no answer can come to a call with this timeout.
 ///
-/// Kong times connecting, sending and reading apart, each with the whole timeout. The fourth part and the
-/// second are a margin for a busy worker: a call is given up too late rather than too early.
+/// Kong times connecting, sending and reading apart, each with the whole timeout. The fourth part
+/// and the second are a margin for a busy worker: a call is given up too late rather than too
+/// early.
 #[must_use]
 pub fn longest_wait(timeout: Duration) -> u64 {
     let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);

@@ -1,7 +1,27 @@
-//! The vocabulary between a filter's core and its host: heads, edits, calls, replies.
+//! The values that a filter's core exchanges with the runtime: requests, events, steps, edits, calls
+//! and replies.
 //!
-//! A core takes these values and gives these values. It never sees the proxy, so there is nothing to
-//! mock in its tests.
+//! A core takes such values and returns such values. It never sees the proxy, so its tests need no
+//! mocks. For each admitted request the core returns a [`Step`]:
+//!
+//! ```
+//! use exchange::{Edit, Head, Reply, Request, Step, Then};
+//!
+//! /// Admits requests with a tenant, and tells the upstream which one it is.
+//! fn decide(request: &Request) -> Step {
+//!     match request.head.text("x-tenant") {
+//!         Some(tenant) => Step::forward(vec![Edit::set("x-tenant-id", tenant)]),
+//!         None => Step::reply(Reply::message(403, "No tenant")),
+//!     }
+//! }
+//!
+//! let head = Head::from_iter([("x-tenant", "acme")]);
+//! let step = decide(&Request { head, ..Request::default() });
+//! assert_eq!(step.edits, [Edit::set("x-tenant-id", "acme")]);
+//! assert_eq!(decide(&Request::default()).then, Then::Reply(Reply::message(403, "No tenant")));
+//! ```
+//!
+//! A flow that has to wait, for a lookup, a call or the body, implements [`Flow`].
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

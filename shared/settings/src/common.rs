@@ -15,7 +15,7 @@ pub struct Common {
     pub admin: Option<Admin>,
     /// The zone of shared data that the operator declared on Kong.
     pub shm_zone: Option<String>,
-    /// How the filter caches answers of the admin service.
+    /// The cache of answers of the admin service.
     pub cache: Cache,
     /// Kong only: the filter reads the identity from the `X-Consumer-*` request headers.
     pub trust_consumer_headers: bool,
@@ -28,10 +28,10 @@ pub struct Common {
     pub holds_headers: bool,
 }
 
-/// How a filter caches answers of the admin service.
+/// The cache of answers of the admin service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cache {
-    /// When entities are fetched.
+    /// The time at which entities are fetched.
     pub mode: Mode,
     /// The time for which an answer is fresh, in seconds (1 to 86,400).
     pub ttl: Duration,
@@ -46,7 +46,7 @@ pub struct Cache {
     pub max_lookups: usize,
 }
 
-/// When entities are fetched.
+/// The time at which entities are fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// At a consumer's first request.
