@@ -49,11 +49,11 @@ impl Inner {
 
     /// Takes the head of a response in, before the filters see it.
     pub(crate) fn start_response(&self, stream: u64, status: u16, headers: &Headers, end: bool) {
-        let mut fields = vec![(":status".to_owned(), status.to_string().into_bytes())];
-        fields.extend(headers.iter().cloned());
+        let mut block = vec![(":status".to_owned(), status.to_string().into_bytes())];
+        block.extend(headers.iter().cloned());
         self.with_stream(stream, |s| {
             (s.response_status, s.response_has_body) = (status, !end);
-            s.response = Some(HeaderMap::new(Rules::Envoy, &fields));
+            s.response = Some(HeaderMap::new(Rules::Envoy, &block));
         });
     }
 }

@@ -17,7 +17,7 @@ pub(crate) enum Rules {
 }
 
 #[derive(Debug, Clone)]
-struct Field {
+struct Header {
     name: String,
     value: Vec<u8>,
     /// nginx's `hash == 0`, which means "ignore this header".
@@ -27,7 +27,7 @@ struct Field {
 /// The headers of one message.
 #[derive(Debug, Clone)]
 pub(crate) struct HeaderMap {
-    fields: Vec<Field>,
+    headers: Vec<Header>,
     rules: Rules,
 }
 
@@ -37,7 +37,7 @@ const KONG_SINGLE: [&str; 6] =
 
 impl HeaderMap {
     pub(crate) fn new(rules: Rules, headers: &[(String, Vec<u8>)]) -> Self {
-        let mut map = Self { fields: Vec::new(), rules };
+        let mut map = Self { headers: Vec::new(), rules };
         for (name, value) in headers {
             map.push(name, value);
         }
@@ -49,25 +49,25 @@ impl HeaderMap {
         // nginx ignores the mark when it looks up a request header, so that a removed one can be
         // read.
         let all = self.rules != Rules::KongResponse;
-        let mut found = self.fields.iter().filter(|f| f.name.eq_ignore_ascii_case(name));
-        found.find(|f| all || !f.marked).map(|f| f.value.as_slice())
+        let mut found = self.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
+        found.find(|h| all || !h.marked).map(|h| h.value.as_slice())
     }
 
     /// The header block as a filter sees it.
     pub(crate) fn pairs(&self) -> Headers {
-        let seen = self.fields.iter().filter(|f| !f.marked);
-        seen.map(|f| (f.name.clone(), f.value.clone())).collect()
+        let seen = self.headers.iter().filter(|h| !h.marked);
+        seen.map(|h| (h.name.clone(), h.value.clone())).collect()
     }
 
     /// The header block as it leaves the gateway.
     pub(crate) fn sent(&self) -> Headers {
         let all = self.rules == Rules::KongRequest;
-        let sent = self.fields.iter().filter(|f| all || !f.marked);
-        sent.map(|f| (f.name.clone(), f.value.clone())).collect()
+        let sent = self.headers.iter().filter(|h| all || !h.marked);
+        sent.map(|h| (h.name.clone(), h.value.clone())).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.fields.iter().filter(|f| !f.marked).count()
+        self.headers.iter().filter(|h| !h.marked).count()
     }
 
     pub(crate) fn add(&mut self, name: &str, value: &[u8]) {
@@ -83,9 +83,9 @@ impl HeaderMap {
             self.set_first(name, value);
             return;
         }
-        let same = |f: &Field| f.name.eq_ignore_ascii_case(name) && !f.marked;
-        let unmarked = self.fields.iter().filter(|f| same(f)).count();
-        let Some(first) = self.fields.iter_mut().find(|f| same(f)) else {
+        let same = |h: &Header| h.name.eq_ignore_ascii_case(name) && !h.marked;
+        let unmarked = self.headers.iter().filter(|h| same(h)).count();
+        let Some(first) = self.headers.iter_mut().find(|h| same(h)) else {
             return self.push(name, value);
         };
         first.name = name.to_owned();
@@ -93,37 +93,37 @@ impl HeaderMap {
         // The loop that clears the other headers starts over each time, and so clears its own as
         // well.
         if unmarked > 1 {
-            self.matching(name).for_each(|f| f.marked = true);
+            self.matching(name).for_each(|h| h.marked = true);
         }
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
         match self.rules {
-            Rules::Envoy => self.fields.retain(|f| !f.name.eq_ignore_ascii_case(name)),
-            _ => self.matching(name).for_each(|f| f.marked = true),
+            Rules::Envoy => self.headers.retain(|h| !h.name.eq_ignore_ascii_case(name)),
+            _ => self.matching(name).for_each(|h| h.marked = true),
         }
     }
 
     pub(crate) fn replace_all(&mut self, headers: &[(String, Vec<u8>)]) {
         if self.rules == Rules::Envoy {
-            self.fields.clear();
+            self.headers.clear();
             headers.iter().for_each(|(name, value)| self.push(name, value));
             return;
         }
-        self.fields.iter_mut().for_each(|f| f.marked = true);
+        self.headers.iter_mut().for_each(|h| h.marked = true);
         headers.iter().for_each(|(name, value)| self.set(name, value));
     }
 
-    fn matching(&mut self, name: &str) -> impl Iterator<Item = &mut Field> {
-        self.fields.iter_mut().filter(move |f| f.name.eq_ignore_ascii_case(name))
+    fn matching(&mut self, name: &str) -> impl Iterator<Item = &mut Header> {
+        self.headers.iter_mut().filter(move |h| h.name.eq_ignore_ascii_case(name))
     }
 
     fn set_first(&mut self, name: &str, value: &[u8]) {
-        let at = self.fields.iter().position(|f| f.name.eq_ignore_ascii_case(name));
+        let at = self.headers.iter().position(|h| h.name.eq_ignore_ascii_case(name));
         self.remove(name);
         let (name, value) = (name.to_ascii_lowercase(), value.to_vec());
-        let at = at.unwrap_or(self.fields.len());
-        self.fields.insert(at, Field { name, value, marked: false });
+        let at = at.unwrap_or(self.headers.len());
+        self.headers.insert(at, Header { name, value, marked: false });
     }
 
     fn push(&mut self, name: &str, value: &[u8]) {
@@ -131,7 +131,7 @@ impl HeaderMap {
             Rules::Envoy => (name.to_ascii_lowercase(), value.to_vec()),
             _ => (name.to_owned(), escaped(value)),
         };
-        self.fields.push(Field { name, value, marked: false });
+        self.headers.push(Header { name, value, marked: false });
     }
 }
 
@@ -152,9 +152,9 @@ mod tests {
     use super::*;
 
     fn map(rules: Rules) -> HeaderMap {
-        let fields = [("X-Id", "one"), ("x-id", "two"), ("x-other", "three")];
-        let fields = fields.map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec()));
-        HeaderMap::new(rules, &fields)
+        let headers = [("X-Id", "one"), ("x-id", "two"), ("x-other", "three")];
+        let headers = headers.map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec()));
+        HeaderMap::new(rules, &headers)
     }
 
     fn values(headers: &Headers, name: &str) -> Vec<String> {

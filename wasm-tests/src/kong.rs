@@ -129,7 +129,9 @@ impl Inner {
 
     /// Receives the upstream's headers. Returns `false` if the response did not get through.
     pub(crate) fn kong_response_headers(&self, stream: u64) -> bool {
-        if self.with_stream(stream, |s| s.hooks_lost || s.chain.rejected.is_some()) != Some(false) {
+        if self.with_stream(stream, |s| s.callbacks_lost || s.chain.rejected.is_some())
+            != Some(false)
+        {
             return true;
         }
         for place in 0..self.chain_length(stream) {
@@ -171,7 +173,9 @@ impl Inner {
         eof: bool,
         again: bool,
     ) -> Option<Vec<u8>> {
-        if self.with_stream(stream, |s| s.hooks_lost || s.chain.rejected.is_some()) != Some(false) {
+        if self.with_stream(stream, |s| s.callbacks_lost || s.chain.rejected.is_some())
+            != Some(false)
+        {
             return Some(chunk);
         }
         let mut chunk = chunk;
@@ -236,7 +240,7 @@ impl Inner {
         }
         self.kong_cancel(stream, None);
         self.with_stream(stream, |s| {
-            s.hooks_lost = true;
+            s.callbacks_lost = true;
             s.reply = Some(Response::json(status, r#"{"message":"An unexpected error occurred"}"#));
             s.reply_started = true;
         });
@@ -251,7 +255,10 @@ impl Inner {
         self.kong_cancel(stream, None);
         let first = self.with_stream(stream, |s| {
             s.fate = fate;
-            (!std::mem::replace(&mut s.finished, true), s.hooks_lost || s.chain.rejected.is_some())
+            (
+                !std::mem::replace(&mut s.finished, true),
+                s.callbacks_lost || s.chain.rejected.is_some(),
+            )
         });
         let Some((true, lost)) = first else { return };
         for place in 0..self.chain_length(stream) {

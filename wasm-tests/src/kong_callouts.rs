@@ -74,7 +74,8 @@ impl Inner {
                     // The request goes on unchecked, and neither response callbacks nor log run for
                     // it.
                     self.with_stream(stream, |s| {
-                        (s.hooks_lost, s.paused, s.step) = (true, false, Callback::ResponseHeaders);
+                        (s.callbacks_lost, s.paused, s.step) =
+                            (true, false, Callback::ResponseHeaders);
                     });
                     self.kong_resume(stream);
                 }

@@ -35,9 +35,9 @@ impl Inner {
 
     /// Receives a complete response.
     pub(crate) fn kong_respond(&self, stream: u64, response: Response) {
-        let known = !has_field(&response.headers, "transfer-encoding");
+        let known = !has_header(&response.headers, "transfer-encoding");
         let mut head = response.clone();
-        if known && !has_field(&head.headers, "content-length") {
+        if known && !has_header(&head.headers, "content-length") {
             let length = response.body.len().to_string();
             head.headers.push(("Content-Length".to_owned(), length.into_bytes()));
         }
@@ -138,7 +138,7 @@ impl Inner {
     }
 }
 
-fn has_field(headers: &Headers, name: &str) -> bool {
+fn has_header(headers: &Headers, name: &str) -> bool {
     headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
 }
 

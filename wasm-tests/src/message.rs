@@ -133,7 +133,7 @@ impl Request {
     }
 
     /// The headers, with `Content-Length` or `Transfer-Encoding` where the client sends it.
-    pub(crate) fn fields(&self) -> Headers {
+    pub(crate) fn header_block(&self) -> Headers {
         let mut headers = self.headers.clone();
         let given = headers.iter().any(|(n, _)| n.eq_ignore_ascii_case("content-length"));
         if self.chunked {

@@ -165,7 +165,7 @@ pub(crate) struct Stream {
     pub(crate) turn: usize,
     pub(crate) paused: bool,
     /// Kong: `true` if neither response callbacks nor log will run.
-    pub(crate) hooks_lost: bool,
+    pub(crate) callbacks_lost: bool,
     pub(crate) counts: BTreeMap<(Callback, &'static str), u32>,
     pub(crate) callouts: usize,
     pub(crate) callbacks: Vec<(String, Callback)>,
@@ -220,7 +220,7 @@ impl Stream {
             step: Callback::RequestHeaders,
             turn: 0,
             paused: false,
-            hooks_lost: false,
+            callbacks_lost: false,
             counts: BTreeMap::new(),
             callouts: 0,
             callbacks: Vec::new(),
@@ -239,14 +239,14 @@ fn envoy_map(id: u64, request: &Request) -> HeaderMap {
     let mut headers: Headers =
         pseudo.into_iter().map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec())).collect();
     // Headers of the connection never reach a filter, except for those of an upgrade.
-    let fields = request.fields();
-    let has = |name: &str| fields.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let block = request.header_block();
+    let has = |name: &str| block.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
     let upgrades = has("upgrade") && has("connection");
     let hop: &[&str] = match upgrades {
         true => &["transfer-encoding", "host"],
         false => &["connection", "upgrade", "transfer-encoding", "host"],
     };
-    headers.extend(fields.into_iter().filter(|(n, _)| !hop.contains(&&*n.to_lowercase())));
+    headers.extend(block.into_iter().filter(|(n, _)| !hop.contains(&&*n.to_lowercase())));
     let own = [
         ("x-forwarded-proto", request.scheme.clone()),
         ("x-request-id", format!("00000000-0000-4000-8000-{id:012}")),
@@ -257,6 +257,6 @@ fn envoy_map(id: u64, request: &Request) -> HeaderMap {
 
 fn kong_map(request: &Request) -> HeaderMap {
     let mut headers = vec![("Host".to_owned(), request.host.as_bytes().to_vec())];
-    headers.extend(request.fields());
+    headers.extend(request.header_block());
     HeaderMap::new(Rules::KongRequest, &headers)
 }

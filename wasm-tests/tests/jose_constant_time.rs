@@ -4,8 +4,8 @@
 //! windows of the private exponents included. A condition or an address in WebAssembly is an `i32`.
 //! So the functions that compute with secrets obey these rules:
 //!
-//! 1. No instruction turns one of those types into an `i32`: no comparison, no `wrap`, no extraction
-//!    of a lane or bit.
+//! 1. No instruction turns one of those types into an `i32`: no comparison, no `wrap`, no
+//!    extraction of a lane or bit.
 //! 2. No load reads a byte or a half word, by which a secret could become an `i32` in memory.
 //! 3. No division and no square root is used, whose time depends on the operands.
 //! 4. They call only functions of this list, and a few that handle whole pieces of memory.

@@ -58,7 +58,7 @@ fn envoy(
     let Host::Envoy(envoy) = g.host() else { return Err(Status::InternalFailure) };
     let headers = headers.ok_or(Status::BadArgument)?;
     let known = envoy.clusters.is_none_or(|all| all.contains(&upstream));
-    let complete = [":method", ":path", ":authority"].iter().all(|n| field(&headers, n).is_some());
+    let complete = [":method", ":path", ":authority"].iter().all(|n| header(&headers, n).is_some());
     if timeout_ms < 0 || !known || !complete {
         return Err(Status::BadArgument);
     }
@@ -103,10 +103,10 @@ fn kong(
     }
     let problem = match &headers {
         None => Some("marshalling failed"),
-        Some(headers) if field(headers, ":method").is_none_or(<[u8]>::is_empty) => {
+        Some(headers) if header(headers, ":method").is_none_or(<[u8]>::is_empty) => {
             Some("no :method")
         }
-        Some(headers) if field(headers, ":path").is_none_or(<[u8]>::is_empty) => Some("no :path"),
+        Some(headers) if header(headers, ":path").is_none_or(<[u8]>::is_empty) => Some("no :path"),
         Some(_) if !is_address(&upstream) => Some("invalid host or port"),
         Some(_) => None,
     };
@@ -128,7 +128,7 @@ fn kong(
     let headers = headers.into_iter().filter(|(n, _)| !own.contains(&&*n.to_ascii_lowercase()));
     let mut headers: Headers = headers.collect();
     headers.push(("Connection".to_owned(), b"close".to_vec()));
-    if field(&headers, "content-length").is_none() {
+    if header(&headers, "content-length").is_none() {
         headers.push(("Content-Length".to_owned(), body.len().to_string().into_bytes()));
     }
     let timeout = if timeout_ms == 0 { 60_000 } else { timeout_ms as u32 };
@@ -191,7 +191,7 @@ fn root_of(g: &Guest<'_>) -> u32 {
     link.unwrap_or(g.now().root)
 }
 
-fn field<'a>(headers: &'a Headers, name: &str) -> Option<&'a [u8]> {
+fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a [u8]> {
     let found = headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
     found.map(|(_, value)| value.as_slice())
 }

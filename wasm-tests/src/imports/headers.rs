@@ -111,9 +111,9 @@ fn kong_block(g: &Guest<'_>, headers: &Headers) -> Vec<u8> {
     g.violation("reading a header map of more than 100 entries corrupts the filter's memory");
     let size = |(name, value): &(String, Vec<u8>)| 8 + name.len() + 1 + value.len() + 1;
     let pseudo = headers.iter().filter(|(n, _)| n.starts_with(':'));
-    let fields = headers.iter().filter(|(n, _)| !n.starts_with(':'));
+    let ordinary = headers.iter().filter(|(n, _)| !n.starts_with(':'));
     let claimed =
-        4 + pseudo.take(1).map(size).sum::<usize>() + fields.take(100).map(size).sum::<usize>();
+        4 + pseudo.take(1).map(size).sum::<usize>() + ordinary.take(100).map(size).sum::<usize>();
     let mut block = pairs::encode(headers.get(..KONG_MAX).unwrap_or(headers));
     block.resize(claimed, 0);
     block

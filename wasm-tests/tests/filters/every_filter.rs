@@ -186,7 +186,7 @@ fn one_hundred_and_twenty_headers_pass_on_envoy_and_are_431_on_kong() {
 }
 
 #[test]
-fn response_hooks_without_request_hooks_change_nothing() {
+fn response_callbacks_without_request_callbacks_change_nothing() {
     for (name, gateway) in everywhere() {
         if !gateway.is_kong() {
             continue;

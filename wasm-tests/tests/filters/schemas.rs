@@ -1,8 +1,8 @@
 //! The schema beside each filter, with which Kong checks settings, agrees with the filter's own
 //! parser.
 //!
-//! [`mutants::BEYOND`] lists the rules that draft-04 cannot express, or that it counts in characters
-//! where the filter counts bytes.
+//! [`mutants::BEYOND`] lists the rules that draft-04 cannot express, or that it counts in
+//! characters where the filter counts bytes.
 
 mod documents;
 mod mutants;

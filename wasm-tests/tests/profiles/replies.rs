@@ -41,7 +41,7 @@ fn kong_ends_the_body_with_a_line_and_keeps_the_last_of_a_name() {
 }
 
 #[test]
-fn the_response_hooks_run_for_an_answer_of_our_own() {
+fn the_response_callbacks_run_for_an_answer_of_our_own() {
     for profile in [Profile::envoy(), kong()] {
         let probe = Probe::on(Callback::RequestHeaders, &[REFUSE, Do::Pause]).and(
             Callback::ResponseHeaders,
@@ -57,7 +57,7 @@ fn the_response_hooks_run_for_an_answer_of_our_own() {
 }
 
 #[test]
-fn a_refusal_skips_later_filters_but_on_kong_not_their_response_hooks() {
+fn a_refusal_skips_later_filters_but_on_kong_not_their_response_callbacks() {
     let refuse = Probe::on(Callback::RequestHeaders, &[REFUSE, Do::Pause]);
     let chain = || [watching("a").named("a"), refuse.named("r"), watching("b").named("b")];
     let said = |profile| {
@@ -148,7 +148,7 @@ fn answering_over_an_upstreams_response_works_on_envoy_and_hangs_the_client_on_k
 }
 
 #[test]
-fn an_upstream_that_cannot_be_reached_shows_in_hooks_on_envoy_only() {
+fn an_upstream_that_cannot_be_reached_shows_in_callbacks_on_envoy_only() {
     let proxy = Proxy::new(Profile::envoy(), [watching("a").filter()]);
     let stream = proxy.send(Request::get("/"));
     stream.upstream_fails();
@@ -174,7 +174,7 @@ fn a_client_that_goes_away_is_logged_without_a_response() {
 }
 
 #[test]
-fn lua_buffering_takes_the_request_hooks_away_from_kong_3_8_on() {
+fn lua_buffering_takes_the_request_callbacks_away_from_kong_3_8_on() {
     let refuse = Probe::on(Callback::RequestHeaders, &[REFUSE, Do::Pause])
         .and(Callback::ResponseHeaders, &[Do::Log("response")]);
     for (version, through) in [(KongVersion::V3_7, false), (KongVersion::V3_8, true)] {

@@ -136,8 +136,8 @@ fn that_there_is_nothing_is_remembered_for_a_shorter_time() {
         case.proxy.advance(Duration::from_secs(2));
         assert_eq!(refusal(&case.send_as(&bob)), refused_with(403, MAPPING));
         assert_eq!(case.admin.lookups().len(), 1, "{}", case.gateway.name);
-        // After its time the absence does not serve during an outage: the service may have an App ID
-        // for the consumer by now.
+        // After its time the absence does not serve during an outage: the service may have an App
+        // ID for the consumer by now.
         case.admin.breaks(Answer::Refused);
         case.proxy.advance(Duration::from_secs(11));
         assert_eq!(refusal(&case.send_as(&bob)), refused_with(503, "Service unavailable"));

@@ -8,8 +8,8 @@ use wasm_tests::{Standing, Stream, merged, refused_with};
 
 const CROWD: usize = 200;
 
-/// gatehouse-admin with the consumer `ana`, who has the App ID `portal`, and her id. The test has to
-/// answer the callouts.
+/// gatehouse-admin with the consumer `ana`, who has the App ID `portal`, and her id. The test has
+/// to answer the callouts.
 fn portal_of_ana() -> (Admin, String) {
     let admin = Admin::default();
     let id = admin.consumer("ana");
