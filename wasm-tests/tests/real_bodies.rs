@@ -4,7 +4,7 @@ use patience::Patient;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use wasm_tests::real::{Connection, Echo, Envoy, Filter, Request, Setup};
+use wasm_tests::real::{Connection, Echo, Envoy, Filter, RawRequest, Setup};
 
 /// An upstream that accepts every upgrade and echoes the bytes of the tunnel.
 fn tunnel_end() -> SocketAddr {
@@ -42,8 +42,8 @@ fn connected(to: SocketAddr) -> Patient {
     Patient::connect(to).expect("a connection")
 }
 
-fn handshake() -> Request {
-    Request::get("/chat")
+fn handshake() -> RawRequest {
+    RawRequest::get("/chat")
         .header("connection", "Upgrade")
         .header("upgrade", "websocket")
         .header("sec-websocket-version", "13")
@@ -139,13 +139,13 @@ fn no_spelling_of_a_path_leads_past_a_filter() {
     let filters = vec![Filter::new("request_termination", &settings)];
     let envoy = Envoy::start(&Setup::new(upstream.address(), filters));
     for path in ["/admin;v=1/users", "/admin%3Bv=1/users", "/%61dmin", "/admin/../x"] {
-        assert_eq!(envoy.send(&Request::get(path)).status(), 410, "{path}");
+        assert_eq!(envoy.send(&RawRequest::get(path)).status(), 410, "{path}");
     }
     for path in ["/%2561dmin", "/x%252f..%252fadmin", "/x/..;/admin", "/%c1%a1dmin"] {
-        assert_eq!(envoy.send(&Request::get(path)).status(), 400, "{path}");
+        assert_eq!(envoy.send(&RawRequest::get(path)).status(), 400, "{path}");
     }
     assert_eq!(upstream.count(), 0);
-    assert_eq!(envoy.send(&Request::get("/administrator;v=1")).status(), 200);
+    assert_eq!(envoy.send(&RawRequest::get("/administrator;v=1")).status(), 200);
     assert_eq!(upstream.last().path(), "/administrator;v=1", "it goes on as it came");
 }
 
@@ -155,7 +155,7 @@ fn a_body_that_cannot_be_changed_does_not_pass_as_it_is() {
     let filters = vec![holding("request_transformer", json!({"remove": {"body": ["role"]}}))];
     let envoy = Envoy::start(&Setup::new(upstream.address(), filters));
     let post = |body: &[u8], content_type: &str| {
-        Request::post("/", body).header("content-type", content_type)
+        RawRequest::post("/", body).header("content-type", content_type)
     };
     let gzip = post(b"\x1f\x8b\x08\0\0\0\0\0\0\x03", "application/json");
     for (request, status) in [

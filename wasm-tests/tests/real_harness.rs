@@ -3,14 +3,14 @@
 use serde_json::json;
 use std::net::SocketAddr;
 use wasm_tests::real::{
-    Admin, Answer, Connection, Echo, FaultyServer, Mode, Proxy, Request, Setup,
+    Admin, Answer, Connection, Echo, FaultyServer, Mode, Proxy, RawRequest, Setup,
 };
 
 #[test]
 fn the_upstream_sees_every_byte_that_the_client_sent() {
     let echo = Echo::start();
     let envoy = Proxy::start(&Setup::new(echo.address(), Vec::new()).concurrency(2));
-    let request = Request::post("/a%2Fb?q=1", "body")
+    let request = RawRequest::post("/a%2Fb?q=1", "body")
         .header("x-twice", "one")
         .header("x-twice", "two")
         .header("x-bytes", b"\xff\xfe")
@@ -37,11 +37,11 @@ fn a_connection_is_kept_and_a_body_may_come_in_pieces() {
     let envoy = Proxy::start(&Setup::new(echo.address(), Vec::new()));
     let mut connection = Connection::open(envoy.address("main")).expect("a connection");
 
-    let chunked = Request::post("/chunked", "c".repeat(2500)).chunked();
+    let chunked = RawRequest::post("/chunked", "c".repeat(2500)).chunked();
     let answer = connection.exchange(&chunked).expect("an answer");
     assert_eq!(answer.json()["body"], "c".repeat(2500));
 
-    let pieces = Request::post("/pieces", "").header("content-length", "6");
+    let pieces = RawRequest::post("/pieces", "").header("content-length", "6");
     connection.write(&pieces.head()).expect("the head");
     connection.write(b"one").expect("a piece");
     connection.write(b"two").expect("another");
@@ -54,27 +54,27 @@ fn a_front_counts_holds_and_breaks_answers() {
     let mut faulty =
         FaultyServer::scripted(|request| Answer::json(200, json!({"path": request.path()})));
     let address = faulty.address();
-    assert_eq!(Request::get("/a").send(address).json()["path"], "/a");
+    assert_eq!(RawRequest::get("/a").send(address).json()["path"], "/a");
 
     faulty.set(Mode::Hold);
-    let held = std::thread::spawn(move || Request::get("/held").send(address).json());
+    let held = std::thread::spawn(move || RawRequest::get("/held").send(address).json());
     wasm_tests::real::eventually("request on hold", || (faulty.count("/held") == 1).then_some(()));
     assert!(!held.is_finished());
     faulty.set(Mode::Pass);
     assert_eq!(held.join().expect("an answer")["path"], "/held");
 
     faulty.set(Mode::Status(500));
-    assert_eq!(Request::get("/b").send(address).status(), 500);
+    assert_eq!(RawRequest::get("/b").send(address).status(), 500);
     faulty.set(Mode::Garbage);
-    assert_eq!(Request::get("/b").send(address).json(), json!(null));
+    assert_eq!(RawRequest::get("/b").send(address).json(), json!(null));
     for broken in [Mode::Truncate, Mode::HangUp] {
         faulty.set(broken);
-        assert!(Request::get("/b").try_send(address).is_err(), "{broken:?}");
+        assert!(RawRequest::get("/b").try_send(address).is_err(), "{broken:?}");
     }
     faulty.stop();
-    assert!(Request::get("/b").try_send(address).is_err());
+    assert!(RawRequest::get("/b").try_send(address).is_err());
     faulty.resume();
-    assert_eq!(Request::get("/a").send(address).json()["path"], "/a");
+    assert_eq!(RawRequest::get("/a").send(address).json()["path"], "/a");
     assert_eq!((faulty.count("/a"), faulty.count("/b"), faulty.count("/")), (2, 4, 7));
 }
 
@@ -82,7 +82,7 @@ fn a_front_counts_holds_and_breaks_answers() {
 fn a_front_passes_a_request_on_unchanged() {
     let echo = Echo::start();
     let faulty = FaultyServer::before(echo.address());
-    let request = Request::post("/x?y=z", "body").header("authorization", "Bearer t");
+    let request = RawRequest::post("/x?y=z", "body").header("authorization", "Bearer t");
 
     let answer = request.send(faulty.address());
 
@@ -110,11 +110,11 @@ fn the_admin_service_keeps_its_address_and_its_data_when_it_is_killed_and_starte
     let ana = admin.create("/consumers", &json!({"username": "ana"}));
 
     admin.kill();
-    assert!(Request::get("/status").try_send(address).is_err());
+    assert!(RawRequest::get("/status").try_send(address).is_err());
     admin.resume();
 
     assert_eq!(admin.address(), address);
-    assert_eq!(admin.send(Request::get("/consumers/ana")).json()["id"], ana["id"]);
+    assert_eq!(admin.send(RawRequest::get("/consumers/ana")).json()["id"], ana["id"]);
 }
 
 #[test]
@@ -126,14 +126,14 @@ fn an_older_database_can_be_put_back() {
 
     admin.put_back();
 
-    assert_eq!(admin.send(Request::get("/consumers/before")).status(), 200);
-    assert_eq!(admin.send(Request::get("/consumers/after")).status(), 404);
+    assert_eq!(admin.send(RawRequest::get("/consumers/before")).status(), 200);
+    assert_eq!(admin.send(RawRequest::get("/consumers/after")).status(), 404);
 }
 
 #[test]
 fn with_tokens_the_admin_service_answers_nobody_without_one() {
     let admin = Admin::with_tokens(&"a".repeat(40), &"g".repeat(40));
 
-    assert_eq!(admin.send(Request::get("/consumers")).status(), 200);
-    assert_eq!(Request::get("/consumers").send(admin.address()).status(), 401);
+    assert_eq!(admin.send(RawRequest::get("/consumers")).status(), 200);
+    assert_eq!(RawRequest::get("/consumers").send(admin.address()).status(), 401);
 }

@@ -10,15 +10,16 @@ use jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use wasm_tests::real::{
-    Answer, Echo, FaultyServer, Filter, Gateway, Message, Mode, Proxy, Request, Setup, eventually,
+    Answer, Echo, FaultyServer, Filter, Gateway, Message, Mode, Proxy, RawRequest, Setup,
+    eventually,
 };
 use wasm_tests::tokens::{self, PRINTED, SEED};
 
 const RSA: &str = include_str!("../../filters/jwt-auth/src/keys/rsa3072.pem");
 const EC: &str = include_str!("../../filters/jwt-auth/src/keys/es256.pem");
 
-fn bearing(token: &str) -> Request {
-    Request::get("/").bearer(token)
+fn bearing(token: &str) -> RawRequest {
+    RawRequest::get("/").bearer(token)
 }
 
 #[test]
@@ -39,7 +40,7 @@ fn the_requirement_documents_token_passes_while_its_credential_exists() {
     assert_eq!(received.header("x-credential-identifier").as_deref(), Some("adokey"));
     assert_eq!(received.header("x-consumer-username").as_deref(), Some("Ado"));
     assert_eq!(received.header("authorization"), None);
-    let received = gateway.passed(&Request::get(format!("/a?b=c&jwt={SEED}")));
+    let received = gateway.passed(&RawRequest::get(format!("/a?b=c&jwt={SEED}")));
     assert_eq!(received.path(), "/a?b=c");
     let refused = gateway.send(&bearing(PRINTED));
     assert_eq!((refused.status(), &refused.json()["message"]), (401, &json!("Invalid signature")));
@@ -75,9 +76,9 @@ fn what_the_real_admin_service_revokes_ends_under_every_name_that_a_token_may_us
     let upper = ana.to_uppercase();
     gateway.admin.create("/consumers/ana/acls", &json!({"group": "gold"}));
     let names = [("id", ana.as_str()), ("id", &upper), ("username", "ana"), ("custom_id", "c9")];
-    let all: Vec<Request> = names.map(|(by, name)| request(by, name)).into();
+    let all: Vec<RawRequest> = names.map(|(by, name)| request(by, name)).into();
     gateway.settle(&all);
-    let groups = |request: &Request| {
+    let groups = |request: &RawRequest| {
         let received = gateway.passed(request);
         assert_eq!(received.header("x-consumer-id").as_deref(), Some(ana.as_str()));
         received.header("x-groups").expect("a header")
@@ -91,7 +92,7 @@ fn what_the_real_admin_service_revokes_ends_under_every_name_that_a_token_may_us
     }
     // The consumer gets another name, and another consumer gets the old one.
     let body = json!({"username": "bea", "custom_id": "c10"}).to_string();
-    let renamed = Request::new("PATCH", "/consumers/ana")
+    let renamed = RawRequest::new("PATCH", "/consumers/ana")
         .header("content-type", "application/json")
         .body(body);
     assert_eq!(gateway.admin.send(renamed).status(), 200);
@@ -292,7 +293,7 @@ fn every_row_of_kongs_table_and_every_fault_of_its_plugin_is_answered() {
             rows::no_tokens(),
         ];
         for row in groups.iter().flatten() {
-            let request = row.fields.iter().fold(Request::get(&row.target), |request, field| {
+            let request = row.fields.iter().fold(RawRequest::get(&row.target), |request, field| {
                 request.header(field.0, &field.1)
             });
             let answer = request.send(envoy.address("plain"));
@@ -304,9 +305,9 @@ fn every_row_of_kongs_table_and_every_fault_of_its_plugin_is_answered() {
             assert_eq!(guest.header("x-consumer-username").as_deref(), Some("guest"));
         }
         let nothing = json!({"message": "Unauthorized"});
-        let none = Request::get("/").send(envoy.address("plain"));
+        let none = RawRequest::get("/").send(envoy.address("plain"));
         unauthorized(&none, &nothing, Some("Bearer"), "row 1");
-        let none = Request::get("/").send(envoy.address("times"));
+        let none = RawRequest::get("/").send(envoy.address("times"));
         unauthorized(&none, &nothing, Some(r#"Bearer realm="r""#), "row 1");
         let far = 99_999_999_999_u64;
         for (claims, body) in [
@@ -351,7 +352,7 @@ fn a_consumer_that_a_claim_names_and_one_that_stands_in_must_exist() {
     let gateway = Gateway::start(|admin| {
         vec![Filter::new("jwt_auth", &json!({"admin": admin, "anonymous": "nobody"}))]
     });
-    let answer = gateway.send(&Request::get("/"));
+    let answer = gateway.send(&RawRequest::get("/"));
     let expected = "anonymous consumer nobody is configured but doesn't exist";
     assert_eq!((answer.status(), &answer.json()["message"]), (500, &json!(expected)), "row 17");
 }

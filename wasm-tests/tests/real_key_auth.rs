@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wasm_tests::real::{
-    Admin, Echo, FaultyServer, Filter, Gateway, Message, Mode, Proxy, Request, Setup, eventually,
+    Admin, Echo, FaultyServer, Filter, Gateway, Message, Mode, Proxy, RawRequest, Setup, eventually,
 };
 
 const KEY: &str = "the-key-of-ana";
@@ -36,7 +36,7 @@ impl Inline {
     }
 
     #[track_caller]
-    fn refused(&self, request: &Request, message: &str) -> Message {
+    fn refused(&self, request: &RawRequest, message: &str) -> Message {
         let before = self.echo.count();
         let answer = self.envoy.send(request);
         assert_eq!((answer.status(), self.echo.count()), (401, before), "{}", answer.text());
@@ -45,7 +45,7 @@ impl Inline {
     }
 
     #[track_caller]
-    fn passed(&self, request: &Request) -> Message {
+    fn passed(&self, request: &RawRequest) -> Message {
         let before = self.echo.count();
         let answer = self.envoy.send(request);
         assert_eq!((answer.status(), self.echo.count()), (200, before + 1), "{}", answer.text());
@@ -59,7 +59,7 @@ fn without_exactly_one_known_key_a_request_is_refused() {
     let none = "No API key found in request";
     let duplicate = "Duplicate API key found";
     let unknown = "Unauthorized";
-    let get = |path: &str| Request::get(path);
+    let get = |path: &str| RawRequest::get(path);
 
     for (request, message) in [
         (get("/"), none),
@@ -88,14 +88,14 @@ fn without_exactly_one_known_key_a_request_is_refused() {
 #[test]
 fn a_realm_is_named_in_the_challenge() {
     let gateway = Inline::start(inline(json!({"realm": "orders"})));
-    let answer = gateway.refused(&Request::get("/"), "No API key found in request");
+    let answer = gateway.refused(&RawRequest::get("/"), "No API key found in request");
     assert_eq!(answer.header("www-authenticate").as_deref(), Some("Key realm=\"orders\""));
 }
 
 #[test]
 fn the_upstream_learns_the_consumer_and_nothing_that_the_client_says_about_it() {
     let gateway = Inline::start(inline(json!({})));
-    let mut request = Request::get("/a?b=c").header("apikey", KEY);
+    let mut request = RawRequest::get("/a?b=c").header("apikey", KEY);
     let forged = [
         "X-Consumer-ID",
         "X-Consumer-Username",
@@ -127,32 +127,32 @@ fn the_upstream_learns_the_consumer_and_nothing_that_the_client_says_about_it() 
 fn a_key_is_taken_from_where_the_settings_say() {
     let everywhere = Inline::start(inline(json!({"key_names": ["x-key", "apikey"]})));
     for request in [
-        Request::get("/").header("X-Key", KEY),
-        Request::get("/").header("x_key", KEY),
-        Request::get("/").header("apikey", KEY),
-        Request::get(format!("/?apikey={KEY}")),
-        Request::get(format!("/?a=b&x-key={}&c", KEY.replace('-', "%2D"))),
+        RawRequest::get("/").header("X-Key", KEY),
+        RawRequest::get("/").header("x_key", KEY),
+        RawRequest::get("/").header("apikey", KEY),
+        RawRequest::get(format!("/?apikey={KEY}")),
+        RawRequest::get(format!("/?a=b&x-key={}&c", KEY.replace('-', "%2D"))),
     ] {
         everywhere.passed(&request);
     }
     let nowhere = Inline::start(inline(json!({"key_in_header": false, "key_in_query": true})));
-    nowhere.refused(&Request::get("/").header("apikey", KEY), "No API key found in request");
+    nowhere.refused(&RawRequest::get("/").header("apikey", KEY), "No API key found in request");
     let header_only = Inline::start(inline(json!({"key_in_query": false})));
-    header_only.refused(&Request::get(format!("/?apikey={KEY}")), "No API key found in request");
+    header_only.refused(&RawRequest::get(format!("/?apikey={KEY}")), "No API key found in request");
 }
 
 #[test]
 fn a_hidden_key_does_not_reach_the_upstream() {
     let gateway = Inline::start(inline(json!({"hide_credentials": true})));
 
-    let received = gateway.passed(&Request::get("/a?x=1").header("apikey", KEY));
+    let received = gateway.passed(&RawRequest::get("/a?x=1").header("apikey", KEY));
     assert_eq!((received.header("apikey"), received.path()), (None, "/a?x=1"));
 
     let path = format!("/a?x=%20&apikey={KEY}&y=2&%61pikey=");
     // A query name in another spelling is that name, and is hidden, too.
-    let twice = gateway.envoy.send(&Request::get(&path));
+    let twice = gateway.envoy.send(&RawRequest::get(&path));
     assert_eq!(twice.status(), 401, "{}", twice.text());
-    let received = gateway.passed(&Request::get(format!("/a?x=%20&apikey={KEY}&y=2")));
+    let received = gateway.passed(&RawRequest::get(format!("/a?x=%20&apikey={KEY}&y=2")));
     assert_eq!(received.path(), "/a?x=%20&y=2");
 }
 
@@ -162,7 +162,7 @@ fn a_key_in_the_body_is_found_where_the_headers_can_wait() {
         "key_in_body": true, "hide_credentials": true, "allow_on_headers_stop_iteration": true,
     });
     let gateway = Inline::start(inline(settings).holding_headers(true));
-    let post = |kind: &str, body: &str| Request::post("/", body).header("content-type", kind);
+    let post = |kind: &str, body: &str| RawRequest::post("/", body).header("content-type", kind);
 
     let form = gateway
         .passed(&post("application/x-www-form-urlencoded", &format!("a=b&apikey={KEY}&c=d")));
@@ -188,17 +188,17 @@ fn a_key_in_the_body_is_found_where_the_headers_can_wait() {
         gateway.refused(&post(kind, body), "No API key found in request");
     }
     gateway.refused(&post("application/json", "{\"apikey\": \"wrong\"}"), "Unauthorized");
-    gateway.refused(&Request::get("/"), "No API key found in request");
+    gateway.refused(&RawRequest::get("/"), "No API key found in request");
 }
 
 #[test]
 fn a_preflight_request_passes_only_where_the_settings_say_so() {
-    let options = Request::new("OPTIONS", "/").header("x-consumer-id", "forged");
+    let options = RawRequest::new("OPTIONS", "/").header("x-consumer-id", "forged");
     let strict = Inline::start(inline(json!({})));
     strict.refused(&options, "No API key found in request");
     let lenient = Inline::start(inline(json!({"run_on_preflight": false})));
     assert_eq!(lenient.passed(&options).header("x-consumer-id"), None);
-    lenient.refused(&Request::get("/"), "No API key found in request");
+    lenient.refused(&RawRequest::get("/"), "No API key found in request");
 }
 
 #[test]
@@ -209,13 +209,13 @@ fn whoever_is_not_authenticated_can_be_the_anonymous_consumer() {
     ]});
     let gateway = Inline::start(Filter::new("key_auth", &settings));
 
-    for request in [Request::get("/"), Request::get("/").header("apikey", "wrong")] {
+    for request in [RawRequest::get("/"), RawRequest::get("/").header("apikey", "wrong")] {
         let received = gateway.passed(&request);
         assert_eq!(received.header("x-consumer-username").as_deref(), Some("nobody"));
         assert_eq!(received.header("x-anonymous-consumer").as_deref(), Some("true"));
         assert_eq!(received.header("x-credential-identifier"), None);
     }
-    let received = gateway.passed(&Request::get("/").header("apikey", KEY));
+    let received = gateway.passed(&RawRequest::get("/").header("apikey", KEY));
     assert_eq!(received.header("x-consumer-username").as_deref(), Some("ana"));
     assert_eq!(received.header("x-anonymous-consumer"), None);
 }
@@ -226,9 +226,9 @@ fn no_key_leaves_the_gateway_and_none_is_logged() {
     gateway.consumer("ana", KEY, &[]);
     let smuggled = "/?apikey=secret%20HTTP/1.1%0d%0aHost:%20evil%0d%0a%0d%0aGET%20/../consumers%3F";
 
-    gateway.passed(&Request::get("/").header("apikey", KEY));
-    gateway.refused(&Request::get("/").header("apikey", "secret ../?#%00"));
-    gateway.refused(&Request::get(smuggled));
+    gateway.passed(&RawRequest::get("/").header("apikey", KEY));
+    gateway.refused(&RawRequest::get("/").header("apikey", "secret ../?#%00"));
+    gateway.refused(&RawRequest::get(smuggled));
 
     let asked = gateway.faulty_admin.requests();
     assert!(asked.iter().any(|request| request.path().starts_with("/identities/key-auth/")));
@@ -252,9 +252,9 @@ fn a_revoked_key_is_refused_and_an_unknown_one_can_become_known() {
         |admin| vec![Filter::new("key_auth", &json!({"admin": admin, "cache": settings}))],
     );
     gateway.consumer("ana", KEY, &[]);
-    let request = Request::get("/").header("apikey", KEY);
-    let new = Request::get("/").header("apikey", "new-key");
-    let until = |what: &str, request: &Request, status: u16| {
+    let request = RawRequest::get("/").header("apikey", KEY);
+    let new = RawRequest::get("/").header("apikey", "new-key");
+    let until = |what: &str, request: &RawRequest, status: u16| {
         eventually(what, || (0..8).all(|_| gateway.send(request).status() == status).then_some(()));
     };
     assert_eq!(gateway.passed(&request).header("x-consumer-username").as_deref(), Some("ana"));
@@ -263,7 +263,7 @@ fn a_revoked_key_is_refused_and_an_unknown_one_can_become_known() {
     let created = gateway.admin.create("/consumers/ana/key-auth", &json!({"key": "new-key"}));
     until("new key that is accepted", &new, 200);
 
-    let renamed = Request::new("PATCH", "/consumers/ana")
+    let renamed = RawRequest::new("PATCH", "/consumers/ana")
         .header("content-type", "application/json")
         .body(r#"{"username":"anna"}"#);
     assert_eq!(gateway.admin.send(renamed).status(), 200);
@@ -302,12 +302,12 @@ fn a_key_that_cannot_be_looked_up_is_neither_accepted_nor_called_wrong() {
         Mode::Status(404),
     ] {
         gateway.faulty_admin.set(broken);
-        let answer = gateway.refused(&Request::get("/").header("apikey", KEY));
+        let answer = gateway.refused(&RawRequest::get("/").header("apikey", KEY));
         assert_eq!(answer.0, 503, "{broken:?}: {answer:?}");
     }
     gateway.faulty_admin.set(Mode::Pass);
     eventually("key that is accepted once the service is back", || {
-        let answer = gateway.send(&Request::get("/").header("apikey", KEY));
+        let answer = gateway.send(&RawRequest::get("/").header("apikey", KEY));
         (answer.status() == 200).then_some(())
     });
 }
@@ -335,7 +335,7 @@ fn the_admin_service_is_asked_with_the_gateways_token_from_the_environment() {
     let envoy = Proxy::start(&setup);
     admin.create("/consumers", &json!({"username": "ana"}));
     admin.create("/consumers/ana/key-auth", &json!({"key": KEY}));
-    let request = Request::get("/").header("apikey", KEY);
+    let request = RawRequest::get("/").header("apikey", KEY);
 
     assert_eq!(envoy.send(&request).status(), 200);
     assert_eq!(request.send(envoy.address("without")).status(), 503, "the service refuses to tell");

@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use wasm_tests::real::{
-    Admin, Connection, Echo, FaultyServer, Filter, Gateway, Mode, Proxy, Request, Setup, eventually,
+    Admin, Connection, Echo, FaultyServer, Filter, Gateway, Mode, Proxy, RawRequest, Setup,
+    eventually,
 };
 
 fn limits(settings: Value) -> Vec<Filter> {
@@ -76,7 +77,7 @@ fn rush(gateways: &[&Proxy], connections: usize, enough: impl Fn(&[Seen]) -> boo
                     let mut own = Vec::new();
                     while !enough(&own) {
                         let before = now().as_secs();
-                        let answer = connection.exchange(&Request::get("/")).expect("an answer");
+                        let answer = connection.exchange(&RawRequest::get("/")).expect("an answer");
                         let seconds = before..=now().as_secs();
                         own.push(Seen { status: answer.status(), seconds });
                     }
@@ -151,10 +152,10 @@ fn clients_are_told_by_the_upstream_by_later_filters_and_by_the_limiter() {
             let limits = json!({"hour": 3, "day": 100, "limit_by": "ip"});
             vec![Filter::new("rate_limiting", &limits), Filter::new("request_termination", &ended)]
         });
-        let upstream = gateway.send(&Request::get("/"));
-        let later = gateway.send(&Request::get("/").header("x-end", "1"));
-        gateway.send(&Request::get("/"));
-        [upstream, later, gateway.send(&Request::get("/"))]
+        let upstream = gateway.send(&RawRequest::get("/"));
+        let later = gateway.send(&RawRequest::get("/").header("x-end", "1"));
+        gateway.send(&RawRequest::get("/"));
+        [upstream, later, gateway.send(&RawRequest::get("/"))]
     });
     assert_eq!([upstream.status(), later.status(), limiter.status()], [200, 410, 429]);
     for (answer, remaining) in [(&upstream, "2"), (&later, "1"), (&limiter, "0")] {
@@ -174,7 +175,7 @@ fn clients_are_told_by_the_upstream_by_later_filters_and_by_the_limiter() {
 
 #[test]
 fn a_grpc_client_that_comes_too_often_is_told_resource_exhausted() {
-    let call = Request::post("/hello.HelloService/SayHello", "")
+    let call = RawRequest::post("/hello.HelloService/SayHello", "")
         .header("content-type", "application/grpc");
     let refused = within_an_hour(|| {
         let echo = Echo::start();
@@ -205,7 +206,7 @@ fn consumers_have_their_own_counts_and_a_group_its_own_limit() {
             ]
         });
         ["key-of-ana", "key-of-eve"].map(|key| {
-            let request = Request::get("/").header("apikey", key);
+            let request = RawRequest::get("/").header("apikey", key);
             (0..6).filter(|_| gateway.send(&request).status() == 200).count()
         })
     });
@@ -256,7 +257,7 @@ fn without_its_admin_service_a_gateway_counts_for_itself_or_refuses() {
             let several = several(1, 1, &json!({"hour": 2, "fault_tolerant": tolerant}));
             [Mode::HangUp, Mode::Garbage, Mode::Stranger].map(|mode| {
                 several.faulty_admin.set(mode);
-                several.gateways[0].send(&Request::get("/")).status()
+                several.gateways[0].send(&RawRequest::get("/")).status()
             })
         });
         assert_eq!(statuses, expected, "{tolerant}");
@@ -288,7 +289,7 @@ fn gateways_that_compare_admit_more_by_what_comes_between_two_comparisons() {
         let due = begun + Duration::from_micros(3333) * n;
         std::thread::sleep(due.saturating_sub(now()));
         let gateway = &several.gateways[n as usize % 3];
-        admitted += u64::from(gateway.send(&Request::get("/")).status() == 200);
+        admitted += u64::from(gateway.send(&RawRequest::get("/")).status() == 200);
     }
     let took = now() - begun;
     println!("at 300 a second: {admitted} of 1000 admitted in {took:?}");
@@ -302,7 +303,7 @@ fn what_gateways_admit_is_what_the_service_has_counted() {
     let rush = rush(&gateways, 4, |own| own.len() >= 300);
     assert_eq!((rush.refused(), rush.other()), (0, 0));
     let remaining = |gateway: &Proxy| {
-        let answer = gateway.send(&Request::get("/"));
+        let answer = gateway.send(&RawRequest::get("/"));
         let remaining = answer.header("ratelimit-remaining").expect("a count");
         remaining.parse::<u64>().expect("a number")
     };

@@ -1,7 +1,7 @@
 //! A filter that is written with the crate `proxy-wasm`, between two of ours on a real Envoy.
 
 use serde_json::json;
-use wasm_tests::real::{Filter, Gateway, Request};
+use wasm_tests::real::{Filter, Gateway, RawRequest};
 use wasm_tests::sdk_module;
 
 const HEADER: &str = "x-sdk-consumer";
@@ -17,7 +17,7 @@ fn a_filter_of_the_sdk_between_two_of_ours_learns_whom_key_auth_has_found() {
     });
     gateway.consumer("ana", "key-of-ana", &["portal"]);
     let request = |key: &str, app_id: &str| {
-        let forged = Request::get("/orders").header(HEADER, "forged");
+        let forged = RawRequest::get("/orders").header(HEADER, "forged");
         forged.header("apikey", key).header("x-app-id", app_id)
     };
     // The first request waits for the admin service, the second one does not.
@@ -41,7 +41,7 @@ fn one_byte_that_is_not_utf_8_traps_in_the_getters_of_the_sdk() {
     let gateway = Gateway::start(|_| {
         vec![Filter::module("sdk_asking", &sdk_module("sdk_asking")).raw_config("nowhere")]
     });
-    let (status, _) = gateway.refused(&Request::get("/").header("x-key", b"\xff"));
+    let (status, _) = gateway.refused(&RawRequest::get("/").header("x-key", b"\xff"));
     assert_eq!(status, 503);
     let log = gateway.envoy.log();
     assert!(log.contains("panicked") && log.contains("FromUtf8Error"), "{log}");

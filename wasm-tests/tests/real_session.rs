@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 use wasm_tests::real::{
-    Answer, Echo, Filter, Gateway, Message, Mode, Proxy, Request, Server, Setup, eventually,
+    Answer, Echo, Filter, Gateway, Message, Mode, Proxy, RawRequest, Server, Setup, eventually,
 };
 use wasm_tests::{merged, python};
 
@@ -19,7 +19,7 @@ struct Browser {
 
 impl Browser {
     #[track_caller]
-    fn send(&mut self, envoy: &Proxy, request: Request) -> Message {
+    fn send(&mut self, envoy: &Proxy, request: RawRequest) -> Message {
         let pairs: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = match pairs.is_empty() {
@@ -40,16 +40,16 @@ impl Browser {
     }
 }
 
-fn login() -> Request {
-    Request::get("/").header("apikey", KEY)
+fn login() -> RawRequest {
+    RawRequest::get("/").header("apikey", KEY)
 }
 
-fn browse() -> Request {
-    Request::get("/")
+fn browse() -> RawRequest {
+    RawRequest::get("/")
 }
 
-fn log_out() -> Request {
-    Request::new("DELETE", "/?session_logout")
+fn log_out() -> RawRequest {
+    RawRequest::new("DELETE", "/?session_logout")
 }
 
 /// The filters session and key_auth, and a request_termination that refuses callers without
@@ -308,7 +308,7 @@ fn a_logout_that_revokes_ends_every_copy_of_a_cookie() {
     browser.send(&gateway.envoy, login());
     let stolen = browser.clone();
     let form = |body: &str| {
-        Request::post("/", body).header("content-type", "application/x-www-form-urlencoded")
+        RawRequest::post("/", body).header("content-type", "application/x-www-form-urlencoded")
     };
     assert_eq!(browser.send(&gateway.envoy, form("a=b")).status(), 200);
     assert_eq!(gateway.echo.last().text(), "a=b");
@@ -340,7 +340,7 @@ fn a_client_that_another_filter_has_authenticated_cannot_write_the_sessions_head
     let echo = Echo::start();
     let filters = vec![Filter::new("key_auth", &keys), Filter::new("session", &told)];
     let envoy = Proxy::start(&Setup::new(echo.address(), filters));
-    let request = Request::get("/")
+    let request = RawRequest::get("/")
         .header("apikey", "right")
         .header("session-subject", "root")
         .header("session_id", "7")

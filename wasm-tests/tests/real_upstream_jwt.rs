@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wasm_tests::python;
-use wasm_tests::real::{Echo, Filter, Message, Proxy, Request, Setup};
+use wasm_tests::real::{Echo, Filter, Message, Proxy, RawRequest, Setup};
 
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../filters/upstream-jwt/test-keys/");
 
@@ -36,7 +36,7 @@ impl Gateway {
     }
 
     #[track_caller]
-    fn passed(&self, request: &Request) -> Message {
+    fn passed(&self, request: &RawRequest) -> Message {
         let answer = self.envoy.send(request);
         assert_eq!(answer.status(), 200, "{}\n{}", answer.text(), self.envoy.log());
         self.echo.last()
@@ -44,13 +44,13 @@ impl Gateway {
 
     /// The token that reached the upstream.
     #[track_caller]
-    fn token(&self, request: &Request) -> String {
+    fn token(&self, request: &RawRequest) -> String {
         let header = self.passed(request).header("authorization").expect("a token");
         header.strip_prefix("Bearer ").expect("a bearer token").to_owned()
     }
 
     #[track_caller]
-    fn claims(&self, request: &Request) -> Value {
+    fn claims(&self, request: &RawRequest) -> Value {
         independently(&self.token(request), &file("rsa.crt"))["claims"].clone()
     }
 }
@@ -78,10 +78,10 @@ fn another_library_accepts_tokens_of_each_algorithm_whoever_signed_them() {
                 "algorithm": algorithm, "private_key": file(key), "crypto": crypto, "key_id": "k1",
                 "issuer": "gateway", "iat": true, "nbf": true, "jti": true, "jwks_path": "/keys",
             }));
-            let keys = gateway.envoy.send(&Request::get("/keys"));
+            let keys = gateway.envoy.send(&RawRequest::get("/keys"));
             assert_eq!(keys.header("content-type").as_deref(), Some("application/jwk-set+json"));
             assert_eq!(keys.header("cache-control").as_deref(), Some("public, max-age=300"));
-            let read = independently(&gateway.token(&Request::get("/")), &keys.text());
+            let read = independently(&gateway.token(&RawRequest::get("/")), &keys.text());
             assert_eq!(read["header"], json!({"typ": "JWT", "alg": algorithm, "kid": "k1"}));
             let claims = &read["claims"];
             assert_eq!((&claims["iss"], &claims["kong"]), (&json!("gateway"), &json!({})));
@@ -94,7 +94,7 @@ fn another_library_accepts_tokens_of_each_algorithm_whoever_signed_them() {
 #[test]
 fn a_certificate_in_the_token_is_one_that_another_library_reads() {
     let gateway = Gateway::start(json!({"x5c": true, "public_key": file("chain.crt")}));
-    let token = gateway.token(&Request::get("/"));
+    let token = gateway.token(&RawRequest::get("/"));
     let read = independently(&token, "");
     assert_eq!(read["header"]["x5c"].as_array().map(Vec::len), Some(2));
 }
@@ -104,11 +104,15 @@ fn body_and_query_are_hashed_as_the_upstream_gets_them() {
     let gateway = Gateway::start(json!({"body_hash": true, "query_hash": true}));
     let large = "x".repeat(200_000);
     for (request, sent) in [
-        (Request::get("/"), ""),
-        (Request::get("/?"), ""),
-        (Request::get("/?msg=hello%20world&bla=&bar").header("authorization", "Bearer forged"), ""),
-        (Request::post("/a%20b?x=%41", "hello"), "hello"),
-        (Request::post("/", large.as_str()), large.as_str()),
+        (RawRequest::get("/"), ""),
+        (RawRequest::get("/?"), ""),
+        (
+            RawRequest::get("/?msg=hello%20world&bla=&bar")
+                .header("authorization", "Bearer forged"),
+            "",
+        ),
+        (RawRequest::post("/a%20b?x=%41", "hello"), "hello"),
+        (RawRequest::post("/", large.as_str()), large.as_str()),
     ] {
         let claims = gateway.claims(&request);
         let received = gateway.echo.last();
@@ -125,14 +129,14 @@ fn body_and_query_are_hashed_as_the_upstream_gets_them() {
 #[test]
 fn a_body_beyond_the_buffer_is_refused() {
     let gateway = Gateway::start(json!({"body_hash": true}));
-    let answer = gateway.envoy.send(&Request::post("/", "x".repeat(3 << 20)));
+    let answer = gateway.envoy.send(&RawRequest::post("/", "x".repeat(3 << 20)));
     assert_eq!((answer.status(), gateway.echo.count()), (413, 0));
 }
 
 #[test]
 fn what_a_client_sends_under_the_headers_name_does_not_arrive() {
     let gateway = Gateway::start(json!({"header": "X-Api-Token", "include_bearer": false}));
-    let mut request = Request::get("/");
+    let mut request = RawRequest::get("/");
     for name in ["X-Api-Token", "x-api-token", "X_Api_Token", "x-api_token"] {
         request = request.header(name, "forged");
     }
@@ -155,7 +159,7 @@ fn a_token_says_who_calls_over_which_route_and_to_which_service() {
         "service": ["*"], "service_entity": {"id": "d0395ad5"}, "query_hash": true,
     }));
     let gateway = Gateway::with(vec![Filter::new("key_auth", &key_auth), ours]);
-    let claims = gateway.claims(&Request::get("/?apikey=right&a=b"));
+    let claims = gateway.claims(&RawRequest::get("/?apikey=right&a=b"));
     assert_eq!(claims["aud"], "upstream");
     assert_eq!(
         claims["kong"],
@@ -174,7 +178,7 @@ fn keys_come_from_the_gateways_environment() {
     let settings = json!({"private_key_location": "env://UPSTREAM_KEY"});
     let filter =
         Filter::new("upstream_jwt", &settings).environment("UPSTREAM_KEY", &file("rsa.pem"));
-    Gateway::with(vec![filter]).claims(&Request::get("/"));
+    Gateway::with(vec![filter]).claims(&RawRequest::get("/"));
 }
 
 #[test]
@@ -184,7 +188,7 @@ fn two_configurations_sign_with_their_own_keys() {
     let setup = Setup::new(echo.address(), vec![filter(json!({}))]).listener("other", vec![other]);
     let envoy = Proxy::start(&setup);
     for (listener, certificate) in [("main", "rsa.crt"), ("other", "other.crt")] {
-        Request::get("/").send(envoy.address(listener));
+        RawRequest::get("/").send(envoy.address(listener));
         let header = echo.last().header("authorization").expect("a token");
         independently(header.strip_prefix("Bearer ").expect("a bearer token"), &file(certificate));
     }
@@ -233,7 +237,7 @@ fn every_claim_has_its_own_switch_and_an_absent_entity_is_an_empty_object() {
     }
     let envoy = Proxy::start(&setup);
     for (name, _, expected) in cases {
-        Request::get("/").send(envoy.address(name));
+        RawRequest::get("/").send(envoy.address(name));
         let header = echo.last().header("authorization").expect("a token");
         let token = header.strip_prefix("Bearer ").expect("a bearer token").to_owned();
         let mut claims = independently(&token, &file("rsa.crt"))["claims"].clone();

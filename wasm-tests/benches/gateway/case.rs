@@ -1,6 +1,6 @@
 //! One line of the report.
 
-use wasm_tests::real::{Filter, Request};
+use wasm_tests::real::{Filter, RawRequest};
 
 /// A chain of filters and what is sent through it.
 pub(crate) struct Case {
@@ -8,14 +8,14 @@ pub(crate) struct Case {
     pub(crate) filters: Vec<Filter>,
     /// What every answer must be.
     pub(crate) status: u16,
-    next: Box<dyn FnMut() -> Request>,
+    next: Box<dyn FnMut() -> RawRequest>,
 }
 
 /// The same request each time, which is let through.
 pub(crate) fn case(
     name: impl Into<String>,
     filters: impl IntoIterator<Item = Filter>,
-    request: Request,
+    request: RawRequest,
 ) -> Case {
     varied(name, filters, move || request.clone())
 }
@@ -24,15 +24,15 @@ pub(crate) fn case(
 pub(crate) fn varied(
     name: impl Into<String>,
     filters: impl IntoIterator<Item = Filter>,
-    next: impl FnMut() -> Request + 'static,
+    next: impl FnMut() -> RawRequest + 'static,
 ) -> Case {
     let filters = filters.into_iter().collect();
     Case { name: name.into(), filters, status: 200, next: Box::new(next) }
 }
 
 /// What a client sends that needs nothing.
-pub(crate) fn plain() -> Request {
-    Request::get("/orders/1").header("accept", "*/*").header("user-agent", "bench")
+pub(crate) fn plain() -> RawRequest {
+    RawRequest::get("/orders/1").header("accept", "*/*").header("user-agent", "bench")
 }
 
 /// The filter that does nothing, by its name: the others are compared with it.
@@ -48,7 +48,7 @@ impl Case {
         self
     }
 
-    pub(crate) fn request(&mut self) -> Request {
+    pub(crate) fn request(&mut self) -> RawRequest {
         (self.next)()
     }
 

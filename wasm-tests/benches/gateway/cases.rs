@@ -5,7 +5,7 @@ use crate::case::{Case, EMPTY, NONE, case, plain, varied};
 use crate::tokens::{self, ES256_KEY, RSA_KEY, bearing};
 use jose::Algorithm;
 use serde_json::{Value, json};
-use wasm_tests::real::{Filter, Request};
+use wasm_tests::real::{Filter, RawRequest};
 
 /// Written by lua-resty-session.
 const SESSION: &str = concat!(
@@ -139,12 +139,12 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
 }
 
 /// A request with a JSON body of 1 KB, which comes back.
-fn kilobyte() -> Request {
+fn kilobyte() -> RawRequest {
     let item = json!({"id": 12_345, "name": "A thing of some kind", "price": 19.99, "tags": ["new", "blue"]});
     let body = json!({"user": "ana", "password": "s3cret", "items": vec![item; 11], "comment": "as usual"});
     let mut body = body.to_string();
     body.push_str(&" ".repeat(1024_usize.saturating_sub(body.len())));
-    Request::post("/orders?source=bench", body)
+    RawRequest::post("/orders?source=bench", body)
         .header("content-type", "application/json")
         .header("accept", "*/*")
         .header("user-agent", "bench")

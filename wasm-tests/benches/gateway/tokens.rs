@@ -3,7 +3,7 @@
 use crate::case::plain;
 use jose::{Algorithm, InWasm, SigningKey};
 use serde_json::{Value, json};
-use wasm_tests::real::Request;
+use wasm_tests::real::RawRequest;
 
 pub(crate) const ISSUER: &str = "https://bench/";
 pub(crate) const SECRET: &str = "a secret of thirty-two octets...";
@@ -47,12 +47,12 @@ pub(crate) fn token(algorithm: Algorithm) -> String {
 }
 
 /// Requests with tokens that no gateway has seen: each is signed when it is asked for.
-pub(crate) fn fresh(algorithm: Algorithm) -> impl FnMut() -> Request {
+pub(crate) fn fresh(algorithm: Algorithm) -> impl FnMut() -> RawRequest {
     let mut issuer = Issuer::of(algorithm);
     move || bearing(&issuer.next())
 }
 
-pub(crate) fn bearing(token: &str) -> Request {
+pub(crate) fn bearing(token: &str) -> RawRequest {
     plain().header("authorization", format!("Bearer {token}"))
 }
 

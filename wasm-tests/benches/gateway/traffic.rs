@@ -2,14 +2,14 @@
 
 use crate::case::{Case, case, plain};
 use serde_json::{Value, json};
-use wasm_tests::real::{Filter, Request};
+use wasm_tests::real::{Filter, RawRequest};
 
 /// A browser: no rule may find anything in it.
 const BROWSER: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) \
                        Chrome/131.0.0.0 Safari/537.36";
 
 pub(crate) fn cases() -> Vec<Case> {
-    let by = |user_agent: &str| Request::get("/orders/1").header("user-agent", user_agent);
+    let by = |user_agent: &str| RawRequest::get("/orders/1").header("user-agent", user_agent);
     let networks: Vec<String> = (0..10_000_u32)
         .map(|n| format!("{}.{}.{}.0/24", 11 + n / 4096, n / 16 % 256, n % 16))
         .collect();
@@ -47,7 +47,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case(
             "cors, a preflight",
             [filter("cors", origins)],
-            Request::new("OPTIONS", "/orders/1")
+            RawRequest::new("OPTIONS", "/orders/1")
                 .header("origin", "https://shop.b.test")
                 .header("access-control-request-method", "PUT"),
         ),
@@ -56,12 +56,12 @@ pub(crate) fn cases() -> Vec<Case> {
         case(
             "request_transformer, headers and query",
             [filter("request_transformer", headers)],
-            Request::get("/orders/1?trace=1&page=2").header("x-debug", "1"),
+            RawRequest::get("/orders/1?trace=1&page=2").header("x-debug", "1"),
         ),
         case(
             "request_transformer, 1 KB of JSON",
             [filter("request_transformer", body).holding_headers(true)],
-            Request::post("/orders", document).header("content-type", "application/json"),
+            RawRequest::post("/orders", document).header("content-type", "application/json"),
         ),
     ]
 }

@@ -1,6 +1,6 @@
 //! gatehouse-admin on SQLite: started, stopped, killed, and with an older database put back.
 
-use super::client::Request;
+use super::client::RawRequest;
 use super::process::Process;
 use super::scratch::Scratch;
 use super::wire::Message;
@@ -77,7 +77,7 @@ impl Admin {
             Process::start("gatehouse-admin", &program, &self.arguments, &self.scratch);
         eventually("gatehouse-admin that answers", || {
             assert!(!process.ended(), "gatehouse-admin ended:\n{}", process.log());
-            let status = self.request(Request::get("/status")).try_send(self.address);
+            let status = self.request(RawRequest::get("/status")).try_send(self.address);
             status.is_ok_and(|answer| answer.status() == 200).then_some(())
         });
         self.process = Some(process);
@@ -112,7 +112,7 @@ impl Admin {
     #[track_caller]
     pub fn create(&self, path: &str, body: &Value) -> Value {
         let request =
-            Request::post(path, body.to_string()).header("content-type", "application/json");
+            RawRequest::post(path, body.to_string()).header("content-type", "application/json");
         let answer = self.send(request);
         assert_eq!(answer.status(), 201, "POST {path} {body}: {}", answer.text());
         answer.json()
@@ -132,17 +132,17 @@ impl Admin {
     /// Sends a `DELETE` that must succeed.
     #[track_caller]
     pub fn delete(&self, path: &str) {
-        let answer = self.send(Request::new("DELETE", path));
+        let answer = self.send(RawRequest::new("DELETE", path));
         assert_eq!(answer.status(), 204, "DELETE {path}: {}", answer.text());
     }
 
     /// Sends a request with the admin token.
     #[track_caller]
-    pub fn send(&self, request: Request) -> Message {
+    pub fn send(&self, request: RawRequest) -> Message {
         self.request(request).send(self.address)
     }
 
-    fn request(&self, request: Request) -> Request {
+    fn request(&self, request: RawRequest) -> RawRequest {
         let request = request.header("host", self.address.to_string());
         match &self.token {
             Some(token) => request.header("authorization", format!("Bearer {token}")),

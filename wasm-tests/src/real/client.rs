@@ -5,9 +5,9 @@ use patience::Patient;
 use std::io::{BufReader, Result, Write};
 use std::net::SocketAddr;
 
-/// A request to be sent.
+/// An HTTP/1.1 request for a real gateway. Its bytes are sent unchanged, valid or not.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct RawRequest {
     method: String,
     path: Vec<u8>,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
@@ -15,7 +15,7 @@ pub struct Request {
     chunked: bool,
 }
 
-impl Request {
+impl RawRequest {
     /// A request without a body.
     pub fn new(method: &str, path: impl AsRef<[u8]>) -> Self {
         let (method, path) = (method.to_owned(), path.as_ref().to_vec());
@@ -122,7 +122,7 @@ impl Connection {
     }
 
     /// Sends a request and reads the response.
-    pub fn exchange(&mut self, request: &Request) -> Result<Message> {
+    pub fn exchange(&mut self, request: &RawRequest) -> Result<Message> {
         // The server may refuse and close before it has read everything: its response counts.
         let sent = self.write(&request.head()).and_then(|()| self.write(&request.framed_body()));
         let answer = self.answer_to(&request.method);

@@ -1,6 +1,6 @@
 //! The configuration of an Envoy with the compiled filters, and the Envoy that runs it.
 
-use super::client::Request;
+use super::client::RawRequest;
 use super::process::Process;
 use super::scratch::Scratch;
 use super::setup::{Filter, Listener, Setup};
@@ -195,11 +195,11 @@ impl Envoy {
                 return Some(Err(process.log()));
             }
             let admin = std::fs::read_to_string(&admin_file).ok()?.parse().ok()?;
-            let ready = Request::get("/ready").try_send(admin).ok()?;
+            let ready = RawRequest::get("/ready").try_send(admin).ok()?;
             (ready.status() == 200).then_some(Ok(admin))
         });
         let admin = ready?;
-        let answer = Request::get("/listeners?format=json").send(admin).json();
+        let answer = RawRequest::get("/listeners?format=json").send(admin).json();
         let listeners = answer["listener_statuses"].as_array().cloned().unwrap_or_default();
         let listeners = listeners.iter().map(|status| {
             let address = &status["local_address"]["socket_address"];
@@ -231,14 +231,14 @@ impl Envoy {
 
     /// Sends a request to the listener `main`.
     #[track_caller]
-    pub fn send(&self, request: &Request) -> Message {
+    pub fn send(&self, request: &RawRequest) -> Message {
         request.send(self.address("main"))
     }
 
     /// The value of a counter or gauge, or 0 if Envoy does not know it.
     #[track_caller]
     pub fn stat(&self, name: &str) -> u64 {
-        let answer = Request::get("/stats?format=json").send(self.admin).json();
+        let answer = RawRequest::get("/stats?format=json").send(self.admin).json();
         let stats = answer["stats"].as_array().cloned().unwrap_or_default();
         let found = stats.iter().find(|stat| stat["name"] == name);
         found.and_then(|stat| stat["value"].as_u64()).unwrap_or(0)

@@ -1,7 +1,7 @@
 //! A server between a gateway and a service, such as gatehouse-admin, whose answers a test can
 //! delay or damage. It also records every request.
 
-use super::client::Request;
+use super::client::RawRequest;
 use super::server::{Answer, Server, lock};
 use super::wire::Message;
 use serde_json::json;
@@ -123,7 +123,7 @@ fn forward(request: &Message, to: SocketAddr) -> Answer {
             .iter()
             .any(|hop| name.eq_ignore_ascii_case(hop))
     };
-    let mut copy = Request::new(request.method(), request.path());
+    let mut copy = RawRequest::new(request.method(), request.path());
     if !request.body.is_empty() {
         copy = copy.body(&request.body);
     }

@@ -2,7 +2,7 @@
 //! upstream.
 
 use super::admin::Admin;
-use super::client::Request;
+use super::client::RawRequest;
 use super::echo::Echo;
 use super::eventually;
 use super::faulty_server::FaultyServer;
@@ -70,7 +70,7 @@ impl Gateway {
     /// Sends these requests until the filters need no more callouts for them. A starting filter
     /// drops answers that are older than its first poll of `/changes`.
     #[track_caller]
-    pub fn settle(&self, requests: &[Request]) {
+    pub fn settle(&self, requests: &[RawRequest]) {
         eventually("requests that need no lookup", || {
             let (before, polls) = (self.lookups(), self.faulty_admin.count("/changes"));
             eventually("list of changes", || {
@@ -83,13 +83,13 @@ impl Gateway {
 
     /// Sends a request to the listener `main`.
     #[track_caller]
-    pub fn send(&self, request: &Request) -> Message {
+    pub fn send(&self, request: &RawRequest) -> Message {
         self.envoy.send(request)
     }
 
     /// The status and message for a request that the filters must refuse.
     #[track_caller]
-    pub fn refused(&self, request: &Request) -> Refusal {
+    pub fn refused(&self, request: &RawRequest) -> Refusal {
         let before = self.echo.count();
         let answer = self.send(request);
         assert_eq!(self.echo.count(), before, "it reached the upstream: {}", answer.text());
@@ -99,7 +99,7 @@ impl Gateway {
 
     /// The request as the upstream received it. Panics if the filters refuse it.
     #[track_caller]
-    pub fn passed(&self, request: &Request) -> Message {
+    pub fn passed(&self, request: &RawRequest) -> Message {
         let before = self.echo.count();
         let answer = self.send(request);
         assert_eq!(answer.status(), 200, "{}", answer.text());

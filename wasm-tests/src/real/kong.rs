@@ -1,6 +1,6 @@
 //! A real Kong: started and reloaded by its own command line, watched, and stopped by its pid.
 
-use super::client::Request;
+use super::client::RawRequest;
 use super::kong_files::KongFiles;
 use super::scratch::Scratch;
 use super::setup::Setup;
@@ -77,7 +77,7 @@ impl Kong {
                 return Some(Err(format!("kong start: {code}\n{}", said(&scratch))));
             }
             let master = fs::read_to_string(&pid).ok()?.trim().parse().ok()?;
-            let ready = Request::get("/status/ready").try_send(status).ok()?;
+            let ready = RawRequest::get("/status/ready").try_send(status).ok()?;
             (ready.status() == 200).then_some(Ok(master))
         });
         let master: u32 = master?;
@@ -119,7 +119,7 @@ impl Kong {
 
     /// Sends a request to the listener `main`.
     #[track_caller]
-    pub fn send(&self, request: &Request) -> Message {
+    pub fn send(&self, request: &RawRequest) -> Message {
         request.send(self.address("main"))
     }
 

@@ -37,7 +37,7 @@ mod setup;
 mod wire;
 
 pub use admin::Admin;
-pub use client::{Connection, Request};
+pub use client::{Connection, RawRequest};
 pub use echo::{Echo, Received};
 pub use envoy::Envoy;
 pub use faulty_server::{FaultyServer, Mode};

@@ -1,6 +1,6 @@
 //! The gateway that a suite runs on: an Envoy, or a Kong if `GATEHOUSE_GATEWAY` is `kong`.
 
-use super::client::Request;
+use super::client::RawRequest;
 use super::envoy::Envoy;
 use super::kong::Kong;
 use super::kong_files::KongFiles;
@@ -65,7 +65,7 @@ impl Proxy {
 
     /// Sends a request to the listener `main`.
     #[track_caller]
-    pub fn send(&self, request: &Request) -> Message {
+    pub fn send(&self, request: &RawRequest) -> Message {
         request.send(self.address("main"))
     }
 

@@ -2,7 +2,7 @@
 
 use super::{MAPPING, filters, request, with};
 use serde_json::{Value, json};
-use wasm_tests::real::{Admin, Connection, Filter, Gateway, Mode, Request, eventually};
+use wasm_tests::real::{Admin, Connection, Filter, Gateway, Mode, RawRequest, eventually};
 use wasm_tests::refused_with;
 
 /// Settings under which nothing expires during a test, so that only `/changes` has an effect.
@@ -136,7 +136,7 @@ fn a_change_at_the_admin_service_reaches_what_is_remembered() {
     );
     gateway.consumer("ana", "key-of-ana", &["portal"]);
     gateway.consumer("bob", "key-of-bob", &[]);
-    let until = |what: &str, request: &Request, status: u16| {
+    let until = |what: &str, request: &RawRequest, status: u16| {
         // The request is sent several times in a row, because each of the two workers must know the
         // change.
         eventually(what, || (0..8).all(|_| gateway.send(request).status() == status).then_some(()));
@@ -153,7 +153,7 @@ fn a_change_at_the_admin_service_reaches_what_is_remembered() {
     until("effect of a deletion", &ana, 403);
     assert_eq!(gateway.refused(&ana), refused_with(403, MAPPING));
 
-    let renamed = Request::new("PATCH", "/consumers/bob/appids/portal")
+    let renamed = RawRequest::new("PATCH", "/consumers/bob/appids/portal")
         .header("content-type", "application/json")
         .body(r#"{"appid":"mobile"}"#);
     assert_eq!(gateway.admin.send(renamed).status(), 200);

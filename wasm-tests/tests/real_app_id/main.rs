@@ -3,7 +3,7 @@
 mod lookups;
 
 use serde_json::{Value, json};
-use wasm_tests::real::{Echo, Filter, Gateway, Proxy, Request, Setup};
+use wasm_tests::real::{Echo, Filter, Gateway, Proxy, RawRequest, Setup};
 use wasm_tests::refused_with;
 
 const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
@@ -22,8 +22,8 @@ fn with(mut settings: Value, more: Value) -> Value {
     settings
 }
 
-fn request(key: &str, app_id: impl AsRef<[u8]>) -> Request {
-    Request::get("/orders").header("apikey", key).header("X-APP-ID", app_id)
+fn request(key: &str, app_id: impl AsRef<[u8]>) -> RawRequest {
+    RawRequest::get("/orders").header("apikey", key).header("X-APP-ID", app_id)
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn only_one_of_the_consumers_own_app_ids_is_let_through() {
 
     let blank = refused_with(403, "X-APP-ID can't be blank");
     let invalid = refused_with(403, "Invalid X-APP-ID");
-    assert_eq!(gateway.refused(&Request::get("/").header("apikey", "key-of-ana")), blank);
+    assert_eq!(gateway.refused(&RawRequest::get("/").header("apikey", "key-of-ana")), blank);
     for (app_id, expected) in [
         (&b""[..], &blank),
         (b" \t ", &blank),
@@ -79,7 +79,7 @@ fn another_header_has_its_name_in_the_answers_and_can_be_hidden_from_the_upstrea
     let gateway = Gateway::start(|admin| filters(admin, settings));
     gateway.consumer("ana", "key-of-ana", &["portal"]);
     let request =
-        |app: &str| Request::get("/").header("apikey", "key-of-ana").header("x-client-app", app);
+        |app: &str| RawRequest::get("/").header("apikey", "key-of-ana").header("x-client-app", app);
 
     assert_eq!(gateway.refused(&request("")), refused_with(403, "X-Client-App can't be blank"));
     assert_eq!(gateway.refused(&request("no")), refused_with(403, "Invalid X-Client-App"));

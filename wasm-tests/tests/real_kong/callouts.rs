@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
-use wasm_tests::real::{Connection, Filter, Request, Setup, eventually};
+use wasm_tests::real::{Connection, Filter, RawRequest, Setup, eventually};
 use wasm_tests::refused_with;
 
 /// Settings under which nothing expires, so that only a tick brings changes.
@@ -14,8 +14,8 @@ fn keys_and_apps(admin: &Value) -> Vec<Filter> {
     ["key_auth", "app_id"].map(|feature| filter(feature, &remembering(admin))).to_vec()
 }
 
-fn ana() -> Request {
-    Request::get("/").header("apikey", "key-of-ana").header("x-app-id", "portal")
+fn ana() -> RawRequest {
+    RawRequest::get("/").header("apikey", "key-of-ana").header("x-app-id", "portal")
 }
 
 fn two_workers(setup: Setup) -> Setup {
@@ -31,7 +31,7 @@ fn a_deleted_credential_stops_working_in_every_worker() {
     assert_eq!(fixture.kong.workers().len(), 2);
     let received = fixture.passed(&ana());
     assert_eq!(header(&received, "x-consumer-id"), Some(id));
-    let until = |what: &str, request: &Request, status: u16| {
+    let until = |what: &str, request: &RawRequest, status: u16| {
         eventually(what, || {
             (0..16).all(|_| fixture.send(request).status() == status).then_some(())
         });
@@ -45,7 +45,7 @@ fn a_deleted_credential_stops_working_in_every_worker() {
     fixture.admin.delete("/consumers/ana");
     until("the end of the key", &ana(), 401);
     // A consumer whom the workers have never seen has existed all the time.
-    let bob = Request::get("/").header("apikey", "key-of-bob").header("x-app-id", "bobs");
+    let bob = RawRequest::get("/").header("apikey", "key-of-bob").header("x-app-id", "bobs");
     until("somebody else", &bob, 200);
 }
 
@@ -62,7 +62,8 @@ fn a_cluster_wide_limit_is_exact_over_two_workers() {
             .map(|_| {
                 scope.spawn(move || {
                     let mut connection = Connection::open(address).expect("a connection");
-                    let mut send = || connection.exchange(&Request::get("/")).expect("an answer");
+                    let mut send =
+                        || connection.exchange(&RawRequest::get("/")).expect("an answer");
                     (0..20).map(|_| send().status()).collect::<Vec<_>>()
                 })
             })
@@ -91,7 +92,7 @@ fn an_admin_service_that_is_away_makes_503_and_its_return_ends_that() {
     fixture.admin.resume();
     eventually("a known key", || (fixture.send(&ana()).status() == 200).then_some(()));
     assert_eq!(
-        fixture.refused(&Request::get("/").header("apikey", "wrong")),
+        fixture.refused(&RawRequest::get("/").header("apikey", "wrong")),
         refused_with(401, "Unauthorized")
     );
 }
@@ -119,7 +120,7 @@ fn a_client_that_leaves_while_its_request_waits_ends_no_worker() {
     let fixture = Fixture::start(keys_and_apps);
     for n in 0..200 {
         let mut client = Connection::open(fixture.kong.address("main")).expect("a connection");
-        let cold = Request::get("/").header("apikey", format!("unknown-{n}"));
+        let cold = RawRequest::get("/").header("apikey", format!("unknown-{n}"));
         client.write(&cold.head()).expect("the head");
     }
     fixture.admin.consumer("ana", "key-of-ana", &["portal"]);

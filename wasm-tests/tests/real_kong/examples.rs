@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
 use std::path::Path;
-use wasm_tests::real::{Filter, Request, Setup, eventually};
+use wasm_tests::real::{Filter, RawRequest, Setup, eventually};
 use wasm_tests::refused_with;
 use wasm_tests::tokens;
 
@@ -56,8 +56,8 @@ fn ana() -> Filter {
     )
 }
 
-fn as_ana(path: &str) -> Request {
-    Request::get(path).header("apikey", "key-of-ana")
+fn as_ana(path: &str) -> RawRequest {
+    RawRequest::get(path).header("apikey", "key-of-ana")
 }
 
 #[test]
@@ -66,15 +66,15 @@ fn key_auth_knows_the_consumers_of_the_admin_service() {
     let fixture = example("key-auth");
     fixture.admin.consumer("fiona", "open_sesame", &[]);
     let missing = refused_with(401, "No API key found in request");
-    assert_eq!(fixture.refused(&Request::get("/")), missing);
+    assert_eq!(fixture.refused(&RawRequest::get("/")), missing);
     assert_eq!(
-        fixture.refused(&Request::get("/").header("apikey", "wrong")),
+        fixture.refused(&RawRequest::get("/").header("apikey", "wrong")),
         refused_with(401, "Unauthorized")
     );
-    let received = fixture.passed(&Request::get("/a?b=c").header("apikey", "open_sesame"));
+    let received = fixture.passed(&RawRequest::get("/a?b=c").header("apikey", "open_sesame"));
     assert_eq!(header(&received, "x-consumer-username").as_deref(), Some("fiona"));
     assert_eq!(header(&received, "apikey"), None);
-    let received = fixture.passed(&Request::get("/a?b=c&apikey=open_sesame"));
+    let received = fixture.passed(&RawRequest::get("/a?b=c&apikey=open_sesame"));
     assert_eq!(received["path"], "/a?b=c");
 }
 
@@ -95,7 +95,7 @@ fn app_id_lets_through_only_with_one_of_the_consumers_own() {
     fixture.passed(&with("portal"));
     assert_eq!(fixture.refused(&as_ana("/")), refused_with(403, "X-APP-ID can't be blank"));
     assert_eq!(fixture.refused(&with("bobs")), refused_with(403, "Invalid X-APP-ID"));
-    assert_eq!(fixture.refused(&Request::get("/").header("X-APP-ID", "portal")).0, 401);
+    assert_eq!(fixture.refused(&RawRequest::get("/").header("X-APP-ID", "portal")).0, 401);
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn jwt_auth_knows_the_credentials_of_the_admin_service() {
     let fixture = example("jwt-auth");
     fixture.admin.create("/consumers", &json!({"username": "ado"}));
     fixture.admin.create("/consumers/ado/jwt", &json!({"key": "adokey", "secret": "supersecret"}));
-    let bearing = |token: &str| Request::get("/").bearer(token);
+    let bearing = |token: &str| RawRequest::get("/").bearer(token);
     let received = fixture.passed(&bearing(&tokens::ado(json!({"exp": FAR}))));
     assert_eq!(header(&received, "x-consumer-username").as_deref(), Some("ado"));
-    assert_eq!(fixture.refused(&Request::get("/")), refused_with(401, "Unauthorized"));
+    assert_eq!(fixture.refused(&RawRequest::get("/")), refused_with(401, "Unauthorized"));
     assert_eq!(fixture.refused(&bearing(&tokens::ado(json!({"exp": 1})))).0, 401);
     let forged = tokens::forged(&tokens::ado(json!({"exp": FAR})));
     assert_eq!(fixture.refused(&bearing(&forged)), refused_with(401, "Invalid signature"));
@@ -119,16 +119,16 @@ fn session_remembers_who_has_logged_in() {
     let fixture = example("session");
     fixture.admin.consumer("ana", "key-of-ana", &[]);
     let farewell = refused_with(403, "So long and thanks for all the fish!");
-    assert_eq!(fixture.refused(&Request::get("/")), farewell);
+    assert_eq!(fixture.refused(&RawRequest::get("/")), farewell);
     let entered = fixture.send(&as_ana("/"));
     assert_eq!(entered.status(), 200, "{}\n{}", entered.text(), fixture.kong.log());
     let cookie = entered.header("set-cookie").expect("a cookie");
     let pair = cookie.split(';').next().unwrap_or_default().to_owned();
-    let with = |cookie: &str| Request::get("/").header("cookie", cookie);
+    let with = |cookie: &str| RawRequest::get("/").header("cookie", cookie);
     let received = fixture.passed(&with(&pair));
     assert_eq!(header(&received, "x-consumer-username").as_deref(), Some("ana"));
     assert_eq!(fixture.refused(&with(&pair.replace("session=", "session=x"))), farewell);
-    let out = Request::new("DELETE", "/?session_logout").header("cookie", &pair);
+    let out = RawRequest::new("DELETE", "/?session_logout").header("cookie", &pair);
     assert_eq!(fixture.send(&out).status(), 200);
     eventually("the end of the session", || {
         (fixture.send(&with(&pair)).status() == 403).then_some(())
@@ -139,7 +139,7 @@ fn session_remembers_who_has_logged_in() {
 #[ignore = "needs a real Kong"]
 fn cors_answers_preflights_and_tells_every_response() {
     let fixture = Fixture::start(|_| readme("cors").into_iter().chain([ana()]).collect());
-    let preflight = Request::new("OPTIONS", "/")
+    let preflight = RawRequest::new("OPTIONS", "/")
         .header("origin", "https://shop.example.com")
         .header("access-control-request-method", "PUT");
     let answer = fixture.send(&preflight);
@@ -147,7 +147,7 @@ fn cors_answers_preflights_and_tells_every_response() {
     let allowed = |answer: &wasm_tests::real::Message| answer.header("access-control-allow-origin");
     assert_eq!(allowed(&answer).as_deref(), Some("https://shop.example.com"));
     assert_eq!(answer.header("access-control-max-age").as_deref(), Some("600"));
-    for (request, status) in [(as_ana("/"), 200), (Request::get("/"), 401)] {
+    for (request, status) in [(as_ana("/"), 200), (RawRequest::get("/"), 401)] {
         let answer = fixture.send(&request.clone().header("origin", "https://a.example.org"));
         assert_eq!(answer.status(), status);
         assert_eq!(allowed(&answer).as_deref(), Some("https://a.example.org"));
@@ -160,7 +160,7 @@ fn cors_answers_preflights_and_tells_every_response() {
 #[ignore = "needs a real Kong"]
 fn bot_detection_refuses_crawlers_and_lets_its_own_in() {
     let fixture = example("bot-detection");
-    let from = |agent: &str| Request::get("/").header("user-agent", agent);
+    let from = |agent: &str| RawRequest::get("/").header("user-agent", agent);
     assert_eq!(fixture.refused(&from("GPTBot/1.2")), refused_with(403, "Forbidden"));
     fixture.passed(&from("curl/8.0"));
     fixture.passed(&from("OurOwnCrawler/1 (like GPTBot/1.2)"));
@@ -176,11 +176,11 @@ fn ip_restriction_keeps_out_by_the_clients_address() {
             .kong_conf("real_ip_recursive", "on")
     };
     let fixture = Fixture::with(believing, |_| readme("ip-restriction"));
-    let from = |address: &str| Request::get("/admin").header("x-forwarded-for", address);
+    let from = |address: &str| RawRequest::get("/admin").header("x-forwarded-for", address);
     fixture.passed(&from("203.0.113.9"));
-    fixture.passed(&Request::get("/open").header("x-forwarded-for", "192.0.2.1"));
+    fixture.passed(&RawRequest::get("/open").header("x-forwarded-for", "192.0.2.1"));
     assert_eq!(fixture.refused(&from("192.0.2.1")).0, 403);
-    assert_eq!(fixture.refused(&Request::get("/admin")).0, 403);
+    assert_eq!(fixture.refused(&RawRequest::get("/admin")).0, 403);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn rate_limiting_gives_a_group_its_own_limit_and_counts_for_two_workers() {
     let two = |setup: Setup| setup.concurrency(2);
     let fixture =
         Fixture::with(two, |_| [other()].into_iter().chain(readme("rate-limiting")).collect());
-    let bob = Request::get("/").header("apikey", "key-of-bob");
+    let bob = RawRequest::get("/").header("apikey", "key-of-bob");
     let answer = fixture.send(&bob);
     assert_eq!(answer.header("x-ratelimit-limit-minute").as_deref(), Some("100"));
     let gold = fixture.send(&as_ana("/"));
@@ -217,12 +217,12 @@ fn rate_limiting_gives_a_group_its_own_limit_and_counts_for_two_workers() {
 fn request_termination_turns_the_anonymous_consumer_away() {
     let fixture = example("request-termination");
     let farewell = refused_with(403, "So long and thanks for all the fish!");
-    assert_eq!(fixture.refused(&Request::get("/")), farewell);
+    assert_eq!(fixture.refused(&RawRequest::get("/")), farewell);
     assert_eq!(
-        fixture.refused(&Request::get("/").header("x-consumer-username", "fiona")),
+        fixture.refused(&RawRequest::get("/").header("x-consumer-username", "fiona")),
         farewell
     );
-    let received = fixture.passed(&Request::get("/").header("apikey", "open_sesame"));
+    let received = fixture.passed(&RawRequest::get("/").header("apikey", "open_sesame"));
     assert_eq!(header(&received, "x-consumer-username").as_deref(), Some("fiona"));
 }
 
@@ -231,7 +231,7 @@ fn request_termination_turns_the_anonymous_consumer_away() {
 fn request_transformer_changes_what_the_upstream_gets() {
     let fixture =
         Fixture::start(|_| [ana()].into_iter().chain(readme("request-transformer")).collect());
-    let request = Request::post("/v1/users/7?trace=1&a=b", r#"{"n":1}"#)
+    let request = RawRequest::post("/v1/users/7?trace=1&a=b", r#"{"n":1}"#)
         .header("apikey", "key-of-ana")
         .header("content-type", "application/json")
         .header("x-debug", "1");
@@ -248,7 +248,7 @@ fn request_transformer_changes_what_the_upstream_gets() {
 #[ignore = "needs a real Kong"]
 fn upstream_jwt_tells_the_upstream_who_calls() {
     let fixture = Fixture::start(|_| [ana()].into_iter().chain(readme("upstream-jwt")).collect());
-    let request = Request::post("/orders", "hello").header("apikey", "key-of-ana");
+    let request = RawRequest::post("/orders", "hello").header("apikey", "key-of-ana");
     let received = fixture.passed(&request.header("authorization", "Bearer forged"));
     let token = header(&received, "authorization").expect("a token");
     let token = token.strip_prefix("Bearer ").expect("a bearer token");
@@ -272,6 +272,6 @@ fn moesif_is_told_of_every_request() {
         vec![filter("moesif", &config), ana()]
     });
     fixture.passed(&as_ana("/"));
-    assert_eq!(fixture.refused(&Request::get("/")).0, 401);
+    assert_eq!(fixture.refused(&RawRequest::get("/")).0, 401);
     eventually("a batch", || (fixture.collector.posts() > 0).then_some(()));
 }

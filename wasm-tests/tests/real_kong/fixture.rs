@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use wasm_tests::real::{Admin, Answer, Filter, Kong, Message, Request, Server, Setup};
+use wasm_tests::real::{Admin, Answer, Filter, Kong, Message, RawRequest, Server, Setup};
 
 /// The PEM of the key that signs tokens for the upstream.
 pub const UPSTREAM_KEY: &str = include_str!("../../../filters/upstream-jwt/test-keys/rsa.pem");
@@ -123,13 +123,13 @@ impl Fixture {
     }
 
     #[track_caller]
-    pub fn send(&self, request: &Request) -> Message {
+    pub fn send(&self, request: &RawRequest) -> Message {
         self.kong.send(request)
     }
 
     /// The status and message of a request that must not reach the upstream.
     #[track_caller]
-    pub fn refused(&self, request: &Request) -> (u16, String) {
+    pub fn refused(&self, request: &RawRequest) -> (u16, String) {
         let before = self.upstream.count();
         let answer = self.send(request);
         assert_eq!(self.upstream.count(), before, "it reached the upstream: {}", answer.text());
@@ -138,7 +138,7 @@ impl Fixture {
 
     /// The request as the upstream received it, as its JSON description.
     #[track_caller]
-    pub fn passed(&self, request: &Request) -> Value {
+    pub fn passed(&self, request: &RawRequest) -> Value {
         let before = self.upstream.count();
         let answer = self.send(request);
         assert_eq!(answer.status(), 200, "{}\n{}", answer.text(), self.kong.log());

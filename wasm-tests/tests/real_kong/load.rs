@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
-use wasm_tests::real::{Connection, Filter, Request, Setup};
+use wasm_tests::real::{Connection, Filter, RawRequest, Setup};
 use wasm_tests::tokens;
 
 /// The smallest number of requests for each requested second, however slow the machine is.
@@ -83,29 +83,37 @@ fn all_filters(admin: &Value) -> Vec<Filter> {
 }
 
 /// A kind of request: its name, its builder, and its expected statuses.
-type Case = (&'static str, fn(usize, &str) -> Request, &'static [u16]);
+type Case = (&'static str, fn(usize, &str) -> RawRequest, &'static [u16]);
 
-fn orders(path: &str) -> Request {
-    Request::get(path).header("apikey", "key-of-ana").header("x-app-id", "portal")
+fn orders(path: &str) -> RawRequest {
+    RawRequest::get(path).header("apikey", "key-of-ana").header("x-app-id", "portal")
 }
 
 /// The second argument of a builder is a session cookie.
 const CASES: [Case; 16] = [
     ("a known consumer", |n, _| orders(&format!("/orders/{n}")), &[200, 503]),
-    ("nobody", |_, _| Request::get("/orders"), &[401]),
+    ("nobody", |_, _| RawRequest::get("/orders"), &[401]),
     // The bound on lookups answers 503.
-    ("a guess", |n, _| Request::get("/orders").header("apikey", format!("guess-{n}")), &[401, 503]),
+    (
+        "a guess",
+        |n, _| RawRequest::get("/orders").header("apikey", format!("guess-{n}")),
+        &[401, 503],
+    ),
     (
         "another's app",
-        |_, _| Request::get("/orders").header("apikey", "key-of-ana").header("x-app-id", "no"),
+        |_, _| RawRequest::get("/orders").header("apikey", "key-of-ana").header("x-app-id", "no"),
         &[403, 503],
     ),
-    ("retired", |_, _| Request::get("/retired"), &[410]),
+    ("retired", |_, _| RawRequest::get("/retired"), &[410]),
     ("a token", |_, _| bearing(99_999_999_999), &[200, 503]),
     ("a late token", |_, _| bearing(1), &[401, 503]),
-    ("a login", |_, _| Request::get("/portal").header("apikey", "key-of-ana"), &[200, 503]),
-    ("a session", |_, cookie| Request::get("/portal").header("cookie", cookie), &[200, 403, 503]),
-    ("a visitor", |_, _| Request::get("/portal"), &[403]),
+    ("a login", |_, _| RawRequest::get("/portal").header("apikey", "key-of-ana"), &[200, 503]),
+    (
+        "a session",
+        |_, cookie| RawRequest::get("/portal").header("cookie", cookie),
+        &[200, 403, 503],
+    ),
+    ("a visitor", |_, _| RawRequest::get("/portal"), &[403]),
     ("a bot", |_, _| orders("/orders").header("user-agent", "Googlebot/2.1"), &[403]),
     ("a preflight", |_, _| preflight(), &[200]),
     ("a body", |n, _| with_body(n), &[200, 503]),
@@ -114,22 +122,22 @@ const CASES: [Case; 16] = [
     ("a broken upstream", |_, _| orders("/orders").header("x-do", "hang up"), &[502, 503]),
 ];
 
-fn bearing(expires: u64) -> Request {
+fn bearing(expires: u64) -> RawRequest {
     let token = tokens::ado(json!({"exp": expires}));
-    let request = Request::get("/partners").header("x-app-id", "partners");
+    let request = RawRequest::get("/partners").header("x-app-id", "partners");
     request.bearer(token)
 }
 
-fn preflight() -> Request {
-    Request::new("OPTIONS", "/orders")
+fn preflight() -> RawRequest {
+    RawRequest::new("OPTIONS", "/orders")
         .header("origin", "https://a.test")
         .header("access-control-request-method", "PUT")
 }
 
-fn with_body(n: usize) -> Request {
+fn with_body(n: usize) -> RawRequest {
     let body = format!("{{\"n\":{n},\"text\":\"{}\"}}", "t".repeat(n * 97 % 30_000));
     let consumer = n % CONSUMERS;
-    Request::post("/orders", body)
+    RawRequest::post("/orders", body)
         .header("content-type", "application/json")
         .header("origin", "https://x.b.test")
         .header("apikey", format!("key-{consumer}"))

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
-use wasm_tests::real::{Filter, Kong, KongFiles, Request, Setup};
+use wasm_tests::real::{Filter, Kong, KongFiles, RawRequest, Setup};
 use wasm_tests::refused_with;
 
 /// Code in the sandbox that Kong has by default.
@@ -35,10 +35,10 @@ fn filters_read_whom_lua_code_has_written_into_the_variable() {
         |setup: Setup| setup.kong_plugin(post_function(code)),
         |_| vec![bouncer(), reader()],
     );
-    let caller = |path: &str| header(&fixture.passed(&Request::get(path)), "x-caller");
+    let caller = |path: &str| header(&fixture.passed(&RawRequest::get(path)), "x-caller");
     assert_eq!(caller("/?as=ana").as_deref(), Some("ana"));
     assert_eq!(caller("/").as_deref(), Some("nobody"), "of another request");
-    assert_eq!(fixture.refused(&Request::get("/inside?as=root")), refused_with(403, "Not you"));
+    assert_eq!(fixture.refused(&RawRequest::get("/inside?as=root")), refused_with(403, "Not you"));
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn what_lua_code_writes_is_no_identity_unless_it_is_one() {
         },
     );
     for raw in ["root", "{", "[]", "7", r#"{"username":7}"#, &"[".repeat(5000)] {
-        let request = Request::get("/").header("x-raw", raw).header("x-app-id", "portal");
+        let request = RawRequest::get("/").header("x-raw", raw).header("x-app-id", "portal");
         let before = fixture.upstream.count();
         let status = fixture.send(&request).status();
         assert!([401, 500, 503].contains(&status), "{raw}: {status}");
@@ -92,7 +92,7 @@ fn filters_know_whom_kongs_own_key_auth_has_authenticated() {
             vec![bouncer(), filter("rate_limiting", &limits), reader()]
         },
     );
-    let by = |key: &str| Request::get("/inside").header("apikey", key);
+    let by = |key: &str| RawRequest::get("/inside").header("apikey", key);
     assert_eq!(header(&fixture.passed(&by("open_sesame")), "x-caller").as_deref(), Some("fiona"));
     assert_eq!(fixture.refused(&by("key-of-root")), refused_with(403, "Not you"));
     assert_eq!(fixture.refused(&by("wrong")).0, 401, "by Kong's plugin");

@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, filter};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use wasm_tests::real::{Filter, KongFiles, Request, Setup, eventually};
+use wasm_tests::real::{Filter, KongFiles, RawRequest, Setup, eventually};
 
 fn chain(admin: &Value) -> Vec<Filter> {
     let moesif = json!({"application_id_env": "GATEHOUSE_MOESIF_APPLICATION_ID",
@@ -34,7 +34,7 @@ fn a_reload_under_traffic_ends_no_worker_and_no_request() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let ana = Request::get("/").header("apikey", "key-of-ana");
+                let ana = RawRequest::get("/").header("apikey", "key-of-ana");
                 while !over.load(Ordering::Relaxed) {
                     // Each request has its own connection: nginx closes idle ones of workers that
                     // end.
@@ -59,7 +59,7 @@ fn a_reload_under_traffic_ends_no_worker_and_no_request() {
         }
         over.store(true, Ordering::Relaxed);
     });
-    let ana = Request::get("/").header("apikey", "key-of-ana").header("x-app-id", "portal");
+    let ana = RawRequest::get("/").header("apikey", "key-of-ana").header("x-app-id", "portal");
     eventually("a known consumer", || (fixture.send(&ana).status() == 200).then_some(()));
 }
 
@@ -75,11 +75,11 @@ fn after_a_reload_the_new_settings_count() {
         },
         |_| with(410),
     );
-    assert_eq!(fixture.refused(&Request::get("/")).0, 410);
+    assert_eq!(fixture.refused(&RawRequest::get("/")).0, 410);
     let mut setup = first.expect("the setup");
     setup.listeners[0].filters = with(451);
     let old = fixture.kong.workers();
     fixture.kong.reload(&KongFiles::of(&setup));
     fixture.kong.until_ended(&old);
-    assert_eq!(fixture.refused(&Request::get("/")).0, 451);
+    assert_eq!(fixture.refused(&RawRequest::get("/")).0, 451);
 }

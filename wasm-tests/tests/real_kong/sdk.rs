@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
-use wasm_tests::real::{Filter, Request, eventually};
+use wasm_tests::real::{Filter, RawRequest, eventually};
 use wasm_tests::{refused_with, sdk_module};
 
 const HEADER: &str = "x-sdk-consumer";
@@ -14,8 +14,8 @@ fn chain(admin: &Value) -> Vec<Filter> {
     vec![ours("key_auth"), sdk, ours("app_id")]
 }
 
-fn request(key: &str, app_id: &str) -> Request {
-    let forged = Request::get("/orders").header(HEADER, "forged");
+fn request(key: &str, app_id: &str) -> RawRequest {
+    let forged = RawRequest::get("/orders").header(HEADER, "forged");
     forged.header("apikey", key).header("x-app-id", app_id)
 }
 
@@ -44,5 +44,5 @@ fn a_filter_of_the_sdk_leaves_a_refusal_from_a_callouts_answer_alone() {
         let unknown = request(&format!("unknown-{n}"), "portal");
         assert_eq!(fixture.refused(&unknown), refused_with(401, "Unauthorized"));
     }
-    assert_eq!(fixture.refused(&Request::get("/")).0, 401);
+    assert_eq!(fixture.refused(&RawRequest::get("/")).0, 401);
 }

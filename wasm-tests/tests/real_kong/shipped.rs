@@ -3,7 +3,7 @@
 use crate::fixture::{Collector, ENVIRONMENT, Upstream, header};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use wasm_tests::real::{Admin, Answer, Kong, KongFiles, Request, Server, eventually};
+use wasm_tests::real::{Admin, Answer, Kong, KongFiles, RawRequest, Server, eventually};
 use wasm_tests::refused_with;
 
 fn directory() -> PathBuf {
@@ -111,7 +111,7 @@ impl Shipped {
     }
 
     #[track_caller]
-    fn status(&self, request: &Request) -> u16 {
+    fn status(&self, request: &RawRequest) -> u16 {
         self.kong.send(request).status()
     }
 }
@@ -124,7 +124,7 @@ fn every_shipped_configuration_is_accepted_and_serves() {
     for file in all {
         let shipped = Shipped::start(&file);
         for path in ["/", "/orders", "/partners", "/portal", "/retired"] {
-            let answer = shipped.kong.send(&Request::get(path));
+            let answer = shipped.kong.send(&RawRequest::get(path));
             let status = answer.status();
             assert!(
                 (200..500).contains(&status),
@@ -142,8 +142,8 @@ fn every_shipped_configuration_is_accepted_and_serves() {
 fn the_shipped_chain_answers_every_kind_of_request() {
     let shipped = Shipped::start(&directory().join("kong.yml"));
     shipped.admin.consumer("ana", "key-of-ana", &["portal"]);
-    let orders = |path: &str| Request::get(path).header("apikey", "key-of-ana");
-    let refusal = |request: &Request| {
+    let orders = |path: &str| RawRequest::get(path).header("apikey", "key-of-ana");
+    let refusal = |request: &RawRequest| {
         let answer = shipped.kong.send(request);
         (answer.status(), answer.json()["message"].as_str().unwrap_or_default().to_owned())
     };
@@ -154,19 +154,19 @@ fn the_shipped_chain_answers_every_kind_of_request() {
     let received = shipped.kong.send(&orders("/orders").header("x-app-id", "portal")).json();
     assert_eq!(header(&received, "x-caller").as_deref(), Some("ana"));
     assert!(header(&received, "authorization").is_some_and(|token| token.starts_with("Bearer ey")));
-    assert_eq!(shipped.status(&Request::get("/retired")), 410);
-    assert_eq!(shipped.status(&Request::get("/orders")), 401);
+    assert_eq!(shipped.status(&RawRequest::get("/retired")), 410);
+    assert_eq!(shipped.status(&RawRequest::get("/orders")), 401);
     assert_eq!(refusal(&orders("/orders")), refused_with(403, "X-APP-ID can't be blank"));
     let bot = orders("/orders").header("x-app-id", "portal").header("user-agent", "Googlebot/2.1");
     assert_eq!(shipped.status(&bot), 403);
-    assert_eq!(shipped.status(&Request::get("/portal")), 403);
+    assert_eq!(shipped.status(&RawRequest::get("/portal")), 403);
 
-    let portal = |request: Request| request.header("x-app-id", "portal");
+    let portal = |request: RawRequest| request.header("x-app-id", "portal");
     let entered = shipped.kong.send(&portal(orders("/portal")));
     assert_eq!(entered.status(), 200, "{}\n{}", entered.text(), shipped.kong.log());
     let cookie = entered.header("set-cookie").expect("a cookie");
     let pair = cookie.split(';').next().unwrap_or_default();
-    let again = portal(Request::get("/portal").header("cookie", pair));
+    let again = portal(RawRequest::get("/portal").header("cookie", pair));
     assert_eq!(shipped.status(&again), 200, "{}", shipped.kong.log());
 
     let report = || shipped.status(&orders("/orders/reports").header("x-app-id", "portal"));

@@ -3,7 +3,7 @@
 
 use crate::fixture::{Fixture, filter, header};
 use serde_json::json;
-use wasm_tests::real::{Filter, Request, Setup};
+use wasm_tests::real::{Filter, RawRequest, Setup};
 
 fn keys() -> Filter {
     let ana = json!({"id": "1", "username": "ana", "keyauth_credentials": [{"key": "key-of-ana"}]});
@@ -24,7 +24,7 @@ fn a_filter_whose_variable_is_not_declared_refuses_from_the_first_request_and_na
     ] {
         let fixture =
             Fixture::with(|setup: Setup| setup.kong_conf("nginx_proxy_set", ""), |_| chain);
-        for request in [Request::get("/"), Request::get("/").header("apikey", "key-of-ana")] {
+        for request in [RawRequest::get("/"), RawRequest::get("/").header("apikey", "key-of-ana")] {
             let (status, message) = fixture.refused(&request);
             assert_eq!(status, 500, "{message}\n{}", fixture.kong.log());
             assert!(!message.is_empty());
@@ -44,7 +44,7 @@ fn a_zone_that_is_not_declared_lets_nothing_through_and_ends_no_worker() {
     // The trap is expected: a filter cannot find out whether a zone exists.
     fixture.kong.forgive("wasm trap");
     fixture.admin.consumer("ana", "key-of-ana", &[]);
-    for request in [Request::get("/"), Request::get("/").header("apikey", "key-of-ana")] {
+    for request in [RawRequest::get("/"), RawRequest::get("/").header("apikey", "key-of-ana")] {
         let before = fixture.upstream.count();
         let answer = fixture.send(&request);
         assert!([401, 500].contains(&answer.status()), "{}", answer.text());
@@ -61,7 +61,7 @@ fn a_client_cannot_say_who_it_is_in_a_header_or_a_query_of_the_variables_name() 
         vec![filter("request_transformer", &transformer)]
     });
     let root = r#"{"id":"0","username":"root"}"#;
-    let mut forged = Request::get("/?gatehouse_consumer=%7B%22username%22%3A%22root%22%7D");
+    let mut forged = RawRequest::get("/?gatehouse_consumer=%7B%22username%22%3A%22root%22%7D");
     for name in ["gatehouse_consumer", "gatehouse-consumer", "X-Gatehouse-Consumer"] {
         forged = forged.header(name, root);
     }

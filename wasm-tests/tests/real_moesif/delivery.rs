@@ -5,7 +5,7 @@ use crate::collector::{APPLICATION, Mood};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use wasm_tests::real::{Request, Setup, eventually};
+use wasm_tests::real::{RawRequest, Setup, eventually};
 
 /// Every fault of a collector, one after the other, during 224 requests over 32 connections each.
 #[test]
@@ -45,7 +45,7 @@ fn every_request_is_one_event_through_every_trouble_of_the_collectors() {
     fixture.collector.stop();
     let before = fixture.metric("retries");
     for n in 0..10 {
-        let request = Request::get("/").header("x-mark", format!("later-{n}"));
+        let request = RawRequest::get("/").header("x-mark", format!("later-{n}"));
         assert_eq!(fixture.send(request).status(), 200);
         total += 1;
     }
@@ -76,7 +76,7 @@ fn two_thousand_requests_at_once_are_two_thousand_events_in_order() {
 fn a_poison_event_is_dropped_and_all_others_arrive() {
     let fixture = Fixture::start(json!({"batch_size": 16, "batch_max_wait": 1000}));
     for n in 0..40 {
-        let mut request = Request::get("/").header("x-mark", n.to_string());
+        let mut request = RawRequest::get("/").header("x-mark", n.to_string());
         if [3, 17, 18].contains(&n) {
             request = request.header("x-poison", "1");
         }
@@ -92,7 +92,7 @@ fn what_waits_when_the_listener_is_replaced_arrives() {
     let settings = |version: &str| json!({"batch_max_wait": 60_000, "batch_size": 1000, "api_version": version});
     let fixture = Fixture::with(Setup::reloadable, vec![filter(settings("old"))]);
     for n in 0..20 {
-        fixture.send(Request::get("/").header("x-mark", format!("old-{n}")));
+        fixture.send(RawRequest::get("/").header("x-mark", format!("old-{n}")));
     }
     assert_eq!(fixture.collector.posts(), 0, "they wait");
     let new = Setup::new(fixture.upstream.address(), vec![filter(settings("new"))])
@@ -101,7 +101,7 @@ fn what_waits_when_the_listener_is_replaced_arrives() {
     let events = fixture.collector.gets(20);
     assert!(events.iter().all(|event| event["request"]["api_version"] == "old"));
     eventually("the new configuration", || {
-        fixture.send(Request::get("/"));
+        fixture.send(RawRequest::get("/"));
         fixture.envoy.reload(&new);
         let events = fixture.collector.events();
         events.iter().any(|event| event["request"]["api_version"] == "new").then_some(())
@@ -120,7 +120,8 @@ fn requests_under_way_while_listeners_are_replaced_are_all_events() {
             scope.spawn(move || {
                 for n in 0..50 {
                     // Envoy closes connections of listeners that it replaces.
-                    let request = Request::get("/").header("x-mark", format!("{connection}-{n}"));
+                    let request =
+                        RawRequest::get("/").header("x-mark", format!("{connection}-{n}"));
                     assert_eq!(request.send(to).status(), 200);
                     sent.fetch_add(1, Ordering::Relaxed);
                 }

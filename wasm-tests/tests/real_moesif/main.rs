@@ -7,7 +7,7 @@ use collector::{APPLICATION, Collector};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use wasm_tests::real::{
-    Answer, Connection, Filter, Message, Proxy, Request, Server, Setup, eventually,
+    Answer, Connection, Filter, Message, Proxy, RawRequest, Server, Setup, eventually,
 };
 
 /// The filter with the settings of all tests, and these settings.
@@ -63,7 +63,7 @@ impl Fixture {
     }
 
     #[track_caller]
-    fn send(&self, request: Request) -> Message {
+    fn send(&self, request: RawRequest) -> Message {
         self.envoy.send(&request)
     }
 
@@ -80,10 +80,12 @@ impl Fixture {
                 scope.spawn(move || {
                     let mut open = Connection::open(to).expect("a connection");
                     for n in 0..each {
-                        let request =
-                            Request::post(format!("/orders/{n}?key=1"), format!("{{\"n\":{n}}}"))
-                                .header("content-type", "application/json")
-                                .header("x-mark", format!("{mark}{connection}-{n}"));
+                        let request = RawRequest::post(
+                            format!("/orders/{n}?key=1"),
+                            format!("{{\"n\":{n}}}"),
+                        )
+                        .header("content-type", "application/json")
+                        .header("x-mark", format!("{mark}{connection}-{n}"));
                         let answer = open.exchange(&request).expect("an answer");
                         assert_eq!(answer.status(), 200);
                     }
@@ -129,15 +131,18 @@ fn an_event_is_what_the_documentation_says() {
     let fixture =
         Fixture::start(json!({"request_header_masks": ["cookie"], "request_query_masks": ["key"]}));
     let answer = fixture.send(
-        Request::post("/orders?key=s3cret&a=1", r#"{"amount":12345678901234567890.10,"list":[]}"#)
-            .header("host", "shop.example:8080")
-            .header("content-type", "application/json; charset=utf-8")
-            .header("cookie", "s3cret")
-            .header("x-two", "1")
-            .header("x-two", "2")
-            .header("x-bytes", b"\xff\xfe")
-            .header("authorization", "Basic YW5hOnBhOnNz")
-            .header("x-reply-type", "text/plain"),
+        RawRequest::post(
+            "/orders?key=s3cret&a=1",
+            r#"{"amount":12345678901234567890.10,"list":[]}"#,
+        )
+        .header("host", "shop.example:8080")
+        .header("content-type", "application/json; charset=utf-8")
+        .header("cookie", "s3cret")
+        .header("x-two", "1")
+        .header("x-two", "2")
+        .header("x-bytes", b"\xff\xfe")
+        .header("authorization", "Basic YW5hOnBhOnNz")
+        .header("x-reply-type", "text/plain"),
     );
     let transaction = answer.header("x-moesif-transaction-id").expect("a transaction");
     let events = fixture.collector.gets(1);
@@ -177,7 +182,8 @@ fn bodies_of_any_size_and_kind_are_whole_or_absent() {
     );
     let sizes = [0, 1, 1000, 65_536, 299_999, 300_000, 300_001, 1_000_000];
     for size in sizes {
-        let plain = Request::post("/", vec![b'q'; size]).header("x-reply-size", size.to_string());
+        let plain =
+            RawRequest::post("/", vec![b'q'; size]).header("x-reply-size", size.to_string());
         assert_eq!(fixture.send(plain.clone()).body.len(), size);
         assert_eq!(fixture.send(plain.chunked()).body.len(), size);
     }
@@ -235,7 +241,7 @@ fn what_is_hostile_costs_little_and_does_no_harm() {
     let mut ordinary = None;
     for (name, body, expected) in &cases {
         let path = format!("/{}", name.replace(' ', "-"));
-        let request = Request::post(&path, body)
+        let request = RawRequest::post(&path, body)
             .header("content-type", "application/json")
             .header("x-reply-type", "application/json");
         let packed = name.contains("bomb");
@@ -271,7 +277,7 @@ fn what_is_hostile_costs_little_and_does_no_harm() {
 #[test]
 fn a_rule_takes_effect_within_moments_of_its_change() {
     let fixture = Fixture::start(json!({}));
-    let ana = || Request::get("/").header("authorization", "Basic YW5hOng=");
+    let ana = || RawRequest::get("/").header("authorization", "Basic YW5hOng=");
     assert_eq!(fixture.send(ana()).status(), 200);
     eventually("the first questions", || (fixture.collector.asked("/v1/rules") > 0).then_some(()));
     fixture.collector.configures("c2", json!({"sample_rate": 100, "user_rules": {"ana": [{"rules": "r", "values": {"0": "gold"}}]}}));
@@ -290,7 +296,7 @@ fn a_rule_takes_effect_within_moments_of_its_change() {
         (r#"{"plan":"gold"}"#, Some("gold"))
     );
     assert_eq!(blocked.header("x-upstream"), None);
-    assert_eq!(fixture.send(Request::get("/")).status(), 200, "nobody else");
+    assert_eq!(fixture.send(RawRequest::get("/")).status(), 200, "nobody else");
     let event = eventually("its event", || {
         let events = fixture.collector.events();
         events.into_iter().find(|event| event.get("blocked_by").is_some())
@@ -303,11 +309,11 @@ fn a_rule_takes_effect_within_moments_of_its_change() {
 fn sampling_keeps_the_share_that_it_says_and_weighs_it() {
     let fixture = Fixture::start(json!({"batch_max_wait": 100}));
     fixture.collector.configures("c2", json!({"sample_rate": 25}));
-    fixture.send(Request::get("/first"));
+    fixture.send(RawRequest::get("/first"));
     eventually("the rate", || (fixture.collector.asked("/v1/config") > 1).then_some(()));
     // The response with the etag comes before the response with the rate.
     eventually("an event with the weight", || {
-        fixture.send(Request::get("/settle"));
+        fixture.send(RawRequest::get("/settle"));
         fixture.collector.events().iter().any(|event| event["weight"] == 4).then_some(())
     });
     fixture.storm("", 8, 100);
@@ -328,7 +334,7 @@ fn a_filter_that_is_there_twice_logs_a_request_once() {
         vec![filter(json!({})), filter(json!({"api_version": "second"}))],
     );
     for _ in 0..5 {
-        fixture.send(Request::get("/"));
+        fixture.send(RawRequest::get("/"));
     }
     let events = fixture.collector.gets(5);
     assert!(events.iter().all(|event| event["request"]["api_version"] == "1.0"));
@@ -343,7 +349,7 @@ fn who_calls_is_what_an_authenticating_filter_found_out_before_or_behind() {
     };
     for filters in [vec![key_auth(), filter(json!({}))], vec![filter(json!({})), key_auth()]] {
         let fixture = Fixture::with(|setup| setup, filters);
-        let request = Request::get("/").header("apikey", "open_sesame");
+        let request = RawRequest::get("/").header("apikey", "open_sesame");
         assert_eq!(fixture.send(request).status(), 200);
         let events = fixture.collector.gets(1);
         assert_eq!(events[0]["user_id"], "c-7");
@@ -352,7 +358,7 @@ fn who_calls_is_what_an_authenticating_filter_found_out_before_or_behind() {
     }
     // A refusal is an event if this filter comes first.
     let fixture = Fixture::with(|setup| setup, vec![filter(json!({})), key_auth()]);
-    assert_eq!(fixture.send(Request::get("/")).status(), 401);
+    assert_eq!(fixture.send(RawRequest::get("/")).status(), 401);
     let events = fixture.collector.gets(1);
     assert_eq!(events[0]["response"]["status"], 401);
     assert_eq!(events[0]["response"]["transfer_encoding"], "json");
@@ -362,7 +368,7 @@ fn who_calls_is_what_an_authenticating_filter_found_out_before_or_behind() {
 fn a_request_that_the_upstream_never_answers_is_an_event_all_the_same() {
     let mut fixture = Fixture::start(json!({}));
     fixture.upstream.stop();
-    assert_eq!(fixture.send(Request::get("/gone")).status(), 503);
+    assert_eq!(fixture.send(RawRequest::get("/gone")).status(), 503);
     let events = fixture.collector.gets(1);
     assert_eq!(events[0]["response"]["status"], 503);
 }
@@ -372,7 +378,7 @@ fn a_wrong_application_id_is_said_once_and_never_shown() {
     let wrong = "a-wrong-application-id";
     let fixture = Fixture::start(json!({"application_id": wrong, "debug": true}));
     for _ in 0..3 {
-        fixture.send(Request::get("/").header("x-secret", "s3cret"));
+        fixture.send(RawRequest::get("/").header("x-secret", "s3cret"));
     }
     let log = eventually("a line for the operator", || {
         let log = fixture.envoy.log();

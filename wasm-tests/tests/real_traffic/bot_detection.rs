@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use serde_json::json;
-use wasm_tests::real::{Echo, Filter, Proxy, Request, Setup};
+use wasm_tests::real::{Echo, Filter, Proxy, RawRequest, Setup};
 use wasm_tests::refused_with;
 
 #[test]
@@ -11,15 +11,16 @@ fn bots_are_refused_and_others_go_on() {
     let settings =
         json!({"rules": "all", "deny": ["HELLOWORLD"], "allow": ["facebookexternalhit"]});
     let gateway = Gateway::start("bot_detection", settings);
-    gateway.passed(&Request::get("/request"));
+    gateway.passed(&RawRequest::get("/request"));
     for user_agent in [chrome, "curl/7.43.0", "facebookexternalhit/1.1 (+http://www.facebook.com/)"]
     {
-        gateway.passed(&Request::get("/request").header("user-agent", user_agent));
+        gateway.passed(&RawRequest::get("/request").header("user-agent", user_agent));
     }
     for user_agent in
         ["Googlebot/2.1 (+http://www.google.com/bot.html)", "HELLOWORLD", "GPTBot/1.2"]
     {
-        let refused = gateway.refused(&Request::get("/request").header("user-agent", user_agent));
+        let refused =
+            gateway.refused(&RawRequest::get("/request").header("user-agent", user_agent));
         assert_eq!(refused, refused_with(403, "Forbidden"), "{user_agent}");
     }
     for (rule, count) in [("known_bot", 1), ("deny_0", 1), ("ai_openai", 1), ("allow_0", 1)] {
@@ -31,7 +32,7 @@ fn bots_are_refused_and_others_go_on() {
 #[test]
 fn a_bot_that_speaks_grpc_is_denied_permission() {
     let gateway = Gateway::start("bot_detection", json!({}));
-    let call = Request::post("/hello.HelloService/SayHello", "")
+    let call = RawRequest::post("/hello.HelloService/SayHello", "")
         .header("content-type", "application/grpc");
     let answer = gateway.send(&call.header("user-agent", "Googlebot/2.1"));
     assert_eq!((answer.status(), answer.header("grpc-status").as_deref()), (200, Some("7")));
@@ -40,14 +41,14 @@ fn a_bot_that_speaks_grpc_is_denied_permission() {
 #[test]
 fn a_tag_is_the_gateways_and_a_log_has_the_rule_only() {
     let gateway = Gateway::start("bot_detection", json!({"action": "tag", "tag_header": "X-Bot"}));
-    let googlebot = Request::get("/").header("user-agent", "Googlebot/2.1");
+    let googlebot = RawRequest::get("/").header("user-agent", "Googlebot/2.1");
     let tagged = gateway.passed(&googlebot.clone().header("x-bot", "no").header("X_Bot", "no"));
     assert_eq!(
         (tagged.header("x-bot").as_deref(), tagged.header("x_bot")),
         (Some("known_bot"), None)
     );
     let plain = gateway
-        .passed(&Request::get("/").header("user-agent", "curl/8").header("x-bot", "known_bot"));
+        .passed(&RawRequest::get("/").header("user-agent", "curl/8").header("x-bot", "known_bot"));
     assert_eq!(plain.header("x-bot"), None);
 
     let gateway = Gateway::start("bot_detection", json!({"action": "log"}));

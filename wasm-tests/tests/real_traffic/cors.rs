@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use serde_json::json;
-use wasm_tests::real::{Echo, Filter, Message, Proxy, Request, Setup};
+use wasm_tests::real::{Echo, Filter, Message, Proxy, RawRequest, Setup};
 
 fn cors(answer: &Message) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = answer
@@ -29,7 +29,7 @@ fn a_preflight_is_answered_by_the_gateway() {
         "headers": ["x-a"], "max_age": 23, "credentials": true, "private_network": true});
     let gateway = Gateway::start("cors", settings);
     let preflight = |origin: &str| {
-        Request::new("OPTIONS", "/")
+        RawRequest::new("OPTIONS", "/")
             .header("origin", origin)
             .header("access-control-request-method", "PUT")
             .header("access-control-request-private-network", "true")
@@ -76,11 +76,11 @@ fn every_response_says_which_origins_may_read_it_refusals_and_outages_too() {
     for (listener, key, status) in
         [("main", "right", 200), ("main", "wrong", 401), ("gone", "right", 503)]
     {
-        let request = Request::get("/").header("origin", "http://a.test").header("apikey", key);
+        let request = RawRequest::get("/").header("origin", "http://a.test").header("apikey", key);
         let answer = request.send(envoy.address(listener));
         assert_eq!((answer.status(), cors(&answer)), (status, told.clone()), "{listener} {key}");
     }
-    let stranger = Request::get("/").header("origin", "http://c.test").header("apikey", "right");
+    let stranger = RawRequest::get("/").header("origin", "http://c.test").header("apikey", "right");
     assert_eq!(
         cors(&envoy.send(&stranger)),
         pairs(&[("expose-headers", "x-b"), ("vary", "Origin")])

@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use serde_json::json;
-use wasm_tests::real::{Echo, Filter, Proxy, Request, Setup};
+use wasm_tests::real::{Echo, Filter, Proxy, RawRequest, Setup};
 use wasm_tests::refused_with;
 
 #[test]
@@ -31,7 +31,7 @@ fn the_address_of_the_connection_decides() {
     let envoy = Proxy::start(&setup);
     for (name, _, expected) in cases {
         let answer =
-            Request::get("/").header("x-forwarded-for", "10.1.1.1").send(envoy.address(name));
+            RawRequest::get("/").header("x-forwarded-for", "10.1.1.1").send(envoy.address(name));
         let message = answer.json()["message"].as_str().unwrap_or_default().to_owned();
         match expected {
             Ok(()) => assert_eq!(answer.status(), 200, "{name}"),
@@ -62,7 +62,7 @@ fn behind_trusted_proxies_their_header_says_who_it_is() {
         ("standard", "forwarded", "for=_hidden", 403),
         ("standard", "x-forwarded-for", "2001:db8::4", 403),
     ] {
-        let answer = Request::get("/").header(header, value).send(envoy.address(listener));
+        let answer = RawRequest::get("/").header(header, value).send(envoy.address(listener));
         assert_eq!(answer.status(), status, "{listener} {header}: {value}: {}", answer.text());
     }
 }
@@ -81,16 +81,16 @@ fn behind_a_proxy_on_the_same_machine_the_client_is_who_came_to_that_proxy() {
         ("203.0.113.9, 198.51.100.1", 200),
         ("nobody", 403),
     ] {
-        let answer = envoy.send(&Request::get("/").header("x-forwarded-for", value));
+        let answer = envoy.send(&RawRequest::get("/").header("x-forwarded-for", value));
         assert_eq!(answer.status(), status, "{value}: {}", answer.text());
     }
-    assert_eq!(envoy.send(&Request::get("/")).status(), 200);
+    assert_eq!(envoy.send(&RawRequest::get("/")).status(), 200);
 }
 
 /// Operators should not run Envoy like this: the README tells them to set `use_remote_address`.
 #[test]
 fn an_envoy_that_is_not_told_to_be_the_edge_believes_the_header_itself() {
     let gateway = Gateway::start("ip_restriction", json!({"deny": ["192.0.2.7"]}));
-    let refused = gateway.refused(&Request::get("/").header("x-forwarded-for", "192.0.2.7"));
+    let refused = gateway.refused(&RawRequest::get("/").header("x-forwarded-for", "192.0.2.7"));
     assert_eq!(refused, refused_with(403, "IP address not allowed: 192.0.2.7"));
 }

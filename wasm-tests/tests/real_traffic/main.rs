@@ -8,7 +8,7 @@ mod request_termination;
 mod request_transformer;
 
 use serde_json::Value;
-use wasm_tests::real::{Echo, Filter, Message, Proxy, Request, Setup};
+use wasm_tests::real::{Echo, Filter, Message, Proxy, RawRequest, Setup};
 
 struct Gateway {
     envoy: Proxy,
@@ -28,13 +28,13 @@ impl Gateway {
         Self { envoy, echo }
     }
 
-    fn send(&self, request: &Request) -> Message {
+    fn send(&self, request: &RawRequest) -> Message {
         self.envoy.send(request)
     }
 
     /// The request as the upstream received it.
     #[track_caller]
-    fn passed(&self, request: &Request) -> Message {
+    fn passed(&self, request: &RawRequest) -> Message {
         let answer = self.send(request);
         assert_eq!(answer.status(), 200, "{}\n{}", answer.text(), self.envoy.log());
         self.echo.last()
@@ -42,7 +42,7 @@ impl Gateway {
 
     /// The status and message of a refusal. Panics if the request reached the upstream.
     #[track_caller]
-    fn refused(&self, request: &Request) -> (u16, String) {
+    fn refused(&self, request: &RawRequest) -> (u16, String) {
         let before = self.echo.count();
         let answer = self.send(request);
         assert_eq!(self.echo.count(), before, "it reached the upstream");

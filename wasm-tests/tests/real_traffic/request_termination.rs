@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use serde_json::{Value, json};
-use wasm_tests::real::{Admin, Echo, Filter, Proxy, Request, Setup};
+use wasm_tests::real::{Admin, Echo, Filter, Proxy, RawRequest, Setup};
 use wasm_tests::refused_with;
 
 #[test]
@@ -32,7 +32,7 @@ fn each_status_ends_the_request_with_its_message() {
     }
     let envoy = Proxy::start(&setup);
     for (name, _, status, body) in cases {
-        let answer = Request::get("/status/200").send(envoy.address(name));
+        let answer = RawRequest::get("/status/200").send(envoy.address(name));
         assert_eq!((answer.status(), answer.text().as_str()), (status, body), "{name}");
         let kind = match name {
             "default" | "message" => Some("application/json; charset=utf-8"),
@@ -51,11 +51,11 @@ fn an_echo_shows_the_request_behind_its_trigger() {
     let settings = json!({"status_code": 404, "echo": true, "trigger": "Gimme-An-Echo", "allow_on_headers_stop_iteration": true});
     let gateway =
         Gateway::with(vec![Filter::new("request_termination", &settings).holding_headers(true)]);
-    assert_eq!(gateway.passed(&Request::get("/status/200")).path(), "/status/200");
+    assert_eq!(gateway.passed(&RawRequest::get("/status/200")).path(), "/status/200");
     for request in [
-        Request::post("/status/200?hello=there", "cool body")
+        RawRequest::post("/status/200?hello=there", "cool body")
             .header("Gimme-An-Echo", "anything will do"),
-        Request::post("/status/200?hello=there&Gimme-An-Echo=anything%20will%20do", "cool body"),
+        RawRequest::post("/status/200?hello=there&Gimme-An-Echo=anything%20will%20do", "cool body"),
     ] {
         let answer = gateway.send(&request);
         let echo = answer.json();
@@ -76,7 +76,7 @@ fn an_echo_shows_the_request_behind_its_trigger() {
 fn a_client_that_speaks_grpc_gets_a_grpc_status() {
     let gateway = Gateway::start("request_termination", json!({}));
     let answer = gateway.send(
-        &Request::post("/hello.HelloService/SayHello", "")
+        &RawRequest::post("/hello.HelloService/SayHello", "")
             .header("content-type", "application/grpc"),
     );
     assert_eq!(
@@ -102,10 +102,10 @@ fn the_anonymous_consumer_is_turned_away_and_fiona_comes_in() {
         Filter::new("request_termination", &termination),
     ]);
     let farewell = refused_with(403, "So long and thanks for all the fish!");
-    assert_eq!(gateway.refused(&Request::get("/sessions-test")), farewell);
-    let forged = Request::get("/sessions-test").header("X-Consumer-Username", "fiona");
+    assert_eq!(gateway.refused(&RawRequest::get("/sessions-test")), farewell);
+    let forged = RawRequest::get("/sessions-test").header("X-Consumer-Username", "fiona");
     assert_eq!(gateway.refused(&forged), farewell);
-    let known = gateway.passed(&Request::get("/sessions-test?apikey=open_sesame"));
+    let known = gateway.passed(&RawRequest::get("/sessions-test?apikey=open_sesame"));
     assert_eq!(known.header("x-consumer-username").as_deref(), Some("fiona"));
 }
 
@@ -115,7 +115,7 @@ fn the_session_document_is_walked_through() {
     let (echo, admin) = (Echo::start(), Admin::start());
     let form = |path: &str, data: &str| {
         let kind = "application/x-www-form-urlencoded";
-        let answer = admin.send(Request::post(path, data).header("content-type", kind));
+        let answer = admin.send(RawRequest::post(path, data).header("content-type", kind));
         assert_eq!(answer.status(), 201, "{path}: {}", answer.text());
     };
     form("/consumers/", "username=anonymous_users");
@@ -142,7 +142,7 @@ fn the_session_document_is_walked_through() {
     let envoy = Proxy::start(&setup);
 
     // "Verify that the key-auth plugin is properly configured"
-    let stranger = Request::get("/sessions-test");
+    let stranger = RawRequest::get("/sessions-test");
     assert_eq!(stranger.send(envoy.address("only_keys")).status(), 401);
 
     // "Anonymous requests now will return status 403."
@@ -153,17 +153,20 @@ fn the_session_document_is_walked_through() {
     assert!(refused.all("set-cookie").is_empty(), "nobody has no session");
 
     // "The response should now have the Set-Cookie header."
-    let entered = envoy.send(&Request::get("/sessions-test?apikey=open_sesame"));
+    let entered = envoy.send(&RawRequest::get("/sessions-test?apikey=open_sesame"));
     assert_eq!(entered.status(), 200, "{}\n{}", entered.text(), envoy.log());
     let cookie = entered.header("set-cookie").expect("a cookie");
     assert!(cookie.starts_with("session=") && !cookie.contains("Secure"), "{cookie}");
 
     // "This request should succeed, and Set-Cookie response header will not appear"
     let pair = cookie.split(';').next().unwrap_or_default();
-    let again = envoy.send(&Request::get("/sessions-test").header("cookie", pair));
+    let again = envoy.send(&RawRequest::get("/sessions-test").header("cookie", pair));
     assert_eq!((again.status(), again.all("set-cookie").len()), (200, 0), "{}", envoy.log());
     assert_eq!(echo.last().header("x-consumer-username").as_deref(), Some("fiona"));
 
     let forged = pair.replace("session=", "session=x");
-    assert_eq!(envoy.send(&Request::get("/sessions-test").header("cookie", forged)).status(), 403);
+    assert_eq!(
+        envoy.send(&RawRequest::get("/sessions-test").header("cookie", forged)).status(),
+        403
+    );
 }

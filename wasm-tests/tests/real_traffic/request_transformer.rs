@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use serde_json::json;
-use wasm_tests::real::{Echo, Filter, Proxy, Request, Setup};
+use wasm_tests::real::{Echo, Filter, Proxy, RawRequest, Setup};
 use wasm_tests::refused_with;
 
 #[test]
@@ -19,7 +19,7 @@ fn headers_query_path_and_method_change() {
             "append": {"headers": ["x-added:a1", "X-aDDed:a2"]},
         }),
     );
-    let request = Request::get("/requests/user1/foo/user2/bar?q1=20&old=%7e&x=$&+,")
+    let request = RawRequest::get("/requests/user1/foo/user2/bar?q1=20&old=%7e&x=$&+,")
         .header("x-to-remove", "1")
         .header("X-To-Remove", "2")
         .header("x-to-rename", "new-result")
@@ -50,8 +50,9 @@ fn a_value_stays_in_its_place() {
             "replace": {"uri": "/tenants/$(headers.tenant or 'none')"},
         }),
     );
-    let got = gateway
-        .passed(&Request::get("/?v=1%0d%0aX-Admin:%20true%26admin=1%23").header("tenant", "a?b"));
+    let got = gateway.passed(
+        &RawRequest::get("/?v=1%0d%0aX-Admin:%20true%26admin=1%23").header("tenant", "a?b"),
+    );
     assert_eq!(
         (got.header("x-admin"), got.header("x-a").as_deref()),
         (None, Some("1%0D%0AX-Admin: true&admin=1#"))
@@ -60,7 +61,7 @@ fn a_value_stays_in_its_place() {
         got.path(),
         "/tenants/a%3Fb?v=1%0d%0aX-Admin:%20true%26admin=1%23&b=1%0D%0AX-Admin%3A%20true%26admin%3D1%23"
     );
-    let climbing = Request::get("/").header("tenant", "../admin");
+    let climbing = RawRequest::get("/").header("tenant", "../admin");
     assert_eq!(gateway.refused(&climbing), refused_with(400, "Bad request path"));
 }
 
@@ -87,7 +88,7 @@ fn bodies_change_where_envoy_holds_the_headers() {
         ),
     ] {
         for chunked in [false, true] {
-            let request = Request::post("/", sent).header(name, value);
+            let request = RawRequest::post("/", sent).header(name, value);
             let got = gateway.passed(&if chunked { request.chunked() } else { request });
             assert_eq!(got.text(), arrives, "{value}");
             assert_eq!(got.header("x-early").as_deref(), Some("1"));
@@ -97,24 +98,26 @@ fn bodies_change_where_envoy_holds_the_headers() {
     for ((name, value), sent, status) in
         [(json_type, "malformed", 400), (("content-type", "text/plain"), "old=1", 415)]
     {
-        let answer = gateway.send(&Request::post("/", sent).header(name, value));
+        let answer = gateway.send(&RawRequest::post("/", sent).header(name, value));
         assert_eq!(answer.status(), status, "{value}: {}", answer.text());
     }
     let multipart =
         "--XX\r\nContent-Disposition: form-data; name=\"secret\"\r\n\r\n1\r\n--XX--\r\n";
     let got = gateway.passed(
-        &Request::post("/", multipart).header("content-type", "multipart/form-data; boundary=XX"),
+        &RawRequest::post("/", multipart)
+            .header("content-type", "multipart/form-data; boundary=XX"),
     );
     assert_eq!(
         got.text(),
         "--XX\r\nContent-Disposition: form-data; name=\"p1\"\r\n\r\nv1\r\n--XX--\r\n"
     );
 
-    let too_much = Request::post("/", format!("a={}", "x".repeat(3 << 20))).header(form.0, form.1);
+    let too_much =
+        RawRequest::post("/", format!("a={}", "x".repeat(3 << 20))).header(form.0, form.1);
     let before = gateway.echo.count();
     assert_eq!((gateway.send(&too_much).status(), gateway.echo.count()), (413, before));
     // There is no body, and none can be made.
-    assert_eq!(gateway.passed(&Request::get("/").header(form.0, form.1)).text(), "");
+    assert_eq!(gateway.passed(&RawRequest::get("/").header(form.0, form.1)).text(), "");
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn a_form_becomes_a_part_of_the_query() {
     let gateway =
         Gateway::with(vec![Filter::new("request_transformer", &settings).holding_headers(true)]);
     let got = gateway.passed(
-        &Request::post("/request?hello=world", "name=marco")
+        &RawRequest::post("/request?hello=world", "name=marco")
             .header("content-type", "application/x-www-form-urlencoded"),
     );
     assert_eq!((got.method(), got.path()), ("GET", "/request?hello=world&name=marco"));
