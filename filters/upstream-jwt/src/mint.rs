@@ -25,7 +25,8 @@ struct Kept {
 const MAX_KEPT: usize = 1024;
 const MAX_LENGTH: usize = 8192;
 
-/// The time for which a token without an end but with `iat` is reused, in seconds.
+/// The assumed life of a token without an end but with `iat`, in seconds. It is reused for half of
+/// it.
 const WITHOUT_END: u64 = 120;
 
 impl Mint {
