@@ -53,4 +53,6 @@ pub use outcome::{HostCalls, Outcome, Standing};
 pub use profile::{KongVersion, Profile};
 pub use proxy::Proxy;
 pub use python::python;
-pub use values::{merged, percent_encoded, refused_with};
+pub use values::{
+    BLANK_APP_ID, INVALID_APP_ID, NO_APP_ID, kept_for_a_day, merged, percent_encoded, refused_with,
+};

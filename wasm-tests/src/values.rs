@@ -1,6 +1,19 @@
 //! Values that tests build and compare: settings, refusals, escaped text.
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// The message of app_id for a consumer without App IDs.
+pub const NO_APP_ID: &str = "Consumer and X-APP-ID mapping doesn't exist";
+/// The message of app_id for a request without an App ID.
+pub const BLANK_APP_ID: &str = "X-APP-ID can't be blank";
+/// The message of app_id for an App ID that is not the consumer's.
+pub const INVALID_APP_ID: &str = "Invalid X-APP-ID";
+
+/// The ages of the setting `cache` under which nothing expires during a test, so that only
+/// `/changes` has an effect.
+pub fn kept_for_a_day() -> Value {
+    json!({"ttl": 86_400, "negative_ttl": 86_400})
+}
 
 /// Adds the members of `more` to `settings`, and replaces members of equal names.
 pub fn merged(mut settings: Value, more: Value) -> Value {

@@ -9,6 +9,7 @@ mod rows;
 use jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use wasm_tests::merged;
 use wasm_tests::real::{
     Answer, Echo, FaultyServer, Filter, Gateway, Message, Mode, Proxy, RawRequest, Setup,
     eventually,
@@ -157,13 +158,12 @@ impl Provided {
             let keys = served.lock().expect("no panic").clone();
             Answer::json(200, serde_json::from_str::<Value>(&keys).expect("JSON"))
         });
-        let mut settings = json!({"providers": [{
+        let settings = json!({"providers": [{
             "name": "idp", "issuer": "https://idp/", "jwks_uri": "http://idp.example/.well-known/jwks.json",
             "upstream": {"upstream": "idp"},
             "claims_to_headers": [{"claim": "role", "header": "X-Role"}],
         }]});
-        let more = more.as_object().cloned().unwrap_or_default();
-        settings.as_object_mut().expect("an object").extend(more);
+        let settings = merged(settings, more.clone());
         let echo = Echo::start();
         let filters = vec![Filter::new("jwt_auth", &settings)];
         let setup = Setup::new(echo.address(), filters).cluster("idp", provider.address());
@@ -257,9 +257,7 @@ fn listening(listeners: &[(&'static str, Value)]) -> (Proxy, Echo) {
     let consumers = json!([ado, {"id": "9", "username": "guest"}]);
     let mut setup = Setup::new(echo.address(), Vec::new());
     for (name, more) in listeners {
-        let mut settings = json!({ "consumers": consumers });
-        let more = more.as_object().cloned().unwrap_or_default();
-        settings.as_object_mut().expect("an object").extend(more);
+        let settings = merged(json!({ "consumers": consumers }), more.clone());
         setup = setup.listener(name, vec![Filter::new("jwt_auth", &settings)]);
     }
     (Proxy::start(&setup), echo)

@@ -4,22 +4,19 @@ use serde_json::{Value, json};
 use wasm_tests::real::{
     Admin, Echo, FaultyServer, Filter, Gateway, Message, Mode, Proxy, RawRequest, Setup, eventually,
 };
+use wasm_tests::{kept_for_a_day, merged};
 
 const KEY: &str = "the-key-of-ana";
 
 /// key_auth with one inline consumer, and with these settings.
 fn inline(more: Value) -> Filter {
-    let mut settings = json!({"consumers": [{
+    let settings = json!({"consumers": [{
         "username": "ana",
         "custom_id": "ana-1",
         "groups": ["readers", "writers"],
         "keyauth_credentials": [{"id": "credential-1", "key": KEY}],
     }]});
-    settings
-        .as_object_mut()
-        .expect("an object")
-        .extend(more.as_object().cloned().unwrap_or_default());
-    Filter::new("key_auth", &settings)
+    Filter::new("key_auth", &merged(settings, more))
 }
 
 struct Inline {
@@ -245,7 +242,7 @@ fn no_key_leaves_the_gateway_and_none_is_logged() {
 
 #[test]
 fn a_revoked_key_is_refused_and_an_unknown_one_can_become_known() {
-    let settings = json!({"ttl": 86_400, "negative_ttl": 86_400});
+    let settings = kept_for_a_day();
     let gateway = Gateway::with(
         2,
         |_| (),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use wasm_tests::merged;
 use wasm_tests::real::{
     Admin, Connection, Echo, FaultyServer, Filter, Gateway, Mode, Proxy, RawRequest, Setup,
     eventually,
@@ -13,12 +14,6 @@ use wasm_tests::real::{
 
 fn limits(settings: Value) -> Vec<Filter> {
     vec![Filter::new("rate_limiting", &settings)]
-}
-
-fn with(mut settings: Value, more: Value) -> Value {
-    let members = more.as_object().cloned().unwrap_or_default();
-    settings.as_object_mut().expect("an object").extend(members);
-    settings
 }
 
 fn now() -> Duration {
@@ -229,7 +224,7 @@ fn several(count: usize, workers: u32, settings: &Value) -> Several {
     let service =
         json!({"upstream": "admin", "authority": admin.address().to_string(), "timeout": 60_000});
     let settings =
-        with(json!({"admin": service, "policy": "cluster", "limit_by": "ip"}), settings.clone());
+        merged(json!({"admin": service, "policy": "cluster", "limit_by": "ip"}), settings.clone());
     let setup = || {
         Setup::new(echo.address(), limits(settings.clone()))
             .cluster("admin", faulty_admin.address())

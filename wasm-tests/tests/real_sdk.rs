@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use wasm_tests::real::{Filter, Gateway, RawRequest};
-use wasm_tests::sdk_module;
+use wasm_tests::{INVALID_APP_ID, sdk_module};
 
 const HEADER: &str = "x-sdk-consumer";
 
@@ -30,7 +30,7 @@ fn a_filter_of_the_sdk_between_two_of_ours_learns_whom_key_auth_has_found() {
     let (status, _) = gateway.refused(&request("unknown", "portal"));
     assert_eq!(status, 401);
     let (status, message) = gateway.refused(&request("key-of-ana", "stranger"));
-    assert_eq!((status, message.as_str()), (403, "Invalid X-APP-ID"));
+    assert_eq!((status, message.as_str()), (403, INVALID_APP_ID));
     let log = gateway.envoy.log();
     assert!(!log.contains("panicked") && !log.contains("Wasm VM failed"), "{log}");
 }

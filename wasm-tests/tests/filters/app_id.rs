@@ -6,13 +6,10 @@ use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, taken_out};
 use crate::key_auth::failures;
 use admin_side::ids;
 use serde_json::{Value, json};
-use wasm_tests::{KongVersion, Level, Proxy, Request, merged, refused_with};
-
-const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
-
-const BLANK: &str = "X-APP-ID can't be blank";
-
-const INVALID: &str = "Invalid X-APP-ID";
+use wasm_tests::{
+    BLANK_APP_ID, INVALID_APP_ID, KongVersion, Level, NO_APP_ID, Proxy, Request, merged,
+    refused_with,
+};
 
 /// key_auth with two consumers, whose keys are their names, and app_id behind it.
 fn chain(app_id: Value) -> [(&'static str, Value); 2] {
@@ -35,16 +32,16 @@ fn only_ones_own_app_id_is_let_through() {
         ("ana", b"portal".to_vec(), None),
         ("ana", b"mobile_app.v2".to_vec(), None),
         ("ana", b"  portal\t".to_vec(), None),
-        ("ana", b"".to_vec(), Some(BLANK)),
-        ("ana", b" \t ".to_vec(), Some(BLANK)),
-        ("ana", b"Portal".to_vec(), Some(INVALID)),
-        ("ana", b"porta".to_vec(), Some(INVALID)),
-        ("ana", b"portal,mobile_app.v2".to_vec(), Some(INVALID)),
-        ("ana", b"\xff\xfe".to_vec(), Some(INVALID)),
-        ("ana", b"portal\xff".to_vec(), Some(INVALID)),
-        ("ana", b"../1/appids".to_vec(), Some(INVALID)),
-        ("ana", long.into_bytes(), Some(INVALID)),
-        ("bob", b"portal".to_vec(), Some(MAPPING)),
+        ("ana", b"".to_vec(), Some(BLANK_APP_ID)),
+        ("ana", b" \t ".to_vec(), Some(BLANK_APP_ID)),
+        ("ana", b"Portal".to_vec(), Some(INVALID_APP_ID)),
+        ("ana", b"porta".to_vec(), Some(INVALID_APP_ID)),
+        ("ana", b"portal,mobile_app.v2".to_vec(), Some(INVALID_APP_ID)),
+        ("ana", b"\xff\xfe".to_vec(), Some(INVALID_APP_ID)),
+        ("ana", b"portal\xff".to_vec(), Some(INVALID_APP_ID)),
+        ("ana", b"../1/appids".to_vec(), Some(INVALID_APP_ID)),
+        ("ana", long.into_bytes(), Some(INVALID_APP_ID)),
+        ("bob", b"portal".to_vec(), Some(NO_APP_ID)),
     ];
     for gateway in Gateway::all() {
         let proxy = gateway.start(&chain(asking(json!({}))));
@@ -77,7 +74,7 @@ fn only_ones_own_app_id_is_let_through() {
             }
         }
         let without = proxy.send(Request::get("/").header("apikey", "ana"));
-        assert_eq!(refusal(&without), refused_with(403, BLANK));
+        assert_eq!(refusal(&without), refused_with(403, BLANK_APP_ID));
         assert_eq!(proxy.callouts_made(), 2, "{}: each consumer is asked for once", gateway.name);
     }
 }
@@ -98,9 +95,14 @@ fn two_different_app_ids_are_invalid_and_two_equal_ones_are_one() {
     for gateway in Gateway::all() {
         let proxy = gateway.start(&chain(json!({"mappings": {"ana": ["portal", "other"]}})));
         let different = request("ana", "portal").header("x-app-id", "other");
-        assert_eq!(refusal(&proxy.send(different)), refused_with(403, INVALID), "{}", gateway.name);
+        assert_eq!(
+            refusal(&proxy.send(different)),
+            refused_with(403, INVALID_APP_ID),
+            "{}",
+            gateway.name
+        );
         let and_blank = request("ana", "portal").header("x-app-id", "");
-        assert_eq!(refusal(&proxy.send(and_blank)), refused_with(403, INVALID));
+        assert_eq!(refusal(&proxy.send(and_blank)), refused_with(403, INVALID_APP_ID));
         proxy.send(request("ana", "portal").header("x-app-id", "portal")).forwarded();
     }
 }
@@ -128,7 +130,10 @@ fn an_anonymous_consumer_is_a_consumer_like_any_other() {
         chain[0].1["anonymous"] = "guest".into();
         let proxy = gateway.start(&chain);
         proxy.send(request("unknown", "public")).forwarded();
-        assert_eq!(refusal(&proxy.send(request("unknown", "portal"))), refused_with(403, INVALID));
+        assert_eq!(
+            refusal(&proxy.send(request("unknown", "portal"))),
+            refused_with(403, INVALID_APP_ID)
+        );
     }
 }
 
@@ -140,8 +145,11 @@ fn mappings_in_the_settings_are_by_id_or_username_and_ask_nobody() {
         for app_id in ["by-id", "by-name"] {
             proxy.send(request("ana", app_id)).forwarded();
         }
-        assert_eq!(refusal(&proxy.send(request("ana", "other"))), refused_with(403, INVALID));
-        assert_eq!(refusal(&proxy.send(request("bob", "by-id"))), refused_with(403, MAPPING));
+        assert_eq!(
+            refusal(&proxy.send(request("ana", "other"))),
+            refused_with(403, INVALID_APP_ID)
+        );
+        assert_eq!(refusal(&proxy.send(request("bob", "by-id"))), refused_with(403, NO_APP_ID));
 
         // With gatehouse-admin, too: the settings are read first, then the service is asked.
         let both = merged(asking(json!({})), json!({"mappings": {"ana": ["inline"]}}));
@@ -154,8 +162,11 @@ fn mappings_in_the_settings_are_by_id_or_username_and_ask_nobody() {
         proxy.send(request("ana", "inline")).forwarded();
         assert_eq!(proxy.callouts_made(), 0);
         proxy.send(request("ana", "served")).forwarded();
-        assert_eq!(refusal(&proxy.send(request("ana", "other"))), refused_with(403, INVALID));
-        assert_eq!(refusal(&proxy.send(request("bob", "inline"))), refused_with(403, MAPPING));
+        assert_eq!(
+            refusal(&proxy.send(request("ana", "other"))),
+            refused_with(403, INVALID_APP_ID)
+        );
+        assert_eq!(refusal(&proxy.send(request("bob", "inline"))), refused_with(403, NO_APP_ID));
     }
 }
 

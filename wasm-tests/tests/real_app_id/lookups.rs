@@ -1,13 +1,13 @@
 //! Lookups of App IDs: what is cached, outages, changes, waiting requests.
 
-use super::{MAPPING, filters, request, with};
+use super::{filters, request};
 use serde_json::{Value, json};
 use wasm_tests::real::{Admin, Connection, Filter, Gateway, Mode, RawRequest, eventually};
-use wasm_tests::refused_with;
+use wasm_tests::{INVALID_APP_ID, NO_APP_ID, kept_for_a_day, merged, refused_with};
 
 /// Settings under which nothing expires during a test, so that only `/changes` has an effect.
 fn remembering() -> Value {
-    json!({"cache": {"ttl": 86_400, "negative_ttl": 86_400}})
+    json!({"cache": kept_for_a_day()})
 }
 
 #[test]
@@ -24,8 +24,8 @@ fn what_is_known_is_not_asked_for_again() {
 
     for _ in 0..20 {
         gateway.passed(&ana);
-        assert_eq!(gateway.refused(&other), refused_with(403, "Invalid X-APP-ID"));
-        assert_eq!(gateway.refused(&eve), refused_with(403, MAPPING));
+        assert_eq!(gateway.refused(&other), refused_with(403, INVALID_APP_ID));
+        assert_eq!(gateway.refused(&eve), refused_with(403, NO_APP_ID));
     }
 
     assert_eq!(gateway.lookups(), known);
@@ -59,7 +59,7 @@ fn two_hundred_cold_requests_make_one_callout_for_each_vm() {
 #[test]
 fn a_cold_consumer_is_refused_while_the_admin_service_cannot_be_asked() {
     let mut gateway = Gateway::start(|admin| {
-        let impatient = with(admin.clone(), json!({"timeout": 300}));
+        let impatient = merged(admin.clone(), json!({"timeout": 300}));
         vec![
             Filter::new(
                 "key_auth",
@@ -111,7 +111,7 @@ fn what_is_known_serves_while_the_admin_service_is_away() {
         admin.consumer("ana", "key-of-ana", &["portal"]);
     };
     let mut gateway = Gateway::with(1, prepare, |admin| {
-        let settings = with(json!({"admin": admin}), short);
+        let settings = merged(json!({"admin": admin}), short);
         vec![Filter::new("key_auth", &settings), Filter::new("app_id", &settings)]
     });
     gateway.settle(&[request("key-of-ana", "portal")]);
@@ -130,7 +130,7 @@ fn a_change_at_the_admin_service_reaches_what_is_remembered() {
         2,
         |_| (),
         |admin| {
-            let settings = with(json!({"admin": admin}), remembering());
+            let settings = merged(json!({"admin": admin}), remembering());
             vec![Filter::new("key_auth", &settings), Filter::new("app_id", &settings)]
         },
     );
@@ -144,21 +144,21 @@ fn a_change_at_the_admin_service_reaches_what_is_remembered() {
     let ana = request("key-of-ana", "portal");
     let bob = request("key-of-bob", "portal");
     gateway.passed(&ana);
-    assert_eq!(gateway.refused(&bob), refused_with(403, MAPPING));
+    assert_eq!(gateway.refused(&bob), refused_with(403, NO_APP_ID));
 
     gateway.admin.create("/consumers/bob/appids", &json!({"appid": "portal"}));
     until("effect of a creation", &bob, 200);
 
     gateway.admin.delete("/consumers/ana/appids/portal");
     until("effect of a deletion", &ana, 403);
-    assert_eq!(gateway.refused(&ana), refused_with(403, MAPPING));
+    assert_eq!(gateway.refused(&ana), refused_with(403, NO_APP_ID));
 
     let renamed = RawRequest::new("PATCH", "/consumers/bob/appids/portal")
         .header("content-type", "application/json")
         .body(r#"{"appid":"mobile"}"#);
     assert_eq!(gateway.admin.send(renamed).status(), 200);
     until("effect of a change", &bob, 403);
-    assert_eq!(gateway.refused(&bob), refused_with(403, "Invalid X-APP-ID"));
+    assert_eq!(gateway.refused(&bob), refused_with(403, INVALID_APP_ID));
     gateway.passed(&request("key-of-bob", "mobile"));
 
     gateway.admin.delete("/consumers/bob");

@@ -4,22 +4,14 @@ mod lookups;
 
 use serde_json::{Value, json};
 use wasm_tests::real::{Echo, Filter, Gateway, Proxy, RawRequest, Setup};
-use wasm_tests::refused_with;
-
-const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
+use wasm_tests::{BLANK_APP_ID, INVALID_APP_ID, NO_APP_ID, merged, refused_with};
 
 /// key_auth and app_id, each with gatehouse-admin, and app_id with these settings.
 fn filters(admin: &Value, app_id: Value) -> Vec<Filter> {
     vec![
         Filter::new("key_auth", &json!({"admin": admin})),
-        Filter::new("app_id", &with(json!({"admin": admin}), app_id)),
+        Filter::new("app_id", &merged(json!({"admin": admin}), app_id)),
     ]
-}
-
-fn with(mut settings: Value, more: Value) -> Value {
-    let members = more.as_object().cloned().unwrap_or_default();
-    settings.as_object_mut().expect("an object").extend(members);
-    settings
 }
 
 fn request(key: &str, app_id: impl AsRef<[u8]>) -> RawRequest {
@@ -39,8 +31,8 @@ fn only_one_of_the_consumers_own_app_ids_is_let_through() {
         assert_eq!(received.header("x-app-id").as_deref(), Some(app_id));
     }
 
-    let blank = refused_with(403, "X-APP-ID can't be blank");
-    let invalid = refused_with(403, "Invalid X-APP-ID");
+    let blank = refused_with(403, BLANK_APP_ID);
+    let invalid = refused_with(403, INVALID_APP_ID);
     assert_eq!(gateway.refused(&RawRequest::get("/").header("apikey", "key-of-ana")), blank);
     for (app_id, expected) in [
         (&b""[..], &blank),
@@ -59,7 +51,7 @@ fn only_one_of_the_consumers_own_app_ids_is_let_through() {
     }
     let twice = request("key-of-ana", "portal").header("x-app-id", "mobile_app");
     assert_eq!(gateway.refused(&twice), invalid);
-    assert_eq!(gateway.refused(&request("key-of-eve", "portal")), refused_with(403, MAPPING));
+    assert_eq!(gateway.refused(&request("key-of-eve", "portal")), refused_with(403, NO_APP_ID));
 }
 
 #[test]

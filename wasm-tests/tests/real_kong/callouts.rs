@@ -3,11 +3,11 @@
 use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
 use wasm_tests::real::{Connection, Filter, RawRequest, Setup, eventually};
-use wasm_tests::refused_with;
+use wasm_tests::{kept_for_a_day, refused_with};
 
 /// Settings under which nothing expires, so that only a tick brings changes.
 fn remembering(admin: &Value) -> Value {
-    json!({"admin": admin, "cache": {"ttl": 86_400, "negative_ttl": 86_400}})
+    json!({"admin": admin, "cache": kept_for_a_day()})
 }
 
 fn keys_and_apps(admin: &Value) -> Vec<Filter> {

@@ -3,7 +3,7 @@
 use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};
 use wasm_tests::real::{Filter, RawRequest, eventually};
-use wasm_tests::{refused_with, sdk_module};
+use wasm_tests::{INVALID_APP_ID, refused_with, sdk_module};
 
 const HEADER: &str = "x-sdk-consumer";
 
@@ -32,7 +32,7 @@ fn a_filter_of_the_sdk_between_two_of_ours_learns_whom_key_auth_has_found() {
         assert_eq!(header(&received, name).as_deref(), Some("ana"), "{name}");
     }
     let stranger = request("key-of-ana", "stranger");
-    assert_eq!(fixture.refused(&stranger), refused_with(403, "Invalid X-APP-ID"));
+    assert_eq!(fixture.refused(&stranger), refused_with(403, INVALID_APP_ID));
 }
 
 #[test]

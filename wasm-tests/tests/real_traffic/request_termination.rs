@@ -3,7 +3,7 @@
 use super::Gateway;
 use serde_json::{Value, json};
 use wasm_tests::real::{Admin, Echo, Filter, Proxy, RawRequest, Setup};
-use wasm_tests::refused_with;
+use wasm_tests::{merged, refused_with};
 
 #[test]
 fn each_status_ends_the_request_with_its_message() {
@@ -123,11 +123,7 @@ fn the_session_document_is_walked_through() {
     form("/consumers/fiona/key-auth/", "key=open_sesame");
 
     let service = json!({"upstream": "admin", "authority": admin.address().to_string()});
-    let key_auth = |more: Value| {
-        let mut settings = json!({"admin": service});
-        settings.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
-        Filter::new("key_auth", &settings)
-    };
+    let key_auth = |more: Value| Filter::new("key_auth", &merged(json!({"admin": service}), more));
     let session = json!({"admin": service, "storage": "kong", "cookie_secure": false, "secret": "of all nodes"});
     let termination = json!({"status_code": 403, "message": "So long and thanks for all the fish!",
         "match": {"consumers": ["anonymous_users"]}});

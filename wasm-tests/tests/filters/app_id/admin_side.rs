@@ -1,12 +1,15 @@
 //! app_id with gatehouse-admin: lookups, their answers, and outages.
 
-use super::{BLANK, INVALID, MAPPING, chain, request};
+use super::{chain, request};
 use crate::admin::{Admin, Kind};
 use crate::gateways::{Gateway, asking, refusal, taken_out};
 use crate::key_auth::failures;
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{Answer, KongVersion, Request, Response, Standing, refused_with};
+use wasm_tests::{
+    Answer, BLANK_APP_ID, INVALID_APP_ID, KongVersion, NO_APP_ID, Request, Response, Standing,
+    refused_with,
+};
 
 /// The response of gatehouse-admin about consumer `1`.
 pub fn ids(ids: &[&str]) -> Response {
@@ -60,7 +63,7 @@ fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
                 gateway.name
             );
             call.json(200, json!({"total": 0, "data": []}).to_string());
-            assert_eq!(refusal(&stream), refused_with(403, INVALID), "{}", gateway.name);
+            assert_eq!(refusal(&stream), refused_with(403, INVALID_APP_ID), "{}", gateway.name);
         }
     }
 }
@@ -85,7 +88,7 @@ fn a_consumer_with_more_app_ids_than_are_kept_is_asked_about_one_by_one() {
                 proxy.send(request("key-of-ana", format!("application.number-{n}"))).forwarded();
             }
             let unknown = proxy.send(request("key-of-ana", "application.number-300"));
-            assert_eq!(refusal(&unknown), refused_with(403, INVALID), "{}", gateway.name);
+            assert_eq!(refusal(&unknown), refused_with(403, INVALID_APP_ID), "{}", gateway.name);
         }
         // The filter looks up the key, the list, and each App ID once.
         assert_eq!(admin.lookups().len(), 1 + 1 + 4, "{}", gateway.name);
@@ -93,7 +96,7 @@ fn a_consumer_with_more_app_ids_than_are_kept_is_asked_about_one_by_one() {
         admin.app_id(&id, "application.number-300");
         proxy.advance(Duration::from_secs(6));
         let gone = proxy.send(request("key-of-ana", "application.number-150"));
-        assert_eq!(refusal(&gone), refused_with(403, INVALID), "{}", gateway.name);
+        assert_eq!(refusal(&gone), refused_with(403, INVALID_APP_ID), "{}", gateway.name);
         proxy.send(request("key-of-ana", "application.number-300")).forwarded();
     }
 }
@@ -128,10 +131,10 @@ fn fail_open_opens_for_an_admin_service_that_is_away_and_for_nothing_else() {
         }
         let unidentified = proxy.send(request("nobody", "portal"));
         assert_eq!(unidentified.refused().status, 401);
-        assert_eq!(refusal(&proxy.send(request("ana", ""))), refused_with(403, BLANK));
+        assert_eq!(refusal(&proxy.send(request("ana", ""))), refused_with(403, BLANK_APP_ID));
         let stream = proxy.send(request("ana", "other"));
         proxy.call().answer(ids(&["portal"]));
-        assert_eq!(refusal(&stream), refused_with(403, INVALID), "{}", gateway.name);
+        assert_eq!(refusal(&stream), refused_with(403, INVALID_APP_ID), "{}", gateway.name);
     }
 }
 
@@ -170,7 +173,12 @@ fn a_body_that_waits_for_a_lookup_is_not_let_past_it() {
                     assert_eq!(forwarded.text(), "piece".repeat(pieces), "{}", gateway.name);
                     assert!(forwarded.complete);
                 } else {
-                    assert_eq!(refusal(&stream), refused_with(403, INVALID), "{}", gateway.name);
+                    assert_eq!(
+                        refusal(&stream),
+                        refused_with(403, INVALID_APP_ID),
+                        "{}",
+                        gateway.name
+                    );
                 }
             }
         }
@@ -208,7 +216,7 @@ fn a_refusal_after_a_callout_is_final_whatever_filter_comes_next() {
         let proxy = gateway.start(&[key_auth, app_id, second]);
         let stream = proxy.send(request("ana", "other").header("X-Second", "other"));
         proxy.call().answer(ids(&["portal"]));
-        assert_eq!(refusal(&stream), refused_with(403, INVALID), "{}", gateway.name);
+        assert_eq!(refusal(&stream), refused_with(403, INVALID_APP_ID), "{}", gateway.name);
         assert_eq!(stream.outcome().callouts, 1, "the second one does not ask any more");
         assert!(proxy.faults().is_empty(), "{}", gateway.name);
     }
@@ -256,10 +264,15 @@ fn a_server_without_sequence_numbers_is_used_with_its_time_to_live_alone() {
         proxy.advance(Duration::from_secs(6));
         send("portal");
         proxy.advance(Duration::from_secs(1));
-        assert_eq!(refusal(&send("portal")), refused_with(403, INVALID), "{}", gateway.name);
+        assert_eq!(refusal(&send("portal")), refused_with(403, INVALID_APP_ID), "{}", gateway.name);
         send("renamed").forwarded();
         // A consumer that the service does not know has no App IDs.
         let stranger = request("-", "portal").property(path, r#"{"id":"stranger"}"#);
-        assert_eq!(refusal(&proxy.send(stranger)), refused_with(403, MAPPING), "{}", gateway.name);
+        assert_eq!(
+            refusal(&proxy.send(stranger)),
+            refused_with(403, NO_APP_ID),
+            "{}",
+            gateway.name
+        );
     }
 }

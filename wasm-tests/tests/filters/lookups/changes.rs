@@ -5,16 +5,14 @@ use crate::admin::{Admin, digest};
 use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, settled};
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{Proxy, Request, Stream, refused_with};
+use wasm_tests::{INVALID_APP_ID, NO_APP_ID, Proxy, Request, Stream, kept_for_a_day, refused_with};
 
-const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
-const INVALID: &str = "Invalid X-APP-ID";
 /// `poll_interval`, the tick, and one second for the response.
 const SOON: Duration = Duration::from_secs(5);
 
 /// Settings under which nothing expires during a test, so that only `/changes` has an effect.
 fn remembering() -> Value {
-    asking(json!({"cache": {"ttl": 86_400, "negative_ttl": 86_400}}))
+    asking(json!({"cache": kept_for_a_day()}))
 }
 
 /// A gateway with two workers, and the consumer `ana`.
@@ -66,11 +64,11 @@ impl Fixture {
 #[test]
 fn a_new_app_id_is_accepted_where_there_was_none_and_where_there_were_others() {
     for fixture in Fixture::all() {
-        fixture.refuses("portal", MAPPING);
+        fixture.refuses("portal", NO_APP_ID);
         fixture.admin.app_id(&fixture.ana, "portal");
         fixture.later();
         fixture.passes("portal");
-        fixture.refuses("mobile", INVALID);
+        fixture.refuses("mobile", INVALID_APP_ID);
         fixture.admin.app_id(&fixture.ana, "mobile");
         fixture.later();
         fixture.passes("mobile");
@@ -84,11 +82,11 @@ fn a_changed_app_id_goes_by_its_new_name_only() {
         fixture.admin.app_id(&fixture.ana, "old");
         fixture.later();
         fixture.passes("old");
-        fixture.refuses("new", INVALID);
+        fixture.refuses("new", INVALID_APP_ID);
         fixture.admin.update_app_id(&fixture.ana, "old", "new");
         fixture.later();
         fixture.passes("new");
-        fixture.refuses("old", INVALID);
+        fixture.refuses("old", INVALID_APP_ID);
     }
 }
 
@@ -101,11 +99,11 @@ fn a_deleted_app_id_is_refused() {
         fixture.passes("one");
         fixture.admin.remove_app_id(&fixture.ana, "one");
         fixture.later();
-        fixture.refuses("one", INVALID);
+        fixture.refuses("one", INVALID_APP_ID);
         fixture.passes("two");
         fixture.admin.remove_app_id(&fixture.ana, "two");
         fixture.later();
-        fixture.refuses("two", MAPPING);
+        fixture.refuses("two", NO_APP_ID);
     }
 }
 
@@ -117,7 +115,7 @@ fn a_deleted_consumer_has_no_app_ids_and_a_new_one_may_have_some() {
         fixture.passes("portal");
         fixture.admin.delete_consumer(&fixture.ana);
         fixture.later();
-        fixture.refuses("portal", MAPPING);
+        fixture.refuses("portal", NO_APP_ID);
         // The consumer gets its earlier id again: its absence was not remembered either.
         assert_eq!(fixture.admin.consumer("ana"), fixture.ana);
         fixture.admin.app_id(&fixture.ana, "portal");
@@ -216,7 +214,7 @@ fn another_database_or_a_history_that_was_cut_drops_everything() {
             fixture.admin.remove_app_id(&fixture.ana, "portal");
             how(&fixture.admin);
             fixture.later();
-            fixture.refuses("portal", MAPPING);
+            fixture.refuses("portal", NO_APP_ID);
             fixture.admin.lookups();
             fixture.send(0, &bob, "bobs").forwarded();
             assert_eq!(
@@ -237,7 +235,7 @@ fn an_answer_that_a_change_has_overtaken_is_not_kept() {
         admin.app_id(&ana, "portal");
         let settings = json!({
             "admin": {"upstream": ADMIN, "timeout": 60_000},
-            "cache": {"ttl": 86_400, "negative_ttl": 86_400},
+            "cache": kept_for_a_day(),
         });
         let proxy = gateway.serving(&admin, &[("app_id", settings)]);
         settled(&[&proxy]);
@@ -252,7 +250,7 @@ fn an_answer_that_a_change_has_overtaken_is_not_kept() {
         call.answer(old);
         // The lookup began before the change, and so its answer serves this request.
         waiting.forwarded();
-        assert_eq!(refusal(&send()), refused_with(403, MAPPING), "{}", gateway.name);
+        assert_eq!(refusal(&send()), refused_with(403, NO_APP_ID), "{}", gateway.name);
     }
 }
 
@@ -267,7 +265,7 @@ fn more_changes_than_the_ring_holds_drop_everything_for_whoever_has_not_read_the
         }
         fixture.admin.remove_app_id(&fixture.ana, "portal");
         fixture.later();
-        fixture.refuses("portal", INVALID);
+        fixture.refuses("portal", INVALID_APP_ID);
     }
 }
 
@@ -304,7 +302,7 @@ fn one_worker_asks_for_changes_and_another_takes_over_when_it_dies() {
         second.advance(SOON);
         for worker in [&second, &third] {
             let stream = worker.send(identified(&gateway, &ana).header("X-APP-ID", "portal"));
-            assert_eq!(refusal(&stream), refused_with(403, MAPPING), "{}", gateway.name);
+            assert_eq!(refusal(&stream), refused_with(403, NO_APP_ID), "{}", gateway.name);
         }
     }
 }
@@ -340,7 +338,7 @@ fn a_gateway_without_requests_stops_asking_and_then_trusts_nothing_that_it_may_h
 
         fixture.admin.remove_app_id(&fixture.ana, "portal");
         fixture.workers[0].advance(Duration::from_secs(3600));
-        fixture.refuses("portal", MAPPING);
+        fixture.refuses("portal", NO_APP_ID);
         // The gateway polls again.
         fixture.admin.app_id(&fixture.ana, "portal");
         fixture.later();
@@ -369,7 +367,7 @@ fn a_worker_that_starts_later_trusts_what_the_others_keep_only_if_somebody_liste
         first.advance(Duration::from_secs(3600));
         admin.remove_app_id(&ana, "portal");
         let third = first.worker();
-        assert_eq!(refusal(&send(&third)), refused_with(403, MAPPING), "{}", gateway.name);
+        assert_eq!(refusal(&send(&third)), refused_with(403, NO_APP_ID), "{}", gateway.name);
     }
 }
 

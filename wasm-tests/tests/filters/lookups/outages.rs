@@ -4,9 +4,7 @@ use crate::admin::Admin;
 use crate::gateways::{Gateway, asking, identified, refusal, settled};
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{Answer, Proxy, Stream, refused_with};
-
-const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
+use wasm_tests::{Answer, NO_APP_ID, Proxy, Stream, refused_with};
 
 struct Case {
     gateway: Gateway,
@@ -129,12 +127,12 @@ fn that_there_is_nothing_is_remembered_for_a_shorter_time() {
         case.proxy.advance(Duration::from_secs(6));
         case.admin.asked();
         for _ in 0..9 {
-            assert_eq!(refusal(&case.send_as(&bob)), refused_with(403, MAPPING));
+            assert_eq!(refusal(&case.send_as(&bob)), refused_with(403, NO_APP_ID));
             case.proxy.advance(Duration::from_secs(1));
         }
         assert_eq!(case.admin.lookups().len(), 1, "{}", case.gateway.name);
         case.proxy.advance(Duration::from_secs(2));
-        assert_eq!(refusal(&case.send_as(&bob)), refused_with(403, MAPPING));
+        assert_eq!(refusal(&case.send_as(&bob)), refused_with(403, NO_APP_ID));
         assert_eq!(case.admin.lookups().len(), 1, "{}", case.gateway.name);
         // After its time the absence does not serve during an outage: the service may have an App
         // ID for the consumer by now.
@@ -160,7 +158,7 @@ fn an_absent_admin_service_is_asked_ever_less_often_where_nothing_is_shared() {
     case.admin.works();
     case.admin.remove_app_id(&case.ana, "portal");
     case.busy_seconds(62);
-    assert_eq!(refusal(&case.send()), refused_with(403, MAPPING));
+    assert_eq!(refusal(&case.send()), refused_with(403, NO_APP_ID));
 }
 
 #[test]

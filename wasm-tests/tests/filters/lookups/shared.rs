@@ -4,10 +4,7 @@ use crate::admin::Admin;
 use crate::gateways::{ADMIN, Gateway, asking, identified, refusal, settled};
 use serde_json::json;
 use std::time::Duration;
-use wasm_tests::{Proxy, Request, Stream, refused_with};
-
-const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
-const INVALID: &str = "Invalid X-APP-ID";
+use wasm_tests::{INVALID_APP_ID, NO_APP_ID, Proxy, Request, Stream, kept_for_a_day, refused_with};
 
 fn send(gateway: &Gateway, proxy: &Proxy, consumer: &str, app_id: &str) -> Stream {
     proxy.send(identified(gateway, consumer).header("X-APP-ID", app_id))
@@ -19,7 +16,7 @@ fn fixture(gateway: &Gateway) -> (Admin, Proxy, [String; 2]) {
     let people = ["ana", "bob"].map(|name| admin.consumer(name));
     admin.app_id(&people[0], "portal");
     admin.app_id(&people[1], "bobs");
-    let settings = asking(json!({"cache": {"ttl": 86_400, "negative_ttl": 86_400}}));
+    let settings = asking(json!({"cache": kept_for_a_day()}));
     let proxy = gateway.serving(&admin, &[("app_id", settings)]);
     settled(&[&proxy]);
     send(gateway, &proxy, &people[0], "portal").forwarded();
@@ -39,10 +36,15 @@ fn all_is_well(gateway: &Gateway, proxy: &Proxy, people: &[String; 2], what: &st
         let swapped = [(ana, "bobs"), (bob, "portal")];
         for (consumer, app_id) in swapped {
             let stream = send(gateway, proxy, consumer, app_id);
-            assert_eq!(refusal(&stream), refused_with(403, INVALID), "{}: {what}", gateway.name);
+            assert_eq!(
+                refusal(&stream),
+                refused_with(403, INVALID_APP_ID),
+                "{}: {what}",
+                gateway.name
+            );
         }
         let nobody = send(gateway, proxy, "nobody", "portal");
-        assert_eq!(refusal(&nobody), refused_with(403, MAPPING), "{}: {what}", gateway.name);
+        assert_eq!(refusal(&nobody), refused_with(403, NO_APP_ID), "{}: {what}", gateway.name);
         proxy.advance(Duration::from_secs(3));
     }
     assert!(proxy.faults().is_empty(), "{}: {what}", gateway.name);
@@ -143,7 +145,7 @@ fn an_entry_counts_only_in_its_own_place_and_generation() {
         admin.remove_app_id(&ana, "portal");
         admin.restore();
         proxy.advance(Duration::from_secs(5));
-        assert_eq!(refusal(&send(&gateway, &proxy, &ana, "portal")), refused_with(403, MAPPING));
+        assert_eq!(refusal(&send(&gateway, &proxy, &ana, "portal")), refused_with(403, NO_APP_ID));
         let generation = before.iter().position(|value| value.len() == 8).expect("a generation");
         let mut n = 0;
         let now = proxy.shared_entries();
@@ -156,7 +158,7 @@ fn an_entry_counts_only_in_its_own_place_and_generation() {
         assert!(now >= before.len());
         assert_eq!(
             refusal(&send(&gateway, &proxy, &ana, "portal")),
-            refused_with(403, MAPPING),
+            refused_with(403, NO_APP_ID),
             "{}",
             gateway.name
         );
@@ -194,7 +196,7 @@ fn shared_data_may_go_at_any_time() {
         proxy.advance(Duration::from_secs(5));
         assert_eq!(
             refusal(&send(&gateway, &proxy, &people[0], "portal")),
-            refused_with(403, MAPPING),
+            refused_with(403, NO_APP_ID),
             "{}",
             gateway.name
         );

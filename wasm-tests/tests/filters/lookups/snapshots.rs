@@ -4,9 +4,7 @@ use crate::admin::{Admin, Kind};
 use crate::gateways::{Gateway, asking, identified, refusal};
 use serde_json::{Value, json};
 use std::time::Duration;
-use wasm_tests::{KongVersion, Level, Proxy, Request, refused_with};
-
-const MAPPING: &str = "Consumer and X-APP-ID mapping doesn't exist";
+use wasm_tests::{KongVersion, Level, NO_APP_ID, Proxy, Request, kept_for_a_day, refused_with};
 
 fn full(more: Value) -> Value {
     let mut cache = json!({"mode": "full"});
@@ -55,8 +53,7 @@ fn a_change_takes_effect_as_soon_as_in_lazy_mode() {
         let admin = Admin::default();
         let ana = admin.consumer("ana");
         admin.app_id(&ana, "portal");
-        let proxy = gateway
-            .serving(&admin, &[("app_id", full(json!({"ttl": 86_400, "negative_ttl": 86_400})))]);
+        let proxy = gateway.serving(&admin, &[("app_id", full(kept_for_a_day()))]);
         app_id(&gateway, &proxy, "nobody", "x");
         proxy.advance(Duration::from_secs(6));
         app_id(&gateway, &proxy, &ana, "portal").forwarded();
@@ -66,7 +63,7 @@ fn a_change_takes_effect_as_soon_as_in_lazy_mode() {
         proxy.advance(Duration::from_secs(5));
         assert_eq!(
             refusal(&app_id(&gateway, &proxy, &ana, "portal")),
-            refused_with(403, MAPPING),
+            refused_with(403, NO_APP_ID),
             "{}",
             gateway.name
         );
@@ -76,7 +73,7 @@ fn a_change_takes_effect_as_soon_as_in_lazy_mode() {
         proxy.advance(Duration::from_secs(5));
         assert_eq!(
             refusal(&app_id(&gateway, &proxy, &bob, "bobs")),
-            refused_with(403, MAPPING),
+            refused_with(403, NO_APP_ID),
             "{}",
             gateway.name
         );
@@ -227,7 +224,7 @@ fn a_change_while_the_pages_come_in_is_not_undone_by_them() {
             let admin = Admin::default();
             let ana = admin.consumer("ana");
             admin.app_id(&ana, "portal");
-            let mut settings = full(json!({"ttl": 86_400, "negative_ttl": 86_400}));
+            let mut settings = full(kept_for_a_day());
             settings["admin"]["timeout"] = 60_000.into();
             let proxy = gateway.start(&[("app_id", settings)]);
             two_pages(&proxy, &admin, &ana);
@@ -241,7 +238,7 @@ fn a_change_while_the_pages_come_in_is_not_undone_by_them() {
             proxy.advance(Duration::from_secs(5));
             second_page.json(200, r#"{"data":[],"total":2}"#);
             let stream = app_id(&gateway, &proxy, &ana, "portal");
-            assert_eq!(refusal(&stream), refused_with(403, MAPPING), "{}: {how}", gateway.name);
+            assert_eq!(refusal(&stream), refused_with(403, NO_APP_ID), "{}: {how}", gateway.name);
         }
     }
 }
