@@ -51,7 +51,7 @@ fn the_requirement_documents_token_passes_while_its_credential_exists() {
 }
 
 #[test]
-fn what_the_real_admin_service_revokes_ends_under_every_name_that_a_token_may_use() {
+fn a_revocation_at_the_real_admin_service_counts_under_every_name_of_a_consumer() {
     let signer = key(EC, "ec");
     let issuer = |by: &str| format!("https://{by}/");
     let provider = |by: &str| {

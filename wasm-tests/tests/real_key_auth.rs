@@ -199,7 +199,7 @@ fn a_preflight_request_passes_only_where_the_settings_say_so() {
 }
 
 #[test]
-fn whoever_is_not_authenticated_can_be_the_anonymous_consumer() {
+fn a_request_without_valid_key_can_be_the_anonymous_consumer() {
     let settings = json!({"anonymous": "nobody", "consumers": [
         {"username": "nobody"},
         {"username": "ana", "keyauth_credentials": [{"key": KEY}]},

@@ -292,7 +292,7 @@ fn gateways_that_compare_admit_more_by_what_comes_between_two_comparisons() {
 }
 
 #[test]
-fn what_gateways_admit_is_what_the_service_has_counted() {
+fn gateways_admit_as_many_requests_as_the_service_has_counted() {
     let several = several(2, 1, &json!({"hour": 100_000, "sync_rate": 0.2}));
     let gateways: Vec<&Proxy> = several.gateways.iter().collect();
     let rush = rush(&gateways, 4, |own| own.len() >= 300);

@@ -134,7 +134,7 @@ fn a_body_beyond_the_buffer_is_refused() {
 }
 
 #[test]
-fn what_a_client_sends_under_the_headers_name_does_not_arrive() {
+fn a_clients_own_value_of_the_header_does_not_arrive() {
     let gateway = Gateway::start(json!({"header": "X-Api-Token", "include_bearer": false}));
     let mut request = RawRequest::get("/");
     for name in ["X-Api-Token", "x-api-token", "X_Api_Token", "x-api_token"] {

@@ -184,7 +184,7 @@ fn the_variant_for_one_machine_differs_from_kong_yml_in_its_addresses_only() {
 }
 
 #[test]
-fn what_kongs_filters_name_is_declared() {
+fn every_variable_that_kongs_filters_name_is_declared() {
     let conf = text("kong-config/kong.conf");
     let set = |key: &str| conf.lines().any(|line| line.trim_start().starts_with(key));
     let declares = |key: &str, value: &str| {

@@ -94,7 +94,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(!patience.is_over(), "nothing moves any more, and there was no: {what}");
+        assert!(!patience.is_over(), "no progress any more while waiting for: {what}");
         patience.pause();
     }
 }

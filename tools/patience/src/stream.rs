@@ -49,7 +49,7 @@ fn patiently(mut attempt: impl FnMut() -> Result<usize>) -> Result<usize> {
         match attempt() {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 if patience.get_or_insert_with(Patience::new).is_over() {
-                    return Err(Error::new(ErrorKind::TimedOut, "nothing moves any more"));
+                    return Err(Error::new(ErrorKind::TimedOut, "no progress any more"));
                 }
             }
             other => return other,

@@ -154,7 +154,7 @@ fn every_other_response_says_which_origins_may_read_it() {
 }
 
 #[test]
-fn what_the_upstream_says_of_origins_is_replaced_and_vary_grows() {
+fn cors_headers_of_the_upstream_are_replaced_and_vary_grows() {
     for gateway in Gateway::both() {
         let settings =
             json!({"origins": ["a.xxx.test", "allowed-domain.test"], "credentials": true});

@@ -210,7 +210,7 @@ fn response_callbacks_without_request_callbacks_change_nothing() {
 }
 
 #[test]
-fn what_arrives_for_a_request_that_the_vm_has_forgotten_is_refused() {
+fn a_body_for_a_request_that_the_vm_has_forgotten_is_refused() {
     for version in [KongVersion::V3_6, KongVersion::V3_7, KongVersion::V3_8, KongVersion::V3_9] {
         for name in names().into_iter().filter(|name| is_guard(name)) {
             let gateway = Gateway::kong_of(version);

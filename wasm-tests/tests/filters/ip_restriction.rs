@@ -107,7 +107,7 @@ fn behind_a_proxy_on_the_same_machine_the_client_is_who_came_to_that_proxy() {
 }
 
 #[test]
-fn what_a_client_says_of_its_own_address_is_not_believed() {
+fn a_clients_word_about_its_own_address_is_not_believed() {
     for gateway in Gateway::both() {
         let proxy = start(&gateway, json!({"allow": ["127.0.0.4"]}));
         for header in ["X-Forwarded-For", "X-Real-IP", "Forwarded"] {
@@ -117,7 +117,7 @@ fn what_a_client_says_of_its_own_address_is_not_believed() {
 }
 
 #[test]
-fn who_has_no_address_stays_out() {
+fn a_request_without_an_address_is_refused() {
     let kong = Gateway::kong();
     let stream = start(&kong, json!({"deny": ["10.0.0.0/8"]})).send(from("unix:"));
     let message = "Cannot identify the client IP address, unix domain sockets are not supported.";

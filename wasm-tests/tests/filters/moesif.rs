@@ -105,7 +105,7 @@ fn a_request_is_one_event_with_both_bodies_on_every_gateway() {
 }
 
 #[test]
-fn what_nginx_answers_itself_is_an_event_without_a_response() {
+fn a_response_of_nginx_itself_is_an_event_without_a_response() {
     let fixture = Fixture::start(&Gateway::kong(), json!({}));
     let stream = fixture.proxy.send(posted());
     stream.upstream_fails();

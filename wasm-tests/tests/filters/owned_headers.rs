@@ -83,7 +83,7 @@ fn root_and_ana() -> Value {
 }
 
 #[test]
-fn whoever_replaces_an_identity_replaces_all_of_its_headers() {
+fn a_filter_that_replaces_an_identity_replaces_all_of_its_headers() {
     for gateway in Gateway::all() {
         let proxy = gateway.start(&[("session", session(json!({}))), ("key_auth", root_and_ana())]);
         let with = |key: &str| Request::get("/").header("apikey", key);

@@ -150,7 +150,7 @@ fn clients_are_told_when_a_later_filter_answers() {
 }
 
 #[test]
-fn what_is_hidden_is_not_told() {
+fn hidden_headers_are_not_sent() {
     for gateway in Gateway::both() {
         let settings = json!({"minute": 1, "limit_by": "ip", "hide_client_headers": true});
         let proxy = start(&gateway, settings);
@@ -202,7 +202,7 @@ fn each_way_of_counting_tells_callers_apart() {
 }
 
 #[test]
-fn whoever_lacks_what_is_counted_by_is_counted_by_address() {
+fn a_caller_without_the_identifier_is_counted_by_address() {
     for gateway in Gateway::both() {
         for settings in [
             json!({"limit_by": "consumer"}),

@@ -204,7 +204,7 @@ fn templates_see_the_request_as_it_came() {
 }
 
 #[test]
-fn who_is_calling_comes_from_the_gateway() {
+fn the_identity_comes_from_the_gateway() {
     let settings = json!({"add": {"headers": ["X-Caller:$(consumer.id or 'nobody')"]}});
     for gateway in Gateway::all() {
         let proxy = start(&gateway, settings.clone());

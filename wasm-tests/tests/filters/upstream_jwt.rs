@@ -74,7 +74,7 @@ fn a_header_that_kong_would_forward_twice_is_refused_there() {
 }
 
 #[test]
-fn who_is_calling_comes_from_the_filters_before_it() {
+fn the_identity_comes_from_earlier_filters() {
     for gateway in Gateway::both() {
         let key_auth = json!({"expose_key": true, "consumers": [
             {"id": "1", "username": "ana", "custom_id": "7", "keyauth_credentials": [{"id": "c", "key": "right"}]}]});
@@ -214,7 +214,7 @@ fn the_originals_variables_feed_the_key() {
 }
 
 #[test]
-fn what_the_host_signs_wrong_is_signed_in_the_filter() {
+fn a_wrong_signature_of_the_host_is_replaced_by_the_filters_own() {
     let gateway = Gateway::envoy();
     let proxy = start(&gateway, json!({}));
     proxy.foreign_function("sign", |_| Some(b"\x08\x01\x12\x03abc".to_vec()));

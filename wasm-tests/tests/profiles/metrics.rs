@@ -79,7 +79,7 @@ fn foreign_functions_are_there_on_envoy_and_trap_on_kong() {
 }
 
 #[test]
-fn what_kong_has_not_built_yet_traps() {
+fn functions_that_kong_has_not_built_yet_trap() {
     let proxy = run(Profile::kong(KongVersion::V3_9), &[Do::Call0("proxy_done")]);
     assert_eq!(proxy.faults().len(), 1);
 }

@@ -11,7 +11,7 @@ fn remembering() -> Value {
 }
 
 #[test]
-fn what_is_known_is_not_asked_for_again() {
+fn a_cached_answer_makes_no_callout() {
     let prepare = |admin: &Admin| {
         admin.consumer("ana", "key-of-ana", &["portal"]);
         admin.consumer("eve", "key-of-eve", &[]);
@@ -105,7 +105,7 @@ fn a_cold_consumer_is_refused_while_the_admin_service_cannot_be_asked() {
 }
 
 #[test]
-fn what_is_known_serves_while_the_admin_service_is_away() {
+fn a_cached_answer_serves_while_the_admin_service_is_away() {
     let short = json!({"cache": {"ttl": 5, "stale_ttl": 86_400}});
     let prepare = |admin: &Admin| {
         admin.consumer("ana", "key-of-ana", &["portal"]);
@@ -239,7 +239,7 @@ fn a_client_that_leaves_while_its_request_waits_does_no_harm() {
 }
 
 #[test]
-fn what_a_consumer_is_called_reaches_the_admin_service_encoded() {
+fn the_name_of_a_consumer_reaches_the_admin_service_encoded() {
     let odd = "a/../b?c#d e%2F HTTP/1.1";
     let gateway = Gateway::start(|admin| {
         vec![

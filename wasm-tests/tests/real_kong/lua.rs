@@ -43,7 +43,7 @@ fn filters_read_whom_lua_code_has_written_into_the_variable() {
 
 #[test]
 #[ignore = "needs a real Kong"]
-fn what_lua_code_writes_is_no_identity_unless_it_is_one() {
+fn text_from_lua_that_is_no_identity_lets_no_request_through() {
     let code = "ngx.var.gatehouse_consumer = kong.request.get_header('x-raw')";
     let fixture = Fixture::with(
         |setup: Setup| setup.kong_plugin(post_function(code)),

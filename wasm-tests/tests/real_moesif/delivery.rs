@@ -88,7 +88,7 @@ fn a_poison_event_is_dropped_and_all_others_arrive() {
 }
 
 #[test]
-fn what_waits_when_the_listener_is_replaced_arrives() {
+fn waiting_events_arrive_when_the_listener_is_replaced() {
     let settings = |version: &str| json!({"batch_max_wait": 60_000, "batch_size": 1000, "api_version": version});
     let fixture = Fixture::with(Setup::reloadable, vec![filter(settings("old"))]);
     for n in 0..20 {

@@ -216,7 +216,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_hostile_costs_little_and_does_no_harm() {
+fn hostile_traffic_costs_little_and_does_no_harm() {
     let masks: Vec<String> = (0..100).map(|n| format!("secret_{n}")).collect();
     let fixture =
         Fixture::start(json!({"request_body_masks": masks, "response_body_masks": masks}));
@@ -341,7 +341,7 @@ fn a_filter_that_is_there_twice_logs_a_request_once() {
 }
 
 #[test]
-fn who_calls_is_what_an_authenticating_filter_found_out_before_or_behind() {
+fn the_caller_is_the_identity_of_an_authenticating_filter_before_or_behind() {
     let key_auth = || {
         let consumers = json!({"consumers": [{"id": "1", "username": "ana", "custom_id": "c-7",
             "keyauth_credentials": [{"id": "cred", "key": "open_sesame"}]}]});

@@ -121,7 +121,7 @@ fn changes_to_a_credential_count_at_the_next_poll() {
 }
 
 #[test]
-fn what_is_known_outlives_an_outage_and_what_is_not_is_no_refusal() {
+fn a_known_session_outlives_an_outage_and_an_unknown_one_is_no_refusal() {
     for gateway in Gateway::all() {
         let (proxy, admin) = start(&gateway, From::Service, json!({}));
         settled(&[&proxy]);
@@ -178,7 +178,7 @@ fn a_kong_admin_api_is_read_as_a_whole() {
 }
 
 #[test]
-fn where_no_request_may_wait_the_first_one_is_refused_and_the_tick_asks() {
+fn on_a_kong_without_waiting_the_first_request_is_refused_and_the_tick_asks() {
     for version in [KongVersion::V3_4, KongVersion::V3_5, KongVersion::V3_8] {
         let gateway = Gateway::kong_of(version);
         let (proxy, _) = start(&gateway, From::Service, json!({}));

@@ -260,7 +260,7 @@ fn every_algorithm_verifies_with_its_key_and_a_second_time_from_memory() {
 }
 
 #[test]
-fn what_the_hosts_cryptography_says_wrong_of_itself_is_computed_in_the_filter() {
+fn a_verification_function_that_fails_its_self_test_is_not_used() {
     let (proxy, _) = start(&Gateway::envoy(), From::Settings, json!({}));
     // The function accepts every signature, and so fails the filter's self-test.
     proxy.foreign_function("verify_signature", |_| Some(b"\x08\x01".to_vec()));

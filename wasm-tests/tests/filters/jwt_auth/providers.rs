@@ -87,7 +87,7 @@ fn discovery_must_name_the_issuer_and_its_own_authority() {
 }
 
 #[test]
-fn what_a_providers_token_must_say() {
+fn a_providers_token_must_satisfy_the_rules_of_its_settings() {
     let key = named("es256", "k");
     for gateway in Gateway::both() {
         let more = json!({"audiences": ["api", "other"], "algorithms": ["ES256", "RS256"]});

@@ -268,7 +268,7 @@ fn before_kong_3_9_a_failed_callout_lets_nobody_in() {
 }
 
 #[test]
-fn where_no_request_may_wait_the_first_one_is_refused_and_the_tick_asks() {
+fn on_a_kong_without_waiting_the_first_request_is_refused_and_the_tick_asks() {
     for version in [KongVersion::V3_4, KongVersion::V3_5, KongVersion::V3_8] {
         let gateway = Gateway::kong_of(version);
         let admin = Admin::default();

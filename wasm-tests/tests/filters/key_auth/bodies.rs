@@ -78,7 +78,7 @@ fn a_hidden_key_is_cut_out_of_the_body_and_nothing_else_is() {
 }
 
 #[test]
-fn what_is_twice_or_no_text_in_a_body_is_refused_as_in_kong() {
+fn a_key_that_is_repeated_or_no_text_in_a_body_is_refused_as_in_kong() {
     let no_key = refused_with(401, "No API key found in request");
     let twice = refused_with(401, "Duplicate API key found");
     let unknown = refused_with(401, "Unauthorized");
@@ -240,7 +240,7 @@ fn a_body_that_arrives_after_the_decision_changes_nothing() {
 }
 
 #[test]
-fn a_wrong_key_is_hidden_too_where_somebody_stands_in() {
+fn a_wrong_key_is_hidden_too_if_there_is_an_anonymous_consumer() {
     for gateway in Gateway::giving_bodies() {
         for asks in [false, true] {
             let admin = Admin::default();
@@ -275,7 +275,7 @@ fn while_a_body_is_awaited_later_filters_do_not_take_the_clients_word_for_who_it
 }
 
 #[test]
-fn where_kong_goes_on_without_showing_the_body_the_response_is_replaced_by_500() {
+fn if_kong_goes_on_without_showing_the_body_the_response_is_replaced_by_500() {
     let gateway = Gateway::kong();
     let chain: [(&str, Value); 3] = [
         ("key_auth", inline(in_bodies(&gateway, json!({})))),

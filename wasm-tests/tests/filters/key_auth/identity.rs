@@ -67,7 +67,7 @@ fn the_key_is_in_the_identity_only_where_the_operator_asked_for_it() {
 }
 
 #[test]
-fn what_a_client_says_of_itself_reaches_nobody() {
+fn identity_headers_of_a_client_reach_neither_upstream_nor_later_filters() {
     for gateway in Gateway::all() {
         // The identity headers are removed from requests in and out of the filter's scope.
         for settings in [
@@ -197,7 +197,7 @@ fn trusted_consumer_headers_count_on_kong_only() {
 }
 
 #[test]
-fn what_lua_publishes_is_an_identity_on_every_kong() {
+fn an_identity_from_lua_counts_on_every_kong() {
     for version in KongVersion::ALL {
         let gateway = Gateway::kong_of(version);
         let proxy = gateway.start(&[("key_auth", inline(json!({"anonymous": "ana"})))]);

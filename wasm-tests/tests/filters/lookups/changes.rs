@@ -347,7 +347,7 @@ fn a_gateway_without_requests_stops_asking_and_then_trusts_nothing_that_it_may_h
 }
 
 #[test]
-fn a_worker_that_starts_later_trusts_what_the_others_keep_only_if_somebody_listened() {
+fn a_worker_that_starts_later_trusts_shared_entries_only_if_a_worker_polled_meanwhile() {
     for gateway in Gateway::sharing() {
         let admin = Admin::default();
         let ana = admin.consumer("ana");

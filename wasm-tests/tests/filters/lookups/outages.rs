@@ -120,7 +120,7 @@ fn fail_open_begins_when_nothing_serves_any_more() {
 }
 
 #[test]
-fn that_there_is_nothing_is_remembered_for_a_shorter_time() {
+fn an_absence_is_remembered_for_a_shorter_time() {
     for gateway in Gateway::all() {
         let case = Case::new(gateway, json!({}));
         let bob = case.admin.consumer("bob");

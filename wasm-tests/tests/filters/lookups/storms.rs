@@ -52,7 +52,7 @@ fn a_cold_consumer_under_200_requests_costs_envoy_one_callout_per_vm() {
 }
 
 #[test]
-fn the_same_with_keys_of_which_half_belong_to_nobody() {
+fn a_crowd_with_a_known_and_an_unknown_key_costs_envoy_one_callout_per_key() {
     let gateway = Gateway::envoy();
     let admin = key_of_ana();
     admin.hold();
@@ -247,7 +247,7 @@ fn strangers_with_random_keys_keep_no_known_consumer_out_for_an_hour() {
 }
 
 #[test]
-fn what_waiting_requests_keep_is_bounded_in_bytes() {
+fn the_memory_of_waiting_requests_is_bounded() {
     let gateway = Gateway::envoy();
     let admin = key_of_ana();
     admin.hold();

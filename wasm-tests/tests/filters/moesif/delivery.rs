@@ -9,7 +9,7 @@ use std::time::Duration;
 use wasm_tests::{Answer, KongVersion, Level, Request, Response, Standing};
 
 #[test]
-fn on_kong_nothing_is_sent_but_from_the_tick() {
+fn on_kong_only_the_tick_sends_events() {
     for version in KongVersion::ALL {
         let fixture = Fixture::start(&Gateway::kong_of(version), json!({"batch_size": 1}));
         let stream = fixture.proxy.send(posted());
@@ -61,7 +61,7 @@ fn an_unreachable_collector_costs_no_request_anything_and_no_log_much() {
 }
 
 #[test]
-fn what_waits_is_sent_when_envoy_takes_the_configuration_away() {
+fn waiting_events_are_sent_when_envoy_removes_the_configuration() {
     let fixture = Fixture::start(&Gateway::envoy(), json!({"batch_max_wait": 60_000}));
     for _ in 0..3 {
         fixture.proxy.send(posted()).respond(Response::new(200));

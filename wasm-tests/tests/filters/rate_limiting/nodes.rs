@@ -163,7 +163,7 @@ fn nodes_that_compare_know_of_each_other_after_a_while() {
 }
 
 #[test]
-fn what_could_not_be_compared_is_sent_again_and_counted_once() {
+fn counts_that_could_not_be_compared_are_sent_again_and_counted_once() {
     for gateway in Gateway::both() {
         let counters = Counters::default();
         counters.0.borrow_mut().away = true;

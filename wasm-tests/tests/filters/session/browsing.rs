@@ -78,7 +78,7 @@ fn later_filters_know_the_identity_of_a_session() {
 }
 
 #[test]
-fn without_or_a_session_is_not_enough_and_another_login_takes_its_place() {
+fn without_anonymous_a_session_is_not_enough_and_a_new_login_replaces_it() {
     for gateway in Gateway::both() {
         let mut strict = keys();
         strict.as_object_mut().expect("an object").remove("anonymous");
@@ -150,7 +150,7 @@ fn an_answer_of_an_error_begins_a_session_too_and_a_refusal_for_a_stranger_does_
 }
 
 #[test]
-fn who_is_remembered_comes_back_without_a_login() {
+fn a_remembered_client_comes_back_without_a_login() {
     for gateway in Gateway::both() {
         let proxy = one_instance(&gateway, session(json!({"remember": true})));
         let mut browser = Browser::default();
@@ -216,7 +216,7 @@ fn a_bound_session_opens_where_it_was_made() {
 }
 
 #[test]
-fn what_lua_publishes_begins_a_session_and_trusted_headers_do_not() {
+fn an_identity_from_lua_begins_a_session_and_trusted_headers_do_not() {
     let gateway = Gateway::kong();
     let proxy = gateway.start(&[("session", session(json!({"trust_consumer_headers": true})))]);
     let mut browser = Browser::default();

@@ -32,7 +32,7 @@ fn long_groups() -> Vec<String> {
 }
 
 #[test]
-fn what_we_write_is_read_elsewhere() {
+fn cookies_of_the_filter_are_read_by_the_python_implementation() {
     for gateway in Gateway::both() {
         let proxy = one_instance(&gateway, session(json!({"remember": true})));
         let mut browser = Browser::default();
@@ -83,7 +83,7 @@ fn a_long_and_a_bound_session_are_read_elsewhere() {
 }
 
 #[test]
-fn what_is_written_elsewhere_is_read_here() {
+fn cookies_of_the_python_implementation_are_read() {
     for gateway in Gateway::both() {
         let proxy = one_instance(
             &gateway,

@@ -71,7 +71,7 @@ fn on_envoy_the_response_waits_until_the_session_is_stored() {
 }
 
 #[test]
-fn what_cannot_be_stored_is_no_session_and_no_reason_to_fail() {
+fn a_session_that_cannot_be_stored_is_none_and_does_not_fail_the_request() {
     for gateway in Gateway::all() {
         let proxy = storing(&gateway, stored(json!({})));
         let vault = Vault::default();
@@ -141,7 +141,7 @@ fn a_session_that_ended_in_one_worker_ends_in_all_of_them_within_the_interval() 
 }
 
 #[test]
-fn an_operator_ends_the_sessions_of_somebody_by_name_or_by_its_hash() {
+fn an_operator_ends_the_sessions_of_a_subject_by_its_name_or_hash() {
     let hashed = "JNS5b1jabUqFEjE7vQKijg";
     for (settings, ana) in [
         (json!({"store_metadata": true}), "ana"),
