@@ -1,30 +1,15 @@
 //! Times in the collector's format.
 
+use exchange::Date;
+
 const DAY: u64 = 86_400_000;
 
 /// Returns the time in RFC 3339, in UTC with milliseconds: `2024-10-30T04:45:42.914Z`.
 pub(crate) fn rfc3339(milliseconds: u64) -> String {
-    let (year, month, day) = date(milliseconds / DAY);
+    let Date { year, month, day } = Date::of_day(milliseconds / DAY);
     let (of_second, seconds) = (milliseconds % 1000, milliseconds % DAY / 1000);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{of_second:03}Z")
-}
-
-/// Returns year, month and day of a day since 1970. The computation begins years in March, so that
-/// the leap day comes last.
-fn date(day: u64) -> (u64, u64, u64) {
-    let day = day.saturating_add(719_468);
-    let (era, of_era) = (day / 146_097, day % 146_097);
-    let leaps = (of_era / 1460).saturating_add(of_era / 146_096);
-    let year = of_era.saturating_add(of_era / 36_524).saturating_sub(leaps) / 365;
-    let before = year.saturating_mul(365).saturating_add(year / 4).saturating_sub(year / 100);
-    let of_year = of_era.saturating_sub(before);
-    let march = of_year.saturating_mul(5).saturating_add(2) / 153;
-    let day =
-        of_year.saturating_sub(march.saturating_mul(153).saturating_add(2) / 5).saturating_add(1);
-    let month = if march < 10 { march.saturating_add(3) } else { march.saturating_sub(9) };
-    let year = era.saturating_mul(400).saturating_add(year).saturating_add(u64::from(month <= 2));
-    (year, month, day)
 }
 
 #[cfg(test)]

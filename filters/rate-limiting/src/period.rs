@@ -1,6 +1,6 @@
 //! The periods of the calendar, in UTC.
 
-use std::num::Saturating;
+use exchange::Date;
 
 /// The period of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,28 +51,27 @@ impl Period {
 
     /// Returns the period that contains the second `now`.
     pub(crate) fn at(self, now: u64) -> Span {
-        let (start, end) = match self {
+        let date = || Date::of_day(now / DAY);
+        match self {
             Self::Second | Self::Minute | Self::Hour | Self::Day => {
                 let length = self.seconds();
-                let rest = now.checked_rem(length).unwrap_or(0);
-                let start = Saturating(now.saturating_sub(rest));
-                (start, start + Saturating(length))
+                let start = now.saturating_sub(now.checked_rem(length).unwrap_or(0));
+                Span { start, end: start.saturating_add(length) }
             }
             Self::Month => {
-                let (year, month) = year_and_month(Saturating(now / DAY));
-                let next =
-                    if month == 12 { (year + ONE, 1) } else { (year, month.wrapping_add(1)) };
-                (
-                    first_day(year, month) * Saturating(DAY),
-                    first_day(next.0, next.1) * Saturating(DAY),
-                )
+                let first = Date { day: 1, ..date() };
+                let next = match first.month {
+                    12 => Date { year: first.year.saturating_add(1), month: 1, day: 1 },
+                    month => Date { month: month.saturating_add(1), ..first },
+                };
+                Span { start: midnight(first.to_day()), end: midnight(next.to_day()) }
             }
             Self::Year => {
-                let (year, _) = year_and_month(Saturating(now / DAY));
-                (first_day(year, 1) * Saturating(DAY), first_day(year + ONE, 1) * Saturating(DAY))
+                let first = Date { month: 1, day: 1, ..date() };
+                let next = Date { year: first.year.saturating_add(1), ..first };
+                Span { start: midnight(first.to_day()), end: midnight(next.to_day()) }
             }
-        };
-        Span { start: start.0, end: end.0 }
+        }
     }
 
     /// Returns the period before a span of [`Period::at`].
@@ -89,42 +88,10 @@ impl Span {
 }
 
 const DAY: u64 = 86_400;
-const ONE: Saturating<u64> = Saturating(1);
 
-/// The days from the first of March of the year 0, when a long cycle of the calendar begins, to
-/// 1970.
-const TO_1970: u64 = 719_468;
-/// The days in 400 years, after which the calendar repeats itself.
-const CYCLE: u64 = 146_097;
-
-/// Returns year and month (1 to 12) of a day since 1970. The computation begins years in March, so
-/// that the leap day comes last.
-fn year_and_month(day: Saturating<u64>) -> (Saturating<u64>, u64) {
-    let day = (day + Saturating(TO_1970)).0;
-    let (cycle, rest) = (Saturating(day / CYCLE), day % CYCLE);
-    let leaps = Saturating(rest) - Saturating(rest / 1460) + Saturating(rest / 36_524)
-        - Saturating(rest / 146_096);
-    let year_of_cycle = leaps.0 / 365;
-    let year = Saturating(year_of_cycle) + cycle * Saturating(400);
-    let day_of_year = Saturating(rest) - days_before_year(year_of_cycle);
-    let month = (Saturating(5) * day_of_year + Saturating(2)).0 / 153;
-    // March is 0, so the last two months belong to the next year of the calendar.
-    if month < 10 { (year, month.wrapping_add(3)) } else { (year + ONE, month.wrapping_sub(9)) }
-}
-
-/// Returns the first day of a month, in days since 1970.
-fn first_day(year: Saturating<u64>, month: u64) -> Saturating<u64> {
-    let (year, month) =
-        if month > 2 { (year, month.wrapping_sub(3)) } else { (year - ONE, month.wrapping_add(9)) };
-    let (cycle, year_of_cycle) = (Saturating(year.0 / 400), year.0 % 400);
-    let day_of_year = Saturating((Saturating(153) * Saturating(month) + Saturating(2)).0 / 5);
-    let whole_cycles = cycle * Saturating(CYCLE);
-    whole_cycles + days_before_year(year_of_cycle) + day_of_year - Saturating(TO_1970)
-}
-
-/// Returns the days of a cycle before one of its years.
-fn days_before_year(year: u64) -> Saturating<u64> {
-    Saturating(365) * Saturating(year) + Saturating(year / 4) - Saturating(year / 100)
+/// Returns the first second of a day, which is counted from 1970-01-01.
+const fn midnight(day: u64) -> u64 {
+    day.saturating_mul(DAY)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `Set-Cookie` headers, character by character as lua-resty-session writes them.
 
 use crate::jar::{chunk_name, chunks, room};
-use exchange::{Edit, Head};
+use exchange::{Date, Edit, Head};
 
 /// The attributes that make a browser delete a cookie.
 const EXPIRED: &str = "; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0";
@@ -123,27 +123,11 @@ fn http_date(seconds: u64) -> String {
     };
     // No calendar needs the year 10000.
     let seconds = seconds.min(253_402_300_799);
-    let (mut days, time) = (seconds / 86_400, seconds % 86_400);
+    let (days, time) = (seconds / 86_400, seconds % 86_400);
     let weekday = name(&DAYS, days % 7);
-    let leaps = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    let mut year: u64 = 1970;
-    loop {
-        let length = if leaps(year) { 366 } else { 365 };
-        let Some(rest) = days.checked_sub(length) else { break };
-        days = rest;
-        year = year.saturating_add(1);
-    }
-    let february = if leaps(year) { 29 } else { 28 };
-    let mut month = 0;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        let Some(rest) = days.checked_sub(length) else { break };
-        days = rest;
-        month = u64::saturating_add(month, 1);
-    }
+    let Date { year, month, day } = Date::of_day(days);
     let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
-    let (day, month) = (days.saturating_add(1), name(&MONTHS, month));
+    let month = name(&MONTHS, month.saturating_sub(1));
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 

@@ -27,6 +27,7 @@
 #![warn(missing_docs)]
 
 mod bounded;
+mod calendar;
 mod call;
 mod edit;
 mod flow;
@@ -43,6 +44,7 @@ pub mod testing;
 mod worker;
 
 pub use bounded::Bounded;
+pub use calendar::Date;
 pub use call::{Answer, Call, CallError, CallResult, Target, longest_wait};
 pub use edit::Edit;
 pub use flow::{
