@@ -3,7 +3,7 @@
 
 use crate::content::{Content, Unreadable};
 use crate::uri;
-use exchange::{Head, Request};
+use exchange::{Head, Request, folded_name};
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -56,14 +56,14 @@ impl<'a> Index<'a> {
     pub(crate) fn of(head: &'a Head) -> Self {
         let mut all: HashMap<Vec<u8>, Vec<&[u8]>> = HashMap::new();
         for (name, value) in head.fields() {
-            all.entry(folded(name)).or_default().push(value);
+            all.entry(folded_name(name)).or_default().push(value);
         }
         Self(all)
     }
 
     /// Returns each value of a header, and the combined value of RFC 9110.
     fn values(&self, name: &str) -> Vec<Cow<'a, str>> {
-        let Some(values) = self.0.get(&folded(name.as_bytes())) else { return Vec::new() };
+        let Some(values) = self.0.get(&folded_name(name.as_bytes())) else { return Vec::new() };
         let mut texts: Vec<Cow<'_, str>> =
             values.iter().map(|value| String::from_utf8_lossy(value)).collect();
         if texts.len() > 1 {
@@ -71,12 +71,6 @@ impl<'a> Index<'a> {
         }
         texts
     }
-}
-
-/// Returns a header's name as an upstream reads it that takes `_` for `-`.
-fn folded(name: &[u8]) -> Vec<u8> {
-    let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    name.iter().map(fold).collect()
 }
 
 /// The result of evaluating conditions.

@@ -149,8 +149,17 @@ impl Head {
 /// when it looks for a header, removes, replaces or masks one.
 #[must_use]
 pub fn same_name(a: &[u8], b: &[u8]) -> bool {
-    let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    a.len() == b.len() && a.iter().map(fold).eq(b.iter().map(fold))
+    a.len() == b.len() && a.iter().map(folded).eq(b.iter().map(folded))
+}
+
+/// Returns a header's name in the form that [`same_name`] compares: in lower case, with `-` for `_`.
+#[must_use]
+pub fn folded_name(name: &[u8]) -> Vec<u8> {
+    name.iter().map(folded).collect()
+}
+
+fn folded(byte: &u8) -> u8 {
+    if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }
 
 impl std::fmt::Debug for Head {
@@ -231,6 +240,7 @@ mod tests {
     fn names_that_an_upstream_folds_together_are_the_same() {
         assert!(same_name(b"X_Consumer-ID", b"x-consumer-id"));
         assert!(!same_name(b"x-consumer-i", b"x-consumer-id"));
+        assert_eq!(folded_name(b"X_Consumer-ID"), b"x-consumer-id");
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub use flow::{
     BodyAhead, Done, Entities, Entity, Event, Finding, Flow, Key, Named, Origin, Piece, Request,
     Response, ResponseEvent, ResponseStep, Started, Step, Tally, Then, Unavailable, Watch,
 };
-pub use head::{Head, Occurrence, same_name};
+pub use head::{Head, Occurrence, folded_name, same_name};
 pub use media::{Media, Opaque, is_encoded};
 pub use parameters::{Disputed, Parameterised};
 pub use path::{Path, normalise, path_of, split_target};
