@@ -43,7 +43,7 @@ impl Filter for KeyAuth {
     }
 
     fn body_setting(config: &Config) -> Option<(&'static str, &'static str)> {
-        config.key_in_body.then_some(("key_in_body", "true"))
+        config.key_in_body.then_some(("key_in_body", "found true"))
     }
 
     fn source(config: &Rc<Config>) -> Option<Box<dyn Source>> {

@@ -44,7 +44,7 @@ impl Filter for RequestTransformer {
     }
 
     fn body_setting(config: &Config) -> Option<(&'static str, &'static str)> {
-        (!config.body.is_empty()).then(|| (config.body_setting(), "a list"))
+        (!config.body.is_empty()).then(|| (config.body_setting(), "found"))
     }
 
     fn start(config: &Rc<Config>, request: Admitted) -> Started {

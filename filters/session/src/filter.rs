@@ -66,7 +66,7 @@ impl Filter for Session {
     }
 
     fn body_setting(sessions: &Sessions) -> Option<(&'static str, &'static str)> {
-        sessions.config.logout.reads_body.then_some(("read_body_for_logout", "true"))
+        sessions.config.logout.reads_body.then_some(("read_body_for_logout", "found true"))
     }
 
     fn check_host(sessions: &Sessions, able: Capabilities) -> Result<(), Invalid> {

@@ -56,7 +56,7 @@ impl Filter for UpstreamJwt {
     }
 
     fn body_setting(mint: &Mint) -> Option<(&'static str, &'static str)> {
-        mint.config().body_hash.then_some(("body_hash", "true"))
+        mint.config().body_hash.then_some(("body_hash", "found true"))
     }
 
     fn check_host(mint: &Mint, able: Capabilities) -> Result<(), Invalid> {

@@ -44,9 +44,10 @@ pub trait Filter: 'static {
     /// refuses every request with 500 while one of them is not declared.
     fn leaves(config: &Self::Config) -> Vec<&'static str>;
 
-    /// The setting that makes the filter judge a request by its body, if one does: its path, and what it was
-    /// found to be. Envoy gives a body in time only where the operator says `allow_on_headers_stop_iteration`:
-    /// without that option the runtime refuses such settings there.
+    /// The setting that makes the filter judge a request by its body, if one does: its path, and the
+    /// beginning of the message, for example `found true`. Envoy gives a body in time only where the
+    /// operator says `allow_on_headers_stop_iteration`: without that option the runtime refuses such
+    /// settings there.
     fn body_setting(_config: &Self::Config) -> Option<(&'static str, &'static str)> {
         None
     }
@@ -154,7 +155,7 @@ pub(crate) fn check_body(
             Err(Invalid::one(
                 setting,
                 format!(
-                    "found {found} without `allow_on_headers_stop_iteration`, expected that to be true here and in the \
+                    "{found} without `allow_on_headers_stop_iteration`, expected that to be true here and in the \
                  plugin's own configuration: otherwise Envoy gives the body only after the headers have left"
                 ),
             ))
