@@ -2,16 +2,16 @@
 
 use wasm_tests::real::{Filter, RawRequest};
 
-/// A chain of filters and what is sent through it.
+/// A chain of filters and the requests that pass it.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) filters: Vec<Filter>,
-    /// What every answer must be.
+    /// The expected status of every response.
     pub(crate) status: u16,
     next: Box<dyn FnMut() -> RawRequest>,
 }
 
-/// The same request each time, which is let through.
+/// A line with one request, which the filters let through, sent again and again.
 pub(crate) fn case(
     name: impl Into<String>,
     filters: impl IntoIterator<Item = Filter>,
@@ -20,7 +20,7 @@ pub(crate) fn case(
     varied(name, filters, move || request.clone())
 }
 
-/// Another request each time.
+/// A line with a new request each time.
 pub(crate) fn varied(
     name: impl Into<String>,
     filters: impl IntoIterator<Item = Filter>,
@@ -30,18 +30,18 @@ pub(crate) fn varied(
     Case { name: name.into(), filters, status: 200, next: Box::new(next) }
 }
 
-/// What a client sends that needs nothing.
+/// A request without credentials.
 pub(crate) fn plain() -> RawRequest {
     RawRequest::get("/orders/1").header("accept", "*/*").header("user-agent", "bench")
 }
 
-/// The filter that does nothing, by its name: the others are compared with it.
+/// The line of the filter that does nothing, with which the others are compared.
 pub(crate) const EMPTY: &str = "empty filter";
-/// No filter at all.
+/// The line without a filter.
 pub(crate) const NONE: &str = "no filter";
 
 impl Case {
-    /// A line of refusals.
+    /// Expects the filters to refuse with this status.
     #[must_use]
     pub(crate) fn refused(mut self, status: u16) -> Self {
         self.status = status;
@@ -52,7 +52,7 @@ impl Case {
         (self.next)()
     }
 
-    /// Whether the others are measured by it.
+    /// Returns `true` for a line with which the others are compared.
     pub(crate) fn is_measure(&self) -> bool {
         [EMPTY, NONE].contains(&self.name.as_str())
     }

@@ -1,29 +1,29 @@
-//! The table of what is measured. To add a line, add an entry.
+//! The table of measurements. To add a line, add an entry.
 
-use crate::bed::{API_KEY, APP_ID, Bed};
 use crate::case::{Case, EMPTY, NONE, case, plain, varied};
+use crate::fixture::{API_KEY, APP_ID, Fixture};
 use crate::tokens::{self, ES256_KEY, RSA_KEY, bearing};
 use jose::Algorithm;
 use serde_json::{Value, json};
 use wasm_tests::real::{Filter, RawRequest};
 
-/// Written by lua-resty-session.
+/// A session cookie that lua-resty-session wrote.
 const SESSION: &str = concat!(
     "AQAAAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8A8VNlAAAAAACGAACKe5hawcoeJ6S9CMIfRx4xAAAAH0qNvuyd6HZd",
     "KpYon7xcVAtUkU-xBfPlC3EBOSDMURuwkGQitvo0AGPcDh2O9qOtQQ7ydcruxKFGj9wtG8xfvQUqJXunHw_9Nx7_iQxPuMqwMcsV",
     "C8NHvPkHT7tjhWjStXMwO07KGu3pRiULSY32JZxBba2w",
 );
 
-pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
+pub(crate) fn cases(fixture: &Fixture) -> Vec<Case> {
     let keyed = || plain().header("apikey", API_KEY);
-    let admin = json!({"admin": bed.admin()});
+    let admin = json!({"admin": fixture.admin()});
     let key_inline =
         json!({"consumers": [{"username": "ana", "keyauth_credentials": [{"key": API_KEY}]}]});
     let hs256 = json!({"consumers": [{"username": "ana", "jwt_secrets": [{"key": "bench", "secret": tokens::SECRET}]}]});
     let rs256 = Algorithm::Rs256;
     let mut all = vec![
         case(NONE, [], plain()),
-        case(EMPTY, [Filter::module("empty", &bed.empty_filter())], plain()),
+        case(EMPTY, [Filter::module("empty", &fixture.empty_filter())], plain()),
         // API keys
         case("Envoy's api_key_auth", [native_key()], keyed()),
         case("key_auth, key in the settings", [Filter::new("key_auth", &key_inline)], keyed()),
@@ -53,7 +53,7 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
             bearing(&tokens::token(rs256)),
         ),
     ];
-    // A session that never ends; its keys are remembered from one request to the next.
+    // A session that never ends. The filter keeps its keys from one request to the next.
     let session = json!({
         "secret": "ultra top secret session", "idling_timeout": 0, "rolling_timeout": 0, "absolute_timeout": 0,
     });
@@ -62,7 +62,7 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
         case("session, no cookie", [Filter::new("session", &session)], plain()),
         case("session, a cookie", [Filter::new("session", &session)], browser()),
     ]);
-    // Limits that nobody reaches: an identifier that comes all the time, and one after the other.
+    // Limits that no client reaches: with one identifier, and with a new one each time.
     let limit = json!({"second": 1_000_000_000, "limit_by": "ip"});
     let mut callers = (0..10_000).cycle();
     let mut caller = move || plain().header("x-caller", callers.next().unwrap_or(0).to_string());
@@ -74,13 +74,13 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
             caller()
         }),
     ]);
-    // Analytics: everything is captured, and sent in batches of 50.
+    // Analytics of all requests, sent in batches of 50.
     let masked =
         json!({"request_body_masks": ["password", "card"], "response_body_masks": ["card"]});
     all.extend([
         case(
             "empty filter, 1 KB each way",
-            [Filter::module("empty", &bed.empty_filter())],
+            [Filter::module("empty", &fixture.empty_filter())],
             kilobyte(),
         ),
         case("moesif, no bodies", [moesif(json!({}))], plain()),
@@ -99,7 +99,7 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
         (Algorithm::Rs384, "host"),
         (Algorithm::Rs512, "wasm"),
         (Algorithm::Rs512, "host"),
-        // Envoy has neither PSS nor Edwards curves.
+        // Envoy's filter has neither PSS nor Edwards curves.
         (Algorithm::Ps256, "wasm"),
         (Algorithm::Ps384, "wasm"),
         (Algorithm::Ps512, "wasm"),
@@ -138,7 +138,7 @@ pub(crate) fn cases(bed: &Bed) -> Vec<Case> {
     all
 }
 
-/// A request with a JSON body of 1 KB, which comes back.
+/// A request with a JSON body of 1 KB, which the upstream sends back.
 fn kilobyte() -> RawRequest {
     let item = json!({"id": 12_345, "name": "A thing of some kind", "price": 19.99, "tags": ["new", "blue"]});
     let body = json!({"user": "ana", "password": "s3cret", "items": vec![item; 11], "comment": "as usual"});
@@ -188,7 +188,7 @@ fn native_jwt() -> Filter {
     }))
 }
 
-/// A provider with one key.
+/// Settings with a provider that has one key.
 fn jwt_auth(algorithm: Algorithm, crypto: &str) -> Filter {
     let provider = json!({
         "name": "bench", "issuer": tokens::ISSUER, "jwks": tokens::jwks(algorithm).to_string(),
@@ -196,7 +196,7 @@ fn jwt_auth(algorithm: Algorithm, crypto: &str) -> Filter {
     Filter::new("jwt_auth", &json!({"providers": [provider], "crypto": crypto}))
 }
 
-/// With a `jti`, every request has a token of its own.
+/// With the claim `jti`, every request gets a token of its own.
 fn upstream_jwt(algorithm: &str, crypto: &str, jti: bool) -> Filter {
     let key = match algorithm {
         "ES256" => ES256_KEY,

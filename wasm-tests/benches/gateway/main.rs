@@ -1,49 +1,52 @@
-//! What each filter costs: processor time of a real Envoy per request, beside no filter, an empty filter and
-//! Envoy's own equivalents, all in one process and in turn.
+//! The cost of each filter: processor time of a real Envoy per request.
 //!
-//! | room         | what is in it                                       |
-//! |--------------|-----------------------------------------------------|
-//! | `cases.rs`   | the table of what is measured: a line is one entry  |
-//! | `case.rs`    | one line: filters, requests and the expected answer |
-//! | `tokens.rs`  | tokens for the lines that need some                 |
-//! | `traffic.rs` | the lines of the filters for traffic                |
-//! | `bed.rs`     | the services around Envoy                           |
-//! | `report.rs`  | the figures on the screen                           |
+//! The filters are compared with no filter, with an empty filter and with Envoy's own equivalents,
+//! all of them in one process and in turn.
 //!
-//! `make bench` runs it. A figure is the median over rounds; what it says of a machine is a ratio, not a promise.
-//! `scripts/bench jwt` measures only the lines with `jwt` in their name.
+//! | module       | contents                                             |
+//! |--------------|------------------------------------------------------|
+//! | `cases.rs`   | the table of measurements: a line is one entry       |
+//! | `case.rs`    | one line: filters, requests and the expected status  |
+//! | `tokens.rs`  | tokens for the lines that need some                  |
+//! | `traffic.rs` | the lines of the traffic filters                     |
+//! | `fixture.rs` | the services around Envoy                            |
+//! | `report.rs`  | the output                                           |
+//!
+//! `make bench` runs it. A figure is the median over rounds. Compare figures with each other: they
+//! depend on the machine. `scripts/bench jwt` measures only the lines with `jwt` in their name.
 
-mod bed;
 mod case;
 mod cases;
+mod fixture;
 mod report;
 mod tokens;
 mod traffic;
 
-use bed::Bed;
 use case::Case;
+use fixture::Fixture;
 use std::time::{Duration, Instant};
 use wasm_tests::real::{Connection, Envoy, Setup};
 
-/// The most requests and the longest time of a line in one round: a slow line must not hold up the others.
+/// The most requests of a line in one round.
 const REQUESTS: usize = 2000;
+/// The longest time of a line in one round, so that a slow line does not delay the others.
 const ROUND: Duration = Duration::from_millis(250);
-/// How many rounds; `GATEHOUSE_BENCH_ROUNDS` changes it.
+/// The number of rounds, unless `GATEHOUSE_BENCH_ROUNDS` sets another one.
 const ROUNDS: usize = 7;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // `cargo test --benches` only wants to know that it starts.
+    // `cargo test --benches` only checks that the program starts.
     if arguments.iter().any(|argument| argument == "--test") {
         return;
     }
     let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
-    let bed = Bed::start();
-    let mut cases = cases::cases(&bed);
+    let fixture = Fixture::start();
+    let mut cases = cases::cases(&fixture);
     cases.retain(|case| case.is_measure() || wanted.is_empty() || named(case, &wanted));
 
-    let mut setup = Setup::new(bed.upstream(), Vec::new());
-    for (name, address) in bed.clusters() {
+    let mut setup = Setup::new(fixture.upstream(), Vec::new());
+    for (name, address) in fixture.clusters() {
         setup = setup.cluster(name, address);
     }
     for (number, case) in cases.iter().enumerate() {
@@ -71,7 +74,8 @@ fn main() {
 
 /// The processor time of one request in microseconds, as the mean over a round.
 fn measure(envoy: &Envoy, case: &mut Case, connection: &mut Connection) -> f64 {
-    // Made before the measurement: while this process signs tokens, Envoy's caches go cold.
+    // Requests are made before the measurement: while this process signs tokens, Envoy's caches
+    // go cold.
     let (mut requests, started) = (Vec::new(), Instant::now());
     while requests.is_empty() || (requests.len() < REQUESTS && started.elapsed() < ROUND) {
         requests.push(case.request());
@@ -93,7 +97,7 @@ fn named(case: &Case, wanted: &[&String]) -> bool {
     wanted.iter().any(|part| case.name.contains(part.as_str()))
 }
 
-/// Envoy's listener names are plain; they live as long as the program.
+/// The name of a listener, which lives as long as the program.
 fn listener(number: usize) -> &'static str {
     Box::leak(format!("line{number}").into_boxed_str())
 }

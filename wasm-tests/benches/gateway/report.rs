@@ -1,4 +1,4 @@
-//! The figures on the screen.
+//! The output: a line for each case.
 
 use crate::case::{Case, EMPTY};
 

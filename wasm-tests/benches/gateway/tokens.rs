@@ -1,9 +1,10 @@
-//! Tokens of every algorithm, and the keys that they are verified with. All of these keys are test keys.
+//! Tokens of every algorithm, and the keys that verify them. All of these keys are test keys.
 
 use crate::case::plain;
-use jose::{Algorithm, InWasm, SigningKey};
+use jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 use wasm_tests::real::RawRequest;
+use wasm_tests::tokens::signed;
 
 pub(crate) const ISSUER: &str = "https://bench/";
 pub(crate) const SECRET: &str = "a secret of thirty-two octets...";
@@ -35,58 +36,45 @@ fn key(algorithm: Algorithm) -> SigningKey {
     SigningKey::from_pem(pem, algorithm).expect("a key").with_key_id(Some("k".to_owned()))
 }
 
-/// The public key of an algorithm as a set.
+/// The JWK Set with the public key of an algorithm.
 pub(crate) fn jwks(algorithm: Algorithm) -> Value {
     let key = key(algorithm).verifying().to_jwk().expect("a public key");
     json!({ "keys": [key] })
 }
 
-/// A token that has not ended.
+/// A token that has not expired.
 pub(crate) fn token(algorithm: Algorithm) -> String {
     Issuer::of(algorithm).next()
 }
 
-/// Requests with tokens that no gateway has seen: each is signed when it is asked for.
+/// Requests with tokens that no gateway has seen. Each token is signed when its request is made.
 pub(crate) fn fresh(algorithm: Algorithm) -> impl FnMut() -> RawRequest {
     let mut issuer = Issuer::of(algorithm);
     move || bearing(&issuer.next())
 }
 
 pub(crate) fn bearing(token: &str) -> RawRequest {
-    plain().header("authorization", format!("Bearer {token}"))
+    plain().bearer(token)
 }
 
 struct Issuer {
     key: SigningKey,
     number: u64,
-    random: u64,
 }
 
 impl Issuer {
     fn of(algorithm: Algorithm) -> Self {
-        Self { key: key(algorithm), number: 0, random: 0x9e37_79b9_7f4a_7c15 }
+        Self { key: key(algorithm), number: 0 }
     }
 
     fn next(&mut self) -> String {
         self.number += 1;
-        // A consumer's credential is found by its key, a provider by its issuer.
+        // A filter finds a consumer's credential by its key, and a provider by its issuer.
         let issuer = if self.key.algorithm().is_symmetric() { "bench" } else { ISSUER };
-        let algorithm = self.key.algorithm().name();
-        let header = json!({"alg": algorithm, "typ": "JWT", "kid": "k"}).to_string();
         let claims = json!({
             "iss": issuer, "sub": "ana", "exp": 99_999_999_999_u64, "jti": self.number.to_string(),
             "scope": "orders:read orders:write invoices:read", "name": "Ana Example",
         });
-        let header = self.key.header(&header).expect("a header");
-        // Blinding in a measurement need not be secret.
-        let mut random = |out: &mut [u8]| {
-            for octet in out {
-                self.random ^= self.random << 13;
-                self.random ^= self.random >> 7;
-                self.random ^= self.random << 17;
-                *octet = self.random.to_le_bytes()[0];
-            }
-        };
-        self.key.sign(&header, &claims.to_string(), &InWasm, &mut random).expect("a signature")
+        signed(&self.key, &json!({"typ": "JWT", "kid": "k"}), &claims)
     }
 }

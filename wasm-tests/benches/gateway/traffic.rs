@@ -1,10 +1,10 @@
-//! The lines of the filters for traffic.
+//! The lines of the traffic filters.
 
 use crate::case::{Case, case, plain};
 use serde_json::{Value, json};
 use wasm_tests::real::{Filter, RawRequest};
 
-/// A browser: no rule may find anything in it.
+/// The user agent of a browser, in which no rule finds a bot.
 const BROWSER: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) \
                        Chrome/131.0.0.0 Safari/537.36";
 
@@ -66,6 +66,6 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
-fn filter(feature: &str, settings: Value) -> Filter {
-    Filter::new(feature, &settings)
+fn filter(name: &str, settings: Value) -> Filter {
+    Filter::new(name, &settings)
 }

@@ -1,4 +1,5 @@
-//! The services around Envoy: an upstream, an admin service with one consumer, and a service that takes anything.
+//! The services around Envoy: an upstream, gatehouse-admin with one consumer, and a service that
+//! accepts every request.
 
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -6,22 +7,23 @@ use std::path::PathBuf;
 use wasm_tests::real::{Admin, Answer, Message, Server};
 use wasm_tests::sdk_module;
 
-/// What `ana` has.
+/// The API key of the consumer `ana`.
 pub(crate) const API_KEY: &str = "open-sesame";
+/// The App ID of the consumer `ana`.
 pub(crate) const APP_ID: &str = "org.app";
 
-/// They run until this value is dropped.
-pub(crate) struct Bed {
+/// The running services. They stop when this value is dropped.
+pub(crate) struct Fixture {
     upstream: Server,
     admin: Admin,
     sink: Server,
 }
 
-impl Bed {
+impl Fixture {
     pub(crate) fn start() -> Self {
         let admin = Admin::start();
         admin.consumer("ana", API_KEY, &[APP_ID]);
-        // What has a body gets it back, so that a line can have bodies each way.
+        // A request body is sent back, so that a line can measure bodies in both directions.
         let upstream = Server::start(|request: &Message| match request.body.is_empty() {
             true => Answer::json(200, "{}"),
             false => Answer::json(200, request.text()),
@@ -34,7 +36,7 @@ impl Bed {
         self.upstream.address()
     }
 
-    /// The names by which a filter may call somebody: `admin`, and `sink`, which answers 201 to everything.
+    /// The clusters for callouts: `admin`, and `sink`, which answers 201 to every request.
     pub(crate) fn clusters(&self) -> [(&'static str, SocketAddr); 2] {
         [("admin", self.admin.address()), ("sink", self.sink.address())]
     }
@@ -44,7 +46,7 @@ impl Bed {
         json!({"upstream": "admin", "authority": self.admin.address().to_string(), "poll_interval": 60})
     }
 
-    /// A filter that does nothing, written with the crate `proxy-wasm`: what any filter costs.
+    /// A filter that does nothing, written with the crate `proxy-wasm`: the cost of any filter.
     pub(crate) fn empty_filter(&self) -> PathBuf {
         sdk_module("sdk_empty")
     }
