@@ -32,13 +32,13 @@ impl Platform for Wasm {
         abi::log(level, message);
     }
 
-    fn declare_metric(&self, kind: MetricKind, name: &str) -> Option<u32> {
+    fn declare_metric(&self, kind: MetricKind, filter: &str, name: &str) -> Option<u32> {
         let kind = match kind {
             MetricKind::Counter => abi::Kind::Counter,
             MetricKind::Gauge => abi::Kind::Gauge,
             MetricKind::Histogram => abi::Kind::Histogram,
         };
-        abi::define_metric(kind, name).ok()
+        abi::define_metric(kind, &format!("gatehouse_{filter}_{name}")).ok()
     }
 
     fn increment(&self, metric: u32, by: u64) {

@@ -1,6 +1,8 @@
 //! Metrics, where counting does not trap.
 
-use crate::platform::{MetricKind, capabilities, declare_metric, increment, record};
+use crate::platform::{
+    MetricKind, capabilities, declare_family, declare_metric, increment, record,
+};
 use exchange::Tally;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,6 +18,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// `wanted` is the operator's word; without one, Envoy counts and Kong does not.
     pub(crate) fn new(filter: &'static str, wanted: Option<bool>) -> Self {
+        declare_family(filter);
         Self { filter, wanted, ids: RefCell::default() }
     }
 
@@ -54,7 +57,7 @@ impl Metrics {
         if let Some(id) = ids.get(what) {
             return *id;
         }
-        let id = declare_metric(kind, &format!("gatehouse_{}_{what}", self.filter));
+        let id = declare_metric(kind, self.filter, what);
         ids.insert(what.to_owned(), id);
         id
     }

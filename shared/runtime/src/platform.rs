@@ -45,9 +45,14 @@ pub trait Platform: Sync {
     /// Writes one line to the gateway's log.
     fn log(&self, level: Level, message: &str);
 
-    /// Declares a metric, and gives its number; `None` where it cannot be counted. Declaring the
-    /// same name twice gives the same metric.
-    fn declare_metric(&self, kind: MetricKind, name: &str) -> Option<u32>;
+    /// Tells of a filter that is being configured, for example `key_auth`. A gateway that takes
+    /// declarations of metrics at this time only declares a family for each kind here, in which a
+    /// label holds the name. Others have nothing to do.
+    fn declare_family(&self, _filter: &str) {}
+
+    /// The number of the metric `name` of `filter`, for example `passed` of `key_auth`; `None` where
+    /// it cannot be counted. Asking twice gives the number of one metric.
+    fn declare_metric(&self, kind: MetricKind, filter: &str, name: &str) -> Option<u32>;
 
     /// Adds `by` to a counter.
     fn increment(&self, metric: u32, by: u64);
@@ -176,8 +181,14 @@ pub(crate) fn log(level: Level, message: &str) {
     }
 }
 
-pub(crate) fn declare_metric(kind: MetricKind, name: &str) -> Option<u32> {
-    platform()?.declare_metric(kind, name)
+pub(crate) fn declare_family(filter: &str) {
+    if let Some(platform) = platform() {
+        platform.declare_family(filter);
+    }
+}
+
+pub(crate) fn declare_metric(kind: MetricKind, filter: &str, name: &str) -> Option<u32> {
+    platform()?.declare_metric(kind, filter, name)
 }
 
 pub(crate) fn increment(metric: u32, by: u64) {
