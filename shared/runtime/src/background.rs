@@ -1,26 +1,29 @@
-//! A filter's background work: its calls, sent and waited for.
+//! The calls of a filter's worker: sending them, and waiting for their answers.
 
 use crate::callout;
 use crate::proxy::{CallOwner, Proxy};
 use exchange::{BackgroundCall, CallError, CallResult, Tally, Worker, longest_wait};
 use std::collections::HashMap;
 
-/// So many at a time: a background that answers each failure with another call does not hang the VM.
+/// The most calls that are sent at a time. A worker that answers each failure with another call
+/// does not hang the VM.
 const MAX_AT_ONCE: usize = 256;
-/// How long a configuration that goes away stays for answers, in milliseconds.
+/// The longest time that a configuration waits for answers before it goes away, in milliseconds.
 const MAX_STAY: u64 = 30_000;
 
-/// A call on its way: the host's token, the call, and the fields of the answer that are to be read.
+/// A call on its way: the carrier's number, the worker's number, and the headers of the answer that
+/// are to be read.
 pub(crate) type Sent = (u32, u64, &'static [&'static str]);
 
-/// The calls of one root context.
+/// The background calls of one filter configuration.
 pub(crate) struct BackgroundCalls {
     work: Box<dyn Worker>,
-    /// BackgroundCalls on their way, each with the moment at which no answer can come any more.
+    /// The calls on their way by the worker's number, each with the time (milliseconds since 1970)
+    /// after which no answer can come.
     out: HashMap<u64, u64>,
-    /// What became due from an answer, where that is no moment to send.
+    /// The calls that an answer made due where the gateway cannot send from an answer (Kong).
     held: Vec<BackgroundCall>,
-    /// Since when the configuration is going away.
+    /// The time at which the configuration was asked to go, in milliseconds since 1970.
     leaving: Option<u64>,
 }
 
@@ -29,7 +32,7 @@ impl BackgroundCalls {
         Self { work, out: HashMap::new(), held: Vec::new(), leaving: None }
     }
 
-    /// Gives up on what cannot be answered any more, and sends what is due.
+    /// Gives up calls that cannot be answered any more, and sends the calls that are due.
     pub(crate) fn run<P: Proxy>(&mut self, proxy: &P, now: u64) -> Vec<Sent> {
         let mut queue = std::mem::take(&mut self.held);
         let late: Vec<u64> =
@@ -44,8 +47,8 @@ impl BackgroundCalls {
         self.send(proxy, queue, now)
     }
 
-    /// Takes an answer. One that nobody waits for any more is passed over. What is due from it is sent at once, or
-    /// at the next [`BackgroundCalls::run`] where the host cannot send now.
+    /// Takes an answer; the answer to a call that was given up is ignored. The calls that it makes
+    /// due are sent at once, or at the next [`BackgroundCalls::run`] where `can_send` is `false`.
     pub(crate) fn answered<P: Proxy>(
         &mut self,
         proxy: &P,
@@ -65,14 +68,14 @@ impl BackgroundCalls {
         self.send(proxy, next, now)
     }
 
-    /// The configuration is going away.
+    /// Sends the worker's last calls: the configuration is going away.
     pub(crate) fn leave<P: Proxy>(&mut self, proxy: &P, now: u64) -> Vec<Sent> {
         self.leaving = Some(now);
         let last = self.work.leave(now);
         self.send(proxy, last, now)
     }
 
-    /// Whether the configuration has been asked to go, and nothing keeps it.
+    /// Returns `true` if the configuration has been asked to go and waits for no answer any more.
     pub(crate) fn may_go(&self, now: u64) -> bool {
         self.leaving
             .is_some_and(|since| self.out.is_empty() || now.saturating_sub(since) > MAX_STAY)
@@ -110,7 +113,7 @@ mod tests {
 
     type Seen = Rc<RefCell<Vec<(u64, bool)>>>;
 
-    /// Tries each call again for ever.
+    /// A worker that tries each call again for ever.
     struct Stubborn(Seen, u64);
 
     impl Stubborn {

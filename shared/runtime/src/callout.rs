@@ -39,7 +39,8 @@ pub(crate) fn send<P: Proxy>(
     proxy.call(owner, &outgoing).map_err(|_| CallError::NotSent)
 }
 
-/// The target's prefix, the segments and the query, each piece encoded: no piece can end its place.
+/// The path of a callout: the target's prefix, the segments and the query. Each piece is encoded,
+/// so that no piece can become part of another.
 fn path(target: &Target, call: &Call) -> String {
     let mut path = String::new();
     let prefix = target.prefix.iter().map(String::as_bytes);
@@ -56,8 +57,8 @@ fn path(target: &Target, call: &Call) -> String {
     if path.is_empty() { "/".to_owned() } else { path }
 }
 
-/// A segment that consists of letters, digits, `.`, `_` and `-`, and not of dots alone, stays as it is: some
-/// servers take `%2Ewell-known` for another place than `.well-known`.
+/// Encodes a segment. A segment of letters, digits, `.`, `_` and `-` that is not dots alone stays
+/// as it is: some servers take `%2Ewell-known` for another path than `.well-known`.
 fn encoded(segment: &[u8]) -> String {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
     match std::str::from_utf8(segment) {

@@ -1,8 +1,9 @@
-//! Randomness that does not depend on the host's alone.
+//! Randomness that does not depend on the gateway's alone.
 //!
-//! Kong's `random_get` is libc `random()`, seeded from process id and start time, and containers share both.
-//! So octets come from HMAC-DRBG (NIST SP 800-90A, section 10.1.2, SHA-256) that is fed with whatever
-//! differs: the host's octets, the clock, the node, request ids and peers, and the filter's own secret.
+//! Kong's `random_get` is libc `random()`, seeded from process id and start time, and containers
+//! share both. So random bytes come from HMAC-DRBG (NIST SP 800-90A, section 10.1.2, SHA-256),
+//! which is fed with everything that differs: the gateway's bytes, the clock, the node, request ids
+//! and peers, and the filter's own secret.
 
 use crate::platform::{host_random, now_ns};
 use hmac::{Hmac, KeyInit, Mac};
@@ -25,9 +26,9 @@ impl Entropy {
         entropy
     }
 
-    /// Adds `material`. Even material that an attacker knows takes nothing away.
+    /// Adds `material`. Material that an attacker knows does no harm.
     pub fn mix(&mut self, material: &[u8]) {
-        // Without material the standard's update is the first half alone.
+        // Without material the update of the standard is its first half alone.
         let rounds: &[u8] = if material.is_empty() { &[0] } else { &[0, 1] };
         for separator in rounds {
             self.key = hmac(&self.key, &[&self.value, &[*separator], material]);
@@ -43,32 +44,32 @@ impl Entropy {
                 *to = *from;
             }
         }
-        // What was given out cannot be computed again from the state.
+        // Afterwards the bytes that were given out cannot be computed from the state.
         self.mix(&[]);
     }
 
-    /// Sixteen octets in lower-case hex.
+    /// Sixteen bytes in lower-case hex.
     pub fn hex(&mut self) -> String {
-        let mut octets = [0; 16];
-        self.fill(&mut octets);
-        octets.iter().fold(String::with_capacity(32), |mut out, octet| {
-            for digit in [octet >> 4, octet & 15] {
+        let mut bytes = [0; 16];
+        self.fill(&mut bytes);
+        bytes.iter().fold(String::with_capacity(32), |mut out, byte| {
+            for digit in [byte >> 4, byte & 15] {
                 out.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
             }
             out
         })
     }
 
-    /// A number of all 64 bits.
+    /// A random number of 64 bits.
     pub fn number(&mut self) -> u64 {
-        let mut octets = [0; 8];
-        self.fill(&mut octets);
-        u64::from_le_bytes(octets)
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
     }
 }
 
 thread_local! {
-    /// The VM's own, for everything in it.
+    /// The generator of the VM or thread.
     static SHARED: RefCell<Option<Entropy>> = const { RefCell::new(None) };
 }
 
@@ -87,7 +88,8 @@ fn shared<R>(work: impl FnOnce(&mut Entropy) -> R) -> Option<R> {
     SHARED.try_with(work).ok().flatten()
 }
 
-/// Fills `out` from the VM's generator. `false` if it cannot, and then `out` is not to be used.
+/// Fills `out` from the VM's generator. Returns `false` if that failed; `out` must not be used
+/// then.
 #[must_use]
 pub fn random(out: &mut [u8]) -> bool {
     shared(|entropy| entropy.fill(out)).is_some()
@@ -98,12 +100,12 @@ pub fn mix(material: &[u8]) {
     shared(|entropy| entropy.mix(material));
 }
 
-/// A number of all 64 bits from the VM's generator.
+/// A random number of 64 bits from the VM's generator.
 pub(crate) fn random_number() -> u64 {
     shared(Entropy::number).unwrap_or_else(now_ns)
 }
 
-/// Sixteen octets from the VM's generator, in lower-case hex.
+/// Sixteen bytes from the VM's generator, in lower-case hex.
 pub(crate) fn random_hex() -> String {
     shared(Entropy::hex).unwrap_or_default()
 }
@@ -123,8 +125,9 @@ mod tests {
 
     #[test]
     fn the_stream_is_hmac_drbg() {
-        // NIST CAVP drbgvectors_no_reseed, HMAC_DRBG SHA-256, no personalization, no prediction resistance,
-        // COUNT = 0: instantiate with entropy and nonce, generate 128 octets twice, compare the second.
+        // NIST CAVP drbgvectors_no_reseed, HMAC_DRBG SHA-256, no personalization, no prediction
+        // resistance, COUNT = 0: instantiate with entropy and nonce, generate 128 bytes twice,
+        // compare the second.
         let hex = |text: &str| -> Vec<u8> {
             (0..text.len())
                 .step_by(2)
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn two_workers_with_the_same_octets_of_the_host_differ_once_anything_differs() {
+    fn two_workers_with_the_same_bytes_of_the_host_differ_once_anything_differs() {
         let stream = |material: &[u8]| {
             let mut entropy = Entropy::new(b"the same start");
             entropy.mix(material);

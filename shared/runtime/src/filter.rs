@@ -1,4 +1,4 @@
-//! What a filter tells this crate about itself.
+//! The description that a filter gives of itself.
 
 use crate::platform::Capabilities;
 use cache::Source;
@@ -9,80 +9,83 @@ use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A filter: settings, where its entities come from, and a state machine for each request.
+/// A filter: its settings, the source of its entities, and its decision about each request.
 pub trait Filter: 'static {
-    /// `key_auth`, as in `gatehouse_key_auth.wasm`.
+    /// The filter's name with underscores, for example `key_auth` in `gatehouse_key_auth.wasm`.
     const NAME: &'static str;
 
-    /// Tells the filters' entries in shared data apart. Never used again for another filter.
+    /// The number of the filter's entries in shared data. It belongs to this filter for ever: the
+    /// number of a removed filter is not used again.
     const ID: u8;
 
     /// The checked settings.
     type Config: 'static;
 
-    /// Reads and describes the settings.
+    /// Reads the settings, and by the same calls describes them for the schema.
     fn settings(fields: &mut Fields<'_>) -> Self::Config;
 
     /// The settings that every filter has.
     fn common(config: &Self::Config) -> &Common;
 
-    /// The request headers that are the filter's own: what a client sends under their names never reaches the
-    /// upstream. It has no default, so that no filter leaves it out.
+    /// The request headers that the filter owns. A header that a client sends under one of these
+    /// names never reaches the upstream. This function has no default, so that no filter leaves it
+    /// out.
     fn owned(config: &Self::Config) -> Owned;
 
-    /// What the filter wants to know of each request.
+    /// The facts of each request that the filter needs besides the headers.
     fn needs(_config: &Self::Config) -> Needs {
         Needs::default()
     }
 
-    /// The properties that the filter leaves for later filters or for its own later callbacks, and cannot do
-    /// without. A filter that may
-    /// refuse a request from the answer to a callout leaves [`consumer::PROPERTY`]: it carries the mark of a
-    /// refusal, by which later filters on Kong know that they have to stand down.
+    /// The properties that the filter leaves for later filters or for its own later events, and
+    /// that it cannot do without. A filter that may refuse a request from the answer to a callout
+    /// leaves [`consumer::PROPERTY`]: this property carries the mark of a refusal, by which later
+    /// filters on Kong know that they have to stand down.
     ///
-    /// On Kong each is a variable of nginx of the same name, which the operator declares in kong.conf. The filter
-    /// refuses every request with 500 while one of them is not declared.
+    /// On Kong each property is a variable of nginx with this name, which the operator declares in
+    /// kong.conf. The filter refuses every request with 500 while one of them is not declared.
     fn leaves(config: &Self::Config) -> Vec<&'static str>;
 
-    /// The setting that makes the filter judge a request by its body, if one does: its path, and the
-    /// beginning of the message, for example `found true`. Envoy gives a body in time only where the
-    /// operator says `allow_on_headers_stop_iteration`: without that option the runtime refuses such
-    /// settings there.
+    /// The setting that makes the filter judge a request by its body, if one does: its path, and
+    /// the beginning of the message, for example `found true`. Envoy gives a body in time only
+    /// where the operator says `allow_on_headers_stop_iteration`: without that option the runtime
+    /// refuses such settings there.
     fn body_setting(_config: &Self::Config) -> Option<(&'static str, &'static str)> {
         None
     }
 
-    /// What of the settings does not work on this gateway.
+    /// Checks the settings against the abilities of the gateway.
     ///
     /// # Errors
-    /// With the setting's path.
+    /// The path of a setting that does not work on this gateway, and what to do.
     fn check_host(_config: &Self::Config, _able: Capabilities) -> Result<(), Invalid> {
         Ok(())
     }
 
-    /// What an operator should know of settings that work. It is logged when they are loaded, and holds no secret.
+    /// Messages to the operator about settings that work. They are logged when the settings are
+    /// loaded, and hold no secret.
     fn warnings(_config: &Self::Config) -> Vec<String> {
         Vec::new()
     }
 
-    /// Where the filter's entities come from, if it looks any up.
+    /// The source of the filter's entities, if the filter looks any up.
     fn source(_config: &Rc<Self::Config>) -> Option<Box<dyn Source>> {
         None
     }
 
-    /// What answers in the cache depend on besides the admin target: settings that, when they differ, must
-    /// not share an entry.
+    /// The settings that an entry of the cache depends on besides the admin target, in any
+    /// encoding. Configurations that differ in them share no entry.
     fn depends(_config: &Self::Config) -> Vec<u8> {
         Vec::new()
     }
 
-    /// What the filter does besides its requests, if anything. What it shares with the flows lies in the
-    /// configuration.
+    /// The filter's own work besides its requests, if there is any. The worker and the flows share
+    /// the configuration, and nothing else.
     fn worker(_config: &Rc<Self::Config>) -> Option<Box<dyn Worker>> {
         None
     }
 
-    /// How often the background looks for work, in a range from 100 ms to 10 s.
+    /// The interval at which the worker is asked for calls, from 100 ms to 10 s.
     fn period(_config: &Self::Config) -> Duration {
         Duration::from_secs(1)
     }
@@ -94,39 +97,41 @@ pub trait Filter: 'static {
         false
     }
 
-    /// Judges a request that passed the gate: the first step, and a flow if other events may follow.
+    /// Judges a request that passed the gate. The result holds the first step, and a flow where
+    /// later events may follow.
     fn start(config: &Rc<Self::Config>, request: Admitted) -> Started;
 }
 
-/// What a filter wants to know of each request besides its headers. Each costs a host call.
+/// The facts that a filter needs of each request besides its headers. Each one costs a host call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The target as the client sent it (Kong decodes `:path`).
+    /// The request target as the client sent it. (Kong decodes `:path`.)
     pub raw_target: bool,
-    /// Id and name of the route.
+    /// The id and the name of the route.
     pub route: bool,
-    /// Id and name of the service or cluster.
+    /// The id and the name of the service (Kong) or cluster (Envoy).
     pub service: bool,
     /// The verified claims of a token.
     pub claims: bool,
     /// The address of the client's connection.
     pub peer: bool,
-    /// Scheme, host and port as the client named them.
+    /// The scheme, host and port as the client named them.
     pub origin: bool,
-    /// What an earlier filter published under this name.
+    /// The property that an earlier filter left under this name.
     pub mark: Option<&'static str>,
-    /// The identity and the claims once more with the response, when later filters have had their say.
+    /// The identity and the claims once more at the response, as later filters have left them.
     pub at_response: bool,
-    /// Route and service as objects.
+    /// The route and the service as objects.
     pub entities: bool,
-    /// The same on Kong only: Envoy writes its metadata out for that, which costs much and says little.
+    /// The route and the service as objects on Kong only. Envoy would write its metadata out, which
+    /// costs much and says little.
     pub kong_entities: bool,
-    /// The query as the upstream will get it: an earlier filter may have taken something out.
+    /// The query as the upstream will get it, after the edits of earlier filters.
     pub upstream_query: bool,
 }
 
 impl Needs {
-    /// What `match` needs.
+    /// The facts that the setting `match` needs.
     #[must_use]
     pub fn of(common: &Common) -> Self {
         Self {
@@ -138,7 +143,8 @@ impl Needs {
     }
 }
 
-/// Kong's `<filter>.meta.json`: the schema that it checks a configuration against.
+/// The name of the filter `F`, and the content of its `.meta.json`: the schema that Kong checks a
+/// configuration against.
 #[must_use]
 pub fn meta<F: Filter>() -> (&'static str, Value) {
     (F::NAME, json!({ "config_schema": settings::schema(F::settings) }))
@@ -164,7 +170,7 @@ pub(crate) fn check_body(
     }
 }
 
-/// What is wrong with the common settings on this gateway.
+/// Checks the common settings against the abilities of the gateway.
 pub(crate) fn check_common(common: &Common, able: Capabilities) -> Result<(), Invalid> {
     if common.trust_consumer_headers && able.known && !able.has_plugins {
         return Err(Invalid::one(
@@ -190,7 +196,8 @@ pub(crate) fn check_common(common: &Common, able: Capabilities) -> Result<(), In
     Ok(())
 }
 
-/// Whether Kong can call it: `host:port`, `[v6]:port` or `host`. A call to anything else traps there.
+/// Returns `true` if Kong can call `upstream`: `host:port`, `[v6]:port` or `host`. A callout to
+/// anything else traps there.
 #[must_use]
 pub fn is_address(upstream: &str) -> bool {
     let (host, port) = match upstream.rsplit_once(':') {

@@ -1,16 +1,17 @@
-//! Local answers to clients that speak gRPC: one table from HTTP's status to theirs, on both hosts.
+//! Local replies to clients that speak gRPC, by one table from HTTP's status to gRPC's.
 //!
-//! Such a client reads `grpc-status` and `grpc-message`, never a body. Envoy would make the status up by a
-//! table of its own, in which 429 is UNAVAILABLE, and clients try again at once; Kong's module makes none.
+//! A gRPC client reads `grpc-status` and `grpc-message`, and never a body. Envoy's own table maps
+//! 429 to UNAVAILABLE, so that clients try again at once; Kong's module sends no status at all.
 
 use crate::reply::Header;
 use exchange::{Body, Head, Reply};
 use std::borrow::Cow;
 
-/// How much of a message is sent: it travels in a header field.
+/// The most bytes of a message that are sent, because it travels in a header.
 const LONGEST: usize = 1024;
 
-/// Whether the client of this request speaks gRPC. gRPC-Web is another protocol, with bodies.
+/// Returns `true` if the client of this request speaks gRPC. gRPC-Web is another protocol, with
+/// bodies.
 pub(crate) fn is_spoken(head: &Head) -> bool {
     head.first("content-type").is_some_and(|value| {
         let (kind, rest) = value.split_at_checked(NAME.len()).unwrap_or((value, b""));
@@ -20,7 +21,7 @@ pub(crate) fn is_spoken(head: &Head) -> bool {
 
 const NAME: &[u8] = b"application/grpc";
 
-/// The status, and all fields of the answer, which has no body.
+/// The gRPC status and all headers of the reply, which has no body.
 pub(crate) fn answer(reply: &Reply) -> (u8, Vec<Header<'_>>) {
     let status = status(reply.status);
     let owned = |name: &'static str, value: String| -> Header<'_> {
@@ -62,7 +63,8 @@ fn status(http: u16) -> u8 {
     }
 }
 
-/// As the protocol writes a message into a header field: printable ASCII as it is, `%XX` for the rest.
+/// Encodes a message for the header `grpc-message`: printable ASCII stays, other bytes become
+/// `%XX`.
 fn escaped(message: &[u8]) -> String {
     let mut out = String::new();
     for byte in message.iter().take(LONGEST) {

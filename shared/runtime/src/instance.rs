@@ -1,4 +1,4 @@
-//! One filter configuration: its settings, and what its tick sets going.
+//! One filter configuration in one VM or worker: its settings, its cache, its worker, its tick.
 
 mod background;
 mod definition;
@@ -25,12 +25,12 @@ pub struct Instance {
     rooms: Rooms,
     state: RefCell<State>,
     ticking: Cell<bool>,
-    /// Whether every property that the filter leaves was seen to have a place.
+    /// `true` once every property that the filter leaves was seen to have a place.
     properties_checked: Cell<bool>,
     /// Milliseconds since 1970.
     started: u64,
     metrics: OnceCell<Metrics>,
-    /// Made as soon as it is known where answers may be kept.
+    /// The cache; it is made as soon as the place for its entries is known.
     cache: OnceCell<RefCell<Cache>>,
     calls: RefCell<Option<BackgroundCalls>>,
 }
@@ -38,7 +38,7 @@ pub struct Instance {
 enum State {
     Empty,
     Bad,
-    /// Checked against the host as soon as that is known.
+    /// The settings are read, and wait to be checked until the gateway is known.
     Unchecked(Rc<Configured>),
     Checked(Rc<Configured>),
 }
@@ -47,21 +47,21 @@ enum State {
 /// read. A carrier that has nothing to leave there ignores it.
 pub const LEFT_BEFORE_WAITING: &str = "gatehouse_kong";
 
-/// What a call of the root context is for.
+/// The purpose of a callout that belongs to a filter configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// A call of the cache.
     Cache(cache::Purpose),
-    /// A call of the background's, and the fields of its answer that are to be read.
+    /// A background call by its number, and the headers of its answer that are to be read.
     BackgroundCall(u64, &'static [&'static str]),
 }
 
-/// Requests to wake, each with what it waited for.
+/// The requests to wake, each with the finding that it waited for.
 pub type Woken = Vec<(u32, Result<Finding, Unavailable>)>;
 
 impl Instance {
-    /// An instance without a configuration. The carrier tells instances apart by `id`; `rooms` are the
-    /// places of waiting requests, which all instances of a VM share.
+    /// An instance without a configuration. The carrier tells instances apart by `id`; `rooms` are
+    /// the places of waiting requests, which all instances of a VM share.
     #[must_use]
     pub fn new(id: u32, definition: Definition, rooms: Rooms) -> Self {
         entropy::mix(definition.name.as_bytes());
@@ -93,8 +93,8 @@ impl Instance {
 
     // === Configuration ===
 
-    /// Reads the configuration `document`. `false` only where a gateway that rejects it does not serve
-    /// without the filter: elsewhere every request is refused instead.
+    /// Reads the configuration `document`. `false` only where a gateway that rejects it does not
+    /// serve without the filter: elsewhere every request is refused instead.
     pub fn configure<P: Proxy>(&self, proxy: &P, document: &[u8]) -> bool {
         let able = capabilities();
         let read = (self.definition.configure)(document).and_then(|configured| {
@@ -120,7 +120,7 @@ impl Instance {
         let mut period = None;
         if configured.source.try_borrow().is_ok_and(|source| source.is_some()) {
             let admin = configured.common.admin.as_ref();
-            // A secret of the filter's own makes its random numbers unlike anybody else's.
+            // The token makes the random numbers of this instance unlike those of others.
             let secret = admin.and_then(|admin| admin.target.token.as_deref()).unwrap_or_default();
             entropy::mix(secret.as_bytes());
             let interval = admin.map_or(Duration::from_secs(4), |admin| admin.poll_interval);
@@ -133,13 +133,14 @@ impl Instance {
             period = Some(period.map_or(configured.period, |period| period.min(configured.period)));
             self.calls.replace(Some(BackgroundCalls::new(work)));
         }
-        // Kong traps when the period is set a second time.
+        // Kong traps when the interval is set a second time.
         if let Some(period) = period.filter(|_| !self.ticking.replace(true)) {
             proxy.tick_every(period);
         }
         let _ = self.metrics.set(Metrics::new(self.definition.name, configured.common.metrics));
         let configured = Rc::new(configured);
-        // Where more of the gateway becomes known at the first request, the settings are checked again then.
+        // Kong's version becomes known at the first request only; the settings are checked again
+        // then.
         let state =
             if able.settled { State::Checked(configured) } else { State::Unchecked(configured) };
         self.state.replace(state);
@@ -152,10 +153,11 @@ impl Instance {
 
     // === Requests ===
 
-    /// The settings, if they can be used on this gateway. It is called at a request's headers only.
+    /// The settings, if this gateway can use them. Only a request's headers event calls this
+    /// function.
     pub(crate) fn configured<P: Proxy>(&self, proxy: &P) -> Option<Rc<Configured>> {
         let configured = self.checked()?;
-        // What a gateway has a place for stays as it is as long as this instance lives.
+        // Variables of nginx are declared before this instance exists, and stay as they are.
         if !self.properties_checked.get() {
             if let Err(missing) = proxy.check_properties(&configured.leaves) {
                 log(Level::Error, &format!("gatehouse_{}: {missing}", self.definition.name));
@@ -166,7 +168,7 @@ impl Instance {
         Some(configured)
     }
 
-    /// Whether the filter cannot do without the property `name`.
+    /// Returns `true` if the filter cannot do without the property `name`.
     pub(crate) fn has_to_leave(&self, name: &str) -> bool {
         match self.state.try_borrow().as_deref() {
             Ok(State::Checked(configured) | State::Unchecked(configured)) => {
@@ -194,7 +196,8 @@ impl Instance {
         }
     }
 
-    /// A seat for a request that has to wait, and keeps `bytes` meanwhile.
+    /// Takes a seat in `room` for a request that keeps `bytes` bytes while it waits. `None` when
+    /// the room is full.
     pub(crate) fn seat(&self, room: Room, bytes: usize) -> Option<Seat> {
         self.rooms.seat(room, bytes)
     }
@@ -205,7 +208,7 @@ impl Instance {
         }
     }
 
-    /// Counts what the filter has counted.
+    /// Passes the filter's own counts on to its metrics.
     pub(crate) fn tally(&self, tally: Vec<Tally>) {
         if let Some(metrics) = self.metrics.get() {
             for tally in &tally {
@@ -220,14 +223,15 @@ impl Instance {
 
     // === The tick ===
 
-    /// One tick: calls that were sent, and requests that waited too long.
+    /// Runs one tick. Returns the callouts that were sent, and the requests that waited too long.
     pub fn tick<P: Proxy>(&self, proxy: &P) -> (Vec<(CallId, Purpose)>, Woken) {
         let (mut sent, woken) = self.tick_cache(proxy);
         sent.extend(self.run_worker(proxy));
         (sent, woken)
     }
 
-    /// The answer to a call of the root context.
+    /// Takes the answer to a callout of this instance. Returns the callouts that were sent because
+    /// of it, and the requests to wake.
     pub fn answered<P: Proxy>(
         &self,
         proxy: &P,

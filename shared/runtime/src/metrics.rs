@@ -1,4 +1,4 @@
-//! Metrics, where counting does not trap.
+//! The metrics of one filter configuration.
 
 use crate::platform::{
     MetricKind, capabilities, declare_family, declare_metric, increment, record,
@@ -16,7 +16,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// `wanted` is the operator's word; without one, Envoy counts and Kong does not.
+    /// `wanted` is the setting `metrics`; without it the gateway's habit decides.
     pub(crate) fn new(filter: &'static str, wanted: Option<bool>) -> Self {
         declare_family(filter);
         Self { filter, wanted, ids: RefCell::default() }
@@ -27,7 +27,7 @@ impl Metrics {
         self.add(what, 1);
     }
 
-    /// Counts what a filter itself has counted.
+    /// Takes one count of the filter's own.
     pub(crate) fn take(&self, tally: &Tally) {
         match tally {
             Tally::Count(what, by) => self.add(what, *by),

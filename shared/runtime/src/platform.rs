@@ -50,8 +50,8 @@ pub trait Platform: Sync {
     /// label holds the name. Others have nothing to do.
     fn declare_family(&self, _filter: &str) {}
 
-    /// The number of the metric `name` of `filter`, for example `passed` of `key_auth`; `None` where
-    /// it cannot be counted. Asking twice gives the number of one metric.
+    /// The number of the metric `name` of `filter`, for example `passed` of `key_auth`; `None`
+    /// where it cannot be counted. Asking twice gives the number of one metric.
     fn declare_metric(&self, kind: MetricKind, filter: &str, name: &str) -> Option<u32>;
 
     /// Adds `by` to a counter.

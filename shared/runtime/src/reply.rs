@@ -1,4 +1,4 @@
-//! Local answers in Kong's forms, and for clients that speak gRPC in theirs.
+//! Local replies in Kong's forms, and in gRPC's for clients that speak it.
 
 use crate::grpc;
 use exchange::{Body, Head, Reply};
@@ -17,7 +17,7 @@ pub struct LocalReply<'a> {
     pub grpc_status: Option<u8>,
 }
 
-/// Name and value of a header.
+/// The name and the value of a header.
 pub type Header<'a> = (Cow<'a, str>, Cow<'a, [u8]>);
 
 /// The form of `reply` for the client of a request with this head. `request_id` is called only
@@ -80,8 +80,8 @@ enum Form {
 }
 
 impl Form {
-    /// What an `Accept` header prefers: the highest quality, the first among equals, JSON where nothing is
-    /// known, as Kong chooses.
+    /// The form that an `Accept` header prefers, as Kong chooses: the highest quality, the first
+    /// among equals, and JSON where none is known.
     fn preferred<'a>(accept: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut best = (0.0, Self::Json);
         for value in accept.filter_map(|value| std::str::from_utf8(value).ok()) {
@@ -106,7 +106,7 @@ impl Form {
             "text/html" => Some(Self::Html),
             "text/plain" | "text/*" => Some(Self::Plain),
             "application/xml" => Some(Self::Xml),
-            // Kong takes its default for a type that it does not know.
+            // Kong sends JSON for a type that it does not know.
             _ => Some(Self::Json).filter(|_| media.contains('/')),
         }
     }
@@ -146,7 +146,8 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A request id that may stand in any form: what the host calls it if that is plain, else nothing.
+/// The gateway's request id as text, if it is plain enough to stand in every form: letters, digits,
+/// `-`, `_` and `.`, at most 128.
 pub(crate) fn plain_id(id: &[u8]) -> Option<String> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let fits = !id.is_empty() && id.len() <= 128 && id.iter().all(plain);

@@ -1,6 +1,14 @@
 //! A second carrier, in the way of Envoy's native modules, proves what the traits of the runtime
-//! promise: filters run unchanged on several threads, over memory of the process, with callouts that
-//! belong to a request or to a configuration, and with metrics that are declared up front.
+//! promise: filters run unchanged on several threads, over memory of the process, with callouts
+//! that belong to a request or to a configuration, and with metrics that are declared up front.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests may panic"
+)]
 
 use cache::{Put, Rooms, SharedData, Source};
 use consumer::{Admitted, Owned};

@@ -1,4 +1,4 @@
-//! What one filter configuration sends on its own account.
+//! The background calls of one filter configuration.
 
 use super::{Instance, Purpose};
 use crate::background::{BackgroundCalls, Sent};
@@ -6,18 +6,19 @@ use crate::platform::now;
 use crate::proxy::Proxy;
 
 impl Instance {
-    /// Sends what the filter has to send on its own account.
+    /// Asks the worker for calls, and sends them.
     pub fn run_worker<P: Proxy>(&self, proxy: &P) -> Vec<(u32, Purpose)> {
         self.with_calls(|calls| calls.run(proxy, now()))
     }
 
-    /// The configuration is going away. The second value says whether it may go at once.
+    /// Tells the worker that the configuration is going away. The second value is `true` if the
+    /// configuration may go at once.
     pub fn leave<P: Proxy>(&self, proxy: &P) -> (Vec<(u32, Purpose)>, bool) {
         let sent = self.with_calls(|calls| calls.leave(proxy, now()));
         (sent, self.has_left() || self.calls.try_borrow().is_ok_and(|calls| calls.is_none()))
     }
 
-    /// Whether the configuration was asked to go, and nothing keeps it any more.
+    /// Returns `true` if the configuration was asked to go and waits for no answer any more.
     pub fn has_left(&self) -> bool {
         let now = now();
         let calls = self.calls.try_borrow();

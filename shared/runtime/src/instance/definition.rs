@@ -1,4 +1,4 @@
-//! A filter's settings, with the filter's type taken away.
+//! A filter and its settings, with the filter's type erased.
 
 use crate::filter::{Filter, Needs, check_body, check_common};
 use crate::platform::Capabilities;
@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A filter type, with its type taken away.
+/// A filter with its type erased.
 #[derive(Clone, Copy)]
 pub struct Definition {
     pub(super) name: &'static str,
@@ -23,7 +23,7 @@ pub(crate) struct Configured {
     pub(super) common: Common,
     owned: Rc<Owned>,
     needs: Needs,
-    /// Properties that must be there for the filter to work.
+    /// The properties that need a place for the filter to work.
     pub(super) leaves: Vec<&'static str>,
     pub(super) warnings: Vec<String>,
     start: Box<dyn Fn(Box<Request>) -> Started>,
@@ -31,7 +31,7 @@ pub(crate) struct Configured {
     pub(super) source: RefCell<Option<Box<dyn Source>>>,
     pub(super) background: RefCell<Option<Box<dyn Worker>>>,
     pub(super) period: Duration,
-    /// What kept answers depend on besides the common settings.
+    /// The settings that cached answers depend on besides the common ones.
     pub(super) depends: Vec<u8>,
 }
 
@@ -51,11 +51,12 @@ impl Configured {
         let source = F::source(&config);
         let checked = Rc::clone(&config);
         let mut leaves = F::leaves(&config);
-        // A filter that may wait for a callout leaves for later ones what only its own event can read.
+        // A filter that may wait for a callout leaves for later filters the facts that only its own
+        // event can read.
         if !leaves.is_empty() && (source.is_some() || common.admin.is_some()) {
             leaves.push(crate::LEFT_BEFORE_WAITING);
         }
-        // A list of consumers cannot be compared where no filter can say who is calling.
+        // `match.consumers` needs an identity, and so a place where a filter can leave one.
         if common.matching.needs_consumer() && !leaves.contains(&consumer::PROPERTY) {
             leaves.push(consumer::PROPERTY);
         }
@@ -78,7 +79,7 @@ impl Configured {
         })
     }
 
-    /// Runs gate and filter on a request.
+    /// Runs the gate on a request, and the filter on an admitted one.
     pub(crate) fn start(&self, request: Request) -> Started {
         (self.start)(Box::new(request))
     }

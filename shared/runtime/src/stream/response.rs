@@ -1,4 +1,4 @@
-//! The response, the bodies that pass by, and the end of a request.
+//! The response, the bodies that a flow watches, and the end of a request.
 
 use super::{Action, Asked, State, Stream};
 use crate::callout;
@@ -7,26 +7,26 @@ use crate::proxy::{CallOwner, Message, Proxy};
 use consumer::{CLAIMS, PROPERTY};
 use exchange::{CallResult, Done, Flow, Piece, Response, ResponseEvent, ResponseStep, Unavailable};
 
-/// How far the response is.
+/// The progress of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     Unseen,
-    /// It waits for the answer to a call.
+    /// The response waits for the answer to a callout.
     Parked,
-    /// Another one takes its place; whether that one's body has been given.
+    /// A reply of ours takes the place of the response; `true` once its body has been given.
     Replaced(bool),
     Gone,
 }
 
 impl Stream {
-    /// The response's headers are here, `count` of them; `end` says that no body follows.
+    /// Takes the response's headers, `count` of them; `end` says that no body follows.
     pub fn response_headers<P: Proxy>(
         &mut self,
         proxy: &P,
         count: usize,
         end: bool,
     ) -> (Action, Asked) {
-        // Kong runs this also where it never showed the request: nothing is known then, so nothing is changed.
+        // Kong may show a response whose request it never showed: nothing is changed then.
         if self.is_undecided(proxy) && self.progress == Progress::Unseen {
             return self.replace_response(proxy, count);
         }
@@ -47,8 +47,8 @@ impl Stream {
         outcome
     }
 
-    /// Kong: whether the upstream has answered a request that was never decided. That of another filter's
-    /// answer, which may end the request while this one still waits for the body, is none of it.
+    /// Returns `true` if the upstream has answered a request that was never decided (Kong). A reply
+    /// of another filter, which may come while this one still waits for the body, does not count.
     fn is_undecided<P: Proxy>(&self, proxy: &P) -> bool {
         let undecided = match self.state {
             State::AwaitingBody | State::Parked(_) => true,
@@ -58,8 +58,8 @@ impl Stream {
         undecided && proxy.upstream_has_answered()
     }
 
-    /// Lets nothing of the upstream's response through. A local response from here would take the place of
-    /// the body's first piece only, and keep the headers. (Kong before 3.7 keeps the status.)
+    /// Replaces the upstream's response. A local reply would replace the first piece of the body
+    /// only, and keep the headers. (Kong before 3.7 keeps the status.)
     fn replace_response<P: Proxy>(&mut self, proxy: &P, count: usize) -> (Action, Asked) {
         self.progress = Progress::Replaced(false);
         self.state = State::Refused;
@@ -82,7 +82,7 @@ impl Stream {
             now: now(),
             ours: self.state == State::Refused,
             ends: end,
-            // Claims come with an identity only.
+            // Claims are of an identity, and do not count without one.
             claims: consumer.as_ref().and_then(|_| proxy.property(CLAIMS)),
             consumer,
         }
@@ -119,7 +119,7 @@ impl Stream {
         outcome
     }
 
-    /// The answer to a call for the response.
+    /// Takes the answer to a callout that the response waits for.
     pub fn response_answered<P: Proxy>(
         &mut self,
         proxy: &P,
@@ -134,7 +134,7 @@ impl Stream {
         outcome
     }
 
-    /// A piece of the response's body is here, `size` bytes; `end` says that it is the last.
+    /// Takes a piece of the response's body, `size` bytes; `end` says that it is the last.
     pub fn response_body<P: Proxy>(&mut self, proxy: &P, size: usize, end: bool) -> Action {
         match self.progress {
             Progress::Parked => return Action::Pause,
@@ -152,7 +152,7 @@ impl Stream {
         Action::Continue
     }
 
-    /// Shows a piece of a body that passes by.
+    /// Shows the flow a piece of a body that it watches.
     pub(super) fn show<P: Proxy>(&mut self, proxy: &P, of: Message, size: usize, end: bool) {
         let Some(mut flow) = self.flow.take() else { return };
         let bytes = proxy.body(of, size);
@@ -166,18 +166,19 @@ impl Stream {
         self.flow = Some(flow);
     }
 
-    /// What the flow wants to see from now on, and what there is to count.
+    /// Asks the flow for the messages that it watches from now on, and for its counts.
     pub(super) fn watched(&mut self, flow: &mut dyn Flow) {
         self.watch = flow.watches();
         self.instance.tally(flow.tally());
     }
 
-    /// Whether the flow wants to hear of the request's end.
+    /// Returns `true` if the flow wants the event at the end of the request.
     pub fn awaits_end(&self) -> bool {
         self.watch.done && self.flow.is_some()
     }
 
-    /// The request is over, and the host lets its messages be read once more.
+    /// Ends the request while its messages can be read once more. Returns `true` if the worker has
+    /// calls that should not wait for the next tick.
     pub fn logged<P: Proxy>(&mut self, proxy: &P) -> bool {
         let shown = self.progress == Progress::Gone;
         let readable = !shown && capabilities().reads_headers_at_end;
@@ -186,7 +187,7 @@ impl Stream {
         self.done(Done { now: now(), status, head: head.unwrap_or_default() })
     }
 
-    /// The request is gone without having been logged. Nothing of it can be read any more.
+    /// Ends a request that was never logged. Its messages cannot be read any more.
     pub(super) fn vanished(&mut self) {
         if self.awaits_end() {
             self.done(Done { now: now(), ..Done::default() });
@@ -201,7 +202,7 @@ impl Stream {
     }
 }
 
-/// The body of a response that was replaced.
+/// The body of a reply that replaces a response.
 const UNEXPECTED: &[u8] = b"{\n  \"message\":\"An unexpected error occurred\"\n}";
 
 fn go_on() -> (Action, Asked) {
