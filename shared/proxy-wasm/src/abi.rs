@@ -1,8 +1,5 @@
-//! The Proxy-Wasm ABI 0.2.1, as far as it is used: every host function returns a `Result`, none panics.
-//!
-//! The SDK crate is not used. Its dispatcher panics on an unknown callout token or context, which Kong
-//! delivers after any trap, and it exports its callbacks in a way that cannot be overridden; its getters
-//! panic on a header that is not UTF-8 and on any status that they do not expect.
+//! The functions of the Proxy-Wasm ABI 0.2.1 that filters use. Each returns a `Result`, and none
+//! panics. `docs/adr/0001-own-abi-layer.md` says why the SDK is not used.
 
 #![allow(unsafe_code)]
 // The ABI's own signatures.
@@ -18,17 +15,17 @@ mod memory;
 
 pub(crate) use memory::allocate;
 
-/// Proof that the host is in a request's headers callback. It is lent for the length of that callback and
+/// Proof that the host is in a request's headers callback. The proof is lent for that callback and
 /// cannot be kept.
 pub(crate) struct RequestHeaders(());
 
-/// Runs the work of the request-headers callback. The exported callback itself is the only caller, which
-/// `make lint` checks.
+/// Runs the work of the request-headers callback. The exported callback is the only caller, and
+/// `make lint` checks that.
 pub(crate) fn in_request_headers<R>(work: impl FnOnce(&RequestHeaders) -> R) -> R {
     work(&RequestHeaders(()))
 }
 
-/// What a host function answers when it does not answer OK.
+/// The status of a host function that did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
     NotFound,
@@ -94,7 +91,7 @@ pub(crate) fn now_ns() -> u64 {
     if status == 0 { now } else { 0 }
 }
 
-/// What a buffer holds from byte `start` on. Only for Envoy: Kong ignores `start`.
+/// Reads a buffer from byte `start` on. Only Envoy heeds `start`; Kong ignores it.
 pub(crate) fn buffer_from(buffer: Buffer, start: usize) -> Result<Vec<u8>, Status> {
     // Start and length together must not go past the end of the address space.
     let len = usize::MAX.saturating_sub(start);
@@ -104,8 +101,8 @@ pub(crate) fn buffer_from(buffer: Buffer, start: usize) -> Result<Vec<u8>, Statu
     })
 }
 
-/// The whole of a buffer. On Kong the length must not be smaller than the buffer (the host then writes past
-/// the guest's allocation), so callers cut afterwards.
+/// Reads a whole buffer. Kong writes past the guest's allocation when it is asked for fewer bytes
+/// than the buffer has, so that callers cut afterwards.
 pub(crate) fn buffer(buffer: Buffer) -> Result<Vec<u8>, Status> {
     memory::receive(|at, len| {
         // SAFETY: `at` and `len` are written by the host.
@@ -113,14 +110,14 @@ pub(crate) fn buffer(buffer: Buffer) -> Result<Vec<u8>, Status> {
     })
 }
 
-/// Replaces a body, or on the response's way the piece of it that has come.
+/// Replaces a request's body, or the piece of a response's body that has come.
 pub(crate) fn set_body(buffer: Buffer, body: &[u8]) -> Result<(), Status> {
     let (at, len) = lend(body);
     // SAFETY: the host reads `len` bytes from `at`.
     Status::check(unsafe { imports::proxy_set_buffer_bytes(buffer as i32, 0, usize::MAX, at, len) })
 }
 
-/// A header map in wire form.
+/// Reads a header map in wire form.
 pub(crate) fn map(map: Map) -> Result<Vec<u8>, Status> {
     memory::receive(|at, len| {
         // SAFETY: `at` and `len` are written by the host.
@@ -170,10 +167,10 @@ pub(crate) fn property(path: &[&str]) -> Result<Vec<u8>, Status> {
     get_property(path)
 }
 
-/// Reads the property `kong.<name>`. Kong answers it from Lua, on a thread that exists for certain only while
-/// the request's headers are handled: in every other callback the worker may die of it (measured on Kong 3.9.3).
-/// The token makes a call from another callback impossible to compile. [`crate::kong`] is the only caller: it
-/// knows when even this callback is too late.
+/// Reads the property `kong.<name>`. Kong answers it from Lua, on a thread that exists for certain
+/// only while the request's headers are handled: in every other callback the worker may die
+/// (measured on Kong 3.9.3). The token makes a call from another callback impossible to compile.
+/// [`crate::kong`] is the only caller, because it knows when even this callback is too late.
 ///
 /// # Errors
 /// When this version of Kong has no such property, and on every other host.
@@ -181,7 +178,8 @@ pub(crate) fn kong_property(_: &RequestHeaders, name: &str) -> Result<Vec<u8>, S
     get_property(&["kong", name])
 }
 
-/// Whether Kong would ask Lua for this property. The first segment may hold more than one name.
+/// Returns `true` if Kong would ask Lua for this property. The first segment may hold several
+/// names.
 fn is_behind_lua(path: &[&str]) -> bool {
     let first = path.first().copied().unwrap_or_default();
     first.split(['.', '\0']).next() == Some("kong")
@@ -211,7 +209,8 @@ pub(crate) fn set_property(path: &[&str], value: &[u8]) -> Result<(), Status> {
     Status::check(unsafe { imports::proxy_set_property(path, path_len, value, len) })
 }
 
-/// A shared value with its compare-and-swap number. Traps on Kong without a declared zone.
+/// Reads a shared value and its compare-and-swap number. The call traps on Kong without a declared
+/// zone.
 pub(crate) fn shared_get(key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
     let (key, key_len) = lend(key);
     let mut cas = 0;
@@ -222,7 +221,7 @@ pub(crate) fn shared_get(key: &[u8]) -> Result<(Vec<u8>, u32), Status> {
     Ok((value, cas))
 }
 
-/// `cas` 0: on Envoy overwrites, on Kong creates only.
+/// Writes a shared value. The number 0 overwrites on Envoy, and only creates on Kong.
 pub(crate) fn shared_set(key: &[u8], value: &[u8], cas: u32) -> Result<(), Status> {
     let ((key, key_len), (value, len)) = (lend(key), lend(value));
     // SAFETY: the host reads both.
@@ -289,7 +288,7 @@ pub(crate) fn continue_response() -> Result<(), Status> {
     Status::check(unsafe { imports::proxy_continue_stream(1) })
 }
 
-/// The root context has nothing left to do. Traps on Kong.
+/// Tells the host that the root context has nothing left to do. The call traps on Kong.
 pub(crate) fn done() -> Result<(), Status> {
     // SAFETY: no memory is passed.
     Status::check(unsafe { imports::proxy_done() })
@@ -300,19 +299,19 @@ pub(crate) fn continue_request() -> Result<(), Status> {
     Status::check(unsafe { imports::proxy_continue_stream(0) })
 }
 
-/// Lets the next host calls act on another context. Does nothing on Kong.
+/// Lets the next host calls act on another context. The call does nothing on Kong.
 pub(crate) fn set_effective_context(context: u32) -> Result<(), Status> {
     // SAFETY: no memory is passed.
     Status::check(unsafe { imports::proxy_set_effective_context(context) })
 }
 
-/// Traps on Kong when it was set before.
+/// Sets the interval of ticks. A second call traps on Kong.
 pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), Status> {
     // SAFETY: no memory is passed.
     Status::check(unsafe { imports::proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
-/// What a metric does.
+/// The kind of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Counter = 0,
@@ -333,13 +332,13 @@ pub(crate) fn increment_metric(id: u32, by: i64) -> Result<(), Status> {
     Status::check(unsafe { imports::proxy_increment_metric(id, by) })
 }
 
-/// Sets a gauge, or shows a histogram a value. Traps on Kong for a counter.
+/// Sets a gauge, or shows a histogram a value. The call traps on Kong for a counter.
 pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
     // SAFETY: no memory is passed.
     Status::check(unsafe { imports::proxy_record_metric(id, value) })
 }
 
-/// A function by name: Envoy has some, on Kong a call traps.
+/// Calls a function by its name. Envoy has some; on Kong the call traps.
 pub(crate) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Status> {
     let ((name, name_len), (arguments, len)) = (lend(name.as_bytes()), lend(arguments));
     memory::receive(|at, out_len| {
@@ -348,7 +347,7 @@ pub(crate) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Status> {
     })
 }
 
-/// Octets from the host's generator: strong on Envoy, predictable on Kong.
+/// Fills `out` from the host's generator, which is strong on Envoy and predictable on Kong.
 pub(crate) fn random(out: &mut [u8]) {
     imports::random(out);
 }
@@ -369,7 +368,7 @@ mod tests {
             assert_eq!(property(path), Err(Status::BadArgument), "{path:?}");
             assert_eq!(set_property(path, b"x"), Err(Status::BadArgument), "{path:?}");
         }
-        // Natively there is no host, whose own answer this is.
+        // Natively the host is absent, and gives another status.
         for path in [&["ngx", "kong_request_id"][..], &["gatehouse_consumer"], &["kongs"]] {
             assert_ne!(property(path), Err(Status::BadArgument), "{path:?}");
         }

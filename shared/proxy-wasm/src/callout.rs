@@ -3,13 +3,14 @@
 use crate::abi::{self, Buffer, Map};
 use exchange::{Answer, CallError, CallResult, Head};
 
-/// A larger answer, in bytes, is treated as none.
+/// The longest answer in bytes. A longer one is treated as no answer.
 const MAX_ANSWER: usize = 16 << 20;
 
-/// The answer that has just come, in its callback. Each way in which a callout can fail on either host is an
-/// error here; that a status is there does not mean that the answer is. `wanted` are the fields to read.
+/// Reads the answer that has just come, in its callback, with the headers `wanted`. Every way in
+/// which a callout can fail on either host is an error: an answer with a status may still be cut
+/// short.
 pub(crate) fn answer(headers: usize, body: usize, wanted: &[&'static str]) -> CallResult {
-    // Kong names a status even after a timeout, but then it counts no headers.
+    // Kong gives a status even after a timeout, but counts no headers then.
     if headers == 0 {
         return Err(CallError::NoAnswer);
     }
@@ -31,7 +32,7 @@ pub(crate) fn answer(headers: usize, body: usize, wanted: &[&'static str]) -> Ca
     Ok(Answer { headers: wanted.iter().filter_map(read).collect(), ..Answer::new(status, bytes) })
 }
 
-/// Whether the body is as long as its sender said.
+/// Returns `true` if the body has the length that its sender announced.
 fn is_whole(len: usize) -> bool {
     match abi::map_value(Map::CallResponse, "content-length") {
         Ok(said) if !said.is_empty() => said == len.to_string().as_bytes(),
@@ -39,7 +40,7 @@ fn is_whole(len: usize) -> bool {
     }
 }
 
-/// The head of the current message in wire form, decoded.
+/// Reads and decodes the head of the current message.
 pub(crate) fn head(map: Map) -> Option<Head> {
     Head::from_block(abi::map(map).ok()?)
 }

@@ -1,4 +1,4 @@
-//! Edits, carried out on the current message.
+//! Edits of the current request or response.
 
 use crate::abi::{self, Buffer, Map, Status};
 use crate::profile::Host;
@@ -37,7 +37,8 @@ fn set_query(host: Host, head: &Head, query: &[u8]) -> Result<(), Status> {
             let target = head.first(":path").unwrap_or_default();
             set_target(host, &with_query(target))
         }
-        // From 3.8 on filters run after the upstream URI was put together; before, it is made from `args`.
+        // From 3.8 on Kong makes the upstream URI before filters run; earlier versions make it from
+        // `args` afterwards.
         Host::Kong(version) if version >= Some((3, 8)) => {
             let target = abi::property(&["ngx", "upstream_uri"])?;
             set_target(host, &with_query(&target))
@@ -48,28 +49,29 @@ fn set_query(host: Host, head: &Head, query: &[u8]) -> Result<(), Status> {
 
 fn set_body(host: Host, head: &Head, body: &[u8]) -> Result<(), Status> {
     abi::set_body(Buffer::RequestBody, body)?;
-    // Kong's nginx counts again itself.
+    // Kong's nginx corrects the length itself.
     if host == Host::Envoy && head.first("content-length").is_some() {
         abi::map_replace(Map::Request, "content-length", body.len().to_string().as_bytes())?;
     }
     Ok(())
 }
 
-/// Makes `edit` to the response. What fails stays as the upstream made it: the response goes on in any case.
+/// Makes `edit` to the response. The response goes on even if the edit fails.
 pub(crate) fn edit_response(host: Host, edit: &Edit) -> Result<(), Status> {
     {
         match edit {
             Edit::Set(name, value) if host == Host::Envoy => {
                 abi::map_replace(Map::Response, name, value)
             }
-            // Setting a field that is there twice takes both away on Kong; removing and adding does not.
+            // On Kong, setting a header that is there twice removes both copies; removing it first
+            // does not.
             Edit::Set(name, value) => {
                 let _ = abi::map_remove(Map::Response, name);
                 abi::map_add(Map::Response, name, value)
             }
             Edit::Add(name, value) => abi::map_add(Map::Response, name, value),
             Edit::Remove(name) => abi::map_remove(Map::Response, name),
-            // Nothing of a request can be changed any more.
+            // The request has left already.
             Edit::Method(_)
             | Edit::Target(_)
             | Edit::Query(_)
@@ -79,7 +81,7 @@ pub(crate) fn edit_response(host: Host, edit: &Edit) -> Result<(), Status> {
     }
 }
 
-/// The host as the upstream gets it: a pseudo-field on Envoy, and on Kong what its template proxies.
+/// Sets the host that the upstream gets: a pseudo-header on Envoy, an nginx variable on Kong.
 fn set_host(host: Host, value: &[u8]) -> Result<(), Status> {
     match host {
         Host::Envoy => abi::map_replace(Map::Request, ":authority", value),
@@ -87,7 +89,7 @@ fn set_host(host: Host, value: &[u8]) -> Result<(), Status> {
     }
 }
 
-/// Path and query as the upstream gets them.
+/// Sets the path and the query that the upstream gets.
 fn set_target(host: Host, target: &[u8]) -> Result<(), Status> {
     match host {
         Host::Envoy => abi::map_replace(Map::Request, ":path", target),

@@ -77,8 +77,8 @@ impl Proxy for Guest<'_> {
         }
     }
 
-    /// Only the new part is read where the host can do so: a client that sends a body byte by byte would
-    /// otherwise have all of it copied for each byte.
+    /// Only the new part is read where the host can do so: a client that sends a body byte by byte
+    /// would otherwise have all of it copied for each byte.
     fn body_from(&self, seen: usize, size: Option<usize>) -> Result<Vec<u8>, Unavailable> {
         if size.is_some_and(|size| size <= seen) {
             return Ok(Vec::new());

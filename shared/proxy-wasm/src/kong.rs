@@ -1,15 +1,16 @@
-//! What Kong says of itself and of a request, and what of it is left for later filters.
+//! Kong's own properties (`kong.*`), and the variable that passes them to later filters.
 //!
-//! Kong answers its properties (`kong.*`) from Lua, in the request-headers callback alone, and there only as long
-//! as no filter of the request has waited for a callout: the callbacks of later filters then run inside of that
-//! callout's answer, where the worker dies of it (measured on Kong 3.9.3). So a filter that is about to wait
-//! first leaves all that a later one may want to know in the variable [`LEFT`] of nginx.
+//! Kong answers these properties from Lua. That is safe in the request-headers callback alone, and
+//! only until a filter of the request has waited for a callout: the callbacks of later filters then
+//! run inside that callout's answer, where the worker dies (measured on Kong 3.9.3). So a filter
+//! that is about to wait first leaves every property that a later filter may need in the nginx
+//! variable [`LEFT`].
 
 use crate::abi::{self, RequestHeaders, Status};
 use crate::profile::Host;
 use std::collections::BTreeMap;
 
-/// The variable of nginx in which a filter that waits leaves what Kong said.
+/// The nginx variable in which a filter that waits leaves Kong's properties.
 pub(crate) const LEFT: &str = runtime::LEFT_BEFORE_WAITING;
 
 /// Every property below `kong` that a filter reads.
@@ -26,16 +27,17 @@ const PROPERTIES: [&str; 10] = [
     "request.forwarded_port",
 ];
 
-/// Where a filter learns what Kong says.
+/// The source of Kong's properties.
 pub(crate) enum Kong<'a> {
-    /// From Kong: no filter has waited yet.
+    /// Kong itself: no filter has waited yet.
     Asked(&'a RequestHeaders),
-    /// From what an earlier filter left before it waited.
+    /// The properties that an earlier filter left before it waited.
     Left(BTreeMap<String, String>),
 }
 
 impl<'a> Kong<'a> {
-    /// Decides which it is. What was left and cannot be read says nothing; Kong is not asked then either.
+    /// Chooses the source. A variable that cannot be read counts as empty, and Kong is not asked
+    /// then.
     pub(crate) fn of(phase: &'a RequestHeaders, host: Host) -> Self {
         let left = match host {
             Host::Envoy => None,
@@ -47,12 +49,12 @@ impl<'a> Kong<'a> {
         }
     }
 
-    /// Says nothing: outside of a request's headers Kong is not asked.
+    /// A source that has nothing, for events in which Kong must not be asked.
     pub(crate) fn nothing() -> Self {
         Self::Left(BTreeMap::new())
     }
 
-    /// The property `kong.<name>`, as text. `None` where this version has none, and on Envoy.
+    /// Reads the property `kong.<name>` as text. `None` where this version has none, and on Envoy.
     pub(crate) fn read(&self, name: &str) -> Option<String> {
         let text = match self {
             Self::Asked(phase) => String::from_utf8(abi::kong_property(phase, name).ok()?).ok()?,
@@ -61,17 +63,17 @@ impl<'a> Kong<'a> {
         Some(text).filter(|text| !text.is_empty())
     }
 
-    /// Leaves all of it for later filters, unless an earlier one has.
+    /// Leaves the properties for later filters, unless an earlier filter has left them.
     ///
     /// # Errors
-    /// When the variable is not declared: this filter must not wait then.
+    /// The variable is not declared; the filter must not wait then.
     pub(crate) fn leave(&self) -> Result<(), Status> {
         if matches!(self, Self::Left(_)) {
             return Ok(());
         }
         let all: BTreeMap<&str, String> =
             PROPERTIES.iter().filter_map(|name| Some((*name, self.read(name)?))).collect();
-        // Texts under texts: there is nothing in it that JSON cannot hold.
+        // Texts under texts always become JSON.
         abi::set_property(&["ngx", LEFT], &serde_json::to_vec(&all).unwrap_or_default())
     }
 }

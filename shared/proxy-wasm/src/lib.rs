@@ -1,7 +1,7 @@
 //! Carries filters on the Proxy-Wasm ABI 0.2.1, as Kong (ngx_wasm_module) and Envoy have it.
 //!
-//! This crate is the only one that knows the ABI, and the only one with unsafe code. Everything that
-//! differs between Kong and Envoy is decided here; the runtime sees [`runtime::Capabilities`].
+//! This crate is the only one that knows the ABI, and the only one with unsafe code. Everything
+//! that differs between Kong and Envoy is decided here; the runtime sees [`runtime::Capabilities`].
 //!
 //! | module           | contents                                                        |
 //! |------------------|-----------------------------------------------------------------|
@@ -41,8 +41,8 @@ pub use vm::install;
 
 /// Makes a crate a filter: `proxy_wasm::filter!(filter::KeyAuth);`.
 ///
-/// Every callback of the ABI is exported from `vm.rs`, whichever filter it is; this adds the function that the
-/// host calls first, which says what filter the module is.
+/// Every callback of the ABI is exported from `vm.rs`, whichever filter it is; this adds the
+/// function that the host calls first, which says what filter the module is.
 #[macro_export]
 macro_rules! filter {
     ($filter:ty) => {

@@ -1,4 +1,4 @@
-//! Which host this is, and what follows from it.
+//! The profile of the host: Kong or Envoy, its version, and its abilities.
 
 use crate::abi;
 use crate::kong::Kong;
@@ -8,16 +8,17 @@ use std::cell::Cell;
 /// The host, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// Nobody has said so yet, and no request has come that could be asked.
+    /// The operator has not named the host, and no request has come yet.
     Unknown,
     /// Envoy or Istio.
     Envoy,
-    /// Kong; with its version once a request has been asked. Before 3.6 it cannot be.
+    /// Kong, with its version once a request has told it. Kong before 3.6 does not tell.
     Kong(Option<(u16, u16)>),
 }
 
 impl Host {
-    /// What the operator says: the VM configuration `{"host":"envoy"}` or the variable `GATEHOUSE_HOST`.
+    /// The host that the operator names in the VM configuration (`{"host":"envoy"}`) or in the
+    /// variable `GATEHOUSE_HOST`.
     pub(crate) fn declared(vm_configuration: &[u8], variable: Option<&str>) -> Self {
         let said = settings::text_of(vm_configuration, "host");
         match said.as_deref().or(variable) {
@@ -27,8 +28,8 @@ impl Host {
         }
     }
 
-    /// Asks the host itself. Only in the request-headers callback: on Kong a root context must not read
-    /// properties, and the version is behind Lua.
+    /// Asks the host itself. That is possible in the request-headers callback only: a root context
+    /// on Kong must not read properties, and Lua answers the version.
     fn asked(self, kong: &Kong<'_>) -> Self {
         match self {
             Self::Envoy => self,
@@ -61,8 +62,9 @@ impl Host {
             can_wake: envoy,
             // On Kong a callout from a response traps.
             can_hold_responses: envoy,
-            // On Kong 3.9.3 the connection of the answered callout is taken for the new one's and lost with
-            // the old one, and the worker dies of it a moment later (measured; the next tick is safe).
+            // On Kong 3.9.3 the connection of the answered callout is taken for the new one's and
+            // lost with the old one, and the worker dies of it a moment later (measured; the next
+            // tick is safe).
             can_send_from_answers: envoy,
             // Kong's calls disturb one another before 3.8.
             calls_in_parallel: envoy || kong(Some((3, 8))),
@@ -79,9 +81,10 @@ impl Host {
         }
     }
 
-    /// Whether a request may wait for a callout, and be refused from its answer.
+    /// Returns `true` if a request may wait for a callout, and be refused from its answer.
     ///
-    /// Kong 3.8 lets a request through when its callout fails; 3.4 and 3.5 cannot refuse from an answer.
+    /// Kong 3.8 lets a request through when its callout fails; Kong 3.4 and 3.5 cannot refuse from
+    /// an answer.
     #[must_use]
     pub(crate) fn can_park(self) -> bool {
         match self {
@@ -91,13 +94,13 @@ impl Host {
         }
     }
 
-    /// Whether removing a request header removes it.
+    /// Returns `true` if the host takes a removed request header out. On Kong it arrives empty.
     #[must_use]
     pub(crate) fn can_remove(self) -> bool {
         self == Self::Envoy
     }
 
-    /// Whether metrics exist; they trap where they do not.
+    /// Returns `true` if the host has metrics. Elsewhere a call for one traps.
     #[must_use]
     pub(crate) fn has_metrics(self) -> bool {
         match self {
@@ -107,19 +110,19 @@ impl Host {
         }
     }
 
-    /// Whether it is Kong, or may be.
+    /// Returns `true` if the host is Kong, or may be.
     #[must_use]
     pub(crate) fn may_be_kong(self) -> bool {
         self != Self::Envoy
     }
 }
 
-/// `3.9.1` and `3.9.0.1-enterprise-edition` are both (3, 9).
+/// The version of Kong: `3.9.1` and `3.9.0.1-enterprise-edition` are both (3, 9).
 fn kong_version(kong: &Kong<'_>) -> Option<(u16, u16)> {
     version(&kong.read("version")?)
 }
 
-/// Major and minor number.
+/// Reads the major and the minor number of a version.
 fn version(text: &str) -> Option<(u16, u16)> {
     let mut numbers = text.split('.').map(str::parse::<u16>);
     match (numbers.next()?, numbers.next()?) {
@@ -128,7 +131,7 @@ fn version(text: &str) -> Option<(u16, u16)> {
     }
 }
 
-/// What a VM knows about its host; every context of the VM shares it.
+/// The host as a VM knows it. Every context of the VM shares the profile.
 #[derive(Debug)]
 pub(crate) struct Profile {
     host: Cell<Host>,
@@ -142,26 +145,26 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// Takes the operator's word. Envoy starts a VM again for each configuration that it gets, and what was found
-    /// out meanwhile holds.
+    /// Takes the host that the operator names. Envoy starts a VM again for each configuration that
+    /// the VM gets; a host that a request has told stays.
     pub(crate) fn declare(&self, host: Host) {
         if host != Host::Unknown && !self.asked.get() {
             self.host.set(host);
         }
     }
 
-    /// The host as far as it is known, without asking.
+    /// The host as far as it is known. The host itself is not asked.
     pub(crate) fn host(&self) -> Host {
         self.host.get()
     }
 
-    /// The host, asked on the first request.
+    /// The host, which is asked at the first request of the VM.
     pub(crate) fn at_request(&self, kong: &Kong<'_>) -> Host {
         if !self.asked.replace(true) {
             self.host.set(self.host.get().asked(kong));
             if self.host.get().may_be_kong() {
-                // Kong's random bytes are predictable, and the same in workers that start together. What they
-                // cannot share is a machine, a process or a connection.
+                // Kong's random bytes are predictable, and equal in workers that start together.
+                // Such workers differ in machine, process or connection.
                 let paths: [&[&str]; 6] = [
                     &["ngx", "pid"],
                     &["ngx", "hostname"],

@@ -1,14 +1,15 @@
-//! What filters leave for one another, and for their own later callbacks: properties of the request.
+//! The properties of a request that filters leave for one another and for their own later
+//! callbacks.
 //!
-//! On Envoy such a property has one segment, and every VM reads it. On Kong it is a variable of nginx of that
-//! name, which the operator declares in kong.conf: unlike Kong's own properties (`kong.*`), which Lua answers,
-//! it can be read and set in every callback, and no client can write it.
+//! On Envoy such a property has one segment, and every VM reads it. On Kong it is an nginx variable
+//! with that name, which the operator declares in kong.conf. Such a variable can be read and set in
+//! every callback, unlike Kong's own properties (`kong.*`), and no client can write it.
 
 use crate::abi::{self, Status};
 use crate::profile::Host;
 
-/// The property `name`, as an earlier filter or callback left it. An empty one says nothing: so is a variable of
-/// nginx that is declared and has not been set.
+/// Reads the property `name` as an earlier filter or callback left it. An empty value counts as
+/// none, because a declared nginx variable that nobody has set is empty.
 pub(crate) fn property(host: Host, name: &str) -> Option<Vec<u8>> {
     abi::property(segments(host, &["ngx", name])).ok().filter(|value| !value.is_empty())
 }
@@ -17,11 +18,11 @@ pub(crate) fn publish(host: Host, name: &str, value: &[u8]) -> Result<(), Status
     abi::set_property(segments(host, &["ngx", name]), value)
 }
 
-/// Whether nginx has a variable for each of `names`. A declared one is there from the beginning, if
-/// only empty. Envoy needs none.
+/// Checks that nginx has a variable for each of `names`. A declared variable exists from the
+/// beginning, with an empty value. Envoy needs no declaration.
 ///
 /// # Errors
-/// The message to an operator.
+/// The message to an operator, with the line that kong.conf lacks.
 pub(crate) fn check(host: Host, names: &[&'static str]) -> Result<(), String> {
     if !host.may_be_kong() {
         return Ok(());
@@ -30,7 +31,7 @@ pub(crate) fn check(host: Host, names: &[&'static str]) -> Result<(), String> {
     names.iter().find(missing).map_or(Ok(()), |name| Err(undeclared(name)))
 }
 
-/// What is wrong when nginx has no variable `name`, and what mends it.
+/// The message about an nginx variable that is not declared.
 fn undeclared(name: &str) -> String {
     format!(
         "nginx has no variable ${name}, in which filters leave what they know of a request: add the line \
@@ -38,7 +39,8 @@ fn undeclared(name: &str) -> String {
     )
 }
 
-/// The line of kong.conf that declares every variable that a filter of Gatehouse leaves something in.
+/// The line of kong.conf that declares every variable in which a filter of Gatehouse leaves a
+/// property.
 const KONG_CONF_LINE: &str = "nginx_proxy_set = $gatehouse_consumer \"\"; set $gatehouse_claims \"\"; \
                               set $gatehouse_session \"\"; set $gatehouse_moesif \"\"; set $gatehouse_kong \"\"";
 

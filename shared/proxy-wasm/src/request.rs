@@ -1,4 +1,4 @@
-//! What the host tells of a request at its headers.
+//! The facts of a request at its headers.
 
 use crate::abi;
 use crate::kong::Kong;
@@ -8,7 +8,7 @@ use consumer::CLAIMS;
 use exchange::{BodyAhead, Entities, Entity, Head, Named, Origin, Request};
 use runtime::{Wanted, now};
 
-/// The request at its headers. It has no identity yet: the runtime reads that itself.
+/// Reads the request at its headers. The runtime adds the identity itself.
 pub(crate) fn request(kong: &Kong<'_>, host: Host, head: Head, wanted: &Wanted) -> Request {
     let Wanted { needs, holds_headers, ends, .. } = *wanted;
     let path = head.first(":path").unwrap_or_default();
@@ -18,14 +18,15 @@ pub(crate) fn request(kong: &Kong<'_>, host: Host, head: Head, wanted: &Wanted) 
     let body = match host {
         Host::Envoy if ends || !holds_headers || is_tunnel(&head) => BodyAhead::None,
         Host::Envoy => BodyAhead::Comes,
-        // The body callback comes for a body that is not empty, and only a length can promise that.
+        // Kong calls the body callback for a body that is not empty, and only a length promises
+        // one.
         _ => match head.text("content-length").and_then(|len| len.parse::<u64>().ok()) {
             Some(len) if len > 0 => BodyAhead::Comes,
             _ => BodyAhead::None,
         },
     };
     let body_hidden = host == Host::Envoy && body == BodyAhead::None && !ends && !is_tunnel(&head);
-    // Nginx counts a body without a length itself, over HTTP/2 without a header that would say so.
+    // Nginx measures a body without a length itself; over HTTP/2 no header announces such a body.
     let body_may_follow = host.may_be_kong() && head.first("content-length").is_none();
     let peer = if needs.peer { peer() } else { None };
     let upstream_query = if needs.upstream_query { upstream_query(host, &target) } else { None };
@@ -55,18 +56,20 @@ pub(crate) fn request(kong: &Kong<'_>, host: Host, head: Head, wanted: &Wanted) 
     }
 }
 
-/// Whether an address is of the machine itself.
+/// Returns `true` if `peer` is an address of the machine itself.
 fn is_loopback(peer: &str) -> bool {
     peer.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback())
 }
 
-/// Envoy: whether the request becomes a tunnel: a CONNECT, or an upgrade that has no body of its own.
+/// Returns `true` if a request on Envoy becomes a tunnel: a CONNECT, or an upgrade that has no body
+/// of its own.
 ///
-/// What follows such a head are the frames of the tunnel, and the client sends none before it has its answer
-/// (envoyproxy/envoy#47048 shows the same deadlock in another filter). An extended CONNECT of HTTP/2 comes to
-/// filters as an upgrade. Measured on 1.40: Envoy sends an upgrade on without `transfer-encoding`, and nothing
-/// behind its head before the upstream has agreed, so without a length no upstream reads a body out of it. With
-/// a length one could, so that filters have to see it.
+/// The frames of the tunnel follow such a head, and the client sends none before it has its
+/// response (envoyproxy/envoy#47048 shows this deadlock in another filter). An extended CONNECT of
+/// HTTP/2 comes to filters as an upgrade. Measured on Envoy 1.40: Envoy forwards an upgrade without
+/// `transfer-encoding`, and nothing behind its head before the upstream has agreed. So no upstream
+/// reads a body without a length there. With a length an upstream could, so that filters have to
+/// see it.
 fn is_tunnel(head: &Head) -> bool {
     if head.first(":method") == Some(b"CONNECT") {
         return true;
@@ -78,26 +81,26 @@ fn is_tunnel(head: &Head) -> bool {
         && head.first("transfer-encoding").is_none()
 }
 
-/// The query as it goes upstream. `None` where the host does not say.
+/// Reads the query as the upstream will get it. `None` where the host does not tell.
 fn upstream_query(host: Host, target: &[u8]) -> Option<Vec<u8>> {
     let query = |target: &[u8]| {
         let start = target.iter().position(|byte| *byte == b'?')?.checked_add(1)?;
         target.get(start..).map(<[u8]>::to_vec)
     };
     match host {
-        // `:path` is what goes upstream, with what earlier filters made of it.
+        // The upstream gets `:path`, with the edits of earlier filters.
         Host::Envoy => Some(query(target).unwrap_or_default()),
-        // The counterpart of `set_query`.
+        // `set_query` in `edits.rs` writes this variable.
         Host::Kong(version) if version >= Some((3, 8)) => {
             let uri = abi::property(&["ngx", "upstream_uri"]).ok().filter(|uri| !uri.is_empty())?;
             Some(query(&uri).unwrap_or_default())
         }
-        // Nginx has no such variable set where there is no query.
+        // Nginx leaves this variable unset where there is no query.
         Host::Kong(_) | Host::Unknown => Some(abi::property(&["ngx", "args"]).unwrap_or_default()),
     }
 }
 
-/// The address of the client's connection: `ip:port` on Envoy, the address alone on Kong.
+/// Reads the address of the client's connection: `ip:port` on Envoy, the address alone on Kong.
 fn peer() -> Option<String> {
     let text = String::from_utf8(abi::property(&["source", "address"]).ok()?).ok()?;
     if let Ok(address) = text.parse::<std::net::SocketAddr>() {
@@ -126,7 +129,7 @@ fn entities(kong: &Kong<'_>, host: Host) -> Entities {
     }
 }
 
-/// Id and name of the route or service (on Envoy: the cluster).
+/// Reads the id and the name of the route or service (on Envoy: the cluster).
 fn named(kong: &Kong<'_>, host: Host, what: &str) -> Named {
     let text = |value: Result<Vec<u8>, abi::Status>| {
         String::from_utf8(value.ok().filter(|value| !value.is_empty())?).ok()
@@ -140,7 +143,7 @@ fn named(kong: &Kong<'_>, host: Host, what: &str) -> Named {
             let id = kong.read(&format!("{what}_id"));
             let name =
                 if version >= Some((3, 9)) { kong.read(&format!("{what}_name")) } else { None };
-            // Before 3.9 the name is in the entity itself.
+            // Before 3.9 only the entity itself holds the name.
             let entity = || {
                 let json = kong.read(&format!("router.{what}"))?;
                 let entity: serde_json::Value = serde_json::from_str(&json).ok()?;
@@ -153,7 +156,7 @@ fn named(kong: &Kong<'_>, host: Host, what: &str) -> Named {
     }
 }
 
-/// Where the client sent the request.
+/// Reads the scheme, host and port that the client sent the request to.
 fn origin(kong: &Kong<'_>, host: Host, head: &Head) -> Origin {
     let text = |value: Result<Vec<u8>, abi::Status>| {
         String::from_utf8(value.ok().filter(|value| !value.is_empty())?).ok()
@@ -168,8 +171,8 @@ fn origin(kong: &Kong<'_>, host: Host, head: &Head) -> Origin {
             port: forwarded("port").and_then(|port| port.parse().ok()),
         };
     }
-    // Envoy overwrites `x-forwarded-proto` of clients that it does not trust. On Kong `:authority` is the
-    // name of nginx's server.
+    // Envoy overwrites `x-forwarded-proto` of clients that it does not trust. On Kong `:authority`
+    // is the name of nginx's server.
     let (scheme, authority) = match host {
         Host::Envoy => {
             let scheme = head.text("x-forwarded-proto").or_else(|| head.text(":scheme"));
@@ -183,7 +186,7 @@ fn origin(kong: &Kong<'_>, host: Host, head: &Head) -> Origin {
     Origin { scheme, host: name, port }
 }
 
-/// `example.com:8000` and `[::1]:8000`, apart.
+/// Splits `example.com:8000` or `[::1]:8000` into host and port.
 fn host_and_port(authority: &str) -> (Option<String>, Option<u16>) {
     let known = |name: &str| Some(name).filter(|name| !name.is_empty()).map(str::to_owned);
     match authority.rsplit_once(':') {

@@ -1,9 +1,9 @@
-//! The head of the response, and what takes its place where it must not reach the client.
+//! The head of the response, and its replacement where it must not reach the client.
 
 use crate::abi::{self, Map};
 use crate::callout;
 
-/// Response headers that are the host's own or harmless.
+/// The response headers that are the host's own or harmless.
 const KEPT: [&str; 5] = ["connection", "date", "server", "transfer-encoding", "via"];
 /// The headers that are taken away where the head cannot be read.
 const TAKEN: [&str; 7] = [
@@ -37,7 +37,7 @@ pub(crate) fn blank(readable: bool) {
     let _ = abi::map_replace(Map::Response, "content-type", b"application/json; charset=utf-8");
 }
 
-/// The status of the response, if there is one and the host tells.
+/// Reads the status of the response, if there is one and the host tells.
 pub(crate) fn status() -> Option<u16> {
     let text = abi::map_value(Map::Response, ":status").ok()?;
     std::str::from_utf8(&text).ok()?.parse().ok()

@@ -4,8 +4,8 @@ use crate::abi::{self, Status};
 use crate::profile::Host;
 use cache::{LocalData, Put, SharedData};
 
-/// Returns the store on `host`: shared data on Envoy and in a declared `zone` of Kong's, else the VM's own
-/// memory. Returns `None` as long as the host is not known: Kong traps without a zone.
+/// Returns the store on `host`: shared data on Envoy and in a declared `zone` of Kong's, else the
+/// VM's own memory. Returns `None` as long as the host is not known: Kong traps without a zone.
 pub(crate) fn store_on(host: Host, zone: Option<&str>) -> Option<Box<dyn SharedData>> {
     match (host, zone) {
         (_, Some(zone)) => Some(Box::new(HostData { zone: Some(zone.to_owned()) })),
@@ -49,8 +49,9 @@ fn put(key: &[u8], value: &[u8], seen: u32) -> Put {
 
 /// Writes `value` if `key` is not there yet, and never over a value.
 ///
-/// On Kong number 0 says that; on Envoy it means "whatever is there", while a number that no value has creates
-/// and does not overwrite. Envoy numbers all writes of a process from 1, so the last number is not reached.
+/// On Kong number 0 says that; on Envoy it means "whatever is there", while a number that no value
+/// has creates and does not overwrite. Envoy numbers all writes of a process from 1, so the last
+/// number is not reached.
 fn create(key: &[u8], value: &[u8]) -> Put {
     match put(key, value, u32::MAX) {
         Put::Conflict if abi::shared_get(key).is_err() => put(key, value, 0),
@@ -58,8 +59,8 @@ fn create(key: &[u8], value: &[u8]) -> Put {
     }
 }
 
-/// Returns the key of `slot`: one prefix and four bytes. Kong tells keys apart by their CRC32 alone, and on
-/// keys that differ in four neighbouring bytes only, CRC32 is injective.
+/// Returns the key of `slot`: one prefix and four bytes. Kong tells keys apart by their CRC32
+/// alone, and on keys that differ in four neighbouring bytes only, CRC32 is injective.
 fn key(zone: Option<&str>, slot: u32) -> Vec<u8> {
     let mut key = Vec::with_capacity(32);
     if let Some(zone) = zone {

@@ -1,7 +1,7 @@
-//! The ABI callbacks: which context an event belongs to.
+//! The contexts of a VM, and the one that each event belongs to.
 //!
-//! An event for a context or a token that is not known (Kong makes such after a trap) is answered with a
-//! refusal, never with a panic and never with "go on".
+//! An event of an unknown context or callout (Kong sends such events after a trap) is answered with
+//! a refusal, never with a panic and never with "go on".
 
 #![allow(unsafe_code)]
 
@@ -29,11 +29,11 @@ struct Vm {
     calls: HashMap<u32, Owner>,
 }
 
-/// Whose call a token is.
+/// The owner of a callout.
 enum Owner {
-    /// A request's, with the fields of the answer that it wants.
+    /// A request, which wants these headers of the answer.
     Stream(u32, &'static [&'static str]),
-    /// The same of its response.
+    /// A response, which wants these headers of the answer.
     Response(u32, &'static [&'static str]),
     Root(u32, Purpose),
 }
@@ -48,7 +48,7 @@ impl Owner {
         }
     }
 
-    /// The stream that the answer is lost with.
+    /// The stream whose end makes the answer useless.
     fn stream(&self) -> Option<u32> {
         match self {
             Self::Stream(id, _) | Self::Response(id, _) => Some(*id),
@@ -61,18 +61,19 @@ thread_local! {
     static VM: RefCell<Vm> = RefCell::default();
 }
 
-/// A short borrow: never held while a filter works or the host is called.
+/// Borrows the VM for a moment. The borrow is never held while a filter works or the host is
+/// called.
 fn vm<R>(work: impl FnOnce(&mut Vm) -> R) -> Option<R> {
     VM.try_with(|vm| vm.try_borrow_mut().ok().map(|mut vm| work(&mut vm))).ok().flatten()
 }
 
-/// Says which filter this module is.
+/// Says which filter this module holds.
 pub fn install<F: Filter>() {
     runtime::install(&Wasm);
     vm(|vm| vm.definition = Some(Definition::of::<F>()));
 }
 
-/// The one profile of the VM. The first root context may be created before the VM is started.
+/// The profile of the VM. The first root context may be created before the VM is started.
 fn profile() -> Option<Rc<Profile>> {
     vm(|vm| Rc::clone(vm.profile.get_or_insert_with(Rc::default)))
 }
@@ -116,8 +117,8 @@ fn with_stream(id: u32, event: impl FnOnce(&mut Stream, &Guest<'_>) -> (Action, 
     action
 }
 
-/// A request's headers are here, where alone Kong's own properties can be read. First of all the profile learns
-/// which host this is.
+/// Takes a request's headers. Kong's own properties can be read only here, so that the profile
+/// learns here which host this is, before anything else happens.
 fn request_headers(phase: &RequestHeaders, id: u32, count: usize, ends: bool) -> Action {
     with_stream(id, |stream, guest| {
         let kong = Kong::of(phase, guest.host);
@@ -143,7 +144,7 @@ fn put_back(id: u32, stream: Stream, asked: Asked) {
     });
 }
 
-/// A response goes on whatever happens; a stream that is not known changes nothing.
+/// Lets the stream `id` take an event of its response. A stream that is not known changes nothing.
 fn with_response(
     id: u32,
     event: impl FnOnce(&mut Stream, &Guest<'_>) -> (Action, Asked),
@@ -157,7 +158,7 @@ fn with_response(
     action
 }
 
-/// A request is over, and may be read once more.
+/// Ends a request whose messages may be read once more.
 fn logged(id: u32) {
     let awaited = |vm: &mut Vm| {
         let awaited = vm.streams.get(&id)?.awaits_end();
@@ -168,13 +169,14 @@ fn logged(id: u32) {
     let guest = guest(id, instance.id());
     let hurry = stream.logged(&guest);
     put_back(id, stream, Asked::Nothing);
-    // On Kong a call from here traps; elsewhere the root makes it, so that it outlives the request.
+    // On Kong a callout from here traps. On Envoy it belongs to the root, so that it outlives the
+    // request.
     if hurry && guest.host == Host::Envoy {
         remember(instance.id(), instance.run_worker(&guest));
     }
 }
 
-/// A context is done. `false` keeps a root context for the answers that it waits for.
+/// Ends a context. `false` keeps a root context until the answers that it waits for have come.
 fn done(id: u32) -> bool {
     let Some(instance) = instance(id) else { return true };
     let (sent, may_go) = instance.leave(&guest(id, id));
@@ -182,7 +184,7 @@ fn done(id: u32) -> bool {
     may_go
 }
 
-/// Lets a root context go that waited for its last answer.
+/// Lets a root context go once its last answer has come.
 fn let_go(instance: &Instance) {
     if instance.has_left() {
         let _ = abi::set_effective_context(instance.id());
@@ -190,16 +192,16 @@ fn let_go(instance: &Instance) {
     }
 }
 
-/// The current request belongs to nobody: this VM has lost what it knew.
+/// Refuses the current request, of which this VM knows nothing: it has lost its state.
 fn refuse_unknown() -> Action {
-    // Kong runs later filters even after a refusal from a callout response: the identity's variable tells them
-    // to stand down. Where there is no such variable (on Envoy), nothing comes of it.
+    // Kong runs later filters even after a refusal from a callout response. The identity's variable
+    // tells them to stand down. On Envoy, which has no such variable, the call has no effect.
     let _ = abi::set_property(&["ngx", PROPERTY], refused());
     let _ = guest(0, 0).reply(&runtime::unexpected());
     Action::Pause
 }
 
-/// Wakes requests that waited for somebody else's call. On Envoy only, where that is possible.
+/// Wakes requests that waited for another request's callout. Only Envoy can do that.
 fn wake(root: u32, woken: Woken) {
     if woken.is_empty() {
         return;
@@ -225,7 +227,8 @@ fn remember(root: u32, sent: Vec<(u32, Purpose)>) {
     });
 }
 
-/// `caller` is the context that the host delivers the answer to: on Envoy always the root context.
+/// Takes the answer to a callout. `caller` is the context that the host delivers the answer to; on
+/// Envoy that is always the root context.
 fn call_answered(caller: u32, token: u32, headers: usize, body: usize) {
     let owner = vm(|vm| vm.calls.remove(&token)).flatten();
     let wanted = owner.as_ref().map_or(&[][..], Owner::wanted);
@@ -240,7 +243,7 @@ fn call_answered(caller: u32, token: u32, headers: usize, body: usize) {
         Some(Owner::Stream(id, _)) => {
             let _ = abi::set_effective_context(id);
             let action = with_stream(id, |stream, guest| stream.answered(guest, answer));
-            // Kong goes on by itself when the last call has ended; Envoy has to be told.
+            // Kong goes on by itself when the last callout has ended; Envoy has to be told.
             let _ = (action == Action::Continue).then(abi::continue_request);
             let _ = abi::set_effective_context(caller);
         }
@@ -251,8 +254,8 @@ fn call_answered(caller: u32, token: u32, headers: usize, body: usize) {
             wake(id, woken);
             let_go(&instance);
         }
-        // If a request waits for this answer, it must not go on without a decision. A root context has no
-        // method, and nobody to refuse.
+        // A request that waits for this answer must not go on without a decision. A root context
+        // has no method, and no request to refuse.
         None if abi::property(&["request", "method"]).is_ok_and(|method| !method.is_empty()) => {
             refuse_unknown();
         }

@@ -1,4 +1,4 @@
-//! A host that has no functions: filters are compiled for it where their cores are tested natively.
+//! A host without functions, for native tests of the filters.
 
 const UNIMPLEMENTED: i32 = 12;
 

@@ -107,7 +107,7 @@ unsafe extern "C" {
 }
 
 pub(super) fn random(out: &mut [u8]) {
-    // Envoy refuses more than 64 KiB at once; nobody here asks for more than 64 bytes. On failure the
-    // octets stay as they are, and the other sources of entropy have to do.
+    // Envoy refuses more than 64 KiB at once; nobody here asks for more than 64 bytes. On failure
+    // the bytes stay as they are, and the other sources of entropy have to do.
     let _ = getrandom::fill(out);
 }

@@ -1,12 +1,12 @@
-//! Memory that crosses the border.
+//! Memory that guest and host share.
 
 use super::Status;
 use std::alloc::Layout;
 
-/// Memory for the host to write into; null when there is none left.
+/// Gives memory for the host to write into; null when there is none left.
 ///
-/// For a size of 0 it is a place that is not null, as in the SDK: Kong asks for that where a value is empty,
-/// and takes null for a failure (measured with a declared, empty variable of nginx on 3.9.3).
+/// A size of 0 gives a pointer that is not null, as in the SDK: Kong asks for 0 bytes where a value
+/// is empty, and takes null for a failure (measured with an empty nginx variable on 3.9.3).
 pub(crate) fn allocate(size: usize) -> *mut u8 {
     match Layout::array::<u8>(size) {
         Ok(_) if size == 0 => std::ptr::NonNull::dangling().as_ptr(),
@@ -29,7 +29,7 @@ pub(super) fn receive(
     Ok(unsafe { Vec::from_raw_parts(at, len, len) })
 }
 
-/// A header map in wire form: a count, all lengths, then all bytes with a NUL after each.
+/// Writes a header map in wire form: a count, all lengths, then all bytes with a NUL after each.
 pub(super) fn block(fields: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     // A length beyond 32 bits does not exist in a 32-bit memory.

@@ -1,14 +1,14 @@
-//! Every callback of ABI 0.2.1, exported whether a filter has a use for it or not.
+//! Every callback of ABI 0.2.1, whether a filter needs it or not.
 //!
-//! Kong (ngx_wasm_module) calls a callback that a module does not export through a null pointer, which ends the
-//! worker. Its check when it loads a module looks for `context_create`, `vm_start` and `configure` alone. So
-//! the list here is the whole set that the Rust SDK exports; where Gatehouse has nothing to say, the answer is
-//! "go on". A test compares the exports of each built filter with that list.
+//! Kong (ngx_wasm_module) calls a callback that a module does not export through a null pointer,
+//! which ends the worker. When it loads a module it checks `context_create`, `vm_start` and
+//! `configure` alone. So this file exports the whole set that the Rust SDK exports; a callback
+//! without work answers "go on". A test compares the exports of each built filter with that set.
 
 use super::*;
 use crate::abi::in_request_headers;
 
-/// What a callback for a message answers where no filter looks: the message goes on.
+/// The answer of a callback that has no work: the message goes on.
 const GO_ON: i32 = Action::Continue as i32;
 
 // === Start ===
