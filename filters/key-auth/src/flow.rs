@@ -9,7 +9,7 @@
 use crate::api_key::{Carried, carried, hide};
 use crate::body::Kind;
 use crate::config::Config;
-use crate::source::{by_key, decode};
+use crate::entry::{by_key, decode};
 use consumer::lookup::{Progress, Search};
 use consumer::{Admitted, Identity, PROPERTY, key_digest};
 use exchange::{

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::tests::config;
-use crate::source::encode;
+use crate::entry::encode;
 use consumer::Credential;
 use consumer::lookup::{self, By};
 use consumer::testing::Driver;

@@ -1,7 +1,7 @@
 //! Credentials from a Kong Admin API. It finds a key only by the key itself, so its lists are fetched. Keys are
 //! digested as they come in, and forgotten.
 
-use crate::source::{by_key, encode};
+use crate::entry::{by_key, encode};
 use consumer::{Credential, Identity, KongLists, key_digest, lookup};
 use exchange::{Answer, Call, Finding, Key};
 use runtime::Snapshot;
@@ -59,7 +59,7 @@ impl Snapshot for KongKeys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::decode;
+    use crate::entry::decode;
 
     #[test]
     fn a_kongs_lists_become_identities() {

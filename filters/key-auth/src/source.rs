@@ -1,32 +1,12 @@
 //! Where credentials come from: gatehouse-admin, one key or one consumer at a time, or page by page.
 
+use crate::entry::{BY_KEY, by_key, encode};
 use crate::kong::KongKeys;
 use admin_api::{Change, Entity, Holder, HolderPage};
+use base16ct::{lower, mixed};
 use consumer::{Credential, Identity, lookup};
 use exchange::{Answer, Call, Finding, Key};
 use runtime::{Snapshot, Source};
-
-/// Identities by API key; the name is the SHA-256 digest of the key.
-pub(crate) const BY_KEY: u8 = 1;
-
-/// The key for the owner of an API key.
-pub(crate) fn by_key(digest: &[u8; 32]) -> Key {
-    Key::new(BY_KEY, *digest)
-}
-
-/// An identity and the moment at which it ends, as a value to keep.
-pub(crate) fn encode(identity: &Identity, expires_at: Option<u64>) -> Vec<u8> {
-    let mut out = expires_at.unwrap_or(u64::MAX).to_le_bytes().to_vec();
-    out.extend(identity.to_json());
-    out
-}
-
-/// The identity in a value that [`encode`] made. `None` if it is none, or has ended at `now` (in
-/// milliseconds).
-pub(crate) fn decode(value: &[u8], now: u64) -> Option<Identity> {
-    let (expires_at, json) = value.split_first_chunk::<8>()?;
-    (now < u64::from_le_bytes(*expires_at)).then(|| Identity::from_json(json))?
-}
 
 /// The admin service's credentials, and its consumers.
 pub(crate) struct Credentials;
@@ -34,7 +14,8 @@ pub(crate) struct Credentials;
 impl Source for Credentials {
     fn call(&self, key: &Key) -> Call {
         lookup::call(key).unwrap_or_else(|| {
-            Call::get([b"identities".as_slice(), b"key-auth", hex(&key.name).as_bytes()])
+            let digest = lower::encode_string(&key.name);
+            Call::get([b"identities".as_slice(), b"key-auth", digest.as_bytes()])
         })
     }
 
@@ -50,7 +31,7 @@ impl Source for Credentials {
         }
         let found: admin_api::Identity = serde_json::from_slice(&answer.body).ok()?;
         // An answer about another key would let its owner in under this one.
-        if found.digest? != hex(&key.name) {
+        if found.digest? != lower::encode_string(&key.name) {
             return None;
         }
         let identity = identity(found.consumer, found.groups, Some(found.credential?))?;
@@ -65,7 +46,8 @@ impl Source for Credentials {
     fn touched(&self, change: &Change) -> Vec<Key> {
         match change.entity {
             Entity::KeyauthCredentials => {
-                unhex(&change.key).map(|digest| Key::new(BY_KEY, digest)).into_iter().collect()
+                let digest = mixed::decode_vec(&change.key);
+                digest.map(|digest| Key::new(BY_KEY, digest)).into_iter().collect()
             }
             _ => lookup::touched(change),
         }
@@ -108,17 +90,6 @@ fn absent(body: &[u8]) -> Option<u64> {
     (document.get("message")?.as_str()? == "Not found").then(|| document.get("seq")?.as_u64())?
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
-}
-
 /// A walk through all keys, by digest.
 #[derive(Default)]
 struct Holders {
@@ -157,7 +128,8 @@ impl Snapshot for Holders {
 
     fn finish(self: Box<Self>) -> (Vec<(Key, Finding)>, Option<u64>) {
         let found = |holder: Holder| {
-            let key = Key::new(BY_KEY, unhex(&holder.digest).filter(|digest| digest.len() == 32)?);
+            let digest = mixed::decode_vec(&holder.digest).ok()?;
+            let key = by_key(digest.as_slice().try_into().ok()?);
             let identity = identity(holder.consumer, holder.groups, Some(holder.credential))?;
             Some((key, Finding::Value(encode(&identity, holder.expires_at))))
         };

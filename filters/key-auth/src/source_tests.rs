@@ -1,4 +1,5 @@
 use super::*;
+use crate::entry::decode;
 use admin_api::Operation;
 use consumer::key_digest;
 
@@ -92,7 +93,7 @@ fn changes_touch_keys_by_digest_and_consumers_by_id_and_every_name() {
         consumer_id: "1".into(),
         key: key.into(),
     };
-    let digest = hex(&key_digest(b"open_sesame"));
+    let digest = lower::encode_string(&key_digest(b"open_sesame"));
     assert_eq!(source().touched(&change(Entity::KeyauthCredentials, &digest)), [key()]);
     assert!(source().touched(&change(Entity::KeyauthCredentials, "odd")).is_empty());
     for entity in [Entity::Consumers, Entity::Acls] {
@@ -111,7 +112,7 @@ fn a_snapshot_walks_all_pages() {
             200,
             format!(
                 r#"{{"data":[{{"digest":"{}","consumer":{{"id":"1"}},"credential":{{"id":"k","type":"key-auth","identifier":"k"}}}}]{offset},"seq":4}}"#,
-                hex(&key_digest(b"open_sesame"))
+                lower::encode_string(&key_digest(b"open_sesame"))
             ),
         )
     };
