@@ -1,9 +1,11 @@
 //! The keys of consumers: cached, compared and prepared for verification.
 
-use crate::memory::Digest;
 use consumer::{Credential, Identity};
 use jose::{Algorithm, Algorithms, Policy, VerifyingKey, base64url};
 use serde::{Deserialize, Serialize};
+
+/// The SHA-256 digest of a token, or of the key that verified one.
+pub(crate) type Digest = [u8; 32];
 
 /// The key of a consumer's tokens, as it was configured.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

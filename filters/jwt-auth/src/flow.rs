@@ -12,7 +12,8 @@
 use crate::bearer::{Carried, carried, hide};
 use crate::claims::{self, Clock, Time};
 use crate::config::Config;
-use crate::memory::{Digest, Memory};
+use crate::credential::Digest;
+use crate::memory::Memory;
 use crate::provider::Provider;
 use consumer::lookup::{Progress, Search};
 use consumer::{Admitted, CLAIMS, Identity, PROPERTY, refuse_duplicate, reject_duplicate};

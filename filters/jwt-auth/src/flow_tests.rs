@@ -1,7 +1,7 @@
 use super::*;
 use crate::config::tests::config;
 use crate::credential::{Holder, Material, credential};
-use crate::source::{by_key, discovery, key_set};
+use crate::tables::{by_key, discovery, key_set};
 use consumer::lookup::{self, By};
 use consumer::testing::Driver;
 use consumer::{Guard, Known, Owned};

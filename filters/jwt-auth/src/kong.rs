@@ -2,7 +2,7 @@
 //! fetched.
 
 use crate::credential::{Holder, Material, credential};
-use crate::source::by_key;
+use crate::tables::by_key;
 use consumer::{Identity, KongLists, lookup};
 use exchange::{Answer, Call, Finding, Key};
 use runtime::Snapshot;

@@ -1,19 +1,21 @@
-//! Authenticates a consumer by a JSON Web Token, as Kong's jwt plugin does, and tokens of OpenID providers.
+//! Authenticates a consumer by a JSON Web Token, as Kong's jwt plugin does, and tokens of OpenID
+//! providers.
 //!
-//! | room                  | what is in it                                                      | proxy? |
-//! |-----------------------|--------------------------------------------------------------------|--------|
-//! | `config.rs`           | the settings, read once and checked                                | no     |
-//! | `provider.rs`         | one issuer: its settings, and what its tokens must say             | no     |
-//! | `flow.rs`             | what to do, from headers to a decision;                            | no     |
-//! | `flow/credentials.rs` | where the token is of a consumer's credential,                     | no     |
-//! | `flow/providers.rs`   | and where it is a provider's                                       | no     |
-//! | `bearer.rs`           | where a request carries its token                                  | no     |
-//! | `claims.rs`           | times, audiences and headers of claims                             | no     |
-//! | `credential.rs`       | a consumer's key: kept, compared, made usable                      | no     |
-//! | `memory.rs`           | what a VM need not compute twice: keys, key sets, verified tokens  | no     |
-//! | `source.rs`           | where credentials and key sets come from: questions and answers    | no     |
-//! | `kong.rs`             | credentials from a Kong Admin API, which has only lists            | no     |
-//! | `filter.rs`           | what the host has to know of this filter                           | yes    |
+//! | module                | contents                                                       |
+//! |-----------------------|----------------------------------------------------------------|
+//! | `config.rs`           | the settings                                                   |
+//! | `provider.rs`         | one issuer: its settings and the claims of its tokens          |
+//! | `flow.rs`             | the decision about a request                                   |
+//! | `flow/credentials.rs` | tokens that a consumer's credential verifies                   |
+//! | `flow/providers.rs`   | tokens that a provider's key verifies                          |
+//! | `bearer.rs`           | the places in which a request carries its token                |
+//! | `claims.rs`           | times, audiences and headers of claims                         |
+//! | `credential.rs`       | the keys of consumers                                          |
+//! | `memory.rs`           | a VM's memory of keys, key sets and verified tokens            |
+//! | `tables.rs`           | the tables of the cache and the keys of their entries          |
+//! | `source.rs`           | credentials from gatehouse-admin, key sets from providers      |
+//! | `kong.rs`             | credentials from a Kong Admin API, which has lists only        |
+//! | `filter.rs`           | the description of the filter for the runtime                  |
 
 #![warn(missing_docs)]
 
@@ -27,6 +29,7 @@ mod kong;
 mod memory;
 mod provider;
 mod source;
+mod tables;
 
 pub use filter::JwtAuth;
 

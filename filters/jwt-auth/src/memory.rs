@@ -4,7 +4,7 @@
 //! A token in this memory means only "this signature verified with this key". Issuer, audience,
 //! times and consumer are checked at each request. Every table is bounded.
 
-use crate::credential::{Material, VerifyingMaterial};
+use crate::credential::{Digest, Material, VerifyingMaterial};
 use exchange::Bounded;
 use jose::JwkSet;
 use std::collections::HashMap;
@@ -16,9 +16,6 @@ const TOKENS: usize = 4096;
 const KEYS: usize = 512;
 /// The time after a lookup of a set during which no new lookup is necessary, in milliseconds.
 const FRESH: u64 = 1000;
-
-/// The SHA-256 of a token, or of the key that verified one.
-pub(crate) type Digest = [u8; 32];
 
 /// A parsed set of keys.
 #[derive(Debug)]

@@ -1,16 +1,10 @@
-//! Where credentials and key sets come from: questions and answers.
-//!
-//! | table       | named by                      | asked                      | value                    |
-//! |-------------|-------------------------------|----------------------------|--------------------------|
-//! | `BY_KEY`    | the key claim of a token      | the admin service          | consumer, credential, key |
-//! | [`lookup`]  | a consumer's id or name       | the admin service          | consumer, or its id      |
-//! | `DISCOVERY` | a provider                    | the provider               | the path of its key set  |
-//! | `JWKS`      | a provider and a path         | the provider               | the usable keys of the set |
+//! Credentials from gatehouse-admin, and key sets from providers: the calls and their answers.
 
 use crate::config::Config;
 use crate::credential::{Holder, Material, credential};
 use crate::kong::KongSecrets;
 use crate::provider::{Keys, Place, Provider, Uri, call};
+use crate::tables::{BY_KEY, DISCOVERY, JWKS, by_key, discovery, key_set, provider_of};
 use admin_api::{Change, Entity, JwtIdentity};
 use consumer::{Identity, folded, lookup};
 use exchange::{Answer, Call, Finding, Key, Target};
@@ -19,35 +13,8 @@ use runtime::{Snapshot, Source};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Consumers with a JWT credential, by its key.
-pub(crate) const BY_KEY: u8 = 1;
-/// Where a provider's key set is.
-pub(crate) const DISCOVERY: u8 = 3;
-/// A provider's key set.
-pub(crate) const JWKS: u8 = 4;
-
 /// A longer key set is not taken.
 const MAX_SET: usize = 128 << 10;
-
-pub(crate) fn by_key(key: &str) -> Key {
-    Key::new(BY_KEY, key)
-}
-
-pub(crate) fn discovery(provider: usize) -> Key {
-    Key::new(DISCOVERY, provider.to_string())
-}
-
-/// The key set of a provider at this path.
-pub(crate) fn key_set(provider: usize, path: &str) -> Key {
-    // The path itself may be too long for the name of something that is kept.
-    let digest = jose::hash::sha256_hex(path.as_bytes());
-    Key::new(JWKS, format!("{provider} {digest}"))
-}
-
-/// The number of the provider in the name of a key.
-fn provider_of(key: &Key) -> Option<usize> {
-    std::str::from_utf8(&key.name).ok()?.split(' ').next()?.parse().ok()
-}
 
 /// The admin service's credentials and the providers' key sets.
 pub(crate) struct Entities {

@@ -2,9 +2,8 @@
 
 use super::{Bearer, JwtFlow, State, Work, decided, is_false, seconds, unavailable, unexpected};
 use crate::claims::{Clock, Time};
-use crate::credential::Holder;
-use crate::memory::Digest;
-use crate::source::by_key;
+use crate::credential::{Digest, Holder};
+use crate::tables::by_key;
 use consumer::lookup::MAX_NAME;
 use exchange::{Finding, Step, Unavailable};
 use jose::{Algorithm, Refused, VerifyingKey};

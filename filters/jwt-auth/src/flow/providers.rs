@@ -5,7 +5,7 @@ use crate::claims::{self, Clock, Time};
 use crate::credential::credential;
 use crate::memory::KeySet;
 use crate::provider::{Keys, Provider};
-use crate::source::{discovery, key_set};
+use crate::tables::{discovery, key_set};
 use consumer::Identity;
 use consumer::lookup::{MAX_NAME, Progress, Search};
 use exchange::{Finding, Reply, Step, Unavailable};
