@@ -1,7 +1,8 @@
 //! The settings of the filter.
 
 use crate::changes::Changes;
-use crate::template::{Capture, Operand, Template};
+use crate::operand::{Capture, Operand};
+use crate::template::Template;
 use consumer::IDENTITY_HEADERS;
 use exchange::{percent_decode, same_name};
 use regex::bytes::{Regex, RegexBuilder};

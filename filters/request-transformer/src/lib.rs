@@ -1,20 +1,21 @@
 //! Changes requests on their way to the upstream, as Kong's request-transformer plugin does.
 //!
-//! | room            | what is in it                                                  | proxy? |
-//! |-----------------|----------------------------------------------------------------|--------|
-//! | `config.rs`     | the settings, read once and checked                            | no     |
-//! | `flow.rs`       | what to do, from headers and body to edits                     | no     |
-//! | `changes.rs`    | the five kinds of change, and their order                      | no     |
-//! | `template.rs`   | `$(...)` in a value: grammar and meaning                       | no     |
-//! | `values.rs`     | what a template can say of a request                           | no     |
-//! | `headers.rs`    | changes to header fields, and the edits that make them         | no     |
-//! | `parameters.rs` | changes to a query string or a form                            | no     |
-//! | `target.rs`     | the new path                                                   | no     |
-//! | `body.rs`       | which bodies can be changed                                    | no     |
-//! | `listed.rs`     | what has names, in its order                                   | no     |
-//! | `members.rs`    | changes to a JSON object                                       | no     |
-//! | `parts.rs`      | changes to a multipart form                                    | no     |
-//! | `filter.rs`     | what the host has to know of this filter                       | yes    |
+//! | module          | contents                                                |
+//! |-----------------|---------------------------------------------------------|
+//! | `config.rs`     | the settings                                            |
+//! | `flow.rs`       | the decision about a request: edits, from head and body |
+//! | `changes.rs`    | the five kinds of change, and their order               |
+//! | `operand.rs`    | the operands of a template                              |
+//! | `template.rs`   | `$(...)` in a value: grammar and meaning                |
+//! | `values.rs`     | the values of a request that templates can use          |
+//! | `headers.rs`    | changes to headers, and the edits that make them        |
+//! | `parameters.rs` | changes to a query string or a form                     |
+//! | `target.rs`     | the new path                                            |
+//! | `body.rs`       | the kinds of body that can be changed                   |
+//! | `listed.rs`     | an ordered list of names and values                     |
+//! | `members.rs`    | changes to a JSON object                                |
+//! | `parts.rs`      | changes to a multipart form                             |
+//! | `filter.rs`     | the description of the filter for the runtime           |
 
 #![warn(missing_docs)]
 
@@ -26,6 +27,7 @@ mod flow;
 mod headers;
 mod listed;
 mod members;
+mod operand;
 mod parameters;
 mod parts;
 mod target;

@@ -11,6 +11,7 @@
 //! An expression has the value of its first operand that has one, and is empty if none has. This is
 //! the part of Kong's templates that needs no Lua.
 
+use crate::operand::{Capture, ConsumerField, Operand};
 use crate::values::Values;
 
 /// A value with placeholders.
@@ -21,34 +22,6 @@ pub(crate) struct Template(Vec<Piece>);
 pub(crate) enum Piece {
     Text(String),
     Expression(Vec<Operand>),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Operand {
-    Literal(String),
-    Header(String),
-    Query(String),
-    Capture(Capture),
-    Consumer(ConsumerField),
-    Claim(String),
-}
-
-/// A group of `uri_pattern`, which stands for a part of the path.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Capture {
-    Number(usize),
-    Name(String),
-}
-
-/// A property of the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConsumerField {
-    Id,
-    Username,
-    CustomId,
-    Groups,
-    CredentialId,
-    CredentialIdentifier,
 }
 
 /// A piece of a rendered template.

@@ -1,6 +1,6 @@
 //! The values of a request that templates can use.
 
-use crate::template::{Capture, ConsumerField, Operand};
+use crate::operand::{Capture, ConsumerField, Operand};
 use consumer::Identity;
 use exchange::{Head, Query, Request, same_name, split_target};
 use regex::bytes::{Captures, Regex};
