@@ -1,7 +1,7 @@
 //! Counting at gatehouse-admin before each request: the call, and the meaning of its response.
 
 use crate::bucket::Name;
-use crate::gauge::{Algorithm, Gauge, Limit, Record};
+use crate::usage::{Algorithm, Limit, Record, Usage};
 use crate::verdict::Verdict;
 use admin_api::{Increment, Increments, Previous, Totals};
 use exchange::{Answer, Call};
@@ -19,12 +19,12 @@ pub(crate) fn shared_name(token: Option<&str>, namespace: &[u8], identifier: &[u
     hasher.finish128().as_bytes()
 }
 
-/// Returns the increment of one limit at the time of the gauge.
-pub(crate) fn increment(name: &Name, gauge: &Gauge, by: u64, limit: Option<u64>) -> Increment {
-    let (period, span) = (gauge.limit.period, gauge.span());
-    let previous = (gauge.limit.algorithm == Algorithm::SlidingWindow).then(|| {
+/// Returns the increment of one limit by `by` requests, at the time of the usage.
+pub(crate) fn increment(name: &Name, usage: &Usage, by: u64, limit: Option<u64>) -> Increment {
+    let (period, span) = (usage.limit.period, usage.span());
+    let previous = (usage.limit.algorithm == Algorithm::SlidingWindow).then(|| {
         let before = period.before(span);
-        Previous { window_start: before.start, window: before.length(), share: gauge.share() }
+        Previous { window_start: before.start, window: before.length(), share: usage.share() }
     });
     let name = u128::from_be_bytes(*name);
     Increment {
@@ -41,7 +41,7 @@ pub(crate) fn increment(name: &Name, gauge: &Gauge, by: u64, limit: Option<u64>)
 pub(crate) fn question(name: &Name, limits: &[Limit], now: u64) -> Call {
     let increments = limits
         .iter()
-        .map(|limit| increment(name, &Gauge::new(*limit, None, now), 1, Some(limit.most)))
+        .map(|limit| increment(name, &Usage::new(*limit, None, now), 1, Some(limit.most)))
         .collect();
     send(&Increments { increments, all_or_nothing: true, id: None })
 }
@@ -64,18 +64,18 @@ pub(crate) fn verdict(answer: &Answer, limits: &[Limit], now: u64) -> Option<Ver
     let totals = totals(answer, limits.len())?.totals;
     let admitted = totals.iter().map(|total| total.admitted).collect::<Option<Vec<bool>>>()?;
     let admitted = admitted.iter().all(|admitted| *admitted);
-    let mut gauges: Vec<(Gauge, u64)> = limits
+    let mut usages: Vec<(Usage, u64)> = limits
         .iter()
         .zip(&totals)
         .map(|(limit, total)| {
             // This is the count before the request.
             let count = total.total.saturating_sub(u64::from(admitted));
-            let start = Gauge::new(*limit, None, now).span().start;
+            let start = Usage::new(*limit, None, now).span().start;
             let previous = total.previous.unwrap_or(0);
-            (Gauge::new(*limit, Some(Record { start, count, previous }), now), 0)
+            (Usage::new(*limit, Some(Record { start, count, previous }), now), 0)
         })
         .collect();
-    let verdict = Verdict::of(&mut gauges, 1);
+    let verdict = Verdict::of(&mut usages, 1);
     // The service has counted. If our arithmetic differs, the service's decision stands.
     Some(Verdict { admitted, ..verdict })
 }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn remaining(verdict: &Verdict) -> Vec<u64> {
-        verdict.usages.iter().map(|usage| usage.remaining).collect()
+        verdict.statuses.iter().map(|status| status.remaining).collect()
     }
 
     #[test]

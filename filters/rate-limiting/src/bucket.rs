@@ -3,8 +3,8 @@
 //! All limits of an identifier are in one slot, so one compare-and-swap judges and counts.
 //! Everybody with the VM's id or the zone can write slots, so a bucket is sealed.
 
-use crate::gauge::{self, Limit, Record, gauges};
 use crate::period::Period;
+use crate::usage::{self, Limit, Record, usages};
 use crate::verdict::Verdict;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
@@ -123,13 +123,13 @@ impl Bucket {
         // A new identifier may have been counted in the shared counter before.
         let from = found.or(spare).and_then(|at| self.entries.get(at));
         let kept = from.map_or(&[][..], |entry| &entry.records);
-        let mut gauges = gauges(limits, kept, now);
-        let room = gauges.iter().map(|(gauge, _)| gauge.room()).min().unwrap_or(0);
+        let mut usages = usages(limits, kept, now);
+        let room = usages.iter().map(|(usage, _)| usage.room()).min().unwrap_or(0);
         let count = if room == 0 { 0 } else { count(room).clamp(1, room) };
-        let verdict = Verdict::of(&mut gauges, count);
-        let records = gauges.iter().map(|(gauge, _)| gauge.record).collect();
+        let verdict = Verdict::of(&mut usages, count);
+        let records = usages.iter().map(|(usage, _)| usage.record).collect();
         if verdict.admitted {
-            let (expires, records) = gauge::kept(&gauges);
+            let (expires, records) = usage::kept(&usages);
             let entry = Entry { name, expires, records };
             match found.and_then(|at| self.entries.get_mut(at)) {
                 Some(place) => *place = entry,

@@ -1,7 +1,7 @@
 #![allow(clippy::arithmetic_side_effects)]
 
 use super::*;
-use crate::gauge::Algorithm;
+use crate::usage::Algorithm;
 use proptest::prelude::*;
 
 const KEY: Key = Key::new([7; 16]);
@@ -72,7 +72,7 @@ fn who_gets_a_place_after_all_does_not_start_anew() {
     (0..14).for_each(|n| drop(take(&mut bucket, n, NOW)));
     assert!(take(&mut bucket, 100, NOW).shared && take(&mut bucket, 101, NOW).shared);
     let taken = take(&mut bucket, 100, NOW + 1000);
-    assert_eq!((taken.shared, taken.verdict.usages[1].remaining), (false, 0));
+    assert_eq!((taken.shared, taken.verdict.statuses[1].remaining), (false, 0));
     assert!(!take(&mut bucket, 100, NOW + 1000).verdict.admitted);
 }
 

@@ -1,8 +1,8 @@
 //! The settings of the filter.
 
-use crate::gauge::{Algorithm, Limit};
 use crate::limiter::Limiter;
 use crate::period::Period;
+use crate::usage::{Algorithm, Limit};
 use consumer::Identity;
 use exchange::Target;
 use settings::{Common, Fields, Rule};

@@ -67,7 +67,7 @@ impl Filter for RateLimiting {
     }
 }
 
-/// The node's counters, once it is known which host this is.
+/// Returns the node's counters, or `None` while the gateway, and so their place, is unknown.
 fn open(config: &Config) -> Option<&Table> {
     config.limiter.open(|| {
         let counters = runtime::counters::<RateLimiting>(config.common.shm_zone.as_deref())?;

@@ -1,16 +1,16 @@
-//! What to do with one request, from its headers to a decision, and what its response says.
+//! The way of one request: it is counted, decided, and its response gets the headers of the limits.
 //!
 //! ```text
-//! start ──counted here──▶ Decided ──response──▶ its fields
-//!    └──policy asks──▶ Asking ──answer, none──▶ Decided
+//! start ──counted here──▶ Decided ──response──▶ headers are set
+//!    └──policy asks──▶ Asking ──answer or none──▶ Decided
 //! ```
 
 use crate::ask;
 use crate::caller::{Caller, caller};
 use crate::config::{Config, Policy};
-use crate::gauge::Limit;
 use crate::headers::headers;
 use crate::table::Failed;
+use crate::usage::Limit;
 use crate::verdict::Verdict;
 use consumer::{Admitted, Identity};
 use exchange::{
@@ -19,12 +19,12 @@ use exchange::{
 };
 use std::rc::Rc;
 
-/// One request's progress.
+/// The state machine of one request.
 pub(crate) struct LimitFlow {
     config: Rc<Config>,
     state: State,
-    /// For the response.
-    fields: Vec<(&'static str, Vec<u8>)>,
+    /// The headers that the response gets.
+    headers: Vec<(&'static str, Vec<u8>)>,
     tally: Vec<Tally>,
 }
 
@@ -33,7 +33,7 @@ enum State {
     Decided,
 }
 
-/// What a request waits with.
+/// The facts that a request needs when the response of gatehouse-admin arrives.
 struct Asked {
     identifier: Vec<u8>,
     limits: Vec<Limit>,
@@ -43,8 +43,8 @@ struct Asked {
 impl LimitFlow {
     /// Judges a request that the gate admitted.
     pub(crate) fn start(config: Rc<Config>, request: &Admitted) -> Started {
-        let (fields, tally) = (Vec::new(), Vec::new());
-        let mut flow = Self { config, state: State::Decided, fields, tally };
+        let (headers, tally) = (Vec::new(), Vec::new());
+        let mut flow = Self { config, state: State::Decided, headers, tally };
         let (state, step) = flow.judge(request);
         flow.state = state;
         Started::new(step, flow)
@@ -72,7 +72,7 @@ impl LimitFlow {
         }
     }
 
-    /// Counted on this node.
+    /// Counts the request on this node.
     fn here(&mut self, identifier: &[u8], limits: &[Limit], now: u64) -> Step {
         let config = Rc::clone(&self.config);
         let Some(table) = config.limiter.table() else { return self.uncounted() };
@@ -83,7 +83,7 @@ impl LimitFlow {
                 }
                 self.judged(counted.verdict)
             }
-            // Whoever cannot be counted for want of time or room might be one too many.
+            // A request that cannot be counted for want of time or space might exceed the limit.
             Err(Failed::Contended) => {
                 self.count("contended");
                 if config.dry_run { Step::forward(Vec::new()) } else { self.refuse(1) }
@@ -92,7 +92,7 @@ impl LimitFlow {
         }
     }
 
-    /// Counted by this worker, which compares itself with the others.
+    /// Counts the request in this worker, which compares its counts with other nodes.
     fn compared(&mut self, identifier: &[u8], limits: &[Limit], now: u64) -> Step {
         let config = Rc::clone(&self.config);
         let token = config.admin.as_ref().and_then(|admin| admin.token.as_deref());
@@ -115,7 +115,7 @@ impl LimitFlow {
         }
     }
 
-    /// The service has counted, or has not.
+    /// Takes the response of gatehouse-admin.
     fn answered(&mut self, asked: Asked, answer: Result<Answer, Unavailable>) -> Step {
         let Asked { identifier, limits, now } = asked;
         let verdict = answer.ok().and_then(|answer| ask::verdict(&answer, &limits, now));
@@ -132,23 +132,23 @@ impl LimitFlow {
     fn judged(&mut self, verdict: Verdict) -> Step {
         let config = &self.config;
         let refused = !verdict.admitted && !config.dry_run;
-        let fields =
+        let headers =
             if config.hide_client_headers { Vec::new() } else { headers(&verdict, refused) };
         if !verdict.admitted {
             self.count(if config.dry_run { "would_be_limited" } else { "limited" });
         }
         if !refused {
-            self.fields = fields;
+            self.headers = headers;
             return Step::forward(Vec::new());
         }
         let mut reply = self.refusal();
-        for (name, value) in fields {
+        for (name, value) in headers {
             reply = reply.with(name, value);
         }
         Step::reply(reply)
     }
 
-    /// There are no counts to go by.
+    /// Decides a request that could not be counted.
     fn uncounted(&mut self) -> Step {
         self.count("uncounted");
         if self.config.fault_tolerant { Step::forward(Vec::new()) } else { unexpected() }
@@ -186,13 +186,14 @@ impl Flow for LimitFlow {
     }
 
     fn wants_response(&self) -> bool {
-        !self.fields.is_empty()
+        !self.headers.is_empty()
     }
 
-    /// Whoever answers, the upstream or a later filter: the client is told. Our own refusal says it already.
+    /// Adds the headers of the limits, no matter if the upstream or a later filter responded. This
+    /// filter's own refusal has them already.
     fn on_response(&mut self, event: ResponseEvent) -> ResponseStep {
         let edits = match event {
-            ResponseEvent::Head(response) if !response.ours => std::mem::take(&mut self.fields)
+            ResponseEvent::Head(response) if !response.ours => std::mem::take(&mut self.headers)
                 .into_iter()
                 .map(|(name, value)| Edit::set(name, value))
                 .collect(),

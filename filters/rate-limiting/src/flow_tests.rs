@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::tests::config;
 use crate::table::Table;
-use crate::table::tests::{NOW, Shared, octets};
+use crate::table::tests::{NOW, Shared, distinct};
 use consumer::testing::Driver;
 use exchange::{Body, Call, Request, Response, Then, testing};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 fn limited(json: &str) -> Rc<Config> {
     let config = config(json);
     let shared = Shared::default();
-    config.limiter.open(|| Some(Table::new(Box::new(shared), 1000, octets)));
+    config.limiter.open(|| Some(Table::new(Box::new(shared), 1000, distinct)));
     Rc::new(config)
 }
 
@@ -29,12 +29,12 @@ fn send(config: &Rc<Config>, now: u64) -> (Driver, Step) {
     (filter, step)
 }
 
-fn shown(fields: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<String> {
+fn shown(headers: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<String> {
     let text = |(name, value)| format!("{name}: {}", String::from_utf8(value).unwrap());
-    fields.into_iter().map(text).collect()
+    headers.into_iter().map(text).collect()
 }
 
-/// The fields of a response from upstream.
+/// The headers that the filter adds to a response of the upstream.
 fn response(flow: &mut Driver) -> Vec<String> {
     if !flow.wants_response() {
         return vec![];
@@ -55,8 +55,8 @@ fn refusal(step: Step) -> (u16, String, Vec<String>) {
     else {
         panic!("{step:?}");
     };
-    let fields = headers.into_iter().map(|(name, value)| (name.into_owned(), value));
-    (status, message.into_owned(), shown(fields))
+    let headers = headers.into_iter().map(|(name, value)| (name.into_owned(), value));
+    (status, message.into_owned(), shown(headers))
 }
 
 fn counted(flow: &mut Driver) -> Vec<String> {
@@ -88,11 +88,11 @@ fn requests_pass_up_to_the_limit_and_then_are_told_when_to_come_again() {
         assert!(counted(&mut flow).is_empty());
     }
     let (mut flow, step) = send(&config, NOW + 30_900);
-    let (status, message, fields) = refusal(step);
+    let (status, message, headers) = refusal(step);
     assert_eq!((status, message.as_str()), (429, "API rate limit exceeded"));
-    assert_eq!(fields[1], "X-RateLimit-Remaining-Second: 0");
-    assert_eq!(fields[3], "X-RateLimit-Remaining-Minute: 7", "a refusal costs nothing");
-    assert_eq!(fields[7], "Retry-After: 1");
+    assert_eq!(headers[1], "X-RateLimit-Remaining-Second: 0");
+    assert_eq!(headers[3], "X-RateLimit-Remaining-Minute: 7", "a refusal costs nothing");
+    assert_eq!(headers[7], "Retry-After: 1");
     assert_eq!(counted(&mut flow), ["limited"]);
     assert_eq!(send(&config, NOW + 31_000).1, Step::forward(vec![]));
 }
@@ -130,9 +130,9 @@ fn a_dry_run_counts_and_tells_and_refuses_nobody() {
     send(&config, NOW);
     let (mut flow, step) = send(&config, NOW);
     assert_eq!(step, Step::forward(vec![]));
-    let fields = response(&mut flow);
-    assert!(fields.contains(&"RateLimit-Remaining: 0".to_owned()), "{fields:?}");
-    assert!(!fields.iter().any(|field| field.starts_with("Retry-After")));
+    let headers = response(&mut flow);
+    assert!(headers.contains(&"RateLimit-Remaining: 0".to_owned()), "{headers:?}");
+    assert!(!headers.iter().any(|header| header.starts_with("Retry-After")));
     assert_eq!(counted(&mut flow), ["by_ip_instead", "would_be_limited"]);
 }
 
@@ -197,8 +197,8 @@ fn the_service_decides_when_it_is_asked() {
     assert_eq!(flow.on(total(1, true)), Step::forward(vec![]));
     assert_eq!(response(&mut flow)[1], "X-RateLimit-Remaining-Second: 1");
     let (mut flow, _) = asked(&config);
-    let (status, _, fields) = refusal(flow.on(total(2, false)));
-    assert_eq!((status, fields[1].as_str()), (429, "X-RateLimit-Remaining-Second: 0"));
+    let (status, _, headers) = refusal(flow.on(total(2, false)));
+    assert_eq!((status, headers[1].as_str()), (429, "X-RateLimit-Remaining-Second: 0"));
 }
 
 #[test]

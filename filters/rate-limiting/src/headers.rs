@@ -1,18 +1,19 @@
 //! The headers that tell a client its limits, as in Kong.
 
 use crate::period::Period;
-use crate::verdict::{Usage, Verdict};
+use crate::verdict::{LimitStatus, Verdict};
 
 /// Returns the headers of a response. `Retry-After` is among them if the request is refused.
 pub(crate) fn headers(verdict: &Verdict, refused: bool) -> Vec<(&'static str, Vec<u8>)> {
     let text = |number: u64| number.to_string().into_bytes();
-    let mut headers = Vec::with_capacity(verdict.usages.len().saturating_mul(2).saturating_add(4));
-    for Usage { period, limit, remaining, .. } in &verdict.usages {
+    let mut headers =
+        Vec::with_capacity(verdict.statuses.len().saturating_mul(2).saturating_add(4));
+    for LimitStatus { period, limit, remaining, .. } in &verdict.statuses {
         let (limit_name, remaining_name) = names(*period);
         headers.push((limit_name, text(*limit)));
         headers.push((remaining_name, text(*remaining)));
     }
-    if let Some(Usage { limit, remaining, reset, .. }) = verdict.tightest() {
+    if let Some(LimitStatus { limit, remaining, reset, .. }) = verdict.tightest() {
         headers.push(("RateLimit-Limit", text(*limit)));
         headers.push(("RateLimit-Remaining", text(*remaining)));
         headers.push(("RateLimit-Reset", text(*reset)));
@@ -39,13 +40,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_limit_has_its_fields_and_the_tightest_has_three_more() {
-        let usage = |period, limit, remaining, reset| Usage { period, limit, remaining, reset };
-        let usages = vec![usage(Period::Minute, 5, 4, 60), usage(Period::Hour, 20, 2, 3600)];
-        let verdict = Verdict { admitted: true, usages };
+    fn every_limit_has_its_headers_and_the_tightest_has_three_more() {
+        let status =
+            |period, limit, remaining, reset| LimitStatus { period, limit, remaining, reset };
+        let statuses = vec![status(Period::Minute, 5, 4, 60), status(Period::Hour, 20, 2, 3600)];
+        let verdict = Verdict { admitted: true, statuses };
         let shown = |refused| -> Vec<String> {
-            let fields = headers(&verdict, refused).into_iter();
-            fields.map(|(n, v)| format!("{n}: {}", String::from_utf8(v).unwrap())).collect()
+            let headers = headers(&verdict, refused).into_iter();
+            headers.map(|(n, v)| format!("{n}: {}", String::from_utf8(v).unwrap())).collect()
         };
         let expected = [
             "X-RateLimit-Limit-Minute: 5",

@@ -6,7 +6,7 @@
 //! elsewhere.
 
 use crate::bucket::Name;
-use crate::gauge::{Algorithm, Gauge, Limit, Record};
+use crate::usage::{Algorithm, Limit, Record, Usage};
 use crate::verdict::Verdict;
 
 /// The number of identifiers with a lease. Others have none.
@@ -46,8 +46,8 @@ impl Leases {
         if lease.left == 0 || lease.limits != limits {
             return None;
         }
-        let mut gauges = lease.gauges(now)?;
-        let verdict = Verdict::of(&mut gauges, 0);
+        let mut usages = lease.usages(now)?;
+        let verdict = Verdict::of(&mut usages, 0);
         if !verdict.admitted {
             return None;
         }
@@ -61,7 +61,7 @@ impl Leases {
     pub(crate) fn size(&mut self, name: &Name, limits: &[Limit], now: u64, room: u64) -> u64 {
         let fixed = limits.iter().all(|limit| limit.algorithm == Algorithm::FixedWindow);
         let had = match self.of(name) {
-            Some(lease) if fixed && lease.gauges(now).is_some() => lease.had,
+            Some(lease) if fixed && lease.usages(now).is_some() => lease.had,
             _ => 0,
         };
         (room / OF_ROOM).min(had / OF_HAD).clamp(1, MOST)
@@ -80,13 +80,13 @@ impl Leases {
             self.places.resize(PLACES, None);
         }
         let had = match self.of(name) {
-            Some(lease) if lease.gauges(now).is_some() => lease.had,
+            Some(lease) if lease.usages(now).is_some() => lease.had,
             _ => 0,
         };
         let Some(place) = self.places.get_mut(place_of(name)) else { return };
         // Requests that are left in another identifier's lease are not discarded.
         let taken = place.as_ref().is_some_and(|lease| {
-            lease.name != *name && lease.left > 0 && lease.gauges(now).is_some()
+            lease.name != *name && lease.left > 0 && lease.usages(now).is_some()
         });
         if taken {
             return;
@@ -104,7 +104,7 @@ impl Leases {
     pub(crate) fn has_place(&self, name: &Name, now: u64) -> bool {
         match self.places.get(place_of(name)) {
             Some(Some(lease)) => {
-                lease.name == *name || lease.left == 0 || lease.gauges(now).is_none()
+                lease.name == *name || lease.left == 0 || lease.usages(now).is_none()
             }
             Some(None) | None => true,
         }
@@ -117,14 +117,14 @@ impl Leases {
 }
 
 impl Lease {
-    /// Returns the gauges at `now`, or `None` if one of the windows has ended.
-    fn gauges(&self, now: u64) -> Option<Vec<(Gauge, u64)>> {
+    /// Returns the usages at `now`, or `None` if one of the windows has ended.
+    fn usages(&self, now: u64) -> Option<Vec<(Usage, u64)>> {
         self.limits
             .iter()
             .zip(&self.records)
             .map(|(limit, record)| {
-                let gauge = Gauge::new(*limit, Some(*record), now);
-                (gauge.record == *record).then_some((gauge, self.left))
+                let usage = Usage::new(*limit, Some(*record), now);
+                (usage.record == *record).then_some((usage, self.left))
             })
             .collect()
     }

@@ -6,8 +6,8 @@
 
 use crate::ask::increment;
 use crate::bucket::Name;
-use crate::gauge::{self, Algorithm, Gauge, Limit, Record, gauges};
 use crate::period::Period;
+use crate::usage::{self, Algorithm, Limit, Record, Usage, usages};
 use crate::verdict::Verdict;
 use admin_api::{BATCH_MAX, Increment, Totals};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,7 +19,7 @@ type Counter = (Name, Period, u64);
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: HashMap<Name, Entry>,
-    unsent: BTreeMap<Counter, (Gauge, u64)>,
+    unsent: BTreeMap<Counter, (Usage, u64)>,
     batches: HashMap<u64, Batch>,
     /// The counters in batches that are under way. A second batch with one of them would outdate
     /// the response to the first.
@@ -67,15 +67,15 @@ impl Ledger {
         let shared = !self.entries.contains_key(name) && !self.has_place(now, most);
         let name = if shared { spare } else { name };
         let kept = self.entries.get(name).map_or(&[][..], |entry| &entry.records);
-        let mut gauges = gauges(limits, kept, now);
-        let verdict = Verdict::of(&mut gauges, 1);
+        let mut usages = usages(limits, kept, now);
+        let verdict = Verdict::of(&mut usages, 1);
         if verdict.admitted {
-            let (expires, records) = gauge::kept(&gauges);
+            let (expires, records) = usage::kept(&usages);
             self.entries.insert(*name, Entry { expires, records });
-            for (gauge, _) in gauges {
-                let counter = (*name, gauge.limit.period, gauge.record.start);
-                let (latest, by) = self.unsent.entry(counter).or_insert((gauge, 0));
-                *latest = gauge;
+            for (usage, _) in usages {
+                let counter = (*name, usage.limit.period, usage.record.start);
+                let (latest, by) = self.unsent.entry(counter).or_insert((usage, 0));
+                *latest = usage;
                 *by = by.saturating_add(1);
             }
         }
@@ -140,8 +140,8 @@ impl Ledger {
 
     fn gather(&mut self, now: u64) -> Option<Batch> {
         // Increments of a fixed window that has ended are dropped.
-        self.unsent.retain(|_, (gauge, _)| {
-            gauge.limit.algorithm != Algorithm::FixedWindow || gauge.expires() > now / 1000
+        self.unsent.retain(|_, (usage, _)| {
+            usage.limit.algorithm != Algorithm::FixedWindow || usage.expires() > now / 1000
         });
         let counters: Vec<Counter> = self
             .unsent
@@ -155,8 +155,8 @@ impl Ledger {
         }
         let mut increments = Vec::with_capacity(counters.len());
         for counter in &counters {
-            if let Some((gauge, by)) = self.unsent.remove(counter) {
-                increments.push(increment(&counter.0, &gauge, by, None));
+            if let Some((usage, by)) = self.unsent.remove(counter) {
+                increments.push(increment(&counter.0, &usage, by, None));
             }
             self.flying.insert(*counter);
         }

@@ -12,7 +12,7 @@ fn limits(algorithm: Algorithm) -> Vec<Limit> {
 fn take(ledger: &mut Ledger, name: u8, now: u64) -> (bool, u64) {
     let limits = limits(Algorithm::FixedWindow);
     let (verdict, _) = ledger.count(&[name; 16], &[255; 16], &limits, now, 100);
-    (verdict.admitted, verdict.usages[0].remaining)
+    (verdict.admitted, verdict.statuses[0].remaining)
 }
 
 fn total(total: u64) -> Totals {

@@ -6,7 +6,7 @@
 //! | `flow.rs`     | what to do, from headers to a decision                     | no     |
 //! | `caller.rs`   | whom a request is counted for                              | no     |
 //! | `period.rs`   | the periods of the calendar                                | no     |
-//! | `gauge.rs`    | how much room a limit has: the algorithms                  | no     |
+//! | `usage.rs`    | the room that a limit has: the algorithms                  | no     |
 //! | `verdict.rs`  | several limits together                                    | no     |
 //! | `headers.rs`  | what a client is told                                      | no     |
 //! | `limiter.rs`  | what is counted in this VM                                 | no     |
@@ -26,7 +26,6 @@ mod caller;
 mod config;
 mod filter;
 mod flow;
-mod gauge;
 mod headers;
 mod lease;
 mod ledger;
@@ -34,6 +33,7 @@ mod limiter;
 mod period;
 mod syncer;
 mod table;
+mod usage;
 mod verdict;
 
 pub use filter::RateLimiting;

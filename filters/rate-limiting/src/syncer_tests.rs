@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::tests::config;
-use crate::gauge::Limit;
+use crate::usage::Limit;
 use exchange::{Answer, CallError};
 use serde_json::{Value, json};
 

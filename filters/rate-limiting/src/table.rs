@@ -1,28 +1,31 @@
 //! The counters of all identifiers: buckets in numbered slots, shared by all workers of a node.
 //!
-//! A slot is created once, by whoever is first, and from then on only exchanged: compare, and swap.
+//! The first worker that needs a slot creates it. From then on, workers change it by
+//! compare-and-swap only.
 
 use crate::bucket::{Bucket, Key, Who};
-use crate::gauge::Limit;
 use crate::lease::Leases;
+use crate::usage::Limit;
 use crate::verdict::Verdict;
 use runtime::{Put, SharedData};
 use std::cell::{Cell, RefCell};
 
-/// Fills with octets that nobody can foretell.
+/// Fills a slice with unpredictable bytes. Returns `false` if the gateway gave none.
 pub(crate) type Random = fn(&mut [u8]) -> bool;
 
 /// The slot of the secret key, beyond all buckets.
 const MARK: u32 = 1 << 19;
-/// Identifiers per bucket at which hardly any bucket is full: one of some thousands.
+/// The number of identifiers for each bucket, on average. At this load one bucket of some thousands
+/// is full.
 const LOAD: u64 = 8;
 const MAX_BUCKETS: u64 = 1 << 17;
-/// Each conflict is another worker's success. Workers in lock step have been seen to lose some dozen times in a row.
+/// The greatest number of conflicts before a request gives up. Each conflict is another worker's
+/// success. Workers in lock step have been seen to lose some dozen times in a row.
 const RETRIES: usize = 1000;
-/// How long a worker believes that the key is still the same, in milliseconds.
+/// The time after which a worker reads the secret key again, in milliseconds.
 const KEY_AGE: u64 = 1000;
 
-/// The counters.
+/// The counters of all identifiers.
 pub(crate) struct Table {
     slots: Box<dyn SharedData>,
     buckets: u64,
@@ -31,31 +34,34 @@ pub(crate) struct Table {
     leases: RefCell<Leases>,
 }
 
-/// What was decided on a request.
+/// The result of counting a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Counted {
     pub(crate) verdict: Verdict,
-    /// Whether the identifier had to share a counter with others.
+    /// `true` if the identifier had to share a counter with others.
     pub(crate) shared: bool,
 }
 
-/// Why nothing was counted.
+/// The reason why a request was not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failed {
-    /// Others were always faster.
+    /// Other workers changed the slot first each time, or the bucket is full.
     Contended,
-    /// The host does not take it.
+    /// The gateway refused the write.
     Refused,
 }
 
 impl Table {
-    /// For about `identifiers` at once.
+    /// Makes a table for about this number of identifiers at once.
     pub(crate) fn new(slots: Box<dyn SharedData>, identifiers: u64, random: Random) -> Self {
         let buckets = identifiers.div_ceil(LOAD).next_power_of_two().clamp(2, MAX_BUCKETS);
         Self { slots, buckets, random, key: Cell::new(None), leases: RefCell::new(Leases::new()) }
     }
 
-    /// Judges a request of `identifier`, and counts it if it is admitted, all in one exchange.
+    /// Judges a request of `identifier`, and counts it if it is admitted, in one compare-and-swap.
+    ///
+    /// # Errors
+    /// Nothing was counted. The error says why.
     pub(crate) fn count(
         &self,
         namespace: &[u8],
@@ -120,8 +126,8 @@ impl Table {
 
     // === The key ===
 
-    /// The node's secret key. It is looked at again now and then: Kong may have evicted it, and a new worker
-    /// then makes another one.
+    /// Returns the node's secret key. It is read again every second, because Kong may have evicted
+    /// it, and a new worker makes another one then.
     fn key(&self, now: u64) -> Key {
         let known = match self.key.get() {
             Some((key, at)) if now.saturating_sub(at) < KEY_AGE => return key,
@@ -132,7 +138,8 @@ impl Table {
             Some(key) => key,
             None => {
                 let key = known.unwrap_or_else(|| self.new_key());
-                // Only over what was just seen: a mark that came meanwhile is another worker's.
+                // The write replaces only what was just read. A mark that another worker wrote
+                // meanwhile stays.
                 self.slots.put(MARK, &mark(key), found.map(|(_, seen)| seen));
                 let found = self.slots.get(MARK).and_then(|(bytes, _)| read_mark(&bytes));
                 found.unwrap_or(key)
@@ -143,9 +150,9 @@ impl Table {
     }
 
     fn new_key(&self) -> Key {
-        let mut octets = [0; 16];
-        (self.random)(&mut octets);
-        Key::new(octets)
+        let mut bytes = [0; 16];
+        (self.random)(&mut bytes);
+        Key::new(bytes)
     }
 }
 
@@ -153,12 +160,13 @@ fn index(bucket: u64) -> u32 {
     u32::try_from(bucket).unwrap_or(0)
 }
 
-/// Tells a mark of ours from what somebody else may have left there.
+/// The key of the seal that tells this filter's mark from anything else in its slot.
 const MARKED: Key = Key::new(*b"gatehouse limits");
 
+/// Returns the content of the mark: the secret key and its seal.
 fn mark(key: Key) -> Vec<u8> {
-    let octets = key.bytes();
-    [octets, MARKED.hash(&[&octets])].concat()
+    let bytes = key.bytes();
+    [bytes, MARKED.hash(&[&bytes])].concat()
 }
 
 fn read_mark(bytes: &[u8]) -> Option<Key> {

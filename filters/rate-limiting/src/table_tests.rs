@@ -1,8 +1,8 @@
 #![allow(clippy::arithmetic_side_effects)]
 
 use super::*;
-use crate::gauge::Algorithm;
 use crate::period::Period;
+use crate::usage::Algorithm;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -12,11 +12,11 @@ pub(crate) const NOW: u64 = 1_795_305_600_000;
 
 type Memory = Arc<Mutex<(HashMap<u32, (Vec<u8>, u32)>, u32)>>;
 
-/// Shared data: one lock for all workers.
+/// Shared data of several workers, behind one lock.
 #[derive(Clone, Default)]
 pub(crate) struct Shared {
     memory: Memory,
-    /// Run between a look and a write, as another worker would.
+    /// Runs between a read and a write, as another worker would.
     meanwhile: Option<std::rc::Rc<dyn Fn()>>,
 }
 
@@ -34,7 +34,7 @@ impl SharedData for Shared {
         let now = slots.get(&index).map(|(_, version)| *version);
         let allowed = match seen {
             None => now.is_none(),
-            // Envoy creates what is not there under any number.
+            // Envoy creates a missing entry, whatever number the writer expects.
             Some(seen) => now.is_none_or(|now| now == seen),
         };
         if !allowed {
@@ -50,15 +50,16 @@ impl SharedData for Shared {
     }
 }
 
-pub(crate) fn octets(out: &mut [u8]) -> bool {
+/// Fills `out` with bytes that differ from call to call.
+pub(crate) fn distinct(out: &mut [u8]) -> bool {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let next = NEXT.fetch_add(1, Ordering::Relaxed).to_le_bytes();
-    out.iter_mut().zip(next.iter().cycle()).for_each(|(octet, next)| *octet = *next);
+    out.iter_mut().zip(next.iter().cycle()).for_each(|(byte, next)| *byte = *next);
     true
 }
 
 pub(crate) fn table(shared: &Shared, identifiers: u64) -> Table {
-    Table::new(Box::new(shared.clone()), identifiers, octets)
+    Table::new(Box::new(shared.clone()), identifiers, distinct)
 }
 
 fn limits(all: &[(Period, u64)]) -> Vec<Limit> {
@@ -75,7 +76,8 @@ fn admits(table: &Table, identifier: &str, limits: &[Limit], now: u64) -> bool {
     table.count(b"n", identifier.as_bytes(), limits, now).unwrap().verdict.admitted
 }
 
-/// What four workers admit that send as fast as they can, each with a table of its own.
+/// Returns the number of requests that four workers admit. They count as fast as they can, each
+/// with its own table.
 fn admitted_by_four(shared: &Shared, most: u64, each: usize, now: u64) -> u64 {
     let (start, admitted) = (Barrier::new(4), AtomicU64::new(0));
     let memory = &shared.memory;
@@ -119,7 +121,7 @@ fn leases_save_most_writes_and_never_admit_one_too_many() {
     let before = shared.memory.lock().unwrap().1;
     let admitted = admitted_by_four(&shared, 40_000, 20_000, NOW);
     let writes = shared.memory.lock().unwrap().1 - before;
-    // A worker that gets no more requests keeps what it had set aside.
+    // The lease of a worker that gets no more requests is not used up.
     assert!((40_000 - 4 * 64..=40_000).contains(&admitted), "{admitted}");
     assert!(u64::from(writes) < 40_000 / 4, "{writes}");
 }
@@ -130,7 +132,7 @@ fn a_lease_ends_with_its_window() {
     let (one, other) = (table(&shared, 1000), table(&shared, 1000));
     let limits = limits(&[(Period::Second, 10_000)]);
     (0..500).for_each(|_| assert!(admits(&one, "ana", &limits, NOW)));
-    // A new window has all of its room, and the other worker does not see what the first had set aside.
+    // A new window has all of its room, and the lease of the first worker does not reduce it.
     let mut admitted = 0;
     for n in 0..12_000 {
         let worker = if n % 2 == 0 { &one } else { &other };
@@ -140,23 +142,23 @@ fn a_lease_ends_with_its_window() {
 }
 
 #[test]
-fn what_remains_falls_by_one_with_each_request_of_a_worker() {
+fn the_remaining_number_falls_by_one_with_each_request_of_a_worker() {
     let shared = Shared::default();
     let table = table(&shared, 1000);
     let limits = limits(&[(Period::Minute, 20_000), (Period::Hour, 30_000)]);
     for n in 1..=20_000 {
         let verdict = table.count(b"n", b"ana", &limits, NOW).unwrap().verdict;
-        let remaining: Vec<u64> = verdict.usages.iter().map(|usage| usage.remaining).collect();
+        let remaining: Vec<u64> = verdict.statuses.iter().map(|status| status.remaining).collect();
         assert_eq!((verdict.admitted, remaining), (true, vec![20_000 - n, 30_000 - n]));
     }
     let verdict = table.count(b"n", b"ana", &limits, NOW).unwrap().verdict;
-    assert!(!verdict.admitted && verdict.usages[1].remaining == 10_000);
+    assert!(!verdict.admitted && verdict.statuses[1].remaining == 10_000);
 }
 
-/// The interleaving that a thread test hardly ever meets: between a worker's look and its write another
-/// worker does all of its own work.
+/// An interleaving that a test with threads hardly ever meets: between the read and the write of
+/// one worker, another worker counts a request.
 #[test]
-fn whoever_was_overtaken_looks_again() {
+fn a_worker_that_was_overtaken_reads_again() {
     let quiet = Shared::default();
     let limits = limits(&[(Period::Second, 3)]);
     let admitted = std::rc::Rc::new(std::cell::Cell::new(0));
@@ -165,7 +167,7 @@ fn whoever_was_overtaken_looks_again() {
         let (admitted, busy, limits) = (admitted.clone(), busy.clone(), limits.clone());
         let other = table(&quiet, 1000);
         move || {
-            // Twice in the middle of our two attempts.
+            // The other worker gets in between twice.
             if busy.get() < 2 {
                 busy.set(busy.get() + 1);
                 let one = u64::from(admits(&other, "ana", &limits, NOW));
@@ -188,12 +190,12 @@ fn a_worker_that_has_another_key_learns_the_right_one() {
     let limits = limits(&[(Period::Hour, 3)]);
     let one = table(&shared, 1000);
     assert!(admits(&one, "ana", &limits, NOW));
-    // It was evicted, and another worker made one of its own.
+    // The key was evicted, and another worker made a new one.
     shared.memory.lock().unwrap().0.remove(&MARK);
     shared.put(MARK, &mark(Key::new([9; 16])), None);
     let two = table(&shared, 1000);
     assert!(admits(&two, "ana", &limits, NOW));
-    // From the next second on both count in the same place.
+    // From the next second on, both count in one slot.
     let later = NOW + KEY_AGE;
     let admitted =
         (0..6).filter(|n| admits(if n % 2 == 0 { &one } else { &two }, "ana", &limits, later));
@@ -232,7 +234,7 @@ fn a_hundred_thousand_identifiers_have_a_place_and_a_bound() {
         table.count(b"n", &n.to_le_bytes(), &limits, NOW + 3_600_000).unwrap();
     }
     assert!(size() < before * 2, "{} {before}", size());
-    // However many come, slots do not multiply.
+    // The number of slots does not grow with the number of identifiers.
     assert_eq!(shared.memory.lock().unwrap().0.len(), 16_384 + 1);
 }
 
@@ -246,14 +248,14 @@ fn a_flood_of_identifiers_does_not_lift_a_limit() {
         let _ = table.count(b"n", &n.to_le_bytes(), &limits, NOW);
     }
     assert!(!admits(&table, "ana", &limits, NOW));
-    // And those without a place of their own have a limit together.
+    // Identifiers without a place of their own share one limit.
     let admitted = (0..1000_u32).filter(|n| {
         table.count(b"n", &(n + 50_000).to_le_bytes(), &limits, NOW).unwrap().verdict.admitted
     });
     assert_eq!(admitted.count(), 0);
 }
 
-/// A host that takes nothing, or says that somebody else was faster each time.
+/// Shared data that refuses each write, or reports a conflict each time.
 struct Stubborn(Put);
 
 impl SharedData for Stubborn {
@@ -271,10 +273,10 @@ impl SharedData for Stubborn {
 }
 
 #[test]
-fn a_host_that_does_not_take_counts_is_no_reason_to_turn_in_circles() {
+fn a_count_that_cannot_be_written_fails_after_a_bounded_number_of_tries() {
     let limits = limits(&[(Period::Second, 3)]);
     for (put, failed) in [(Put::Failed, Failed::Refused), (Put::Conflict, Failed::Contended)] {
-        let table = Table::new(Box::new(Stubborn(put)), 100, octets);
+        let table = Table::new(Box::new(Stubborn(put)), 100, distinct);
         assert_eq!(table.count(b"n", b"ana", &limits, NOW), Err(failed));
     }
 }

@@ -1,4 +1,4 @@
-//! The arithmetic of limits: how much room a limit has under each algorithm.
+//! The use of a limit: the count of requests, and the room that is left, under each algorithm.
 //!
 //! | algorithm | contents of a record |
 //! |---|---|
@@ -39,9 +39,9 @@ pub(crate) struct Record {
     pub(crate) previous: u64,
 }
 
-/// A record, compared with its limit at a certain time.
+/// The use of one limit by one identifier at a certain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Gauge {
+pub(crate) struct Usage {
     pub(crate) limit: Limit,
     pub(crate) record: Record,
     /// The time in milliseconds since 1970.
@@ -53,17 +53,17 @@ pub(crate) struct Gauge {
 const NANOS_PER_MILLI: u64 = 1_000_000;
 const NANOS: u64 = 1_000_000_000;
 
-impl Gauge {
+impl Usage {
     /// Evaluates `record` at `now`. Counts of periods that have ended are dropped.
     pub(crate) fn new(limit: Limit, record: Option<Record>, now: u64) -> Self {
         let record = record.unwrap_or_default();
         if limit.algorithm == Algorithm::TokenBucket {
             let span = Span { start: 0, end: 0 };
-            let gauge = Self { limit, record, now, span };
+            let usage = Self { limit, record, now, span };
             // A longer wait than that for a full bucket is impossible, so the clock was set back.
-            let latest = gauge.nanos().saturating_add(gauge.depth());
-            let start = if record.start > latest { gauge.nanos() } else { record.start };
-            return Self { record: Record { start, ..record }, ..gauge };
+            let latest = usage.nanos().saturating_add(usage.depth());
+            let start = if record.start > latest { usage.nanos() } else { record.start };
+            return Self { record: Record { start, ..record }, ..usage };
         }
         let mut span = limit.period.at(now / 1000);
         // The clock of another worker may be slightly ahead. A period that it has begun must not
@@ -209,21 +209,21 @@ impl Gauge {
     }
 }
 
-/// Returns the gauges for all `limits`, each with the record of its period, and without requests
+/// Returns the usages for all `limits`, each with the record of its period, and without requests
 /// taken in advance.
-pub(crate) fn gauges(limits: &[Limit], kept: &[(Period, Record)], now: u64) -> Vec<(Gauge, u64)> {
-    let gauge = |limit: &Limit| {
+pub(crate) fn usages(limits: &[Limit], kept: &[(Period, Record)], now: u64) -> Vec<(Usage, u64)> {
+    let usage = |limit: &Limit| {
         let record = kept.iter().find(|(period, _)| *period == limit.period);
-        (Gauge::new(*limit, record.map(|(_, record)| *record), now), 0)
+        (Usage::new(*limit, record.map(|(_, record)| *record), now), 0)
     };
-    limits.iter().map(gauge).collect()
+    limits.iter().map(usage).collect()
 }
 
-/// Returns what is stored of gauges: the time after which nothing has an effect (in seconds since
-/// 1970), and the records.
-pub(crate) fn kept(gauges: &[(Gauge, u64)]) -> (u64, Vec<(Period, Record)>) {
-    let expires = gauges.iter().map(|(gauge, _)| gauge.expires()).max().unwrap_or(0);
-    (expires, gauges.iter().map(|(gauge, _)| (gauge.limit.period, gauge.record)).collect())
+/// Returns the part of usages that is stored: the time after which no record has an effect (in
+/// seconds since 1970), and the records.
+pub(crate) fn kept(usages: &[(Usage, u64)]) -> (u64, Vec<(Period, Record)>) {
+    let expires = usages.iter().map(|(usage, _)| usage.expires()).max().unwrap_or(0);
+    (expires, usages.iter().map(|(usage, _)| (usage.limit.period, usage.record)).collect())
 }
 
 /// Returns `share` millionths of `count`, rounded down.
@@ -233,5 +233,5 @@ pub(crate) fn share_of(count: u64, share: u64) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "gauge_tests.rs"]
+#[path = "usage_tests.rs"]
 mod tests;
