@@ -1,4 +1,4 @@
-//! The gate: whether a request reaches a filter at all, and with which identity.
+//! The gate: the check that decides if a filter sees a request, and with which identity.
 
 use crate::headers::{Duplicate, trusted};
 use crate::identity::Identity;
@@ -30,7 +30,7 @@ pub struct Admitted {
 /// Runs the gate for a filter with the settings `common`, and `start` for an admitted request.
 ///
 /// The runtime calls this function for every request, so that no filter can forget the gate.
-/// Headers that arrive under names that a filter owns are the business of [`crate::Guard`].
+/// [`crate::Guard`] takes care of the headers that a client sends under owned names.
 #[must_use]
 pub fn run(
     request: Box<Request>,
@@ -69,13 +69,13 @@ pub fn admit(request: &Request, common: &Common) -> Admission {
         Ok(true) => Admission::Admit(identity),
         Ok(false) => Admission::Pass,
         Err(Unmatched::AmbiguousPath) => Admission::Refuse(Reply::error(400, "Bad request path")),
-        // The operator's mistake: the log of the host says which, the client need not know.
+        // The settings are wrong. The gateway's log names the fault; the client need not know it.
         Err(Unmatched::Unknown(_)) => Admission::Refuse(Reply::unexpected()),
     }
 }
 
-/// The response to a request with two copies of a header that the filter has to remove or set, on a
-/// host that cannot do so to both.
+/// Returns the response to a request with two copies of a header that the filter has to remove or
+/// set, on a gateway that cannot change both (Kong).
 #[must_use]
 pub fn refuse_duplicate(Duplicate(name): &Duplicate) -> Reply {
     Reply::error(400, format!("Header {name} must not be sent more than once"))

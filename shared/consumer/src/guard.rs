@@ -1,12 +1,11 @@
-//! What a request's header fields are changed to before it goes on: a filter's own edits, completed so that
-//! nothing reaches the upstream under a header that the filter owns but what the filter has put there.
+//! Completes a filter's edits, so that the upstream gets owned headers from the filter only.
 //!
-//! Every filter's edits come through here, so these rules hold for all of them:
+//! The edits of every filter pass through this file, so these rules hold for all filters:
 //!
-//! - Whatever arrived under a header that the filter owns is removed, unless the filter sets that header.
-//! - The identity headers of a filter that owns them say who the request's identity is, and nothing else.
-//! - A header that is set or removed is so in every spelling that an upstream may take for it.
-//! - Nothing is edited that is as it should be already.
+//! - A client's header under an owned name is removed, unless the filter sets that header.
+//! - If a filter owns the identity headers, they state the identity of the request, or are removed.
+//! - An edit of a header applies to every spelling that an upstream may take for its name.
+//! - An owned header that has the right value already is not edited.
 
 use crate::headers::{Duplicate, identity_headers, trusted};
 use crate::identity::Identity;
@@ -17,23 +16,25 @@ use settings::Common;
 use std::borrow::Cow;
 use std::rc::Rc;
 
-/// One request's header fields on their way through one filter.
+/// The headers of one request on their way through one filter.
 #[derive(Debug)]
 pub struct Guard {
     owned: Rc<Owned>,
-    /// Who the request's identity is.
-    who: Option<Identity>,
-    /// Whether the host takes every copy of a field out.
+    /// The identity of the request.
+    identity: Option<Identity>,
+    /// `true` if the gateway can remove every copy of a header (Envoy).
     can_remove: bool,
-    /// Fields as this filter has left them, by name in lower case; `None` for those that are gone.
-    left: Vec<(String, Option<Vec<u8>>)>,
+    /// The headers that this filter has edited, by name in lower case. `None` stands for a removed
+    /// header.
+    edited: Vec<(String, Option<Vec<u8>>)>,
 }
 
 impl Guard {
-    /// The guard of a request with this head; `known` is what the filters before this one found out.
+    /// Makes the guard of a request with this head. `known` is the result of earlier filters.
     ///
     /// # Errors
-    /// Where a header that the filter owns came twice, and the host (Kong) could not remove both.
+    /// Fails if the request has two copies of an owned header, and the gateway (Kong) cannot remove
+    /// both.
     pub fn new(
         owned: Rc<Owned>,
         common: &Common,
@@ -41,56 +42,57 @@ impl Guard {
         known: Known,
         can_remove: bool,
     ) -> Result<Self, Duplicate> {
-        let who = match known {
+        let identity = match known {
             Known::Identity(identity) => Some(*identity),
             Known::Nobody if common.trust_consumer_headers && owned.has_identity() => {
                 trusted(head, common)?
             }
             Known::Nobody | Known::Refused | Known::Malformed => None,
         };
-        let guard = Self { owned, who, can_remove, left: Vec::new() };
+        let guard = Self { owned, identity, can_remove, edited: Vec::new() };
         if !can_remove && !guard.owned.is_empty() {
             for (name, _) in head.fields().filter(|(name, _)| guard.owned.has(name)) {
-                guard.single(head, &lower(name))?;
+                guard.require_single(head, &lower(name))?;
             }
         }
         Ok(guard)
     }
 
-    /// The edits to make now, for a filter that lets the request go on (or shows it to later filters) after
-    /// `edits`. The identity is the one that these publish, or else the one from before.
+    /// Returns the edits to carry out when a filter gives `edits`, and the request goes on or later
+    /// filters see it. If `edits` publish an identity, it replaces the earlier one.
     ///
     /// # Errors
-    /// Where a field is to be replaced or removed that came twice, and the host (Kong) could not do so to both.
+    /// Fails if a header is to be replaced or removed that the request has twice, and the gateway
+    /// (Kong) cannot change both copies.
     pub fn settle(&mut self, head: &Head, edits: Vec<Edit>) -> Result<Vec<Edit>, Duplicate> {
-        let mut edits = self.identified(edits);
+        let mut edits = self.take_identity(edits);
         let mut out = Vec::with_capacity(edits.len());
         if self.owned.has_identity() {
             edits.retain(|edit| !name_of(edit).is_some_and(|name| is_identity(name.as_bytes())));
             let current = |name: &'static str| self.current(head, name);
-            let wanted = identity_headers(self.who.as_ref(), &current);
+            let wanted = identity_headers(self.identity.as_ref(), &current);
             edits.extend(wanted.into_iter().map(|(name, value)| Edit::set(name, value)));
         }
-        for name in self.superfluous(head, &edits)? {
+        for name in self.names_to_remove(head, &edits)? {
             out.push(Edit::Remove(name.clone().into()));
-            self.leave(name, None);
+            self.record(name, None);
         }
         for edit in edits {
             match &edit {
                 Edit::Remove(name) => {
-                    // Also where there was none: a trailer may still come under this name.
-                    if !self.has_left(name.as_bytes()) {
-                        self.leave(name.to_ascii_lowercase(), None);
+                    // An absent header counts as removed too: a trailer of its name may follow.
+                    if !self.has_edited(name.as_bytes()) {
+                        self.record(name.to_ascii_lowercase(), None);
                     }
                     continue;
                 }
                 Edit::Set(name, value) => {
-                    let known = self.owned.has(name.as_bytes());
-                    if known && self.current(head, name) == Some(value.as_slice()) {
+                    let is_owned = self.owned.has(name.as_bytes());
+                    if is_owned && self.current(head, name) == Some(value.as_slice()) {
                         continue;
                     }
-                    self.single(head, name)?;
-                    self.leave(name.to_ascii_lowercase(), Some(value.clone()));
+                    self.require_single(head, name)?;
+                    self.record(name.to_ascii_lowercase(), Some(value.clone()));
                 }
                 _ => {}
             }
@@ -99,25 +101,25 @@ impl Guard {
         Ok(out)
     }
 
-    /// Whether a trailer field of this name must not reach the upstream: it would pass for a header that the
-    /// filter owns or has set.
+    /// Returns `true` if a trailer of this name must not reach the upstream, because an upstream
+    /// may take it for a header that the filter owns or has edited.
     #[must_use]
     pub fn keeps_out(&self, trailer: &[u8]) -> bool {
         self.owned.has(trailer)
-            || self.left.iter().any(|(name, _)| same_name(name.as_bytes(), trailer))
+            || self.edited.iter().any(|(name, _)| same_name(name.as_bytes(), trailer))
     }
 
-    /// Takes in who the request's identity is now. Claims are of the token of whoever was there before, and go
-    /// with them.
-    fn identified(&mut self, mut edits: Vec<Edit>) -> Vec<Edit> {
+    /// Takes over the identity that `edits` publish, if they do. Claims belong to the token of an
+    /// earlier identity, and are removed together with it.
+    fn take_identity(&mut self, mut edits: Vec<Edit>) -> Vec<Edit> {
         let published = edits.iter().find_map(|edit| match edit {
             Edit::Publish(PROPERTY, json) => Some(Identity::from_json(json)),
             _ => None,
         });
         let Some(now) = published else { return edits };
-        let before = std::mem::replace(&mut self.who, now);
-        let replaced =
-            before.is_some_and(|before| self.who.as_ref().is_none_or(|now| now.id != before.id));
+        let before = std::mem::replace(&mut self.identity, now);
+        let replaced = before
+            .is_some_and(|before| self.identity.as_ref().is_none_or(|now| now.id != before.id));
         let has_claims = edits.iter().any(|edit| matches!(edit, Edit::Publish(CLAIMS, _)));
         if replaced && !has_claims {
             edits.push(Edit::Publish(CLAIMS, Vec::new()));
@@ -125,42 +127,44 @@ impl Guard {
         edits
     }
 
-    /// The names, in lower case, of fields that are there and have to go.
-    fn superfluous(&self, head: &Head, edits: &[Edit]) -> Result<Vec<String>, Duplicate> {
+    /// Returns the names in lower case of the present headers that have to be removed.
+    fn names_to_remove(&self, head: &Head, edits: &[Edit]) -> Result<Vec<String>, Duplicate> {
         let mut names: Vec<String> = Vec::new();
-        let there = head.fields().map(|(name, _)| Cow::Borrowed(name));
-        let left = self.left.iter().map(|(name, _)| Cow::Borrowed(name.as_bytes()));
-        for name in there.chain(left) {
-            let touched =
-                |edit: &Edit| replaces(edit).is_some_and(|own| same_name(own.as_bytes(), &name));
-            let stranger = self.owned.has(&name) && !self.has_left(&name);
-            if !stranger && !edits.iter().any(touched) {
+        let sent = head.fields().map(|(name, _)| Cow::Borrowed(name));
+        let edited = self.edited.iter().map(|(name, _)| Cow::Borrowed(name.as_bytes()));
+        for name in sent.chain(edited) {
+            let touched = |edit: &Edit| {
+                replaced_name(edit).is_some_and(|own| same_name(own.as_bytes(), &name))
+            };
+            let foreign = self.owned.has(&name) && !self.has_edited(&name);
+            if !foreign && !edits.iter().any(touched) {
                 continue;
             }
             let name = lower(&name);
             let set =
                 |edit: &Edit| matches!(edit, Edit::Set(own, _) if own.eq_ignore_ascii_case(&name));
-            if edits.iter().any(set) || names.contains(&name) || !self.is_there(head, &name) {
+            if edits.iter().any(set) || names.contains(&name) || !self.is_present(head, &name) {
                 continue;
             }
-            self.single(head, &name)?;
+            self.require_single(head, &name)?;
             names.push(name);
         }
         Ok(names)
     }
 
-    /// Whether the field, by name in lower case, would reach the upstream with a value.
-    fn is_there(&self, head: &Head, name: &str) -> bool {
-        match self.left.iter().find(|(left, _)| left == name) {
+    /// Returns `true` if the upstream would get a value for this header. `name` is in lower case.
+    fn is_present(&self, head: &Head, name: &str) -> bool {
+        match self.edited.iter().find(|(edited, _)| edited == name) {
             Some((_, value)) => value.is_some(),
-            // Where a field cannot be removed it arrives empty, and more cannot be done to it.
+            // A gateway that cannot remove a header (Kong) empties it: an empty one is gone.
             None => head.values(name).any(|value| self.can_remove || !value.is_empty()),
         }
     }
 
-    /// The only value of a field as it is now. Not that of a client's further spellings.
+    /// Returns the current value of a header if it has exactly one. Other spellings of the name do
+    /// not count.
     fn current<'a>(&'a self, head: &'a Head, name: &'a str) -> Option<&'a [u8]> {
-        match self.left.iter().find(|(left, _)| left.eq_ignore_ascii_case(name)) {
+        match self.edited.iter().find(|(edited, _)| edited.eq_ignore_ascii_case(name)) {
             Some((_, value)) => value.as_deref(),
             None => {
                 let mut values = head.values(name);
@@ -169,18 +173,18 @@ impl Guard {
         }
     }
 
-    fn has_left(&self, name: &[u8]) -> bool {
-        self.left.iter().any(|(left, _)| left.as_bytes().eq_ignore_ascii_case(name))
+    fn has_edited(&self, name: &[u8]) -> bool {
+        self.edited.iter().any(|(edited, _)| edited.as_bytes().eq_ignore_ascii_case(name))
     }
 
-    fn leave(&mut self, name: String, value: Option<Vec<u8>>) {
-        match self.left.iter_mut().find(|(left, _)| *left == name) {
+    fn record(&mut self, name: String, value: Option<Vec<u8>>) {
+        match self.edited.iter_mut().find(|(edited, _)| *edited == name) {
             Some((_, old)) => *old = value,
-            None => self.left.push((name, value)),
+            None => self.edited.push((name, value)),
         }
     }
 
-    fn single(&self, head: &Head, name: &str) -> Result<(), Duplicate> {
+    fn require_single(&self, head: &Head, name: &str) -> Result<(), Duplicate> {
         match self.can_remove || head.values(name).nth(1).is_none() {
             true => Ok(()),
             false => Err(Duplicate(name.to_ascii_lowercase())),
@@ -197,15 +201,15 @@ fn name_of(edit: &Edit) -> Option<&str> {
     }
 }
 
-/// The name that the edit leaves no other field of.
-fn replaces(edit: &Edit) -> Option<&str> {
+/// Returns the name of the header that the edit removes or replaces.
+fn replaced_name(edit: &Edit) -> Option<&str> {
     match edit {
         Edit::Set(name, _) | Edit::Remove(name) => Some(name),
         _ => None,
     }
 }
 
-/// Names are what HTTP allows, so this loses nothing.
+/// Converts a name to lower case. A header's name is ASCII, so the conversion loses nothing.
 fn lower(name: &[u8]) -> String {
     String::from_utf8_lossy(name).to_ascii_lowercase()
 }

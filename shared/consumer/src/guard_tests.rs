@@ -23,7 +23,7 @@ fn publish(identity: &Identity) -> Edit {
     Edit::Publish(PROPERTY, identity.to_json())
 }
 
-/// What is edited where the host removes every copy.
+/// Returns the edits on a gateway that can remove every copy of a header.
 fn settled(owned: Owned, fields: &[(&str, &str)], known: Known, edits: Vec<Edit>) -> Vec<Edit> {
     let head = head(fields);
     let guard = Guard::new(Rc::new(owned), &common("{}"), &head, known, true);

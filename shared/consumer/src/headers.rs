@@ -4,7 +4,8 @@ use crate::identity::{Credential, Identity, folded};
 use exchange::{Head, Occurrence};
 use settings::Common;
 
-/// The headers that Kong's authentication plugins set. A client's own copies never reach the upstream.
+/// The headers that Kong's authentication plugins set. A client's copies never reach the upstream
+/// if a filter owns the headers.
 pub const IDENTITY_HEADERS: [&str; 7] = [
     "x-consumer-id",
     "x-consumer-username",
@@ -18,17 +19,18 @@ pub const IDENTITY_HEADERS: [&str; 7] = [
 const AUTHENTICATED_GROUPS: &str = "x-authenticated-groups";
 const CONSUMER_GROUPS: &str = "x-consumer-groups";
 
-/// The kind of the credential that a session is.
+/// The kind of a credential that is a session.
 pub const SESSION: &str = "session";
 
-/// A header that belongs to the gateway came more than once, on a host that cannot remove the second.
+/// The error of a header that a request has more than once, on a gateway that cannot remove or
+/// replace every copy. It holds the header's name in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Duplicate(pub String);
 
-/// Refuses a header that this filter removes or sets if the host could not do so to all of its copies.
+/// Checks that a filter can remove or set the header `name` in all of its copies.
 ///
 /// # Errors
-/// When `can_remove` is false (Kong) and `name` came twice.
+/// Fails if `can_remove` is `false` (Kong) and the request has more than one copy.
 pub fn reject_duplicate(head: &Head, name: &str, can_remove: bool) -> Result<(), Duplicate> {
     match head.occurrence(name) {
         Occurrence::Many(_) if !can_remove => Err(Duplicate(name.to_ascii_lowercase())),
@@ -36,13 +38,13 @@ pub fn reject_duplicate(head: &Head, name: &str, can_remove: bool) -> Result<(),
     }
 }
 
-/// The identity headers of a request whose identity is `who`: all that is to be there. `current` gives a field's
-/// value as it is now.
+/// Returns all identity headers that a request with this identity has to have. `current` gives the
+/// present value of a header.
 pub(crate) fn identity_headers<'a>(
-    who: Option<&Identity>,
+    identity: Option<&Identity>,
     current: &impl Fn(&'static str) -> Option<&'a [u8]>,
 ) -> Vec<(&'static str, Vec<u8>)> {
-    let Some(identity) = who else { return Vec::new() };
+    let Some(identity) = identity else { return Vec::new() };
     let credential = identity.credential.as_ref().filter(|_| !identity.anonymous);
     let identifier = credential.and_then(|credential| credential.identifier.as_deref());
     let anonymous = credential.is_none().then_some("true");
@@ -57,13 +59,14 @@ pub(crate) fn identity_headers<'a>(
     .into_iter()
     .filter_map(|(name, text)| Some((name, value(text?))))
     .collect();
-    // Kong announces groups for a session only. A Lua plugin's list stays if it says the same as the identity.
+    // As in Kong, only a session sets a header for groups. A list that a Lua plugin has set stays
+    // if it names exactly the groups of the identity.
     let of_session = credential.is_some_and(|credential| credential.kind == SESSION);
     for name in [AUTHENTICATED_GROUPS, CONSUMER_GROUPS] {
-        let said = current(name).filter(|said| says(said, &identity.groups));
-        let told = (of_session && name == AUTHENTICATED_GROUPS && !identity.groups.is_empty())
+        let present = current(name).filter(|list| names_exactly(list, &identity.groups));
+        let own = (of_session && name == AUTHENTICATED_GROUPS && !identity.groups.is_empty())
             .then(|| joined(&identity.groups));
-        headers.extend(told.or_else(|| said.map(<[u8]>::to_vec)).map(|value| (name, value)));
+        headers.extend(own.or_else(|| present.map(<[u8]>::to_vec)).map(|value| (name, value)));
     }
     headers
 }
@@ -73,21 +76,21 @@ fn joined(groups: &[String]) -> Vec<u8> {
     all.join(", ").into_bytes()
 }
 
-/// Whether a header's list names exactly these groups, and at least one.
-fn says(list: &[u8], groups: &[String]) -> bool {
-    let mut said: Vec<&[u8]> = list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
+/// Returns `true` if the list in a header names exactly these groups, and at least one.
+fn names_exactly(list: &[u8], groups: &[String]) -> bool {
+    let mut named: Vec<&[u8]> = list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
     let mut held: Vec<&[u8]> = groups.iter().map(|group| group.as_bytes()).collect();
-    said.sort_unstable();
+    named.sort_unstable();
     held.sort_unstable();
-    !held.is_empty() && said == held
+    !held.is_empty() && named == held
 }
 
-/// The identity that Kong's own Lua plugins announced. Only for an operator who says that they did
-/// (`trust_consumer_headers`). Most of these plugins leave the headers for groups as a client sent them, so that
-/// these count only with a setting of their own (`trust_group_headers`).
+/// Reads the identity from the headers that Kong's Lua plugins set. The caller has checked that the
+/// operator trusts them (`trust_consumer_headers`). Most of these plugins leave the headers for
+/// groups as a client sent them, so groups count only with the setting `trust_group_headers`.
 ///
 /// # Errors
-/// When one of the headers came twice: Kong sets each once, so a client had a hand in it.
+/// Fails if the request has one of the headers twice: Kong sets each once, so a client sent one.
 pub(crate) fn trusted(head: &Head, common: &Common) -> Result<Option<Identity>, Duplicate> {
     for name in IDENTITY_HEADERS {
         reject_duplicate(head, name, false)?;
@@ -115,8 +118,11 @@ pub(crate) fn trusted(head: &Head, common: &Common) -> Result<Option<Identity>, 
     }))
 }
 
-/// `text` as the value of a field, or as an element of a list: what could end it is percent-encoded, and so is a `%`
-/// that would read as such an escape. No two texts have one value, and the usual ones are as they are.
+/// Converts `text` to the value of a header, or to an element of a list in one.
+///
+/// Control characters are percent-encoded, in a list commas too, and a `%` that would read as the
+/// start of such an escape. So two different texts never have one value, and usual texts stay as
+/// they are.
 fn escaped(text: &str, in_list: bool) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {

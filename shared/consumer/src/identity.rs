@@ -1,11 +1,12 @@
-//! A consumer with the credential that proved it.
+//! The identity of a request: a consumer, and the credential that proved it.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// Who is calling. Its JSON form is the contract between filters (and with Kong's `post-function`).
+/// The consumer that a request belongs to, with the credential that proved it. The JSON form is the
+/// contract between filters, and with operators who read it in Kong's `post-function`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The consumer's id, as [`folded`] gives it.
+    /// The consumer's id, as [`folded`] returns it.
     #[serde(deserialize_with = "id")]
     pub id: String,
     /// The consumer's username.
@@ -17,58 +18,60 @@ pub struct Identity {
     /// The groups of the consumer.
     #[serde(default, deserialize_with = "list")]
     pub groups: Vec<String>,
-    /// What proved it; none for an anonymous consumer.
+    /// The credential that proved the identity; `None` for an anonymous consumer.
     #[serde(default)]
     pub credential: Option<Credential>,
-    /// Whether nothing proved it: the consumer stands in for whoever could not be authenticated.
+    /// `true` if the consumer stands in for a caller who could not be authenticated.
     #[serde(default)]
     pub anonymous: bool,
 }
 
-/// What proved an identity.
+/// The credential that proved an identity.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// The credential's id.
     pub id: String,
-    /// `key-auth`, `jwt`, `session`, or what Kong says.
+    /// The kind of the credential: `key-auth`, `jwt` or `session` from our filters, `kong` from
+    /// trusted headers, or the text that a `post-function` of Kong wrote.
     #[serde(rename = "type", default)]
     pub kind: String,
-    /// What Kong sends as `X-Credential-Identifier`.
+    /// The value of the header `X-Credential-Identifier`.
     #[serde(default)]
     pub identifier: Option<String>,
-    /// The key itself, only where the operator asked for it.
+    /// The API key itself, if the operator asked for it (`expose_key` of key_auth).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
 
 impl Identity {
-    /// Reads the JSON form. `None` if it is not one, or names nobody.
+    /// Reads the JSON form. Returns `None` if `json` is something else, or has an empty id.
     #[must_use]
     pub fn from_json(json: &[u8]) -> Option<Self> {
         serde_json::from_slice(json).ok().filter(|identity: &Self| !identity.id.is_empty())
     }
 
-    /// The JSON form.
+    /// Writes the JSON form.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        // Strings, lists and a flag: there is nothing in it that JSON cannot hold.
+        // An identity consists of texts, a list and a flag, so JSON can always express it.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Every name that a `match` list may use for the consumer.
+    /// Returns every name that a list of consumers in `match` may use: the id, the username, and
+    /// `custom_id:` with the custom id.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         let custom = self.custom_id.as_ref().map(|id| format!("custom_id:{id}"));
         [Some(self.id.clone()), self.username.clone(), custom].into_iter().flatten().collect()
     }
 
-    /// The same consumer standing in for somebody who could not be authenticated.
+    /// Makes the consumer the one that stands in for a caller who could not be authenticated.
     #[must_use]
     pub fn into_anonymous(self) -> Self {
         Self { credential: None, anonymous: true, ..self }
     }
 
-    /// Whether a credential proved it.
+    /// Returns `true` if a credential proved the identity.
     #[must_use]
     pub fn is_authenticated(&self) -> bool {
         self.credential.is_some() && !self.anonymous
@@ -76,7 +79,7 @@ impl Identity {
 }
 
 impl std::fmt::Debug for Credential {
-    /// Without the key.
+    /// Leaves the key out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credential")
             .field("id", &self.id)
@@ -85,13 +88,14 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// An id as it is kept, compared and shown: a UUID is the same in any case (RFC 9562 section 4).
+/// Returns an id in the form in which it is stored, compared and shown. A UUID becomes lower case,
+/// because case does not matter in it (RFC 9562, section 4). Any other id stays as it is.
 #[must_use]
 pub fn folded(id: &str) -> String {
     if is_uuid(id) { id.to_ascii_lowercase() } else { id.to_owned() }
 }
 
-/// Whether a text is a UUID in the usual form.
+/// Returns `true` if `text` is a UUID in its usual form of 36 characters.
 pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()
 }
@@ -100,7 +104,7 @@ fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     String::deserialize(deserializer).map(|id| folded(&id))
 }
 
-/// A list of texts; Lua's cjson writes an empty one as `{}`.
+/// Reads a list of texts. Lua's cjson writes an empty list as `{}`.
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

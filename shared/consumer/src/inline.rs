@@ -1,4 +1,4 @@
-//! Consumers that are written in the configuration itself, in the shape of Kong's declarative file.
+//! Consumers in the settings themselves, in the form of Kong's declarative configuration.
 
 use crate::identity::{Credential, Identity, folded};
 use crate::key_digest;
@@ -13,27 +13,27 @@ use uuid::Uuid;
 pub struct Directory {
     by_name: HashMap<String, Rc<Identity>>,
     by_key: HashMap<[u8; 32], Rc<Identity>>,
-    /// JWT credentials, in order.
+    /// The JWT credentials with their consumers, in the order of the settings.
     pub jwt_secrets: Vec<(Rc<Identity>, JwtSecret)>,
 }
 
-/// A JWT credential as it is written.
+/// A JWT credential as it is configured.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JwtSecret {
-    /// Its id.
+    /// The credential's id.
     pub id: String,
-    /// What a token's key claim holds.
+    /// The value of the key claim in the credential's tokens.
     pub key: String,
     /// The HMAC secret.
     pub secret: Option<String>,
     /// The public key (PEM) of an asymmetric algorithm.
     pub public_key: Option<String>,
-    /// The algorithm; HS256 when unset.
+    /// The algorithm of the tokens; `None` stands for HS256.
     pub algorithm: Option<String>,
 }
 
 impl std::fmt::Debug for JwtSecret {
-    /// Without the secret.
+    /// Leaves the secret out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("JwtSecret")
             .field("id", &self.id)
@@ -42,7 +42,8 @@ impl std::fmt::Debug for JwtSecret {
     }
 }
 
-/// Ids that are not written are derived, so that they are the same on every node: UUIDv5 in this namespace.
+/// The namespace of derived ids (UUIDv5). An id that is not configured is derived from a name, so
+/// that all nodes use one id.
 const NAMESPACE: Uuid = Uuid::from_u128(0x6761_7465_686f_5573_8563_6f6e_7375_6d65);
 
 fn derived(kind: &str, name: &str) -> String {
@@ -50,13 +51,13 @@ fn derived(kind: &str, name: &str) -> String {
 }
 
 impl Directory {
-    /// Whether there is nobody in it.
+    /// Returns `true` if the settings contain no consumer.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_name.is_empty()
     }
 
-    /// The consumer that is called this, without a credential.
+    /// Returns the consumer with this name of the given kind, without a credential.
     #[must_use]
     pub fn by(&self, by: By, name: &str) -> Option<&Rc<Identity>> {
         match by {
@@ -65,22 +66,23 @@ impl Directory {
         }
     }
 
-    /// The consumer with this id or, if there is none, this username, without a credential.
+    /// Returns the consumer with this id or, if there is none, with this username, without a
+    /// credential.
     #[must_use]
     pub fn by_id_or_username(&self, name: &str) -> Option<&Rc<Identity>> {
         self.by_id(name).or_else(|| self.by(By::Username, name))
     }
 
-    /// The consumer with this id, without a credential.
+    /// Returns the consumer with this id, without a credential.
     #[must_use]
     pub fn by_id(&self, id: &str) -> Option<&Rc<Identity>> {
         self.by_name.get(&format!("id:{}", folded(id)))
     }
 
-    /// The consumer with the API key of this digest, with its credential.
+    /// Returns the consumer whose API key has this digest, with the credential.
     ///
-    /// A digest is found by its hash, not compared octet by octet: an attacker who could time that would
-    /// learn about SHA-256 of a guess, from which no key can be built.
+    /// The digest is looked up in a table, not compared in constant time. An attacker who could
+    /// measure the time would learn about the SHA-256 of a guess, from which no key can be built.
     #[must_use]
     pub fn by_key(&self, digest: &[u8; 32]) -> Option<&Rc<Identity>> {
         self.by_key.get(digest)

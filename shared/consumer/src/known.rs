@@ -1,28 +1,30 @@
-//! What the filters before this one found out.
+//! The result of earlier filters, as the identity's property states it.
 
 use crate::identity::Identity;
 
-/// The property that carries the identity: this one segment on Envoy, a variable of nginx of this name on Kong.
+/// The property that carries the identity. On Envoy this is the whole path of the property, on Kong
+/// the name of a variable of nginx.
 pub const PROPERTY: &str = "gatehouse_consumer";
 
 /// The property that carries the verified claims of a token, as JSON.
 pub const CLAIMS: &str = "gatehouse_claims";
 
-/// What the property says.
+/// The content of the identity's property.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Known {
-    /// Nothing: no filter has established an identity.
+    /// No filter has established an identity.
     Nobody,
-    /// An earlier filter refused the request; the host may run this one all the same. Leave it alone.
+    /// An earlier filter has refused the request. Kong runs later filters all the same; they let
+    /// the request pass unchanged.
     Refused,
-    /// This one.
+    /// An earlier filter has established this identity.
     Identity(Box<Identity>),
-    /// It is there, but it is not what the contract says: nobody is to be let through on it.
+    /// The property is not in the form of the contract. The request has to be refused.
     Malformed,
 }
 
 impl Known {
-    /// Reads the property.
+    /// Reads the property; `None` and an empty value mean [`Known::Nobody`].
     #[must_use]
     pub fn from_property(value: Option<&[u8]>) -> Self {
         match value {
@@ -34,7 +36,7 @@ impl Known {
         }
     }
 
-    /// The identity, if there is one.
+    /// Returns the identity, if there is one.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         match self {
@@ -44,7 +46,8 @@ impl Known {
     }
 }
 
-/// What a filter publishes before it refuses from a callout's answer on Kong.
+/// Returns the value that a filter publishes in [`PROPERTY`] before it refuses a request from the
+/// answer to a callout on Kong, which runs later filters even then.
 #[must_use]
 pub fn refused() -> &'static [u8] {
     br#"{"refused":true}"#

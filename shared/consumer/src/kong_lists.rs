@@ -1,5 +1,7 @@
-//! A walk through a Kong Admin API. It does not say in one answer whose a credential is, so everything is
-//! fetched: all consumers, all groups, and one list of credentials.
+//! Reads all consumers and credentials from a Kong Admin API.
+//!
+//! No single answer of that API contains a credential together with its consumer and groups. So
+//! three lists are fetched page by page: all consumers, all groups, and one list of credentials.
 
 use crate::{Identity, folded};
 use exchange::{Answer, Call};
@@ -8,14 +10,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashMap;
 
-/// The walk; `T` is what is kept of a credential.
+/// The walk through the lists. `T` is the part of a credential that is kept.
 pub struct KongLists<T> {
     credentials: &'static str,
     read: fn(Value) -> Option<T>,
     list: List,
     offset: Option<String>,
     consumers: HashMap<String, Identity>,
-    /// Each with the id of its consumer.
+    /// The credentials, each with the id of its consumer.
     found: Vec<(T, String)>,
 }
 
@@ -60,8 +62,8 @@ struct Acl {
 }
 
 impl<T> KongLists<T> {
-    /// A walk that ends with the list `credentials` (`key-auths`). `read` makes of its entries what is to be
-    /// kept of them; what is no such entry is passed over.
+    /// Begins a walk whose last list is `credentials` (for example `key-auths`). `read` converts an
+    /// entry of that list. An entry for which `read` returns `None` is ignored.
     pub fn ending_with(credentials: &'static str, read: fn(Value) -> Option<T>) -> Self {
         Self {
             credentials,
@@ -73,7 +75,7 @@ impl<T> KongLists<T> {
         }
     }
 
-    /// The next page to ask for; `None` when all are here.
+    /// Returns the call for the next page, or `None` when all pages have been read.
     pub fn next_page(&self) -> Option<Call> {
         let path = match self.list {
             List::Consumers => "consumers",
@@ -88,12 +90,12 @@ impl<T> KongLists<T> {
         })
     }
 
-    /// Takes a page in. `false` if it is not one.
+    /// Takes over a page. Returns `false` if the answer is not the page that was asked for.
     pub fn absorb(&mut self, answer: &Answer) -> bool {
         let page =
             (answer.status == 200).then(|| serde_json::from_slice::<Page>(&answer.body).ok());
         let Some(Page { data, offset }) = page.flatten() else { return false };
-        // A cursor that does not move would never end.
+        // With a cursor that does not move, the walk would never end.
         if self.list == List::Done || (offset.is_some() && offset == self.offset) {
             return false;
         }
@@ -109,7 +111,8 @@ impl<T> KongLists<T> {
         true
     }
 
-    /// An entity of another shape is not ours to use, and must not hide the others.
+    /// Takes over one entry. An entry of another form is ignored, so that it does not hide the
+    /// others.
     fn take(&mut self, entry: Value) {
         match self.list {
             List::Consumers => {
@@ -138,12 +141,12 @@ impl<T> KongLists<T> {
         }
     }
 
-    /// Every consumer.
+    /// Returns all consumers.
     pub fn consumers(&self) -> impl Iterator<Item = &Identity> {
         self.consumers.values()
     }
 
-    /// Every credential with its consumer; those whose consumer is not there are left out.
+    /// Returns the credentials with their consumers. A credential without a consumer is left out.
     pub fn credentials(&self) -> impl Iterator<Item = (&T, &Identity)> {
         self.found.iter().filter_map(|(kept, owner)| Some((kept, self.consumers.get(owner)?)))
     }

@@ -1,7 +1,7 @@
-//! Who is calling: consumer, credential, anonymous, and how one filter tells the next.
+//! The identity of a request: its consumer and credential, and their way from filter to filter.
 //!
-//! The identity of a request travels in the property [`PROPERTY`] and, for the upstream, in the headers that
-//! Kong's authentication plugins set. Nothing that the client sent is ever a source of it.
+//! The identity travels in the property [`PROPERTY`]. For the upstream it travels in the headers
+//! that Kong's authentication plugins set. Nothing that a client sends is a source of the identity.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -27,7 +27,7 @@ pub use known::{CLAIMS, Known, PROPERTY, refused};
 pub use kong_lists::KongLists;
 pub use owned::Owned;
 
-/// SHA-256 of an API key: what is stored, looked up and compared in its place.
+/// Returns the SHA-256 of an API key. It is stored, looked up and compared in place of the key.
 #[must_use]
 pub fn key_digest(key: &[u8]) -> [u8; 32] {
     use sha2::Digest;

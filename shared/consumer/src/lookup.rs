@@ -1,39 +1,40 @@
-//! Consumers that the admin service knows: kept by id, and every other name leads to an id.
+//! Lookups of consumers at the admin service. Consumers are cached by id; other names lead to an
+//! id.
 //!
-//! | table        | named by         | value        | outdated by a change of          |
-//! |--------------|------------------|--------------|----------------------------------|
-//! | `CONSUMERS`  | an id, folded    | the consumer | the consumer, or one of its groups |
-//! | `USERNAMES`  | a username       | the id       | a consumer that has or had the name |
-//! | `CUSTOM_IDS` | a custom id      | the id       | the same                         |
+//! | table        | key         | value        | outdated by a change of             |
+//! |--------------|-------------|--------------|-------------------------------------|
+//! | `CONSUMERS`  | folded id   | the consumer | the consumer, or one of its groups  |
+//! | `USERNAMES`  | username    | the id       | a consumer that has or had the name |
+//! | `CUSTOM_IDS` | custom id   | the id       | a consumer that has or had the name |
 //!
-//! The text that is looked up comes from a client, and a change names the id. So nothing about a consumer is
-//! kept under a name that a client chooses: a revocation would not reach it there.
+//! A client may choose the name that is looked up, while a change names the consumer's id. So a
+//! consumer is never cached under another name than its id: a revocation would not reach it there.
 
 use crate::identity::{Identity, folded, is_uuid};
 use admin_api::{Change, Entity};
 use exchange::{Answer, Call, Finding, Key, Step, Unavailable};
 
-/// The tables have numbers that no filter uses for its own.
+/// The numbers of the tables. No filter uses them for a table of its own.
 const CONSUMERS: u8 = 241;
 const USERNAMES: u8 = 242;
 const CUSTOM_IDS: u8 = 243;
 
-/// A longer name is nobody's: the admin service takes none.
+/// The greatest length of a consumer's name in bytes. The admin service accepts no longer one.
 pub const MAX_NAME: usize = 2048;
 
-/// Which of its names a consumer is called by.
+/// The kinds of name that a consumer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
-    /// Its id.
+    /// The consumer's id.
     Id,
-    /// Its username.
+    /// The consumer's username.
     Username,
-    /// Its custom id.
+    /// The consumer's custom id.
     CustomId,
 }
 
 impl By {
-    /// The word for it in settings and in questions to the admin service.
+    /// Returns the word for this kind in settings and in calls to the admin service.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -60,7 +61,7 @@ impl By {
         }
     }
 
-    /// Whether the consumer is called this.
+    /// Returns `true` if `name` is the consumer's name of this kind.
     fn names(self, identity: &Identity, name: &str) -> bool {
         match self {
             Self::Id => identity.id == folded(name),
@@ -70,7 +71,7 @@ impl By {
     }
 }
 
-/// What is kept about this name.
+/// Returns the key to look up for a name of this kind.
 #[must_use]
 pub fn key(by: By, name: &str) -> Key {
     match by {
@@ -79,15 +80,15 @@ pub fn key(by: By, name: &str) -> Key {
     }
 }
 
-/// The question for a key of [`key`]; `None` for any other.
+/// Returns the call that asks for a key of [`key`], or `None` for any other key.
 #[must_use]
 pub fn call(key: &Key) -> Option<Call> {
     let by = By::of(key.table)?;
     Some(Call::get([b"identities".as_slice(), b"consumers", &key.name]).with("by", by.word()))
 }
 
-/// What an answer says of a key of [`key`], and the change number that it was read at. `None` if it is no answer
-/// to the question, or the key is another filter's.
+/// Reads the answer for a key of [`key`], with the number of the newest change that it knows of.
+/// Returns `None` if the answer does not fit the key, or the key is of another table.
 #[must_use]
 pub fn read(key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
     let by = By::of(key.table)?;
@@ -103,8 +104,8 @@ pub fn read(key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
     let identity =
         Identity { id, username, custom_id, groups: found.groups, ..Identity::default() };
     let name = std::str::from_utf8(&key.name).ok()?;
-    // An answer about somebody else would let in whoever is called otherwise. The answer to a name names no
-    // credential.
+    // An answer about another consumer would admit a caller under a wrong name. An answer to a name
+    // contains no credential.
     let fits = !identity.id.is_empty() && by.names(&identity, name) && found.credential.is_none();
     let value = match by {
         By::Id => identity.to_json(),
@@ -113,13 +114,13 @@ pub fn read(key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
     fits.then_some((Finding::Value(value), found.seq))
 }
 
-/// What a change made outdated.
+/// Returns the keys whose answers a change makes outdated.
 #[must_use]
 pub fn touched(change: &Change) -> Vec<Key> {
     let consumer = || key(By::Id, &change.consumer_id);
     match change.entity {
         Entity::Acls => vec![consumer()],
-        // A change does not say which kind of name it names.
+        // A change does not tell the kind of the name that it contains.
         Entity::Consumers => {
             vec![consumer(), key(By::Username, &change.key), key(By::CustomId, &change.key)]
         }
@@ -127,7 +128,7 @@ pub fn touched(change: &Change) -> Vec<Key> {
     }
 }
 
-/// Everything that is kept about one consumer, for a snapshot.
+/// Returns all entries about one consumer, for a snapshot.
 #[must_use]
 pub fn entries(identity: &Identity) -> Vec<(Key, Finding)> {
     let id = || Finding::Value(identity.id.clone().into_bytes());
@@ -137,56 +138,57 @@ pub fn entries(identity: &Identity) -> Vec<(Key, Finding)> {
     [Some(itself), username, custom_id].into_iter().flatten().collect()
 }
 
-/// The way from a name to a consumer. At most three things are looked up.
+/// The search for a consumer by name. It looks up at most three keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
     by: By,
     name: String,
-    /// Whether the name may be a username if it is no id.
+    /// `true` if the name is looked up as a username when no consumer has it as id.
     or_username: bool,
-    /// Milliseconds since 1970.
+    /// The time of the request in milliseconds since 1970.
     now: u64,
     asked: Asked,
 }
 
-/// What was looked up last.
+/// The last lookup of a search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
-    /// The id that the name leads to.
+    /// The id of the consumer with the name.
     Id,
-    /// The consumer with this id, and whether what was kept would not do.
-    Consumer(String, bool),
+    /// The consumer with this id. `newest` is `true` if a cached consumer was too old to serve.
+    Consumer { id: String, newest: bool },
 }
 
-/// How a search goes on.
+/// The state of a search after a lookup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// This is to be looked up next.
+    /// The search goes on with this step.
     Ask(Search, Step),
-    /// This is who it is.
+    /// This consumer has the name.
     Found(Identity),
-    /// Nobody is called so.
+    /// No consumer has the name.
     Nobody,
-    /// It cannot be found out.
+    /// The lookup failed.
     Unavailable,
 }
 
 impl Search {
-    /// Looks for the consumer with this name.
+    /// Begins the search for the consumer with this name. `now` is in milliseconds since 1970.
     #[must_use]
     pub fn begin(by: By, name: &str, now: u64) -> (Self, Step) {
         let asked = match by {
-            By::Id => Asked::Consumer(folded(name), false),
+            By::Id => Asked::Consumer { id: folded(name), newest: false },
             By::Username | By::CustomId => Asked::Id,
         };
         let search = Self { by, name: name.to_owned(), or_username: false, now, asked };
         (search, Step::find(key(by, name)))
     }
 
-    /// Looks for the consumer with this id or, if there is none, this username.
+    /// Begins the search for the consumer with this id or, if there is none, with this username.
+    /// `now` is in milliseconds since 1970.
     #[must_use]
     pub fn id_or_username(name: &str, now: u64) -> (Self, Step) {
-        // No id of the admin service is anything but a UUID.
+        // Every id of the admin service is a UUID.
         if !is_uuid(name) {
             return Self::begin(By::Username, name, now);
         }
@@ -194,7 +196,7 @@ impl Search {
         (Self { or_username: true, ..search }, step)
     }
 
-    /// Takes what was found.
+    /// Continues with the result of the lookup.
     #[must_use]
     pub fn on(self, found: Result<Finding, Unavailable>) -> Progress {
         let value = match found {
@@ -210,25 +212,26 @@ impl Search {
             Asked::Id => {
                 let Ok(id) = String::from_utf8(value) else { return Progress::Unavailable };
                 let step = Step::find(key(By::Id, &id));
-                return Progress::Ask(Self { asked: Asked::Consumer(id, false), ..self }, step);
+                let asked = Asked::Consumer { id, newest: false };
+                return Progress::Ask(Self { asked, ..self }, step);
             }
-            Asked::Consumer(id, newest) => (id.clone(), *newest),
+            Asked::Consumer { id, newest } => (id.clone(), *newest),
         };
         let identity = Identity::from_json(&value).filter(|identity| identity.id == id);
         let Some(identity) = identity else { return Progress::Unavailable };
         if self.by.names(&identity, &self.name) {
             return Progress::Found(identity);
         }
-        // One of the two was read before the consumer was given another name.
+        // One of the two answers is older than a change of the consumer's name.
         if newest {
             return Progress::Nobody;
         }
         let step = Step::find_newer(key(By::Id, &id), self.now);
-        Progress::Ask(Self { asked: Asked::Consumer(id, true), ..self }, step)
+        Progress::Ask(Self { asked: Asked::Consumer { id, newest: true }, ..self }, step)
     }
 }
 
-/// gatehouse-admin's own "there is none" carries a change number. Any other 404 comes from something else.
+/// Returns the change number of gatehouse-admin's own 404. A 404 of another server has none.
 fn absent(body: &[u8]) -> Option<u64> {
     let not_found: admin_api::NotFound = serde_json::from_slice(body).ok()?;
     not_found.seq.filter(|_| not_found.message == "Not found")
@@ -361,7 +364,7 @@ mod tests {
         let (search, step) = asked(search.on(value(&renamed)));
         assert_eq!(step, Step::find_newer(key(By::Id, ID), 5));
         assert_eq!(search.clone().on(value(&renamed)), Progress::Nobody);
-        // The other way round: what was kept was older than the name.
+        // Here the cached consumer was older than the name.
         assert_eq!(search.on(value(&ana())), Progress::Found(ana()));
     }
 

@@ -1,10 +1,11 @@
-//! Which request headers are a filter's own.
+//! The request headers that a filter owns.
 
 use crate::headers::IDENTITY_HEADERS;
 use exchange::same_name;
 
-/// The request headers that a filter owns. Whatever arrives under one of these names, in any spelling that an
-/// upstream may take for it, is removed or replaced on every request that the filter sees.
+/// The request headers that a filter owns. A client's header under one of these names, in any
+/// spelling that an upstream may take for it, is removed or replaced on every request that the
+/// filter sees.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owned {
     identity: bool,
@@ -12,54 +13,54 @@ pub struct Owned {
 }
 
 impl Owned {
-    /// The filter owns no request header.
+    /// For a filter that owns no request header.
     #[must_use]
     pub fn nothing() -> Self {
         Self::default()
     }
 
-    /// The filter owns these headers.
+    /// For a filter that owns these headers.
     #[must_use]
     pub fn headers<N: AsRef<str>>(names: impl IntoIterator<Item = N>) -> Self {
         Self::nothing().and(names)
     }
 
-    /// The filter establishes who is calling, so it owns all of [`IDENTITY_HEADERS`].
+    /// For a filter that authenticates: it owns all of [`IDENTITY_HEADERS`].
     #[must_use]
     pub fn identity() -> Self {
         Self { identity: true, names: Vec::new() }
     }
 
-    /// The same, and these headers.
+    /// Adds these headers.
     #[must_use]
     pub fn and<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.names.extend(names.into_iter().map(|name| name.as_ref().to_ascii_lowercase()));
         self
     }
 
-    /// Whether the identity headers are among them.
+    /// Returns `true` if the filter owns the identity headers.
     #[must_use]
     pub fn has_identity(&self) -> bool {
         self.identity
     }
 
-    /// Whether there is none.
+    /// Returns `true` if the filter owns no header.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.identity && self.names.is_empty()
     }
 
-    /// Whether a field of this name is one of them.
+    /// Returns `true` if the filter owns headers of this name, in any spelling.
     #[must_use]
-    pub fn has(&self, field: &[u8]) -> bool {
-        self.identity && is_identity(field)
-            || self.names.iter().any(|name| same_name(name.as_bytes(), field))
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.identity && is_identity(name)
+            || self.names.iter().any(|owned| same_name(owned.as_bytes(), name))
     }
 }
 
-/// Whether a field of this name tells the upstream who is calling.
-pub(crate) fn is_identity(field: &[u8]) -> bool {
-    IDENTITY_HEADERS.iter().any(|name| same_name(name.as_bytes(), field))
+/// Returns `true` if `name` is one of [`IDENTITY_HEADERS`], in any spelling.
+pub(crate) fn is_identity(name: &[u8]) -> bool {
+    IDENTITY_HEADERS.iter().any(|header| same_name(header.as_bytes(), name))
 }
 
 #[cfg(test)]

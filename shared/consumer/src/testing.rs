@@ -1,4 +1,4 @@
-//! Runs gate and filter on a request as the runtime does, for the tests of filters.
+//! A driver for the tests of filters: it runs gate and filter on a request as the runtime does.
 
 use crate::gate::{self, Admitted};
 use exchange::{
@@ -15,7 +15,7 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// A filter with the settings `common`, which calls `start` for an admitted request.
+    /// Makes a driver with the settings `common`. It calls `start` for an admitted request.
     pub fn new(common: &Common, start: impl Fn(Admitted) -> Started + 'static) -> Self {
         Self {
             common: common.clone(),
@@ -25,13 +25,13 @@ impl Driver {
         }
     }
 
-    /// The filter, which ignores requests for which `ignores` returns `true`.
+    /// Makes the filter ignore the requests for which `ignores` returns `true`.
     #[must_use]
     pub fn ignoring(self, ignores: impl Fn(&Request) -> bool + 'static) -> Self {
         Self { ignores: Box::new(ignores), ..self }
     }
 
-    /// Runs gate and filter on `request`. Later events are of this request.
+    /// Runs gate and filter on `request`. Later events belong to this request.
     pub fn send(&mut self, request: Request) -> Step {
         let Started { step, flow } = match (self.ignores)(&request) {
             true => Step::forward(Vec::new()).into(),
