@@ -3,7 +3,7 @@
 use crate::credential::{Holder, Material, credential};
 use crate::memory::Memory;
 use crate::provider::{Provider, providers};
-use consumer::{Directory, Identity, consumers};
+use consumer::{Anonymous, Directory, Identity, consumers};
 use jose::{Algorithm, Crypto};
 use settings::{Common, Fields, Rule};
 use std::cell::RefCell;
@@ -63,6 +63,15 @@ const PARAMETER: Rule = Rule {
 };
 
 impl Config {
+    /// The settings that let a client become anonymous.
+    pub(crate) fn anonymous(&self) -> Anonymous<'_> {
+        Anonymous {
+            name: self.anonymous.as_deref(),
+            consumers: &self.consumers,
+            has_admin: self.common.admin.is_some(),
+        }
+    }
+
     pub(crate) fn read(f: &mut Fields<'_>) -> Self {
         let common = Common::authenticating(f).with_lookups(f);
         let consumers = consumers(f);

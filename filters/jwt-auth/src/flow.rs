@@ -15,11 +15,9 @@ use crate::config::Config;
 use crate::credential::Digest;
 use crate::memory::Memory;
 use crate::provider::Provider;
-use consumer::lookup::{Progress, Search};
-use consumer::{Admitted, CLAIMS, Identity, PROPERTY, refuse_duplicate, reject_duplicate};
-use exchange::{
-    Body, Edit, Event, Finding, Flow, Query, Reply, Request, Started, Step, Unavailable,
-};
+use consumer::lookup::Search;
+use consumer::{Admitted, CLAIMS, Identity, PROPERTY, StandIn, refuse_duplicate, reject_duplicate};
+use exchange::{Body, Edit, Event, Flow, Query, Reply, Request, Started, Step};
 use jose::{Backend, Malformed, Token};
 use serde_json::{Map, Value};
 use std::rc::Rc;
@@ -96,11 +94,7 @@ impl JwtFlow {
 
     fn judge(&self, Admitted { request, identity }: Admitted) -> (State, Step) {
         let config = &self.config;
-        let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
-        // With `anonymous` any earlier authentication will do.
-        let done = config.anonymous.is_some()
-            && identity.is_some_and(|identity| identity.is_authenticated());
-        if preflight || done {
+        if config.anonymous().skips(&request, identity.as_deref(), config.run_on_preflight) {
             return decided(Step::forward(Vec::new()));
         }
         self.extract_token(Box::new(Work { request, edits: Vec::new() }))
@@ -184,37 +178,17 @@ impl JwtFlow {
         Reply::message(401, message).with("www-authenticate", self.config.invalid_token.clone())
     }
 
-    /// Refuses, or lets the anonymous consumer stand in.
+    /// Refuses the request, or lets the anonymous consumer stand in.
     fn fail(&self, work: Box<Work>, reply: Reply) -> (State, Step) {
-        let Some(name) = &self.config.anonymous else {
-            return decided(Step::reply(reply));
-        };
-        if let Some(identity) = self.config.consumers.by_id_or_username(name) {
-            let identity = Identity::clone(identity).into_anonymous();
-            return decided(self.admit(*work, identity, None));
-        }
-        if self.config.common.admin.is_none() {
-            return decided(no_anonymous(name));
-        }
-        let (search, step) = Search::id_or_username(name, work.request.now);
-        (State::AskedForAnonymous { work, search }, step)
+        let next = self.config.anonymous().stand_in(work.request.now, reply);
+        self.stand_in(work, next)
     }
 
-    /// Who the anonymous consumer is is known, or not to be had.
-    fn stand_in(
-        &self,
-        work: Box<Work>,
-        search: Search,
-        found: Result<Finding, Unavailable>,
-    ) -> (State, Step) {
-        let name = self.config.anonymous.as_deref().unwrap_or_default();
-        match search.on(found) {
-            Progress::Ask(search, step) => (State::AskedForAnonymous { work, search }, step),
-            Progress::Found(identity) => {
-                decided(self.admit(*work, identity.into_anonymous(), None))
-            }
-            Progress::Nobody => decided(no_anonymous(name)),
-            Progress::Unavailable => decided(unavailable()),
+    fn stand_in(&self, work: Box<Work>, next: StandIn) -> (State, Step) {
+        match next {
+            StandIn::Ask(search, step) => (State::AskedForAnonymous { work, search }, step),
+            StandIn::Admit(identity) => decided(self.admit(*work, identity, None)),
+            StandIn::Refuse(reply) => decided(Step::reply(reply)),
         }
     }
 
@@ -277,7 +251,7 @@ impl Flow for JwtFlow {
                 self.name_consumer(issued, name, search, found)
             }
             (State::AskedForAnonymous { work, search }, Event::Found(found)) => {
-                self.stand_in(work, search, found)
+                self.stand_in(work, self.config.anonymous().answered(search, found))
             }
             (_, Event::Body(_) | Event::Chunk(_) | Event::Answered(_)) | (State::Decided, _) => {
                 decided(Step::out_of_order())
@@ -328,13 +302,6 @@ fn unavailable() -> Step {
 
 fn unexpected() -> Step {
     Step::reply(Reply::unexpected())
-}
-
-fn no_anonymous(name: &str) -> Step {
-    Step::reply(Reply::error(
-        500,
-        format!("anonymous consumer {name} is configured but doesn't exist"),
-    ))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The settings of the filter: those of Kong's plugin with its names and defaults, and some more.
 
-use consumer::{Directory, consumers};
+use consumer::{Anonymous, Directory, consumers};
 use settings::{Common, Fields, Rule};
 
 /// Settings that passed every check.
@@ -22,6 +22,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// The settings that let a client become anonymous.
+    pub(crate) fn anonymous(&self) -> Anonymous<'_> {
+        Anonymous {
+            name: self.anonymous.as_deref(),
+            consumers: &self.consumers,
+            has_admin: self.common.admin.is_some(),
+        }
+    }
+
     pub(crate) fn read(f: &mut Fields<'_>) -> Self {
         let common = Common::authenticating(f).with_lookups(f);
         let consumers = consumers(f);

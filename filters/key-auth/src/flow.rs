@@ -10,8 +10,8 @@ use crate::api_key::{Carried, carried, hide};
 use crate::body::Kind;
 use crate::config::Config;
 use crate::entry::{by_key, decode};
-use consumer::lookup::{Progress, Search};
-use consumer::{Admitted, Identity, PROPERTY, key_digest};
+use consumer::lookup::Search;
+use consumer::{Admitted, Identity, PROPERTY, StandIn, key_digest};
 use exchange::{
     BodyAhead, Edit, Event, Finding, Flow, Query, Reply, Request, Started, Step, Unavailable,
 };
@@ -65,11 +65,7 @@ impl KeyAuthFlow {
 
     fn judge(&self, Admitted { request, identity }: Admitted) -> (State, Step) {
         let config = &self.config;
-        let preflight = request.method == b"OPTIONS" && !config.run_on_preflight;
-        // With `anonymous` any earlier authentication will do.
-        let done = config.anonymous.is_some()
-            && identity.is_some_and(|identity| identity.is_authenticated());
-        if preflight || done {
+        if config.anonymous().skips(&request, identity.as_deref(), config.run_on_preflight) {
             return decided(Step::forward(Vec::new()));
         }
         match self.body_kind(&request) {
@@ -140,35 +136,18 @@ impl KeyAuthFlow {
         }
     }
 
-    /// Refuses, or lets the anonymous consumer stand in.
+    /// Refuses the request, or lets the anonymous consumer stand in.
     fn fail(&self, work: Work, failure: Failure) -> (State, Step) {
-        let Some(name) = &self.config.anonymous else {
-            return decided(self.challenge(failure));
-        };
-        if let Some(identity) = self.config.consumers.by_id_or_username(name) {
-            let identity = Identity::clone(identity);
-            return decided(self.admit(work, identity.into_anonymous(), None));
-        }
-        if self.config.common.admin.is_none() {
-            return decided(self.no_anonymous(name));
-        }
-        let (search, step) = Search::id_or_username(name, work.request.now);
-        (State::AskedForAnonymous { work, search }, step)
+        let reply = self.challenge(failure);
+        let next = self.config.anonymous().stand_in(work.request.now, reply);
+        self.stand_in(work, next)
     }
 
-    /// Who the anonymous consumer is is known, or not to be had.
-    fn stand_in(
-        &self,
-        work: Work,
-        search: Search,
-        found: Result<Finding, Unavailable>,
-    ) -> (State, Step) {
-        let name = self.config.anonymous.as_deref().unwrap_or_default();
-        match search.on(found) {
-            Progress::Ask(search, step) => (State::AskedForAnonymous { work, search }, step),
-            Progress::Found(identity) => decided(self.admit(work, identity.into_anonymous(), None)),
-            Progress::Nobody => decided(self.no_anonymous(name)),
-            Progress::Unavailable => decided(unavailable()),
+    fn stand_in(&self, work: Work, next: StandIn) -> (State, Step) {
+        match next {
+            StandIn::Ask(search, step) => (State::AskedForAnonymous { work, search }, step),
+            StandIn::Admit(identity) => decided(self.admit(work, identity, None)),
+            StandIn::Refuse(reply) => decided(Step::reply(reply)),
         }
     }
 
@@ -183,22 +162,13 @@ impl KeyAuthFlow {
         Step::forward(work.edits)
     }
 
-    fn challenge(&self, failure: Failure) -> Step {
+    fn challenge(&self, failure: Failure) -> Reply {
         let message = match failure {
             Failure::NoKey => "No API key found in request",
             Failure::Twice => "Duplicate API key found",
             Failure::Unknown => "Unauthorized",
         };
-        Step::reply(
-            Reply::error(401, message).with("www-authenticate", self.config.challenge.clone()),
-        )
-    }
-
-    fn no_anonymous(&self, name: &str) -> Step {
-        Step::reply(Reply::error(
-            500,
-            format!("anonymous consumer {name} is configured but doesn't exist"),
-        ))
+        Reply::error(401, message).with("www-authenticate", self.config.challenge.clone())
     }
 }
 
@@ -216,7 +186,7 @@ impl Flow for KeyAuthFlow {
                 self.take_owner(work, key, found)
             }
             (State::AskedForAnonymous { work, search }, Event::Found(found)) => {
-                self.stand_in(work, search, found)
+                self.stand_in(work, self.config.anonymous().answered(search, found))
             }
             (State::AwaitingBody { .. }, Event::Found(_))
             | (State::AskedForKey { .. } | State::AskedForAnonymous { .. }, Event::Body(_))

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod anonymous;
 pub mod gate;
 mod guard;
 mod headers;
@@ -18,6 +19,7 @@ mod owned;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use anonymous::{Anonymous, StandIn};
 pub use gate::{Admitted, refuse_duplicate};
 pub use guard::Guard;
 pub use headers::{Duplicate, IDENTITY_HEADERS, SESSION, reject_duplicate};
