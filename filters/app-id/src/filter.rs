@@ -1,4 +1,4 @@
-//! What the host has to know of this filter. No decision is made in this file.
+//! The description of the filter for the runtime.
 
 use crate::config::Config;
 use crate::flow::AppIdFlow;

@@ -1,12 +1,12 @@
 //! Lets a consumer's request through only with one of the consumer's own App IDs.
 //!
-//! | room         | what is in it                                          | proxy? |
-//! |--------------|--------------------------------------------------------|--------|
-//! | `config.rs`  | the settings, read once and checked                    | no     |
-//! | `flow.rs`    | what to do, from headers to a decision                 | no     |
-//! | `app_ids.rs` | the App IDs of one consumer, in the form they are kept | no     |
-//! | `source.rs`  | where they come from: questions and answers            | no     |
-//! | `filter.rs`  | what the host has to know of this filter               | yes    |
+//! | module       | contents                                          |
+//! |--------------|---------------------------------------------------|
+//! | `config.rs`  | the settings                                      |
+//! | `flow.rs`    | the decision about a request                      |
+//! | `app_ids.rs` | the App IDs of one consumer, in their cached form |
+//! | `source.rs`  | lookups at the admin service: calls and answers   |
+//! | `filter.rs`  | the description of the filter for the runtime     |
 
 #![warn(missing_docs)]
 

@@ -1,12 +1,12 @@
 //! Refuses, marks or counts bots by their User-Agent, as Kong's bot-detection plugin does.
 //!
-//! | room        | what is in it                                          | proxy? |
-//! |-------------|--------------------------------------------------------|--------|
-//! | `config.rs` | the settings, read once and checked                    | no     |
-//! | `flow.rs`   | what to do, from headers to a decision                 | no     |
-//! | `agents.rs` | which rule a User-Agent falls under                    | no     |
-//! | `rules.rs`  | the rules that the filter brings                       | no     |
-//! | `filter.rs` | what the host has to know of this filter               | yes    |
+//! | module      | contents                                      |
+//! |-------------|-----------------------------------------------|
+//! | `config.rs` | the settings                                  |
+//! | `flow.rs`   | the decision about a request                  |
+//! | `agents.rs` | the rule for a User-Agent                     |
+//! | `rules.rs`  | the filter's own rules                        |
+//! | `filter.rs` | the description of the filter for the runtime |
 
 #![warn(missing_docs)]
 

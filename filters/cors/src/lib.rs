@@ -1,13 +1,13 @@
 //! Tells browsers which other origins may use an API, as Kong's cors plugin does.
 //!
-//! | room         | what is in it                                        | proxy? |
-//! |--------------|------------------------------------------------------|--------|
-//! | `config.rs`  | the settings, read once and checked                  | no     |
-//! | `flow.rs`    | what to do, from headers to the response             | no     |
-//! | `policy.rs`  | the headers that a response gets                     | no     |
-//! | `origins.rs` | which origins may, and what they are told            | no     |
-//! | `origin.rs`  | what an origin is                                    | no     |
-//! | `filter.rs`  | what the host has to know of this filter             | yes    |
+//! | module       | contents                                                    |
+//! |--------------|-------------------------------------------------------------|
+//! | `config.rs`  | the settings                                                |
+//! | `flow.rs`    | the decision about a request, and the edits of its response |
+//! | `policy.rs`  | the headers of a response                                   |
+//! | `origins.rs` | the allowed origins                                         |
+//! | `origin.rs`  | one origin: scheme, host and port                           |
+//! | `filter.rs`  | the description of the filter for the runtime               |
 
 #![warn(missing_docs)]
 

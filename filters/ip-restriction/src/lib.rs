@@ -1,14 +1,14 @@
 //! Lets requests through by the client's address, as Kong's ip-restriction plugin does.
 //!
-//! | room           | what is in it                                            | proxy? |
-//! |----------------|----------------------------------------------------------|--------|
-//! | `config.rs`    | the settings, read once and checked                      | no     |
-//! | `flow.rs`      | what to do, from headers to a decision                   | no     |
-//! | `networks.rs`  | many networks, and whether an address is in one of them  | no     |
-//! | `prefix.rs`    | one network                                              | no     |
-//! | `client.rs`    | who the client is, behind how many proxies               | no     |
-//! | `forwarded.rs` | what a proxy says of who came to it                      | no     |
-//! | `filter.rs`    | what the host has to know of this filter                 | yes    |
+//! | module         | contents                                               |
+//! |----------------|--------------------------------------------------------|
+//! | `config.rs`    | the settings                                           |
+//! | `flow.rs`      | the decision about a request                           |
+//! | `networks.rs`  | a set of networks, and the search for an address in it |
+//! | `prefix.rs`    | one network                                            |
+//! | `client.rs`    | the address of the client behind trusted proxies       |
+//! | `forwarded.rs` | the headers in which proxies report their clients      |
+//! | `filter.rs`    | the description of the filter for the runtime          |
 
 #![warn(missing_docs)]
 

@@ -1,33 +1,35 @@
 //! Tells Moesif's collector about every request, and does what its governance rules say.
 //!
-//! | room            | what is in it                                                       | proxy? |
-//! |-----------------|---------------------------------------------------------------------|--------|
-//! | `config.rs`     | the settings, read once and checked                                 | no     |
-//! | `shared.rs`     | the settings, and the state that requests and the worker share      | no     |
-//! | `flow.rs`       | one request, from its headers to its event                          | no     |
-//! | `sender.rs`     | the background: batches, and questions to the collector             | no     |
-//! | `event.rs`      | an event as JSON                                                    | no     |
-//! | `identify.rs`   | user, company, session                                              | no     |
-//! | `token.rs`      | what a credential says of its bearer                                | no     |
-//! | `client_ip.rs`  | the client's address                                                | no     |
-//! | `uri.rs`        | the URI that the client asked for                                   | no     |
-//! | `capture.rs`    | a body that passes by, kept up to a limit                           | no     |
-//! | `body.rs`       | a body as it goes into an event                                     | no     |
-//! | `mask.rs`       | what must not leave the gateway                                     | no     |
-//! | `json.rs`       | JSON text, token by token                                           | no     |
-//! | `writer.rs`     | JSON in the making                                                  | no     |
-//! | `gzip.rs`       | gzip and deflate, bounded                                           | no     |
-//! | `time.rs`       | times in RFC 3339                                                   | no     |
-//! | `queue.rs`      | events that wait, and batches of them                               | no     |
-//! | `breaker.rs`    | whether the collector is to be bothered                             | no     |
-//! | `watch.rs`      | when to ask for a document again                                    | no     |
-//! | `collector.rs`  | where the collector is, and the calls that it understands           | no     |
-//! | `sampling.rs`   | `/v1/config`: sampling, cohorts                                     | no     |
-//! | `rules.rs`      | `/v1/rules`: governance                                             | no     |
-//! | `condition.rs`  | conditions of both over a request                                   | no     |
-//! | `template.rs`   | texts with places to fill in                                        | no     |
-//! | `tallies.rs`    | what there is to count                                              | no     |
-//! | `filter.rs`     | what the host has to know of this filter                            | yes    |
+//! | module            | contents                                                       |
+//! |-------------------|----------------------------------------------------------------|
+//! | `config.rs`       | the settings                                                   |
+//! | `shared.rs`       | the settings, and the state that requests and the worker share |
+//! | `flow.rs`         | one request, from its headers to its event                     |
+//! | `sender.rs`       | the worker: batches, and calls to the collector                |
+//! | `event.rs`        | an event as JSON                                               |
+//! | `identify.rs`     | user, company and session                                      |
+//! | `token.rs`        | the caller's name in a credential                              |
+//! | `client_ip.rs`    | the client's address                                           |
+//! | `uri.rs`          | the URI of a request                                           |
+//! | `capture.rs`      | bodies captured up to a limit                                  |
+//! | `body.rs`         | a body in an event                                             |
+//! | `mask.rs`         | removal of confidential members                                |
+//! | `json.rs`         | a scanner for JSON text                                        |
+//! | `json/scalars.rs` | the scalars of a JSON text by their paths                      |
+//! | `writer.rs`       | a writer for JSON objects                                      |
+//! | `gzip.rs`         | gzip and deflate, bounded                                      |
+//! | `time.rs`         | times in the collector's format                                |
+//! | `queue.rs`        | the queue of events                                            |
+//! | `breaker.rs`      | the circuit breaker for the collector                          |
+//! | `watch.rs`        | the times at which documents are fetched again                 |
+//! | `collector.rs`    | the address of the collector, and its calls                    |
+//! | `sampling.rs`     | sampling rates and cohorts (`/v1/config`)                      |
+//! | `rules.rs`        | governance rules (`/v1/rules`)                                 |
+//! | `condition.rs`    | conditions of rules and cohorts                                |
+//! | `content.rs`      | the fields of a body that conditions examine                   |
+//! | `template.rs`     | texts with placeholders                                        |
+//! | `tallies.rs`      | counts for the metrics                                         |
+//! | `filter.rs`       | the description of the filter for the runtime                  |
 
 #![warn(missing_docs)]
 

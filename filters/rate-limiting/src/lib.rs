@@ -1,22 +1,22 @@
 //! Limits how many requests a consumer, an address or anything else may send in a period.
 //!
-//! | room          | what is in it                                              | proxy? |
-//! |---------------|------------------------------------------------------------|--------|
-//! | `config.rs`   | the settings, read once and checked                        | no     |
-//! | `flow.rs`     | what to do, from headers to a decision                     | no     |
-//! | `caller.rs`   | whom a request is counted for                              | no     |
-//! | `period.rs`   | the periods of the calendar                                | no     |
-//! | `usage.rs`    | the room that a limit has: the algorithms                  | no     |
-//! | `verdict.rs`  | several limits together                                    | no     |
-//! | `headers.rs`  | what a client is told                                      | no     |
-//! | `limiter.rs`  | what is counted in this VM                                 | no     |
-//! | `table.rs`    | the counters of a node, exact among its workers            | no     |
-//! | `bucket.rs`   | what one slot of shared data holds                         | no     |
-//! | `lease.rs`    | what a worker takes in advance                             | no     |
-//! | `ask.rs`      | asking gatehouse-admin before each request                 | no     |
-//! | `ledger.rs`   | deciding alone and comparing with other nodes              | no     |
-//! | `syncer.rs`   | the comparison, sent and answered                          | no     |
-//! | `filter.rs`   | what the host has to know of this filter                   | yes    |
+//! | module       | contents                                        |
+//! |--------------|-------------------------------------------------|
+//! | `config.rs`  | the settings                                    |
+//! | `flow.rs`    | the decision about a request                    |
+//! | `caller.rs`  | the identifier that a request is counted for    |
+//! | `period.rs`  | the periods of the calendar                     |
+//! | `usage.rs`   | the use of a limit under each algorithm         |
+//! | `verdict.rs` | the decision under several limits               |
+//! | `headers.rs` | the headers that tell a client its limits       |
+//! | `limiter.rs` | the counters of one configuration               |
+//! | `table.rs`   | the counters of a node, exact among its workers |
+//! | `bucket.rs`  | the content of one slot of shared data          |
+//! | `lease.rs`   | requests that a worker counts in advance        |
+//! | `ask.rs`     | counting at gatehouse-admin before each request |
+//! | `ledger.rs`  | counts that are compared with other nodes       |
+//! | `syncer.rs`  | the worker that compares counts                 |
+//! | `filter.rs`  | the description of the filter for the runtime   |
 
 #![warn(missing_docs)]
 

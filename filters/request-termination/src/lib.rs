@@ -1,11 +1,11 @@
 //! Ends requests with an answer of the operator's, as Kong's request-termination plugin does.
 //!
-//! | room        | what is in it                                   | proxy? |
-//! |-------------|-------------------------------------------------|--------|
-//! | `config.rs` | the settings, read once and checked             | no     |
-//! | `flow.rs`   | what to do, from headers to an answer           | no     |
-//! | `echo.rs`   | the request as a JSON document, for debugging   | no     |
-//! | `filter.rs` | what the host has to know of this filter        | yes    |
+//! | module      | contents                                      |
+//! |-------------|-----------------------------------------------|
+//! | `config.rs` | the settings                                  |
+//! | `flow.rs`   | the response to a request                     |
+//! | `echo.rs`   | the request as a JSON document, for `echo`    |
+//! | `filter.rs` | the description of the filter for the runtime |
 
 #![warn(missing_docs)]
 

@@ -1,27 +1,30 @@
 //! Browser sessions: a signed-in consumer's cookie, interchangeable with Kong's session plugin.
 //!
-//! | room             | what is in it                                                    | proxy? |
-//! |------------------|------------------------------------------------------------------|--------|
-//! | `config.rs`      | the settings, read once and checked                              | no     |
-//! | `flow.rs`, `flow/` | what to do, from a request's headers to its response: a session opened, kept, ended, begun | no |
-//! | `save_flow.rs`   | the same for an instance that only saves                         | no     |
-//! | `sessions.rs`    | sessions opened, saved, touched and ended                        | no     |
-//! | `header.rs`      | the 82 octets that a cookie begins with                          | no     |
-//! | `secret.rs`      | the keys that follow from the secret and a session's id          | no     |
-//! | `keyring.rs`     | sealing and opening, with the secret and with older ones         | no     |
-//! | `client.rs`      | what a session can be bound to                                   | no     |
-//! | `contents.rs`    | what a session holds, for each audience                          | no     |
-//! | `times.rs`       | how long a session lasts, and when it is renewed                 | no     |
-//! | `jar.rs`         | the cookies of a request                                         | no     |
-//! | `set_cookie.rs`  | the cookies of a response                                        | no     |
-//! | `logout.rs`      | whether a request asks for its session to end                    | no     |
-//! | `properties.rs`  | what upstream and client are told of a session                   | no     |
-//! | `rows.rs`        | what the admin service keeps                                     | no     |
-//! | `metadata.rs`    | what it may read of a session: for whom it is                    | no     |
-//! | `source.rs`      | what is looked up at the admin service                           | no     |
-//! | `mark.rs`        | what the opening instance tells the saving one                   | no     |
-//! | `fuzzing.rs`     | what a fuzzer is let at                                          | no     |
-//! | `filter.rs`      | what the host has to know of this filter                         | yes    |
+//! | module             | contents                                                          |
+//! |--------------------|-------------------------------------------------------------------|
+//! | `config.rs`        | the settings                                                      |
+//! | `flow.rs`          | the flow of an instance that opens sessions                       |
+//! | `flow/keeping.rs`  | a session that continues                                          |
+//! | `flow/ending.rs`   | the end of a session                                              |
+//! | `flow/response.rs` | the cookies of the response                                       |
+//! | `save_flow.rs`     | the flow of an instance that saves sessions only                  |
+//! | `sessions.rs`      | sessions opened, saved, touched and ended                         |
+//! | `header.rs`        | the header of a cookie: its first 82 bytes                        |
+//! | `secret.rs`        | the keys derived from a secret and the id of a session            |
+//! | `keyring.rs`       | sealing and opening, with the current and former secrets          |
+//! | `client.rs`        | the properties of a client that a session is bound to             |
+//! | `contents.rs`      | the contents of a session, for each audience                      |
+//! | `times.rs`         | the lifetime of sessions                                          |
+//! | `jar.rs`           | the cookies of a request                                          |
+//! | `set_cookie.rs`    | the cookies of a response                                         |
+//! | `logout.rs`        | the recognition of a logout                                       |
+//! | `properties.rs`    | the headers that tell the properties of a session                 |
+//! | `rows.rs`          | sessions as the admin service stores them                         |
+//! | `metadata.rs`      | the subjects of a session that the admin service reads            |
+//! | `source.rs`        | lookups at the admin service: calls and answers                   |
+//! | `mark.rs`          | the property by which the opening instance informs the saving one |
+//! | `fuzzing.rs`       | the entry for the fuzzer                                          |
+//! | `filter.rs`        | the description of the filter for the runtime                     |
 
 #![warn(missing_docs)]
 

@@ -1,16 +1,15 @@
 //! Signs a token for the upstream: who is calling, over which route, with which body and query.
 //!
-//! | room         | what is in it                                          | proxy? |
-//! |--------------|--------------------------------------------------------|--------|
-//! | `config.rs`  | the settings, read once and checked                    | no     |
-//! | `keys.rs`    | the keys in them: one signs, all may be asked for      | no     |
-//! | `flow.rs`    | what to do, from headers to a token                    | no     |
-//! | `claims.rs`  | what the token says                                    | no     |
-//! | `entity.rs`  | what is known of consumer, credential, route, service  | no     |
-//! | `members.rs` | a JSON object whose members keep their order           | no     |
-//! | `own.rs`     | the token's header, as a client may have sent it       | no     |
-//! | `mint.rs`    | makes tokens, and gives equal ones out again           | no     |
-//! | `filter.rs`  | what the host has to know of this filter               | yes    |
+//! | module       | contents                                               |
+//! |--------------|--------------------------------------------------------|
+//! | `config.rs`  | the settings                                           |
+//! | `keys.rs`    | the keys of the settings: one signs, all are published |
+//! | `flow.rs`    | the token for a request                                |
+//! | `claims.rs`  | the claims of a token                                  |
+//! | `entity.rs`  | consumer, credential, route and service in a token     |
+//! | `members.rs` | a JSON object whose members keep their order           |
+//! | `mint.rs`    | new tokens, and tokens that are reused                 |
+//! | `filter.rs`  | the description of the filter for the runtime          |
 
 #![warn(missing_docs)]
 
