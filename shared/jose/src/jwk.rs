@@ -53,8 +53,20 @@ fn key_id(jwk: &Jwk) -> Result<Option<String>, BadKey> {
     }
 }
 
+impl VerifyingKey {
+    /// Reads a JWK (RFC 7517). `alg` restricts the key to one algorithm, and `kid` becomes the key
+    /// id. If present, `use` must be `sig` and `key_ops` must contain `verify`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadKey`], with the reason why the key cannot be used.
+    pub fn from_jwk(jwk: &Map<String, Value>, policy: Policy) -> Result<Self, BadKey> {
+        verifying(jwk, policy)
+    }
+}
+
 /// Reads the public part of a key.
-pub(crate) fn verifying(jwk: &Jwk, policy: Policy) -> Result<VerifyingKey, BadKey> {
+fn verifying(jwk: &Jwk, policy: Policy) -> Result<VerifyingKey, BadKey> {
     let algorithms = allowed(jwk, "verify")?;
     let material = match text(jwk, "kty")? {
         "oct" if !policy.symmetric => return Err(BadKey::Symmetric),
@@ -87,15 +99,28 @@ fn ec_point(jwk: &Jwk) -> Result<(spki::ObjectIdentifier, crate::curve::Point), 
 }
 
 #[cfg(feature = "sign")]
-pub(crate) use private::signing;
-
-#[cfg(feature = "sign")]
 mod private {
     use super::*;
     use crate::signing_key::{Secret, SigningKey};
 
+    impl SigningKey {
+        /// Reads a private JWK (RFC 7517). `algorithm` may be `None` if the JWK has `alg`. If
+        /// present, `use` must be `sig` and `key_ops` must contain `sign`. An RSA key needs its
+        /// primes.
+        ///
+        /// # Errors
+        ///
+        /// [`BadKey`], with the reason why the key cannot be used.
+        pub fn from_jwk(
+            jwk: &Map<String, Value>,
+            algorithm: Option<Algorithm>,
+        ) -> Result<Self, BadKey> {
+            signing(jwk, algorithm)
+        }
+    }
+
     /// Reads a private key. `alg` is required if `algorithm` is `None`.
-    pub(crate) fn signing(jwk: &Jwk, algorithm: Option<Algorithm>) -> Result<SigningKey, BadKey> {
+    fn signing(jwk: &Jwk, algorithm: Option<Algorithm>) -> Result<SigningKey, BadKey> {
         let allowed = allowed(jwk, "sign")?;
         let pinned = jwk.get("alg").and_then(Value::as_str).and_then(Algorithm::parse);
         let algorithm = algorithm.or(pinned).ok_or(BadKey::Algorithm)?;

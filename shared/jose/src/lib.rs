@@ -84,6 +84,7 @@ mod protobuf;
 mod random;
 #[cfg(feature = "rsa")]
 mod roca;
+mod signature;
 #[cfg(feature = "sign")]
 mod signing_key;
 mod spki_der;
@@ -100,6 +101,8 @@ pub use jws::{Jws, MAX_TOKEN};
 pub use policy::Policy;
 pub use random::Random;
 #[cfg(feature = "sign")]
-pub use signing_key::{SigningHeader, SigningKey};
+pub use signature::SigningHeader;
+#[cfg(feature = "sign")]
+pub use signing_key::SigningKey;
 pub use token::Token;
 pub use verifying_key::VerifyingKey;

@@ -1,17 +1,15 @@
 //! Keys that sign.
 
 use crate::algorithm::{Algorithm, Algorithms};
-use crate::backend::Backend;
 use crate::error::{BadKey, CannotSign};
 use crate::policy::Policy;
 use crate::random::Random;
 use crate::spki_der::{self, Contents};
 use crate::verifying_key::{Material, VerifyingKey};
-use crate::{base64url, json, jwk, keyed_hash, pem};
+use crate::{keyed_hash, pem};
 use core::fmt;
 use der::Decode as _;
 use der::asn1::AnyRef;
-use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 /// A private key or a shared secret, for exactly one algorithm.
@@ -33,13 +31,6 @@ pub(crate) enum Secret {
     Ec(crate::curve::Scalar),
     #[cfg(feature = "ed25519")]
     Ed25519(Box<ed25519_dalek::SigningKey>),
-}
-
-/// A JWS header, checked and encoded once for many signatures.
-#[derive(Clone)]
-pub struct SigningHeader {
-    encoded: String,
-    algorithm: Algorithm,
 }
 
 impl fmt::Debug for SigningKey {
@@ -213,19 +204,6 @@ impl SigningKey {
         Ok(SigningKey { der: Some(der), ..Self::new(secret, algorithm)? })
     }
 
-    /// Reads a private JWK (RFC 7517). `algorithm` may be `None` if the JWK has `alg`. If present,
-    /// `use` must be `sig` and `key_ops` must contain `sign`. An RSA key needs its primes.
-    ///
-    /// # Errors
-    ///
-    /// [`BadKey`], with the reason why the key cannot be used.
-    pub fn from_jwk(
-        jwk: &Map<String, Value>,
-        algorithm: Option<Algorithm>,
-    ) -> Result<Self, BadKey> {
-        jwk::signing(jwk, algorithm)
-    }
-
     /// Returns the key with this key id.
     #[must_use]
     pub fn with_key_id(self, key_id: Option<String>) -> Self {
@@ -250,62 +228,6 @@ impl SigningKey {
     /// Returns the private key in PKCS#8, or `None` if it came as a JWK.
     pub(crate) fn der(&self) -> Option<&[u8]> {
         self.der.as_ref().map(|der| der.as_slice())
-    }
-
-    /// Checks and encodes a header: a JSON object whose `alg` is the key's algorithm. The text
-    /// stays as it is, byte for byte.
-    ///
-    /// # Errors
-    ///
-    /// [`CannotSign::Header`], if the header does not fit.
-    pub fn header(&self, json: &str) -> Result<SigningHeader, CannotSign> {
-        let header = json::parse_object(json.as_bytes()).ok_or(CannotSign::Header)?;
-        let named = header.get("alg").and_then(Value::as_str).and_then(Algorithm::parse);
-        if named != Some(self.algorithm) {
-            return Err(CannotSign::Header);
-        }
-        Ok(SigningHeader { encoded: base64url::encode(json), algorithm: self.algorithm })
-    }
-
-    /// Signs claims, which are a JSON object without duplicate members. Returns the compact
-    /// serialisation.
-    ///
-    /// # Errors
-    ///
-    /// [`CannotSign`], if no correct signature was made.
-    pub fn sign(
-        &self,
-        header: &SigningHeader,
-        claims: &str,
-        backend: &dyn Backend,
-        random: &mut dyn Random,
-    ) -> Result<String, CannotSign> {
-        json::parse_object(claims.as_bytes()).ok_or(CannotSign::Claims)?;
-        self.sign_payload(header, claims.as_bytes(), backend, random)
-    }
-
-    /// Signs any payload. Returns the compact serialisation.
-    ///
-    /// # Errors
-    ///
-    /// [`CannotSign`], if no correct signature was made.
-    pub fn sign_payload(
-        &self,
-        header: &SigningHeader,
-        payload: &[u8],
-        backend: &dyn Backend,
-        random: &mut dyn Random,
-    ) -> Result<String, CannotSign> {
-        if header.algorithm != self.algorithm {
-            return Err(CannotSign::Header);
-        }
-        let mut text = header.encoded.clone();
-        text.push('.');
-        base64url::encode_onto(payload, &mut text);
-        let signature = backend.sign(self, text.as_bytes(), random)?;
-        text.push('.');
-        base64url::encode_onto(signature, &mut text);
-        Ok(text)
     }
 
     /// Signs in this module.

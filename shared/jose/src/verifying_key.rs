@@ -1,9 +1,7 @@
 //! Keys that verify.
 
 use crate::algorithm::{Algorithm, Algorithms};
-use crate::backend::Backend;
-use crate::error::{BadKey, Refused};
-use crate::jws::Jws;
+use crate::error::BadKey;
 use crate::policy::Policy;
 #[cfg(feature = "rsa")]
 use crate::roca;
@@ -170,16 +168,6 @@ impl VerifyingKey {
         Self::from_spki_der(&certificate::public_key(der)?, algorithms, policy)
     }
 
-    /// Reads a JWK (RFC 7517). `alg` restricts the key to one algorithm, and `kid` becomes the key
-    /// id. If present, `use` must be `sig` and `key_ops` must contain `verify`.
-    ///
-    /// # Errors
-    ///
-    /// [`BadKey`], with the reason why the key cannot be used.
-    pub fn from_jwk(jwk: &Map<String, Value>, policy: Policy) -> Result<Self, BadKey> {
-        crate::jwk::verifying(jwk, policy)
-    }
-
     /// Returns the key with this key id.
     #[must_use]
     pub fn with_key_id(self, key_id: Option<String>) -> Self {
@@ -204,18 +192,6 @@ impl VerifyingKey {
     /// Returns the key id.
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
-    }
-
-    /// Verifies the signature of a token, whose algorithm must be one of the key's.
-    ///
-    /// # Errors
-    ///
-    /// [`Refused`], if the key does not accept the token.
-    pub fn verify(&self, token: &Jws, backend: &dyn Backend) -> Result<(), Refused> {
-        if !self.algorithms.contains(token.algorithm()) {
-            return Err(Refused::Algorithm);
-        }
-        backend.verify(self, token.algorithm(), token.signing_input(), token.signature())
     }
 
     /// Returns `true` if this is the key's signature of `message`. Computes in this module.
