@@ -3,7 +3,7 @@
 //! A gRPC client reads `grpc-status` and `grpc-message`, and never a body. Envoy's own table maps
 //! 429 to UNAVAILABLE, so that clients try again at once; Kong's module sends no status at all.
 
-use crate::reply::Header;
+use crate::local_reply::Header;
 use exchange::{Body, Head, Reply};
 use std::borrow::Cow;
 

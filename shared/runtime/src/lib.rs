@@ -6,20 +6,21 @@
 //! for each request, and hands every event of the gateway to them. The crate `proxy-wasm` is the
 //! carrier of today; another one can stand beside it without a change to any filter.
 //!
-//! | module          | contents                                                      |
-//! |-----------------|---------------------------------------------------------------|
-//! | `filter.rs`     | the description that a filter gives of itself                 |
-//! | `instance.rs`   | one filter configuration: settings, cache, tick               |
-//! | `stream.rs`     | one request: the gate, the flow's steps, carried out          |
-//! | `background.rs` | the calls of a filter's own work                              |
-//! | `proxy.rs`      | the trait for an event: headers, bodies, properties, callouts |
-//! | `platform.rs`   | the trait for the process: clock, log, metrics, shared data   |
-//! | `callout.rs`    | the headers and the path of a callout                         |
-//! | `reply.rs`      | local replies in Kong's forms                                 |
-//! | `grpc.rs`       | local replies for clients that speak gRPC                     |
-//! | `counters.rs`   | slots for a filter's own counts                               |
-//! | `entropy.rs`    | randomness that does not depend on the gateway's alone        |
-//! | `metrics.rs`    | the metrics of one filter configuration                       |
+//! | module           | contents                                                      |
+//! |------------------|---------------------------------------------------------------|
+//! | `filter.rs`      | the description that a filter gives of itself                 |
+//! | `instance.rs`    | one filter configuration: settings, cache, tick               |
+//! | `stream.rs`      | one request: the gate, the flow's steps, carried out          |
+//! | `background.rs`  | the calls of a filter's own work                              |
+//! | `proxy.rs`       | the trait for an event: headers, bodies, properties, callouts |
+//! | `platform.rs`    | the trait for the process: clock, log, metrics, shared data   |
+//! | `callout.rs`     | the headers and the path of a callout                         |
+//! | `local_reply.rs` | a reply of the filter itself, as the gateway sends it         |
+//! | `reply.rs`       | local replies in Kong's forms                                 |
+//! | `grpc.rs`        | local replies for clients that speak gRPC                     |
+//! | `counters.rs`    | slots for a filter's own counts                               |
+//! | `entropy.rs`     | randomness that does not depend on the gateway's alone        |
+//! | `metrics.rs`     | the metrics of one filter configuration                       |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -31,6 +32,7 @@ mod entropy;
 mod filter;
 mod grpc;
 mod instance;
+mod local_reply;
 mod metrics;
 mod platform;
 mod proxy;
@@ -42,9 +44,10 @@ pub use counters::counters;
 pub use entropy::{Entropy, mix, random};
 pub use filter::{Filter, Needs, is_address, meta};
 pub use instance::{Definition, Instance, LEFT_BEFORE_WAITING, Purpose, Woken};
+pub use local_reply::{Header, LocalReply};
 pub use platform::{
     Capabilities, Level, MetricKind, Platform, capabilities, foreign, install, note, now, report,
 };
 pub use proxy::{CallId, CallOwner, Message, NotTaken, Outgoing, Proxy, Unreadable, Wanted};
-pub use reply::{Header, LocalReply, unexpected};
+pub use reply::unexpected;
 pub use stream::{Action, Asked, Stream};

@@ -5,7 +5,7 @@
 //! [`crate::Instance`] for each worker thread, over shared data that is the process's own memory.
 
 use crate::filter::Needs;
-use crate::reply::LocalReply;
+use crate::local_reply::LocalReply;
 use exchange::{Edit, Head, Request, Unavailable};
 use std::time::Duration;
 

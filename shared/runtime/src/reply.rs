@@ -1,24 +1,9 @@
 //! Local replies in Kong's forms, and in gRPC's for clients that speak it.
 
 use crate::grpc;
+use crate::local_reply::{Header, LocalReply};
 use exchange::{Body, Head, Reply};
 use std::borrow::Cow;
-
-/// A local reply as the gateway sends it.
-#[derive(Debug)]
-pub struct LocalReply<'a> {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers besides those that the gateway adds itself.
-    pub headers: Vec<Header<'a>>,
-    /// The body; empty for none.
-    pub body: Cow<'a, [u8]>,
-    /// The gRPC status, for a client that speaks gRPC.
-    pub grpc_status: Option<u8>,
-}
-
-/// The name and the value of a header.
-pub type Header<'a> = (Cow<'a, str>, Cow<'a, [u8]>);
 
 /// The form of `reply` for the client of a request with this head. `request_id` is called only
 /// where the form names the request.
