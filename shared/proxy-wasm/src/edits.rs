@@ -1,9 +1,9 @@
 //! Edits of the current request or response.
 
 use crate::abi::{self, Buffer, Map, Status};
-use crate::profile::Host;
+use crate::host::Host;
 use crate::properties::publish;
-use exchange::{Edit, Head};
+use exchange::{Edit, Head, split_target};
 
 /// Makes `edit` to the request that arrived with `head`.
 pub(crate) fn edit_request(host: Host, head: &Head, edit: &Edit) -> Result<(), Status> {
@@ -24,7 +24,7 @@ pub(crate) fn edit_request(host: Host, head: &Head, edit: &Edit) -> Result<(), S
 
 fn set_query(host: Host, head: &Head, query: &[u8]) -> Result<(), Status> {
     let with_query = |target: &[u8]| {
-        let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let (path, _) = split_target(target);
         let mut out = path.to_vec();
         if !query.is_empty() {
             out.push(b'?');
@@ -98,12 +98,9 @@ fn set_target(host: Host, target: &[u8]) -> Result<(), Status> {
         }
         // Before 3.8 Kong appends `args` itself.
         Host::Kong(_) | Host::Unknown => {
-            let (path, query) = match target.iter().position(|byte| *byte == b'?') {
-                Some(at) => target.split_at(at),
-                None => (target, &b""[..]),
-            };
+            let (path, query) = split_target(target);
             abi::set_property(&["ngx", "upstream_uri"], path)?;
-            abi::set_property(&["ngx", "args"], query.get(1..).unwrap_or_default())
+            abi::set_property(&["ngx", "args"], query.unwrap_or_default())
         }
     }
 }

@@ -3,8 +3,8 @@
 use crate::abi::{self, Buffer, Map, Status};
 use crate::callout;
 use crate::edits;
+use crate::host::Host;
 use crate::kong::Kong;
-use crate::profile::Host;
 use crate::properties;
 use crate::request;
 use crate::response;

@@ -7,7 +7,7 @@
 //! variable [`LEFT`].
 
 use crate::abi::{self, RequestHeaders, Status};
-use crate::profile::Host;
+use crate::host::Host;
 use std::collections::BTreeMap;
 
 /// The nginx variable in which a filter that waits leaves Kong's properties.

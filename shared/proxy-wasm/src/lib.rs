@@ -9,7 +9,8 @@
 //! | `vm/exports.rs`  | every callback of the ABI                                       |
 //! | `guest.rs`       | `runtime::Proxy`: the gateway during one event                  |
 //! | `platform.rs`    | `runtime::Platform`: clock, log, metrics, shared data           |
-//! | `profile.rs`     | Kong or Envoy, and what follows from it                         |
+//! | `host.rs`        | Kong or Envoy, their versions and abilities                     |
+//! | `profile.rs`     | the host as a VM knows it                                       |
 //! | `kong.rs`        | Kong's own properties, while they can be read                   |
 //! | `request.rs`     | the facts of a request at its headers                           |
 //! | `edits.rs`       | edits of a request and of a response                            |
@@ -27,6 +28,7 @@ mod abi;
 mod callout;
 mod edits;
 mod guest;
+mod host;
 mod kong;
 mod platform;
 mod profile;
@@ -36,8 +38,12 @@ mod response;
 mod shared_data;
 mod vm;
 
+/// Makes `F` the filter of this module. [`filter!`] calls it.
 #[doc(hidden)]
-pub use vm::install;
+pub fn install<F: runtime::Filter>() {
+    runtime::install(&platform::Wasm);
+    vm::hold::<F>();
+}
 
 /// Makes a crate a filter: `proxy_wasm::filter!(filter::KeyAuth);`.
 ///

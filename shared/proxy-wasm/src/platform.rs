@@ -1,7 +1,7 @@
 //! The host as far as it concerns no single request, for the runtime.
 
 use crate::abi;
-use crate::profile::Host;
+use crate::host::Host;
 use crate::shared_data::store_on;
 use crate::vm;
 use cache::SharedData;

@@ -6,7 +6,7 @@
 //! every callback, unlike Kong's own properties (`kong.*`), and no client can write it.
 
 use crate::abi::{self, Status};
-use crate::profile::Host;
+use crate::host::Host;
 
 /// Reads the property `name` as an earlier filter or callback left it. An empty value counts as
 /// none, because a declared nginx variable that nobody has set is empty.

@@ -1,11 +1,11 @@
 //! The facts of a request at its headers.
 
 use crate::abi;
+use crate::host::Host;
 use crate::kong::Kong;
-use crate::profile::Host;
 use crate::properties::property;
 use consumer::CLAIMS;
-use exchange::{BodyAhead, Entities, Entity, Head, Named, Origin, Request};
+use exchange::{BodyAhead, Entities, Entity, Head, Named, Origin, Request, split_target};
 use runtime::{Wanted, now};
 
 /// Reads the request at its headers. The runtime adds the identity itself.
@@ -83,10 +83,7 @@ fn is_tunnel(head: &Head) -> bool {
 
 /// Reads the query as the upstream will get it. `None` where the host does not tell.
 fn upstream_query(host: Host, target: &[u8]) -> Option<Vec<u8>> {
-    let query = |target: &[u8]| {
-        let start = target.iter().position(|byte| *byte == b'?')?.checked_add(1)?;
-        target.get(start..).map(<[u8]>::to_vec)
-    };
+    let query = |target: &[u8]| split_target(target).1.map(<[u8]>::to_vec);
     match host {
         // The upstream gets `:path`, with the edits of earlier filters.
         Host::Envoy => Some(query(target).unwrap_or_default()),

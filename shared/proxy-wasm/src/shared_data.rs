@@ -1,7 +1,7 @@
 //! Shared data of the gateway as numbered slots.
 
 use crate::abi::{self, Status};
-use crate::profile::Host;
+use crate::host::Host;
 use cache::{LocalData, Put, SharedData};
 
 /// Returns the store on `host`: shared data on Envoy and in a declared `zone` of Kong's, else the

@@ -8,9 +8,9 @@
 use crate::abi::{self, Buffer, RequestHeaders};
 use crate::callout;
 use crate::guest::Guest;
+use crate::host::Host;
 use crate::kong::Kong;
-use crate::platform::Wasm;
-use crate::profile::{Host, Profile};
+use crate::profile::Profile;
 use cache::Rooms;
 use consumer::{PROPERTY, refused};
 use exchange::CallResult;
@@ -68,8 +68,7 @@ fn vm<R>(work: impl FnOnce(&mut Vm) -> R) -> Option<R> {
 }
 
 /// Says which filter this module holds.
-pub fn install<F: Filter>() {
-    runtime::install(&Wasm);
+pub(crate) fn hold<F: Filter>() {
     vm(|vm| vm.definition = Some(Definition::of::<F>()));
 }
 
