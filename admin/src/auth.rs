@@ -6,8 +6,6 @@ use axum::http::{HeaderMap, Uri, uri::Authority};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::api::Refusal;
-
 /// The permissions of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -15,6 +13,15 @@ pub(crate) enum Role {
     Admin,
     /// The request may read what a gateway needs, and write sessions, revocations and counters.
     Gateway,
+}
+
+/// The reasons to deny a request any role.
+#[derive(Debug)]
+pub(crate) enum Denied {
+    /// The request has no right token.
+    NoToken,
+    /// A web page may have caused the request; the text says why.
+    WebPage(&'static str),
 }
 
 /// The method of authentication.
@@ -33,12 +40,11 @@ pub(crate) struct Tokens {
 }
 
 impl Auth {
-    /// Returns the role of a request. The error is 401 without a right token, and 403 for a request
-    /// that a web page may have caused.
-    pub(crate) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<Role, Refusal> {
+    /// Returns the role of a request, or the reason to deny it one.
+    pub(crate) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<Role, Denied> {
         match self {
             Self::Loopback => refuse_web_page(uri, headers).map(|()| Role::Admin),
-            Self::Tokens(tokens) => tokens.role(headers).ok_or(Refusal::Unauthorized),
+            Self::Tokens(tokens) => tokens.role(headers).ok_or(Denied::NoToken),
         }
     }
 }
@@ -78,14 +84,14 @@ fn digest(token: &str) -> [u8; 32] {
 /// A web page can make a browser on this machine send requests to the service: under the page's own
 /// host name (DNS rebinding) or across origins. The headers Host and Origin reveal both, and a page
 /// cannot set them.
-fn refuse_web_page(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+fn refuse_web_page(uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
     let mut hosts = headers.get_all("host").iter();
     let (host, more) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next());
     let Some(host) = host.filter(|_| more.is_none()) else {
-        return Err(Refusal::Forbidden("exactly one Host header is needed"));
+        return Err(Denied::WebPage("exactly one Host header is needed"));
     };
     if !is_local(host) || !uri.authority().is_none_or(|target| is_local(target.as_str())) {
-        return Err(Refusal::Forbidden(
+        return Err(Denied::WebPage(
             "without tokens only localhost may be asked for: the Host header names another",
         ));
     }
@@ -95,7 +101,7 @@ fn refuse_web_page(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
             origin.strip_prefix(scheme.as_bytes()).is_some_and(|rest| rest == host.as_bytes())
         });
         if !same {
-            return Err(Refusal::Forbidden("without tokens no other origin may send requests"));
+            return Err(Denied::WebPage("without tokens no other origin may send requests"));
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::auth::Denied;
 use crate::counting::CountError;
 use crate::store::Tx;
 
@@ -95,6 +96,15 @@ impl Refusal {
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NoToken => Self::Unauthorized,
+            Denied::WebPage(why) => Self::Forbidden(why),
+        }
     }
 }
 
