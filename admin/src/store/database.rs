@@ -1,6 +1,5 @@
 //! Opening SQLite or PostgreSQL so that a commit is durable.
 
-use std::fmt;
 use std::str::FromStr;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -9,6 +8,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AnyConnection, AnyPool};
 
+use super::open_error::OpenError;
 use super::{Engine, Store, migrations};
 
 /// The settings of a SQLite connection. With `synchronous = FULL`, SQLite syncs its log before a
@@ -23,17 +23,6 @@ const POSTGRES_SESSION: &str = "SET application_name = 'gatehouse-admin'; \
      SET idle_in_transaction_session_timeout = '60s'; \
      SELECT set_config('synchronous_commit', 'on', false) \
      WHERE current_setting('synchronous_commit') = 'off';";
-
-/// The reasons for which a database cannot be used.
-#[derive(Debug)]
-pub(crate) enum OpenError {
-    /// The URL is wrong or names no usable file.
-    Url(String),
-    /// The tables are of a newer version, `found`, than the newest that this program knows.
-    Newer { found: i64, known: i64 },
-    /// The database returns an error.
-    Database(sqlx::Error),
-}
 
 impl Store {
     /// Opens the database at `url` and brings its tables up to date. A missing SQLite file is
@@ -115,28 +104,6 @@ async fn pool(url: &str, session: &'static str, size: u32) -> Result<AnyPool, sq
 
 async fn begin_session(connection: &mut AnyConnection, session: &'static str) -> sqlx::Result<()> {
     sqlx::raw_sql(session).execute(connection).await.map(drop)
-}
-
-// === OpenError ===
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Url(problem) => write!(f, "--database-url {problem}"),
-            Self::Newer { found, known } => write!(
-                f,
-                "the database was used by a newer gatehouse-admin: it is at version {found}, this \
-                 program knows {known}"
-            ),
-            Self::Database(error) => write!(f, "the database cannot be opened: {error}"),
-        }
-    }
-}
-
-impl From<sqlx::Error> for OpenError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Bringing the tables up to date: under a lock, in one transaction, with each step once.
 
-use super::database::OpenError;
+use super::open_error::OpenError;
 use super::{Engine, Store};
 
 /// The steps by version. A released step must never change; add a new one.
@@ -19,7 +19,7 @@ const REGISTER: &str =
 
 /// Runs the steps that the database does not have yet.
 pub(super) async fn run(store: &Store) -> Result<(), OpenError> {
-    let mut tx = match store.engine() {
+    let mut tx = match store.engine {
         // If several nodes start at once, the second one waits here and then finds all steps done.
         Engine::Sqlite => store.writers.begin_with("BEGIN IMMEDIATE").await?,
         Engine::Postgres => {

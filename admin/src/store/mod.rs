@@ -3,6 +3,7 @@
 //! | module           | contents                                                    |
 //! |------------------|-------------------------------------------------------------|
 //! | `database.rs`    | opening either database so that a commit is durable         |
+//! | `open_error.rs`  | the reasons for which a database cannot be used             |
 //! | `migrations.rs`  | bringing its tables up to date                              |
 //! | `transaction.rs` | transactions: reading at one point in time, one writer      |
 //! | `change_log.rs`  | the log of changes, its numbers and its epoch               |
@@ -25,6 +26,7 @@ mod expiry;
 mod identities;
 mod jwt_secrets;
 mod migrations;
+mod open_error;
 mod owned;
 mod sessions;
 mod subjects;
