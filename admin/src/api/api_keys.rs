@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::answer::Refusal;
+use super::descriptor::Descriptor;
 use super::draft::random_key;
 use super::fields::{Fields, Given};
 use super::named::Named;
-use super::owned::{self, Descriptor};
+use super::owned;
 use super::sessions::left;
 use crate::store::{Kind, Owned};
 

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::answer::{Answer, json};
-use super::draft::Rules;
+use super::descriptor::{Descriptor, Rules};
 use super::fields::{Fields, Given};
 use super::named::{Named, put_in_collection};
-use super::owned::{self, Descriptor};
+use super::owned;
 use super::query::Query;
 use crate::store::{Filter, Kind, Owned, Tx, now};
 

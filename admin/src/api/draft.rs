@@ -3,17 +3,8 @@
 use serde_json::Value;
 
 use super::answer::Refusal;
+use super::descriptor::{Descriptor, Rules};
 use super::fields::{self, Fields, Given};
-use super::owned::Descriptor;
-
-/// The operator's decisions about names and sizes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Rules {
-    /// `true` if App IDs must be `<organisation>.<app>` in lower case.
-    pub(crate) strict_app_ids: bool,
-    /// The maximum size of a session's data, in bytes.
-    pub(crate) session_data_max: usize,
-}
 
 /// A body of the kind `D`, checked.
 pub(super) struct Draft<D: Descriptor> {

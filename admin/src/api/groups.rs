@@ -5,10 +5,10 @@ use axum::routing::{Router, put};
 use serde_json::{Value, json};
 
 use super::App;
-use super::draft::Rules;
+use super::descriptor::{Descriptor, Rules};
 use super::fields::{Fields, Given};
 use super::named::{Named, put_in_collection};
-use super::owned::{self, Descriptor};
+use super::owned;
 use super::query::Query;
 use crate::store::{Filter, Kind, Owned};
 

@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use super::App;
 use super::answer::{Answer, Refusal, json};
+use super::descriptor::Descriptor;
 use super::draft::{Draft, random_key};
 use super::fields::{self, Fields, Given};
-use super::owned::{self, Descriptor, Resource, known};
+use super::owned::{self, Resource, known};
 use super::query::Query;
 use crate::store::{Cursor, Filter, JwtSecret, Tx, creation_time};
 use crate::vault::Vault;

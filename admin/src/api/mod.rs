@@ -4,6 +4,7 @@
 //! |-----------------|----------------------------------------------------------------|
 //! | `middleware.rs` | host, origin, token and path of every request                  |
 //! | `consumers.rs`  | `/consumers`                                                   |
+//! | `descriptor.rs` | what tells the kinds of those things apart                     |
 //! | `owned.rs`      | routes and handlers for the things that a consumer owns        |
 //! | `draft.rs`      | the body that creates or changes one of those                  |
 //! | `named.rs`      | storage for those that are a name: App IDs, groups, API keys   |
@@ -31,6 +32,7 @@ mod body;
 mod changes;
 mod consumers;
 mod counters;
+mod descriptor;
 mod draft;
 mod fields;
 mod groups;
@@ -47,7 +49,7 @@ mod subjects;
 mod text;
 
 pub(crate) use answer::Refusal;
-pub(crate) use draft::Rules;
+pub(crate) use descriptor::Rules;
 pub(crate) use middleware::Middleware;
 
 use std::sync::Arc;

@@ -7,9 +7,10 @@ use uuid::Uuid;
 
 use super::App;
 use super::answer::{Answer, Refusal, json};
+use super::descriptor::{Descriptor, name_missing};
 use super::draft::Draft;
 use super::fields::{self, Fields, Given};
-use super::owned::{self, Descriptor, Place, Resource, known, name_missing, owner_of};
+use super::owned::{self, Place, Resource, known, owner_of};
 use super::query::Query;
 use crate::store::{Cursor, Filter, Kind, Owned, Tx, creation_time, now};
 

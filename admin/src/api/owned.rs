@@ -17,43 +17,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::answer::{Answer, Refusal, found, json, no_content};
-use super::draft::{Draft, Rules};
+use super::descriptor::Descriptor;
+use super::draft::Draft;
 use super::fields::{Fields, Given};
 use super::query::Query;
 use super::{App, consumers};
 use crate::store::{Cursor, Filter, Tx};
-
-/// The description of a kind: its paths, and how a body that describes an item is read.
-pub(super) trait Descriptor: Send + Sync + 'static {
-    /// The collection of one consumer; it contains the parameter `{consumer}`.
-    const UNDER_CONSUMER: &'static str;
-    /// The collection of all consumers.
-    const COLLECTION: &'static str;
-    /// The member of a body that holds the name of an item.
-    const NAME: &'static str;
-    /// The maximum length of a name, in characters.
-    const NAME_MAX: usize;
-    /// The member of a body that holds the id of the consumer, as errors name it.
-    const CONSUMER: &'static str = "consumer.id";
-    /// `true` if an item has tags.
-    const HAS_TAGS: bool = true;
-
-    /// The members of a body that no other kind has.
-    type More: Send + Sync;
-
-    /// Reads the members of [`Descriptor::More`]. A wrong one becomes a problem of `fields`.
-    fn more(fields: &mut Fields) -> Self::More;
-
-    /// Returns a reason to refuse `name`, beyond its length and its characters.
-    fn flaw(_rules: Rules, _name: &str) -> Option<&'static str> {
-        None
-    }
-
-    /// Returns the name of a new item whose body gives none. An error says that a name is needed.
-    fn default_name() -> Result<String, Refusal> {
-        Err(name_missing::<Self>())
-    }
-}
 
 /// The storage of a kind: finding, writing and printing its items.
 pub(super) trait Resource: Descriptor + Sized {
@@ -279,9 +248,4 @@ pub(super) async fn update<R: Resource>(
     let object = R::update(app, &mut tx, old, draft, whole).await?;
     tx.commit().await?;
     Ok(json(StatusCode::OK, &object))
-}
-
-/// The refusal of a body without the name of an item.
-pub(super) fn name_missing<D: Descriptor + ?Sized>() -> Refusal {
-    Refusal::field(D::NAME, "required field missing")
 }
