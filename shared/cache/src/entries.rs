@@ -6,7 +6,7 @@ use crate::slots::{Content, Entry, Region, Slots};
 use exchange::{Finding, Key};
 use std::rc::Rc;
 
-/// How values are kept that others must not read (see [`crate::Source::is_secret`]).
+/// The protection of values that others must not read (see [`crate::Source::is_secret`]).
 #[derive(Debug)]
 pub(crate) enum Secrecy {
     /// As they are: nobody else reads the store.

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 const MAX_QUEUED: usize = 1024;
 /// Keys whose last fetch of a newer answer is remembered.
 const MAX_ASKED_NEWER: usize = 1024;
-/// Where each waiting request makes its own call, further calls for a key are counted apart from
+/// On Kong each waiting request makes its own call: further calls for a key are counted apart from
 /// the keys: so many for each key that may be fetched at once.
 const CALLS_FOR_A_KEY: usize = 4;
 /// A wanted key that could not be had is fetched again after so many milliseconds.

@@ -1,4 +1,4 @@
-//! How long an answer serves: a pure function of its age and of the settings.
+//! The freshness of an answer, as a pure function of its age and of the settings.
 //!
 //! ```text
 //! age              0 ──────── ttl ──────────── ttl + stale_ttl ──────▶
@@ -26,7 +26,7 @@ pub(crate) enum Freshness {
     Miss,
 }
 
-/// How long the answers for one key serve, in milliseconds.
+/// The times for which the answers for one key serve, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Lifetime {
     ttl: u64,

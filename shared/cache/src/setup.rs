@@ -18,9 +18,9 @@ pub struct Setup<'a> {
     pub common: &'a Common,
     /// Further settings that answers depend on: with other settings, no cached answer is found.
     pub depends: &'a [u8],
-    /// Where entities come from.
+    /// The source of the entities.
     pub source: Box<dyn Source>,
-    /// Where answers are kept.
+    /// The memory for the answers.
     pub data: Rc<dyn SharedData>,
     /// The rooms in which requests wait.
     pub rooms: Rooms,

@@ -5,7 +5,7 @@ use exchange::{Answer, Call, Finding, Key, Target};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// Where a filter's entities come from: the call for a key, and the meaning of its answer.
+/// The source of a filter's entities: the call for a key, and the meaning of its answer.
 pub trait Source {
     /// Returns the call that fetches `key`.
     fn call(&self, key: &Key) -> Call;

@@ -1,4 +1,4 @@
-//! How many requests of a VM may wait at once, and how much memory they may keep meanwhile.
+//! Limits on the requests of a VM that wait at once, and on the memory that they keep meanwhile.
 //!
 //! A VM's memory never shrinks, and a client chooses how large its request is. So each waiting
 //! request takes a seat in a room, which is bounded in seats and in bytes; without a seat the

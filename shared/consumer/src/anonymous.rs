@@ -1,8 +1,8 @@
 //! The anonymous consumer, which stands for a client that could not be authenticated.
 //!
 //! key_auth and jwt_auth have the setting `anonymous` of Kong's plugins: the id or username of this
-//! consumer. A client becomes anonymous only after its authentication failed. A credential that could
-//! not be looked up has not failed: such a request is refused.
+//! consumer. A client becomes anonymous only after its authentication failed. A credential that
+//! could not be looked up has not failed: such a request is refused.
 
 use crate::identity::Identity;
 use crate::inline::Directory;
@@ -23,7 +23,8 @@ pub struct Anonymous<'a> {
 /// The next thing to do for a client that could not be authenticated.
 #[derive(Debug)]
 pub enum StandIn {
-    /// Look the anonymous consumer up: the step asks, and [`Anonymous::answered`] takes the finding.
+    /// Look the anonymous consumer up: the step asks, and [`Anonymous::answered`] takes the
+    /// finding.
     Ask(Search, Step),
     /// Let the request on with this identity.
     Admit(Identity),
@@ -33,8 +34,8 @@ pub enum StandIn {
 
 impl Anonymous<'_> {
     /// Returns `true` if the filter lets the request on without authenticating it: a CORS preflight
-    /// unless `run_on_preflight` is `true`, and, with an anonymous consumer, a request that an earlier
-    /// filter has authenticated.
+    /// unless `run_on_preflight` is `true`, and, with an anonymous consumer, a request that an
+    /// earlier filter has authenticated.
     #[must_use]
     pub fn skips(
         &self,
@@ -47,8 +48,8 @@ impl Anonymous<'_> {
         preflight || done
     }
 
-    /// Answers with `failure`, or begins to let the anonymous consumer stand in. `now` is the time of
-    /// the request in milliseconds since 1970.
+    /// Answers with `failure`, or begins to let the anonymous consumer stand in. `now` is the time
+    /// of the request in milliseconds since 1970.
     #[must_use]
     pub fn stand_in(&self, now: u64, failure: Reply) -> StandIn {
         let Some(name) = self.name else { return StandIn::Refuse(failure) };

@@ -173,7 +173,7 @@ pub(crate) fn property(path: &[&str]) -> Result<Vec<u8>, Status> {
 /// [`crate::kong`] is the only caller, because it knows when even this callback is too late.
 ///
 /// # Errors
-/// When this version of Kong has no such property, and on every other host.
+/// This version of Kong has no such property, or the host is not Kong.
 pub(crate) fn kong_property(_: &RequestHeaders, name: &str) -> Result<Vec<u8>, Status> {
     get_property(&["kong", name])
 }

@@ -1,4 +1,4 @@
-//! What a gateway gives for one event of a request or of a filter configuration.
+//! The gateway during one event of a request or of a filter configuration.
 //!
 //! The runtime is generic over [`Proxy`], so that another carrier can stand beside Proxy-Wasm
 //! without a change to any filter. Nothing here assumes one thread: a carrier may make one
@@ -20,7 +20,7 @@ pub trait Proxy {
     /// The request at its headers. `ends` says that the gateway expects no body.
     ///
     /// # Errors
-    /// Where the headers cannot be read.
+    /// The headers cannot be read.
     fn request(&self, facts: &Wanted) -> Result<Request, Unreadable>;
 
     /// The id under which the gateway logs this request.
@@ -29,13 +29,13 @@ pub trait Proxy {
     /// Makes one edit to the request; `head` is the head that it arrived with.
     ///
     /// # Errors
-    /// Where the gateway does not take the edit: the request must not go on then.
+    /// The gateway does not take the edit, and the request must not go on.
     fn edit_request(&self, head: &Head, edit: &Edit) -> Result<(), NotTaken>;
 
     /// A body, or the piece of it that the gateway holds now, which has `size` bytes.
     ///
     /// # Errors
-    /// Where the gateway does not hand all of it over: it went to a file, or is too large.
+    /// The gateway does not hand all of the body over: it went to a file, or is too large.
     fn body(&self, of: Message, size: usize) -> Result<Vec<u8>, Unavailable>;
 
     /// The request's body from byte `seen` on. `size` is the number of bytes that the gateway says
@@ -51,13 +51,13 @@ pub trait Proxy {
     /// Removes one of the request's trailers.
     ///
     /// # Errors
-    /// Where the gateway does not.
+    /// The gateway does not remove the trailer.
     fn remove_trailer(&self, name: &str) -> Result<(), NotTaken>;
 
     /// Answers the client in the upstream's place.
     ///
     /// # Errors
-    /// Where the gateway does not take the reply: the request stays where it is.
+    /// The gateway does not take the reply, and the request stays where it is.
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), NotTaken>;
 
     // === The response ===
@@ -72,7 +72,8 @@ pub trait Proxy {
     /// Makes one edit to the response. An edit that fails leaves the response as it was.
     fn edit_response(&self, edit: &Edit);
 
-    /// Whether the upstream has answered. It is asked only for a request that was never decided.
+    /// Returns `true` if the upstream has answered. The runtime asks this only for a request that was
+    /// never decided.
     fn upstream_has_answered(&self) -> bool;
 
     /// Lets nothing of the upstream's response head through, and gives it the status 500 and a
@@ -94,7 +95,7 @@ pub trait Proxy {
     /// [`NotTaken::Missing`] where there is no place for it.
     fn publish(&self, name: &str, value: &[u8]) -> Result<(), NotTaken>;
 
-    /// Whether every property of `names` has a place. The error says to an operator what is
+    /// Checks that every property of `names` has a place. The error tells an operator what is
     /// missing, and what to do.
     ///
     /// # Errors
@@ -106,30 +107,30 @@ pub trait Proxy {
     /// Whatever has to be done before the request waits for a callout.
     ///
     /// # Errors
-    /// Where the request must not wait.
+    /// The request must not wait.
     fn prepare_wait(&self) -> Result<(), NotTaken>;
 
     /// Sends a callout. Its answer comes to `owner`, and a request's callout ends with the request.
     ///
     /// # Errors
-    /// Where the gateway does not send it.
+    /// The gateway does not send it.
     fn call(&self, owner: CallOwner, call: &Outgoing<'_>) -> Result<CallId, NotTaken>;
 
     /// Asks for a tick of the filter configuration at this interval. It is called once.
     fn tick_every(&self, interval: Duration);
 }
 
-/// What the runtime wants to know of a request.
+/// The facts of a request that the runtime asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
-    /// What the filter needs besides the headers.
+    /// The facts that the filter needs besides the headers.
     pub needs: Needs,
-    /// Whether the operator says that the headers wait for the body
+    /// `true` if the operator says that the headers wait for the body
     /// (`allow_on_headers_stop_iteration`).
     pub holds_headers: bool,
     /// The number of headers, as the gateway says it.
     pub count: usize,
-    /// Whether the gateway says that no body follows.
+    /// `true` if the gateway says that no body follows.
     pub ends: bool,
 }
 
