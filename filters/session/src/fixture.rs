@@ -1,4 +1,4 @@
-//! What the tests of both flows stand on: a browser, a filter, and an admin service of a few lines.
+//! The fixture of the tests of both flows: a browser, a filter, and a small admin service.
 
 #![allow(clippy::arithmetic_side_effects, reason = "seconds that the tests themselves chose")]
 
@@ -43,23 +43,24 @@ pub(crate) struct Fixture {
     pub(crate) sessions: Rc<Sessions>,
     /// The browser's cookies.
     pub(crate) cookies: BTreeMap<String, String>,
-    /// Sessions with the seconds at which they end, and logins that have ended.
+    /// The stored sessions by name: their data, and their end in seconds since 1970.
     pub(crate) rows: RefCell<BTreeMap<String, (String, u64)>>,
+    /// The revoked logins by name, with their time to live in seconds.
     pub(crate) revoked: RefCell<BTreeMap<String, u64>>,
-    /// What was noted of each session that was put, in order: `audience:subject`, ...
+    /// The metadata of each session that was stored, in order: `audience:subject`, ...
     pub(crate) noted: RefCell<Vec<String>>,
     /// Consumers by id, as the admin service prints them.
     pub(crate) consumers: BTreeMap<String, String>,
-    /// Whether the admin service answers.
+    /// `false` if the admin service does not answer.
     pub(crate) reachable: Cell<bool>,
-    /// What it was asked, in order: `GET sessions`.
+    /// The calls to the admin service, in order: `GET sessions`.
     pub(crate) asked: RefCell<Vec<String>>,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Passage {
-    /// The edits with which it went on. `None` if it was answered.
+    /// The edits with which the request went on. `None` if the filter replied.
     pub(crate) forwarded: Option<Vec<Edit>>,
     pub(crate) reply: Option<Reply>,
     /// The edits to the response.
@@ -84,7 +85,7 @@ impl Fixture {
         }
     }
 
-    /// Another filter before the same browser and the same service.
+    /// The fixture with another filter; browser, service and clock stay.
     pub(crate) fn with(self, config: &str) -> Self {
         let now = NOW.get();
         let other = Self::new(config);
@@ -104,12 +105,12 @@ impl Fixture {
     pub(crate) fn get(&self, target: &str) -> Request {
         let cookie: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let mut fields = vec![("host", "example.com".to_owned())];
+        let mut headers = vec![("host", "example.com".to_owned())];
         if !cookie.is_empty() {
-            fields.push(("cookie", cookie.join("; ")));
+            headers.push(("cookie", cookie.join("; ")));
         }
         Request {
-            head: fields.into_iter().collect(),
+            head: headers.into_iter().collect(),
             method: b"GET".to_vec(),
             target: target.into(),
             now: NOW.get() * 1000,
@@ -125,7 +126,7 @@ impl Fixture {
         Request { head, method: b"POST".to_vec(), body: BodyAhead::Comes, ..get }
     }
 
-    /// The request through the opening filter. `later` is what the filters after it have found out.
+    /// Sends a request through the filter. `later` is the identity that later filters publish.
     pub(crate) fn send(&mut self, request: Request, later: Option<&str>) -> Passage {
         self.send_with(request, None, later, Head::default())
     }
@@ -140,7 +141,7 @@ impl Fixture {
         self.carry(Self::filter(&self.sessions), request, body, later, response)
     }
 
-    /// The request through the saving filter.
+    /// Sends a request through an instance that only saves.
     pub(crate) fn save(&mut self, request: Request) -> Passage {
         self.carry(Self::filter(&self.sessions), request, None, None, Head::default())
     }
@@ -228,10 +229,10 @@ impl Fixture {
         passage
     }
 
-    /// The browser does what the response says.
+    /// Lets the browser set and delete its cookies as the response says.
     fn keep_cookies(&mut self, passage: &Passage) {
-        for field in passage.cookies() {
-            let (pair, attributes) = field.split_once(';').unwrap_or((&field, ""));
+        for cookie in passage.cookies() {
+            let (pair, attributes) = cookie.split_once(';').unwrap_or((&cookie, ""));
             let (name, value) = pair.split_once('=').unwrap();
             if attributes.contains("Max-Age=0") {
                 self.cookies.remove(name);
@@ -308,14 +309,14 @@ impl Fixture {
         })
     }
 
-    /// What the admin service was asked since the last time.
+    /// Returns the calls to the admin service since the last use of this function.
     pub(crate) fn questions(&self) -> Vec<String> {
         self.asked.take()
     }
 }
 
 impl Passage {
-    /// The `Set-Cookie` fields that are added.
+    /// The `Set-Cookie` headers that are added.
     pub(crate) fn cookies(&self) -> Vec<String> {
         let added = self.response.iter().filter_map(|edit| match edit {
             Edit::Add(name, value) if name == "set-cookie" => Some(value.clone()),
@@ -345,7 +346,7 @@ impl Passage {
         })
     }
 
-    /// Who the session says it is.
+    /// The id of the consumer that the upstream is told.
     pub(crate) fn consumer(&self) -> Option<String> {
         self.header("x-consumer-id")
     }

@@ -1,8 +1,11 @@
-//! What to do with one request: its session is opened, kept up, ended, or begun with its response.
+//! The way of one request: its session is opened, kept up or ended, or begins with its response.
 //!
 //! ```text
-//! start ─▶ AskedForRow ─▶ AskedForLogin ─▶ AskedForConsumer ─▶ Writing ─▶ AwaitingBody ─┬▶ Forwarded ─▶ Storing ─▶ Over
-//!    └──────────┴─ any of these may be left out ─┴──────────────────┴──────────┴─────────┴▶ Ended ────────────────▶ Over
+//! start ─▶ AskedForRow ─▶ AskedForLogin ─▶ AskedForConsumer ─▶ Writing ─▶ AwaitingBody ─┐
+//!    └──────────┴──────── any of these may be left out ────────────┴────────────────────┤
+//!                                                                                       │
+//!                        Over ◀─ Storing ◀─ Forwarded ◀─────────────────────────────────┤
+//!                        Over ◀──────────── Ended ◀──────────────── a logout ───────────┘
 //! ```
 
 mod ending;
@@ -26,7 +29,7 @@ use exchange::{
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// One request's progress.
+/// The state machine of one request.
 pub(crate) struct SessionFlow {
     sessions: Rc<Sessions>,
     state: State,
@@ -53,9 +56,9 @@ enum State {
     },
     /// Everything is decided, but the body may still ask for the session to end.
     AwaitingBody(Box<Work>),
-    /// The request went on, and its response is to come.
+    /// The request went on, and its response is still to come.
     Forwarded(Box<Work>),
-    /// The request was a logout; the answer to it is our own.
+    /// The request was a logout, and this filter replied. The cookies are added to the response.
     Ended(Vec<SetCookie>),
     /// The response waits until the new session is stored.
     Storing {
@@ -73,32 +76,32 @@ type Todo = VecDeque<(Write, Option<Saved>)>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     GoOn,
-    /// The logout is answered; `false` if something was not done.
+    /// The logout is answered; `false` if a write failed.
     Answer(bool),
 }
 
-/// A request in the making.
+/// A request, and the facts that are known about its session so far.
 struct Work {
     request: Box<Request>,
-    /// What is changed in any case.
+    /// The edits that do not depend on the session.
     edits: Vec<Edit>,
-    /// What follows from the session.
+    /// The edits that tell the upstream of the session.
     told: Vec<Edit>,
-    /// Whom an earlier filter has authenticated.
+    /// The identity that an earlier filter has authenticated.
     identity: Option<Box<Identity>>,
     jar: Jar,
-    /// Which of several cookies of one name comes next.
+    /// The number of the next copy to try, where a request has several cookies of one name.
     next: usize,
     client: Client,
     /// Seconds since 1970.
     now: u64,
     logs_out: bool,
-    /// Kinds of cookies that are there and of no use.
+    /// The kinds of which the request has cookies, but none that is valid.
     unfit: Vec<Kind>,
-    /// What the response gives out.
+    /// The cookies that the response sets.
     cookies: Vec<SetCookie>,
     todo: Todo,
-    /// The session that the request has.
+    /// The valid session of the request.
     session: Option<Session>,
     before: Before,
 }
@@ -149,7 +152,7 @@ impl SessionFlow {
         self.seek(work, Kind::Session)
     }
 
-    /// Looks for a cookie of this kind.
+    /// Looks for a valid session in the next cookie of this kind.
     fn seek(&mut self, mut work: Box<Work>, kind: Kind) -> (State, Step) {
         let sessions = Rc::clone(&self.sessions);
         let presented = sessions.present(kind, &work.jar, work.next, &work.client, work.now);
@@ -170,7 +173,8 @@ impl SessionFlow {
         }
     }
 
-    /// The cookie is of no use, or there is none. Another one of its name may do, and else one that is remembered.
+    /// Goes on after a cookie that is missing or invalid: to the next cookie of this kind, or to
+    /// the remembered session, or without a session.
     fn unfit(&mut self, mut work: Box<Work>, kind: Kind, unfit: Unfit) -> (State, Step) {
         let copies = work.jar.copies(self.sessions.config.name_of(kind)).len();
         if unfit == Unfit::Invalid && work.next < copies {
@@ -198,7 +202,7 @@ impl SessionFlow {
         let opened = match found {
             Ok(Finding::Value(row)) => self.sessions.open_row(presented, &row, work.request.now),
             Ok(Finding::Nothing) => Err(Unfit::Invalid),
-            // Not to be able to ask is not to have no session.
+            // The session may exist, so the request must not go on without one.
             Err(Unavailable) => return over(unavailable()),
         };
         match opened {
@@ -210,7 +214,7 @@ impl SessionFlow {
     fn opened(&mut self, mut work: Box<Work>, session: Session) -> (State, Step) {
         let sessions = Rc::clone(&self.sessions);
         let Some(holder) = sessions.holder(&session) else {
-            // It is somebody else's so far. What they have in it is kept when ours is added.
+            // The session has entries of other audiences only. They stay when an entry is added.
             if session.kind == Kind::Session {
                 work.before.session = Some(session.header);
                 work.before.contents = session.contents;
@@ -245,13 +249,14 @@ impl SessionFlow {
         }
     }
 
-    /// The session is valid. Is it to end, and does its consumer still exist?
+    /// Takes a valid session: logs out if the request asks for that, or else checks that the
+    /// consumer still exists.
     fn valid(&mut self, mut work: Box<Work>, session: Session, holder: &Holder) -> (State, Step) {
         let sessions = Rc::clone(&self.sessions);
         if work.logs_out {
             return self.log_out(work, session, holder);
         }
-        work.todo.extend(sessions.settle(&session).into_iter().map(|write| (write, None)));
+        work.todo.extend(sessions.retire_replaced(&session).into_iter().map(|write| (write, None)));
         if !sessions.config.check_consumer || work.identity.is_some() {
             return self.keep(work, session, holder, None);
         }
@@ -259,7 +264,7 @@ impl SessionFlow {
             return self.keep(work, session, holder, Some(identity));
         }
         if sessions.config.admin.is_none() {
-            return self.bereft(work, session);
+            return self.consumer_gone(work, session);
         }
         let key = source::consumer(&holder.consumer);
         (State::AskedForConsumer { work, session }, Step::find(key))
@@ -278,12 +283,12 @@ impl SessionFlow {
         };
         match (self.sessions.holder(&session), identity) {
             (Some(holder), Some(identity)) => self.keep(work, session, &holder, Some(&identity)),
-            _ => self.bereft(work, session),
+            _ => self.consumer_gone(work, session),
         }
     }
 
-    /// The consumer is gone, and the session ends with it.
-    fn bereft(&mut self, mut work: Box<Work>, session: Session) -> (State, Step) {
+    /// Ends a session whose consumer does not exist any more.
+    fn consumer_gone(&mut self, mut work: Box<Work>, session: Session) -> (State, Step) {
         self.counts.push("ended");
         work.cookies.extend(self.sessions.expire(session.kind, &work.jar));
         work.todo.extend(self.sessions.end(&session).into_iter().map(|write| (write, None)));
@@ -345,7 +350,7 @@ impl Flow for SessionFlow {
             (State::Storing { work, response, todo }, ResponseEvent::Answered(answer)) => {
                 self.stored(work, response, todo, &answer)
             }
-            // A response that is not expected is not changed.
+            // An unexpected response is not changed.
             (_, ResponseEvent::Head(_) | ResponseEvent::Answered(_)) => {
                 (State::Over, ResponseStep::Forward(Vec::new()))
             }

@@ -44,7 +44,7 @@ fn after_a_login_the_cookie_alone_is_enough() {
         )
     );
     assert!(browse.cookies().is_empty(), "nothing is due");
-    // Authenticated again by the same credential: it is the same session.
+    // A request that is authenticated again by this credential needs no new session.
     assert!(fixture.send(fixture.get("/"), Some(ANA)).cookies().is_empty());
 }
 
@@ -181,7 +181,7 @@ fn of_several_cookies_of_one_name_the_first_valid_one_counts() {
         assert_eq!(known.consumer().as_deref(), Some("2"), "{config}");
         assert!(known.cookies().is_empty());
         if config == STORED {
-            // Its row is gone, so that the next one is looked up.
+            // The row of the first cookie is gone, so that the next cookie is looked up.
             let known = fixture.send(with_cookies_before(&fixture, &[&old]), None);
             assert_eq!(known.consumer().as_deref(), Some("2"));
         }
@@ -194,7 +194,7 @@ fn of_several_cookies_of_one_name_the_first_valid_one_counts() {
 #[test]
 fn a_cookie_whose_line_may_be_dropped_is_reported_once() {
     // bungle/lua-resty-session#67
-    // What repeats itself is compressed.
+    // Contents that repeat themselves are compressed, so these do not.
     let text = |length: u32| -> String {
         let digest = |n: u32| consumer::key_digest(&n.to_le_bytes());
         let letters = (0..length).flat_map(|n| digest(n).map(|byte| char::from(b'a' + byte % 16)));
@@ -249,7 +249,7 @@ fn a_session_that_is_used_is_touched_and_renewed() {
     assert_eq!(
         (touched.cookies().len(), id(&fixture)),
         (1, first.clone()),
-        "the same session, seen later"
+        "the session is touched, not renewed"
     );
     for _ in 0..3 {
         fixture.after(879);
@@ -348,7 +348,7 @@ fn two_hundred_cookies_are_looked_through() {
 
 #[test]
 fn a_session_of_many_cookies_needs_all_of_them() {
-    // Groups that do not compress: twelve kilobytes of them.
+    // Twelve kilobytes of groups, which do not compress.
     let group = |n: u32| jumble(n);
     let groups: Vec<String> = (0..300).map(group).collect();
     let long = ANA.replace(
@@ -373,7 +373,7 @@ fn a_session_of_many_cookies_needs_all_of_them() {
     cut.cookies.remove(&last).unwrap();
     assert!(cut.send(cut.get("/"), None).consumer().is_none());
     fixture.after(61);
-    // Fewer groups, and the cookies that are not needed any more go.
+    // With fewer groups, the cookies that are not needed any more are expired.
     fixture.send(fixture.get("/"), Some(ANA));
     assert_eq!(fixture.cookies.keys().collect::<Vec<_>>(), ["session"]);
 }
@@ -418,7 +418,7 @@ fn a_session_of_an_older_secret_is_sealed_anew() {
 }
 
 #[test]
-fn without_random_octets_there_is_no_session() {
+fn without_random_bytes_there_is_no_session() {
     let (config, secrets) =
         settings::read(PLAIN.as_bytes(), &|_| None, crate::config::Config::read).unwrap();
     let tools = crate::sessions::Tools { random: |_| false, report: |_| {} };
@@ -506,7 +506,7 @@ fn a_logout_ends_the_session_and_is_answered_here() {
             "session=; Path=/; SameSite=Strict; Secure; HttpOnly; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0"
         ]
     );
-    // Without a session it is a request like any other.
+    // Without a session the request is like any other.
     let request = Request { method: b"POST".to_vec(), ..fixture.get("/x?session_logout=true") };
     assert!(fixture.send(request, None).forwarded.is_some());
 }
@@ -539,7 +539,7 @@ fn a_logout_may_stand_in_the_body_where_it_is_read() {
         Head::default(),
     );
     assert_eq!(logout.status(), Some(200));
-    // Nobody else's body is waited for: the fixture would hand one over.
+    // Only a request with a session waits for its body. The fixture would hand one over.
     let stranger = fixture.send_with(
         fixture.post("/", form),
         Some(b"session_logout=1"),
@@ -621,7 +621,7 @@ fn who_is_remembered_gets_a_session_without_logging_in() {
         let cookies = fixture.send(fixture.get("/"), None).cookies();
         assert!(cookies.len() == 1 && cookies[0].starts_with("session="));
     }
-    // And the end comes after thirty days, however often it is used.
+    // The remembered session ends after thirty days, however often it is used.
     fixture.after(2_592_001 - 7200 - 3200);
     assert!(fixture.send(fixture.get("/"), None).consumer().is_none());
 }
@@ -632,7 +632,7 @@ fn a_logout_forgets_who_was_remembered() {
     let request = Request { method: b"POST".to_vec(), ..fixture.get("/?session_logout") };
     assert_eq!(fixture.send(request, None).cookies().len(), 2);
     assert!(fixture.cookies.is_empty());
-    // Also one who has only that left.
+    // A logout also ends a remembered session without a session beside it.
     let mut fixture = logged_in(REMEMBER);
     fixture.cookies.remove("session");
     let request = Request { method: b"POST".to_vec(), ..fixture.get("/?session_logout") };
@@ -681,7 +681,7 @@ fn a_stored_sessions_cookie_holds_nothing_and_its_row_comes_first() {
         "nothing can be read or replayed"
     );
     assert_eq!(fixture.send(fixture.get("/"), None).consumer().as_deref(), Some("1"));
-    // The cookie of one storage is none in the other.
+    // A cookie that was made with one storage is invalid with the other.
     let cookies = fixture.cookies.clone();
     let mut fixture = fixture.with(PLAIN);
     assert!(fixture.send(fixture.get("/"), None).consumer().is_none());
@@ -723,7 +723,7 @@ fn a_superseded_row_lives_until_its_successor_is_in_use() {
     assert_eq!(fixture.questions(), ["GET sessions", "PUT sessions"]);
     assert_eq!(fixture.rows.borrow().len(), 2);
     let new = std::mem::replace(&mut fixture.cookies, touched.clone());
-    // The response was lost: the browser has the old cookie, and that stays good.
+    // The response was lost. The browser still has the old cookie, which stays valid.
     fixture.after(100);
     assert!(fixture.send(fixture.get("/"), None).consumer().is_some());
     assert_ne!(fixture.cookies, new, "it was renewed once more");
@@ -733,7 +733,7 @@ fn a_superseded_row_lives_until_its_successor_is_in_use() {
     assert_eq!(fixture.questions(), ["GET sessions", "PATCH sessions"]);
     fixture.send(fixture.get("/"), None);
     assert_eq!(fixture.questions(), ["GET sessions"], "once is enough");
-    // For a moment both hold, but the old one is not renewed any more.
+    // For a moment both are valid, but the old one is not renewed any more.
     let current = std::mem::replace(&mut fixture.cookies, touched);
     fixture.after(9);
     let late = fixture.send(fixture.get("/"), None);
@@ -784,7 +784,7 @@ fn a_logout_ends_the_row_and_what_was_cached_of_it() {
     assert_eq!(fixture.send(request, None).status(), Some(200));
     assert_eq!(fixture.questions(), ["GET sessions", "DELETE sessions"]);
     assert!(fixture.rows.borrow().is_empty() && fixture.cookies.is_empty());
-    // A cache may not know of it yet; whoever ended it does.
+    // The cache may not know of the end yet, but the VM that ended the session does.
     fixture.cookies = cookies;
     assert!(fixture.send(fixture.get("/"), None).consumer().is_none());
     assert_eq!(fixture.questions(), [] as [&str; 0]);
@@ -811,7 +811,7 @@ fn a_logout_that_cannot_be_done_is_not_called_one() {
     else {
         panic!()
     };
-    assert_eq!(edits.len(), 1, "the browser forgets it all the same");
+    assert_eq!(edits.len(), 1, "the browser forgets the session even so");
     assert!(fixture.send(fixture.get("/"), None).consumer().is_some());
 }
 
@@ -824,7 +824,7 @@ fn a_stored_session_of_who_is_remembered_has_two_rows() {
     let old = fixture.cookies.clone();
     assert_eq!(fixture.send(fixture.get("/"), None).consumer().as_deref(), Some("1"));
     assert_eq!(fixture.questions(), ["GET sessions", "PUT sessions", "PUT sessions"]);
-    // The browser uses the new session, so what was remembered before ends.
+    // The browser uses the new session, so the older remembered session ends.
     fixture.send(fixture.get("/"), None);
     assert_eq!(fixture.questions(), ["GET sessions", "PATCH sessions"]);
     fixture.after(11);
@@ -834,7 +834,7 @@ fn a_stored_session_of_who_is_remembered_has_two_rows() {
 
 // === Metadata ===
 
-/// A filter with stored sessions and these further settings.
+/// The settings of a filter with stored sessions, and `more`.
 fn noting(more: &str) -> String {
     let stored = r#""secret":"s","storage":"kong","admin":{"upstream":"a"},"check_consumer":false"#;
     format!("{{{stored},{more}}}")
@@ -854,7 +854,7 @@ fn whom_a_session_is_for_is_told_only_where_that_is_wanted() {
     ] {
         let fixture = logged_in(&noting(more));
         assert_eq!(fixture.noted.take(), [noted], "{more}");
-        // The same either way: it is not part of the session.
+        // Metadata is no part of the session, so the session is valid with any of these settings.
         assert_eq!(get(fixture.with(STORED)).consumer().as_deref(), Some("1"));
     }
     let cookie = r#"{"secret":"s","store_metadata":true,"hash_subject":true}"#;
@@ -890,7 +890,7 @@ fn every_audience_of_a_session_is_told() {
     fixture.noted.take();
     fixture.send(fixture.get("/"), Some(BOB));
     assert_eq!(fixture.noted.take(), ["default:ana,shop:bob"]);
-    // Of what is left after a logout, only that.
+    // After a logout, only the audience that is left is told.
     let mut logout = fixture.get("/?session_logout");
     logout.method = b"DELETE".to_vec();
     assert_eq!(fixture.send(logout, None).status(), Some(200));
@@ -1005,7 +1005,7 @@ fn the_upstream_need_not_see_the_cookie() {
     assert_eq!(browse.header("cookie").as_deref(), Some("a=1; zz=2"));
     let mut fixture = fixture.with(PLAIN);
     assert_eq!(fixture.send(fixture.get("/"), None).header("cookie"), None);
-    // Kong cannot take the second of two fields out.
+    // Kong cannot remove the second of two headers.
     let mut fixture = fixture.with(r#"{"secret":"s","hide_cookie":true}"#);
     let head: Head = [("cookie", "a=1"), ("cookie", "session=x")].into_iter().collect();
     let request = Request { head, can_remove: false, ..fixture.get("/") };

@@ -1,6 +1,7 @@
-//! What the saving instance does with one request: whoever the filters before it have authenticated gets a session.
+//! The way of one request through an instance with `phase` `save`: the consumer that earlier
+//! filters have authenticated gets a session.
 //!
-//! It works while the request is held, because Kong's responses cannot wait until a session is stored.
+//! The session is stored while the request is held, because a response on Kong cannot wait.
 //!
 //! ```text
 //! start ─▶ Writing ─▶ Forwarded ─▶ Over
@@ -20,7 +21,7 @@ use exchange::{
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// One request's progress.
+/// The state machine of one request.
 pub(crate) struct SaveFlow {
     sessions: Rc<Sessions>,
     state: State,
@@ -52,7 +53,7 @@ impl SaveFlow {
 
     fn judge(&mut self, request: &Request) -> (State, Step) {
         let sessions = Rc::clone(&self.sessions);
-        // Only what a filter published counts: what headers say never starts a session.
+        // Only an identity that a filter published starts a session. Headers never do.
         let known = Known::from_property(request.consumer.as_deref());
         let Some(holder) = known.identity().and_then(Holder::of) else { return self.forward() };
         let Some(before) = request.mark.as_deref().and_then(mark::read) else {
@@ -90,7 +91,7 @@ impl SaveFlow {
         match todo.pop_front() {
             Some((write, saved)) if write.done(answer) => self.give_out(saved),
             Some(_) => {
-                // The request has its identity; only the next one has to prove it again.
+                // This request has its identity. Only the next one must authenticate again.
                 self.counts.push("not_stored");
                 self.sessions
                     .report("the admin service did not take a session, so it is not begun");

@@ -4,8 +4,8 @@ use exchange::Request;
 const OPEN: &str = r#"{"secret":"s","storage":"kong","phase":"open","admin":{"upstream":"a"},"check_consumer":false}"#;
 const SAVE: &str = r#"{"secret":"s","storage":"kong","phase":"save","admin":{"upstream":"a"},"response_headers":["id"]}"#;
 
-/// One request through both instances; `later` is whom the filters between them have authenticated. The fixture is
-/// the opening one's again afterwards.
+/// Sends one request through both instances. `later` is the identity that the filters between them
+/// have published. Afterwards the fixture has the opening instance again.
 fn through(mut fixture: Fixture, later: Option<&str>) -> (Fixture, Option<String>, usize) {
     let opened = fixture.send(fixture.get("/"), None);
     let mark = opened.published("gatehouse_session");

@@ -1,4 +1,4 @@
-//! The settings, and what is done with them: sessions are opened, saved, touched and ended.
+//! Sessions under the settings: opening, saving, touching and ending them.
 
 use crate::client::Client;
 use crate::config::Config;
@@ -16,46 +16,53 @@ use exchange::{Bounded, Edit};
 use jose::base64url;
 use std::cell::{Cell, RefCell};
 
-/// Rows and logins that this VM has ended, and rows that it has shortened.
+/// The number of rows and logins that this VM remembers to have ended, and of rows that it
+/// remembers to have shortened.
 const REMEMBERED: usize = 4096;
-/// How much earlier than expected, in milliseconds, a row ends that was shortened.
+/// A row that ends this much earlier than expected has been shortened. In milliseconds.
 const MARGIN: u64 = 5000;
 
-/// The filter's configuration, and what it remembers.
+/// One configuration of the filter, with its keys and its memory of ended sessions.
 pub struct Sessions {
     pub(crate) config: Config,
     keyring: Keyring,
     tools: Tools,
-    /// Answers in caches can be a poll behind; what ended here ends at once.
+    /// The rows and logins that this VM has ended. The cache learns of an end by a later poll; here
+    /// it takes effect at once.
     ended: RefCell<Bounded<Name, ()>>,
+    /// The rows that this VM has shortened or ended because a newer row replaces them.
     shortened: RefCell<Bounded<Name, ()>>,
-    /// Whether the operator knows already that a cookie's line is longer than some front ends take.
-    told_of_long_lines: Cell<bool>,
+    /// `true` once the operator was told that a `Set-Cookie` header is longer than some clients
+    /// accept.
+    reported_long_lines: Cell<bool>,
 }
 
-/// What the host gives.
+/// The functions of the gateway that sessions need.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tools {
-    /// Fills it with octets that nobody can foresee; `false` if it cannot.
+    /// Fills a slice with unpredictable bytes. Returns `false` if that failed.
     pub(crate) random: fn(&mut [u8]) -> bool,
-    /// Tells the operator.
+    /// Logs a message for the operator.
     pub(crate) report: fn(&str),
 }
 
-/// A cookie that one of our secrets made, and that is in time.
+/// A cookie whose header was made with one of the secrets and has not timed out. Its contents are
+/// still closed.
 #[derive(Debug, Clone)]
 pub(crate) struct Presented {
     pub(crate) kind: Kind,
-    /// Which of the cookies of this name it is.
+    /// The position among the cookies of this name.
     pub(crate) copy: usize,
     pub(crate) header: Header,
     proof: Proof,
 }
 
-/// Why there is no session.
+/// The reason why there is no session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unfit {
+    /// The client sent no cookie of this name.
     Absent,
+    /// The cookie, or the row that it belongs to, is invalid or has expired.
     Invalid,
 }
 
@@ -66,13 +73,14 @@ pub(crate) struct Session {
     pub(crate) header: Header,
     proof: Proof,
     pub(crate) contents: Contents,
-    /// What follows the header in its cookies.
+    /// The text after the header in the cookies; empty for a stored session.
     payload: String,
-    /// When its row ends, in milliseconds since 1970, and the rows before it.
+    /// For a stored session: the end of its row, in milliseconds since 1970, and the rows that it
+    /// replaces.
     row: Option<(u64, Vec<Name>)>,
 }
 
-/// A session that is ready to be given out, once `write` is done.
+/// A new session. Its cookies may be sent once `write` has succeeded.
 #[derive(Debug, Clone)]
 pub(crate) struct Saved {
     pub(crate) session: Session,
@@ -80,14 +88,15 @@ pub(crate) struct Saved {
     pub(crate) write: Option<Write>,
 }
 
-/// What a new session takes the place of.
+/// The sessions that a new session replaces.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Before {
     pub(crate) session: Option<Header>,
-    /// What it held for all audiences.
+    /// The contents of that session for all audiences.
     pub(crate) contents: Contents,
+    /// The remembered session.
     pub(crate) remember: Option<Header>,
-    /// Further cookies that the client has, of both kinds.
+    /// The numbers of the client's further cookies: of the session, and of the remembered session.
     pub(crate) further: [Vec<usize>; 2],
 }
 
@@ -99,13 +108,17 @@ impl Sessions {
             tools,
             ended: RefCell::new(Bounded::new(REMEMBERED)),
             shortened: RefCell::new(Bounded::new(REMEMBERED)),
-            told_of_long_lines: Cell::new(false),
+            reported_long_lines: Cell::new(false),
         }
     }
 
     // === Opening ===
 
-    /// The first cookie of this kind that is valid as far as it says by itself, from the copy of this number on.
+    /// Finds the first cookie of this kind, from copy number `from` on, whose header is valid at
+    /// `now`, in seconds since 1970.
+    ///
+    /// # Errors
+    /// The client sent no such cookie, or none of them is valid.
     pub(crate) fn present(
         &self,
         kind: Kind,
@@ -128,7 +141,7 @@ impl Sessions {
         copies.iter().enumerate().skip(from).find_map(presented).ok_or(Unfit::Invalid)
     }
 
-    /// The session in the cookies themselves.
+    /// Opens a session whose contents are in the cookies.
     pub(crate) fn open(&self, presented: Presented, jar: &Jar) -> Result<Session, Unfit> {
         let name = self.config.name_of(presented.kind);
         let payload =
@@ -138,7 +151,7 @@ impl Sessions {
         self.unseal(presented, sealed, payload, None)
     }
 
-    /// The session whose row this is, at `now` in milliseconds.
+    /// Opens a stored session. `value` is its row, and `now` is in milliseconds since 1970.
     pub(crate) fn open_row(
         &self,
         presented: Presented,
@@ -166,22 +179,23 @@ impl Sessions {
         Ok(Session { kind, header, proof, contents, payload, row })
     }
 
-    /// Whom the session is for.
+    /// Returns the consumer that the session is for under this configuration's audience.
     pub(crate) fn holder(&self, session: &Session) -> Option<Holder> {
         session.contents.holder(&self.config.audience)
     }
 
-    /// The login that a session for `holder` comes from, if it was created then.
+    /// Returns the name of the login at `created`, in seconds since 1970, of `holder`.
     pub(crate) fn login(&self, created: u64, holder: &Holder) -> Name {
         login_of(created, &self.config.audience, &holder.consumer)
     }
 
-    /// Whether a secret of before made it, so that it has to be made again.
-    pub(crate) fn is_of_before(&self, session: &Session) -> bool {
+    /// Returns `true` if a former secret sealed the session, so that it must be renewed.
+    pub(crate) fn is_from_former_secret(&self, session: &Session) -> bool {
         session.proof.secret != 0
     }
 
-    /// Whether another session has taken its place: it lives on for a moment, and is not renewed.
+    /// Returns `true` if another session has replaced this stored one: its row was shortened. It is
+    /// valid until its row ends, but is not renewed. `now` is in seconds since 1970.
     pub(crate) fn is_superseded(&self, session: &Session, now: u64) -> bool {
         let Some((expires_at, _)) = &session.row else { return false };
         let stored = self.config.timeouts.stored(session.header.created, session.header.saved());
@@ -193,7 +207,9 @@ impl Sessions {
 
     // === Saving ===
 
-    /// A session for `holder` in the place of what was before, and what is to be remembered of it.
+    /// Makes a session for `holder` that replaces the sessions of `before`, and a remembered
+    /// session if the settings have them. `now` is in seconds since 1970. The result is empty if
+    /// the session cannot be saved; the operator is told.
     pub(crate) fn start(
         &self,
         holder: &Holder,
@@ -203,14 +219,16 @@ impl Sessions {
     ) -> Vec<Saved> {
         let audience = &self.config.audience;
         let contents = before.contents.clone().with(audience, holder);
-        // Somebody else's login is another one, unless other audiences count on the time of the first.
+        // Another consumer begins another login, unless the time of the first login matters to
+        // other audiences of the session.
         let held = before.contents.holder(audience);
         let other = held.is_some_and(|held| held.consumer != holder.consumer);
         let anew = other && contents.audiences() == 1;
         self.save_all(&contents, before, anew, client, now)
     }
 
-    /// The same with all contents given; `anew` if the time of the login begins now.
+    /// Makes a session with these contents for all audiences, as [`Sessions::start`] does for one.
+    /// If `anew`, the time of the login begins now.
     pub(crate) fn save_all(
         &self,
         contents: &Contents,
@@ -237,7 +255,7 @@ impl Sessions {
         std::iter::once(session).chain(remember).collect()
     }
 
-    /// The session again, under a new id.
+    /// Makes the session again under a new id. Returns `None` if it cannot be saved.
     pub(crate) fn renew(
         &self,
         session: &Session,
@@ -251,7 +269,7 @@ impl Sessions {
         self.save(session.kind, &session.contents, draft, &[header], further, client, now)
     }
 
-    /// A new session from one that was remembered, which is remembered anew.
+    /// Makes a new session from a remembered one, and a remembered session that replaces `from`.
     pub(crate) fn restore(
         &self,
         from: &Session,
@@ -264,7 +282,8 @@ impl Sessions {
         let remember = self.draft(Some(header), 0, now).and_then(|draft| {
             self.save(Kind::Remember, contents, draft, &[], further_remember, client, now)
         });
-        // Its own time begins now. When the browser has it, it has the other one too, and the old one may end.
+        // The time of the new session begins now. A browser that uses it has received the new
+        // remembered session too, so that the old one may end.
         let replaces: &[&Header] = if remember.is_some() { &[header] } else { &[] };
         let session = self.draft(None, 0, now).and_then(|draft| {
             self.save(Kind::Session, contents, draft, replaces, further, client, now)
@@ -272,7 +291,8 @@ impl Sessions {
         remember.into_iter().chain(session).collect()
     }
 
-    /// What a new header says. It keeps the time of the login that it comes from.
+    /// Drafts a header with the flags `more`. It keeps the creation time of `login`, if there is
+    /// one.
     fn draft(&self, login: Option<&Header>, more: u16, now: u64) -> Option<Draft> {
         let created = login.map_or(now, |login| login.created);
         let rolling = u32::try_from(now.saturating_sub(created)).ok()?;
@@ -303,7 +323,7 @@ impl Sessions {
         };
         let mut random = [0; 32];
         if !(self.tools.random)(&mut random) {
-            self.report("a session is not saved: the proxy gives no random octets");
+            self.report("a session is not saved: the proxy gives no random bytes");
             return None;
         }
         let json = contents.json();
@@ -324,7 +344,7 @@ impl Sessions {
             return None;
         };
         let is_long = |cookie: &SetCookie| cookie.field.len() > MAX_COOKIE;
-        if cookies.iter().any(is_long) && !self.told_of_long_lines.replace(true) {
+        if cookies.iter().any(is_long) && !self.reported_long_lines.replace(true) {
             self.report(
                 "a cookie is longer than 4,096 bytes with its attributes, and some clients and proxies drop it: \
                  `storage` \"admin\" keeps cookies short",
@@ -334,8 +354,8 @@ impl Sessions {
         if config.stored {
             let replaces: Vec<Name> = replaces.iter().map(|header| row_of(&header.id)).collect();
             let ttl = timeouts.stored(draft.created, now);
-            let octets = Row::bytes(&sealed, &replaces);
-            write = Some(Write::Keep(row_of(&header.id), octets, ttl, metadata));
+            let bytes = Row::bytes(&sealed, &replaces);
+            write = Some(Write::Keep(row_of(&header.id), bytes, ttl, metadata));
             row = Some((now.saturating_add(ttl).saturating_mul(1000), replaces));
         }
         let proof = self.keyring.prove(kind, &header, client)?;
@@ -343,7 +363,7 @@ impl Sessions {
         Some(Saved { session, cookies, write })
     }
 
-    /// Notes in the session's cookie that it was used at `now`.
+    /// Records in the session's first cookie that it was used at `now`, in seconds since 1970.
     pub(crate) fn touch(
         &self,
         session: &mut Session,
@@ -358,8 +378,9 @@ impl Sessions {
 
     // === Ending ===
 
-    /// Lets the rows before the session's own end soon, now that the session is in use: its browser has it.
-    pub(crate) fn settle(&self, session: &Session) -> Vec<Write> {
+    /// Returns the writes that end the rows which the session replaces, each once and after
+    /// `stale_ttl` seconds. The session is in use, so its browser no longer needs the older ones.
+    pub(crate) fn retire_replaced(&self, session: &Session) -> Vec<Write> {
         let Some((_, replaces)) = &session.row else { return Vec::new() };
         let Ok(mut shortened) = self.shortened.try_borrow_mut() else { return Vec::new() };
         let mut writes = Vec::new();
@@ -375,8 +396,8 @@ impl Sessions {
         writes
     }
 
-    /// It could not be shortened, and has to be tried again.
-    pub(crate) fn unsettle(&self, write: &Write) {
+    /// Forgets a write of [`Sessions::retire_replaced`] that failed, so that it is tried again.
+    pub(crate) fn unretire(&self, write: &Write) {
         if let (Write::Shorten(name, _) | Write::End(name), Ok(mut shortened)) =
             (write, self.shortened.try_borrow_mut())
         {
@@ -384,25 +405,26 @@ impl Sessions {
         }
     }
 
-    /// What ends the row of a session, and those before it, if there are any.
+    /// Returns the writes that end the row of a session and the rows that it replaces. There are
+    /// none if the session is in the cookies.
     pub(crate) fn end(&self, session: &Session) -> Vec<Write> {
         let Some((_, replaces)) = &session.row else { return Vec::new() };
         let own = row_of(&session.header.id);
         std::iter::once(own).chain(replaces.iter().copied()).map(Write::End).collect()
     }
 
-    /// What a browser is told so that it forgets the session of this kind.
+    /// Returns the cookies that make a browser forget the session of this kind.
     pub(crate) fn expire(&self, kind: Kind, jar: &Jar) -> Vec<SetCookie> {
         let name = self.config.name_of(kind);
         self.config.attributes.end(name, &jar.further(name))
     }
 
-    /// Whether a row or a login was ended here.
+    /// Returns `true` if this VM has ended the row or login `name`.
     pub(crate) fn has_ended(&self, name: &Name) -> bool {
         self.ended.try_borrow_mut().is_ok_and(|mut ended| ended.get(name).is_some())
     }
 
-    /// Remembers that it has ended.
+    /// Remembers that `write` has ended a row or a login.
     pub(crate) fn note_end(&self, write: &Write) {
         if let (Write::End(name) | Write::Revoke(name, _), Ok(mut ended)) =
             (write, self.ended.try_borrow_mut())
@@ -413,7 +435,8 @@ impl Sessions {
 
     // === Telling ===
 
-    /// The headers that tell `properties` of the session.
+    /// Returns the edits that set the headers with these properties of the session. `now` is in
+    /// seconds since 1970.
     pub(crate) fn tell(&self, properties: &[Property], session: &Session, now: u64) -> Vec<Edit> {
         if properties.is_empty() {
             return Vec::new();
@@ -435,7 +458,7 @@ impl Sessions {
 }
 
 impl std::fmt::Debug for Sessions {
-    /// Without a key.
+    /// Leaves the keys out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sessions").field("config", &self.config).finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! What is looked up at the admin service: rows of sessions, logins that have ended, consumers.
+//! The look-ups at the admin service: rows of sessions, revoked logins and consumers.
 
 use crate::rows::{Name, Row, revocation, session, unhex};
 use admin_api::{Change, Entity, Revocation};
@@ -9,29 +9,31 @@ use runtime::Source;
 const ROWS: u8 = 1;
 const LOGINS: u8 = 2;
 
-/// The row of a session.
+/// Returns the key of a session's row.
 pub(crate) fn row(name: Name) -> Key {
     Key::new(ROWS, name)
 }
 
-/// Whether a login has ended.
+/// Returns the key under which it is looked up if a login has ended. The value is [`ENDED`] or
+/// [`LASTS`].
 pub(crate) fn login(name: Name) -> Key {
     Key::new(LOGINS, name)
 }
 
-/// A consumer, by id.
+/// Returns the key of a consumer, by id.
 pub(crate) fn consumer(id: &str) -> Key {
     lookup::key(By::Id, id)
 }
 
-/// What is known of a login that has ended, and of one that has not. That one has not is an answer like any
-/// other: it serves for as long, and while the admin service is away.
+/// The cached value for a login that has ended.
 pub(crate) const ENDED: &[u8] = b"ended";
+/// The cached value for a login that has not ended. It is a value and not an absence, so that it is
+/// kept for as long as other answers, and serves while the admin service is away.
 pub(crate) const LASTS: &[u8] = b"lasts";
 
-/// The admin service.
+/// The admin service as the source of rows, logins and consumers.
 pub(crate) struct Service {
-    /// Milliseconds since 1970.
+    /// The clock, in milliseconds since 1970.
     pub(crate) now: fn() -> u64,
 }
 
@@ -70,7 +72,7 @@ impl Source for Service {
     }
 
     fn is_secret(&self, _key: &Key) -> bool {
-        // The rows of sessions are encrypted as they come; the rest is names and groups.
+        // The rows of sessions are encrypted already. The other values are names and groups.
         false
     }
 
@@ -84,7 +86,8 @@ impl Source for Service {
     }
 }
 
-/// gatehouse-admin's own "there is none" carries a change number. Any other 404 comes from something else.
+/// Returns the change number of gatehouse-admin's own 404. Returns `None` for any other 404, which
+/// comes from something in between.
 fn absent(body: &[u8]) -> Option<u64> {
     let document: serde_json::Value = serde_json::from_slice(body).ok()?;
     (document.get("message")?.as_str()? == "Not found").then(|| document.get("seq")?.as_u64())?

@@ -1,4 +1,5 @@
-//! A logout: the session ends in the browser, in the storage, and wherever else there is a copy of it.
+//! A logout: the session ends in the browser, in the storage and, if the login is revoked, in every
+//! copy of its cookie.
 
 use super::{Next, SessionFlow, State, Todo, Work};
 use crate::contents::Holder;
@@ -10,7 +11,7 @@ use exchange::{Body, Reply, Step};
 use std::rc::Rc;
 
 impl SessionFlow {
-    /// Ends the session, or what it holds for our audience.
+    /// Ends the session, or removes this configuration's audience from it if it has others too.
     pub(super) fn log_out(
         &mut self,
         mut work: Box<Work>,
@@ -20,7 +21,7 @@ impl SessionFlow {
         let sessions = Rc::clone(&self.sessions);
         let config = &sessions.config;
         self.counts.push("logouts");
-        // What the client has, and what was made of it a moment ago.
+        // The client has sent a remembered session, and this flow may have renewed it since.
         let now = work.before.remember.clone();
         let mut remembered = if config.remember { self.remembered(&work) } else { None }
             .into_iter()
@@ -38,11 +39,11 @@ impl SessionFlow {
                     further: work.before.further.clone(),
                 };
                 saved = sessions.save_all(&contents, &before, false, &work.client, work.now);
-                // Nobody is remembered who was not before.
+                // A logout does not begin to remember anybody.
                 saved.retain(|saved| saved.session.kind == Kind::Session || !remembered.is_empty());
             }
             _ => {
-                // Also what was renewed a moment ago.
+                // These replace the cookies of a session that this flow has just renewed.
                 work.cookies = sessions.expire(Kind::Session, &work.jar);
                 if config.remember {
                     work.cookies.extend(sessions.expire(Kind::Remember, &work.jar));
@@ -74,11 +75,11 @@ impl SessionFlow {
         self.write(work, todo, Next::Answer(true))
     }
 
-    /// The answer to a logout. Its cookies come with the response: some hosts give out only one of several
-    /// fields of a name in an answer of our own.
+    /// Replies to a logout. The cookies are added at the response, because some gateways send only
+    /// one of several equal header names in a filter's reply.
     pub(super) fn answer(&mut self, work: Box<Work>, done: bool) -> (State, Step) {
         let reply = match (&self.sessions.config.logout.redirect_uri, done) {
-            // The browser forgets the session in any case, but somebody who has stolen it may use it still.
+            // The browser forgets the session, but a stolen copy of it may still be valid.
             (_, false) => Reply::unavailable(),
             (Some(uri), true) => {
                 let reply = Reply { status: 302, headers: Vec::new(), body: Body::Empty };

@@ -1,4 +1,4 @@
-//! A session that holds: it is announced, renewed or touched, and what is to be written is written.
+//! A valid session: its identity is published, it is renewed or touched, and changes are stored.
 
 use super::{Next, SessionFlow, State, Todo, Work};
 use crate::config::Phase;
@@ -15,7 +15,7 @@ use exchange::{Answer, BodyAhead, Edit, Step, Unavailable};
 use std::rc::Rc;
 
 impl SessionFlow {
-    /// The session holds: whoever it is for is announced, and it is renewed or touched where that is due.
+    /// Publishes the identity of a valid session, and renews or touches it if that is due.
     pub(super) fn keep(
         &mut self,
         mut work: Box<Work>,
@@ -28,7 +28,7 @@ impl SessionFlow {
         let due = match session.kind {
             Kind::Remember => None,
             Kind::Session if sessions.is_superseded(&session, now) => Some(Refresh::Keep),
-            Kind::Session if sessions.is_of_before(&session) => Some(Refresh::Renew),
+            Kind::Session if sessions.is_from_former_secret(&session) => Some(Refresh::Renew),
             Kind::Session => Some(sessions.config.timeouts.refresh(&session.header, now)),
         };
         let saved: Vec<Saved> = match due {
@@ -62,7 +62,7 @@ impl SessionFlow {
         self.go_on(work)
     }
 
-    /// A session that was saved takes the place of the one before.
+    /// Puts a saved session in the place of the one before, and its cookies into the response.
     pub(super) fn give_out(&mut self, work: &mut Work, saved: Saved) {
         let Saved { session, cookies, .. } = saved;
         replace(&mut work.cookies, cookies);
@@ -77,12 +77,13 @@ impl SessionFlow {
         }
     }
 
-    /// What is to be written is written; then the request goes on.
+    /// Makes the pending writes, and then lets the request go on.
     pub(super) fn go_on(&mut self, mut work: Box<Work>) -> (State, Step) {
         let todo = std::mem::take(&mut work.todo);
         self.write(work, todo, Next::GoOn)
     }
 
+    /// Makes the first of the pending writes, or takes the next step if there is none.
     pub(super) fn write(&mut self, work: Box<Work>, todo: Todo, next: Next) -> (State, Step) {
         let call = todo.front().map(|(write, _)| write.call());
         match (call, self.sessions.config.admin.clone()) {
@@ -104,7 +105,7 @@ impl SessionFlow {
         answer: &Result<Answer, Unavailable>,
     ) -> (State, Step) {
         let done = match todo.pop_front() {
-            Some((write, saved)) => self.settle(&mut work, &write, saved, answer),
+            Some((write, saved)) => self.finish_write(&mut work, &write, saved, answer),
             None => true,
         };
         let next = match next {
@@ -114,8 +115,8 @@ impl SessionFlow {
         self.write(work, todo, next)
     }
 
-    /// Takes in what became of a wish.
-    pub(super) fn settle(
+    /// Takes the answer to a write. Returns `true` if the write succeeded.
+    pub(super) fn finish_write(
         &mut self,
         work: &mut Work,
         write: &Write,
@@ -129,9 +130,9 @@ impl SessionFlow {
                 self.give_out(work, saved);
             }
         } else {
-            // What was not stored is not given out: its cookie would be of no use.
+            // The cookie of a session that was not stored would be useless, so it is not sent.
             self.counts.push("not_stored");
-            self.sessions.unsettle(write);
+            self.sessions.unretire(write);
             self.sessions.report("the admin service did not take a change of a session");
         }
         done
@@ -145,7 +146,7 @@ impl SessionFlow {
             }
             work.told.push(Edit::Publish(MARK, mark::write(&work.before)));
         }
-        // A session of somebody else than the request's identity is none of the upstream's business.
+        // The upstream is not told of a session whose consumer is not that of the request.
         if let Some(session) = work.session.as_ref().filter(|session| self.is_known(&work, session))
         {
             let told = sessions.tell(&sessions.config.request_headers, session, work.now);
@@ -153,8 +154,8 @@ impl SessionFlow {
         }
         let mut edits = std::mem::take(&mut work.edits);
         edits.append(&mut work.told);
-        // Nobody else's body is waited for. Kong runs the filters behind this one meanwhile, so that they already have
-        // to know whose session it is.
+        // Only a request with a session waits for its body. Kong runs the later filters meanwhile,
+        // so the edits that tell them of the session are made first.
         let may_end = work.session.is_some()
             && work.request.body == BodyAhead::Comes
             && sessions.config.logout.may_be_in_body(&work.request);
@@ -164,13 +165,15 @@ impl SessionFlow {
         }
     }
 
-    /// Whether the session is for whoever an earlier filter has authenticated, if one has.
+    /// Returns `true` if the session is for the consumer that an earlier filter has authenticated,
+    /// or if no filter has authenticated one.
     fn is_known(&self, work: &Work, session: &Session) -> bool {
         let consumer = self.sessions.holder(session).map(|holder| holder.consumer);
         work.identity.as_ref().is_none_or(|identity| Some(&identity.id) == consumer.as_ref())
     }
 
-    /// The body is here, or not to be had, and then it asks for nothing.
+    /// Takes the body, which may ask for a logout. A body that the gateway cannot hand over asks
+    /// for nothing.
     pub(super) fn body_came(
         &mut self,
         mut work: Box<Work>,
@@ -188,14 +191,15 @@ impl SessionFlow {
         }
     }
 
-    /// The header of what is remembered of the client, whether or not it was needed.
+    /// Returns the header of the client's remembered session, if it is valid.
     pub(super) fn remembered(&self, work: &Work) -> Option<Header> {
         let presented = self.sessions.present(Kind::Remember, &work.jar, 0, &work.client, work.now);
         presented.ok().map(|presented| presented.header)
     }
 }
 
-/// The identity that a session is.
+/// Returns the identity of a session's holder. `looked_up` is the consumer as it is now, if it was
+/// looked up.
 fn identity(holder: &Holder, looked_up: Option<&Identity>) -> Identity {
     let credential = holder.credential.as_ref().map(|id| Credential {
         id: id.clone(),
@@ -204,7 +208,7 @@ fn identity(holder: &Holder, looked_up: Option<&Identity>) -> Identity {
         key: None,
     });
     match looked_up {
-        // Groups are what they are now: leaving one ends what it allowed.
+        // The groups of now count. A consumer who left a group loses its rights at once.
         Some(found) => Identity { credential, anonymous: false, ..found.clone() },
         None => Identity {
             id: holder.consumer.clone(),

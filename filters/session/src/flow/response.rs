@@ -1,4 +1,5 @@
-//! The response: whoever was authenticated meanwhile gets a session, and the browser its cookies.
+//! The response: a consumer who was authenticated meanwhile gets a session, and the browser its
+//! cookies.
 
 use super::{SessionFlow, State, Todo, Work};
 use crate::config::Phase;
@@ -46,7 +47,7 @@ impl SessionFlow {
         self.store(work, response, todo)
     }
 
-    /// Whether the request's session is for `holder` as it is.
+    /// Returns `true` if the request's session need not be saved again for `holder`.
     pub(super) fn holds(&self, work: &Work, holder: &Holder) -> bool {
         let held = work.session.as_ref().and_then(|session| self.sessions.holder(session));
         held.is_some_and(|held| held.is(holder))
@@ -86,7 +87,7 @@ impl SessionFlow {
         answer: &Result<Answer, Unavailable>,
     ) -> (State, ResponseStep) {
         if let Some((write, saved)) = todo.pop_front() {
-            self.settle(&mut work, &write, saved, answer);
+            self.finish_write(&mut work, &write, saved, answer);
         }
         self.store(work, response, todo)
     }
