@@ -1,42 +1,42 @@
-//! A change to a message, as data.
+//! Changes to a request or a response, as values.
 
 use std::borrow::Cow;
 
-/// One change to a message on its way.
+/// One change to a request or a response. Only changes of headers have an effect on a response.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// The field has this value and no other.
+    /// Gives the header this value and no other.
     Set(Cow<'static, str>, Vec<u8>),
-    /// One more field of this name.
+    /// Adds one more header of this name.
     Add(Cow<'static, str>, Vec<u8>),
-    /// The field does not reach the receiver. On Kong, which cannot remove a request field, it arrives empty.
+    /// Removes the header. On Kong, which cannot remove a request header, it arrives empty.
     Remove(Cow<'static, str>),
-    /// The request goes on with this method, upper case.
+    /// Sets the method of the request, in upper case.
     Method(Vec<u8>),
-    /// The request goes on to this raw target: path and query.
+    /// Sets the raw target of the request: path and query.
     Target(Vec<u8>),
-    /// The raw query goes on as this; empty for none.
+    /// Sets the raw query of the request. An empty text removes the query.
     Query(Vec<u8>),
-    /// The whole body.
+    /// Replaces the whole body of the request.
     Body(Vec<u8>),
-    /// A property of the request that later filters read.
+    /// Sets the property of the request with this name, which later filters read.
     Publish(&'static str, Vec<u8>),
 }
 
 impl Edit {
-    /// [`Edit::Set`] from text.
+    /// Makes an [`Edit::Set`].
     pub fn set(name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) -> Self {
         Self::Set(name.into(), value.into())
     }
 
-    /// [`Edit::Remove`].
+    /// Makes an [`Edit::Remove`].
     pub fn remove(name: impl Into<Cow<'static, str>>) -> Self {
         Self::Remove(name.into())
     }
 }
 
 impl std::fmt::Debug for Edit {
-    /// Names only: values hold credentials.
+    /// Prints names only, because values may be credentials.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Set(name, _) => write!(f, "Set({name})"),

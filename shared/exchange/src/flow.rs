@@ -1,19 +1,20 @@
-//! A request's way through a filter: events in, steps out.
+//! The state machine of a request in a filter: events go in, steps come out.
 
 use crate::{Answer, Call, Edit, Head, Reply, Target};
 use std::borrow::Cow;
 use std::rc::Rc;
 
-/// What happens to a request, told to its flow.
+/// An event in the life of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// What was looked up is here, or is not to be had.
+    /// The result of [`Then::Find`].
     Found(Result<Finding, Unavailable>),
-    /// Its body is here, whole, or cannot be had from the host (it went to a file).
+    /// The whole body of the request, or the rest of it after [`Event::Chunk`]. It is unavailable
+    /// if the gateway does not hand it over; Kong puts a large body into a file.
     Body(Result<Vec<u8>, Unavailable>),
-    /// A piece of its body is here.
+    /// A piece of the request's body.
     Chunk(Vec<u8>),
-    /// The service that was asked has answered, or has not.
+    /// The response to the call of [`Then::Ask`]. It is unavailable if no complete response came.
     Answered(Result<Answer, Unavailable>),
 }
 
@@ -22,7 +23,7 @@ pub enum Event {
 pub struct Step {
     /// The edits that are made to the request first. If one of them fails, the request is refused.
     pub edits: Vec<Edit>,
-    /// What happens after the edits.
+    /// The reaction after the edits.
     pub then: Then,
 }
 
@@ -107,14 +108,14 @@ impl Step {
         Then::Reply(reply).into()
     }
 
-    /// Refuses an event that a flow does not expect in its state. The host broke the order of events,
-    /// and a flow refuses rather than guesses.
+    /// Refuses an event that a flow does not expect in its state. The host broke the order of
+    /// events, and a flow refuses rather than guesses.
     #[must_use]
     pub fn out_of_order() -> Self {
         Self::reply(Reply::unexpected())
     }
 
-    /// The step with `edits` instead of its own.
+    /// Replaces the edits of the step.
     #[must_use]
     pub fn with_edits(self, edits: Vec<Edit>) -> Self {
         Self { edits, ..self }
@@ -178,124 +179,130 @@ pub trait Flow {
     /// Takes one event and says what to do next.
     fn on(&mut self, event: Event) -> Step;
 
-    /// Whether [`Flow::on_response`] is to be called.
+    /// Returns `true` if [`Flow::on_response`] is to be called with the response. The runtime asks
+    /// when the response's headers arrive.
     fn wants_response(&self) -> bool {
         false
     }
 
-    /// The response on its way to the client: its head can be changed. It comes only to a flow that
-    /// has seen its request.
+    /// Takes an event of the response on its way to the client, and says how its headers change. It
+    /// is called only if the flow has forwarded the request, or has replied to it.
     fn on_response(&mut self, _event: ResponseEvent) -> ResponseStep {
         ResponseStep::Forward(Vec::new())
     }
 
-    /// What is to be shown as it passes by.
+    /// Returns the messages that the flow wants to see from now on. The runtime asks after each
+    /// event.
     fn watches(&self) -> Watch {
         Watch::default()
     }
 
-    /// A piece of a body that passes by.
+    /// Takes a piece of a body that passes by. It is called only for the bodies of
+    /// [`Flow::watches`].
     fn on_piece(&mut self, _piece: Piece<'_>) {}
 
-    /// The request is over. `true` where the filter's background work ought not to wait for the
-    /// next tick (Kong lets it wait all the same).
+    /// Takes the end of the request. Returns `true` if the worker should be asked for calls at
+    /// once, and not at the next tick. (On Kong, it is asked at the tick even so.)
     fn on_done(&mut self, _done: &Done) -> bool {
         false
     }
 
-    /// What there is to count since the last time.
+    /// Returns everything to count since the previous call of this function.
     fn tally(&mut self) -> Vec<Tally> {
         Vec::new()
     }
 }
 
-/// What happens to a response, told to its flow.
+/// An event in the life of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResponseEvent {
-    /// Its headers are here.
+    /// The headers of the response.
     Head(Box<Response>),
-    /// The service that was asked has answered, or has not.
+    /// The response to the call of [`ResponseStep::Ask`]. It is unavailable if no complete response
+    /// came.
     Answered(Result<Answer, Unavailable>),
 }
 
-/// What a flow wants of a response.
+/// The decision of a flow after an event of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResponseStep {
-    /// Let it go on, after these edits.
+    /// The response goes on, after these edits.
     Forward(Vec<Edit>),
-    /// Hold the response and ask this service; its answer is the next event. Where a response
-    /// cannot wait (on Kong), that event says at once that there is none.
+    /// The response waits for a call to this service. The result is the next event,
+    /// [`ResponseEvent::Answered`]. On Kong, where a response cannot wait, the call is not made,
+    /// and the event says at once that its response is unavailable.
     Ask(Rc<Target>, Call),
 }
 
-/// What a flow wants to see pass by. Nothing is held for that.
+/// The messages that a flow wants to see as they pass by. Nothing is held for it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Watch {
-    /// The request's.
+    /// `true` to get the pieces of the request's body.
     pub request_body: bool,
-    /// The response's.
+    /// `true` to get the pieces of the response's body.
     pub response_body: bool,
-    /// Whether [`Flow::on_done`] is to be called.
+    /// `true` to get the end of the request, [`Flow::on_done`].
     pub done: bool,
 }
 
-/// A piece of a body that passes by; the last one may be empty. Kong does not always mark the last
-/// one.
+/// A piece of a body that passes by. The last piece may be empty, and Kong does not always mark it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// Of the request's, and whether it is the last.
+    /// A piece of the request's body. The flag is `true` if it is the last.
     Request(&'a [u8], bool),
-    /// Of the response's, and whether it is the last.
+    /// A piece of the response's body. The flag is `true` if it is the last.
     Response(&'a [u8], bool),
-    /// So many octets of the request's body that the host does not hand over (they went to a file).
+    /// This number of bytes of the request's body passed by unseen: the gateway does not hand them
+    /// over, because they went to a file.
     RequestLost(usize),
-    /// The same of the response's.
+    /// This number of bytes of the response's body passed by unseen.
     ResponseLost(usize),
 }
 
-/// What is known of a request that is over.
+/// The end of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Done {
-    /// Milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub now: u64,
-    /// The response's status; `None` where none was sent, or the host does not tell.
+    /// The status of the response. `None` if no response was sent or the gateway does not tell.
     pub status: Option<u16>,
-    /// The response's headers, for a flow that has not seen them before, where the host tells.
+    /// The headers of the response, if the flow has not seen them before and the gateway can still
+    /// read them. Otherwise empty.
     pub head: Head,
 }
 
-/// Something to count. The names of metrics are `gatehouse_<filter>_<name>`: few, and never from a
-/// request.
+/// Something to count, under the metric `gatehouse_<filter>_<name>`. A name must not come from a
+/// request, because each name is a metric for as long as the gateway runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tally {
-    /// The counter of this name grows by so much.
+    /// Adds this number to the counter of this name.
     Count(Cow<'static, str>, u64),
-    /// The gauge of this name has this value now.
+    /// Sets the gauge of this name to this value.
     Gauge(&'static str, u64),
-    /// The histogram of this name sees this value.
+    /// Adds this value to the histogram of this name.
     Record(&'static str, u64),
 }
 
 /// A response at its headers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Response {
-    /// The headers; empty where the host cannot hand them over safely.
+    /// The headers. They are empty if the gateway cannot hand them over safely.
     pub head: Head,
-    /// The status.
+    /// The status code.
     pub status: u16,
-    /// Milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub now: u64,
-    /// Whether this flow's own refusal is the response.
+    /// `true` if the response is this flow's own reply.
     pub ours: bool,
-    /// Whether no body follows. Kong never says so.
+    /// `true` if no body follows. Kong never says so.
     pub ends: bool,
-    /// The identity as it is now, where the filter asks for it.
+    /// The identity as later filters have left it, if the filter asks for it.
     pub consumer: Option<Vec<u8>>,
-    /// The verified claims as they are now, where the filter asks for it.
+    /// The verified claims as later filters have left them, if the filter asks for them.
     pub claims: Option<Vec<u8>>,
 }
 
-/// A request at its headers, with what the host knows besides.
+/// A request at its headers, with the facts about it that the filter asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
     /// The headers.
@@ -304,56 +311,57 @@ pub struct Request {
     pub method: Vec<u8>,
     /// The raw request target: path and query as the client sent them.
     pub target: Vec<u8>,
-    /// Milliseconds since 1970.
+    /// The time in milliseconds since 1970.
     pub now: u64,
     /// The property that carries the identity, as an earlier filter left it.
     pub consumer: Option<Vec<u8>>,
-    /// The property that carries the verified claims of a token, where the filter asks for it.
+    /// The property that carries the verified claims of a token, if the filter asks for it.
     pub claims: Option<Vec<u8>>,
-    /// The address of the client's connection, without port, where the filter asks for it.
+    /// The address of the client's connection, without port, if the filter asks for it.
     pub peer: Option<String>,
-    /// Envoy, for a connection from the machine itself: the last entry of `X-Forwarded-For` is the
-    /// gateway's own address, which Envoy has written there, unless it is an address of loopback.
+    /// `true` on Envoy for a connection from its own machine. Envoy has then appended its own
+    /// address to `X-Forwarded-For`, unless the last entry is a loopback address.
     pub own_hop: bool,
-    /// What an earlier filter published under the name that the filter asks for.
+    /// The property that an earlier filter published under the name that the filter asks for.
     pub mark: Option<Vec<u8>>,
-    /// Where the client sent the request, where the filter asks for it.
+    /// The scheme, host and port that the client addressed, if the filter asks for them.
     pub origin: Origin,
-    /// Route and service as objects, where the filter asks for them.
+    /// The route and the service as objects, if the filter asks for them.
     pub entities: Entities,
-    /// The route, where the filter's settings need it.
+    /// The route, if the filter's settings need it.
     pub route: Named,
-    /// The service (Kong) or cluster (Envoy), where the filter's settings need it.
+    /// The service (Kong) or cluster (Envoy), if the filter's settings need it.
     pub service: Named,
-    /// Whether a body comes.
+    /// The promise of a body.
     pub body: BodyAhead,
-    /// Kong, for a request without a length: a body may come although [`Request::body`] cannot
-    /// promise it.
+    /// `true` on Kong for a request without a length. A body may follow, although [`Request::body`]
+    /// cannot promise it.
     pub body_may_follow: bool,
-    /// Envoy without `allow_on_headers_stop_iteration`: a body may come, and goes on before a flow
-    /// could judge it.
+    /// `true` on Envoy without `allow_on_headers_stop_iteration`, for a request that may have a
+    /// body. The body goes on before a flow could judge it.
     pub body_hidden: bool,
-    /// The raw query as the upstream will get it, where the filter asks for it and the host can
+    /// The raw query as the upstream will get it, if the filter asks for it and the gateway can
     /// tell.
     pub upstream_query: Option<Vec<u8>>,
-    /// Whether the host takes every copy of a request header out. Kong does not.
+    /// `true` if the gateway removes every copy of a request header. Kong does not.
     pub can_remove: bool,
-    /// Whether a request that has no body can be given one. Envoy's cannot.
+    /// `true` if a filter can give a body to a request without one. Envoy does not allow it.
     pub can_make_body: bool,
 }
 
-/// Where the client sent a request: before any proxy in front, if the host trusts that one's word.
+/// The scheme, host and port that the client addressed. If a proxy in front of the gateway is
+/// trusted, they are those that the proxy reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// `http` or `https`.
     pub scheme: Option<String>,
     /// The host as the client named it, without port.
     pub host: Option<String>,
-    /// The port; `None` where only the scheme's own can be meant.
+    /// The port. `None` for the scheme's default port.
     pub port: Option<u16>,
 }
 
-/// Route and service as the host describes them.
+/// The route and the service, as the gateway describes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entities {
     /// The route.
@@ -362,19 +370,19 @@ pub struct Entities {
     pub service: Entity,
 }
 
-/// One of them.
+/// A route or a service, as the gateway describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Entity {
-    /// The host does not say.
+    /// The gateway does not describe it.
     #[default]
     Unknown,
-    /// Kong: the entity as JSON.
+    /// The entity as JSON, on Kong.
     Json(Vec<u8>),
-    /// Envoy: a serialised `envoy.config.core.v3.Metadata`.
+    /// A serialised `envoy.config.core.v3.Metadata`, on Envoy.
     Metadata(Vec<u8>),
 }
 
-/// Id and name of a route or a service, as far as the host knows them.
+/// The id and the name of a route or a service, as far as the gateway tells them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Named {
     /// The id (Kong only).
@@ -383,27 +391,28 @@ pub struct Named {
     pub name: Option<String>,
 }
 
-/// Whether the host will hand over a request body.
+/// The gateway's promise to hand over the body of a request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum BodyAhead {
-    /// It will not: there is none, or the host cannot say so in time to wait for it.
+    /// There is no promise: the request has no body, or the gateway cannot tell in time. A flow
+    /// must not wait for the body.
     #[default]
     None,
-    /// It will.
+    /// The body comes. A flow may wait for it.
     Comes,
 }
 
-/// The name of something that can be looked up.
+/// The name of something that a flow can look up in the cache.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
-    /// Which of the filter's tables.
+    /// The number of one of the filter's tables.
     pub table: u8,
-    /// The name in the table. Never a secret itself.
+    /// The name in the table. It is never a secret: a secret is looked up by its digest.
     pub name: Vec<u8>,
 }
 
 impl Key {
-    /// The name `name` in table `table`.
+    /// Makes the key of `name` in the table `table`.
     #[must_use]
     pub fn new(table: u8, name: impl Into<Vec<u8>>) -> Self {
         Self { table, name: name.into() }
@@ -411,23 +420,23 @@ impl Key {
 }
 
 impl std::fmt::Debug for Key {
-    /// The table only: names may be digests of secrets.
+    /// Prints the table only, because a name may be the digest of a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Key({})", self.table)
     }
 }
 
-/// What was found under a [`Key`].
+/// The result of looking up a [`Key`].
 #[derive(Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// There is no such thing.
+    /// There is certainly nothing of this name.
     Nothing,
-    /// This, in the form that the filter's own source gave it.
+    /// The value, in the form that the filter's source gave it.
     Value(Vec<u8>),
 }
 
 impl std::fmt::Debug for Finding {
-    /// Without the value.
+    /// Leaves the value out.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Nothing => "Nothing",
@@ -436,6 +445,6 @@ impl std::fmt::Debug for Finding {
     }
 }
 
-/// It could not be found out. That is not "there is none".
+/// The error of something that could not be found out. It does not mean that there is nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unavailable;

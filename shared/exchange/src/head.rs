@@ -152,7 +152,8 @@ pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().map(folded).eq(b.iter().map(folded))
 }
 
-/// Returns a header's name in the form that [`same_name`] compares: in lower case, with `-` for `_`.
+/// Returns a header's name in the form that [`same_name`] compares: in lower case, with `-` for
+/// `_`.
 #[must_use]
 pub fn folded_name(name: &[u8]) -> Vec<u8> {
     name.iter().map(folded).collect()

@@ -1,5 +1,5 @@
-//! The values that a filter's core exchanges with the runtime: requests, events, steps, edits, calls
-//! and replies.
+//! The values that a filter's core exchanges with the runtime: requests, events, steps, edits,
+//! calls and replies.
 //!
 //! A core takes such values and returns such values. It never sees the proxy, so its tests need no
 //! mocks. For each admitted request the core returns a [`Step`]:

@@ -1,13 +1,13 @@
-//! A response that the gateway makes itself.
+//! Responses that a filter makes.
 
 use std::borrow::Cow;
 
-/// A response made by a filter; the upstream never sees the request.
+/// A response that a filter makes in place of the upstream, which never sees the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The status code, 100 to 599.
     pub status: u16,
-    /// Headers besides `content-type` and `content-length`, which follow from the body.
+    /// The headers besides `content-type` and `content-length`, which follow from the body.
     pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// The body.
     pub body: Body,
@@ -21,7 +21,7 @@ pub enum Body {
     Error(Cow<'static, str>),
     /// The compact JSON document `{"message":"..."}`.
     Message(Cow<'static, str>),
-    /// These bytes. The content type is left out if it is `None`.
+    /// These bytes, with this content type. The header is left out if the type is `None`.
     Raw(Option<Cow<'static, str>>, Vec<u8>),
     /// No body.
     Empty,
@@ -38,21 +38,21 @@ impl Reply {
         Self { status, headers: Vec::new(), body: Body::Message(message.into()) }
     }
 
-    /// The response with status 500 to a request that cannot be judged because of a fault in the
-    /// gateway, its configuration or its host.
+    /// Makes the reply with status 500 to a request that cannot be judged because of a fault in the
+    /// gateway or in the filter's configuration.
     #[must_use]
     pub fn unexpected() -> Self {
         Self::error(500, "An unexpected error occurred")
     }
 
-    /// The response with status 503 to a request that cannot be judged now: a service that it needs
-    /// cannot be reached, or too many requests are waiting already.
+    /// Makes the reply with status 503 to a request that cannot be judged now: a service that it
+    /// needs cannot be reached, or too many requests are waiting already.
     #[must_use]
     pub fn unavailable() -> Self {
         Self::error(503, "Service unavailable")
     }
 
-    /// The reply with one more header.
+    /// Adds one more header.
     #[must_use]
     pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into(), value.into()));

@@ -1,9 +1,9 @@
-//! Requests for the tests of filters.
+//! Requests for the tests of filters. The feature `testing` switches this module on.
 
 use crate::Request;
 
-/// A request with this method, target and headers, and nothing else that a host might know. Tests
-/// set other fields with `Request { .., ..request(..) }`.
+/// Makes a request with this method, target and headers, and the default for every other field.
+/// Tests set other fields with `Request { now: 5, ..request("GET", "/", &[]) }`.
 #[must_use]
 pub fn request(method: &str, target: &str, headers: &[(&str, &str)]) -> Request {
     Request {
