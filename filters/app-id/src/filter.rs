@@ -9,7 +9,7 @@ use runtime::{Filter, Needs, Source};
 use settings::{Common, Fields};
 use std::rc::Rc;
 
-/// The App ID filter.
+/// The filter app_id.
 #[derive(Debug)]
 pub struct AppId;
 

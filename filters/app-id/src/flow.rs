@@ -1,9 +1,9 @@
-//! What to do with one request, from its headers to a decision.
+//! The decision about a request: does its App ID belong to its consumer?
 //!
 //! ```text
 //! start ──mapped, blank, unknown caller────────────────▶ Decided
 //!    └──▶ AskedForAll ──list, none, unavailable────────▶ Decided
-//!              └──too many to keep──▶ AskedForOne ─────▶ Decided
+//!              └──too many to cache─▶ AskedForOne ─────▶ Decided
 //! ```
 
 use crate::app_ids::{AppIds, contains};
@@ -13,7 +13,7 @@ use consumer::Admitted;
 use exchange::{Edit, Event, Finding, Flow, Reply, Started, Step, Unavailable};
 use std::rc::Rc;
 
-/// One request's progress.
+/// The flow of one request.
 pub(crate) struct AppIdFlow {
     config: Rc<Config>,
     state: State,
@@ -25,12 +25,12 @@ enum State {
     Decided,
 }
 
-/// Who says to be which application.
+/// The claim of a consumer to be an application.
 #[derive(Clone)]
 struct Claim {
     consumer: String,
     app_id: Vec<u8>,
-    /// Whether the settings themselves map any App ID to the consumer.
+    /// `true` if the settings map at least one App ID to the consumer.
     is_mapped: bool,
     edits: Vec<Edit>,
 }
@@ -47,7 +47,7 @@ impl AppIdFlow {
     fn judge(&self, Admitted { request, identity }: &Admitted) -> (State, Step) {
         let config = &self.config;
         let Some(identity) = identity else { return decided(refuse(401, "Unauthorized")) };
-        // In every spelling: the upstream may read any of them.
+        // Every spelling of the name counts, because the upstream may read any of them.
         let mut values = request.head.spellings(&config.header_name).map(|(_, value)| value);
         let app_id = values.next().unwrap_or_default().trim_ascii();
         if values.any(|other| other.trim_ascii() != app_id) {
@@ -72,7 +72,7 @@ impl AppIdFlow {
         (State::AskedForAll(claim), Step::find(key))
     }
 
-    /// All App IDs of the consumer are here.
+    /// Judges the claim by all App IDs of the consumer, if the lookup found them.
     fn judge_all(&self, claim: Claim, found: Result<Finding, Unavailable>) -> (State, Step) {
         let value = match found {
             Err(Unavailable) => return decided(self.unavailable(claim)),
@@ -92,7 +92,7 @@ impl AppIdFlow {
         }
     }
 
-    /// Whether this one App ID belongs to the consumer is known.
+    /// Judges the claim by the lookup of this one App ID.
     fn judge_one(&self, claim: Claim, found: Result<Finding, Unavailable>) -> Step {
         match found {
             Ok(Finding::Value(_)) => Step::forward(claim.edits),

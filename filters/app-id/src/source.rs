@@ -1,4 +1,4 @@
-//! Where App IDs come from: the admin service, one consumer at a time or page by page.
+//! App IDs from the admin service: of one consumer at a time, or all of them page by page.
 
 use crate::app_ids::encode;
 use admin_api::{AppIdPage, Change, Entity};
@@ -6,30 +6,31 @@ use exchange::{Answer, Call, Finding, Key};
 use runtime::{Snapshot, Source};
 use std::collections::BTreeMap;
 
-/// All App IDs of a consumer; the name is the consumer's id.
+/// The table of all App IDs of a consumer. The name of an entry is the consumer's id.
 pub(crate) const OF_CONSUMER: u8 = 1;
-/// One App ID of a consumer; the name is the length of the consumer's id, the id, and the App ID.
+/// The table of single App IDs. The name of an entry is the length of the consumer's id as 4 bytes,
+/// the id, and the App ID.
 pub(crate) const ONE: u8 = 2;
 
-/// The key for all App IDs of a consumer.
+/// Returns the key for all App IDs of a consumer.
 pub(crate) fn of_consumer(id: &str) -> Key {
     Key::new(OF_CONSUMER, id)
 }
 
-/// The key for one App ID of a consumer.
+/// Returns the key for one App ID of a consumer.
 pub(crate) fn one(consumer: &str, app_id: &[u8]) -> Key {
     let len = u32::try_from(consumer.len()).unwrap_or(u32::MAX).to_le_bytes();
     Key::new(ONE, [&len[..], consumer.as_bytes(), app_id].concat())
 }
 
-/// The admin service's App IDs.
+/// The source of App IDs.
 pub(crate) struct AppIdSource;
 
 impl Source for AppIdSource {
     fn call(&self, key: &Key) -> Call {
         match parts(key) {
             (consumer, None) => Call::get([b"consumers", consumer, b"appids"]),
-            // `app_id` is the filter's documented name.
+            // The documentation of the API names this parameter `app_id`.
             (consumer, Some(app_id)) => {
                 Call::get(["appids"]).with("consumer_id", consumer).with("app_id", app_id)
             }
@@ -42,7 +43,7 @@ impl Source for AppIdSource {
             return not_found(&answer.body).map(|seq| (Finding::Nothing, seq));
         }
         let page = page(answer)?;
-        // An answer about somebody else is no answer.
+        // An answer about another consumer is refused.
         if page.data.iter().any(|entry| entry.consumer_id.as_bytes() != consumer) {
             return None;
         }
@@ -69,7 +70,7 @@ impl Source for AppIdSource {
                 of_consumer(&change.consumer_id),
                 one(&change.consumer_id, change.key.as_bytes()),
             ],
-            // A consumer that was deleted, or that is new under an id that was asked for in vain.
+            // The consumer may be deleted, or be new under an id that was looked up before.
             Entity::Consumers => vec![of_consumer(&change.consumer_id)],
             _ => Vec::new(),
         }
@@ -104,15 +105,15 @@ fn is_last(page: &AppIdPage) -> bool {
     page.next.is_none() && page.offset.is_none() && total <= page.data.len()
 }
 
-/// The admin service's own "there is no such consumer", with its change number if it has one. Any other 404
-/// comes from something in between.
+/// Reads the admin service's own 404, with its change number if it has one. Returns `None` for the
+/// 404 of another server.
 fn not_found(body: &[u8]) -> Option<Option<u64>> {
     let document: serde_json::Value = serde_json::from_slice(body).ok()?;
     let ours = document.get("message")?.as_str()? == "Not found";
     ours.then(|| document.get("seq").and_then(serde_json::Value::as_u64))
 }
 
-/// A walk through `/appids`.
+/// The walk through the pages of `/appids`.
 struct Pages {
     next: Next,
     ids: BTreeMap<String, Vec<String>>,
@@ -137,12 +138,12 @@ impl Snapshot for Pages {
 
     fn absorb(&mut self, answer: &Answer) -> bool {
         let Some(page) = page(answer) else { return false };
-        // The first page was read first, so nothing in the walk is older.
+        // The first page is the oldest one, so its number holds for the whole walk.
         if matches!(self.next, Next::First) {
             self.seq = page.seq;
         }
         self.next = match page.offset {
-            // A cursor that does not move would never end.
+            // With a cursor that does not move, the walk would never end.
             Some(offset) if !page.data.is_empty() => match &self.next {
                 Next::After(last) if *last == offset => return false,
                 _ => Next::After(offset),

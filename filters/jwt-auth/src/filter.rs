@@ -11,15 +11,15 @@ use settings::{Common, Fields, Invalid};
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-/// The JWT authentication filter.
+/// The filter jwt_auth.
 #[derive(Debug)]
 pub struct JwtAuth;
 
-/// The settings, with who computes for them.
+/// The settings, and the backend that verifies signatures.
 pub struct Settings {
     config: Rc<Config>,
-    /// Chosen at the first request, when it is known which host this is. None where the host was to compute
-    /// and cannot.
+    /// The backend, chosen at the first request, because the gateway is unknown before. `None` if
+    /// the settings demand the gateway's functions, and they do not work.
     backend: OnceCell<Option<Rc<dyn Backend>>>,
 }
 
@@ -89,7 +89,7 @@ impl Filter for JwtAuth {
 
     fn start(settings: &Rc<Settings>, request: Admitted) -> Started {
         let backend = settings.backend.get_or_init(|| {
-            // Fails on every host but Envoy, which then does not pass the self-test.
+            // On Kong every call of this function fails, and so does the self-test.
             let host =
                 |name: &str, argument: &[u8]| runtime::foreign(name, argument).ok_or(ForeignFailed);
             settings.config.crypto.backend(Some(Box::new(host))).ok().map(Rc::from)

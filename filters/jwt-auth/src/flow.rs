@@ -1,4 +1,4 @@
-//! What to do with one request, from its headers to a decision.
+//! The decision about a request: the search for its token, for the key, and for the consumer.
 //!
 //! ```text
 //!            ┌─ a credential's ─▶ AskedForHolder ──────────────────────────┐
@@ -6,7 +6,7 @@
 //!    │       └─ a provider's ─▶ AskedForPath ─▶ AskedForKeys ─▶ AskedForConsumer ─▶ Decided
 //!    │                                            │   ▲                       ▲
 //!    │                                            └───┘ once, for an unknown key
-//!    └─ no token, or one that will not do ───────▶ AskedForAnonymous ─────────┘
+//!    └─ no token, or a refused one ──────────────▶ AskedForAnonymous ─────────┘
 //! ```
 
 use crate::bearer::{Carried, carried, hide};
@@ -25,10 +25,11 @@ use std::rc::Rc;
 mod credentials;
 mod providers;
 
-/// One request's progress.
+/// The flow of one request.
 pub(crate) struct JwtFlow {
     config: Rc<Config>,
-    /// None where the host was to compute and cannot.
+    /// The backend that verifies signatures. `None` if the settings demand the gateway's functions,
+    /// and they do not work.
     backend: Option<Rc<dyn Backend>>,
     state: State,
 }
@@ -57,7 +58,7 @@ enum State {
     Decided,
 }
 
-/// A request in the making: it, and the edits that go with it.
+/// A request, and the edits that are made when it goes on.
 struct Work {
     request: Box<Request>,
     edits: Vec<Edit>,
@@ -71,7 +72,7 @@ struct Issued {
     provider: usize,
 }
 
-/// A token that is well formed.
+/// A well-formed token, and the SHA-256 of its text.
 struct Bearer {
     digest: Digest,
     token: Token,
@@ -100,7 +101,7 @@ impl JwtFlow {
         self.extract_token(Box::new(Work { request, edits: Vec::new() }))
     }
 
-    /// Takes the token out of the request, and finds who issued it.
+    /// Takes the token out of the request, and finds its issuer.
     fn extract_token(&self, mut work: Box<Work>) -> (State, Step) {
         let config = &self.config;
         let query = Query::of_target(&work.request.target);
@@ -155,8 +156,9 @@ impl JwtFlow {
 
     // === Decisions ===
 
-    /// What Kong says of times that are not right: each claim and what is wrong with it.
-    fn ill_timed(&self, bearer: &Bearer, exp: Time, nbf: Time, clock: Clock) -> Option<Reply> {
+    /// Checks the times of the token. Returns Kong's response if one is wrong: it names each wrong
+    /// claim with its fault.
+    fn refuse_by_time(&self, bearer: &Bearer, exp: Time, nbf: Time, clock: Clock) -> Option<Reply> {
         let claims = bearer.token.claims();
         let mut wrong = claims::times(claims, exp, nbf, clock);
         let longest = self.config.maximum_expiration;
@@ -219,16 +221,21 @@ impl JwtFlow {
 
     // === Memory ===
 
-    /// Nothing here is re-entered; if it were, the answer would be "not known".
+    /// Runs `work` with the memory. Returns `None` if the memory is in use, which does not happen:
+    /// no `work` calls this function.
     fn memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> Option<T> {
         self.config.memory.try_borrow_mut().ok().map(|mut memory| work(&mut memory))
     }
 
+    /// Returns `true` if the key with the digest `print` has verified the token before, and the
+    /// token has not expired. `now` is in seconds since 1970.
     fn remembers(&self, bearer: &Bearer, print: &Digest, now: u64) -> bool {
         !claims::has_ended(bearer.token.claims(), now)
             && self.memory(|memory| memory.knows(&bearer.digest, print)).unwrap_or(false)
     }
 
+    /// Records that the key with the digest `print` has verified the token. Tokens with a shared
+    /// secret are not recorded, because to verify one is as cheap as to look it up.
     fn remember(&self, bearer: &Bearer, print: &Digest, now: u64) {
         let worth_it = !bearer.token.algorithm().is_symmetric();
         if worth_it && !claims::has_ended(bearer.token.claims(), now) {
@@ -262,10 +269,10 @@ impl Flow for JwtFlow {
     }
 }
 
-/// Kong's words for a token that is none.
+/// Returns Kong's message for a malformed token.
 fn kong_message(malformed: Malformed, text: &[u8]) -> &'static str {
     match malformed {
-        // A header that is JSON and no object has no algorithm.
+        // A header that is JSON, but not an object, has no algorithm.
         Malformed::Header if has_json_header(text) => "Bad token; invalid alg",
         Malformed::TooLong | Malformed::Segments | Malformed::Header | Malformed::Payload => {
             "Bad token; invalid JSON"
@@ -283,11 +290,12 @@ fn has_json_header(text: &[u8]) -> bool {
     jose::base64url::decode(header).and_then(|header| jose::json::parse(&header)).is_some()
 }
 
-/// Lua takes `false` for nothing.
+/// Returns `true` if a claim is `false`. Kong treats it as absent, because Lua does.
 fn is_false(value: &Value) -> bool {
     *value == Value::Bool(false)
 }
 
+/// Returns the time of the request in seconds since 1970.
 fn seconds(request: &Request) -> u64 {
     request.now / 1000
 }

@@ -12,7 +12,8 @@ use serde_json::json;
 use settings::Common;
 use uuid::Uuid;
 
-/// The claims of the requirement document, `{"iss":"adokey","name":"ado"}`, HS256 with `supersecret`.
+/// The claims of the requirement document, `{"iss":"adokey","name":"ado"}`, HS256 with
+/// `supersecret`.
 const SEED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
 /// The token as the document prints it: its author had jwt.io take the secret for base64.
 const PRINTED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.t86wrSIeBCBSRsJhsR6qRNPoiZo_dE5D_ZDMazL-o6M";
@@ -151,7 +152,7 @@ fn published(step: &Step, name: &str) -> Option<Value> {
     })
 }
 
-/// What the upstream gets under this name.
+/// Returns the value that a step sets under this name.
 fn header(step: &Step, name: &str) -> Option<&'static str> {
     let owned = Rc::new(Owned::identity());
     let (common, head) = (Common::default(), Head::default());
@@ -380,7 +381,7 @@ fn every_algorithm_verifies_with_its_key_and_with_no_other_message() {
         let mut first = credentialed(name, algorithm);
         let step = bearing(&mut first, &token);
         assert_eq!(header(&step, "x-credential-identifier"), Some("k"), "{algorithm}");
-        // The second time it comes from memory, and only this very token does.
+        // The second time it comes from the memory. Any other token does not.
         let again = |token: &str| bearing(&mut first.again(), token);
         forwarded(&again(&token));
         let (input, signature) = token.rsplit_once('.').unwrap();
@@ -583,7 +584,7 @@ fn hidden_tokens_go_no_further() {
     assert!(edits.contains(&Edit::remove("authorization")));
     let step = inline("").send(request(&target, &fields));
     assert!(!forwarded(&step).iter().any(|edit| matches!(edit, Edit::Query(_))));
-    // Where the second copy could not be removed, it is refused.
+    // A request is refused if the second copy cannot be removed.
     let twice = [fields[0], ("authorization", "x")];
     let kong = Request { can_remove: false, ..request("/", &twice) };
     assert_eq!(refusal(&inline(r#","hide_credentials":true"#).send(kong)).status, 400);
@@ -736,7 +737,7 @@ fn naming(consumers: &str, by: &str) -> Filter {
     ))
 }
 
-/// What follows a good token whose `azp` is `name`.
+/// Returns the step after a good token whose `azp` is `name`.
 fn named(flow: &mut Filter, name: &str) -> Step {
     bearing(flow, &issued("es256", Some(KID), json!({ "azp": name })));
     found(flow, jwks(&[("es256", KID)]))
@@ -800,7 +801,7 @@ fn a_consumer_at_the_admin_service_is_kept_by_id_whatever_the_token_calls_it() {
         assert_eq!(header(&step, "x-consumer-id"), Some("1"));
         assert_eq!(header(&step, "x-credential-identifier"), Some(&*format!("idp:{name}")));
     }
-    // It has another name by now.
+    // Meanwhile the consumer has another name.
     let mut flow = naming(admin, "");
     named(&mut flow, "old");
     found(&mut flow, "1");

@@ -1,5 +1,5 @@
-//! Credentials from a Kong Admin API. It does not say in one answer whose a credential is, so its lists are
-//! fetched.
+//! Credentials from a Kong Admin API. No single answer of that API contains a credential with its
+//! consumer, so all credentials are fetched as lists.
 
 use crate::credential::{Holder, Material, credential};
 use crate::tables::by_key;
@@ -8,7 +8,7 @@ use exchange::{Answer, Call, Finding, Key};
 use runtime::Snapshot;
 use serde::Deserialize;
 
-/// All JWT credentials of a Kong.
+/// The walk through all JWT credentials of a Kong Admin API.
 pub(crate) struct KongSecrets(KongLists<JwtSecret>);
 
 #[derive(Deserialize)]

@@ -13,10 +13,10 @@ use runtime::{Snapshot, Source};
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A longer key set is not taken.
+/// The greatest length of the usable keys of a set in bytes. A longer set is refused.
 const MAX_SET: usize = 128 << 10;
 
-/// The admin service's credentials and the providers' key sets.
+/// The source of credentials, consumers and key sets.
 pub(crate) struct Entities {
     pub(crate) config: Rc<Config>,
 }
@@ -30,7 +30,8 @@ impl Entities {
         self.provider(key)?.place()
     }
 
-    fn told(key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
+    /// Reads the admin service's answer about a credential.
+    fn read_credential(key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
         if answer.status == 404 {
             return absent(&answer.body).map(|seq| (Finding::Nothing, Some(seq)));
         }
@@ -38,7 +39,7 @@ impl Entities {
             return None;
         }
         let found: JwtIdentity = serde_json::from_slice(&answer.body).ok()?;
-        // An answer about another key would let its owner in under this one.
+        // An answer about another key would admit the owner of that key.
         if found.credential.identifier.as_bytes() != key.name {
             return None;
         }
@@ -54,12 +55,14 @@ impl Entities {
         Some((Finding::Value(Holder { identity, material }.encode()), found.seq))
     }
 
-    /// The path of the key set in a provider's own description.
-    fn discovered(&self, key: &Key, answer: &Answer) -> Option<Vec<u8>> {
+    /// Returns the path of the key set from a provider's discovery document (OpenID Connect
+    /// Discovery 1.0, section 4.2). Returns `None` if the document is of another issuer, or names
+    /// another server.
+    fn read_discovery(&self, key: &Key, answer: &Answer) -> Option<Vec<u8>> {
         let provider = self.provider(key)?;
         let document = jose::json::parse_object(&answer.body)?;
         let text = |name| document.get(name).and_then(serde_json::Value::as_str);
-        // Exactly: a look-alike is another issuer.
+        // Issuers are compared as they are: a similar text is another issuer.
         if text("issuer")? != provider.issuer {
             return None;
         }
@@ -71,7 +74,7 @@ impl Entities {
         Some(uri.path.into_bytes())
     }
 
-    /// The path of a provider's key set, from the settings or by discovery.
+    /// Returns the path of a provider's key set, from the settings or from the last discovery.
     fn set_path(&self, key: &Key) -> Option<String> {
         match &self.provider(key)?.keys {
             Keys::Inline(_) => None,
@@ -108,9 +111,9 @@ impl Source for Entities {
     fn read(&self, key: &Key, answer: &Answer) -> Option<(Finding, Option<u64>)> {
         let value = match key.table {
             DISCOVERY | JWKS if answer.status != 200 => None,
-            DISCOVERY => self.discovered(key, answer),
+            DISCOVERY => self.read_discovery(key, answer),
             JWKS => usable_keys(&answer.body),
-            BY_KEY => return Self::told(key, answer),
+            BY_KEY => return Self::read_credential(key, answer),
             _ => return lookup::read(key, answer),
         };
         value.map(|value| (Finding::Value(value), None))
@@ -160,22 +163,23 @@ impl Source for Entities {
     }
 
     fn snapshot(&self, changes: bool) -> Option<Box<dyn Snapshot>> {
-        // gatehouse-admin gives secrets one at a time only.
+        // gatehouse-admin has no list of secrets; it gives them one at a time only.
         (!changes && self.config.common.admin.is_some())
             .then(|| Box::new(KongSecrets::default()) as Box<dyn Snapshot>)
     }
 
     fn asks_any_server(&self) -> bool {
-        // A Kong Admin API has lists, and does not say whose a credential is in one answer.
+        // No single answer of a Kong Admin API contains a credential with its consumer.
         false
     }
 }
 
-/// The usable keys of a set, and nothing else of it: certificates would fill the cache.
+/// Returns the usable keys of a set, without certificates and other members that would fill the
+/// cache.
 fn usable_keys(body: &[u8]) -> Option<Vec<u8>> {
     let set = JwkSet::parse(body, Policy::REMOTE).ok()?;
     let keys: Vec<_> = set.keys().iter().filter_map(jose::VerifyingKey::to_jwk).collect();
-    // A set without a usable key is a mistake at the other end: what was there before serves on.
+    // A set without a usable key is a mistake of the provider. The former set continues to serve.
     if keys.is_empty() {
         return None;
     }
@@ -190,7 +194,7 @@ fn identity(consumer: admin_api::Consumer, groups: Vec<String>) -> Option<Identi
     named.then_some(Identity { id, username, custom_id, groups, ..Identity::default() })
 }
 
-/// gatehouse-admin's own "there is none" carries a change number. Any other 404 comes from something else.
+/// Returns the change number of gatehouse-admin's own 404. A 404 of another server has none.
 fn absent(body: &[u8]) -> Option<u64> {
     let not_found: admin_api::NotFound = serde_json::from_slice(body).ok()?;
     not_found.seq.filter(|_| not_found.message == "Not found")

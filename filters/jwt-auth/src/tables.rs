@@ -1,11 +1,11 @@
 //! The tables of the cache that this filter uses, and the keys of their entries.
 //!
-//! | table                | an entry's name               | source            | value                     |
-//! |----------------------|-------------------------------|-------------------|---------------------------|
-//! | `BY_KEY`             | the key claim of a token      | the admin service | consumer, credential, key |
-//! | [`consumer::lookup`] | a consumer's id or name       | the admin service | consumer, or its id       |
-//! | `DISCOVERY`          | a provider's number           | the provider      | the path of its key set   |
-//! | `JWKS`               | a provider's number, a path   | the provider      | the usable keys of a set  |
+//! | table                | an entry's name             | source            | value                     |
+//! |----------------------|-----------------------------|-------------------|---------------------------|
+//! | `BY_KEY`             | the key claim of a token    | the admin service | consumer, credential, key |
+//! | [`consumer::lookup`] | a consumer's id or name     | the admin service | consumer, or its id       |
+//! | `DISCOVERY`          | a provider's number         | the provider      | the path of its key set   |
+//! | `JWKS`               | a provider's number, a path | the provider      | the usable keys of a set  |
 
 use exchange::Key;
 

@@ -9,7 +9,7 @@ use runtime::{Filter, Needs, Source};
 use settings::{Common, Fields};
 use std::rc::Rc;
 
-/// The key authentication filter.
+/// The filter key_auth.
 #[derive(Debug)]
 pub struct KeyAuth;
 

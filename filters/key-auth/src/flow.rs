@@ -1,4 +1,4 @@
-//! What to do with one request, from its headers to a decision.
+//! The decision about a request: the search for its key, and for the owner of the key.
 //!
 //! ```text
 //! start ───────key───────▶ AskedForKey ──▶ Decided
@@ -17,7 +17,7 @@ use exchange::{
 };
 use std::rc::Rc;
 
-/// One request's progress.
+/// The flow of one request.
 pub(crate) struct KeyAuthFlow {
     config: Rc<Config>,
     state: State,
@@ -40,17 +40,19 @@ enum State {
     Decided,
 }
 
-/// A request in the making: it, and the edits that go with it.
+/// A request, and the edits that are made when it goes on.
 struct Work {
     request: Box<Request>,
     edits: Vec<Edit>,
 }
 
-/// Why there is no authenticated consumer.
+/// The reasons why a request has no authenticated consumer.
 #[derive(Debug, Clone, Copy)]
 enum Failure {
     NoKey,
+    /// Several keys under one name.
     Twice,
+    /// A key that nobody has, or that has expired.
     Unknown,
 }
 
@@ -77,7 +79,7 @@ impl KeyAuthFlow {
         }
     }
 
-    /// The kind of the body, if the key may be in it, and the body can be had.
+    /// Returns the kind of the request's body, if the filter has to look for the key there.
     fn body_kind(&self, request: &Request) -> Option<Kind> {
         if !self.config.key_in_body || request.body == BodyAhead::None {
             return None;
@@ -85,6 +87,7 @@ impl KeyAuthFlow {
         Kind::of(request.head.text("content-type")?)
     }
 
+    /// Takes the key out of the request, and looks up its owner.
     fn find_key(&self, mut work: Work, body: Option<(Kind, Vec<u8>)>) -> (State, Step) {
         let config = &self.config;
         let fields = body.as_ref().map(|(kind, body)| kind.fields(body));
@@ -111,14 +114,14 @@ impl KeyAuthFlow {
             return decided(self.admit(work, identity, Some(key)));
         }
         if config.common.admin.is_none() {
-            // Somebody may stand in, and the wrong key is hidden all the same.
+            // The key is hidden here too, because the anonymous consumer may stand in.
             work.edits.extend(now);
             return self.fail(work, Failure::Unknown);
         }
         (State::AskedForKey { work, key }, Step::find(by_key(&digest)).with_edits(now))
     }
 
-    /// Whose key it is is known, or not to be had.
+    /// Admits the owner of the key, if the lookup found one.
     fn take_owner(
         &self,
         work: Work,
@@ -131,7 +134,7 @@ impl KeyAuthFlow {
                 None => self.fail(work, Failure::Unknown),
             },
             Ok(Finding::Nothing) => self.fail(work, Failure::Unknown),
-            // Not to be able to ask is not to have failed: nobody becomes anonymous by it.
+            // A lookup that failed proves nothing about the key, so the caller is not anonymous.
             Err(Unavailable) => decided(unavailable()),
         }
     }
@@ -178,7 +181,7 @@ impl Flow for KeyAuthFlow {
             (State::AwaitingBody { work, kind }, Event::Body(Ok(body))) => {
                 self.find_key(work, Some((kind, body)))
             }
-            // A body that the host does not hand over holds no key that could be read.
+            // A body that the gateway does not hand over counts as a body without a key.
             (State::AwaitingBody { work, .. }, Event::Body(Err(Unavailable))) => {
                 self.find_key(work, None)
             }

@@ -1,5 +1,5 @@
-//! Credentials from a Kong Admin API. It finds a key only by the key itself, so its lists are fetched. Keys are
-//! digested as they come in, and forgotten.
+//! Credentials from a Kong Admin API. That API finds a key only by the key itself, so all keys are
+//! fetched as lists. A key is replaced by its digest as soon as it has been read.
 
 use crate::entry::{by_key, encode};
 use consumer::{Credential, Identity, KongLists, key_digest, lookup};
@@ -7,7 +7,7 @@ use exchange::{Answer, Call, Finding, Key};
 use runtime::Snapshot;
 use serde::Deserialize;
 
-/// All keys of a Kong.
+/// The walk through all keys of a Kong Admin API.
 pub(crate) struct KongKeys(KongLists<ApiKey>);
 
 struct ApiKey {

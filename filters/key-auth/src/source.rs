@@ -1,4 +1,4 @@
-//! Where credentials come from: gatehouse-admin, one key or one consumer at a time, or page by page.
+//! Credentials from gatehouse-admin: one key or consumer at a time, or all keys page by page.
 
 use crate::entry::{BY_KEY, by_key, encode};
 use crate::kong::KongKeys;
@@ -8,7 +8,7 @@ use consumer::{Credential, Identity, lookup};
 use exchange::{Answer, Call, Finding, Key};
 use runtime::{Snapshot, Source};
 
-/// The admin service's credentials, and its consumers.
+/// The source of credentials and consumers.
 pub(crate) struct Credentials;
 
 impl Source for Credentials {
@@ -30,7 +30,7 @@ impl Source for Credentials {
             return None;
         }
         let found: admin_api::Identity = serde_json::from_slice(&answer.body).ok()?;
-        // An answer about another key would let its owner in under this one.
+        // An answer about another key would admit the owner of that key.
         if found.digest? != lower::encode_string(&key.name) {
             return None;
         }
@@ -39,7 +39,7 @@ impl Source for Credentials {
     }
 
     fn is_secret(&self, _key: &Key) -> bool {
-        // Names, groups and digests.
+        // The entries contain names, groups and digests.
         false
     }
 
@@ -62,7 +62,7 @@ impl Source for Credentials {
     }
 
     fn asks_any_server(&self) -> bool {
-        // A Kong Admin API finds a key by the key itself, which never leaves the gateway.
+        // A Kong Admin API finds a key only by the key itself, which must not leave the gateway.
         false
     }
 }
@@ -84,13 +84,13 @@ fn identity(
     named.then_some(Identity { id, username, custom_id, groups, credential, anonymous: false })
 }
 
-/// gatehouse-admin's own "there is none" carries a change number. Any other 404 comes from something else.
+/// Returns the change number of gatehouse-admin's own 404. A 404 of another server has none.
 fn absent(body: &[u8]) -> Option<u64> {
     let document: serde_json::Value = serde_json::from_slice(body).ok()?;
     (document.get("message")?.as_str()? == "Not found").then(|| document.get("seq")?.as_u64())?
 }
 
-/// A walk through all keys, by digest.
+/// The walk through all keys, each with its digest and owner.
 #[derive(Default)]
 struct Holders {
     offset: Option<String>,
@@ -113,7 +113,7 @@ impl Snapshot for Holders {
         let page =
             (answer.status == 200).then(|| serde_json::from_slice::<HolderPage>(&answer.body).ok());
         let Some(page) = page.flatten() else { return false };
-        // A cursor that does not move would never end.
+        // With a cursor that does not move, the walk would never end.
         if page.offset.is_some() && page.offset == self.offset {
             return false;
         }

@@ -10,7 +10,7 @@ use runtime::{Capabilities, Filter, Needs};
 use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 
-/// The upstream token filter.
+/// The filter upstream_jwt.
 #[derive(Debug)]
 pub struct UpstreamJwt;
 
@@ -29,7 +29,7 @@ impl Filter for UpstreamJwt {
         &mint.config().common
     }
 
-    /// `Authorization` is the client's until a token takes its place; any other header is the filter's alone.
+    /// `Authorization` belongs to the client until a token replaces it. Any other header is owned.
     fn owned(mint: &Mint) -> Owned {
         let header = &mint.config().header;
         match same_name(header.as_bytes(), b"authorization") {
@@ -75,7 +75,8 @@ impl Filter for UpstreamJwt {
     }
 }
 
-/// Asked at the first request, because only then the host is known.
+/// Chooses the backend that signs, and reports the reason if there is none. This is done at the
+/// first request, because the gateway is unknown before.
 fn signer(crypto: Crypto) -> Option<Box<dyn Backend>> {
     let foreign =
         |name: &str, argument: &[u8]| runtime::foreign(name, argument).ok_or(ForeignFailed);

@@ -1,12 +1,12 @@
-//! What to do with one request, from its headers to a token.
+//! The token for a request.
 //!
 //! ```text
 //! start ──no hash of a body, or no body──▶ Decided
 //!    └──▶ Hashing ──pieces──▶ Hashing ──end──▶ Decided
 //! ```
 //!
-//! Kong cannot say whether a request without a length has a body. Such a request gets the token of an empty
-//! body at once, which is right if no body comes, and another one when a body does.
+//! Kong does not know if a request without a length has a body. Such a request gets the token of an
+//! empty body at once. If a body comes, another token replaces that one.
 
 use crate::claims::{Claims, NoClaims};
 use crate::mint::Mint;
@@ -15,18 +15,18 @@ use exchange::{Body, BodyAhead, Edit, Event, Flow, Reply, Request, Started, Step
 use jose::hash::Hasher;
 use std::rc::Rc;
 
-/// What the host lends: functions, so that a test can lend others.
+/// The functions of the gateway that the flow needs. Tests supply others.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tools {
-    /// Fills with random octets; `false` if it cannot.
+    /// Fills a buffer with random bytes. Returns `false` if that failed.
     pub(crate) random: fn(&mut [u8]) -> bool,
-    /// Milliseconds since 1970.
+    /// Returns the time in milliseconds since 1970.
     pub(crate) now: fn() -> u64,
-    /// Tells the operator.
+    /// Reports a problem to the operator.
     pub(crate) report: fn(&str),
 }
 
-/// One request's progress.
+/// The flow of one request.
 pub(crate) struct UpstreamJwtFlow {
     mint: Rc<Mint>,
     tools: Tools,
@@ -38,7 +38,7 @@ enum State {
     Decided,
 }
 
-/// A token in the making.
+/// The claims of a token, and the unfinished hash of the body.
 struct Work {
     claims: Claims,
     hasher: Hasher,
@@ -70,7 +70,7 @@ impl UpstreamJwtFlow {
         }
         let work = |claims| Box::new(Work { claims, hasher: Hasher::default(), is_empty: true });
         if request.body == BodyAhead::Comes {
-            // Whatever happens to the body, what the client said does not go on.
+            // The client's header is removed now, whatever happens to the body.
             let edits = vec![Edit::remove(config.header.clone())];
             return (State::Hashing(work(claims)), Step::stream_body().with_edits(edits));
         }
@@ -84,7 +84,7 @@ impl UpstreamJwtFlow {
         decided(self.forward(&claims, request.now))
     }
 
-    /// The answer to a question for the public keys, which needs nobody's credentials.
+    /// Returns the response to a request for the public keys. It needs no credential.
     fn key_set(&self, request: &Request) -> Option<Reply> {
         let config = self.mint.config();
         let path = request.target.split(|byte| *byte == b'?').next()?;
@@ -106,7 +106,7 @@ impl UpstreamJwtFlow {
         Some(reply.with("cache-control", "public, max-age=300"))
     }
 
-    /// The body is complete.
+    /// Makes the token when the body is complete. `rest` is its last piece.
     fn finish(&self, mut work: Box<Work>, rest: &[u8]) -> Step {
         work.take(rest);
         let hash = if work.is_empty { String::new() } else { work.hasher.hex() };
@@ -120,8 +120,8 @@ impl UpstreamJwtFlow {
         self.token(claims, now).map_or_else(Step::reply, Step::forward)
     }
 
-    /// The edits that set the token, or the response to a request that gets none. `now` is in milliseconds since
-    /// 1970.
+    /// Returns the edits that set the token, or the response to a request that gets none. `now` is
+    /// in milliseconds since 1970.
     fn token(&self, claims: &Claims, now: u64) -> Result<Vec<Edit>, Reply> {
         let config = self.mint.config();
         match self.mint.token(claims, now / 1000, self.tools.random) {
@@ -133,6 +133,7 @@ impl UpstreamJwtFlow {
         }
     }
 
+    /// Reports the reason to the operator, and returns the response to the client.
     fn fail(&self, why: &dyn std::fmt::Display) -> Reply {
         (self.tools.report)(&format!("gatehouse_upstream_jwt: no token: {why}"));
         Reply::unexpected()

@@ -58,7 +58,7 @@ fn ana() -> Vec<u8> {
     identity.to_json()
 }
 
-/// The token that a step sets, and its other edits.
+/// Returns the token that a step sets, and the step's other edits.
 #[track_caller]
 fn token(step: &Step) -> (String, Vec<Edit>) {
     let Step { edits, then: Then::Forward | Then::StreamBody } = step else { panic!("{step:?}") };
@@ -125,7 +125,7 @@ fn the_payload_is_the_originals_in_its_order() {
             r#""route":{{"name":"Route-1","id":"cc04e82e"}},"#,
             r#""service":{{"name":"Service-1","id":"d0395ad5"}}}}}}"#,
         ),
-        // A body may take longer than a token lives: the clock is read again at its end.
+        // A body may take longer than a token lives, so the clock is read again at its end.
         NOW + 100,
         NOW + 160,
         id
@@ -196,7 +196,7 @@ fn a_body_that_cannot_be_had_is_refused() {
 
 #[test]
 fn a_body_of_unknown_length_never_goes_with_the_hash_of_another() {
-    // Kong: no length, so the host cannot say whether a body comes.
+    // Without a length, Kong does not know if a body comes.
     let unknown = || Request { body_may_follow: true, can_remove: false, ..request(&[]) };
     let hash = |mint: &Mint, step: &Step| -> Value {
         let claims: Value = serde_json::from_str(&claims_text(mint, step)).unwrap();
@@ -216,7 +216,7 @@ fn a_body_of_unknown_length_never_goes_with_the_hash_of_another() {
     assert_eq!(refused(&filter.on(Event::Body(Err(Unavailable)))), 413);
 }
 
-/// The body is awaited, and what the client sent under the token's header does not go on meanwhile.
+/// Returns the step that awaits the body and removes the client's header of the token's name.
 fn waits() -> Step {
     Step::stream_body().with_edits(vec![Edit::remove("Authorization")])
 }
@@ -243,8 +243,8 @@ fn claims_come_from_settings_headers_and_verified_tokens() {
     for odd in ["[]", "{", r#"{"scope":1,"scope":2}"#] {
         assert_eq!(refused(&filter(settings.clone()).send(with(odd))), 500, "{odd}");
     }
-    let octets = Request { head: Head::from_iter([("x-tenant", b"\xff")]), ..request(&[]) };
-    assert_eq!(refused(&filter(settings).send(octets)), 400);
+    let no_text = Request { head: Head::from_iter([("x-tenant", b"\xff")]), ..request(&[]) };
+    assert_eq!(refused(&filter(settings).send(no_text)), 400);
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn what_is_of_one_request_is_never_given_to_another() {
     ] {
         let mint = Rc::new(mint(settings.clone()));
         let next = || token(&filter_of(&mint).send(request(&[]))).0;
-        // PSS has salt: the same claims signed twice are two tokens.
+        // PSS has a salt, so that two signatures of equal claims differ.
         assert_ne!(next(), next(), "{settings}");
     }
 }

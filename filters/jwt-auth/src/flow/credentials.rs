@@ -22,7 +22,7 @@ impl JwtFlow {
                 return self.fail(work, reply);
             }
             Some(Value::String(key)) if !key.is_empty() => key,
-            // A number or an object is nobody's key.
+            // A value that is not a text is not a key.
             Some(_) => {
                 let reply = self.refusal(format!("Invalid '{name}' in claims"));
                 return self.fail(work, reply);
@@ -55,7 +55,7 @@ impl JwtFlow {
                 None => decided(unavailable()),
             },
             Ok(Finding::Nothing) => self.unknown(work),
-            // Not to be able to ask is not to have failed: nobody becomes anonymous by it.
+            // A lookup that failed proves nothing about the token, so the caller is not anonymous.
             Err(Unavailable) => decided(unavailable()),
         }
     }
@@ -81,7 +81,7 @@ impl JwtFlow {
             let reply = self.refusal("Invalid key/secret");
             return self.fail(work, reply);
         };
-        match self.verifies(bearer, key, &usable.print, seconds(&work.request)) {
+        match self.verify_signature(bearer, key, &usable.print, seconds(&work.request)) {
             Ok(()) => {}
             Err(Refused::HostFailed) => return decided(unexpected()),
             Err(Refused::Algorithm | Refused::Signature) => {
@@ -92,15 +92,17 @@ impl JwtFlow {
         let rule = |wanted| if wanted { Time::Required } else { Time::Ignored };
         let clock = Clock { now: seconds(&work.request), skew: 0 };
         let (exp, nbf) = (rule(config.verify_exp), rule(config.verify_nbf));
-        if let Some(reply) = self.ill_timed(bearer, exp, nbf, clock) {
+        if let Some(reply) = self.refuse_by_time(bearer, exp, nbf, clock) {
             return self.fail(work, reply);
         }
         decided(self.admit(*work, identity, Some((bearer, None))))
     }
 
-    /// Whether the signature is the key's. A token that was verified with this key before is not computed
-    /// again, unless it has ended; a shared secret costs no more than the look-up would.
-    fn verifies(
+    /// Verifies the signature with `key`, whose digest is `print`. `now` is in seconds since 1970.
+    ///
+    /// A token that this key has verified before is not computed again until it expires. That does
+    /// not apply to a shared secret, because a computation is as cheap as a lookup in the memory.
+    fn verify_signature(
         &self,
         bearer: &Bearer,
         key: &VerifyingKey,

@@ -86,7 +86,7 @@ impl JwtFlow {
             }
             Err(refused) => refused,
         };
-        // Where a token does not name its key, a new key looks like a wrong signature.
+        // If a token does not name its key, the lack of a new key looks like a wrong signature.
         let unknown = match refused {
             SetRefused::Key(Refused::HostFailed) => return decided(unexpected()),
             SetRefused::UnknownKey => true,
@@ -121,7 +121,7 @@ impl JwtFlow {
         };
         let exp = if provider.require_exp { Time::Required } else { Time::Optional };
         let clock = Clock { now: seconds(&issued.work.request), skew: provider.clock_skew };
-        if let Some(reply) = self.ill_timed(&issued.bearer, exp, Time::Optional, clock) {
+        if let Some(reply) = self.refuse_by_time(&issued.bearer, exp, Time::Optional, clock) {
             return self.fail(issued.work, reply);
         }
         let audiences = &provider.audiences;
@@ -189,13 +189,13 @@ impl JwtFlow {
 
     fn nobody(&self, work: Box<Work>, provider: &Provider, name: &str) -> (State, Step) {
         let claim = provider.consumer_claim.as_deref().unwrap_or_default();
-        // Kong answers this one without a challenge.
+        // Kong sends this response without a challenge.
         let reply = Reply::message(401, format!("Could not find consumer for '{claim}={name}'"));
         self.fail(work, reply)
     }
 }
 
-/// The consumer that stands for a user of a provider. No real one has such a name or id.
+/// Makes the virtual consumer for a user of a provider. No other consumer has its name or id.
 fn virtual_consumer(provider: &Provider, subject: &str) -> Identity {
     let username = format!("{}:{subject}", provider.name);
     let id = derived(provider, subject);
@@ -207,13 +207,13 @@ fn virtual_consumer(provider: &Provider, subject: &str) -> Identity {
     }
 }
 
-/// A consumer whom a provider's token names.
+/// Gives a consumer that a provider's token names the credential of that token.
 fn as_holder(identity: Identity, provider: &Provider, name: &str) -> Identity {
     let credential = credential(&derived(provider, name), &format!("{}:{name}", provider.name));
     Identity { credential: Some(credential), ..identity }
 }
 
-/// `UUIDv5(issuer, name)`: the same on every node.
+/// Derives an id from issuer and name (UUIDv5), so that all nodes use one id.
 fn derived(provider: &Provider, name: &str) -> String {
     let issuer = Uuid::new_v5(&Uuid::NAMESPACE_URL, provider.issuer.as_bytes());
     Uuid::new_v5(&issuer, name.as_bytes()).to_string()
