@@ -42,7 +42,7 @@ impl Own {
         match self {
             Self::Builtin => BUILTIN.to_vec(),
             Self::Ai => AI.to_vec(),
-            // The narrower names come first, because they tell more.
+            // The names of AI crawlers come first, because they are more specific.
             Self::All => AI.into_iter().chain(BUILTIN).collect(),
             Self::None => Vec::new(),
         }

@@ -1,10 +1,10 @@
-//! The decision about one request: whether it comes from a bot, and what follows from that.
+//! The decision about one request: it is refused, marked or reported if it comes from a bot.
 
 use crate::agents::Verdict;
 use crate::config::{Action, Config};
 use exchange::{Edit, Occurrence, Reply, Request, Started, Step, Tally};
 
-/// Judges a request that the gate admitted. `note` tells the operator.
+/// Judges a request that the gate admitted. `note` logs a message for the operator.
 pub(crate) fn judge(config: &Config, request: &Request, note: fn(&str)) -> Started {
     let Some(agents) = &config.agents else { return Step::reply(Reply::unexpected()).into() };
     let verdict = match request.head.occurrence("user-agent") {
@@ -27,7 +27,7 @@ fn act(config: &Config, rule: &str, note: fn(&str)) -> Step {
     Step::forward(match config.action {
         Action::Deny => return Step::reply(Reply::error(403, "Forbidden")),
         Action::Tag => vec![Edit::set(config.tag_header.to_ascii_lowercase(), rule)],
-        // The rule only: what a client sent is in no log.
+        // Only the rule is logged, and nothing that the client has sent.
         Action::Log => {
             note(&format!("gatehouse_bot_detection: a bot by the rule {rule}"));
             Vec::new()

@@ -43,7 +43,7 @@ fn who_does_not_say_what_it_is_goes_on() {
 fn two_user_agents_are_one_too_many() {
     let twice = [("User-Agent", "curl"), ("user-agent", "curl")];
     assert_eq!(refusal(&step("{}", &twice)), (400, "Only one User-Agent header allowed"));
-    // Without refusals it counts as a bot's.
+    // If bots are not refused, such a request counts as one of a bot.
     let tagged = Step::forward(vec![Edit::set("x-bot-detected", "duplicate")]);
     assert_eq!(step(r#"{"action":"tag"}"#, &twice), tagged);
     assert_eq!(step(r#"{"action":"log"}"#, &twice), Step::forward(vec![]));

@@ -1,9 +1,9 @@
-//! What to do with one request, from its headers to the response.
+//! The way of one request: a preflight gets its response, and others get headers on theirs.
 //!
 //! ```text
 //! start ──preflight──▶ Done
 //!    ├──▶ Open ──response──▶ Done
-//!    └──no origin, which shall hear nothing──▶ Silent ──response──▶ Done
+//!    └──no origin, and no headers for it──▶ Silent ──response──▶ Done
 //! ```
 
 use crate::config::Config;
@@ -12,16 +12,17 @@ use crate::policy::{preflight, response, silent};
 use exchange::{Event, Flow, Request, ResponseEvent, ResponseStep, Started, Step};
 use std::rc::Rc;
 
-/// One request's progress.
+/// The state machine of one request.
 pub(crate) struct CorsFlow {
     config: Rc<Config>,
     state: State,
 }
 
 enum State {
-    /// On its way; its response is told of this origin.
+    /// The request went on. Its response gets the headers for this origin.
     Open(Option<Origin>),
-    /// On its way; its response says nothing of origins, and caches are told that another's would.
+    /// The request went on. Its response gets no CORS headers, but tells caches that the response
+    /// to a request with an origin may differ.
     Silent,
     Done,
 }
@@ -39,7 +40,7 @@ fn judge(config: &Config, request: &Request) -> (State, Step) {
     let asks = request.method == b"OPTIONS"
         && request.head.first("access-control-request-method").is_some();
     match origin {
-        // The upstream says all that there is to say.
+        // The upstream answers the preflight, and its response is not changed.
         Some(_) if asks && config.preflight_continue => (State::Done, Step::forward(Vec::new())),
         Some(origin) if asks => {
             (State::Done, Step::reply(preflight(config, &request.head, &origin)))
@@ -50,7 +51,7 @@ fn judge(config: &Config, request: &Request) -> (State, Step) {
 }
 
 impl Flow for CorsFlow {
-    /// Every request is decided at its headers.
+    /// Refuses every event, because a request is decided at its headers.
     fn on(&mut self, _event: Event) -> Step {
         self.state = State::Done;
         Step::out_of_order()

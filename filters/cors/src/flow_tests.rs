@@ -12,7 +12,7 @@ fn filter(json: &str) -> Driver {
     Driver::new(&common, move |admitted| CorsFlow::start(Rc::clone(&config), &admitted.request))
 }
 
-/// What a preflight is answered, name by name.
+/// Returns the headers of the response to a preflight, without `access-control-`.
 #[track_caller]
 fn preflight(json: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
     let asked = [fields, &[("Access-Control-Request-Method", "GET")]].concat();
@@ -28,7 +28,7 @@ fn preflight(json: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
     reply.headers.into_iter().map(|(name, value)| (short(&name), text(value))).collect()
 }
 
-/// How the response to a request is changed.
+/// Returns the edits of the response to a request. `upstream` is its headers.
 #[track_caller]
 fn changes(json: &str, fields: &[(&str, &str)], upstream: &[(&str, &str)]) -> Vec<Edit> {
     let mut filter = filter(json);
@@ -176,7 +176,8 @@ fn every_other_response_says_which_origins_may_read_it() {
     }
 }
 
-/// Kong/kong#3765: the answer without an origin was kept, and served to one that needs its own name in it.
+/// Kong/kong#3765: a cache kept the response to a request without an origin, and served it to an
+/// origin that needs its own name in the response.
 #[test]
 fn a_cache_is_told_that_origins_matter_of_every_answer_that_another_origin_would_not_get() {
     let told = |json: &str, fields: &[(&str, &str)]| changes(json, fields, &[]).contains(&vary());
@@ -191,7 +192,7 @@ fn a_cache_is_told_that_origins_matter_of_every_answer_that_another_origin_would
     ] {
         assert!(told(json, &[]) && told(json, &a), "{json}");
     }
-    // One answer for all.
+    // All origins get one response.
     assert!(!told("{}", &[]) && !told("{}", &a));
     let silent = changes(r#"{"allow_origin_absent":false}"#, &[], &[]);
     assert_eq!(silent, [vary()], "and nothing else is said");

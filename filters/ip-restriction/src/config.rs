@@ -47,7 +47,8 @@ fn networks(f: &mut Fields<'_>, name: &'static str) -> Networks {
     texts.iter().filter_map(|text| Prefix::parse(text)).collect()
 }
 
-/// The check covers what the pattern leaves open.
+/// A network in CIDR notation, or an address. The check refuses the faulty ones that fit the
+/// pattern.
 const NETWORK: Rule = Rule {
     what: "an IP address or a network (`10.0.0.0/8`)",
     pattern: Some("^[0-9A-Fa-f:./]+$"),

@@ -1,4 +1,4 @@
-//! The decision about one request: whether it comes from an address that may pass.
+//! The decision about one request: it passes if its client's address may pass.
 
 use crate::client::client;
 use crate::config::Config;

@@ -22,9 +22,9 @@ fn refusal(step: &Step) -> (u16, &str) {
     }
 }
 
-/// The lists of Kong's own specification, and who comes in.
+/// The cases come from Kong's own specification: a list, an address, and `true` if it passes.
 #[test]
-fn what_is_denied_stays_out_and_with_a_list_of_the_allowed_all_others_do() {
+fn denied_addresses_are_refused_and_so_are_all_that_a_list_does_not_allow() {
     for (json, peer, passes) in [
         (r#"{"deny":["127.0.0.1","127.0.0.2"]}"#, "127.0.0.1", false),
         (r#"{"deny":["127.0.0.2"]}"#, "127.0.0.1", true),
@@ -40,7 +40,7 @@ fn what_is_denied_stays_out_and_with_a_list_of_the_allowed_all_others_do() {
         (r#"{"deny":["fe80::/8"]}"#, "fe12::1", false),
         (r#"{"allow":["::/0"]}"#, "::1", true),
         (r#"{"allow":["::1/128"],"deny":["::1"]}"#, "::1", false),
-        // One address, however the host writes it.
+        // An IPv4 address is equal to its notation in IPv6.
         (r#"{"deny":["10.0.0.0/8"]}"#, "::ffff:10.1.1.1", false),
         (r#"{"deny":["::ffff:10.0.0.0/104"]}"#, "10.1.1.1", false),
     ] {
@@ -58,7 +58,7 @@ fn a_refusal_has_kongs_words_or_the_operators() {
 }
 
 #[test]
-fn who_cannot_be_identified_stays_out() {
+fn a_client_that_cannot_be_identified_is_refused() {
     for list in ["allow", "deny"] {
         let json = format!(r#"{{"{list}":["10.0.0.0/8"],"trusted_proxies":["1.1.1.1"]}}"#);
         for peer in [None, Some(""), Some("@unix"), Some("fe80::1%eth0")] {
@@ -74,7 +74,7 @@ fn who_cannot_be_identified_stays_out() {
 }
 
 #[test]
-fn behind_trusted_proxies_the_header_says_who_it_is() {
+fn behind_trusted_proxies_the_header_names_the_client() {
     let json = r#"{"allow":["127.0.0.4"],"trusted_proxies":["127.0.0.1","127.0.0.3"]}"#;
     for (peer, value, passes) in [
         ("127.0.0.1", "127.0.0.4", true),
@@ -86,7 +86,7 @@ fn behind_trusted_proxies_the_header_says_who_it_is() {
         let step = step(json, Some(peer), &[("X-Forwarded-For", value)]);
         assert_eq!(step == Step::forward(vec![]), passes, "{peer} {value}: {step:?}");
     }
-    // Without trusted proxies it says nothing.
+    // Without trusted proxies the header is ignored.
     let forged =
         step(r#"{"allow":["127.0.0.4"]}"#, Some("127.0.0.1"), &[("X-Forwarded-For", "127.0.0.4")]);
     assert_eq!(refusal(&forged), (403, "IP address not allowed: 127.0.0.1"));

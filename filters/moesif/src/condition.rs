@@ -306,7 +306,10 @@ pub(crate) mod tests {
             json!([{"conditions": [verb("GET")]}, {"conditions": [verb("POST"), ip("^120")]}])
         ));
         assert!(!hold(json!([{"conditions": [verb("POST"), ip("^9")]}])));
-        assert!(!hold(json!([{"conditions": [verb("POST"), verb("GET")]}])), "the same path twice");
+        assert!(
+            !hold(json!([{"conditions": [verb("POST"), verb("GET")]}])),
+            "two conditions on one path"
+        );
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) struct Event<'a> {
     pub(crate) session_token: Option<String>,
     pub(crate) weight: u8,
     pub(crate) blocked_by: Option<&'a str>,
-    /// The id of the event, which stays the same when it is sent again.
+    /// The id of the event. It does not change when the event is sent again.
     pub(crate) id: &'a str,
     /// The value of the transaction header, if there is one.
     pub(crate) transaction: Option<&'a [u8]>,
@@ -48,7 +48,7 @@ pub(crate) struct Reply<'a> {
 
 impl Event<'_> {
     /// Writes the JSON text. If a body makes it too large, the body is left out. Returns `None` if
-    /// the text is too large all the same.
+    /// the text is too large even so.
     pub(crate) fn into_json(mut self) -> Option<Vec<u8>> {
         for _ in 0..3 {
             let json = self.json();

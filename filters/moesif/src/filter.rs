@@ -31,13 +31,13 @@ impl Filter for Moesif {
         &shared.config.common
     }
 
-    /// The transaction header is the client's to set: its value is taken over.
+    /// The transaction header is not owned, because a client may set it.
     fn owned(_: &Shared) -> Owned {
         Owned::nothing()
     }
 
-    /// Where the mark of a recorded request cannot be left, a second instance records it again: that is no reason
-    /// to refuse it.
+    /// The mark of a recorded request is not listed here, because no request is refused for lack of
+    /// it. Without the mark, a second instance records the request again.
     fn leaves(_: &Shared) -> Vec<&'static str> {
         Vec::new()
     }
@@ -57,12 +57,12 @@ impl Filter for Moesif {
         }
     }
 
-    /// The first to know the host; where batches go depends on that.
+    /// Checks the collector's address. The gateway is known from here on, and with it the target.
     fn check_host(shared: &Shared, able: Capabilities) -> Result<(), Invalid> {
         shared
             .config
             .check_address(|address| !able.calls_addresses || runtime::is_address(address))?;
-        shared.meet(!able.calls_addresses, able.calls_in_parallel);
+        shared.set_gateway(!able.calls_addresses, able.calls_in_parallel);
         Ok(())
     }
 

@@ -1,10 +1,10 @@
-//! What to do with one request: let it pass, or answer it where a rule says so, and note what an event needs.
+//! The way of one request: it goes on or gets a rule's response, and in the end becomes an event.
 //!
 //! ```text
 //! start ──no randomness──▶ Over
-//!    ├──a rule asks for the body──▶ Judging ──body──▶ Noting ──done──▶ Over
-//!    ├──the same, its length unknown─▶ Collecting ──pieces──▶ Noting ──▲
-//!    └────────────────────────────────────────────────▶ Noting ──done──▶ Over
+//!    ├──a rule needs the body──▶ Judging ──body──▶ Noting ──done──▶ Over
+//!    ├──… of unknown length──▶ Collecting ──pieces──▶ Noting ──▲
+//!    └───────────────────────────────────────────────▶ Noting ──done──▶ Over
 //! ```
 
 use crate::body::{Body, MAX_UNPACKED};
@@ -25,10 +25,10 @@ use exchange::{
 use std::borrow::Cow;
 use std::rc::Rc;
 
-/// The property by which a second filter on the same request knows that the request is logged already.
+/// The property that tells a second instance of this filter that the request is recorded already.
 pub(crate) const MARK: &str = "gatehouse_moesif";
 
-/// A transaction header of the client's is taken over if it is no longer than this.
+/// The greatest length in bytes of a client's transaction header that is kept.
 const MAX_TRANSACTION: usize = 256;
 
 /// Notes that a request came, and returns `true` if another instance of this filter records it.
@@ -37,7 +37,7 @@ pub(crate) fn ignores(shared: &Shared, request: &Request) -> bool {
     request.mark.is_some()
 }
 
-/// One request's progress.
+/// The state machine of one request.
 pub(crate) struct MoesifFlow {
     shared: Rc<Shared>,
     tools: Tools,
@@ -47,7 +47,7 @@ pub(crate) struct MoesifFlow {
 enum State {
     /// A rule needs the body.
     Judging(Box<Notes>),
-    /// Kong: a rule needs the body, if there is one.
+    /// A rule needs the body, and it is not known yet if there is one (Kong).
     Collecting {
         notes: Box<Notes>,
         /// The part of the body that has arrived.
@@ -57,36 +57,40 @@ enum State {
     Over,
 }
 
-/// What is known of a request so far.
+/// The facts about a request that its event needs, as far as they are known.
 struct Notes {
     request: Box<Request>,
     identity: Option<Box<consumer::Identity>>,
     body: Option<Capture>,
     response: Option<Box<Seen>>,
-    /// The answer of a rule, and the headers of all rules.
+    /// The response of a rule that blocks.
     block: Option<Block>,
+    /// The headers that rules add to the upstream's response.
     headers: Vec<(String, String)>,
-    /// Tells the event from all others.
+    /// The unique id of the event.
     id: String,
     /// The value of the transaction header.
     transaction: Option<Vec<u8>>,
-    /// From 0 to 99: the event is sent if this is below its rate.
+    /// A random number from 0 to 99. The event is sent if it is below the sampling rate.
     draw: u8,
     app: Rc<AppConfig>,
-    /// It is known already that the event is not to be sent.
+    /// `true` if it is known already that the event will not be sent.
     skipped: bool,
 }
 
-/// What the rules still have to see of a request.
+/// The need of the rules for a request's body.
 enum Ahead {
+    /// The rules do not need a body, or there is none.
     Nothing,
+    /// The rules need the body, and it comes.
     Comes,
+    /// The rules need the body, if one follows.
     MayFollow,
-    /// It comes, and cannot be read.
+    /// The rules need the body, but it cannot be read.
     Unreadable(Unreadable),
 }
 
-/// The response as it went by.
+/// The response that passed by.
 struct Seen {
     response: Response,
     body: Option<Capture>,
@@ -125,13 +129,13 @@ impl MoesifFlow {
         }
     }
 
-    /// Holds the rules against a request of which all is known that can be.
+    /// Applies the rules to a request with the content of its body.
     fn judge(&self, mut notes: Notes, body: &Content, edits: Vec<Edit>) -> (State, Step) {
         let step = notes.judge(&self.shared, &self.shared.rules(), body, edits);
         (State::Noting(Box::new(notes)), step)
     }
 
-    /// The whole body is here, or what there is to know of it instead.
+    /// Applies the rules to a request with its whole body, or with the reason why it is missing.
     fn judge_body(
         &self,
         mut notes: Box<Notes>,
@@ -170,7 +174,7 @@ impl MoesifFlow {
         if let Some(transaction) = &notes.transaction {
             edits.push(Edit::Set(TRANSACTION.into(), transaction.clone()));
         }
-        // Those of a blocking rule are in its answer.
+        // The response of a blocking rule has the rules' headers already.
         if notes.block.is_none() {
             let set = |(name, value): &(String, String)| Edit::set(name.clone(), value.clone());
             edits.extend(notes.headers.iter().map(set));
@@ -214,7 +218,7 @@ impl Notes {
         notes
     }
 
-    /// The transaction header: the client's if there is a usable one, else ours.
+    /// Sets the transaction header: the client's value if it is usable, or else the event's id.
     fn mark_request(&mut self, shared: &Shared, edits: &mut Vec<Edit>) {
         if !shared.config.transaction_id {
             return;
@@ -227,7 +231,7 @@ impl Notes {
         };
         let theirs = head.values(TRANSACTION).find(usable).map(<[u8]>::to_vec);
         let value = theirs.unwrap_or_else(|| self.id.clone().into_bytes());
-        // Where a second copy would stay beside ours, both stay as they are.
+        // If the gateway cannot remove the second of two copies, both copies stay as they are.
         let twice = matches!(head.occurrence(TRANSACTION), Occurrence::Many(_));
         if !twice || self.request.can_remove {
             edits.push(Edit::Set(TRANSACTION.into(), value.clone()));
@@ -243,7 +247,7 @@ impl Notes {
         }
     }
 
-    /// What the rules still have to see of the request.
+    /// Returns the need of the rules for the request's body.
     fn ahead(&self, shared: &Shared, rules: &Rules) -> Ahead {
         let Request { head, method, .. } = &*self.request;
         let length = length(head);
@@ -253,10 +257,11 @@ impl Notes {
             BodyAhead::None if self.request.body_hidden => Unreadable::Hidden,
             BodyAhead::None => return Ahead::Nothing,
         };
-        // As if it could not be read: whoever is certain all the same does not need it.
+        // The rules are applied as if the body could not be read. If the result is certain even so,
+        // they do not need it.
         let verdict = self.verdict(shared, rules, &Content::Unreadable(unseen));
         let decides = matches!(&verdict.open, Some((_, why)) if *why == unseen);
-        // A rule that adds headers holds nobody's upload.
+        // A rule that only adds headers waits for small JSON bodies, and does not hold uploads.
         let json = |value: &[u8]| {
             value.to_ascii_lowercase().windows(4).any(|part| part == b"json" || part == b"grap")
         };
@@ -276,7 +281,7 @@ impl Notes {
         if self.request.body == BodyAhead::Comes {
             return Ahead::Comes;
         }
-        // Kong: a method like these has a body only if the request describes one.
+        // On Kong, a request with one of these methods has a body only if its headers describe one.
         let bare =
             matches!(method.as_slice(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"DELETE");
         let says = ["content-type", "content-encoding", "transfer-encoding"];
@@ -291,7 +296,7 @@ impl Notes {
         self.with_facts(shared, body, |facts| rules.judge(&self.app, &who, facts))
     }
 
-    /// Holds the rules against the request; `edits` go with it if it goes on.
+    /// Applies the rules to the request. `edits` are made to it if it goes on.
     fn judge(&mut self, shared: &Shared, rules: &Rules, body: &Content, edits: Vec<Edit>) -> Step {
         if rules.is_empty() {
             return Step::forward(edits);
@@ -354,14 +359,14 @@ impl Notes {
         })
     }
 
-    /// The response is here.
+    /// Takes the response, and begins to capture its body.
     fn see(&mut self, shared: &Shared, response: Response) {
         let direction = &shared.config.response;
         let said = length(&response.head);
         let wanted = direction.capture_body && !self.skipped;
         let mut body = wanted.then(|| Capture::new(&shared.budget, direction.body.limit, said));
         if let (Some(body), Some(block)) = (&mut body, &self.block) {
-            // What the host makes of our answer on its way (Kong adds a line feed) is no part of it.
+            // The body of the rule is recorded as it is. Kong adds a line feed to it on its way.
             *body = Capture::new(&shared.budget, direction.body.limit, None);
             body.take(&block.body, true);
         } else if let Some(body) = body.as_mut().filter(|_| response.ends) {
@@ -370,7 +375,7 @@ impl Notes {
         self.response = Some(Box::new(Seen { response, body }));
     }
 
-    /// The event, if it is to be sent.
+    /// Returns the event as JSON, or `None` if it is not to be sent or is too large.
     fn event(mut self, shared: &Shared, done: &Done) -> Option<Vec<u8>> {
         if self.response.is_none()
             && let Some(status) = done.status.filter(|status| *status > 0)
@@ -439,7 +444,7 @@ impl Notes {
     }
 }
 
-/// The identity that a filter behind this one has established.
+/// Returns the identity that a later filter has established.
 fn later_identity(response: &Response) -> Option<consumer::Identity> {
     let known = consumer::Known::from_property(response.consumer.as_deref());
     known.identity().cloned()
@@ -524,7 +529,8 @@ impl Flow for MoesifFlow {
     }
 }
 
-/// What the head says about the body's length. Two different lengths say nothing.
+/// Returns the length of the body that the headers declare, in bytes. Two different lengths count
+/// as none.
 fn length(head: &Head) -> Option<u64> {
     head.text("content-length")?.trim().parse().ok()
 }

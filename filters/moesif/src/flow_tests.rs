@@ -9,7 +9,7 @@ thread_local! {
     static DRAW: Cell<u16> = const { Cell::new(0) };
 }
 
-/// Octets that count up; the last two are the draw.
+/// Fills `out` with bytes that count up. The last two bytes are the draw.
 fn random(out: &mut [u8]) -> bool {
     for (n, byte) in out.iter_mut().enumerate() {
         *byte = u8::try_from(n).unwrap();
@@ -282,7 +282,7 @@ fn nothing_is_captured_of_what_is_not_sent_anyway() {
     assert_eq!(
         respond(&mut flow, 200, &[]),
         [set(TRANSACTION, ID)],
-        "the headers come all the same"
+        "the transaction header is set even so"
     );
     assert_eq!(flow.watches(), Watch::default());
 }
@@ -340,7 +340,8 @@ fn graphql_rule(shared: &Shared) {
     );
 }
 
-/// The answer to a request, with its body if that is waited for; 0 where it goes on.
+/// Returns the status of the rules' response to a request, or 0 if the request goes on. The filter
+/// gets `body` if it waits for it.
 fn status_of(shared: &Rc<Shared>, request: Request, body: Result<&[u8], Unavailable>) -> u16 {
     let mut flow = flow(shared);
     let mut step = flow.send(request);

@@ -15,7 +15,7 @@ const TOOLS: Tools = Tools { random: |_| true, report: log, note: log };
 
 fn sender(json: &str) -> Sender {
     let shared = Rc::new(Shared::new(config(json)));
-    shared.meet(true, true);
+    shared.set_gateway(true, true);
     LOG.take();
     let mut sender = Sender::new(shared, TOOLS);
     // Other tests cover configuration and rules.
@@ -177,7 +177,7 @@ fn nothing_is_sent_before_the_host_is_known() {
     let mut sender = Sender::new(Rc::clone(&shared), TOOLS);
     queue(&sender, &["1"], 0);
     assert!(sender.due(5000).is_empty());
-    shared.meet(false, false);
+    shared.set_gateway(false, false);
     let calls = sender.due(5000);
     assert_eq!(calls.len(), 3);
     assert_eq!(calls[0].target.upstream, "api.moesif.net:443");
@@ -186,7 +186,7 @@ fn nothing_is_sent_before_the_host_is_known() {
 #[test]
 fn what_the_collector_says_is_asked_for_and_survives_errors() {
     let shared = Rc::new(Shared::new(config(r#"{"batch_size":1}"#)));
-    shared.meet(true, true);
+    shared.set_gateway(true, true);
     let mut sender = Sender::new(Rc::clone(&shared), TOOLS);
     let asked: Vec<Vec<u8>> =
         sender.due(0).into_iter().map(|call| call.call.segments.concat()).collect();

@@ -1,4 +1,4 @@
-//! The settings, and what requests and the background share while they run.
+//! The settings, and the state that requests and the worker share.
 
 use crate::capture::Budget;
 use crate::collector::Collector;
@@ -10,26 +10,26 @@ use crate::tallies::Tallies;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// What the host lends: functions, so that a test can lend others.
+/// The functions of the gateway that this filter needs. Tests pass their own.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tools {
-    /// Fills with random octets; `false` if it cannot.
+    /// Fills a slice with random bytes. Returns `false` if that failed.
     pub(crate) random: fn(&mut [u8]) -> bool,
-    /// Tells the operator of a fault.
+    /// Logs a fault for the operator.
     pub(crate) report: fn(&str),
-    /// Tells the operator something else.
+    /// Logs another message for the operator.
     pub(crate) note: fn(&str),
 }
 
-/// One configuration in one VM.
+/// One configuration in one VM or worker of the gateway.
 pub struct Shared {
     pub(crate) config: Config,
     pub(crate) queue: RefCell<Queue>,
     pub(crate) budget: Rc<Budget>,
     pub(crate) tallies: Tallies,
-    /// Whether the background could send a batch at once.
+    /// `true` if the worker could send a batch at once.
     pub(crate) may_send: Cell<bool>,
-    /// When the last request came.
+    /// The time of the last request, in milliseconds since 1970.
     pub(crate) last_request: Cell<u64>,
     app: RefCell<Rc<AppConfig>>,
     rules: RefCell<Rc<Rules>>,
@@ -37,7 +37,7 @@ pub struct Shared {
     at_once: Cell<usize>,
 }
 
-/// Batches under way at the same time.
+/// The greatest number of batches under way at once.
 const AT_ONCE: usize = 8;
 
 impl Shared {
@@ -60,8 +60,9 @@ impl Shared {
         }
     }
 
-    /// The host is known: an Envoy or a Kong, and whether it can make several calls at once.
-    pub(crate) fn meet(&self, on_envoy: bool, several: bool) {
+    /// Makes the collector's target for the gateway: a cluster if `on_envoy`, or else an address.
+    /// `several` is `true` if the gateway can make several calls at once.
+    pub(crate) fn set_gateway(&self, on_envoy: bool, several: bool) {
         let Config { place, connect_timeout, send_timeout, application_id, compress, .. } =
             &self.config;
         let Some(place) = place else { return };
@@ -72,11 +73,12 @@ impl Shared {
         self.at_once.set(if several { AT_ONCE } else { 1 });
     }
 
-    /// `None` before the host is known.
+    /// Returns the collector. Returns `None` before the gateway is known.
     pub(crate) fn collector(&self) -> Option<Rc<Collector>> {
         self.collector.try_borrow().ok()?.clone()
     }
 
+    /// Returns the number of batches that may be under way at once.
     pub(crate) fn at_once(&self) -> usize {
         self.at_once.get()
     }
@@ -97,14 +99,14 @@ impl Shared {
         self.rules.replace(Rc::new(rules));
     }
 
-    /// Works with the queue. It is never in use when this is called.
+    /// Calls `work` with the queue. The queue is never borrowed when this function is called.
     pub(crate) fn with_queue<R: Default>(&self, work: impl FnOnce(&mut Queue) -> R) -> R {
         self.queue.try_borrow_mut().map(|mut queue| work(&mut queue)).unwrap_or_default()
     }
 }
 
 impl std::fmt::Debug for Shared {
-    /// Without an event.
+    /// Prints no events, because they hold the data of requests.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared").finish_non_exhaustive()
     }

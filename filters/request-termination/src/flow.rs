@@ -1,7 +1,7 @@
-//! What to do with one request, from its headers to an answer.
+//! The way of one request: it gets the configured response, unless it lacks the trigger.
 //!
 //! ```text
-//! start ──no trigger, answer──▶ Decided
+//! start ──no trigger, or a reply──▶ Decided
 //!    └──echo of a body──▶ AwaitingBody ──▲
 //! ```
 
@@ -13,7 +13,7 @@ use exchange::{
 };
 use std::rc::Rc;
 
-/// One request's progress.
+/// The state machine of one request.
 pub(crate) struct TerminationFlow {
     config: Rc<Config>,
     state: State,
@@ -48,7 +48,7 @@ impl TerminationFlow {
         let config = &self.config;
         let json = || Some("application/json; charset=utf-8".into());
         let body = match &config.content {
-            // RFC 9110: these never have content.
+            // Responses with these statuses never have content (RFC 9110, section 6.4.1).
             _ if matches!(config.status, 100..=199 | 204 | 304) => Body::Empty,
             Content::Raw(body, content_type) => {
                 Body::Raw(content_type.clone().map(Into::into), body.clone().into_bytes())
@@ -62,7 +62,7 @@ impl TerminationFlow {
     }
 }
 
-/// Whether a header or a query parameter has this name, whatever its value.
+/// Returns `true` if a header or a query parameter has this name. The value does not matter.
 fn is_there(request: &Request, trigger: &str) -> bool {
     request.head.fields().any(|(name, _)| same_name(name, trigger.as_bytes()))
         || Query::of_target(&request.target).pairs().any(|(name, _)| name == trigger.as_bytes())
@@ -86,7 +86,7 @@ impl Flow for TerminationFlow {
         matches!(self.config.content, Content::Raw(_, None))
     }
 
-    /// Envoy calls a body without a type `text/plain`; Kong sends none.
+    /// Removes the type `text/plain` that Envoy gives to a body without a type. Kong gives none.
     fn on_response(&mut self, event: ResponseEvent) -> ResponseStep {
         let edits = match event {
             ResponseEvent::Head(response) if response.ours => vec![Edit::remove("content-type")],

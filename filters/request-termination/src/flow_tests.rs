@@ -61,7 +61,7 @@ fn a_body_goes_out_as_it_is_with_its_type_or_without_one() {
 }
 
 #[test]
-fn a_type_that_the_host_makes_up_is_taken_out_of_our_own_answer_only() {
+fn a_type_that_the_gateway_adds_is_removed_from_our_own_reply_only() {
     let sent = |json: &str| {
         let mut filter = filter(json);
         filter.send(get("/", &[]));
@@ -113,7 +113,7 @@ fn only_the_consumers_in_match_are_turned_away() {
         Step { then: Then::Reply(Reply { status: 403, .. }), .. }
     ));
     assert_eq!(step(json, who("fiona")), Step::forward(vec![]));
-    // Who it is must be known.
+    // A request without an identity cannot be judged by its consumer.
     assert!(matches!(
         step(json, get("/", &[])),
         Step { then: Then::Reply(Reply { status: 500, .. }), .. }
@@ -137,7 +137,7 @@ fn an_echo_waits_for_the_body_where_there_is_one() {
         let Body::Raw(_, text) = &reply.body else { panic!("{reply:?}") };
         assert_eq!(String::from_utf8_lossy(text).contains(r#""raw_body":"hi""#), shown);
     }
-    // Nothing else needs the body.
+    // Only an echo needs the body.
     let post = Request { body: BodyAhead::Comes, ..get("/", &[]) };
     assert!(matches!(step("{}", post), Step { then: Then::Reply(_), .. }));
 }

@@ -25,7 +25,7 @@ impl Filter for RequestTransformer {
         &config.common
     }
 
-    /// What it sets is the operator's word about a header of the client's or the upstream's.
+    /// The filter owns no header. It changes headers of the client as the operator says.
     fn owned(_: &Config) -> Owned {
         Owned::nothing()
     }

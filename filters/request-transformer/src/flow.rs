@@ -1,4 +1,4 @@
-//! What to do with one request, from headers and body to edits.
+//! The way of one request: its headers and its line are changed, and then its body.
 //!
 //! ```text
 //! start ──▶ Decided
@@ -6,7 +6,7 @@
 //!    └──▶ Collecting ──pieces──▶ Collecting ────▲
 //! ```
 //!
-//! `Collecting` is for Kong, which does not say whether a request without a length has a body.
+//! `Collecting` is for Kong, which does not tell if a request without a length has a body.
 
 use crate::body::{Trouble, changed};
 use crate::changes::Filled;
@@ -22,7 +22,7 @@ use exchange::{
 };
 use std::rc::Rc;
 
-/// One request's progress.
+/// The state machine of one request.
 pub(crate) struct TransformerFlow {
     config: Rc<Config>,
     state: State,
@@ -38,30 +38,32 @@ enum State {
     Decided,
 }
 
-/// What is left to do when the body is here.
+/// The changes that wait for the body.
 struct Work {
     media: Result<Media, Opaque>,
     changes: Filled,
-    /// A body that cannot be changed is refused.
+    /// `true` to refuse a body that cannot be changed.
     strict: bool,
-    /// Whether something can be made of nothing.
+    /// `true` if a body can be made for a request without one.
     makes: bool,
     /// The line of the request, if a form in the body becomes a part of it.
     line: Option<Line>,
 }
 
-/// What is asked for: path and query, as they are changed.
+/// The new path and query of the request.
 struct Line {
-    /// A new path.
+    /// The new path, if it changes.
     path: Option<Vec<u8>>,
+    /// The query before the changes.
     query: Vec<u8>,
+    /// The changes to the query.
     changes: Filled,
 }
 
-/// What a body is that the filter makes for a request without a type.
+/// The content type of a body that the filter makes for a request without a type.
 const FORM: &[u8] = b"application/x-www-form-urlencoded";
 
-/// More is not collected.
+/// The greatest length of a body of unknown length, in bytes. A longer one is refused.
 const LONGEST: usize = 16 << 20;
 
 impl TransformerFlow {
@@ -125,7 +127,7 @@ impl TransformerFlow {
         Ok(self.await_body(request, Box::new(work), edits))
     }
 
-    /// The headers are done; the body is taken as the host gives it.
+    /// Makes `edits`, and takes the body in the way that the gateway hands it over.
     fn await_body(
         &self,
         request: &Request,
@@ -133,7 +135,7 @@ impl TransformerFlow {
         mut edits: Vec<Edit>,
     ) -> (State, Step) {
         if request.body == BodyAhead::Comes {
-            // What is refused anyway is not waited for.
+            // A body that will be refused is not waited for.
             let has_length =
                 request.head.text("content-length").is_some_and(|length| length != "0");
             return match work.opaque() {
@@ -141,10 +143,10 @@ impl TransformerFlow {
                 _ => (State::AwaitingBody(work), Step::await_body(edits)),
             };
         }
-        // What a method like these has no body for has none, but for a client of HTTP/2 that means harm.
+        // A request with one of these methods has no body, except from a hostile HTTP/2 client.
         let none = is_bare(request) && (work.makes || !work.strict);
         if request.body_may_follow && !none {
-            // Kong: if nothing follows, the request goes on with these edits alone.
+            // If no body follows, the request goes on with these edits alone.
             edits.extend(work.line.iter().flat_map(|line| line.edits(b"")));
             return (
                 State::Collecting { work, body: Vec::new() },
@@ -161,14 +163,14 @@ impl TransformerFlow {
     }
 }
 
-/// Whether a request like this has no body.
+/// Returns `true` if a request with this method and these headers has no body.
 fn is_bare(request: &Request) -> bool {
     let bodiless = [&b"GET"[..], b"HEAD", b"OPTIONS", b"TRACE", b"DELETE"];
     bodiless.contains(&request.method.as_slice())
         && request.head.first("transfer-encoding").is_none()
 }
 
-/// What the body is: as its type says once the headers are changed.
+/// Returns the kind of the body. It is the one that the changed headers declare.
 fn media(request: &Request, headers: &Headers) -> Result<Media, Opaque> {
     let now = headers.first("content-type");
     if now == request.head.first("content-type") {
@@ -181,13 +183,16 @@ fn media(request: &Request, headers: &Headers) -> Result<Media, Opaque> {
 }
 
 impl Work {
-    /// What the body adds to what is done already.
+    /// Returns the edits that depend on the body.
+    ///
+    /// # Errors
+    /// The reply to a request whose body cannot be changed.
     fn finish(&self, body: &[u8]) -> Result<Vec<Edit>, Reply> {
         let mut edits = Vec::new();
         if let Some(line) = &self.line {
             edits.extend(line.edits(body));
         }
-        // Envoy can give no body to a request that has none, not even at its trailers.
+        // Envoy cannot give a body to a request without one, not even at its trailers.
         if body.is_empty() && !self.makes {
             return Ok(edits);
         }
@@ -204,7 +209,7 @@ impl Work {
         Ok(edits)
     }
 
-    /// The answer to a body of which is known already that it cannot be changed.
+    /// Returns the reply to a request whose body, by its headers, cannot be changed.
     fn opaque(&self) -> Option<Reply> {
         let opaque = self.media.as_ref().err().filter(|_| self.strict)?;
         Some(refusal(Trouble::from(*opaque)))
@@ -226,14 +231,15 @@ fn refusal(trouble: Trouble) -> Reply {
 }
 
 impl Line {
-    /// What makes the request ask for this, with the parameters of a form after those of the query.
+    /// Returns the edit that sets path and query. The parameters of `form` follow those of the
+    /// query. Returns `None` if nothing changes.
     fn edits(&self, form: &[u8]) -> Option<Edit> {
         let mut parameters = Parameters::parse(&self.query);
         parameters.read(form);
         self.changes.apply(&mut parameters);
         let made = parameters.text();
         let same = made == Parameters::parse(&self.query).text();
-        // What is not changed keeps its spelling, to the last `&`.
+        // A query that is not changed keeps its spelling, to the last `&`.
         let query = if same { self.query.clone() } else { made };
         match &self.path {
             Some(path) if query.is_empty() => Some(Edit::Target(path.clone())),
@@ -244,7 +250,7 @@ impl Line {
     }
 }
 
-/// The query as the upstream would get it: an earlier filter may have taken a key out.
+/// Returns the query that the upstream would get. An earlier filter may have removed a key from it.
 fn query(request: &Request) -> &[u8] {
     let own = || {
         let at = request.target.iter().position(|byte| *byte == b'?')?.checked_add(1)?;

@@ -136,7 +136,7 @@ fn a_body_is_awaited_only_where_it_may_be_changed() {
     }
 }
 
-/// What becomes of a body of this type, in a request without a length.
+/// Returns the step after a body of a request without a length. `fields` are its headers.
 fn given(json: &str, fields: &[(&str, &str)], body: &[u8]) -> Step {
     let mut filter = filter(json);
     let post = Request { body: BodyAhead::Comes, ..request("POST", "/", fields) };
@@ -251,7 +251,7 @@ fn a_type_that_the_filter_sets_decides_what_the_body_is() {
         body(r#"{"body":"somecontent"}"#),
     ];
     assert_eq!(forwarded(filter(json).send(on_kong)), with);
-    // Envoy can give no body to a request that has none.
+    // Envoy cannot give a body to a request without one.
     assert_eq!(forwarded(filter(json).send(request("GET", "/request", &[]))), with[..2]);
 }
 
@@ -265,7 +265,7 @@ fn a_form_becomes_a_part_of_the_query_of_a_method_without_a_body() {
     assert_eq!(filter.send(post), Step::await_body(vec![Edit::Method(b"GET".to_vec())]));
     let rest = filter.on(Event::Body(Ok(b"name=marco&secret=1&hello=again".to_vec())));
     assert_eq!(forwarded(rest), [target("/new?hello=world&name=marco&hello=again")]);
-    // Without the body at hand, the rest is done all the same.
+    // Without a body, the other changes are made.
     let bare = request("POST", "/request?hello=world", &[FORM]);
     let edits = forwarded(super::tests::filter(json).send(bare));
     assert_eq!(edits, [Edit::Method(b"GET".to_vec()), target("/new?hello=world")]);

@@ -93,7 +93,7 @@ fn what_came_twice_is_changed_whole_or_refused() {
         ),
     ] {
         assert_eq!(edits(&twice, lists, true).unwrap(), expected);
-        // Kong would forward the second value all the same.
+        // Kong would forward the second value even so.
         assert_eq!(edits(&twice, lists, false), Err(Duplicate("x-a".into())));
     }
     // Appending a value does not touch the others.

@@ -33,7 +33,7 @@ impl Filter for Session {
         &sessions.config.common
     }
 
-    /// The instance that only saves tells the upstream nothing.
+    /// An instance that only saves owns no header, because it tells the upstream nothing.
     fn owned(sessions: &Sessions) -> Owned {
         match sessions.config.phase {
             Phase::Save => Owned::nothing(),
