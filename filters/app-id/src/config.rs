@@ -54,7 +54,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_left_out_gets_the_documents_default() {
+    fn omitted_settings_get_the_documented_defaults() {
         let config = config(r#"{"admin":{"upstream":"admin"}}"#);
         assert_eq!(
             (config.header_name.as_str(), config.fail_open, config.hide_app_id),

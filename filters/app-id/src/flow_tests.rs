@@ -107,7 +107,7 @@ fn refusals_name_the_header_as_configured() {
 }
 
 #[test]
-fn failing_open_lets_through_what_could_not_be_asked_and_nothing_else() {
+fn failing_open_lets_requests_pass_only_if_the_lookup_failed() {
     let json = r#"{"fail_open":true,"admin":{"upstream":"admin"}}"#;
     for (answer, passes) in [
         (Event::Found(Err(Unavailable)), true),
@@ -122,7 +122,7 @@ fn failing_open_lets_through_what_could_not_be_asked_and_nothing_else() {
 }
 
 #[test]
-fn mappings_decide_without_a_question_and_together_with_one() {
+fn mappings_decide_without_a_lookup_and_together_with_one() {
     let alone = r#"{"mappings":{"ana":["Portal"]}}"#;
     assert_eq!(filter(alone).send(request(Some(ANA), &[b"Portal"])), Step::forward(vec![]));
     assert_eq!(
@@ -151,7 +151,7 @@ fn a_hidden_app_id_goes_no_further() {
 }
 
 #[test]
-fn a_consumer_of_many_app_ids_is_asked_about_one() {
+fn of_many_app_ids_the_claimed_one_is_looked_up_alone() {
     for (answer, passes) in [
         (Ok(Finding::Value(b"L".to_vec())), true),
         (Ok(Finding::Nothing), false),

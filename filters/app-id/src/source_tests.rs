@@ -13,7 +13,7 @@ fn entry(consumer: &str, appid: &str) -> String {
 }
 
 #[test]
-fn the_documents_own_answer_is_read() {
+fn the_documented_answer_is_read() {
     let body = format!(r#"{{"data":[{},{}],"total":2}}"#, entry("c", "Portal"), entry("c", "NTP"));
     let (Finding::Value(value), None) = read(&of_consumer("c"), 200, &body).unwrap() else {
         panic!()
@@ -39,7 +39,7 @@ fn an_empty_list_and_an_unknown_consumer_are_nothing() {
 }
 
 #[test]
-fn what_is_no_answer_to_the_question_is_a_failure() {
+fn an_answer_that_does_not_fit_the_key_is_a_failure() {
     let other = format!(r#"{{"data":[{}],"total":1}}"#, entry("other", "Portal"));
     for (status, body) in [
         (200, ""),

@@ -146,7 +146,7 @@ mod tests {
         for text in ["_-8", "/+8", "/+8=", "_-8=", " _-8\n"] {
             assert_eq!(any_base64(text), Some(vec![0xff, 0xef]), "{text}");
         }
-        // This is the secret of the requirement document.
+        // A secret in the form of Auth0's: 64 characters of base64url.
         let auth0 = "aFGFzo9dRvT_jkw5ghisfnP_48NaBrovcJsq0M550eJnzujeb8Jr2tREoNePO1yQ";
         assert_eq!(any_base64(auth0).map(|bytes| bytes.len()), Some(48));
         for text in ["", "=", "A", "a b", "\u{e4}"] {

@@ -12,17 +12,16 @@ use serde_json::json;
 use settings::Common;
 use uuid::Uuid;
 
-/// The claims of the requirement document, `{"iss":"adokey","name":"ado"}`, HS256 with
-/// `supersecret`.
-const SEED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
-/// The token as the document prints it: its author had jwt.io take the secret for base64.
-const PRINTED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.t86wrSIeBCBSRsJhsR6qRNPoiZo_dE5D_ZDMazL-o6M";
+/// A token with the claims `{"iss":"adokey","name":"ado"}`, signed by HS256 with `supersecret`.
+const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.lEzPj2hbGAeHXCCB7rnS-LKgCZZBp2ykEIOkNtczFcU";
+/// A token with these claims, signed with the base64-decoded `supersecret`, as jwt.io can do.
+const DECODED_SECRET: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJhZG9rZXkiLCJuYW1lIjoiYWRvIn0.t86wrSIeBCBSRsJhsR6qRNPoiZo_dE5D_ZDMazL-o6M";
 const INLINE: &str = r#""consumers":[
     {"id":"1","username":"ado","jwt_secrets":[{"id":"j","key":"adokey","secret":"supersecret"}]},
     {"id":"9","username":"guests"}]"#;
 const NOW: u64 = 1_000;
 
-/// The filter, with its settings.
+/// A filter with settings, and the flow of its last request.
 struct Filter {
     config: Rc<Config>,
     driver: Driver,
@@ -164,13 +163,13 @@ fn header(step: &Step, name: &str) -> Option<&'static str> {
     })
 }
 
-// === Kong's answers (reference A.4) ===
+// === The answers of Kong's plugin ===
 
 #[test]
-fn the_token_of_the_requirement_document_passes_in_header_and_query() {
+fn a_credentials_token_passes_in_header_and_query() {
     for request in [
-        request("/", &[("authorization", &format!("Bearer {SEED}"))]),
-        request(&format!("/?jwt={SEED}"), &[]),
+        request("/", &[("authorization", &format!("Bearer {TOKEN}"))]),
+        request(&format!("/?jwt={TOKEN}"), &[]),
     ] {
         let step = inline("").send(request);
         for (name, value) in [
@@ -189,28 +188,28 @@ fn the_token_of_the_requirement_document_passes_in_header_and_query() {
 }
 
 #[test]
-fn the_token_as_it_is_printed_passes_where_the_secret_is_base64() {
+fn a_token_signed_with_the_decoded_secret_passes_where_secrets_are_base64() {
     let base64 = r#","secret_is_base64":true"#;
     for request in [
-        request("/", &[("authorization", &format!("Bearer {PRINTED}"))]),
-        request(&format!("/?jwt={PRINTED}"), &[]),
+        request("/", &[("authorization", &format!("Bearer {DECODED_SECRET}"))]),
+        request(&format!("/?jwt={DECODED_SECRET}"), &[]),
     ] {
         let step = inline(base64).send(request);
         assert_eq!(header(&step, "x-credential-identifier"), Some("adokey"));
     }
-    refused(&bearing(&mut inline(""), PRINTED), "Invalid signature");
-    refused(&bearing(&mut inline(base64), SEED), "Invalid signature");
+    refused(&bearing(&mut inline(""), DECODED_SECRET), "Invalid signature");
+    refused(&bearing(&mut inline(base64), TOKEN), "Invalid signature");
 }
 
 #[test]
-fn rows_1_to_3_no_token_several_or_none_that_is_text() {
+fn no_token_several_tokens_or_a_flag_get_kongs_answers() {
     let step = inline("").send(request("/", &[]));
     let Refusal { status, body, challenge } = refusal(&step);
     assert_eq!((status, body.as_str()), (401, r#"{"message":"Unauthorized"}"#));
     assert_eq!(challenge.as_deref(), Some("Bearer"));
     let realm = inline(r#","realm":"r""#).send(request("/", &[]));
     assert_eq!(refusal(&realm).challenge.as_deref(), Some(r#"Bearer realm="r""#));
-    let two = format!("/?jwt={SEED}&jwt=a.b.c");
+    let two = format!("/?jwt={TOKEN}&jwt=a.b.c");
     refused(&inline("").send(request(&two, &[])), "Multiple tokens provided");
     refused(&inline("").send(request("/?jwt", &[])), "Unrecognizable token");
     let step = inline(r#","realm":"r""#).send(request("/?jwt", &[]));
@@ -219,7 +218,7 @@ fn rows_1_to_3_no_token_several_or_none_that_is_text() {
 }
 
 #[test]
-fn rows_4_to_7_what_is_no_token() {
+fn a_malformed_token_gets_kongs_answer() {
     let good = r#"{"alg":"HS256"}"#;
     for (token, message) in [
         ("a.b".to_owned(), "Bad token; invalid JSON"),
@@ -228,7 +227,7 @@ fn rows_4_to_7_what_is_no_token() {
         (unsigned(good, "{"), "Bad token; invalid JSON"),
         (unsigned(r#"{"alg":"HS256","alg":"HS256"}"#, "{}"), "Bad token; invalid JSON"),
         (unsigned(good, r#"{"iss":"a","iss":"adokey"}"#), "Bad token; invalid JSON"),
-        (format!("{SEED}\u{e4}"), "Bad token; invalid signature"),
+        (format!("{TOKEN}\u{e4}"), "Bad token; invalid signature"),
         ("x".repeat(70_000), "Bad token; invalid JSON"),
         (unsigned("{}", "{}"), "Bad token; invalid alg"),
         (unsigned(r#"{"alg":1}"#, "{}"), "Bad token; invalid alg"),
@@ -236,8 +235,8 @@ fn rows_4_to_7_what_is_no_token() {
         (unsigned(r#"{"alg":"hs256"}"#, "{}"), "Bad token; invalid alg"),
         (unsigned(r#"{"alg":"foo"}"#, "{}"), "Bad token; invalid alg"),
         (unsigned(good, "false"), "Bad token; invalid claims"),
-        (format!("{SEED}.x"), "Bad token; invalid signature"),
-        (format!("{SEED}="), "Bad token; invalid signature"),
+        (format!("{TOKEN}.x"), "Bad token; invalid signature"),
+        (format!("{TOKEN}="), "Bad token; invalid signature"),
         (unsigned(r#"{"alg":"HS256","crit":["x"]}"#, "{}"), "Bad token; unsupported crit"),
         (unsigned(r#"{"alg":"HS256","kid":1}"#, "{}"), "Bad token; invalid kid"),
     ] {
@@ -246,7 +245,7 @@ fn rows_4_to_7_what_is_no_token() {
 }
 
 #[test]
-fn rows_8_to_10_the_key_claim() {
+fn the_key_claim_is_required_and_has_precedence_over_the_header() {
     let key = SigningKey::from_secret(b"supersecret", Algorithm::Hs256).unwrap();
     for (claims, message) in [
         (json!({}), "No mandatory 'iss' in claims"),
@@ -263,11 +262,11 @@ fn rows_8_to_10_the_key_claim() {
     let other = json!({"kid": "nobody"});
     let both = signed(&key, &json!({"alg": "HS256", "kid": "adokey"}), &other);
     refused(&bearing(&mut inline(by_kid), &both), "No credentials found for given 'kid'");
-    refused(&bearing(&mut inline(by_kid), SEED), "No mandatory 'kid' in claims");
+    refused(&bearing(&mut inline(by_kid), TOKEN), "No mandatory 'kid' in claims");
 }
 
 #[test]
-fn rows_11_to_13_algorithm_key_and_signature() {
+fn a_wrong_algorithm_key_or_signature_gets_kongs_answer() {
     let claims = json!({"iss": "adokey"});
     let hs512 = SigningKey::from_secret(b"supersecret", Algorithm::Hs512).unwrap();
     let token = signed(&hs512, &json!({"alg": "HS512"}), &claims);
@@ -280,7 +279,7 @@ fn rows_11_to_13_algorithm_key_and_signature() {
         [("HS256", None, ""), ("HS256", Some("a b"), r#","secret_is_base64":true"#)]
     {
         let mut flow = asking(base64);
-        assert_eq!(bearing(&mut flow, SEED), Step::find(by_key("adokey")));
+        assert_eq!(bearing(&mut flow, TOKEN), Step::find(by_key("adokey")));
         refused(&found(&mut flow, holder(algorithm, secret, None)), "Invalid key/secret");
     }
     let es256 = pem("es256", Algorithm::Es256);
@@ -291,7 +290,7 @@ fn rows_11_to_13_algorithm_key_and_signature() {
 }
 
 #[test]
-fn row_14_times_are_checked_when_asked_for_and_all_faults_are_told() {
+fn times_are_checked_when_asked_for_and_all_faults_are_told() {
     let both = r#","claims_to_verify":["exp","nbf"]"#;
     for (more, claims, expected) in [
         (both, json!({}), r#"{"exp":"must be a number","nbf":"must be a number"}"#),
@@ -317,7 +316,7 @@ fn row_14_times_are_checked_when_asked_for_and_all_faults_are_told() {
 }
 
 #[test]
-fn row_17_an_anonymous_consumer_that_does_not_exist_is_an_error() {
+fn an_anonymous_consumer_that_does_not_exist_is_an_error() {
     let mut flow = asking(r#","anonymous":"nobody""#);
     let username = lookup::key(By::Username, "nobody");
     assert_eq!(flow.send(request("/", &[])), Step::find(username));
@@ -326,10 +325,10 @@ fn row_17_an_anonymous_consumer_that_does_not_exist_is_an_error() {
     assert_eq!((status, body.as_str()), (500, expected));
 }
 
-// === What Kong answers with 500 (reference A.6) ===
+// === Requests that Kong's plugin answers with 500 ===
 
 #[test]
-fn what_kong_fails_on_is_unauthorized() {
+fn tokens_that_kongs_plugin_answers_with_500_are_unauthorized() {
     for (token, message) in [
         (hs256(&json!({"iss": 123})), "Invalid 'iss' in claims"),
         (hs256(&json!({"iss": true})), "Invalid 'iss' in claims"),
@@ -429,17 +428,17 @@ fn a_secret_in_base64_is_decoded_first() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_not_a_failure_to_authenticate() {
+fn a_failed_lookup_is_not_a_failed_authentication() {
     for more in ["", r#","anonymous":"guests""#] {
         let mut flow = asking(more);
-        bearing(&mut flow, SEED);
+        bearing(&mut flow, TOKEN);
         assert_eq!(refusal(&flow.on(Event::Found(Err(Unavailable)))).status, 503);
         let mut flow = asking(more);
-        bearing(&mut flow, SEED);
+        bearing(&mut flow, TOKEN);
         assert_eq!(refusal(&found(&mut flow, *b"odd")).status, 503);
     }
     let mut flow = asking("");
-    bearing(&mut flow, SEED);
+    bearing(&mut flow, TOKEN);
     let nothing = flow.on(Event::Found(Ok(Finding::Nothing)));
     refused(&nothing, "No credentials found for given 'iss'");
 }
@@ -483,7 +482,7 @@ fn a_token_with_padding_passes_only_where_that_is_asked_for() {
     }
     let without = format!("{header}.{claims}.{signature}");
     refused(&bearing(&mut inline(lenient), &without), "Invalid signature");
-    forwarded(&bearing(&mut inline(lenient), SEED));
+    forwarded(&bearing(&mut inline(lenient), TOKEN));
     refused(
         &bearing(&mut inline(lenient), &format!("{input}=.{signature}")),
         "Bad token; invalid JSON",
@@ -505,7 +504,7 @@ fn a_short_secret_of_the_admin_service_is_no_key_where_strong_ones_are_asked_for
     let strict = r#","require_strong_secrets":true"#;
     for (more, passes) in [("", true), (strict, false)] {
         let mut flow = asking(more);
-        bearing(&mut flow, SEED);
+        bearing(&mut flow, TOKEN);
         let step = found(&mut flow, holder("HS256", Some("supersecret"), None));
         match passes {
             true => drop(forwarded(&step)),
@@ -533,9 +532,9 @@ fn a_token_that_has_ended_is_not_taken_from_memory() {
 }
 
 #[test]
-fn where_the_host_was_to_compute_and_cannot_nothing_passes() {
+fn without_the_demanded_backend_nothing_passes() {
     let config = Rc::new(config(&format!("{{{INLINE}}}")));
-    let step = bearing(&mut Filter::new(config, None), SEED);
+    let step = bearing(&mut Filter::new(config, None), TOKEN);
     assert_eq!(refusal(&step).status, 500);
 }
 
@@ -551,7 +550,7 @@ fn the_anonymous_consumer_stands_in_for_every_failure() {
             assert_eq!(published(&step, PROPERTY).unwrap()["anonymous"], json!(true));
             assert_eq!(published(&step, CLAIMS), None);
         }
-        forwarded(&bearing(&mut inline(&more), SEED));
+        forwarded(&bearing(&mut inline(&more), TOKEN));
     }
 }
 
@@ -576,8 +575,8 @@ fn preflights_pass_where_they_are_not_to_be_authenticated() {
 
 #[test]
 fn hidden_tokens_go_no_further() {
-    let fields = [("authorization", &*format!("Bearer {SEED}"))];
-    let target = format!("/?a=1&jwt={SEED}");
+    let fields = [("authorization", &*format!("Bearer {TOKEN}"))];
+    let target = format!("/?a=1&jwt={TOKEN}");
     let step = inline(r#","hide_credentials":true"#).send(request(&target, &fields));
     let edits = forwarded(&step);
     assert!(edits.contains(&Edit::Query(b"a=1".to_vec())));
@@ -676,14 +675,14 @@ fn a_wrong_signature_under_a_known_key_is_not_looked_for_elsewhere() {
 }
 
 #[test]
-fn a_set_that_is_not_to_be_had_is_no_refusal_of_the_token() {
+fn a_set_that_cannot_be_fetched_is_no_verdict_on_the_token() {
     let mut flow = provided("");
     bearing(&mut flow, &issued("es256", Some(KID), json!({})));
     assert_eq!(refusal(&flow.on(Event::Found(Err(Unavailable)))).status, 503);
 }
 
 #[test]
-fn discovery_says_where_the_set_is() {
+fn the_set_is_at_the_path_that_discovery_names() {
     let mut flow = flow(
         r#""providers":[{"name":"idp","issuer":"https://idp/","oidc_discovery_uri":"https://idp/.well-known/openid-configuration","upstream":{"upstream":"idp"}}]"#,
     );
@@ -861,10 +860,10 @@ fn an_inline_set_needs_no_lookup() {
 #[test]
 fn an_event_out_of_order_is_a_refusal() {
     let mut late = inline("");
-    bearing(&mut late, SEED);
+    bearing(&mut late, TOKEN);
     assert_eq!(refusal(&late.on(Event::Found(Ok(Finding::Nothing)))).status, 500);
     let mut asked = asking("");
-    bearing(&mut asked, SEED);
+    bearing(&mut asked, TOKEN);
     assert_eq!(refusal(&asked.on(Event::Body(Ok(vec![])))).status, 500);
 }
 

@@ -26,7 +26,7 @@ const ADO: &str = r#"{"consumer":{"id":"1","username":"ado"},"groups":["g"],
     "credential":{"id":"j","type":"jwt","identifier":"adokey"},"jwt":{"algorithm":"HS256","secret":"supersecret"},"seq":7}"#;
 
 #[test]
-fn each_table_has_its_question() {
+fn each_table_has_its_call() {
     let entities = entities(PROVIDERS);
     assert_eq!(path(&entities.call(&by_key("https://x/"))), "/identities/jwt/https://x/");
     let ado = entities.call(&username("ado"));
@@ -105,7 +105,7 @@ fn discovery_demands_the_issuer_and_the_authority() {
 }
 
 #[test]
-fn what_will_be_needed_is_fetched_before() {
+fn key_sets_are_fetched_before_they_are_needed() {
     let entities = entities(PROVIDERS);
     assert_eq!(entities.wanted(), [key_set(0, "/x/jwks.json"), discovery(1)]);
     let document = answer(200, r#"{"issuer":"https://b/","jwks_uri":"https://b.example/keys"}"#);
@@ -144,7 +144,7 @@ fn only_usable_keys_of_a_set_are_kept() {
 }
 
 #[test]
-fn a_change_touches_what_it_names() {
+fn a_change_touches_the_keys_that_it_names() {
     let change = |entity| Change {
         seq: 1,
         entity,

@@ -1,11 +1,11 @@
 //! The tables of the cache that this filter uses, and the keys of their entries.
 //!
-//! | table                | an entry's name             | source            | value                     |
-//! |----------------------|-----------------------------|-------------------|---------------------------|
-//! | `BY_KEY`             | the key claim of a token    | the admin service | consumer, credential, key |
-//! | [`consumer::lookup`] | a consumer's id or name     | the admin service | consumer, or its id       |
-//! | `DISCOVERY`          | a provider's number         | the provider      | the path of its key set   |
-//! | `JWKS`               | a provider's number, a path | the provider      | the usable keys of a set  |
+//! | table                | name of an entry           | source        | value                    |
+//! |----------------------|----------------------------|---------------|--------------------------|
+//! | `BY_KEY`             | key claim of a token       | admin service | consumer with credential |
+//! | [`consumer::lookup`] | id or name of a consumer   | admin service | consumer, or its id      |
+//! | `DISCOVERY`          | number of a provider       | provider      | path of its key set      |
+//! | `JWKS`               | number of a provider, path | provider      | usable keys of a set     |
 
 use exchange::Key;
 

@@ -96,7 +96,7 @@ fn a_key_that_is_not_in_the_settings_is_asked_for() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_refused_also_with_an_anonymous_consumer() {
+fn a_failed_lookup_is_refused_even_with_an_anonymous_consumer() {
     for more in ["", r#","anonymous":"guests""#] {
         let mut filter = asking(more);
         filter.send(request("/", &[("apikey", "x")]));
@@ -213,7 +213,7 @@ fn a_key_in_the_body_is_waited_for_and_taken_out_before_anything_else_happens() 
 }
 
 #[test]
-fn a_body_that_cannot_be_had_holds_no_key() {
+fn a_body_that_is_not_available_holds_no_key() {
     let more = r#","key_in_body":true"#;
     let none = Request { body: BodyAhead::None, ..post("application/json") };
     assert_eq!(refusal(&inline(more).send(none)).1, "No API key found in request");

@@ -40,7 +40,7 @@ fn an_answer_becomes_an_identity() {
 }
 
 #[test]
-fn only_gatehouse_says_that_there_is_none() {
+fn only_gatehouse_admins_404_means_that_there_is_none() {
     assert_eq!(
         read(&key(), 404, r#"{"message":"Not found","seq":3}"#),
         Some((Finding::Nothing, Some(3)))

@@ -56,7 +56,7 @@ fn header(config: &Config) -> Value {
 }
 
 #[test]
-fn what_is_left_out_gets_the_originals_default() {
+fn omitted_settings_get_the_originals_defaults() {
     let config = config(json!({}));
     assert_eq!(
         (config.header.as_str(), config.include_bearer, config.exp),

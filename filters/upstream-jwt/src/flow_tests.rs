@@ -183,7 +183,7 @@ fn the_query_is_hashed_as_the_upstream_gets_it() {
 }
 
 #[test]
-fn a_body_that_cannot_be_had_is_refused() {
+fn a_body_that_is_not_available_is_refused() {
     for pieces in 0..2 {
         let mut filter = filter(json!({"body_hash": true}));
         filter.send(Request { body: BodyAhead::Comes, ..request(&[]) });
@@ -333,7 +333,7 @@ fn a_token_without_an_end_grows_old_only_where_it_tells_its_age() {
 }
 
 #[test]
-fn what_is_of_one_request_is_never_given_to_another() {
+fn a_token_with_claims_of_one_request_is_never_reused() {
     for settings in [
         json!({"jti": true}),
         json!({"algorithm": "PS256", "query_hash": true}),
@@ -382,7 +382,7 @@ fn the_public_keys_are_served_to_anybody_who_reads() {
 }
 
 #[test]
-fn what_match_leaves_out_has_no_key_set_either() {
+fn a_path_outside_of_match_serves_no_key_set() {
     let settings =
         json!({"jwks_path": "/keys", "match": {"hosts": ["api.example.com"], "methods": ["GET"]}});
     let ask = |method: &str, host: &str| {

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_says_of_itself_is_no_identity() {
+    fn a_clients_own_identity_headers_are_no_identity() {
         let forged = request(None, &[("X-Consumer-ID", "1"), ("X_Consumer_Username", "root")]);
         assert_eq!(admit(&forged, &common("{}")), Admission::Admit(None));
         let elsewhere = common(r#"{"match":{"paths":["/other"]}}"#);
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_judged_is_refused() {
+    fn a_request_that_cannot_be_judged_is_refused() {
         assert_eq!(status(&admit(&request(Some("{"), &[]), &common("{}"))), Some(500));
         let listed = common(r#"{"match":{"consumers":["ana"]}}"#);
         assert_eq!(status(&admit(&request(None, &[]), &listed)), Some(500));

@@ -71,7 +71,7 @@ fn the_identity_headers_are_made_equal_to_an_identity_that_is_known_already() {
 }
 
 #[test]
-fn whoever_replaces_an_identity_replaces_all_of_its_headers_and_its_claims() {
+fn a_new_identity_replaces_all_headers_and_claims_of_the_former() {
     let fields = [
         ("x-consumer-id", "root"),
         ("x-consumer-username", "root"),
@@ -113,7 +113,7 @@ fn a_header_that_a_filter_sets_or_removes_is_so_in_every_spelling() {
 }
 
 #[test]
-fn what_was_set_or_removed_before_is_not_edited_again() {
+fn a_header_that_was_set_or_removed_is_not_edited_again() {
     let head = head(&[("x-consumer-id", "evil"), ("x_role", "admin"), ("x-token", "t")]);
     let owned = Rc::new(Owned::identity().and(["x-role"]));
     let mut guard = Guard::new(owned, &common("{}"), &head, Known::Nobody, true).unwrap();

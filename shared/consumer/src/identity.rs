@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lua_writes_is_read() {
+    fn an_empty_list_of_lua_is_read() {
         let identity =
             Identity::from_json(br#"{"id":"1","groups":{},"credential":{"id":"c"}}"#).unwrap();
         assert!(identity.groups.is_empty() && identity.is_authenticated());

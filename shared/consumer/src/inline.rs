@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_unique_or_has_no_name_is_refused_by_path() {
+    fn names_and_keys_that_are_missing_or_not_unique_are_refused_by_path() {
         let error = parse(
             r#"{"consumers":[{"username":"a","keyauth_credentials":[{"key":"k"}]},
                 {"username":"a","keyauth_credentials":[{"key":"k"},{}]},{}]}"#,

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_property_says_who_or_that_it_is_over() {
+    fn the_property_holds_an_identity_or_a_refusal() {
         assert_eq!(Known::from_property(None), Known::Nobody);
         assert_eq!(Known::from_property(Some(b"")), Known::Nobody);
         assert_eq!(Known::from_property(Some(br#"{"refused":true}"#)), Known::Refused);

@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_page_ends_the_walk() {
+    fn an_answer_that_is_not_a_page_ends_the_walk() {
         for (status, body) in [(200, "{}"), (401, r#"{"data":[]}"#), (200, "<html>")] {
             assert!(!lists().absorb(&Answer::new(status, body)));
         }
