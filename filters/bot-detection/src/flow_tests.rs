@@ -35,7 +35,7 @@ fn a_bot_is_refused_and_others_go_on() {
 }
 
 #[test]
-fn who_does_not_say_what_it_is_goes_on() {
+fn a_request_without_a_user_agent_goes_on() {
     assert_eq!(step("{}", &[]), Step::forward(vec![]));
 }
 
@@ -80,7 +80,7 @@ fn each_rule_is_counted_by_its_name() {
 }
 
 #[test]
-fn what_match_does_not_cover_is_not_looked_at() {
+fn requests_outside_of_match_are_not_examined() {
     let json = r#"{"match":{"paths":["/shop"]},"action":"tag"}"#;
     assert_eq!(
         step(json, &[("user-agent", GOOGLEBOT), ("x-bot-detected", "x")]),

@@ -217,7 +217,7 @@ fn without_an_origin_nothing_is_said_if_the_settings_say_so() {
 }
 
 #[test]
-fn what_match_does_not_cover_stays_as_it_is_and_so_does_what_this_filter_refuses() {
+fn requests_outside_of_match_and_refused_requests_are_not_changed() {
     for (json, forwarded) in
         [(r#"{"match":{"paths":["/api"]}}"#, true), (r#"{"match":{"routes":["r"]}}"#, false)]
     {

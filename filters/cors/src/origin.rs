@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_go_into_a_header_is_no_origin() {
+    fn text_that_cannot_stand_in_a_header_is_no_origin() {
         for bytes in [
             &b""[..],
             b" ",

@@ -147,7 +147,7 @@ fn a_mistake_is_told_in_one_line() {
 
 proptest! {
     #[test]
-    fn whoever_is_told_its_own_name_is_in_the_list(
+    fn an_origin_is_named_exactly_if_it_is_in_the_list(
         listed in proptest::collection::vec("https?://[a-z]{1,3}\\.test(:[0-9]{2})?", 2..6), asked in "https?://[a-z]{1,3}\\.test(:[0-9]{2})?",
     ) {
         let texts: Vec<&str> = listed.iter().map(String::as_str).collect();
@@ -157,7 +157,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_told_is_never_more_than_visible_ascii(asked: Vec<u8>) {
+    fn a_named_origin_is_always_visible_ascii(asked: Vec<u8>) {
         let any = origins(&[".*", "https?://.*"]);
         if let Answer::This(text) = any.answer(Origin::parse(&asked).as_ref()) {
             prop_assert!(text.bytes().all(|b| b.is_ascii_graphic()));

@@ -58,7 +58,7 @@ mod tests {
 
     /// envoyproxy/envoy#9127
     #[test]
-    fn what_envoy_writes_of_itself_for_a_peer_on_its_machine_is_nobody() {
+    fn the_address_that_envoy_appends_for_a_peer_on_its_machine_is_no_client() {
         let found = |value: &str, header: &str| {
             let head = Head::from_iter([(header, value)]);
             let trusted: Networks = ["127.0.0.1", "10.0.0.0/8"]

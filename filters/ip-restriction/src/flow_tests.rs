@@ -93,7 +93,7 @@ fn behind_trusted_proxies_the_header_names_the_client() {
 }
 
 #[test]
-fn what_match_does_not_cover_passes() {
+fn requests_outside_of_match_pass() {
     let json = r#"{"deny":["::/0"],"match":{"paths":["/admin"]}}"#;
     assert_eq!(step(json, Some("::1"), &[]), Step::forward(vec![]));
 }

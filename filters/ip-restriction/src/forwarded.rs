@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_not_believed_at_all() {
+    fn a_malformed_header_is_rejected_as_a_whole() {
         for value in [
             "for=\"1.1.1.1",
             "for",

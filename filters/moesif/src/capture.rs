@@ -34,7 +34,7 @@ pub(crate) enum LeftOut {
     TooLarge,
     /// The end of the body did not arrive.
     Incomplete,
-    /// The host did not deliver the body.
+    /// The gateway did not deliver the body.
     NotAvailable,
     /// Masks are set, and the body has no structure in which masked fields can be found.
     NotMaskable,

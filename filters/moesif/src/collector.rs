@@ -12,7 +12,7 @@ pub(crate) const RETRY_AFTER: &str = "retry-after";
 /// The cluster on Envoy if the settings name none.
 const CLUSTER: &str = "moesif_api";
 
-/// The collector's address in the settings, before the host is known.
+/// The collector's address in the settings, before the gateway is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
     /// The setting `collector`, unchanged.
@@ -71,7 +71,7 @@ fn apart(authority: &str) -> (&str, Option<u16>) {
 }
 
 impl Place {
-    /// Returns the target on this host, which is a cluster on Envoy and an address on Kong.
+    /// Returns the target on this gateway, which is a cluster on Envoy and an address on Kong.
     pub(crate) fn target(&self, on_envoy: bool) -> Target {
         match self {
             Self::Named(target) => target.clone(),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_endpoint_is_refused() {
+    fn a_url_that_is_no_endpoint_is_refused() {
         for url in [
             "",
             "https://",

@@ -221,8 +221,8 @@ pub(crate) mod tests {
     use serde_json::json;
     use std::sync::LazyLock;
 
-    /// Returns the facts of a request that has neither a body nor a response, and whose headers
-    /// nobody asks for.
+    /// Returns the facts of a request that has neither a body nor a response. Its headers are not
+    /// indexed.
     pub(crate) fn facts(request: &Request) -> Facts<'_> {
         static NO_BODY: LazyLock<Content> = LazyLock::new(Content::default);
         Facts {
@@ -313,7 +313,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_leaves_it_open_unless_the_rest_decides() {
+    fn a_condition_on_unreadable_parts_stays_open_unless_the_others_decide() {
         let request = request();
         let holds = |groups: Value| {
             Conditions::read(Some(&groups)).hold(&Facts {

@@ -89,7 +89,7 @@ fn an_empty_text_switches_a_default_off() {
 }
 
 #[test]
-fn what_has_no_effect_is_accepted_and_known() {
+fn settings_without_effect_are_accepted_and_listed() {
     let config = config(
         r#"{"timeout":1000,"keepalive":5000,"max_callback_time_spent":750,"sampling_percentage":33.3,
         "max_events_sent_per_callback":100,"max_body_size_limit":1,"enable_reading_send_event_response":true,

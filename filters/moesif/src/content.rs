@@ -27,7 +27,7 @@ pub(crate) enum Unreadable {
     Encoded,
     /// The body is longer than the limit.
     TooLarge,
-    /// The host does not show the body.
+    /// The gateway does not show the body.
     Hidden,
 }
 
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_less_strict_reader_could_read_is_unreadable_and_not_empty() {
+    fn a_body_with_fields_for_a_less_strict_reader_is_unreadable_and_not_empty() {
         let unreadable = |fields: &[(&str, &str)], body: &[u8]| match read(fields, body) {
             Content::Unreadable(why) => why,
             fields => panic!("{fields:?}"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_fields_for_anybody_has_none() {
+    fn a_body_without_fields_for_any_reader_has_none() {
         for body in [&b""[..], b"<action>transfer</action>", b"\x89PNG", b"action"] {
             assert_eq!(read(&[("content-type", "a/b")], body), Content::default());
         }

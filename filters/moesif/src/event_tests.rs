@@ -88,7 +88,7 @@ fn an_event_says_all_that_the_collector_knows_to_read() {
 }
 
 #[test]
-fn what_is_not_known_is_not_there() {
+fn an_event_leaves_out_unknown_members() {
     let config = config(r#"{"trust_client_ip_headers":false}"#);
     let request = Request { service: Named { id: None, name: Some("orders".into()) }, ..request() };
     let who = Who::default();

@@ -140,7 +140,7 @@ fn a_response_that_only_the_log_knows_is_there() {
 }
 
 #[test]
-fn what_the_settings_switch_off_is_not_watched() {
+fn bodies_that_the_settings_exclude_are_not_watched() {
     let shared = shared(
         r#"{"disable_capture_request_body":true,"disable_capture_response_body":true,"disable_transaction_id":true}"#,
     );
@@ -269,7 +269,7 @@ fn an_event_is_sent_as_often_as_its_rate_says() {
 }
 
 #[test]
-fn nothing_is_captured_of_what_is_not_sent_anyway() {
+fn no_body_is_captured_for_an_event_that_is_not_sent() {
     let shared = shared("{}");
     app(
         &shared,
@@ -385,7 +385,7 @@ fn a_body_is_waited_for_where_a_rule_asks_for_it() {
 }
 
 #[test]
-fn what_a_blocking_rule_needs_and_cannot_be_read_is_refused() {
+fn a_request_is_refused_if_a_blocking_rule_needs_an_unreadable_part() {
     for (setting, refused) in [("{}", true), (r#"{"unreadable_requests":"pass"}"#, false)] {
         let shared = shared(setting);
         rules(
@@ -488,7 +488,7 @@ fn an_event_out_of_order_is_refused() {
 }
 
 #[test]
-fn a_full_batch_is_in_a_hurry() {
+fn a_full_batch_is_sent_at_once() {
     let shared = shared(r#"{"batch_size":2}"#);
     let send = || {
         let mut flow = flow(&shared);

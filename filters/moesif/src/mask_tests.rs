@@ -40,7 +40,7 @@ fn names_are_compared_without_case_beyond_ascii_too() {
 }
 
 #[test]
-fn what_is_no_json_is_an_error_never_the_text_itself() {
+fn text_that_is_no_json_is_an_error_and_never_passed_through() {
     for text in [r#"{"m":1"#, r#"{"m":NaN}"#, r#"{"a":1}{"m":2}"#, r#"{"m":[1}"#, ""] {
         assert_eq!(masks(&["m"]).json(text), Err(NotJson), "{text}");
         assert_eq!(masks(&[]).json(text), Err(NotJson), "{text}");

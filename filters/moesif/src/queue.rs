@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_on_its_way_counts_and_is_not_given_up() {
+    fn events_under_way_count_and_are_not_dropped() {
         let mut queue = queue(3, 100, 2, &["1", "2", "3"]);
         let out = queue.next(0).unwrap();
         assert_eq!(queue.push(b"4".to_vec(), 0), 1, "3 went");

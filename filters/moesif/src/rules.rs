@@ -47,7 +47,7 @@ pub(crate) struct Verdict {
     pub(crate) open: Option<(String, Unreadable)>,
     /// `true` if there is such a rule that only adds headers.
     pub(crate) open_headers: bool,
-    /// Headers for the response, whoever makes it. Each name occurs once.
+    /// Headers for the response of the rule or of the upstream. Each name occurs once.
     pub(crate) headers: Vec<(String, String)>,
 }
 

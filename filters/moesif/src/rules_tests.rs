@@ -55,7 +55,7 @@ fn a_rule_is_for_those_in_its_cohort_or_for_the_others() {
 }
 
 #[test]
-fn what_a_rule_leaves_out_is_the_harmless_thing() {
+fn a_rule_defaults_to_the_harmless_choice() {
     let bare = rules(json!([{"_id": "u", "type": "user"}]));
     assert_eq!(judge(&bare, &who(Some("ana"), None)), Verdict::default());
     let null = rules(

@@ -82,7 +82,7 @@ fn several_batches_are_under_way_and_no_more_than_that() {
 }
 
 #[test]
-fn what_failed_goes_again_later_as_it_was_and_first() {
+fn a_failed_batch_is_sent_again_first_and_unchanged() {
     for result in [
         ok(500, ""),
         ok(429, ""),
@@ -184,7 +184,7 @@ fn nothing_is_sent_before_the_host_is_known() {
 }
 
 #[test]
-fn what_the_collector_says_is_asked_for_and_survives_errors() {
+fn the_collectors_documents_are_fetched_and_survive_errors() {
     let shared = Rc::new(Shared::new(config(r#"{"batch_size":1}"#)));
     shared.set_gateway(true, true);
     let mut sender = Sender::new(Rc::clone(&shared), TOOLS);

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_counted_is_told_once() {
+    fn each_count_is_reported_once() {
         let tallies = Tallies::default();
         tallies.count("sent", 2);
         tallies.count("sent", 3);

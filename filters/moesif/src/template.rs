@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_declared_place_stays() {
+    fn text_that_is_no_declared_placeholder_stays() {
         for text in ["{{other}}", "{{0", "{0}", "}}{{", "{{{{", ""] {
             assert_eq!(fill(text), text);
         }

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_says_nothing_names_nobody() {
+    fn an_unreadable_credential_names_nobody() {
         for value in [
             "",
             "Bearer",

@@ -76,7 +76,7 @@ pub(crate) fn verdict(answer: &Answer, limits: &[Limit], now: u64) -> Option<Ver
         })
         .collect();
     let verdict = Verdict::of(&mut usages, 1);
-    // The service has counted. If our arithmetic differs, the service's decision stands.
+    // The service has counted. If the arithmetic here differs, the service's decision stands.
     Some(Verdict { admitted, ..verdict })
 }
 
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_decides_nothing() {
+    fn a_malformed_response_decides_nothing() {
         let fixed = limits(Algorithm::FixedWindow);
         let good = json!([{ "total": 1, "admitted": true }, { "total": 4, "admitted": true }]);
         for answer in [

@@ -35,7 +35,7 @@ fn identifiers_in_one_bucket_do_not_touch_each_other() {
 }
 
 #[test]
-fn what_is_full_of_live_ones_lets_new_ones_share_a_counter() {
+fn in_a_full_bucket_new_identifiers_share_a_counter() {
     let mut bucket = Bucket::default();
     (0..16).for_each(|n| assert!(!take(&mut bucket, n, NOW).shared));
     let outcomes: Vec<_> = (100..103)
@@ -64,7 +64,7 @@ fn only_what_has_expired_makes_place() {
 }
 
 #[test]
-fn who_gets_a_place_after_all_does_not_start_anew() {
+fn an_identifier_that_gets_a_place_later_keeps_its_shared_count() {
     let mut bucket = Bucket::default();
     // Fourteen identifiers stay, and two expire with their second.
     let brief = [limit(Period::Second, 3)];
@@ -77,7 +77,7 @@ fn who_gets_a_place_after_all_does_not_start_anew() {
 }
 
 #[test]
-fn what_is_set_aside_is_counted_and_never_more_than_there_is() {
+fn requests_taken_in_advance_are_counted_up_to_the_room() {
     let mut bucket = Bucket::default();
     let limits = [limit(Period::Minute, 10)];
     let mut take = |want: u64| bucket.take(&who(1), &limits, NOW, |_| want).unwrap().count;

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_the_address() {
+    fn the_address_stands_in_for_a_missing_identifier() {
         let unproven = Identity { credential: None, ..ana() };
         for (by, identity) in [
             (r#""limit_by":"consumer""#, None),

@@ -74,7 +74,7 @@ fn what_kong_refuses_is_refused() {
 }
 
 #[test]
-fn what_is_ours_alone_is_checked_too() {
+fn settings_that_kong_does_not_have_are_checked_too() {
     for (json, path) in [
         (r#"{"second":1,"burst":3}"#, "burst: "),
         (r#"{"second":1,"algorithm":"leaky"}"#, "algorithm: "),

@@ -118,7 +118,7 @@ fn status_and_message_are_the_operators() {
 }
 
 #[test]
-fn what_is_hidden_is_hidden_everywhere() {
+fn hidden_headers_are_on_no_response() {
     let config = limited(r#"{"second":1,"hide_client_headers":true}"#);
     assert!(response(&mut send(&config, NOW).0).is_empty());
     assert!(refusal(send(&config, NOW).1).2.is_empty());
@@ -137,7 +137,7 @@ fn a_dry_run_counts_and_tells_and_refuses_nobody() {
 }
 
 #[test]
-fn a_caller_without_what_is_counted_by_is_noticed() {
+fn a_caller_without_the_identifier_is_reported() {
     let config = limited(r#"{"second":1,"limit_by":"header","header_name":"x"}"#);
     assert_eq!(counted(&mut send(&config, NOW).0), ["by_ip_instead"]);
     let config = limited(r#"{"second":1,"limit_by":"ip"}"#);

@@ -24,12 +24,12 @@ fn by(ledger: &Ledger, number: u64) -> Vec<u64> {
 }
 
 #[test]
-fn what_others_have_counted_is_known_after_a_comparison() {
+fn the_counts_of_others_are_known_after_a_comparison() {
     let mut ledger = Ledger::default();
     (0..3).for_each(|_| assert!(take(&mut ledger, 1, NOW).0));
     let due = ledger.due(NOW, 1000, false);
     assert_eq!(by(&ledger, due[0]), [3]);
-    // One more is admitted while the response is under way.
+    // One more request is admitted while the response is under way.
     assert_eq!(take(&mut ledger, 1, NOW), (true, 6));
     ledger.answered(due[0], Some(&total(8)), NOW);
     assert_eq!(take(&mut ledger, 1, NOW), (true, 0));
@@ -52,14 +52,14 @@ fn comparisons_keep_their_distance() {
 }
 
 #[test]
-fn what_was_not_taken_is_sent_again_as_it_was() {
+fn a_batch_that_failed_is_sent_again_unchanged() {
     let mut ledger = Ledger::default();
     take(&mut ledger, 1, NOW);
     let first = ledger.due(NOW, 1000, false);
     let sent = ledger.batch(first[0]).unwrap().to_vec();
     ledger.answered(first[0], None, NOW + 100);
     assert!(ledger.is_away());
-    // It goes on counting, and keeps that apart from the batch under way.
+    // The ledger goes on counting, apart from the batch under way.
     (0..2).for_each(|_| assert!(take(&mut ledger, 1, NOW + 500).0));
     let again = ledger.due(NOW + 1000, 1000, false);
     assert_eq!((again.clone(), ledger.batch(again[0]).unwrap()), (first, &sent[..]));
@@ -71,7 +71,7 @@ fn what_was_not_taken_is_sent_again_as_it_was() {
 }
 
 #[test]
-fn what_the_service_may_have_forgotten_is_not_sent_again() {
+fn a_batch_that_the_service_may_have_forgotten_is_not_sent_again() {
     let mut ledger = Ledger::default();
     let hour = vec![Limit { period: Period::Hour, ..limits(Algorithm::FixedWindow)[0] }];
     ledger.count(&[1; 16], &[255; 16], &hour, NOW, 100);

@@ -30,7 +30,7 @@ fn body(call: &BackgroundCall) -> Value {
 }
 
 #[test]
-fn a_batch_is_sent_with_a_name_of_its_own_and_again_under_the_same() {
+fn a_batch_has_its_own_name_and_keeps_it_when_sent_again() {
     let (config, mut syncer) = start();
     assert!(syncer.due(NOW).is_empty());
     take(&config);
@@ -54,7 +54,7 @@ fn a_batch_is_sent_with_a_name_of_its_own_and_again_under_the_same() {
 }
 
 #[test]
-fn what_is_no_answer_takes_nothing_off_the_list() {
+fn after_a_malformed_response_the_batch_is_sent_again() {
     for answer in [
         Ok(Answer::new(503, r#"{"totals":[{"total":1}]}"#)),
         Ok(Answer::new(200, r#"{"totals":[]}"#)),
@@ -78,7 +78,7 @@ fn the_last_counts_are_sent_when_the_configuration_goes() {
 }
 
 #[test]
-fn where_nothing_is_compared_there_is_no_background() {
+fn without_a_comparison_there_is_no_worker() {
     for json in
         [r#"{"minute":5}"#, r#"{"minute":5,"policy":"cluster","admin":{"upstream":"admin"}}"#]
     {

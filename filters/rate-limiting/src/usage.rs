@@ -111,7 +111,7 @@ impl Usage {
         }
     }
 
-    /// Returns the limit that a client is told.
+    /// Returns the limit for the headers of a response.
     pub(crate) fn most(&self) -> u64 {
         match self.limit.algorithm {
             Algorithm::FixedWindow | Algorithm::SlidingWindow => self.limit.most,

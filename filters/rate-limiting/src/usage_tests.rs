@@ -70,7 +70,7 @@ fn a_bucket_gives_a_burst_and_then_one_token_after_the_other() {
     assert_eq!(take(999), (0, 1));
     assert_eq!(take(1000).0, 1);
     assert_eq!(take(1001), (0, 1));
-    // There is never room for more than a burst, however long nobody came.
+    // There is never room for more than a burst, even after a long time without requests.
     assert_eq!(take(3_600_000).0, 5);
 }
 
@@ -155,14 +155,14 @@ proptest! {
 
     /// A client that waits as long as it is told gets in, and waits not a second too long.
     #[test]
-    fn who_is_told_to_wait_gets_in_afterwards(limit in any_limit(), at in 0..86_400_000_u64, previous in 0..200_u64) {
+    fn a_client_that_waits_as_told_is_admitted(limit in any_limit(), at in 0..86_400_000_u64, previous in 0..200_u64) {
         let now = DAY + at;
         let start = limit.period.at(now / 1000).start;
         let mut usage = Usage::new(limit, Some(Record { start: if limit.algorithm == Algorithm::TokenBucket { 0 } else { start }, count: 0, previous: previous.min(limit.most) }), now);
         usage.spend(usage.room());
         prop_assert_eq!(usage.room(), 0);
         let later = |wait: u64| Usage::new(limit, Some(usage.record), now + wait * 1000).room();
-        // A month has thirty days for Kong, and this one has too: November.
+        // A month has thirty days for Kong, and so has this one, November.
         let exact = limit.algorithm != Algorithm::FixedWindow || limit.period != Period::Year;
         if exact {
             prop_assert!(later(usage.reset()) > 0, "{:?}", usage);

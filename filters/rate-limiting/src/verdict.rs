@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equals_the_longer_period_is_the_tightest() {
+    fn among_equals_the_longest_period_is_the_tightest() {
         let mut usages =
             [usage(Period::Second, 3, 0), usage(Period::Minute, 3, 0), usage(Period::Hour, 9, 0)];
         assert_eq!(Verdict::of(&mut usages, 1).tightest().unwrap().period, Period::Minute);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_set_aside_is_room() {
+    fn requests_taken_in_advance_are_room() {
         let (full, _) = usage(Period::Second, 5, 5);
         let verdict = Verdict::of(&mut [(full, 3)], 0);
         assert_eq!((verdict.admitted, remaining(&verdict)), (true, vec![2]));

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 /// The greatest number of headers and of parameters that are shown, as in Kong.
 const MOST: usize = 100;
 
-/// Returns the document for `request`, with the part of its body that the host delivered.
+/// Returns the document for `request`, with the part of its body that the gateway delivered.
 pub(crate) fn document(request: &Request, body: Option<&[u8]>, message: Option<String>) -> Vec<u8> {
     let (path, _) = split_target(&request.target);
     let mut shown = Map::new();

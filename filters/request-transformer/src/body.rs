@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hides_a_field_from_a_careless_reader_does_not_hide_it_here() {
+    fn a_field_cannot_be_hidden_by_its_spelling() {
         let changes = filled([&["role"], &[], &[], &[], &[]]);
         let json =
             changed(&Media::Json, b"\xef\xbb\xbf{\"role\":1,\"a\":2,\"\\u0072ole\":3}", &changes);

@@ -69,7 +69,7 @@ fn each_mistake_is_refused_with_its_path() {
 }
 
 #[test]
-fn who_is_calling_is_not_for_this_filter_to_say() {
+fn identity_headers_cannot_be_set() {
     for name in [
         "X-Consumer-ID",
         "x_consumer_username",

@@ -109,7 +109,7 @@ fn what_is_removed_or_replaced_is_still_seen_by_templates() {
 }
 
 #[test]
-fn who_is_calling_comes_from_the_gateway_and_not_from_the_client() {
+fn identities_in_templates_come_from_the_gateway_and_not_from_the_client() {
     let json = r#"{"add":{"headers":["X-Caller:$(consumer.username or 'nobody')"]}}"#;
     let forged = request("GET", "/", &[("x-consumer-username", "root")]);
     assert_eq!(forwarded(filter(json).send(forged.clone())), [Edit::set("x-caller", "nobody")]);
@@ -200,7 +200,7 @@ fn a_query_in_which_servers_find_other_parameters_is_refused() {
 }
 
 #[test]
-fn where_no_body_can_be_made_nothing_stays_nothing() {
+fn where_no_body_can_be_made_an_empty_one_stays_empty() {
     let json = r#"{"add":{"body":["a:1"]},"remove":{"body":["b"]}}"#;
     for fields in [&[JSON][..], &[FORM], &[]] {
         assert_eq!(forwarded(given(json, fields, b"")), [], "{fields:?}");

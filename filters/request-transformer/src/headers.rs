@@ -50,7 +50,7 @@ impl Headers {
     /// Returns the edits that bring the headers to the upstream as they are now.
     ///
     /// # Errors
-    /// [`Duplicate`], if the host (Kong) would leave a value that the client has sent.
+    /// [`Duplicate`], if the gateway (Kong) would leave a value that the client has sent.
     pub(crate) fn edits(self, can_remove: bool) -> Result<Vec<Edit>, Duplicate> {
         let mut edits = Vec::new();
         for field in self.fields.into_iter().filter(|field| field.changed) {

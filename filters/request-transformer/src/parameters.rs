@@ -139,7 +139,7 @@ mod tests {
         }
 
         #[test]
-        fn what_no_change_names_stays(query in "[a-c=&%+0-9]{0,40}") {
+        fn parameters_that_no_change_names_stay(query in "[a-c=&%+0-9]{0,40}") {
             // Escaped, these names would need digits that no such query contains.
             let left = changed(&query, [&["m"], &["n:z"], &["o:1"], &[], &[]]);
             let pieces = |text: &str| text.split('&').filter(|p| !p.is_empty()).map(str::to_owned).collect::<Vec<_>>();

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_form_is_left_alone() {
+    fn a_body_that_is_no_such_form_is_not_changed() {
         for body in
             ["a=1", "--XX", "--XX\r\n", "--XX\r\nno head\r\n--XX--", "--XXY\r\n\r\n1\r\n--XX--\r\n"]
         {

@@ -95,7 +95,7 @@ fn settings_that_cannot_work_are_refused_by_path() {
 }
 
 #[test]
-fn what_is_noted_of_a_session_needs_both_a_storage_and_the_wish() {
+fn metadata_needs_both_a_storage_and_the_setting() {
     let noted = |more: &str, storage: &str| {
         let common = r#""secret":"s","admin":{"upstream":"a"}"#;
         read(&format!(r#"{{{common},"storage":"{storage}",{more}}}"#)).noted

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kong_wrote_is_read_and_written_alike() {
+    fn contents_that_kong_wrote_are_read_and_written_alike() {
         let contents = Contents::read(KONG.as_bytes()).unwrap();
         assert_eq!(contents.holder("default"), Some(holder()));
         assert_eq!(contents.json(), KONG);
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_audience_holds_stays_as_it_was() {
+    fn entries_of_other_audiences_stay_unchanged() {
         let contents = Contents::read(KONG.as_bytes()).unwrap();
         let mine = contents.clone().with("mine", &holder());
         assert!(mine.json().contains(r#"[{"a":[1.50,{"b":null}]},"other"]"#));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_sessions_contents_is_refused() {
+    fn malformed_contents_are_refused() {
         let many = format!("[{}]", vec![r#"[[],"a"]"#; 65].join(","));
         for json in
             ["", "{}", "[]", "[[]]", "[[1]]", "[[[],1]]", r#"[[[],"a","s",1]]"#, "[1", &many]

@@ -58,7 +58,7 @@ fn nobody_and_the_anonymous_consumer_get_no_session() {
 }
 
 #[test]
-fn a_session_for_a_group_of_people_keeps_the_groups() {
+fn a_session_keeps_the_groups_of_its_consumer() {
     let mut fixture = Fixture::new(PLAIN);
     fixture.send(fixture.get("/"), Some(BOB));
     let browse = fixture.send(fixture.get("/"), None);
@@ -72,7 +72,7 @@ fn a_session_for_a_group_of_people_keeps_the_groups() {
 }
 
 #[test]
-fn what_the_client_says_of_itself_never_reaches_the_upstream() {
+fn identity_headers_of_the_client_never_reach_the_upstream() {
     let mut fixture = logged_in(r#"{"secret":"s","request_headers":["id","subject"]}"#);
     let forge = |fixture: &Fixture| {
         let get = fixture.get("/");
@@ -127,7 +127,7 @@ fn another_credential_of_the_same_consumer_keeps_the_time_of_the_login() {
 }
 
 #[test]
-fn whom_an_earlier_filter_has_authenticated_stays_who_it_is() {
+fn an_identity_of_an_earlier_filter_precedes_the_session() {
     let mut fixture = logged_in(PLAIN);
     let request = Request { consumer: Some(BOB.into()), ..fixture.get("/") };
     let passage = fixture.send(request, None);
@@ -140,7 +140,7 @@ fn whom_an_earlier_filter_has_authenticated_stays_who_it_is() {
 }
 
 #[test]
-fn a_session_of_somebody_else_than_the_identity_is_not_told_of() {
+fn the_session_of_another_consumer_is_not_told_of() {
     let mut fixture = logged_in(r#"{"secret":"s","request_headers":["subject"]}"#);
     let forged = |fixture: &Fixture, consumer: &str| {
         let get = fixture.get("/");
@@ -289,7 +289,7 @@ fn no_renewal_takes_a_session_past_its_absolute_end() {
 // === Hostile and useless cookies ===
 
 #[test]
-fn a_cookie_that_is_of_no_use_is_no_session() {
+fn an_invalid_cookie_is_no_session() {
     let good = logged_in(PLAIN).cookies["session"].clone();
     let flipped = good.replacen('A', "B", 3);
     let unfit = [
@@ -321,7 +321,7 @@ fn a_cookie_that_is_of_no_use_is_no_session() {
 }
 
 #[test]
-fn a_new_login_takes_the_place_of_a_cookie_that_is_of_no_use() {
+fn a_new_login_replaces_an_invalid_cookie() {
     let mut fixture = Fixture::new(r#"{"secret":"s","expire_invalid":true}"#);
     fixture.cookies.insert("session".into(), "x".into());
     fixture.cookies.insert("session3".into(), "x".into());
@@ -401,7 +401,7 @@ fn a_session_that_does_not_fit_is_not_begun_and_the_operator_is_told() {
 // === Secrets ===
 
 #[test]
-fn a_session_of_an_older_secret_is_sealed_anew() {
+fn a_session_of_an_older_secret_is_renewed() {
     let fixture = logged_in(r#"{"secret":"old"}"#);
     let created = fixture.now();
     let mut fixture = fixture.with(r#"{"secret":"new","secret_fallbacks":["older","old"]}"#);
@@ -452,7 +452,7 @@ fn two_audiences_share_a_cookie() {
 // === Consumers ===
 
 #[test]
-fn the_consumer_of_a_session_is_who_it_is_now() {
+fn a_session_has_the_names_and_groups_that_its_consumer_has_now() {
     let config = r#"{"secret":"s","consumers":[{"id":"1","username":"ana-maria","custom_id":"7","groups":["now"]}]}"#;
     let mut fixture = logged_in(config);
     let browse = fixture.send(fixture.get("/"), None);
@@ -479,7 +479,7 @@ fn a_deleted_consumers_session_ends() {
 }
 
 #[test]
-fn not_to_be_able_to_ask_for_the_consumer_is_not_to_have_none() {
+fn a_consumer_that_cannot_be_looked_up_is_not_a_missing_one() {
     let mut fixture = logged_in(r#"{"secret":"s","admin":{"upstream":"a"}}"#);
     fixture.reachable.set(false);
     assert_eq!(fixture.send(fixture.get("/"), None).status(), Some(503));
@@ -592,7 +592,7 @@ fn a_logout_in_the_body_ends_what_was_renewed_a_moment_ago() {
 // === Remembered sessions ===
 
 #[test]
-fn who_is_remembered_gets_a_session_without_logging_in() {
+fn a_remembered_user_gets_a_session_without_logging_in() {
     let mut fixture = Fixture::new(REMEMBER);
     let login = fixture.send(fixture.get("/"), Some(ANA));
     let cookies = login.cookies();
@@ -615,7 +615,7 @@ fn who_is_remembered_gets_a_session_without_logging_in() {
     assert_eq!((header("session").created, header("session").rolling), (START + 7200, 0));
     assert_eq!((header("remember").created, header("remember").rolling), (START, 7200));
     assert!(fixture.send(fixture.get("/"), None).cookies().is_empty());
-    // Renewing a session leaves what is remembered alone.
+    // Renewing a session does not change the remembered session.
     for _ in 0..4 {
         fixture.after(800);
         let cookies = fixture.send(fixture.get("/"), None).cookies();
@@ -627,7 +627,7 @@ fn who_is_remembered_gets_a_session_without_logging_in() {
 }
 
 #[test]
-fn a_logout_forgets_who_was_remembered() {
+fn a_logout_ends_the_remembered_session() {
     let mut fixture = logged_in(REMEMBER);
     let request = Request { method: b"POST".to_vec(), ..fixture.get("/?session_logout") };
     assert_eq!(fixture.send(request, None).cookies().len(), 2);
@@ -649,7 +649,7 @@ fn without_the_setting_nobody_is_remembered() {
 }
 
 #[test]
-fn who_does_not_want_to_be_remembered_is_not() {
+fn a_user_who_does_not_want_to_be_remembered_is_not() {
     let mut fixture = logged_in(PLAIN);
     let ring = crate::keyring::Keyring::new(vec![crate::secret::Secret::new("s")]);
     let draft = crate::keyring::Draft { flags: crate::header::FORGET, created: START, rolling: 0 };
@@ -694,7 +694,7 @@ fn a_stored_sessions_cookie_holds_nothing_and_its_row_comes_first() {
 }
 
 #[test]
-fn what_could_not_be_stored_is_not_given_out() {
+fn a_session_that_could_not_be_stored_is_not_sent() {
     let mut fixture = Fixture::new(STORED);
     fixture.reachable.set(false);
     let login = fixture.send(fixture.get("/"), Some(ANA));
@@ -703,7 +703,7 @@ fn what_could_not_be_stored_is_not_given_out() {
 }
 
 #[test]
-fn a_stored_session_that_cannot_be_asked_for_is_not_no_session() {
+fn a_stored_session_that_cannot_be_looked_up_is_not_a_missing_one() {
     let mut fixture = logged_in(STORED);
     fixture.reachable.set(false);
     assert_eq!(fixture.send(fixture.get("/"), None).status(), Some(503));
@@ -791,7 +791,7 @@ fn a_logout_ends_the_row_and_what_was_cached_of_it() {
 }
 
 #[test]
-fn a_logout_that_cannot_be_done_is_not_called_one() {
+fn a_logout_that_cannot_be_carried_out_is_refused() {
     let mut fixture = logged_in(STORED);
     let mut flow = Fixture::filter(&fixture.sessions);
     let request = Request { method: b"POST".to_vec(), ..fixture.get("/?session_logout") };
@@ -816,7 +816,7 @@ fn a_logout_that_cannot_be_done_is_not_called_one() {
 }
 
 #[test]
-fn a_stored_session_of_who_is_remembered_has_two_rows() {
+fn a_stored_session_with_a_remembered_one_has_two_rows() {
     let config = r#"{"secret":"s","storage":"kong","admin":{"upstream":"a"},"check_consumer":false,"remember":true}"#;
     let mut fixture = logged_in(config);
     assert_eq!(fixture.rows.borrow().len(), 2);
@@ -845,7 +845,7 @@ fn get(mut fixture: Fixture) -> crate::fixture::Passage {
 }
 
 #[test]
-fn whom_a_session_is_for_is_told_only_where_that_is_wanted() {
+fn metadata_is_stored_only_if_the_settings_say_so() {
     for (more, noted) in [
         (r#""store_metadata":false"#, ""),
         (r#""hash_subject":true"#, ""),
@@ -865,7 +865,7 @@ fn whom_a_session_is_for_is_told_only_where_that_is_wanted() {
 }
 
 #[test]
-fn whoever_renews_a_session_tells_again_whom_it_is_for() {
+fn a_renewed_session_has_its_metadata_again() {
     let mut fixture =
         logged_in(&noting(r#""store_metadata":true,"idling_timeout":0,"remember":true"#));
     assert_eq!(
@@ -884,7 +884,7 @@ fn whoever_renews_a_session_tells_again_whom_it_is_for() {
 }
 
 #[test]
-fn every_audience_of_a_session_is_told() {
+fn metadata_has_every_audience_of_the_session() {
     let shop = noting(r#""store_metadata":true,"audience":"shop""#);
     let mut fixture = logged_in(STORED).with(&shop);
     fixture.noted.take();
@@ -898,7 +898,7 @@ fn every_audience_of_a_session_is_told() {
 }
 
 #[test]
-fn a_session_that_could_not_be_found_again_is_not_begun() {
+fn a_session_whose_metadata_would_be_refused_is_not_begun() {
     let long =
         format!(r#"{{"id":"1","username":"{}","credential":{{"id":"c"}}}}"#, "a".repeat(257));
     let mut fixture = Fixture::new(&noting(r#""store_metadata":true"#));
@@ -944,7 +944,7 @@ fn a_stolen_cookie_dies_with_the_logout() {
 }
 
 #[test]
-fn whether_a_login_has_ended_must_be_known() {
+fn a_login_that_cannot_be_looked_up_may_have_ended() {
     let mut fixture = logged_in(REVOKES);
     fixture.reachable.set(false);
     assert_eq!(fixture.send(fixture.get("/"), None).status(), Some(503));
@@ -973,7 +973,7 @@ fn a_logout_also_revokes_what_is_remembered() {
 // === Telling ===
 
 #[test]
-fn upstream_and_client_are_told_of_the_session() {
+fn upstream_and_client_get_the_properties_of_the_session() {
     let all = r#"["id","audience","subject","timeout","idling-timeout","rolling-timeout","absolute-timeout"]"#;
     let config = format!(r#"{{"secret":"s","request_headers":{all},"response_headers":{all}}}"#);
     let mut fixture = Fixture::new(&config);

@@ -85,8 +85,7 @@ impl Header {
         rest.is_empty().then_some(header)
     }
 
-    /// Returns the bytes of the header. Numbers that do not fit are cut; [`Header::fits`] tells if
-    /// they do.
+    /// Returns the bytes of the header. Numbers that do not fit are cut; see [`Header::fits`].
     pub(crate) fn bytes(&self) -> [u8; LENGTH] {
         let mut out = [0; LENGTH];
         let mut rest = out.as_mut_slice();
@@ -161,7 +160,7 @@ fn small(number: usize) -> [u8; 3] {
 }
 
 impl std::fmt::Debug for Header {
-    /// Leaves the id out: whoever can make a header of it can open the session.
+    /// Leaves the id out, because it opens the session.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Header")
             .field("flags", &self.flags)
@@ -179,7 +178,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_reads_as_a_header_is_written_back_as_it_was(bytes in any::<[[u8; 41]; 2]>()) {
+        fn a_header_that_is_read_is_written_back_unchanged(bytes in any::<[[u8; 41]; 2]>()) {
             let mut bytes = bytes.concat();
             bytes[0] = TYPE;
             let text = base64url::encode(&bytes);

@@ -62,7 +62,7 @@ impl Jar {
 /// Removes the cookies of these sessions from a request.
 ///
 /// # Errors
-/// `()`, if the client sent several `Cookie` headers and the host cannot change all of them.
+/// `()`, if the client sent several `Cookie` headers and the gateway cannot change all of them.
 pub(crate) fn hide(head: &Head, names: &[&str], can_remove: bool) -> Result<Option<Edit>, ()> {
     let ours = |piece: &&[u8]| {
         pair(piece).is_some_and(|(name, _)| names.iter().any(|own| is_of(name, own)))
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_nine_cookies_is_too_much() {
+    fn contents_that_do_not_fit_nine_cookies_are_refused() {
         let most = (1..=9).map(|n| room("session", n)).sum();
         assert_eq!(chunks("session", most), Some(9));
         assert_eq!(chunks("session", most + 1), None);

@@ -164,7 +164,7 @@ fn a_touched_session_has_a_new_mac_and_the_same_contents() {
 }
 
 #[test]
-fn what_inflates_to_too_much_is_not_opened() {
+fn contents_that_inflate_too_far_are_not_opened() {
     let ring = ring(&["secret"]);
     let draft = Draft { flags: 0, created: 1, rolling: 0 };
     let largest = vec![b'a'; MAX_CONTENTS];
@@ -174,7 +174,7 @@ fn what_inflates_to_too_much_is_not_opened() {
     assert_eq!(ring.open(Kind::Session, &header, &proof, text), Some(largest));
     let more = vec![b'a'; MAX_CONTENTS + 1];
     assert!(ring.seal(Kind::Session, draft, &more, &nobody(), &[0; 32]).is_none());
-    // Somebody with the secret made this one.
+    // This header was made with the secret.
     let bomb = compress_to_vec(&more, LEVEL);
     let id = [3; 32];
     let keys = Secret::new("secret").keys(&id).unwrap();

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_brought_comes_back_as_it_was() {
+    fn a_mark_is_read_as_it_was_written() {
         let header = Header::read("AQ".repeat(55).as_bytes()).unwrap();
         let before = Before {
             session: Some(header.clone()),

@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_listed_is_not_left_out_silently() {
+    fn a_subject_that_cannot_be_listed_prevents_the_session() {
         let (long, longest) = ("\u{915}".repeat(257), "\u{915}".repeat(256));
         for bad in [("default", long.as_str()), (long.as_str(), "ana"), ("default", "a\0")] {
             let contents = contents(&[("fine", "ana"), bad]);
@@ -73,7 +73,7 @@ mod tests {
             assert!(subjects(Noted::Nothing, &contents).is_some());
         }
         assert!(subjects(Noted::Subjects, &contents(&[("default", &longest)])).is_some());
-        // A hash is short, whatever its subject.
+        // The hash of a long subject is short.
         assert!(subjects(Noted::Hashes, &contents(&[("default", &long)])).is_some());
         let names: Vec<String> = (0..17).map(|n| n.to_string()).collect();
         let many: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "ana")).collect();

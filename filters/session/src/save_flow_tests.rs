@@ -46,7 +46,7 @@ fn the_anonymous_consumer_and_nobody_get_none() {
 }
 
 #[test]
-fn what_could_not_be_stored_is_not_given_out() {
+fn a_session_that_could_not_be_stored_is_not_sent() {
     let fixture = Fixture::new(OPEN);
     fixture.reachable.set(false);
     let (fixture, _, cookies) = through(fixture, Some(ANA));

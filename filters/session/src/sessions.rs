@@ -209,7 +209,7 @@ impl Sessions {
 
     /// Makes a session for `holder` that replaces the sessions of `before`, and a remembered
     /// session if the settings have them. `now` is in seconds since 1970. The result is empty if
-    /// the session cannot be saved; the operator is told.
+    /// the session cannot be saved; the reason is logged.
     pub(crate) fn start(
         &self,
         holder: &Holder,

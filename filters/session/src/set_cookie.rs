@@ -77,7 +77,7 @@ impl Attributes {
         all.map(|n| self.expired(&chunk_name(name, *n))).collect()
     }
 
-    /// Makes the first cookie of a touched session. The others stay the same.
+    /// Makes the first cookie of a touched session. The others do not change.
     pub(crate) fn first(&self, name: &str, header: &str, payload: &str) -> Option<SetCookie> {
         let part = payload.get(..room(name, 1).min(payload.len()))?;
         let field = format!("{name}={header}{part}{}", self.0);

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn that_a_login_has_not_ended_is_something_to_know() {
+    fn the_answer_that_a_login_has_not_ended_is_a_value() {
         let key = login([1; 32]);
         let nothing = r#"{"message":"Not found","seq":9}"#;
         assert_eq!(read(&key, 404, nothing), Some((Finding::Value(LASTS.to_vec()), Some(9))));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_of_the_service_is_a_failure() {
+    fn a_response_that_is_not_the_services_own_is_a_failure() {
         for key in [row([1; 32]), login([1; 32]), consumer("1")] {
             for (status, body) in [
                 (404, "<html>"),

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_told_of_each_limit() {
+    fn each_timeout_has_its_remaining_time() {
         let left = KONG.remaining(&header(100, 50), START + 200);
         assert_eq!(left, [Some(850), Some(3500), Some(86_200)]);
     }

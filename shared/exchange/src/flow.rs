@@ -108,7 +108,7 @@ impl Step {
         Then::Reply(reply).into()
     }
 
-    /// Refuses an event that a flow does not expect in its state. The host broke the order of
+    /// Refuses an event that a flow does not expect in its state. The gateway broke the order of
     /// events, and a flow refuses rather than guesses.
     #[must_use]
     pub fn out_of_order() -> Self {

@@ -144,7 +144,7 @@ impl Head {
     }
 }
 
-/// Returns `true` if an upstream may take two header names for the same one. Case does not matter,
+/// Returns `true` if an upstream may take two header names for one name. Case does not matter,
 /// and CGI, WSGI, Rack and PHP read `_` and `-` as one character. Every filter follows this rule
 /// when it looks for a header, removes, replaces or masks one.
 #[must_use]

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_apart_is_put_together_again() {
+    fn a_form_that_was_taken_apart_is_put_together_unchanged() {
         let body = b"--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x\r\n\r\n2\r\n--x--\r\n";
         let parts = parts(body, b"x").unwrap();
         assert_eq!(join(parts.iter().map(|part| part.raw), b"x"), body);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_end_or_has_no_head_is_no_form() {
+    fn a_body_without_an_end_or_a_head_is_no_form() {
         for body in
             ["", "a=1", "--x", "--x\r\n", "--x\r\nno head\r\n--x--", "--xy\r\n\r\n1\r\n--x--"]
         {

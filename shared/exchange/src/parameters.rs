@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_twice_is_disputed() {
+    fn names_that_occur_twice_are_disputed() {
         for raw in
             ["a; name=x; name=y", "a; name=x; Name=x", "a; name=x; name*=utf-8''y", "a; name*=x"]
         {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_not_guessed_at() {
+    fn malformed_values_are_rejected() {
         for raw in [
             "",
             ";",

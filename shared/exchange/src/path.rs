@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_servers_can_read_differently_is_no_path() {
+    fn a_path_that_servers_read_differently_is_rejected() {
         for raw in [
             "",
             "*",

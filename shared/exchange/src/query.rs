@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_out_leaves_the_rest_as_it_was() {
+    fn removed_parameters_leave_the_others_unchanged() {
         let query = Query::of_target(b"/p?b=%20&apikey=1&A+c=2&api%6bey&&d");
         assert_eq!(query.without(|name| name == b"apikey"), b"b=%20&A+c=2&d");
         assert_eq!(Query::of_target(b"/p").without(|_| false), b"");

@@ -1,4 +1,5 @@
-//! Arbitrary octets as cookies, rows, contents and bodies: nothing panics, and only what was sealed opens.
+//! Arbitrary bytes as cookies, rows, contents and bodies: nothing panics, and nothing opens that
+//! was not sealed.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
