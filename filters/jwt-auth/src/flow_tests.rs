@@ -102,7 +102,7 @@ fn hs256(claims: &Value) -> String {
     signed(&key, &json!({"alg": "HS256"}), claims)
 }
 
-/// A token that nobody signed.
+/// Makes a token without a valid signature.
 fn unsigned(header: &str, claims: &str) -> String {
     let encode = jose::base64url::encode;
     format!("{}.{}.AAAA", encode(header), encode(claims))

@@ -34,13 +34,13 @@ pub(crate) struct Times {
 /// The reason why a request gets no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoClaims {
-    /// The host's description of the route or service cannot be read.
+    /// The gateway's description of the route or service cannot be read.
     Entity,
-    /// The host does not tell which query the upstream will get.
+    /// The gateway does not tell the query that the upstream will get.
     Query,
     /// The verified claims of an earlier filter cannot be read.
     Verified,
-    /// The host has no randomness.
+    /// The gateway has no randomness.
     Random,
     /// A header that becomes a claim is not a text.
     Header,

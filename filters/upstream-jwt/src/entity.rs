@@ -15,7 +15,7 @@ const FIRST: [&str; 3] = ["username", "name", "id"];
 /// The members that `*` leaves out. The original put them into the token.
 const SECRETS: [&str; 3] = ["key", "secret", "password"];
 
-/// The error of a host's description that cannot be read.
+/// The error of a gateway's description that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
@@ -65,7 +65,7 @@ pub(crate) fn of_credential(identity: Option<&Identity>) -> Map<String, Value> {
 }
 
 /// Returns a route or service. The operator's description (`inline`) has precedence over the
-/// host's.
+/// gateway's.
 pub(crate) fn of_host(
     described: &Entity,
     named: &Named,

@@ -1,4 +1,5 @@
-//! Signs a token for the upstream: who is calling, over which route, with which body and query.
+//! Signs a token for the upstream. The token states the consumer, the credential, the route and the
+//! service of a request, and hashes of its body and query.
 //!
 //! | module       | contents                                               |
 //! |--------------|--------------------------------------------------------|

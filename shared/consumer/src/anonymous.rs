@@ -1,29 +1,29 @@
-//! The anonymous consumer, which stands for a client that could not be authenticated.
+//! The anonymous consumer, which stands in for a client that could not be authenticated.
 //!
 //! key_auth and jwt_auth have the setting `anonymous` of Kong's plugins: the id or username of this
-//! consumer. A client becomes anonymous only after its authentication failed. A credential that
-//! could not be looked up has not failed: such a request is refused.
+//! consumer. A client becomes anonymous only after its authentication has failed. If the lookup of
+//! a credential fails, nothing is known about the client, and the request is refused.
 
 use crate::identity::Identity;
 use crate::inline::Directory;
 use crate::lookup::{Progress, Search};
 use exchange::{Finding, Reply, Request, Step, Unavailable};
 
-/// The settings of an authenticating filter that decide whether and how a client becomes anonymous.
+/// The settings of a filter about its anonymous consumer.
 #[derive(Debug, Clone, Copy)]
 pub struct Anonymous<'a> {
     /// The id or username of the anonymous consumer.
     pub name: Option<&'a str>,
     /// The consumers in the settings.
     pub consumers: &'a Directory,
-    /// `true` if the admin service can be asked for other consumers.
+    /// `true` if the settings have an admin service, which may know the consumer.
     pub has_admin: bool,
 }
 
 /// The next thing to do for a client that could not be authenticated.
 #[derive(Debug)]
 pub enum StandIn {
-    /// Look the anonymous consumer up: the step asks, and [`Anonymous::answered`] takes the
+    /// Carry out the step, which looks up the anonymous consumer. [`Anonymous::answered`] takes the
     /// finding.
     Ask(Search, Step),
     /// Let the request on with this identity.
@@ -48,8 +48,8 @@ impl Anonymous<'_> {
         preflight || done
     }
 
-    /// Answers with `failure`, or begins to let the anonymous consumer stand in. `now` is the time
-    /// of the request in milliseconds since 1970.
+    /// Begins to let the anonymous consumer stand in. Without the setting, `failure` is the answer.
+    /// `now` is the time of the request in milliseconds since 1970.
     #[must_use]
     pub fn stand_in(&self, now: u64, failure: Reply) -> StandIn {
         let Some(name) = self.name else { return StandIn::Refuse(failure) };
@@ -63,7 +63,7 @@ impl Anonymous<'_> {
         }
     }
 
-    /// Takes the finding that `search` asked for.
+    /// Continues with the finding that `search` has looked up.
     #[must_use]
     pub fn answered(&self, search: Search, found: Result<Finding, Unavailable>) -> StandIn {
         match search.on(found) {

@@ -25,6 +25,14 @@ pub enum Known {
 
 impl Known {
     /// Reads the property; `None` and an empty value mean [`Known::Nobody`].
+    ///
+    /// ```
+    /// # use consumer::Known;
+    /// let known = Known::from_property(Some(br#"{"id":"1","username":"ana"}"#));
+    /// assert_eq!(known.identity().map(|identity| identity.id.as_str()), Some("1"));
+    /// assert_eq!(Known::from_property(None), Known::Nobody);
+    /// assert_eq!(Known::from_property(Some(b"ana")), Known::Malformed);
+    /// ```
     #[must_use]
     pub fn from_property(value: Option<&[u8]>) -> Self {
         match value {

@@ -2,6 +2,20 @@
 //!
 //! The identity travels in the property [`PROPERTY`]. For the upstream it travels in the headers
 //! that Kong's authentication plugins set. Nothing that a client sends is a source of the identity.
+//!
+//! | module          | contents                                                |
+//! |-----------------|---------------------------------------------------------|
+//! | `anonymous.rs`  | the anonymous consumer, which stands in for a caller    |
+//! | `gate.rs`       | the check before every filter                           |
+//! | `guard.rs`      | a filter's edits, completed to keep its headers its own |
+//! | `headers.rs`    | the identity headers of Kong                            |
+//! | `identity.rs`   | a consumer with the credential that proved it           |
+//! | `inline.rs`     | consumers in the settings                               |
+//! | `known.rs`      | the content of the identity's property                  |
+//! | `kong_lists.rs` | the lists of a Kong Admin API                           |
+//! | `lookup.rs`     | lookups of consumers at the admin service               |
+//! | `owned.rs`      | the request headers that a filter owns                  |
+//! | `testing.rs`    | a driver for the tests of filters                       |
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
