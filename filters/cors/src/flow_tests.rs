@@ -14,8 +14,8 @@ fn filter(json: &str) -> Driver {
 
 /// Returns the headers of the response to a preflight, without `access-control-`.
 #[track_caller]
-fn preflight(json: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
-    let asked = [fields, &[("Access-Control-Request-Method", "GET")]].concat();
+fn preflight(json: &str, headers: &[(&str, &str)]) -> Vec<(String, String)> {
+    let asked = [headers, &[("Access-Control-Request-Method", "GET")]].concat();
     let mut filter = filter(json);
     let reply = match filter.send(request("OPTIONS", "/", &asked)) {
         Step { then: Then::Reply(reply), .. } => reply,
@@ -30,9 +30,9 @@ fn preflight(json: &str, fields: &[(&str, &str)]) -> Vec<(String, String)> {
 
 /// Returns the edits of the response to a request. `upstream` is its headers.
 #[track_caller]
-fn changes(json: &str, fields: &[(&str, &str)], upstream: &[(&str, &str)]) -> Vec<Edit> {
+fn changes(json: &str, headers: &[(&str, &str)], upstream: &[(&str, &str)]) -> Vec<Edit> {
     let mut filter = filter(json);
-    assert_eq!(filter.send(request("GET", "/", fields)), Step::forward(vec![]));
+    assert_eq!(filter.send(request("GET", "/", headers)), Step::forward(vec![]));
     assert!(filter.wants_response());
     let head = upstream.iter().copied().collect::<Head>();
     let response = Response { head, status: 200, ..Response::default() };
@@ -108,8 +108,8 @@ fn headers_that_a_browser_asks_for_are_allowed_where_the_settings_name_none() {
 #[test]
 fn a_private_network_is_open_to_who_asks_for_it_if_the_settings_say_so() {
     let said = |json: &str, value: &str| {
-        let fields = [("origin", "http://a"), ("Access-Control-Request-Private-Network", value)];
-        preflight(json, &fields).iter().any(|(name, _)| name == "allow-private-network")
+        let headers = [("origin", "http://a"), ("Access-Control-Request-Private-Network", value)];
+        preflight(json, &headers).iter().any(|(name, _)| name == "allow-private-network")
     };
     assert!(said(r#"{"private_network":true}"#, "true"));
     assert!(!said(r#"{"private_network":true}"#, "false"));
@@ -119,7 +119,7 @@ fn a_private_network_is_open_to_who_asks_for_it_if_the_settings_say_so() {
 #[test]
 fn only_a_preflight_is_answered_by_the_gateway() {
     let method = ("access-control-request-method", "PUT");
-    for (verb, fields) in [
+    for (verb, headers) in [
         ("OPTIONS", &[][..]),
         ("OPTIONS", &[("origin", "http://a")]),
         ("OPTIONS", &[method]),
@@ -128,9 +128,9 @@ fn only_a_preflight_is_answered_by_the_gateway() {
     ] {
         let mut filter = filter("{}");
         assert_eq!(
-            filter.send(request(verb, "/", fields)),
+            filter.send(request(verb, "/", headers)),
             Step::forward(vec![]),
-            "{verb} {fields:?}"
+            "{verb} {headers:?}"
         );
         assert!(filter.wants_response());
     }
@@ -145,7 +145,7 @@ fn every_other_response_says_which_origins_may_read_it() {
     let two = r#"{"origins":["http://a.test","http://b.test"]}"#;
     let one = r#"{"origins":["example.test"],"exposed_headers":["x-auth-token","x-b"],"credentials":true}"#;
     let a = [("origin", "http://a.test:80")];
-    for (json, fields, expected) in [
+    for (json, headers, expected) in [
         ("{}", &[][..], vec![set("allow-origin", "*")]),
         ("{}", &a, vec![set("allow-origin", "*")]),
         (
@@ -172,7 +172,7 @@ fn every_other_response_says_which_origins_may_read_it() {
             ],
         ),
     ] {
-        assert_eq!(changes(json, fields, &[]), expected, "{json} {fields:?}");
+        assert_eq!(changes(json, headers, &[]), expected, "{json} {headers:?}");
     }
 }
 
@@ -180,7 +180,7 @@ fn every_other_response_says_which_origins_may_read_it() {
 /// origin that needs its own name in the response.
 #[test]
 fn a_cache_is_told_that_origins_matter_of_every_answer_that_another_origin_would_not_get() {
-    let told = |json: &str, fields: &[(&str, &str)]| changes(json, fields, &[]).contains(&vary());
+    let told = |json: &str, headers: &[(&str, &str)]| changes(json, headers, &[]).contains(&vary());
     let a = [("origin", "http://a.test")];
     for json in [
         r#"{"credentials":true}"#,

@@ -47,10 +47,10 @@ mod tests {
     fn found(
         peer: &str,
         trusted: &[&str],
-        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
         header: &str,
     ) -> Option<String> {
-        let head = fields.iter().copied().collect::<Head>();
+        let head = headers.iter().copied().collect::<Head>();
         let trusted: Networks = trusted.iter().map(|text| Prefix::parse(text).unwrap()).collect();
         client(peer.parse().unwrap(), &head, &trusted, header, false)
             .map(|client| client.to_string())
@@ -103,15 +103,15 @@ mod tests {
             ("10.0.0.1", "nonsense, 1.1.1.1", Some("1.1.1.1")),
             ("10.0.0.1", "", Some("10.0.0.1")),
         ] {
-            let fields = [("X-Forwarded-For", value)];
-            let found = found(peer, proxies, &fields, "x-forwarded-for");
+            let headers = [("X-Forwarded-For", value)];
+            let found = found(peer, proxies, &headers, "x-forwarded-for");
             assert_eq!(found.as_deref(), expected, "{peer} {value}");
         }
     }
 
     #[test]
     fn only_the_header_that_is_named_counts() {
-        let fields = [
+        let headers = [
             ("X-Forwarded-For", "1.1.1.1"),
             ("Forwarded", "for=2.2.2.2"),
             ("X-Real-IP", "3.3.3.3"),
@@ -122,7 +122,7 @@ mod tests {
             ("X-Real-IP", "3.3.3.3"),
             ("X-Other", "10.0.0.1"),
         ] {
-            let found = found("10.0.0.1", &["10.0.0.1"], &fields, header);
+            let found = found("10.0.0.1", &["10.0.0.1"], &headers, header);
             assert_eq!(found.as_deref(), Some(expected), "{header}");
         }
     }

@@ -5,8 +5,8 @@ fn treatment(masks: &[&str]) -> Treatment {
     Treatment { masks, decompress: true, limit: 1000 }
 }
 
-fn head(fields: &[(&str, &str)]) -> Head {
-    fields.iter().copied().collect()
+fn head(headers: &[(&str, &str)]) -> Head {
+    headers.iter().copied().collect()
 }
 
 fn body(bytes: &[u8], content_type: &str, masks: &[&str]) -> Body {

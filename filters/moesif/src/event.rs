@@ -116,9 +116,9 @@ impl Event<'_> {
         {
             object.text("host", host);
         }
-        // The fields are in the order of their first values. One pass is enough for a head with
+        // The headers are in the order of their first values. One pass is enough for a head with
         // many headers.
-        let mut fields: Vec<(Cow<'_, str>, Vec<&[u8]>)> = Vec::new();
+        let mut headers: Vec<(Cow<'_, str>, Vec<&[u8]>)> = Vec::new();
         let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
         for (name, value) in head.fields() {
             let name = lower(name);
@@ -126,13 +126,13 @@ impl Event<'_> {
             if name.starts_with(':') || ours {
                 continue;
             }
-            let place = *places.entry(name.clone()).or_insert(fields.len());
-            match fields.get_mut(place) {
+            let place = *places.entry(name.clone()).or_insert(headers.len());
+            match headers.get_mut(place) {
                 Some((_, values)) => values.push(value),
-                None => fields.push((name, vec![value])),
+                None => headers.push((name, vec![value])),
             }
         }
-        for (name, values) in fields.iter().filter(|(name, _)| !masks.cover(name)) {
+        for (name, values) in headers.iter().filter(|(name, _)| !masks.cover(name)) {
             let out = object.name(name.as_bytes());
             // Headers with URLs (`referer`, `location`) have queries too.
             match values.as_slice() {

@@ -47,9 +47,9 @@ fn request(headers: &[(&str, &str)]) -> Request {
     }
 }
 
-fn respond(flow: &mut Driver, status: u16, fields: &[(&str, &str)]) -> Vec<Edit> {
+fn respond(flow: &mut Driver, status: u16, headers: &[(&str, &str)]) -> Vec<Edit> {
     let response = Response {
-        head: fields.iter().copied().collect(),
+        head: headers.iter().copied().collect(),
         status,
         now: 1010,
         ..Response::default()
@@ -186,7 +186,7 @@ fn a_second_filter_on_the_same_request_leaves_it_alone() {
 #[test]
 fn the_transaction_header_of_the_client_is_kept_and_never_names_the_event() {
     let shared = shared("{}");
-    for (fields, can_remove, expected) in [
+    for (headers, can_remove, expected) in [
         (&[("X-Moesif-Transaction-Id", "theirs")][..], true, Some("theirs")),
         (
             &[("x-moesif-transaction-id", ""), ("x-moesif-transaction-id", "second")],
@@ -197,12 +197,12 @@ fn the_transaction_header_of_the_client_is_kept_and_never_names_the_event() {
         (&[("x-moesif-transaction-id", "a"), ("x-moesif-transaction-id", "b")], false, None),
     ] {
         let mut flow = flow(&shared);
-        let step = flow.send(Request { can_remove, ..request(fields) });
+        let step = flow.send(Request { can_remove, ..request(headers) });
         let edits: Vec<Edit> = [Some(published()), expected.map(|value| set(TRANSACTION, value))]
             .into_iter()
             .flatten()
             .collect();
-        assert_eq!(step, Step::forward(edits), "{fields:?}");
+        assert_eq!(step, Step::forward(edits), "{headers:?}");
         respond(&mut flow, 200, &[]);
         done(&mut flow);
         assert_eq!(event(&shared)["transaction_id"], ID);
@@ -434,14 +434,14 @@ fn a_rule_that_adds_headers_holds_nobodys_upload() {
             {"path": "request.body.query", "value": "mutation"}]}], "response": {"headers": {"X-M": "1"}}}]),
     );
     let length = ("content-length", "24");
-    for (fields, waits) in [
+    for (headers, waits) in [
         (&[JSON, length][..], true),
         (&[JSON], false),
         (&[("content-type", "text/plain"), length], false),
         (&[JSON, ("content-length", "100001")], false),
     ] {
-        let step = flow(&shared).send(request(fields));
-        assert_eq!(matches!(step, Step { then: Then::AwaitBody, .. }), waits, "{fields:?}");
+        let step = flow(&shared).send(request(headers));
+        assert_eq!(matches!(step, Step { then: Then::AwaitBody, .. }), waits, "{headers:?}");
         assert!(waits || matches!(step, Step { then: Then::Forward, .. }));
     }
 }
@@ -450,11 +450,11 @@ fn a_rule_that_adds_headers_holds_nobodys_upload() {
 fn on_kong_a_body_of_unknown_length_is_judged_too() {
     let shared = shared("{}");
     graphql_rule(&shared);
-    let unknown = |method: &str, fields| Request {
+    let unknown = |method: &str, headers| Request {
         body: BodyAhead::None,
         body_may_follow: true,
         method: method.into(),
-        ..request(fields)
+        ..request(headers)
     };
     let mut first = flow(&shared);
     assert!(matches!(first.send(unknown("POST", &[JSON])), Step { then: Then::StreamBody, .. }));

@@ -67,13 +67,13 @@ fn a_consumer_is_named_by_custom_id_username_and_id_in_this_order() {
 #[test]
 fn a_header_that_says_nothing_lets_the_next_one_speak() {
     let bearer = format!("Bearer {}", token(r#"{"sub":"t"}"#));
-    let fields = [
+    let headers = [
         ("x-user", " "),
         ("x-api-key", "raw"),
         ("authorization", "Basic !"),
         ("authorization", &bearer),
     ];
-    let head: Head = fields.into_iter().collect();
+    let head: Head = headers.into_iter().collect();
     assert_eq!(who(&Known { request: Some(&head), ..Known::default() }), both("t", ""));
 }
 

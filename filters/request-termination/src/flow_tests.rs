@@ -80,7 +80,7 @@ fn a_type_that_the_gateway_adds_is_removed_from_our_own_reply_only() {
 #[test]
 fn without_its_trigger_a_request_goes_on() {
     let json = r#"{"trigger":"Gimme-An-Echo"}"#;
-    for (target, fields, ends) in [
+    for (target, headers, ends) in [
         ("/", &[][..], false),
         ("/", &[("gimme-an-echo", "anything will do")], true),
         ("/", &[("gimme_an_echo", "")], true),
@@ -91,11 +91,11 @@ fn without_its_trigger_a_request_goes_on() {
         ("/?gimme-an-echo", &[], false),
         ("/Gimme-An-Echo", &[], false),
     ] {
-        let step = step(json, get(target, fields));
+        let step = step(json, get(target, headers));
         assert_eq!(
             matches!(step, Step { then: Then::Reply(_), .. }),
             ends,
-            "{target} {fields:?}: {step:?}"
+            "{target} {headers:?}: {step:?}"
         );
         assert!(ends || step == Step::forward(vec![]));
     }

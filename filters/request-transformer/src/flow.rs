@@ -97,8 +97,8 @@ impl TransformerFlow {
             headers.give("content-type", FORM);
         }
         let media = media(request, &headers);
-        let fields = headers.edits(request.can_remove);
-        let mut edits = fields.map_err(|duplicate| refuse_duplicate(&duplicate))?;
+        let edits = headers.edits(request.can_remove);
+        let mut edits = edits.map_err(|duplicate| refuse_duplicate(&duplicate))?;
         if let Some(method) = &config.method {
             edits.push(Edit::Method(method.clone().into_bytes()));
         }

@@ -136,10 +136,10 @@ fn a_body_is_awaited_only_where_it_may_be_changed() {
     }
 }
 
-/// Returns the step after a body of a request without a length. `fields` are its headers.
-fn given(json: &str, fields: &[(&str, &str)], body: &[u8]) -> Step {
+/// Returns the step after a body of a request without a length. `headers` are those of the request.
+fn given(json: &str, headers: &[(&str, &str)], body: &[u8]) -> Step {
     let mut filter = filter(json);
-    let post = Request { body: BodyAhead::Comes, ..request("POST", "/", fields) };
+    let post = Request { body: BodyAhead::Comes, ..request("POST", "/", headers) };
     match filter.send(post) {
         Step { then: Then::AwaitBody, .. } => filter.on(Event::Body(Ok(body.to_vec()))),
         other => other,
@@ -156,7 +156,7 @@ fn a_body_that_cannot_be_changed_is_refused_where_the_settings_take_something_aw
     let gzip = ("content-encoding", "gzip");
     let malformed = (400, "Bad request body".to_owned());
     let unsupported = (415, "Unsupported media type".to_owned());
-    for (fields, body, expected) in [
+    for (headers, body, expected) in [
         (&[JSON][..], &b"malformed json body"[..], &malformed),
         (&[JSON], b"[1]", &malformed),
         (&[FORM], b"b=1;a=2", &malformed),
@@ -169,15 +169,15 @@ fn a_body_that_cannot_be_changed_is_refused_where_the_settings_take_something_aw
         (&[], b"a=1", &unsupported),
     ] {
         for json in [remove, rename, replace] {
-            assert_eq!(&refusal(given(json, fields, body)), expected, "{fields:?} {json}");
+            assert_eq!(&refusal(given(json, headers, body)), expected, "{headers:?} {json}");
             let open = json.replacen('{', r#"{"unreadable_body":"pass","#, 1);
-            assert_eq!(forwarded(given(&open, fields, body)), [], "{fields:?} {open}");
+            assert_eq!(forwarded(given(&open, headers, body)), [], "{headers:?} {open}");
         }
         let add = r#"{"add":{"body":["c:1"]}}"#;
         if body != b"b=1;a=2" {
-            assert_eq!(forwarded(given(add, fields, body)), [], "{fields:?}: nothing is hidden");
+            assert_eq!(forwarded(given(add, headers, body)), [], "{headers:?}: nothing is hidden");
             let closed = add.replacen('{', r#"{"unreadable_body":"refuse","#, 1);
-            assert_eq!(&refusal(given(&closed, fields, body)), expected, "{fields:?}");
+            assert_eq!(&refusal(given(&closed, headers, body)), expected, "{headers:?}");
         }
         assert_eq!(forwarded(given(remove, &[("content-type", "text/plain")], b"")), []);
     }
@@ -202,8 +202,8 @@ fn a_query_in_which_servers_find_other_parameters_is_refused() {
 #[test]
 fn where_no_body_can_be_made_an_empty_one_stays_empty() {
     let json = r#"{"add":{"body":["a:1"]},"remove":{"body":["b"]}}"#;
-    for fields in [&[JSON][..], &[FORM], &[]] {
-        assert_eq!(forwarded(given(json, fields, b"")), [], "{fields:?}");
+    for headers in [&[JSON][..], &[FORM], &[]] {
+        assert_eq!(forwarded(given(json, headers, b"")), [], "{headers:?}");
     }
 }
 
@@ -226,7 +226,7 @@ fn on_kong_a_get_that_becomes_a_post_gets_a_form() {
 #[test]
 fn on_kong_a_body_behind_a_get_of_http_2_is_not_overlooked() {
     let json = r#"{"remove":{"body":["a"]}}"#;
-    let on_kong = |fields| Request { body_may_follow: true, ..request("GET", "/", fields) };
+    let on_kong = |headers| Request { body_may_follow: true, ..request("GET", "/", headers) };
     let mut hidden = filter(json);
     assert_eq!(hidden.send(on_kong(&[JSON])), Step::stream_body());
     hidden.on(Event::Chunk(br#"{"a":1}"#.to_vec()));

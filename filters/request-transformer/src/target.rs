@@ -65,11 +65,11 @@ mod tests {
     fn made(
         template: &str,
         target: &str,
-        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
         pattern: &str,
     ) -> Option<String> {
         let request = Request {
-            head: fields.iter().copied().collect::<Head>(),
+            head: headers.iter().copied().collect::<Head>(),
             target: target.as_bytes().to_vec(),
             ..Request::default()
         };

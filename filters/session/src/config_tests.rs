@@ -11,7 +11,7 @@ fn problem(json: &str) -> settings::Invalid {
 
 fn attributes(json: &str) -> String {
     let cookies: Vec<SetCookie> = read(json).attributes.cookies("s", "", "", None, &[]).unwrap();
-    cookies[0].field.clone()
+    cookies[0].line.clone()
 }
 
 #[test]

@@ -121,8 +121,8 @@ impl Fixture {
 
     pub(crate) fn post(&self, target: &str, content_type: &str) -> Request {
         let get = self.get(target);
-        let fields = get.head.fields().map(|(name, value)| (name.to_vec(), value.to_vec()));
-        let head: Head = fields.chain([(b"content-type".to_vec(), content_type.into())]).collect();
+        let headers = get.head.fields().map(|(name, value)| (name.to_vec(), value.to_vec()));
+        let head: Head = headers.chain([(b"content-type".to_vec(), content_type.into())]).collect();
         Request { head, method: b"POST".to_vec(), body: BodyAhead::Comes, ..get }
     }
 
@@ -162,15 +162,15 @@ impl Fixture {
     ) -> Passage {
         let arrived = request.consumer.clone();
         let mut passage = Passage::default();
-        let fields = request.head.clone();
+        let headers = request.head.clone();
         let owned = Rc::new(Session::owned(&self.sessions));
         let known = Known::from_property(arrived.as_deref());
         let refused = known == Known::Refused;
         let common = Session::common(&self.sessions);
-        let mut guard = Guard::new(owned, common, &fields, known, request.can_remove).unwrap();
+        let mut guard = Guard::new(owned, common, &headers, known, request.can_remove).unwrap();
         let mut settle = |edits| match refused {
             true => edits,
-            false => guard.settle(&fields, edits).unwrap(),
+            false => guard.settle(&headers, edits).unwrap(),
         };
         let mut step = flow.send(request);
         let mut published = arrived;

@@ -76,7 +76,7 @@ fn identity_headers_of_the_client_never_reach_the_upstream() {
     let mut fixture = logged_in(r#"{"secret":"s","request_headers":["id","subject"]}"#);
     let forge = |fixture: &Fixture| {
         let get = fixture.get("/");
-        let fields = get.head.fields().map(|(name, value)| (name.to_vec(), value.to_vec()));
+        let headers = get.head.fields().map(|(name, value)| (name.to_vec(), value.to_vec()));
         let forged = [
             "x-consumer-id",
             "x_consumer_username",
@@ -85,7 +85,7 @@ fn identity_headers_of_the_client_never_reach_the_upstream() {
             "session-audience",
         ];
         let forged = forged.map(|name| (name.as_bytes().to_vec(), b"root".to_vec()));
-        Request { head: fields.chain(forged).collect(), ..get.clone() }
+        Request { head: headers.chain(forged).collect(), ..get.clone() }
     };
     let browse = fixture.send(forge(&fixture), None);
     assert_eq!(browse.consumer().as_deref(), Some("1"));
@@ -144,9 +144,9 @@ fn the_session_of_another_consumer_is_not_told_of() {
     let mut fixture = logged_in(r#"{"secret":"s","request_headers":["subject"]}"#);
     let forged = |fixture: &Fixture, consumer: &str| {
         let get = fixture.get("/");
-        let fields = get.head.fields().map(|(name, value)| (name.to_vec(), value.to_vec()));
+        let headers = get.head.fields().map(|(name, value)| (name.to_vec(), value.to_vec()));
         let root = (b"session_subject".to_vec(), b"root".to_vec());
-        let head = fields.chain([root]).collect();
+        let head = headers.chain([root]).collect();
         Request { head, consumer: Some(consumer.into()), ..get }
     };
     let own = fixture.send(forged(&fixture, ANA), None);

@@ -111,8 +111,8 @@ fn is_of(name: &[u8], own: &str) -> bool {
     start.eq_ignore_ascii_case(own.as_bytes()) && matches!(rest, [] | [b'2'..=b'9'])
 }
 
-fn pieces(field: &[u8]) -> impl Iterator<Item = &[u8]> {
-    field.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|piece| !piece.is_empty())
+fn pieces(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    header.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|piece| !piece.is_empty())
 }
 
 fn pair(piece: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -126,8 +126,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn head(fields: &[&str]) -> Head {
-        fields.iter().map(|value| ("cookie", *value)).collect()
+    fn head(headers: &[&str]) -> Head {
+        headers.iter().map(|value| ("cookie", *value)).collect()
     }
 
     #[test]
@@ -200,23 +200,23 @@ mod tests {
         fn a_session_is_cut_into_cookies_and_put_together_again(size in 0_usize..30_000, name in "[a-z]{1,20}") {
             let text: Vec<u8> = (b'a'..=b'z').cycle().take(size).collect();
             let mut rest = text.as_slice();
-            let mut fields = Vec::new();
+            let mut headers = Vec::new();
             for n in 1..=chunks(&name, size).unwrap() {
                 let (part, tail) = rest.split_at(room(&name, n).min(rest.len()));
                 rest = tail;
                 let before = if n == 1 { "h".repeat(ENCODED) } else { String::new() };
-                let field = format!("{}={before}{}", chunk_name(&name, n), String::from_utf8_lossy(part));
-                prop_assert!(field.len() <= MAX_COOKIE);
-                fields.push(field);
+                let header = format!("{}={before}{}", chunk_name(&name, n), String::from_utf8_lossy(part));
+                prop_assert!(header.len() <= MAX_COOKIE);
+                headers.push(header);
             }
             prop_assert!(rest.is_empty());
-            let head: Head = fields.iter().map(|value| ("cookie", value)).collect();
+            let head: Head = headers.iter().map(|value| ("cookie", value)).collect();
             prop_assert_eq!(Jar::of(&head, &[&name]).payload(&name, 0, size), Some(text));
         }
 
         #[test]
-        fn no_bytes_make_it_stumble(field in proptest::collection::vec(any::<u8>(), 0..300), size in any::<usize>()) {
-            let head: Head = [("cookie", field)].into_iter().collect();
+        fn no_bytes_make_it_stumble(header in proptest::collection::vec(any::<u8>(), 0..300), size in any::<usize>()) {
+            let head: Head = [("cookie", header)].into_iter().collect();
             let jar = Jar::of(&head, &["session"]);
             let _ = (jar.payload("session", 1, size), jar.further("session"));
             let _ = hide(&head, &["session"], true);

@@ -343,7 +343,7 @@ impl Sessions {
             self.report("a session is not saved: it does not fit nine cookies");
             return None;
         };
-        let is_long = |cookie: &SetCookie| cookie.field.len() > MAX_COOKIE;
+        let is_long = |cookie: &SetCookie| cookie.line.len() > MAX_COOKIE;
         if cookies.iter().any(is_long) && !self.reported_long_lines.replace(true) {
             self.report(
                 "a cookie is longer than 4,096 bytes with its attributes, and some clients and proxies drop it: \

@@ -10,11 +10,12 @@ const EXPIRED: &str = "; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Attributes(String);
 
-/// A cookie to be set: its name, and the whole value of the header.
+/// A cookie that a response sets.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SetCookie {
     pub(crate) name: String,
-    pub(crate) field: String,
+    /// The value of the `Set-Cookie` header, with name and attributes.
+    pub(crate) line: String,
 }
 
 impl Attributes {
@@ -62,8 +63,8 @@ impl Attributes {
             rest = tail;
             let name = chunk_name(name, n);
             let header = if n == 1 { header } else { "" };
-            let field = format!("{name}={header}{part}{}{lasting}", self.0);
-            all.push(SetCookie { name, field });
+            let line = format!("{name}={header}{part}{}{lasting}", self.0);
+            all.push(SetCookie { name, line });
         }
         all.extend(
             further.iter().filter(|n| **n > count).map(|n| self.expired(&chunk_name(name, *n))),
@@ -80,30 +81,30 @@ impl Attributes {
     /// Makes the first cookie of a touched session. The others do not change.
     pub(crate) fn first(&self, name: &str, header: &str, payload: &str) -> Option<SetCookie> {
         let part = payload.get(..room(name, 1).min(payload.len()))?;
-        let field = format!("{name}={header}{part}{}", self.0);
-        Some(SetCookie { name: name.to_owned(), field })
+        let line = format!("{name}={header}{part}{}", self.0);
+        Some(SetCookie { name: name.to_owned(), line })
     }
 
     fn expired(&self, name: &str) -> SetCookie {
-        SetCookie { name: name.to_owned(), field: format!("{name}={}{EXPIRED}", self.0) }
+        SetCookie { name: name.to_owned(), line: format!("{name}={}{EXPIRED}", self.0) }
     }
 }
 
 /// Returns the edits that add `cookies` to a response. A cookie with one of their names is
 /// replaced, and all others stay.
 pub(crate) fn merge(head: &Head, cookies: &[SetCookie]) -> Vec<Edit> {
-    let add = |field: &[u8]| Edit::Add("set-cookie".into(), field.to_vec());
-    let same = |field: &[u8], cookie: &SetCookie| {
-        field.strip_prefix(cookie.name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'='))
+    let add = |line: &[u8]| Edit::Add("set-cookie".into(), line.to_vec());
+    let same = |line: &[u8], cookie: &SetCookie| {
+        line.strip_prefix(cookie.name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b'='))
     };
-    let clash = |field: &[u8]| cookies.iter().any(|cookie| same(field, cookie));
+    let clash = |line: &[u8]| cookies.iter().any(|cookie| same(line, cookie));
     let there: Vec<&[u8]> = head.values("set-cookie").collect();
     let mut edits = Vec::new();
-    if there.iter().any(|field| clash(field)) {
+    if there.iter().any(|line| clash(line)) {
         edits.push(Edit::remove("set-cookie"));
-        edits.extend(there.iter().filter(|field| !clash(field)).map(|field| add(field)));
+        edits.extend(there.iter().filter(|line| !clash(line)).map(|line| add(line)));
     }
-    edits.extend(cookies.iter().map(|cookie| add(cookie.field.as_bytes())));
+    edits.extend(cookies.iter().map(|cookie| add(cookie.line.as_bytes())));
     edits
 }
 
@@ -142,15 +143,15 @@ impl std::fmt::Debug for SetCookie {
 mod tests {
     use super::*;
 
-    fn fields(cookies: &[SetCookie]) -> Vec<&str> {
-        cookies.iter().map(|cookie| cookie.field.as_str()).collect()
+    fn lines(cookies: &[SetCookie]) -> Vec<&str> {
+        cookies.iter().map(|cookie| cookie.line.as_str()).collect()
     }
 
     #[test]
     fn attributes_stand_in_kongs_order() {
         let plain = Attributes::new(None, "/", "Strict", true, true);
         let cookies = plain.cookies("session", "H", "P", None, &[]).unwrap();
-        assert_eq!(fields(&cookies), ["session=HP; Path=/; SameSite=Strict; Secure; HttpOnly"]);
+        assert_eq!(lines(&cookies), ["session=HP; Path=/; SameSite=Strict; Secure; HttpOnly"]);
         let other = Attributes::new(Some("example.com"), "/a", "None", false, false);
         assert_eq!(other.0, "; Domain=example.com; Path=/a; SameSite=None; Secure");
         let local = Attributes::new(Some("localhost"), "/", "Default", false, true);
@@ -163,7 +164,7 @@ mod tests {
         let cookies =
             plain.cookies("remember", "H", "P", Some((1_700_003_600, 3600)), &[]).unwrap();
         assert_eq!(
-            fields(&cookies),
+            lines(&cookies),
             [
                 "remember=HP; Path=/; SameSite=Strict; Secure; HttpOnly; Expires=Tue, 14 Nov 2023 23:13:20 GMT; Max-Age=3600"
             ]
@@ -175,14 +176,11 @@ mod tests {
         let plain = Attributes::new(None, "/", "Strict", true, true);
         let end = "Path=/; SameSite=Strict; Secure; HttpOnly; Expires=Thu, 01 Jan 1970 00:00:01 GMT; Max-Age=0";
         assert_eq!(
-            fields(&plain.end("session", &[2])),
+            lines(&plain.end("session", &[2])),
             [format!("session=; {end}"), format!("session2=; {end}")]
         );
         let shrunk = plain.cookies("session", "H", "P", None, &[2, 3]).unwrap();
-        assert_eq!(
-            fields(&shrunk)[1..],
-            [format!("session2=; {end}"), format!("session3=; {end}")]
-        );
+        assert_eq!(lines(&shrunk)[1..], [format!("session2=; {end}"), format!("session3=; {end}")]);
     }
 
     #[test]
@@ -192,8 +190,7 @@ mod tests {
         let cookies = plain.cookies("session", &header, &payload, None, &[]).unwrap();
         assert_eq!(cookies.len(), 2);
         assert!(
-            cookies[0].field.starts_with("session=HH")
-                && cookies[1].field.starts_with("session2=xx")
+            cookies[0].line.starts_with("session=HH") && cookies[1].line.starts_with("session2=xx")
         );
         let touched = plain.first("session", &header, &payload).unwrap();
         assert_eq!(touched, cookies[0]);
@@ -203,8 +200,8 @@ mod tests {
     #[test]
     fn the_upstreams_cookies_stay_beside_ours() {
         let cookie =
-            |name: &str| SetCookie { name: name.into(), field: format!("{name}=new; Path=/") };
-        let add = |field: &str| Edit::Add("set-cookie".into(), field.into());
+            |name: &str| SetCookie { name: name.into(), line: format!("{name}=new; Path=/") };
+        let add = |line: &str| Edit::Add("set-cookie".into(), line.into());
         let head: Head =
             [("set-cookie", "a=1"), ("x", "y"), ("set-cookie", "b=2")].into_iter().collect();
         assert_eq!(merge(&head, &[cookie("session")]), [add("session=new; Path=/")]);
@@ -217,9 +214,9 @@ mod tests {
             [Edit::remove("set-cookie"), add("a=1"), add("session2=x"), add("session=new; Path=/")]
         );
         let mut cookies = vec![cookie("a"), cookie("b")];
-        let newer = SetCookie { name: "a".into(), field: "a=3".into() };
+        let newer = SetCookie { name: "a".into(), line: "a=3".into() };
         replace(&mut cookies, vec![newer]);
-        assert_eq!(fields(&cookies), ["b=new; Path=/", "a=3"]);
+        assert_eq!(lines(&cookies), ["b=new; Path=/", "a=3"]);
     }
 
     #[test]
