@@ -1,6 +1,5 @@
 //! The filters accept the configurations that `scripts/inline-keys` writes.
 
-use runtime::Filter;
 use serde_json::{Value, json};
 use std::process::{Command, Output};
 use wasm_tests::real::Scratch;
@@ -27,11 +26,8 @@ fn inlined(config: &str) -> Value {
 
 #[track_caller]
 fn accepted(settings: &Value) {
-    let read = settings::read(
-        settings.to_string().as_bytes(),
-        &|_| None,
-        gatehouse_upstream_jwt::UpstreamJwt::settings,
-    );
+    let filter = all_filters::named("upstream_jwt").expect("the filter");
+    let read = (filter.check)(settings.to_string().as_bytes(), &|_| None);
     assert!(read.is_ok(), "{:?}", read.err());
 }
 

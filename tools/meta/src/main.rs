@@ -9,23 +9,13 @@ fn main() -> ExitCode {
         eprintln!("usage: gatehouse-meta <directory>");
         return ExitCode::FAILURE;
     };
-    let all = [
-        runtime::meta::<gatehouse_app_id::AppId>(),
-        runtime::meta::<gatehouse_bot_detection::BotDetection>(),
-        runtime::meta::<gatehouse_cors::Cors>(),
-        runtime::meta::<gatehouse_ip_restriction::IpRestriction>(),
-        runtime::meta::<gatehouse_jwt_auth::JwtAuth>(),
-        runtime::meta::<gatehouse_key_auth::KeyAuth>(),
-        runtime::meta::<gatehouse_moesif::Moesif>(),
-        runtime::meta::<gatehouse_rate_limiting::RateLimiting>(),
-        runtime::meta::<gatehouse_request_termination::RequestTermination>(),
-        runtime::meta::<gatehouse_request_transformer::RequestTransformer>(),
-        runtime::meta::<gatehouse_session::Session>(),
-        runtime::meta::<gatehouse_upstream_jwt::UpstreamJwt>(),
-    ];
-    for (name, meta) in all {
-        let path = directory.join(format!("gatehouse_{name}.meta.json"));
-        let text = format!("{meta:#}\n");
+    if let Err(error) = std::fs::create_dir_all(&directory) {
+        eprintln!("{}: {error}", directory.display());
+        return ExitCode::FAILURE;
+    }
+    for filter in all_filters::FILTERS {
+        let path = directory.join(format!("gatehouse_{}.meta.json", filter.name));
+        let text = format!("{:#}\n", (filter.meta)());
         if let Err(error) = std::fs::write(&path, text) {
             eprintln!("{}: {error}", path.display());
             return ExitCode::FAILURE;

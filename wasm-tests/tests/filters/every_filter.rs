@@ -2,6 +2,7 @@
 
 mod settings;
 
+use crate::examples::example;
 use crate::gateways::{Gateway, asking};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -13,36 +14,7 @@ use wasm_tests::{
 
 /// Settings with which a filter works. `name` has no `gatehouse_`.
 pub(crate) fn working(name: &str) -> Value {
-    match name {
-        "key_auth" => {
-            json!({"consumers": [{"username": "ana", "keyauth_credentials": [{"key": "right"}]}]})
-        }
-        "jwt_auth" => json!({"consumers": [
-            {"username": "ado", "jwt_secrets": [{"key": "adokey", "secret": "supersecret"}]}]}),
-        "session" => json!({"secret": "a secret of every node"}),
-        "app_id" => json!({"mappings": {"ana": ["portal"]}}),
-        "upstream_jwt" => json!({
-            "private_key": include_str!("../../../filters/upstream-jwt/test-keys/rsa.pem"),
-        }),
-        "bot_detection" => json!({"action": "tag", "rules": "all"}),
-        "ip_restriction" => json!({
-            "deny": ["192.0.2.0/24"], "trusted_proxies": ["203.0.113.0/24"], "real_ip_header": "X-Real-IP"}),
-        "cors" => json!({"origins": ["https://a.test", "https://b.test"], "credentials": true}),
-        "request_transformer" => json!({
-            "remove": {"headers": ["x-app-id"]}, "add": {"headers": ["X-Host:$(headers.host)"]},
-            "append": {"querystring": ["q:$(query_params.a or 'none')"]}}),
-        "rate_limiting" => json!({"minute": 1_000_000, "limit_by": "ip"}),
-        "request_termination" => json!({"status_code": 410, "trigger": "x-end"}),
-        "moesif" => {
-            json!({"application_id": "app", "collector": {"upstream": "collector.test:9500"}})
-        }
-        other => panic!("no settings for {other}: add some here"),
-    }
-}
-
-/// Returns `true` for a filter that refuses requests which it cannot judge.
-fn is_guard(name: &str) -> bool {
-    ["key_auth", "app_id", "jwt_auth"].contains(&name)
+    example(name).working
 }
 
 pub(crate) fn names() -> Vec<String> {
@@ -172,7 +144,7 @@ fn one_hundred_and_twenty_headers_pass_on_envoy_and_are_431_on_kong() {
                 request = request.header(&format!("x-{n}"), "v");
             }
             let stream = proxy.send(request);
-            if gateway.is_kong() && is_guard(&name) {
+            if gateway.is_kong() && example(&name).is_guard {
                 assert_eq!(
                     stream.refused().status == 431,
                     !fits,
@@ -212,7 +184,7 @@ fn response_callbacks_without_request_callbacks_change_nothing() {
 #[test]
 fn a_body_for_a_request_that_the_vm_has_forgotten_is_refused() {
     for version in [KongVersion::V3_6, KongVersion::V3_7, KongVersion::V3_8, KongVersion::V3_9] {
-        for name in names().into_iter().filter(|name| is_guard(name)) {
+        for name in names().into_iter().filter(|name| example(name).is_guard) {
             let gateway = Gateway::kong_of(version);
             // The body comes to an instance that has never seen the headers.
             let passing =
@@ -291,7 +263,7 @@ fn the_answer_to_a_forgotten_call_of_a_tick_hurts_nobody() {
 #[test]
 fn envoy_counts_and_kong_does_not_unless_asked() {
     for (name, gateway) in everywhere() {
-        let guard = is_guard(&name);
+        let guard = example(&name).is_guard;
         for (metrics, counts) in [
             (None, !gateway.is_kong()),
             (Some(false), false),
@@ -321,8 +293,7 @@ fn envoy_counts_and_kong_does_not_unless_asked() {
 fn an_idle_filter_without_an_admin_service_never_ticks() {
     for (name, gateway) in everywhere() {
         let proxy = gateway.start(&[(&name, working(&name))]);
-        // moesif has a collector to call.
-        let ticks = usize::from(name == "moesif");
+        let ticks = usize::from(example(&name).ticks);
         assert_eq!(proxy.tick_periods().len(), ticks, "{name} {}", gateway.name);
     }
 }

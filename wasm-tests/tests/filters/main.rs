@@ -5,6 +5,7 @@ mod app_id;
 mod bot_detection;
 mod cors;
 mod every_filter;
+mod examples;
 mod gateways;
 mod identity_probe;
 mod ip_restriction;

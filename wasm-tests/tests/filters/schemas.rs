@@ -4,53 +4,38 @@
 //! [`mutants::BEYOND`] lists the rules that draft-04 cannot express, or that it counts in
 //! characters where the filter counts bytes.
 
-mod documents;
 mod mutants;
 
-use documents::{common, full, matching};
-use runtime::Filter;
+use crate::examples::{common, example, matching};
+use all_filters::{Entry, FILTERS};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use wasm_tests::{built_filters, filters_directory, merged};
 
-/// Parses a document, and returns the first problem with its path.
-type Read = fn(&str) -> Result<(), String>;
-
 struct Subject {
     name: &'static str,
     meta: Value,
-    read: Read,
+    filter: &'static Entry,
     /// Documents that together hold every setting.
     full: Vec<Value>,
 }
 
-fn read<F: Filter>(document: &str) -> Result<(), String> {
-    let known = |name: &str| (name == "SET").then(|| "value".to_owned());
-    let read = settings::read(document.as_bytes(), &known, F::settings);
-    read.map(drop).map_err(|invalid| invalid.to_string())
-}
+impl Subject {
+    fn of(filter: &'static Entry) -> Self {
+        let name = filter.name;
+        Self { name, meta: (filter.meta)(), filter, full: example(name).every_setting }
+    }
 
-fn subject<F: Filter>() -> Subject {
-    let (name, meta) = runtime::meta::<F>();
-    Subject { name, meta, read: read::<F>, full: full(name) }
+    /// Parses a document, and returns every problem with its path.
+    fn read(&self, document: &str) -> Result<(), String> {
+        let known = |name: &str| (name == "SET").then(|| "value".to_owned());
+        (self.filter.check)(document.as_bytes(), &known).map_err(|invalid| invalid.to_string())
+    }
 }
 
 /// Every filter.
 fn subjects() -> Vec<Subject> {
-    vec![
-        subject::<gatehouse_app_id::AppId>(),
-        subject::<gatehouse_bot_detection::BotDetection>(),
-        subject::<gatehouse_cors::Cors>(),
-        subject::<gatehouse_ip_restriction::IpRestriction>(),
-        subject::<gatehouse_jwt_auth::JwtAuth>(),
-        subject::<gatehouse_key_auth::KeyAuth>(),
-        subject::<gatehouse_moesif::Moesif>(),
-        subject::<gatehouse_rate_limiting::RateLimiting>(),
-        subject::<gatehouse_request_termination::RequestTermination>(),
-        subject::<gatehouse_request_transformer::RequestTransformer>(),
-        subject::<gatehouse_session::Session>(),
-        subject::<gatehouse_upstream_jwt::UpstreamJwt>(),
-    ]
+    FILTERS.iter().map(Subject::of).collect()
 }
 
 fn validator(subject: &Subject) -> jsonschema::Validator {
@@ -65,7 +50,7 @@ fn every_filter_has_its_schema_beside_it_and_it_is_draft_04() {
     let subjects = subjects();
     let known: Vec<&str> = subjects.iter().map(|subject| subject.name).collect();
     for (name, _) in built_filters() {
-        assert!(known.contains(&name.as_str()), "{name} is not among the `subjects`");
+        assert!(known.contains(&name.as_str()), "{name} is not in `all_filters::FILTERS`");
     }
     for subject in &subjects {
         let path = filters_directory().join(format!("gatehouse_{}.meta.json", subject.name));
@@ -147,19 +132,18 @@ fn later_keywords(schema: &Value) -> BTreeSet<String> {
 fn every_filter_takes_the_common_keys_whether_or_not_they_have_an_effect_there() {
     let shared = common(json!({"match": matching()}));
     let keys = shared.as_object().unwrap();
-    assert_eq!(subjects().len(), 12);
     for subject in subjects() {
         let name = subject.name;
-        let own = crate::every_filter::working(name);
+        let own = example(name).working;
         let mut document = merged(shared.clone(), own);
         // Sessions are looked up one by one, which is a rule about the mode and not about the key.
         document["cache"]["mode"] = json!("lazy");
-        assert_eq!((subject.read)(&document.to_string()), Ok(()), "{name}");
+        assert_eq!(subject.read(&document.to_string()), Ok(()), "{name}");
         assert!(validator(&subject).is_valid(&document), "{name}");
         for key in keys.keys() {
             let mut document = document.clone();
             document[key] = json!(["of another type"]);
-            assert!((subject.read)(&document.to_string()).is_err(), "{name}: {key}");
+            assert!(subject.read(&document.to_string()).is_err(), "{name}: {key}");
             assert!(!validator(&subject).is_valid(&document), "{name}: {key}");
         }
     }
@@ -174,7 +158,7 @@ fn a_document_with_every_setting_passes_both() {
             let problems: Vec<String> =
                 validator.iter_errors(document).map(|e| e.to_string()).collect();
             assert_eq!(problems, [""; 0], "{}", subject.name);
-            assert_eq!((subject.read)(&document.to_string()), Ok(()), "{}", subject.name);
+            assert_eq!(subject.read(&document.to_string()), Ok(()), "{}", subject.name);
             there.extend(paths_of(document, ""));
         }
         // Every setting is in one of the documents, or its twin is, because some exclude one

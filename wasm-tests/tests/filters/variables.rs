@@ -1,18 +1,10 @@
 //! Kong: filters pass values to later filters in variables of nginx, which the operator declares.
 
 use crate::every_filter::{names, working};
+use crate::examples::example;
 use crate::gateways::{Gateway, refusal};
 use serde_json::{Value, json};
 use wasm_tests::{Filter, KongVersion, Level, Profile, Proxy, Request, Standing, refused_with};
-
-/// The variables that a filter needs.
-fn needed(name: &str) -> &'static [&'static str] {
-    match name {
-        "key_auth" | "session" | "app_id" => &["gatehouse_consumer"],
-        "jwt_auth" => &["gatehouse_consumer", "gatehouse_claims"],
-        _ => &[],
-    }
-}
 
 fn start(version: KongVersion, declared: &[&str], name: &str, settings: &Value) -> Proxy {
     let filter = Filter::built(name).config(settings.to_string());
@@ -23,7 +15,7 @@ fn start(version: KongVersion, declared: &[&str], name: &str, settings: &Value) 
 fn the_first_request_is_refused_while_a_variable_that_the_filter_needs_is_not_declared() {
     for name in names() {
         for version in KongVersion::ALL {
-            let needed = needed(&name);
+            let needed = example(&name).variables;
             for missing in needed {
                 let others: Vec<&str> = needed.iter().filter(|v| *v != missing).copied().collect();
                 let proxy = start(version, &others, &name, &working(&name));

@@ -1,7 +1,8 @@
 //! Rules for the settings of every filter.
 
 use super::{everywhere, names, to_its_end, working};
-use crate::gateways::{Gateway, asking, refusal};
+use crate::examples::{SECRET, example};
+use crate::gateways::{Gateway, refusal};
 use serde_json::{Value, json};
 use std::time::Duration;
 use wasm_tests::{Filter, Level, Profile, Proxy, Request, refused_with};
@@ -101,30 +102,14 @@ fn elsewhere_wrong_settings_are_loaded_and_let_nothing_through() {
 fn a_secret_in_wrong_settings_is_not_in_the_log() {
     for name in names() {
         for gateway in Gateway::both() {
-            let secret = "s3cr3t with a space";
-            let (settings, path) = match name.as_str() {
-                "upstream_jwt" => (json!({"private_key": secret, "exp": secret}), "private_key"),
-                "moesif" => {
-                    (json!({"application_id": secret, "batch_size": secret}), "application_id")
-                }
-                // These filters have no secrets.
-                "request_termination"
-                | "bot_detection"
-                | "ip_restriction"
-                | "cors"
-                | "request_transformer" => continue,
-                _ => {
-                    let admin = json!({"upstream": "a:1", "token": secret, "timeout": secret});
-                    (asking(json!({"admin": admin})), "admin.token")
-                }
-            };
+            let Some((path, settings)) = example(&name).secret else { continue };
             let settings = wasm_tests::merged(working(&name), settings);
             let proxy = gateway.start(&[(&name, settings)]);
             assert_eq!(proxy.send(Request::get("/")).refused().status, 500);
             let log = proxy.log_text(Level::Trace);
             let said = format!("{path}: found something else (not shown)");
             assert!(log.contains(&said), "{log}");
-            let quoted = log.matches(secret).count();
+            let quoted = log.matches(SECRET).count();
             assert_eq!(quoted, 1, "only as the wrong number that it is: {log}");
         }
     }

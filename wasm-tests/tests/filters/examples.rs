@@ -1,7 +1,121 @@
-//! Documents with every setting of each filter.
+//! The facts about each filter that the rules for all filters need: settings with which it works,
+//! documents with every setting, and how far the filter deviates from the others.
 
+use crate::gateways::asking;
 use serde_json::{Value, json};
 use wasm_tests::merged;
+
+/// The facts about one filter.
+pub(crate) struct Example {
+    /// Settings with which the filter works on every gateway.
+    pub(crate) working: Value,
+    /// Documents that together hold every setting.
+    pub(crate) every_setting: Vec<Value>,
+    /// `true` for a filter that refuses requests which it cannot judge.
+    pub(crate) is_guard: bool,
+    /// The variables of nginx that the filter needs on Kong.
+    pub(crate) variables: &'static [&'static str],
+    /// The path of a setting that must not be logged, if the filter has one, and settings that hold
+    /// [`SECRET`] there and at a number.
+    pub(crate) secret: Option<(&'static str, Value)>,
+    /// `true` for a filter that has calls to make although no request came and no admin service is
+    /// configured.
+    pub(crate) ticks: bool,
+}
+
+impl Example {
+    /// The facts about a filter that uses the identity at most, and has no secrets.
+    fn of(working: Value, every_setting: Vec<Value>) -> Self {
+        Self { working, every_setting, is_guard: false, variables: &[], secret: None, ticks: false }
+    }
+
+    /// The facts about a filter that asks gatehouse-admin.
+    fn asking(working: Value, every_setting: Vec<Value>) -> Self {
+        let admin = json!({"upstream": "a:1", "token": SECRET, "timeout": SECRET});
+        let secret = Some(("admin.token", asking(json!({"admin": admin}))));
+        Self { secret, ..Self::of(working, every_setting) }
+    }
+}
+
+/// A text that is no token, no key and no number.
+pub(crate) const SECRET: &str = "s3cr3t with a space";
+
+/// Finds the facts about the filter of this name, without `gatehouse_`.
+pub(crate) fn example(name: &str) -> Example {
+    match name {
+        "app_id" => Example {
+            is_guard: true,
+            variables: &["gatehouse_consumer"],
+            ..Example::asking(json!({"mappings": {"ana": ["portal"]}}), app_id())
+        },
+        "bot_detection" => Example::of(json!({"action": "tag", "rules": "all"}), bot_detection()),
+        "cors" => Example::of(
+            json!({"origins": ["https://a.test", "https://b.test"], "credentials": true}),
+            cors(),
+        ),
+        "ip_restriction" => Example::of(
+            json!({"deny": ["192.0.2.0/24"], "trusted_proxies": ["203.0.113.0/24"],
+                "real_ip_header": "X-Real-IP"}),
+            ip_restriction(),
+        ),
+        "jwt_auth" => Example {
+            is_guard: true,
+            variables: &["gatehouse_consumer", "gatehouse_claims"],
+            ..Example::asking(
+                json!({"consumers": [{"username": "ado",
+                    "jwt_secrets": [{"key": "adokey", "secret": "supersecret"}]}]}),
+                jwt_auth(&consumers()),
+            )
+        },
+        "key_auth" => Example {
+            is_guard: true,
+            variables: &["gatehouse_consumer"],
+            ..Example::asking(
+                json!({"consumers": [{"username": "ana",
+                    "keyauth_credentials": [{"key": "right"}]}]}),
+                key_auth(),
+            )
+        },
+        "moesif" => Example {
+            secret: Some((
+                "application_id",
+                json!({"application_id": SECRET, "batch_size": SECRET}),
+            )),
+            ticks: true,
+            ..Example::of(
+                json!({"application_id": "app", "collector": {"upstream": "collector.test:9500"}}),
+                moesif(),
+            )
+        },
+        "rate_limiting" => {
+            Example::asking(json!({"minute": 1_000_000, "limit_by": "ip"}), rate_limiting())
+        }
+        "request_termination" => {
+            Example::of(json!({"status_code": 410, "trigger": "x-end"}), request_termination())
+        }
+        "request_transformer" => Example::of(
+            json!({"remove": {"headers": ["x-app-id"]}, "add": {"headers": ["X-Host:$(headers.host)"]},
+                "append": {"querystring": ["q:$(query_params.a or 'none')"]}}),
+            request_transformer(),
+        ),
+        "session" => Example {
+            variables: &["gatehouse_consumer"],
+            ..Example::asking(
+                json!({"secret": "a secret of every node"}),
+                vec![session(&consumers())],
+            )
+        },
+        "upstream_jwt" => Example {
+            secret: Some(("private_key", json!({"private_key": SECRET, "exp": SECRET}))),
+            ..Example::of(
+                json!({"private_key":
+                    include_str!("../../../filters/upstream-jwt/test-keys/rsa.pem")}),
+                upstream_jwt(),
+            )
+        },
+        other => panic!("no facts about {other}: add them here"),
+    }
+}
 
 fn admin() -> Value {
     json!({
@@ -11,7 +125,7 @@ fn admin() -> Value {
 }
 
 /// The settings of every filter that asks gatehouse-admin, and these settings.
-pub fn common(more: Value) -> Value {
+pub(crate) fn common(more: Value) -> Value {
     let settings = json!({
         "admin": admin(), "shm_zone": "zone_1", "trust_consumer_headers": false, "trust_group_headers": false, "metrics": true,
         "allow_on_headers_stop_iteration": true,
@@ -21,7 +135,7 @@ pub fn common(more: Value) -> Value {
 }
 
 /// The object `match` with every setting that does not need an identity.
-pub fn matching() -> Value {
+pub(crate) fn matching() -> Value {
     json!({
         "hosts": ["api.example.com", "*.example.org", "[::1]"], "paths": ["/", "/a/b", "/c/"],
         "methods": ["GET", "POST"], "routes": ["r"], "services": ["s"],
@@ -178,25 +292,6 @@ fn moesif() -> Vec<Value> {
         with(json!({"upstream": "outbound|443||api.moesif.net", "base_uri": "api.moesif.net"})),
         with(json!({"api_endpoint": "http://localhost:9500/collector"})),
     ]
-}
-
-/// Documents that together hold every setting of the filter of this name.
-pub fn full(name: &str) -> Vec<Value> {
-    match name {
-        "app_id" => app_id(),
-        "bot_detection" => bot_detection(),
-        "cors" => cors(),
-        "ip_restriction" => ip_restriction(),
-        "jwt_auth" => jwt_auth(&consumers()),
-        "key_auth" => key_auth(),
-        "moesif" => moesif(),
-        "rate_limiting" => rate_limiting(),
-        "request_termination" => request_termination(),
-        "request_transformer" => request_transformer(),
-        "session" => vec![session(&consumers())],
-        "upstream_jwt" => upstream_jwt(),
-        other => panic!("no documents for {other}: add them here"),
-    }
 }
 
 fn consumers() -> Value {

@@ -1,0 +1,106 @@
+//! The one list of all filters. Tools and tests that treat all filters alike take them from here.
+//!
+//! A filter joins with a line in [`FILTERS`] and one among the dependencies in this crate's
+//! `Cargo.toml`. The crate is not below `filters/`, where every folder is a filter, and no filter
+//! depends on it, so that the build of a single filter compiles no other one.
+
+use runtime::Filter;
+use serde_json::Value;
+use settings::{Env, Invalid};
+
+/// Every filter, in the order of the names.
+pub const FILTERS: &[Entry] = &[
+    Entry::of::<gatehouse_app_id::AppId>(),
+    Entry::of::<gatehouse_bot_detection::BotDetection>(),
+    Entry::of::<gatehouse_cors::Cors>(),
+    Entry::of::<gatehouse_ip_restriction::IpRestriction>(),
+    Entry::of::<gatehouse_jwt_auth::JwtAuth>(),
+    Entry::of::<gatehouse_key_auth::KeyAuth>(),
+    Entry::of::<gatehouse_moesif::Moesif>(),
+    Entry::of::<gatehouse_rate_limiting::RateLimiting>(),
+    Entry::of::<gatehouse_request_termination::RequestTermination>(),
+    Entry::of::<gatehouse_request_transformer::RequestTransformer>(),
+    Entry::of::<gatehouse_session::Session>(),
+    Entry::of::<gatehouse_upstream_jwt::UpstreamJwt>(),
+];
+
+/// One filter, with its type erased.
+#[derive(Debug)]
+pub struct Entry {
+    /// The filter's name, such as `key_auth`.
+    pub name: &'static str,
+    /// The number that tells the filters' entries in shared data apart.
+    pub id: u8,
+    /// Returns the content of the filter's `.meta.json`.
+    pub meta: fn() -> Value,
+    /// Checks a document of settings as the filter does.
+    ///
+    /// # Errors
+    /// [`Invalid`], with every problem of the document and its path.
+    pub check: fn(&[u8], Env<'_>) -> Result<(), Invalid>,
+}
+
+impl Entry {
+    const fn of<F: Filter>() -> Self {
+        Self {
+            name: F::NAME,
+            id: F::ID,
+            meta: || runtime::meta::<F>().1,
+            check: |document, env| settings::read(document, env, F::settings).map(drop),
+        }
+    }
+}
+
+/// Finds a filter by its name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Entry> {
+    FILTERS.iter().find(|filter| filter.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::{Path, PathBuf};
+
+    fn workspace() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    }
+
+    fn text(path: &str) -> String {
+        std::fs::read_to_string(workspace().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
+    #[test]
+    fn every_folder_below_filters_is_in_the_list_and_the_list_has_no_other() {
+        let entries = std::fs::read_dir(workspace().join("filters")).unwrap();
+        let folders = entries.map(|entry| entry.unwrap().path());
+        let crates = folders.filter(|folder| folder.join("Cargo.toml").exists());
+        let mut names: Vec<String> = crates
+            .map(|folder| folder.file_name().unwrap().to_str().unwrap().replace('-', "_"))
+            .collect();
+        names.sort();
+        let listed: Vec<&str> = FILTERS.iter().map(|filter| filter.name).collect();
+        assert_eq!(listed, names, "add the filter to `FILTERS`, in the order of the names");
+    }
+
+    #[test]
+    fn no_two_filters_have_one_id() {
+        let ids: BTreeSet<u8> = FILTERS.iter().map(|filter| filter.id).collect();
+        assert_eq!(ids.len(), FILTERS.len(), "`ID` in src/filter.rs tells entries apart");
+    }
+
+    #[test]
+    fn the_lists_for_readers_name_every_filter_with_its_readme() {
+        for name in FILTERS.iter().map(|filter| filter.name) {
+            let folder = name.replace('_', "-");
+            assert!(text(&format!("filters/{folder}/README.md")).starts_with("# "), "{name}");
+            for (list, link) in [
+                ("README.md", format!("[{name}](filters/{folder}/README.md)")),
+                ("filters/README.md", format!("[{name}]({folder}/README.md)")),
+            ] {
+                assert!(text(list).contains(&link), "{list} has no {link}");
+            }
+        }
+    }
+}
