@@ -55,11 +55,12 @@ bench: build ## what each filter costs per request in a real Envoy
 
 .PHONY: lint
 lint: ## formatting, clippy without a warning, and the boundaries between the layers
-	@scripts/setup rust lint
+	@scripts/setup rust lint wasm
 	@$(CARGO) fmt --all --check
 	@$(CARGO) fmt --manifest-path wasm-tests/sdk-filter/Cargo.toml --check
 	@scripts/check-boundaries
 	@$(CARGO) clippy --locked --all-targets -q -- -D warnings
+	@scripts/wasm-build --lint
 	@$(CARGO) clippy $(PROGRAMS) -p gatehouse-admin -p wasm-tests --all-targets -q -- -D warnings
 	@$(CARGO) clippy --locked --manifest-path wasm-tests/sdk-filter/Cargo.toml --target-dir $(TARGET_DIR)/sdk-filter --lib --examples -q -- -D warnings
 	@echo "lint: nothing to complain about"

@@ -136,11 +136,7 @@ impl MoesifFlow {
     }
 
     /// Applies the rules to a request with its whole body, or with the reason why it is missing.
-    fn judge_body(
-        &self,
-        mut notes: Box<Notes>,
-        body: Result<Vec<u8>, Unreadable>,
-    ) -> (State, Step) {
+    fn judge_body(&self, mut notes: Notes, body: Result<Vec<u8>, Unreadable>) -> (State, Step) {
         let kept = notes.body.as_mut();
         let content = match &body {
             Ok(bytes) => {
@@ -163,7 +159,7 @@ impl MoesifFlow {
                 Content::Unreadable(*why)
             }
         };
-        self.judge(*notes, &content, Vec::new())
+        self.judge(notes, &content, Vec::new())
     }
 
     fn respond(&mut self, response: Response) -> Vec<Edit> {
@@ -455,11 +451,11 @@ impl Flow for MoesifFlow {
         let (next, step) = match (std::mem::replace(&mut self.state, State::Over), event) {
             (State::Judging(notes), Event::Body(body)) => {
                 // Kong puts a large body into a file.
-                self.judge_body(notes, body.map_err(|_| Unreadable::TooLarge))
+                self.judge_body(*notes, body.map_err(|_| Unreadable::TooLarge))
             }
             (State::Collecting { notes, mut body }, Event::Chunk(piece)) => {
                 if body.len().saturating_add(piece.len()) > self.shared.config.request.body.limit {
-                    self.judge_body(notes, Err(Unreadable::TooLarge))
+                    self.judge_body(*notes, Err(Unreadable::TooLarge))
                 } else {
                     body.extend_from_slice(&piece);
                     (State::Collecting { notes, body }, Step::stream_body())
@@ -470,7 +466,7 @@ impl Flow for MoesifFlow {
                     body.extend_from_slice(&rest);
                     body
                 });
-                self.judge_body(notes, whole.map_err(|_| Unreadable::TooLarge))
+                self.judge_body(*notes, whole.map_err(|_| Unreadable::TooLarge))
             }
             (State::Judging(_) | State::Collecting { .. }, _)
             | (State::Noting(_) | State::Over, _) => over(Step::out_of_order()),

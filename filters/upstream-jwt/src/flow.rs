@@ -107,7 +107,7 @@ impl UpstreamJwtFlow {
     }
 
     /// Makes the token when the body is complete. `rest` is its last piece.
-    fn finish(&self, mut work: Box<Work>, rest: &[u8]) -> Step {
+    fn finish(&self, mut work: Work, rest: &[u8]) -> Step {
         work.take(rest);
         let hash = if work.is_empty { String::new() } else { work.hasher.hex() };
         work.claims.hash_body(hash);
@@ -154,7 +154,7 @@ impl Flow for UpstreamJwtFlow {
                 work.take(&piece);
                 (State::Hashing(work), Step::stream_body())
             }
-            (State::Hashing(work), Event::Body(Ok(rest))) => decided(self.finish(work, &rest)),
+            (State::Hashing(work), Event::Body(Ok(rest))) => decided(self.finish(*work, &rest)),
             (State::Hashing(_), Event::Body(Err(Unavailable))) => {
                 decided(Step::reply(Reply::error(413, "Payload too large")))
             }
