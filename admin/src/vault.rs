@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use base16ct::mixed;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -91,11 +92,7 @@ impl Vault {
 
 /// Decodes a key from hex. Returns `None` if `text` is not [`KEY_LEN`] bytes in hex.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16)?).ok();
-    let bytes: Option<Vec<u8>> =
-        pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
-    bytes.filter(|bytes| bytes.len() == KEY_LEN)
+    mixed::decode_vec(text).ok().filter(|bytes| bytes.len() == KEY_LEN)
 }
 
 impl fmt::Display for SealError {

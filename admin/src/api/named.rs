@@ -211,9 +211,9 @@ fn stored<N: Named>(name: &str) -> String {
     if N::IS_SECRET { digest(name) } else { name.to_owned() }
 }
 
-/// SHA-256 in lower-case hex.
+/// Returns the SHA-256 digest of a name in lower-case hex.
 fn digest(name: &str) -> String {
-    Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(&Sha256::digest(name.as_bytes()))
 }
 
 /// The end of a time to live in seconds, as milliseconds since 1970. 0 is for ever, as in Kong.

@@ -179,8 +179,8 @@ fn an_invalid_session_is_refused_and_not_stored(program: &Program) {
 
 fn the_data_of_a_session_have_a_maximum_size(program: &Program) {
     use base64::Engine as _;
-    let body = |octets: usize| {
-        let data = base64::engine::general_purpose::STANDARD.encode(vec![0xff; octets]);
+    let body = |length: usize| {
+        let data = base64::engine::general_purpose::STANDARD.encode(vec![0xff; length]);
         json!({ "data": data, "ttl": 60 })
     };
     program.json("PUT", &path("x"), &body(65_536)).expect(200);

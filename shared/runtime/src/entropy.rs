@@ -52,12 +52,7 @@ impl Entropy {
     pub fn hex(&mut self) -> String {
         let mut bytes = [0; 16];
         self.fill(&mut bytes);
-        bytes.iter().fold(String::with_capacity(32), |mut out, byte| {
-            for digit in [byte >> 4, byte & 15] {
-                out.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-            }
-            out
-        })
+        base16ct::lower::encode_string(&bytes)
     }
 
     /// A random number of 64 bits.
