@@ -18,7 +18,7 @@ use crate::values::Values;
 use consumer::{Admitted, Identity, refuse_duplicate};
 use exchange::{
     BodyAhead, Edit, Event, Flow, Media, Opaque, Query, Reply, Request, Started, Step, Unavailable,
-    is_encoded,
+    is_encoded, split_target,
 };
 use std::rc::Rc;
 
@@ -252,10 +252,7 @@ impl Line {
 
 /// Returns the query that the upstream would get. An earlier filter may have removed a key from it.
 fn query(request: &Request) -> &[u8] {
-    let own = || {
-        let at = request.target.iter().position(|byte| *byte == b'?')?.checked_add(1)?;
-        request.target.get(at..)
-    };
+    let own = || split_target(&request.target).1;
     request.upstream_query.as_deref().or_else(own).unwrap_or_default()
 }
 

@@ -11,7 +11,9 @@
 use crate::claims::{Claims, NoClaims};
 use crate::mint::Mint;
 use consumer::Admitted;
-use exchange::{Body, BodyAhead, Edit, Event, Flow, Reply, Request, Started, Step, Unavailable};
+use exchange::{
+    Body, BodyAhead, Edit, Event, Flow, Reply, Request, Started, Step, Unavailable, split_target,
+};
 use jose::hash::Hasher;
 use std::rc::Rc;
 
@@ -87,7 +89,7 @@ impl UpstreamJwtFlow {
     /// Returns the response to a request for the public keys. It needs no credential.
     fn key_set(&self, request: &Request) -> Option<Reply> {
         let config = self.mint.config();
-        let path = request.target.split(|byte| *byte == b'?').next()?;
+        let (path, _) = split_target(&request.target);
         if path != config.jwks_path.as_deref()?.as_bytes() {
             return None;
         }
