@@ -4,7 +4,7 @@ use crate::agents::{Agents, mistake};
 use crate::rules::{AI, BUILTIN, Named};
 use consumer::IDENTITY_HEADERS;
 use exchange::same_name;
-use settings::{Common, Fields, Rule};
+use settings::{Common, Fields, Rule, shown};
 
 /// Settings that passed every check.
 #[derive(Debug)]
@@ -103,11 +103,6 @@ fn expressions(f: &mut Fields<'_>, name: &'static str) -> Vec<String> {
         }
     }
     usable
-}
-
-/// Shortens a text to its beginning, on one line.
-fn shown(text: &str) -> String {
-    text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 #[cfg(test)]

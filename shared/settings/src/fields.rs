@@ -4,7 +4,8 @@ mod collections;
 mod secrets;
 mod wording;
 
-use self::wording::{kind, mismatch, quoted, shown};
+pub use self::wording::shown;
+use self::wording::{kind, mismatch, quoted};
 use crate::problem::{Invalid, Problem};
 use crate::rule::Rule;
 use crate::wire;

@@ -26,8 +26,9 @@ pub(super) fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// Shortens `text` to 64 characters on one line.
-pub(super) fn shown(text: &str) -> String {
+/// Shortens `text` to 64 characters on one line, for an error message.
+#[must_use]
+pub fn shown(text: &str) -> String {
     let mut out: String =
         text.chars().take(64).map(|c| if c.is_control() { '?' } else { c }).collect();
     if text.chars().nth(64).is_some() {
