@@ -30,6 +30,7 @@ mod bounded;
 mod calendar;
 mod call;
 mod edit;
+mod finding;
 mod flow;
 mod head;
 pub mod json;
@@ -39,6 +40,7 @@ mod parameters;
 mod path;
 mod query;
 mod reply;
+mod request;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod worker;
@@ -47,9 +49,10 @@ pub use bounded::Bounded;
 pub use calendar::Date;
 pub use call::{Answer, Call, CallError, CallResult, Target, longest_wait};
 pub use edit::Edit;
+pub use finding::{Finding, Key, Unavailable};
 pub use flow::{
-    BodyAhead, Done, Entities, Entity, Event, Finding, Flow, Key, Named, Origin, Piece, Request,
-    Response, ResponseEvent, ResponseStep, Started, Step, Tally, Then, Unavailable, Watch,
+    Done, Event, Flow, Piece, Response, ResponseEvent, ResponseStep, Started, Step, Tally, Then,
+    Watch,
 };
 pub use head::{Head, Occurrence, folded_name, same_name};
 pub use media::{Media, Opaque, is_encoded};
@@ -57,4 +60,5 @@ pub use parameters::{Disputed, Parameterised};
 pub use path::{Path, normalise, path_of, split_target};
 pub use query::{Query, percent_decode, percent_encode};
 pub use reply::{Body, Reply};
+pub use request::{BodyAhead, Entities, Entity, Named, Origin, Request};
 pub use worker::{BackgroundCall, Worker};
