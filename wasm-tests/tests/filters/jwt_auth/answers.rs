@@ -1,4 +1,4 @@
-//! Kong's answers, row by row of its table (reference A.4), with credentials in the settings and in
+//! Kong's answers, row by row of its table, with credentials in the settings and in
 //! gatehouse-admin.
 
 use super::bearing;
@@ -85,7 +85,7 @@ fn the_requirement_documents_token_passes_in_header_and_query() {
 }
 
 #[test]
-fn row_1_without_a_token_the_challenge_names_no_error() {
+fn without_a_token_the_challenge_names_no_error() {
     for gateway in Gateway::all() {
         let unauthorized = r#"{"message":"Unauthorized"}"#;
         for (more, challenge, later) in [
@@ -149,7 +149,7 @@ fn rows_8_to_10_the_key_claim_may_be_another_and_stand_in_the_header() {
 }
 
 #[test]
-fn row_12_a_credential_without_a_usable_key_verifies_nothing() {
+fn a_credential_without_a_usable_key_verifies_nothing() {
     for gateway in Gateway::both() {
         let (proxy, admin) = start(&gateway, From::Service, json!({"secret_is_base64": true}));
         let id = admin.consumer("odd");
@@ -217,7 +217,7 @@ fn rows_14_and_15_times_are_judged_when_asked_for_and_all_faults_are_told() {
 }
 
 #[test]
-fn row_17_an_anonymous_consumer_that_is_not_there_is_an_error() {
+fn an_anonymous_consumer_that_is_not_there_is_an_error() {
     for gateway in Gateway::all() {
         let admin = Admin::default();
         let proxy =

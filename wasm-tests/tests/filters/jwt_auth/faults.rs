@@ -1,4 +1,4 @@
-//! Requests that Kong's plugin answers with 500, or does not notice (reference A.6 and G.2): here
+//! Requests that Kong's plugin answers with 500, or does not notice: here
 //! they get a 401.
 
 use super::answers::{BOTH, From, request, start, unauthorized};

@@ -139,7 +139,7 @@ fn a_providers_token_must_satisfy_the_rules_of_its_settings() {
 
 /// Row 16 of Kong's table is the only refusal of a token without a challenge.
 #[test]
-fn row_16_a_claim_may_name_a_consumer_who_must_exist() {
+fn a_claim_may_name_a_consumer_who_must_exist() {
     let key = named("es256", "k");
     for gateway in Gateway::all() {
         let inline = json!({"consumers": [{"id": "1", "username": "ana", "groups": ["g"]}]});

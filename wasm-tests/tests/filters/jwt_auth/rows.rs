@@ -1,5 +1,4 @@
-//! Requests and the answers of Kong's plugin: the rows of its table (reference A.4), and its faults
-//! (A.6).
+//! Requests and the answers of Kong's jwt plugin, and the requests that the plugin answers wrongly.
 
 use serde_json::{Value, json};
 use wasm_tests::tokens::{
@@ -39,7 +38,7 @@ pub fn credentials() -> Vec<Value> {
     all
 }
 
-/// The rows 2 to 13 of A.4 that need no other settings.
+/// The answers of Kong's plugin that need no other settings.
 pub fn rows() -> Vec<Row> {
     let good = r#"{"alg":"HS256"}"#;
     let ours = secret("HS256", b"supersecret");
