@@ -1,5 +1,6 @@
 //! The compiled filters: their files, and the functions that they import and export.
 
+use crate::everywhere;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -203,8 +204,8 @@ pub fn imports(wasm: &[u8]) -> Vec<(String, String)> {
 /// The imports of `wasm` that some supported gateway lacks. A filter should have none.
 pub fn imports_not_everywhere(wasm: &[u8]) -> Vec<(String, String)> {
     let allowed = |(module, name): &(String, String)| match module.as_str() {
-        "env" => crate::imports::EVERYWHERE.contains(&name.as_str()),
-        "wasi_snapshot_preview1" => crate::imports::WASI_EVERYWHERE.contains(&name.as_str()),
+        "env" => everywhere::FUNCTIONS.contains(&name.as_str()),
+        "wasi_snapshot_preview1" => everywhere::WASI_FUNCTIONS.contains(&name.as_str()),
         _ => false,
     };
     imports(wasm).into_iter().filter(|import| !allowed(import)).collect()

@@ -3,15 +3,15 @@
 use crate::headers::Headers;
 use crate::message::Response;
 use crate::profile::{Host, KongVersion, Profile};
-use crate::worker::Inner;
 use serde_json::Value;
 use std::rc::Rc;
 
 /// A callout that a filter has made and that has not ended.
 #[derive(Clone)]
 pub struct Callout {
-    pub(crate) worker: Rc<Inner>,
     pub(crate) token: u32,
+    /// Gives the worker the end of the callout.
+    pub(crate) end: Rc<dyn Fn(Answer)>,
     /// The destination: a cluster on Envoy, `host:port` on Kong.
     pub upstream: String,
     /// The headers of the request, pseudo-headers included.
@@ -59,8 +59,7 @@ impl Callout {
 
     /// Ends the callout.
     pub fn answer(&self, answer: impl Into<Answer>) {
-        self.worker.answer(self.token, answer.into());
-        self.worker.pump();
+        (self.end)(answer.into());
     }
 
     /// Ends the callout with a JSON response.

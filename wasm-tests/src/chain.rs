@@ -1,11 +1,9 @@
 //! The filters that the requests of one route pass through.
 
-use crate::vm::Vm;
-use std::rc::Rc;
-
 /// One filter of a chain in one worker.
 pub(crate) struct Link {
-    pub(crate) vm: Rc<Vm>,
+    /// The index of the filter's VM in its worker.
+    pub(crate) vm: usize,
     /// The id of the filter's root context.
     pub(crate) root: u32,
 }

@@ -3,8 +3,9 @@
 use crate::abi::Callback;
 use crate::callouts::{Answer, Callout, Pending, Responder};
 use crate::guest::Now;
+use crate::state::Timer;
 use crate::vm::{Called, Vm};
-use crate::worker::{Inner, Timer};
+use crate::worker::Inner;
 use std::rc::Rc;
 
 impl Inner {
@@ -70,9 +71,14 @@ impl Inner {
     }
 
     pub(crate) fn callout(self: &Rc<Self>, call: &Pending) -> Callout {
+        let (worker, token) = (self.clone(), call.token);
+        let end = move |answer| {
+            worker.answer(token, answer);
+            worker.pump();
+        };
         Callout {
-            worker: self.clone(),
-            token: call.token,
+            token,
+            end: Rc::new(end),
             upstream: call.upstream.clone(),
             headers: call.headers.clone(),
             body: call.body.clone(),

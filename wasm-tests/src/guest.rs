@@ -4,7 +4,7 @@ use crate::abi::{Callback, Status};
 use crate::callouts::Received;
 use crate::node::{Fault, Node, SharedNode};
 use crate::profile::Host;
-use crate::worker::{SharedState, State};
+use crate::state::{SharedState, State};
 use std::cell::{Ref, RefMut};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -98,6 +98,12 @@ impl<'a> Guest<'a> {
 
     pub(crate) fn is_kong(&self) -> bool {
         self.caller.data().node.borrow().profile.is_kong()
+    }
+
+    /// The time as this host shows it, in nanoseconds. Kong's clock has milliseconds.
+    pub(crate) fn clock(&self) -> u64 {
+        let ns = self.node().clock_ns;
+        if self.is_kong() { ns / 1_000_000 * 1_000_000 } else { ns }
     }
 
     pub(crate) fn host(&self) -> Host {

@@ -5,10 +5,9 @@ use crate::callouts::Responder;
 use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::shared_data::SharedData;
-use crate::worker::Inner;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 /// A line of the gateway's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +57,6 @@ pub(crate) struct Node {
     taken: Vec<Fault>,
     pub(crate) foreign: BTreeMap<String, ForeignFunction>,
     pub(crate) queues: Vec<Queue>,
-    pub(crate) workers: Vec<Weak<Inner>>,
     pub(crate) responder: Option<Responder>,
     pub(crate) next_stream: u64,
     /// The number of bytes that filters have read from buffers.
@@ -80,7 +78,6 @@ impl Node {
             taken: Vec::new(),
             foreign: BTreeMap::new(),
             queues: Vec::new(),
-            workers: Vec::new(),
             responder: None,
             next_stream: 0,
             buffer_bytes: 0,

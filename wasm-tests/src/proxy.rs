@@ -11,7 +11,8 @@ use crate::outcome::HostCalls;
 use crate::profile::Profile;
 use crate::stream::Stream as State;
 use crate::worker::Inner;
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 /// One worker of a gateway, with the chain of one route.
@@ -20,6 +21,8 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Proxy {
     node: SharedNode,
+    /// All workers of the gateway.
+    workers: Rc<RefCell<Vec<Weak<Inner>>>>,
     worker: Rc<Inner>,
     chain: Rc<Chain>,
     filters: Rc<Vec<Filter>>,
@@ -31,24 +34,31 @@ impl Proxy {
     pub fn new(profile: Profile, filters: impl IntoIterator<Item = Filter>) -> Self {
         let node = Node::start(profile);
         let worker = Inner::start(&node, 0);
-        Self::load(node, worker, Rc::new(filters.into_iter().collect()))
+        let workers = Rc::new(RefCell::new(vec![Rc::downgrade(&worker)]));
+        Self::load(node, workers, worker, Rc::new(filters.into_iter().collect()))
     }
 
-    fn load(node: SharedNode, worker: Rc<Inner>, filters: Rc<Vec<Filter>>) -> Self {
+    fn load(
+        node: SharedNode,
+        workers: Rc<RefCell<Vec<Weak<Inner>>>>,
+        worker: Rc<Inner>,
+        filters: Rc<Vec<Filter>>,
+    ) -> Self {
         let plan = {
             let mut node = node.borrow_mut();
             node.next_plan += 1;
             node.next_plan
         };
         let chain = worker.load(&filters, plan);
-        Self { node, worker, chain, filters, plan }
+        Self { node, workers, worker, chain, filters, plan }
     }
 
     /// Starts another worker of this gateway with this chain. It has other VMs, and shares shared
     /// data, clock, metrics and log.
     pub fn worker(&self) -> Self {
-        let nth = self.node.borrow().workers.len() as u32;
+        let nth = self.workers.borrow().len() as u32;
         let worker = Inner::start(&self.node, nth);
+        self.workers.borrow_mut().push(Rc::downgrade(&worker));
         let chain = worker.load(&self.filters, self.plan);
         Self { worker, chain, ..self.clone() }
     }
@@ -57,7 +67,7 @@ impl Proxy {
     /// On Envoy, equal code with an equal `vm_id` runs in the existing VM.
     pub fn route(&self, filters: impl IntoIterator<Item = Filter>) -> Self {
         let filters = Rc::new(filters.into_iter().collect());
-        Self::load(self.node.clone(), self.worker.clone(), filters)
+        Self::load(self.node.clone(), self.workers.clone(), self.worker.clone(), filters)
     }
 
     /// The text of the log, if the gateway refused the configuration. Envoy then does not serve the
@@ -116,7 +126,7 @@ impl Proxy {
         let until = self.node.borrow().clock_ns + time.as_nanos() as u64;
         loop {
             let workers: Vec<Rc<Inner>> =
-                self.node.borrow().workers.iter().filter_map(std::rc::Weak::upgrade).collect();
+                self.workers.borrow().iter().filter_map(Weak::upgrade).collect();
             let next = workers.iter().filter_map(|w| w.next_due()).filter(|at| *at <= until).min();
             let now = self.node.borrow().clock_ns;
             let Some(next) = next else { break };

@@ -5,7 +5,7 @@ use crate::artifact::{Filter, engine};
 use crate::guest::{After, GuestState, Now};
 use crate::imports::linker;
 use crate::node::SharedNode;
-use crate::worker::SharedState;
+use crate::state::SharedState;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmtime::{Instance, Store, Val};

@@ -2,7 +2,6 @@
 
 use crate::abi::Level;
 use crate::guest::{Guest, GuestState, trap};
-use crate::imports::clock;
 use wasmtime::{Caller, Linker, Result};
 
 const MODULE: &str = "wasi_snapshot_preview1";
@@ -37,7 +36,7 @@ pub(crate) fn add(l: &mut Linker<GuestState>, kong: bool) -> Result<()> {
         if !matches!(id, 0 | 1) {
             return Ok(NOTSUP);
         }
-        let now = clock(&g);
+        let now = g.clock();
         g.write(at, &now.to_le_bytes())?;
         Ok(SUCCESS)
     })?;

@@ -1,108 +1,17 @@
-//! The state of one worker: its VMs, its chains, its requests, its timers.
+//! One worker: its VMs and chains, and the contexts of its requests.
 
 use crate::abi::{Callback, Level};
 use crate::artifact::Filter;
-use crate::callouts::Pending;
 use crate::chain::{Chain, Link};
 use crate::crc32::crc32;
 use crate::guest::Now;
 use crate::node::SharedNode;
 use crate::profile::Host;
 use crate::random::Random;
-use crate::stream::{Fate, Stream};
+use crate::state::{SharedState, State};
 use crate::vm::Vm;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
-
-/// The timer of a root context.
-#[derive(Debug, Clone)]
-pub(crate) struct Timer {
-    pub(crate) vm: usize,
-    pub(crate) root: u32,
-    pub(crate) period_ns: u64,
-    pub(crate) due_ns: u64,
-    /// Kong: `true` if the instance has trapped. The next instance may set the timer again.
-    pub(crate) orphaned: bool,
-}
-
-/// The state that host functions may read and change.
-pub(crate) struct State {
-    pub(crate) streams: BTreeMap<u64, Stream>,
-    contexts: BTreeMap<(usize, u32), (u64, usize)>,
-    next_context: u32,
-    pub(crate) calls: Vec<Pending>,
-    pub(crate) next_token: u32,
-    pub(crate) timers: Vec<Timer>,
-    pub(crate) random: Random,
-    /// The host calls of root contexts.
-    pub(crate) root_counts: BTreeMap<(Callback, &'static str), u32>,
-    pub(crate) callouts_made: usize,
-    pub(crate) queue_ready: Vec<(usize, u32, u32)>,
-    /// Envoy: root contexts, by VM, that asked in `on_done` to live on.
-    pub(crate) lingering: Vec<(usize, u32)>,
-    /// Root contexts of `lingering` that have since reported that they are done.
-    pub(crate) done: Vec<(usize, u32)>,
-    /// Kong: `true` if the process has ended.
-    pub(crate) dead: bool,
-}
-
-pub(crate) type SharedState = Rc<RefCell<State>>;
-
-impl State {
-    /// The request and place of a stream's context. Returns `None` for a root context.
-    pub(crate) fn context(&self, vm: usize, context: u32) -> Option<(u64, usize)> {
-        self.contexts.get(&(vm, context)).copied()
-    }
-
-    pub(crate) fn new_context(&mut self) -> u32 {
-        self.next_context += 1;
-        self.next_context
-    }
-
-    pub(crate) fn bind(&mut self, vm: usize, context: u32, stream: u64, place: usize) {
-        self.contexts.insert((vm, context), (stream, place));
-    }
-
-    pub(crate) fn unbind(&mut self, vm: usize, context: u32) {
-        self.contexts.remove(&(vm, context));
-    }
-
-    pub(crate) fn stream(&mut self, stream: u64) -> Option<&mut Stream> {
-        self.streams.get_mut(&stream)
-    }
-
-    /// Ends the process: every connection closes, and no callback runs any more.
-    pub(crate) fn die(&mut self) {
-        self.dead = true;
-        self.calls.clear();
-        self.timers.clear();
-        for stream in self.streams.values_mut() {
-            let over = matches!(stream.fate, Fate::Answered | Fate::Closed);
-            stream.fate = if over { stream.fate } else { Fate::Closed };
-            stream.finished = true;
-        }
-    }
-
-    pub(crate) fn count(
-        &mut self,
-        stream: Option<(u64, usize)>,
-        filter: &str,
-        callback: Callback,
-        counts: BTreeMap<&'static str, u32>,
-    ) {
-        let place = match stream.and_then(|(stream, _)| self.streams.get_mut(&stream)) {
-            Some(stream) => {
-                stream.callbacks.push((filter.to_owned(), callback));
-                &mut stream.counts
-            }
-            None => &mut self.root_counts,
-        };
-        for (name, n) in counts {
-            *place.entry((callback, name)).or_default() += n;
-        }
-    }
-}
 
 /// A worker.
 pub(crate) struct Inner {
@@ -120,25 +29,8 @@ impl Inner {
                 Host::Envoy(_) => Random::of_envoy(),
             }
         };
-        let state = State {
-            streams: BTreeMap::new(),
-            contexts: BTreeMap::new(),
-            next_context: 0,
-            calls: Vec::new(),
-            next_token: 0,
-            timers: Vec::new(),
-            random,
-            root_counts: BTreeMap::new(),
-            callouts_made: 0,
-            queue_ready: Vec::new(),
-            lingering: Vec::new(),
-            done: Vec::new(),
-            dead: false,
-        };
-        let state = Rc::new(RefCell::new(state));
-        let worker = Rc::new(Self { node: node.clone(), state, vms: RefCell::default() });
-        node.borrow_mut().workers.push(Rc::downgrade(&worker));
-        worker
+        let state = Rc::new(RefCell::new(State::new(random)));
+        Rc::new(Self { node: node.clone(), state, vms: RefCell::default() })
     }
 
     pub(crate) fn is_kong(&self) -> bool {
@@ -164,7 +56,7 @@ impl Inner {
                 chain.rejected = Some(reasons.join("\n"));
                 break;
             }
-            chain.links.push(Link { vm, root });
+            chain.links.push(Link { vm: vm.index, root });
         }
         Rc::new(chain)
     }
@@ -236,7 +128,7 @@ impl Inner {
     pub(crate) fn link(&self, stream: u64, place: usize) -> Option<(Rc<Vm>, u32)> {
         let mut state = self.state.borrow_mut();
         let link = state.stream(stream)?.chain.links.get(place)?;
-        Some((link.vm.clone(), link.root))
+        Some((self.vm(link.vm)?, link.root))
     }
 
     /// The context of one filter of a request. It gets its number when it is first asked for.

@@ -6,7 +6,7 @@ use crate::guest::{After, Guest, GuestState, trap};
 use crate::message::LocalReply;
 use crate::pairs;
 use crate::profile::{Host, KongVersion};
-use crate::worker::Timer;
+use crate::state::Timer;
 use wasmtime::{Caller, Result};
 
 pub(super) fn add(l: &mut Functions) -> Result<()> {

@@ -43,7 +43,7 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
         "proxy_get_current_time_nanoseconds",
         |c: Caller<'_, GuestState>, at: i32| -> Result<i32> {
             let mut g = Guest::enter(c, "proxy_get_current_time_nanoseconds");
-            let now = clock(&g);
+            let now = g.clock();
             g.write(at, &now.to_le_bytes())?;
             Ok(Status::Ok as i32)
         },
@@ -107,12 +107,6 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
         },
     )?;
     grpc(l)
-}
-
-/// The time as this host shows it, in nanoseconds. Kong's clock has milliseconds.
-pub(crate) fn clock(g: &Guest<'_>) -> u64 {
-    let ns = g.node().clock_ns;
-    if g.is_kong() { ns / 1_000_000 * 1_000_000 } else { ns }
 }
 
 fn grpc(l: &mut Functions) -> Result<()> {

@@ -10,8 +10,6 @@ mod properties;
 mod queues;
 mod shared_data;
 
-pub(crate) use misc::clock;
-
 use crate::abi::Status;
 use crate::artifact::engine;
 use crate::guest::{Guest, GuestState, trap};
@@ -19,66 +17,6 @@ use std::sync::OnceLock;
 use wasmtime::{Linker, Result};
 
 type Functions = Linker<GuestState>;
-
-/// The functions that Envoy and every supported Kong have.
-pub(crate) const EVERYWHERE: [&str; 37] = [
-    "proxy_add_header_map_value",
-    "proxy_call_foreign_function",
-    "proxy_close_stream",
-    "proxy_continue_stream",
-    "proxy_define_metric",
-    "proxy_dequeue_shared_queue",
-    "proxy_done",
-    "proxy_enqueue_shared_queue",
-    "proxy_get_buffer_bytes",
-    "proxy_get_current_time_nanoseconds",
-    "proxy_get_header_map_pairs",
-    "proxy_get_header_map_value",
-    "proxy_get_log_level",
-    "proxy_get_metric",
-    "proxy_get_property",
-    "proxy_get_shared_data",
-    "proxy_get_status",
-    "proxy_grpc_call",
-    "proxy_grpc_cancel",
-    "proxy_grpc_close",
-    "proxy_grpc_send",
-    "proxy_grpc_stream",
-    "proxy_http_call",
-    "proxy_increment_metric",
-    "proxy_log",
-    "proxy_record_metric",
-    "proxy_register_shared_queue",
-    "proxy_remove_header_map_value",
-    "proxy_replace_header_map_value",
-    "proxy_resolve_shared_queue",
-    "proxy_send_local_response",
-    "proxy_set_buffer_bytes",
-    "proxy_set_effective_context",
-    "proxy_set_header_map_pairs",
-    "proxy_set_property",
-    "proxy_set_shared_data",
-    "proxy_set_tick_period_milliseconds",
-];
-
-/// The functions of WASI that Envoy and every supported Kong have.
-pub(crate) const WASI_EVERYWHERE: [&str; 15] = [
-    "args_get",
-    "args_sizes_get",
-    "clock_time_get",
-    "environ_get",
-    "environ_sizes_get",
-    "fd_close",
-    "fd_fdstat_get",
-    "fd_prestat_dir_name",
-    "fd_prestat_get",
-    "fd_read",
-    "fd_seek",
-    "fd_write",
-    "path_open",
-    "proc_exit",
-    "random_get",
-];
 
 /// Every function that this kind of gateway has. A module that imports another one does not load.
 pub(crate) fn linker(kong: bool) -> &'static Functions {
