@@ -121,6 +121,51 @@ mod tests {
     }
 
     #[test]
+    fn each_host_and_version_has_its_own_abilities() {
+        let unknown = Capabilities { sends_interim_replies: true, ..Capabilities::default() };
+        let envoy = Capabilities {
+            known: true,
+            settled: true,
+            rejects_safely: true,
+            can_park: true,
+            can_wake: true,
+            can_hold_responses: true,
+            can_send_from_answers: true,
+            calls_in_parallel: true,
+            pauses_for_body: true,
+            can_remove: true,
+            refusal_is_final: true,
+            reads_headers_at_end: true,
+            has_signatures: true,
+            has_strong_randomness: true,
+            has_metrics: true,
+            counts_by_default: true,
+            ..Capabilities::default()
+        };
+        let kong =
+            Capabilities { known: true, calls_addresses: true, has_plugins: true, ..unknown };
+        let kong_3_6 = Capabilities { needs_zone: true, can_park: true, ..kong };
+        let kong_3_9 = Capabilities { calls_in_parallel: true, has_metrics: true, ..kong_3_6 };
+        let kong_3_8 = Capabilities { can_park: false, ..kong_3_9 };
+        let version = |major, minor| Host::Kong(Some((major, minor)));
+        for (host, expected) in [
+            (Host::Unknown, unknown),
+            (Host::Envoy, envoy),
+            (Host::Kong(None), kong),
+            (version(3, 4), kong),
+            (version(3, 5), kong),
+            (version(3, 6), kong_3_6),
+            (version(3, 7), kong_3_6),
+            (version(3, 8), kong_3_8),
+            (version(3, 9), kong_3_9),
+            (version(3, 10), kong_3_9),
+            (version(4, 0), kong_3_9),
+        ] {
+            assert_eq!(host.capabilities(), expected, "{host:?}");
+        }
+    }
+
+    #[test]
     fn nothing_is_used_that_would_trap() {
         assert!(!Host::Kong(Some((3, 7))).has_metrics() && Host::Kong(Some((3, 8))).has_metrics());
         assert!(!Host::Kong(None).has_metrics() && !Host::Unknown.has_metrics());
