@@ -1,6 +1,9 @@
 use super::*;
 use crate::config::tests::config;
+use crate::rules::Rules;
+use crate::sampling::AppConfig;
 use consumer::testing::Driver;
+use exchange::{Body as ReplyBody, BodyAhead, Head};
 use exchange::{Then, Unavailable, testing};
 use serde_json::{Value, json};
 use std::cell::Cell;

@@ -5,6 +5,7 @@
 //! | `config.rs`       | the settings                                                   |
 //! | `shared.rs`       | the settings, and the state that requests and the worker share |
 //! | `flow.rs`         | one request, from its headers to its event                     |
+//! | `flow/notes.rs`   | the notes of one request, from which its event is made         |
 //! | `sender.rs`       | the worker: batches, and calls to the collector                |
 //! | `event.rs`        | an event as JSON                                               |
 //! | `identify.rs`     | user, company and session                                      |
