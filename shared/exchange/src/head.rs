@@ -146,7 +146,7 @@ impl Head {
 
 /// Returns `true` if an upstream may take two header names for one name. Case does not matter,
 /// and CGI, WSGI, Rack and PHP read `_` and `-` as one character. Every filter follows this rule
-/// when it looks for a header, removes, replaces or masks one.
+/// for headers that settings name, that hold a credential, or that a filter owns.
 #[must_use]
 pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().map(folded).eq(b.iter().map(folded))

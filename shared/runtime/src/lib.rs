@@ -9,8 +9,8 @@
 //! | module           | contents                                                      |
 //! |------------------|---------------------------------------------------------------|
 //! | `filter.rs`      | the description that a filter gives of itself                 |
-//! | `instance.rs`    | one filter configuration: settings, cache, tick               |
-//! | `stream.rs`      | one request: the gate, the flow's steps, carried out          |
+//! | `instance.rs`    | one filter configuration: settings, cache, tick; the gate     |
+//! | `stream.rs`      | one request: events in, the flow's steps carried out          |
 //! | `background.rs`  | the calls of a filter's own work                              |
 //! | `proxy.rs`       | the trait for an event: headers, bodies, properties, callouts |
 //! | `platform.rs`    | the trait for the process: clock, log, metrics, shared data   |

@@ -144,7 +144,7 @@ fn one_hundred_and_twenty_headers_pass_on_envoy_and_are_431_on_kong() {
                 request = request.header(&format!("x-{n}"), "v");
             }
             let stream = proxy.send(request);
-            if gateway.is_kong() && example(&name).is_guard {
+            if gateway.is_kong() && example(&name).answers_401 {
                 assert_eq!(
                     stream.refused().status == 431,
                     !fits,
@@ -184,7 +184,7 @@ fn response_callbacks_without_request_callbacks_change_nothing() {
 #[test]
 fn a_body_for_a_request_that_the_vm_has_forgotten_is_refused() {
     for version in [KongVersion::V3_6, KongVersion::V3_7, KongVersion::V3_8, KongVersion::V3_9] {
-        for name in names().into_iter().filter(|name| example(name).is_guard) {
+        for name in names().into_iter().filter(|name| example(name).answers_401) {
             let gateway = Gateway::kong_of(version);
             // The body comes to an instance that has never seen the headers.
             let passing =
@@ -263,7 +263,7 @@ fn the_answer_to_a_forgotten_call_of_a_tick_hurts_nobody() {
 #[test]
 fn envoy_counts_and_kong_does_not_unless_asked() {
     for (name, gateway) in everywhere() {
-        let guard = example(&name).is_guard;
+        let guard = example(&name).answers_401;
         for (metrics, counts) in [
             (None, !gateway.is_kong()),
             (Some(false), false),

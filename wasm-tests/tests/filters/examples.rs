@@ -11,8 +11,8 @@ pub(crate) struct Example {
     pub(crate) working: Value,
     /// Documents that together hold every setting.
     pub(crate) every_setting: Vec<Value>,
-    /// `true` for a filter that refuses requests which it cannot judge.
-    pub(crate) is_guard: bool,
+    /// `true` for a filter that answers 401 to a request without a credential or identity.
+    pub(crate) answers_401: bool,
     /// The variables of nginx that the filter needs on Kong.
     pub(crate) variables: &'static [&'static str],
     /// The path of a setting that must not be logged, if the filter has one, and settings that hold
@@ -26,7 +26,14 @@ pub(crate) struct Example {
 impl Example {
     /// The facts about a filter that uses the identity at most, and has no secrets.
     fn of(working: Value, every_setting: Vec<Value>) -> Self {
-        Self { working, every_setting, is_guard: false, variables: &[], secret: None, ticks: false }
+        Self {
+            working,
+            every_setting,
+            answers_401: false,
+            variables: &[],
+            secret: None,
+            ticks: false,
+        }
     }
 
     /// The facts about a filter that asks gatehouse-admin.
@@ -44,7 +51,7 @@ pub(crate) const SECRET: &str = "s3cr3t with a space";
 pub(crate) fn example(name: &str) -> Example {
     match name {
         "app_id" => Example {
-            is_guard: true,
+            answers_401: true,
             variables: &["gatehouse_consumer"],
             ..Example::asking(json!({"mappings": {"ana": ["portal"]}}), app_id())
         },
@@ -59,7 +66,7 @@ pub(crate) fn example(name: &str) -> Example {
             ip_restriction(),
         ),
         "jwt_auth" => Example {
-            is_guard: true,
+            answers_401: true,
             variables: &["gatehouse_consumer", "gatehouse_claims"],
             ..Example::asking(
                 json!({"consumers": [{"username": "ado",
@@ -68,7 +75,7 @@ pub(crate) fn example(name: &str) -> Example {
             )
         },
         "key_auth" => Example {
-            is_guard: true,
+            answers_401: true,
             variables: &["gatehouse_consumer"],
             ..Example::asking(
                 json!({"consumers": [{"username": "ana",
