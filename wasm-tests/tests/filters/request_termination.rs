@@ -234,3 +234,15 @@ fn a_status_that_is_no_answer_is_refused_on_envoy() {
     );
     assert_eq!(start(&said, json!({"status_code": 200})).rejected(), None);
 }
+
+#[test]
+fn a_refusal_of_the_gate_keeps_its_content_type_where_the_operators_body_has_none() {
+    for gateway in Gateway::all() {
+        let settings = json!({"body": "gone", "match": {"paths": ["/a"]}});
+        let reply = ended(&gateway, settings.clone(), Request::get("/a"));
+        assert_eq!((reply.status, reply.header("content-type")), (503, None), "{}", gateway.name);
+        let reply = ended(&gateway, settings, Request::get("/%2f"));
+        let found = (reply.status, reply.header("content-type"));
+        assert_eq!(found, (400, JSON.map(str::to_owned)), "{}", gateway.name);
+    }
+}
