@@ -72,8 +72,8 @@ pub trait Proxy {
     /// Makes one edit to the response. An edit that fails leaves the response as it was.
     fn edit_response(&self, edit: &Edit);
 
-    /// Returns `true` if the upstream has answered. The runtime asks this only for a request that was
-    /// never decided.
+    /// Returns `true` if the upstream has answered. The runtime asks this only for a request that
+    /// was never decided.
     fn upstream_has_answered(&self) -> bool;
 
     /// Lets nothing of the upstream's response head through, and gives it the status 500 and a
