@@ -82,7 +82,14 @@ impl Kong {
         });
         let master: u32 = master?;
         let (guard, forgiven) = (guard(master), Vec::new());
-        Ok(Self { ports, start, master, guard, forgiven, scratch })
+        let kong = Self { ports, start, master, guard, forgiven, scratch };
+        // The first worker may serve before the others have begun.
+        let workers =
+            files.conf.get("nginx_worker_processes").and_then(|said| said.parse::<usize>().ok());
+        if let Some(workers) = workers {
+            eventually("all workers", || (kong.workers().len() == workers).then_some(()));
+        }
+        Ok(kong)
     }
 
     /// Returns an error with Kong's output if Kong does not accept these files.
