@@ -43,13 +43,12 @@ pub(crate) struct Profile {
     asked: Cell<bool>,
 }
 
-impl Default for Profile {
-    fn default() -> Self {
+impl Profile {
+    /// The profile of a VM whose host is not known.
+    pub(crate) const fn new() -> Self {
         Self { host: Cell::new(Host::Unknown), asked: Cell::new(false) }
     }
-}
 
-impl Profile {
     /// Takes the host that the operator names. Envoy starts a VM again for each configuration that
     /// the VM gets; a host that a request has told stays.
     pub(crate) fn declare(&self, host: Host) {
@@ -93,7 +92,7 @@ mod tests {
 
     #[test]
     fn what_a_vm_found_out_about_its_host_outlives_another_start() {
-        let profile = Profile::default();
+        let profile = Profile::new();
         profile.declare(Host::Kong(None));
         profile.declare(Host::Unknown);
         assert_eq!(profile.host(), Host::Kong(None), "nobody has said otherwise");

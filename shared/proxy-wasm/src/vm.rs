@@ -22,7 +22,6 @@ use std::rc::Rc;
 #[derive(Default)]
 struct Vm {
     definition: Option<Definition>,
-    profile: Option<Rc<Profile>>,
     rooms: Rooms,
     instances: HashMap<u32, Rc<Instance>>,
     streams: HashMap<u32, Stream>,
@@ -59,6 +58,8 @@ impl Owner {
 
 thread_local! {
     static VM: RefCell<Vm> = RefCell::default();
+    /// The profile of the VM. The first root context may be created before the VM is started.
+    static PROFILE: Profile = const { Profile::new() };
 }
 
 /// Borrows the VM for a moment. The borrow is never held while a filter works or the host is
@@ -72,21 +73,15 @@ pub(crate) fn hold<F: Filter>() {
     vm(|vm| vm.definition = Some(Definition::of::<F>()));
 }
 
-/// The profile of the VM. The first root context may be created before the VM is started.
-fn profile() -> Option<Rc<Profile>> {
-    vm(|vm| Rc::clone(vm.profile.get_or_insert_with(Rc::default)))
-}
-
 fn start(vm_configuration: &[u8]) {
     let variable = std::env::var("GATEHOUSE_HOST").ok();
-    if let Some(profile) = profile() {
-        profile.declare(Host::declared(vm_configuration, variable.as_deref()));
-    }
+    let host = Host::declared(vm_configuration, variable.as_deref());
+    let _ = PROFILE.try_with(|profile| profile.declare(host));
 }
 
 /// The host, as far as it is known.
 pub(crate) fn host() -> Host {
-    profile().map_or(Host::Unknown, |profile| profile.host())
+    PROFILE.try_with(Profile::host).unwrap_or(Host::Unknown)
 }
 
 /// The gateway for an event of the context `context`, which belongs to the root context `root`.
@@ -107,13 +102,27 @@ fn create_instance(id: u32) {
 
 /// Lets the stream `id` take an event. A stream that is not known refuses.
 fn with_stream(id: u32, event: impl FnOnce(&mut Stream, &Guest<'_>) -> (Action, Asked)) -> Action {
-    let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else {
-        return refuse_unknown();
-    };
+    take_event(id, event).unwrap_or_else(refuse_unknown)
+}
+
+/// Lets the stream `id` take an event of its response. A stream that is not known changes nothing.
+fn with_response(
+    id: u32,
+    event: impl FnOnce(&mut Stream, &Guest<'_>) -> (Action, Asked),
+) -> Action {
+    take_event(id, event).unwrap_or(Action::Continue)
+}
+
+/// Lets the stream `id` take an event. `None` for a stream that is not known.
+fn take_event(
+    id: u32,
+    event: impl FnOnce(&mut Stream, &Guest<'_>) -> (Action, Asked),
+) -> Option<Action> {
+    let mut stream = vm(|vm| vm.streams.remove(&id)).flatten()?;
     let guest = guest(id, stream.instance().id());
     let (action, asked) = event(&mut stream, &guest);
     put_back(id, stream, asked);
-    action
+    Some(action)
 }
 
 /// Takes a request's headers. Kong's own properties can be read only here, so that the profile
@@ -121,7 +130,8 @@ fn with_stream(id: u32, event: impl FnOnce(&mut Stream, &Guest<'_>) -> (Action, 
 fn request_headers(phase: &RequestHeaders, id: u32, count: usize, ends: bool) -> Action {
     with_stream(id, |stream, guest| {
         let kong = Kong::of(phase, guest.host);
-        let host = profile().map_or(Host::Unknown, |profile| profile.at_request(&kong));
+        let host = PROFILE.try_with(|profile| profile.at_request(&kong));
+        let host = host.unwrap_or(Host::Unknown);
         let guest = Guest { host, kong: Some(&kong), ..*guest };
         stream.request_headers(&guest, count, ends)
     })
@@ -141,20 +151,6 @@ fn put_back(id: u32, stream: Stream, asked: Asked) {
         };
         vm.streams.insert(id, stream);
     });
-}
-
-/// Lets the stream `id` take an event of its response. A stream that is not known changes nothing.
-fn with_response(
-    id: u32,
-    event: impl FnOnce(&mut Stream, &Guest<'_>) -> (Action, Asked),
-) -> Action {
-    let Some(mut stream) = vm(|vm| vm.streams.remove(&id)).flatten() else {
-        return Action::Continue;
-    };
-    let guest = guest(id, stream.instance().id());
-    let (action, asked) = event(&mut stream, &guest);
-    put_back(id, stream, asked);
-    action
 }
 
 /// Ends a request whose messages may be read once more.

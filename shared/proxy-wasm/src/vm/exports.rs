@@ -46,7 +46,7 @@ extern "C" fn proxy_on_vm_start(_root: u32, size: usize) -> i32 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_configure(id: u32, _size: usize) -> i32 {
     // After a trap Kong configures without having started the VM.
-    if profile().is_some_and(|profile| profile.host() == Host::Unknown) {
+    if host() == Host::Unknown {
         start(&[]);
     }
     if instance(id).is_none() {
