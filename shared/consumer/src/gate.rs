@@ -34,20 +34,22 @@ pub struct Admitted {
 #[must_use]
 pub fn run(
     request: Box<Request>,
+    known: Known,
     common: &Common,
     start: impl FnOnce(Admitted) -> Started,
 ) -> Started {
-    match admit(&request, common) {
+    match admit(&request, known, common) {
         Admission::Pass => Step::forward(Vec::new()).into(),
         Admission::Refuse(reply) => Step::reply(reply).into(),
         Admission::Admit(identity) => start(Admitted { request, identity }),
     }
 }
 
-/// Decides whether a filter with the settings `common` judges `request`.
+/// Decides whether a filter with the settings `common` judges `request`. `known` is the result of
+/// earlier filters.
 #[must_use]
-pub fn admit(request: &Request, common: &Common) -> Admission {
-    let identity = match Known::from_property(request.consumer.as_deref()) {
+pub fn admit(request: &Request, known: Known, common: &Common) -> Admission {
+    let identity = match known {
         Known::Refused => return Admission::Pass,
         Known::Malformed => return Admission::Refuse(Reply::unexpected()),
         Known::Identity(identity) => Some(identity),
@@ -84,6 +86,10 @@ pub fn refuse_duplicate(Duplicate(name): &Duplicate) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn admit(request: &Request, common: &Common) -> Admission {
+        super::admit(request, Known::from_property(request.consumer.as_deref()), common)
+    }
 
     fn common(json: &str) -> Common {
         settings::read(json.as_bytes(), &|_| None, Common::identified).unwrap()

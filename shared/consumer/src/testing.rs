@@ -1,6 +1,7 @@
 //! A driver for the tests of filters: it runs gate and filter on a request as the runtime does.
 
 use crate::gate::{self, Admitted};
+use crate::known::Known;
 use exchange::{
     Done, Event, Flow, Piece, Request, ResponseEvent, ResponseStep, Started, Step, Tally, Watch,
 };
@@ -33,9 +34,10 @@ impl Driver {
 
     /// Runs gate and filter on `request`. Later events belong to this request.
     pub fn send(&mut self, request: Request) -> Step {
+        let known = Known::from_property(request.consumer.as_deref());
         let Started { step, flow } = match (self.ignores)(&request) {
             true => Step::forward(Vec::new()).into(),
-            false => gate::run(Box::new(request), &self.common, &self.start),
+            false => gate::run(Box::new(request), known, &self.common, &self.start),
         };
         self.flow = flow;
         step

@@ -1,8 +1,7 @@
 //! The calls of a filter's worker: sending them, and waiting for their answers.
 
-use crate::callout;
-use crate::proxy::{CallOwner, Proxy};
-use exchange::{BackgroundCall, CallError, CallResult, Tally, Worker, longest_wait};
+use crate::proxy::CallId;
+use exchange::{BackgroundCall, Call, CallError, CallResult, Tally, Target, Worker, longest_wait};
 use std::collections::HashMap;
 
 /// The most calls that are sent at a time. A worker that answers each failure with another call
@@ -14,6 +13,9 @@ const MAX_STAY: u64 = 30_000;
 /// A call on its way: the carrier's number, the worker's number, and the headers of the answer that
 /// are to be read.
 pub(crate) type Sent = (u32, u64, &'static [&'static str]);
+
+/// Sends a background call, and returns the carrier's number of it.
+type Send<'a> = &'a dyn Fn(&Target, &Call) -> Result<CallId, CallError>;
 
 /// The background calls of one filter configuration.
 pub(crate) struct BackgroundCalls {
@@ -33,7 +35,7 @@ impl BackgroundCalls {
     }
 
     /// Gives up calls that cannot be answered any more, and sends the calls that are due.
-    pub(crate) fn run<P: Proxy>(&mut self, proxy: &P, now: u64) -> Vec<Sent> {
+    pub(crate) fn run(&mut self, send: Send<'_>, now: u64) -> Vec<Sent> {
         let mut queue = std::mem::take(&mut self.held);
         let late: Vec<u64> =
             self.out.iter().filter(|(_, until)| **until < now).map(|(id, _)| *id).collect();
@@ -44,14 +46,14 @@ impl BackgroundCalls {
         if self.leaving.is_none() {
             queue.extend(self.work.due(now));
         }
-        self.send(proxy, queue, now)
+        self.send(send, queue, now)
     }
 
     /// Takes an answer; the answer to a call that was given up is ignored. The calls that it makes
     /// due are sent at once, or at the next [`BackgroundCalls::run`] where `can_send` is `false`.
-    pub(crate) fn answered<P: Proxy>(
+    pub(crate) fn answered(
         &mut self,
-        proxy: &P,
+        send: Send<'_>,
         id: u64,
         result: CallResult,
         now: u64,
@@ -65,14 +67,14 @@ impl BackgroundCalls {
             self.held.extend(next);
             return Vec::new();
         }
-        self.send(proxy, next, now)
+        self.send(send, next, now)
     }
 
     /// Sends the worker's last calls: the configuration is going away.
-    pub(crate) fn leave<P: Proxy>(&mut self, proxy: &P, now: u64) -> Vec<Sent> {
+    pub(crate) fn leave(&mut self, send: Send<'_>, now: u64) -> Vec<Sent> {
         self.leaving = Some(now);
         let last = self.work.leave(now);
-        self.send(proxy, last, now)
+        self.send(send, last, now)
     }
 
     /// Returns `true` if the configuration has been asked to go and waits for no answer any more.
@@ -85,12 +87,12 @@ impl BackgroundCalls {
         self.work.tally()
     }
 
-    fn send<P: Proxy>(&mut self, proxy: &P, mut queue: Vec<BackgroundCall>, now: u64) -> Vec<Sent> {
+    fn send(&mut self, send: Send<'_>, mut queue: Vec<BackgroundCall>, now: u64) -> Vec<Sent> {
         let mut sent = Vec::new();
         queue.reverse();
         for _ in 0..MAX_AT_ONCE {
             let Some(BackgroundCall { id, target, call }) = queue.pop() else { break };
-            match callout::send(proxy, CallOwner::Instance, &target, &call) {
+            match send(&target, &call) {
                 Ok(token) => {
                     self.out.insert(id, now.saturating_add(longest_wait(target.timeout)));
                     sent.push((token, id, call.wanted));
@@ -105,11 +107,14 @@ impl BackgroundCalls {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::Absent;
-    use exchange::{Call, Target};
     use std::cell::RefCell;
     use std::rc::Rc;
     use std::time::Duration;
+
+    /// A gateway that sends nothing, so that every call fails at once.
+    fn not_sent(_: &Target, _: &Call) -> Result<CallId, CallError> {
+        Err(CallError::NotSent)
+    }
 
     type Seen = Rc<RefCell<Vec<(u64, bool)>>>;
 
@@ -144,25 +149,24 @@ mod tests {
 
     #[test]
     fn a_background_that_never_gives_up_does_not_hang_the_vm() {
-        // Natively there is no host, so that every call fails at once.
         let seen = Seen::default();
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
-        assert!(calls.run(&Absent, 0).is_empty());
+        assert!(calls.run(&not_sent, 0).is_empty());
         assert_eq!(seen.borrow().len(), MAX_AT_ONCE);
     }
 
     #[test]
-    fn an_errand_without_an_answer_fails_in_the_end_and_its_late_answer_is_passed_over() {
+    fn a_call_without_an_answer_fails_in_the_end_and_its_late_answer_is_passed_over() {
         let seen = Seen::default();
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
         calls.leaving = Some(0);
         calls.out.insert(77, 5000);
-        calls.run(&Absent, 5000);
+        calls.run(&not_sent, 5000);
         assert!(seen.borrow().is_empty() && !calls.may_go(5000));
-        calls.run(&Absent, 5001);
+        calls.run(&not_sent, 5001);
         assert_eq!(seen.borrow().first(), Some(&(77, false)));
         let before = seen.borrow().len();
-        calls.answered(&Absent, 77, Err(CallError::NoAnswer), 5002, true);
+        calls.answered(&not_sent, 77, Err(CallError::NoAnswer), 5002, true);
         assert_eq!(seen.borrow().len(), before);
         assert!(calls.may_go(5002));
     }
@@ -172,9 +176,9 @@ mod tests {
         let seen = Seen::default();
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
         calls.out.insert(77, 5000);
-        calls.answered(&Absent, 77, Err(CallError::NoAnswer), 1, false);
+        calls.answered(&not_sent, 77, Err(CallError::NoAnswer), 1, false);
         assert_eq!(seen.borrow().as_slice(), [(77, false)], "nothing was tried");
-        calls.run(&Absent, 2);
+        calls.run(&not_sent, 2);
         assert_eq!(seen.borrow().get(1), Some(&(1, false)), "it was tried at the tick");
     }
 

@@ -127,8 +127,7 @@ impl Instance {
             let quarter = interval.checked_div(4).unwrap_or_default();
             period = Some(quarter.clamp(Duration::from_millis(250), Duration::from_secs(1)));
         }
-        if let Some(work) =
-            configured.background.try_borrow_mut().ok().and_then(|mut work| work.take())
+        if let Some(work) = configured.worker.try_borrow_mut().ok().and_then(|mut work| work.take())
         {
             period = Some(period.map_or(configured.period, |period| period.min(configured.period)));
             self.calls.replace(Some(BackgroundCalls::new(work)));
@@ -240,13 +239,7 @@ impl Instance {
     ) -> (Vec<(CallId, Purpose)>, Woken) {
         match purpose {
             Purpose::Cache(purpose) => self.cache_answered(proxy, purpose, result),
-            Purpose::BackgroundCall(id, _) => {
-                let can_send = capabilities().can_send_from_answers;
-                let take = |calls: &mut BackgroundCalls| {
-                    calls.answered(proxy, *id, result.clone(), now(), can_send)
-                };
-                (self.with_calls(take), Vec::new())
-            }
+            Purpose::BackgroundCall(id, _) => (self.call_answered(proxy, *id, result), Vec::new()),
         }
     }
 }

@@ -181,14 +181,14 @@ impl Stream {
         self.body_may_follow = request.body_may_follow;
         self.instance.seen(request.now, &request);
         let can_remove = capabilities().can_remove;
-        match Guard::new(configured.owned(), configured.common(), &request.head, known, can_remove)
-        {
+        let (owned, common) = (configured.owned(), configured.common());
+        match Guard::new(owned, common, &request.head, known.clone(), can_remove) {
             Ok(guard) => self.guard = Some(guard),
             Err(duplicate) => {
                 return self.refuse(proxy, refuse_duplicate(&duplicate), Phase::Headers);
             }
         }
-        let Started { step, flow } = configured.start(request);
+        let Started { step, flow } = configured.start(request, known);
         self.follow(proxy, flow, step, Phase::Headers)
     }
 

@@ -3,7 +3,7 @@
 use crate::filter::{Filter, Needs, check_body, check_common};
 use crate::platform::Capabilities;
 use cache::Source;
-use consumer::{Owned, gate};
+use consumer::{Known, Owned, gate};
 use exchange::{Request, Started, Step, Worker};
 use settings::{Common, Invalid};
 use std::cell::RefCell;
@@ -26,10 +26,10 @@ pub(crate) struct Configured {
     /// The properties that need a place for the filter to work.
     pub(super) leaves: Vec<&'static str>,
     pub(super) warnings: Vec<String>,
-    start: Box<dyn Fn(Box<Request>) -> Started>,
+    start: Box<dyn Fn(Box<Request>, Known) -> Started>,
     pub(super) check: Box<dyn Fn(Capabilities) -> Result<(), Invalid>>,
     pub(super) source: RefCell<Option<Box<dyn Source>>>,
-    pub(super) background: RefCell<Option<Box<dyn Worker>>>,
+    pub(super) worker: RefCell<Option<Box<dyn Worker>>>,
     pub(super) period: Duration,
     /// The settings that cached answers depend on besides the common ones.
     pub(super) depends: Vec<u8>,
@@ -66,7 +66,7 @@ impl Configured {
             needs: F::needs(&config),
             warnings: F::warnings(&config),
             source: RefCell::new(source),
-            background: RefCell::new(F::worker(&config)),
+            worker: RefCell::new(F::worker(&config)),
             period: F::period(&config).clamp(Duration::from_millis(100), Duration::from_secs(10)),
             depends: F::depends(&config),
             check: Box::new(move |able| {
@@ -74,14 +74,15 @@ impl Configured {
                 check_body(F::body_setting(&checked), F::common(&checked), able)?;
                 F::check_host(&checked, able)
             }),
-            start: Box::new(move |request| start::<F>(&config, request)),
+            start: Box::new(move |request, known| start::<F>(&config, request, known)),
             common,
         })
     }
 
-    /// Runs the gate on a request, and the filter on an admitted one.
-    pub(crate) fn start(&self, request: Request) -> Started {
-        (self.start)(Box::new(request))
+    /// Runs the gate on a request, of which earlier filters found `known`, and the filter on an
+    /// admitted one.
+    pub(crate) fn start(&self, request: Request, known: Known) -> Started {
+        (self.start)(Box::new(request), known)
     }
 
     pub(crate) fn owned(&self) -> Rc<Owned> {
@@ -97,9 +98,9 @@ impl Configured {
     }
 }
 
-fn start<F: Filter>(config: &Rc<F::Config>, request: Box<Request>) -> Started {
+fn start<F: Filter>(config: &Rc<F::Config>, request: Box<Request>, known: Known) -> Started {
     if F::ignores(config, &request) {
         return Step::forward(Vec::new()).into();
     }
-    gate::run(request, F::common(config), |request| F::start(config, request))
+    gate::run(request, known, F::common(config), |request| F::start(config, request))
 }
