@@ -25,7 +25,7 @@ setup: ## install all that the other targets need (they do it themselves, too)
 	@scripts/setup rust lint wasm envoy pyjwt openssl curl postgres redis
 
 .PHONY: build
-build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, and gatehouse-admin
+build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, gatehouse.wasm with all of them, and gatehouse-admin
 	@scripts/step 1 of $(STEPS) toolchain
 	@scripts/setup rust wasm
 	@scripts/step 2 of $(STEPS) filters
@@ -35,7 +35,7 @@ build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, an
 	@scripts/step 4 of $(STEPS) gatehouse-admin
 	@$(CARGO) build $(PROGRAMS) -p gatehouse-admin
 	@cmp -s $(TARGET_DIR)/tool/gatehouse-admin dist/gatehouse-admin || install $(TARGET_DIR)/tool/gatehouse-admin dist/gatehouse-admin
-	@du -bh dist/gatehouse-admin dist/filters/*.wasm
+	@du -bh dist/gatehouse-admin dist/gatehouse.wasm dist/filters/*.wasm
 
 .PHONY: test
 test: build ## run every test: native, admin service (SQLite and PostgreSQL), filters on a pretend proxy, in a real Envoy, and in a Kong if there is one

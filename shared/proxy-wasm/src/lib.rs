@@ -7,6 +7,7 @@
 //! |------------------|-----------------------------------------------------------------|
 //! | `vm.rs`          | the contexts of a VM: which one an event belongs to             |
 //! | `vm/exports.rs`  | every callback of the ABI                                       |
+//! | `vm/chosen.rs`   | which of a module's filters a configuration is for              |
 //! | `guest.rs`       | `runtime::Proxy`: the gateway during one event                  |
 //! | `platform.rs`    | `runtime::Platform`: clock, log, metrics, shared data           |
 //! | `host.rs`        | Kong or Envoy, their versions and abilities                     |
@@ -38,20 +39,24 @@ mod response;
 mod shared_data;
 mod vm;
 
-/// Makes `F` the filter of this module. [`filter!`] calls it.
 #[doc(hidden)]
-pub fn install<F: runtime::Filter>() {
+pub use runtime::Definition;
+
+/// Makes `held` the filters of this module. [`module!`] calls it.
+#[doc(hidden)]
+pub fn install(held: &'static [Definition]) {
     runtime::install(&platform::Wasm);
-    vm::hold::<F>();
+    vm::hold(held);
 }
 
-/// Makes a crate a filter: `proxy_wasm::filter!(filter::KeyAuth);`.
+/// Makes a crate a Wasm module with the filters of a list, of which Envoy's `root_id` chooses one
+/// for each configuration: `proxy_wasm::module!(all_filters::DEFINITIONS);`.
 ///
-/// Every callback of the ABI is exported from `vm.rs`, whichever filter it is; this adds the
-/// function that the host calls first, which says what filter the module is.
+/// Every callback of the ABI is exported from `vm/exports.rs`, whichever filters these are. This
+/// macro adds the function that the host calls first.
 #[macro_export]
-macro_rules! filter {
-    ($filter:ty) => {
+macro_rules! module {
+    ($filters:expr) => {
         #[cfg(target_arch = "wasm32")]
         #[unsafe(no_mangle)]
         extern "C" fn _initialize() {
@@ -60,7 +65,20 @@ macro_rules! filter {
             }
             // SAFETY: the host calls this once, before anything else.
             unsafe { __wasm_call_ctors() };
-            $crate::install::<$filter>();
+            static HELD: &[$crate::Definition] = $filters;
+            $crate::install(HELD);
         }
+    };
+}
+
+/// Makes a crate a filter: `proxy_wasm::filter!(filter::KeyAuth);`.
+///
+/// With the crate's feature `module` the crate is a Wasm module of its own. Without it, another
+/// module can hold the filter beside others.
+#[macro_export]
+macro_rules! filter {
+    ($filter:ty) => {
+        #[cfg(feature = "module")]
+        $crate::module!(&[$crate::Definition::of::<$filter>()]);
     };
 }

@@ -14,15 +14,17 @@ use crate::profile::Profile;
 use cache::Rooms;
 use consumer::{PROPERTY, refused};
 use exchange::CallResult;
-use runtime::{Action, Asked, Definition, Filter, Instance, Proxy, Purpose, Stream, Woken};
+use runtime::{Action, Asked, Definition, Instance, Proxy, Purpose, Stream, Woken};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 #[derive(Default)]
 struct Vm {
-    definition: Option<Definition>,
-    rooms: Rooms,
+    /// The filters of the module.
+    held: &'static [Definition],
+    /// The places of waiting requests, by filter: none takes those of another one.
+    rooms: HashMap<u8, Rooms>,
     instances: HashMap<u32, Rc<Instance>>,
     streams: HashMap<u32, Stream>,
     calls: HashMap<u32, Owner>,
@@ -68,9 +70,9 @@ fn vm<R>(work: impl FnOnce(&mut Vm) -> R) -> Option<R> {
     VM.try_with(|vm| vm.try_borrow_mut().ok().map(|mut vm| work(&mut vm))).ok().flatten()
 }
 
-/// Says which filter this module holds.
-pub(crate) fn hold<F: Filter>() {
-    vm(|vm| vm.definition = Some(Definition::of::<F>()));
+/// Says which filters this module holds.
+pub(crate) fn hold(held: &'static [Definition]) {
+    vm(|vm| vm.held = held);
 }
 
 fn start(vm_configuration: &[u8]) {
@@ -93,11 +95,30 @@ fn instance(id: u32) -> Option<Rc<Instance>> {
     vm(|vm| vm.instances.get(&id).cloned()).flatten()
 }
 
-fn create_instance(id: u32) {
-    let Some(definition) = vm(|vm| vm.definition).flatten() else { return };
-    let Some(rooms) = vm(|vm| vm.rooms.clone()) else { return };
+/// The filters of this module.
+fn held() -> &'static [Definition] {
+    vm(|vm| vm.held).unwrap_or_default()
+}
+
+fn create_instance(id: u32, definition: Definition) {
+    let rooms = vm(|vm| vm.rooms.entry(definition.id()).or_default().clone()).unwrap_or_default();
     let instance = Rc::new(Instance::new(id, definition, rooms));
     vm(|vm| vm.instances.insert(id, instance));
+}
+
+/// Configures the root context `id`. A root context without an instance refuses every request.
+fn configure(id: u32) -> bool {
+    if instance(id).is_none() {
+        match chosen::chosen(held(), host(), || abi::property(&["plugin_root_id"])) {
+            Ok(definition) => create_instance(id, definition),
+            Err(message) => {
+                abi::log(abi::Level::Error, &message);
+                return !host().capabilities().rejects_safely;
+            }
+        }
+    }
+    let document = abi::buffer(Buffer::PluginConfiguration).unwrap_or_default();
+    instance(id).is_some_and(|instance| instance.configure(&guest(id, id), &document))
 }
 
 /// Lets the stream `id` take an event. A stream that is not known refuses.
@@ -272,5 +293,6 @@ fn gone(id: u32) {
     }
 }
 
+mod chosen;
 #[cfg(target_arch = "wasm32")]
 mod exports;

@@ -61,7 +61,7 @@ pub type Woken = Vec<(u32, Result<Finding, Unavailable>)>;
 
 impl Instance {
     /// An instance without a configuration. The carrier tells instances apart by `id`; `rooms` are
-    /// the places of waiting requests, which all instances of a VM share.
+    /// the places of waiting requests, which all instances of one filter in a VM share.
     #[must_use]
     pub fn new(id: u32, definition: Definition, rooms: Rooms) -> Self {
         entropy::mix(definition.name.as_bytes());

@@ -1,27 +1,38 @@
 //! The one list of all filters. Tools and tests that treat all filters alike take them from here.
 //!
-//! A filter joins with a line in [`FILTERS`] and one among the dependencies in this crate's
+//! A filter joins with a line in `filters!` and one among the dependencies in this crate's
 //! `Cargo.toml`. The crate is not below `filters/`, where every folder is a filter, and no filter
 //! depends on it, so that the build of a single filter compiles no other one.
 
-use runtime::Filter;
+use runtime::{Definition, Filter};
 use serde_json::Value;
 use settings::{Env, Invalid};
 
-/// Every filter, in the order of the names.
-pub const FILTERS: &[Entry] = &[
-    Entry::of::<gatehouse_app_id::AppId>(),
-    Entry::of::<gatehouse_bot_detection::BotDetection>(),
-    Entry::of::<gatehouse_cors::Cors>(),
-    Entry::of::<gatehouse_ip_restriction::IpRestriction>(),
-    Entry::of::<gatehouse_jwt_auth::JwtAuth>(),
-    Entry::of::<gatehouse_key_auth::KeyAuth>(),
-    Entry::of::<gatehouse_moesif::Moesif>(),
-    Entry::of::<gatehouse_rate_limiting::RateLimiting>(),
-    Entry::of::<gatehouse_request_termination::RequestTermination>(),
-    Entry::of::<gatehouse_request_transformer::RequestTransformer>(),
-    Entry::of::<gatehouse_session::Session>(),
-    Entry::of::<gatehouse_upstream_jwt::UpstreamJwt>(),
+/// Makes two lists of one: [`FILTERS`] for tools, and [`DEFINITIONS`] for the module that holds all
+/// filters, which has no use for schemas.
+macro_rules! filters {
+    ($($filter:ty),* $(,)?) => {
+        /// Every filter, in the order of the names.
+        pub const FILTERS: &[Entry] = &[$(Entry::of::<$filter>()),*];
+
+        /// Every filter as the runtime knows it, in the order of the names.
+        pub const DEFINITIONS: &[Definition] = &[$(Definition::of::<$filter>()),*];
+    };
+}
+
+filters![
+    gatehouse_app_id::AppId,
+    gatehouse_bot_detection::BotDetection,
+    gatehouse_cors::Cors,
+    gatehouse_ip_restriction::IpRestriction,
+    gatehouse_jwt_auth::JwtAuth,
+    gatehouse_key_auth::KeyAuth,
+    gatehouse_moesif::Moesif,
+    gatehouse_rate_limiting::RateLimiting,
+    gatehouse_request_termination::RequestTermination,
+    gatehouse_request_transformer::RequestTransformer,
+    gatehouse_session::Session,
+    gatehouse_upstream_jwt::UpstreamJwt,
 ];
 
 /// One filter, with its type erased.
@@ -81,7 +92,7 @@ mod tests {
             .collect();
         names.sort();
         let listed: Vec<&str> = FILTERS.iter().map(|filter| filter.name).collect();
-        assert_eq!(listed, names, "add the filter to `FILTERS`, in the order of the names");
+        assert_eq!(listed, names, "add the filter to `filters!`, in the order of the names");
     }
 
     #[test]

@@ -24,7 +24,12 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(id: u32, parent: u32) {
     match (parent, instance(parent)) {
-        (0, _) => create_instance(id),
+        // Which of several filters it is can be asked only once the VM is started.
+        (0, _) => {
+            if let [only] = held() {
+                create_instance(id, *only);
+            }
+        }
         (_, Some(instance)) => {
             vm(|vm| vm.streams.insert(id, Stream::new(instance, id)));
         }
@@ -49,11 +54,7 @@ extern "C" fn proxy_on_configure(id: u32, _size: usize) -> i32 {
     if host() == Host::Unknown {
         start(&[]);
     }
-    if instance(id).is_none() {
-        create_instance(id);
-    }
-    let document = abi::buffer(Buffer::PluginConfiguration).unwrap_or_default();
-    instance(id).map_or(0, |instance| i32::from(instance.configure(&guest(id, id), &document)))
+    i32::from(configure(id))
 }
 
 // === Root contexts ===

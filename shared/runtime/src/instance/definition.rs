@@ -38,8 +38,20 @@ pub(crate) struct Configured {
 impl Definition {
     /// The definition of the filter `F`.
     #[must_use]
-    pub fn of<F: Filter>() -> Self {
+    pub const fn of<F: Filter>() -> Self {
         Self { name: F::NAME, id: F::ID, configure: Configured::read::<F> }
+    }
+
+    /// The filter's name, for example `key_auth`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The number that tells the filters apart: [`Filter::ID`].
+    #[must_use]
+    pub fn id(&self) -> u8 {
+        self.id
     }
 }
 
