@@ -11,11 +11,13 @@
 //! | `counting/`      | counters that several gateways share                      |
 //! | `store/`         | the database and the log of its changes                   |
 //! | `metrics.rs`     | metrics for Prometheus                                    |
+//! | `files.rs`       | commands for configuration files of gateways              |
 
 mod api;
 mod auth;
 mod connections;
 mod counting;
+mod files;
 mod metrics;
 mod serve;
 mod settings;
@@ -28,9 +30,16 @@ use std::process::ExitCode;
 
 use settings::Action;
 
-/// Runs the command and returns the exit code of the process: 0 after success, otherwise 1.
+/// Runs the command and returns the exit code of the process: 0 after success, otherwise 1, or 2 if
+/// a file cannot be used at all.
 pub fn run(command: Command) -> ExitCode {
-    let Action::Serve(flags) = command.action;
+    match command.action {
+        Action::Serve(flags) => serve(&flags),
+        Action::CheckConfig(flags) => files::check(&flags),
+    }
+}
+
+fn serve(flags: &settings::Serve) -> ExitCode {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -41,7 +50,7 @@ pub fn run(command: Command) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&error),
     };
-    match runtime.block_on(serve::serve(&flags)) {
+    match runtime.block_on(serve::serve(flags)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(error.as_ref()),
     }

@@ -25,7 +25,23 @@ pub struct Command {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
     /// Answer the HTTP API until told to stop.
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// Say what each filter would say of its settings in files for Kong, Envoy, Istio or Envoy
+    /// Gateway, without a gateway. The exit code is 0, or 1 if a filter refuses its settings, or 2
+    /// if a file cannot be read.
+    CheckConfig(CheckConfig),
+}
+
+/// The flags of `check-config`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckConfig {
+    /// The files; `-` is the standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The environment of this command is the gateway's: a variable that is not set is an error,
+    /// and not a warning.
+    #[arg(long)]
+    pub(crate) env: bool,
 }
 
 /// The flags of `serve`.

@@ -5,7 +5,7 @@ use cache::Source;
 use consumer::{Admitted, Owned};
 use exchange::{Request, Started, Worker};
 use serde_json::{Value, json};
-use settings::{Common, Fields, Invalid};
+use settings::{Common, Env, Fields, Invalid};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -150,8 +150,34 @@ pub fn meta<F: Filter>() -> (&'static str, Value) {
     (F::NAME, json!({ "config_schema": settings::schema(F::settings) }))
 }
 
+/// Checks a document of settings as the filter `F` does on a gateway with these abilities. Returns
+/// what the filter would tell the operator about settings that work.
+///
+/// # Errors
+/// [`Invalid`], with every problem of the document, or with the first setting that does not work on
+/// the gateway.
+pub fn check<F: Filter>(
+    document: &[u8],
+    env: Env<'_>,
+    able: Capabilities,
+) -> Result<Vec<String>, Invalid> {
+    let config = settings::read(document, env, F::settings)?;
+    check_gateway::<F>(&config, able)?;
+    Ok(F::warnings(&config))
+}
+
+/// Checks settings against the abilities of the gateway.
+pub(crate) fn check_gateway<F: Filter>(
+    config: &F::Config,
+    able: Capabilities,
+) -> Result<(), Invalid> {
+    check_common(F::common(config), able)?;
+    check_body(F::body_setting(config), F::common(config), able)?;
+    F::check_host(config, able)
+}
+
 /// Checks that Envoy gives the body in time to a filter whose `setting` judges by it.
-pub(crate) fn check_body(
+fn check_body(
     setting: Option<(&'static str, &'static str)>,
     common: &Common,
     able: Capabilities,
@@ -171,7 +197,7 @@ pub(crate) fn check_body(
 }
 
 /// Checks the common settings against the abilities of the gateway.
-pub(crate) fn check_common(common: &Common, able: Capabilities) -> Result<(), Invalid> {
+fn check_common(common: &Common, able: Capabilities) -> Result<(), Invalid> {
     if common.trust_consumer_headers && able.known && !able.has_plugins {
         return Err(Invalid::one(
             "trust_consumer_headers",

@@ -42,7 +42,7 @@ mod stream;
 pub use cache::{Counters, Put, SharedData, Snapshot, Source};
 pub use counters::counters;
 pub use entropy::{Entropy, mix, random};
-pub use filter::{Filter, Needs, is_address, meta};
+pub use filter::{Filter, Needs, check, is_address, meta};
 pub use instance::{Definition, Instance, LEFT_BEFORE_WAITING, Purpose, Woken};
 pub use local_reply::{Header, LocalReply};
 pub use platform::{

@@ -4,7 +4,7 @@
 //! `Cargo.toml`. The crate is not below `filters/`, where every folder is a filter, and no filter
 //! depends on it, so that the build of a single filter compiles no other one.
 
-use runtime::{Definition, Filter};
+use runtime::{Capabilities, Definition, Filter};
 use serde_json::Value;
 use settings::{Env, Invalid};
 
@@ -35,6 +35,9 @@ filters![
     gatehouse_upstream_jwt::UpstreamJwt,
 ];
 
+/// A function that checks a document of settings, in an environment and on a gateway.
+pub type CheckOn = fn(&[u8], Env<'_>, Capabilities) -> Result<Vec<String>, Invalid>;
+
 /// One filter, with its type erased.
 #[derive(Debug)]
 pub struct Entry {
@@ -49,6 +52,13 @@ pub struct Entry {
     /// # Errors
     /// [`Invalid`], with every problem of the document and its path.
     pub check: fn(&[u8], Env<'_>) -> Result<(), Invalid>,
+    /// Checks a document of settings as the filter does on a gateway with these abilities. Returns
+    /// what the filter would log about settings that work.
+    ///
+    /// # Errors
+    /// [`Invalid`], with every problem of the document, or with the first setting that does not
+    /// work on the gateway.
+    pub check_on: CheckOn,
 }
 
 impl Entry {
@@ -58,6 +68,7 @@ impl Entry {
             id: F::ID,
             meta: || runtime::meta::<F>().1,
             check: |document, env| settings::read(document, env, F::settings).map(drop),
+            check_on: runtime::check::<F>,
         }
     }
 }

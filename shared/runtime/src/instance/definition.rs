@@ -1,6 +1,6 @@
 //! A filter and its settings, with the filter's type erased.
 
-use crate::filter::{Filter, Needs, check_body, check_common};
+use crate::filter::{Filter, Needs, check_gateway};
 use crate::platform::Capabilities;
 use cache::Source;
 use consumer::{Known, Owned, gate};
@@ -81,11 +81,7 @@ impl Configured {
             worker: RefCell::new(F::worker(&config)),
             period: F::period(&config).clamp(Duration::from_millis(100), Duration::from_secs(10)),
             depends: F::depends(&config),
-            check: Box::new(move |able| {
-                check_common(F::common(&checked), able)?;
-                check_body(F::body_setting(&checked), F::common(&checked), able)?;
-                F::check_host(&checked, able)
-            }),
+            check: Box::new(move |able| check_gateway::<F>(&checked, able)),
             start: Box::new(move |request, known| start::<F>(&config, request, known)),
             common,
         })

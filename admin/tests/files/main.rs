@@ -1,0 +1,4 @@
+//! Tests of the commands for configuration files, with the real program.
+
+mod check_config;
+mod program;
