@@ -41,12 +41,12 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// Makes the cache at the time `now` (milliseconds since 1970).
+    /// Makes the cache of the entities of `source` at the time `now` (milliseconds since 1970).
     #[must_use]
-    pub fn new(setup: Setup<'_>, now: u64) -> Self {
+    pub fn new(setup: Setup<'_>, source: Box<dyn Source>, now: u64) -> Self {
         let (feed, entries) = (setup.feed(), setup.entries());
         entries.ensure_generation(setup.random);
-        let Setup { common, source, data, rooms, random, started, .. } = setup;
+        let Setup { common, data, rooms, random, started, .. } = setup;
         // Without a list of changes no change can be missed, and with a current list none was.
         let current =
             |feed: &Feed| feed.supported(&*data).is_some() && feed.is_current(&*data, now);

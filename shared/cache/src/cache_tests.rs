@@ -63,13 +63,12 @@ pub(super) fn bench_of(source: Box<dyn Source>, max_lookups: usize) -> Bench {
         filter: ("test", 1),
         common: &common,
         depends: b"",
-        source,
         data: Rc::<LocalData>::clone(&data),
         rooms: rooms.clone(),
         random: || 7,
         started: 0,
     };
-    Bench { cache: Cache::new(setup, 0), data, rooms }
+    Bench { cache: Cache::new(setup, source, 0), data, rooms }
 }
 
 pub(super) fn key(name: &str) -> Key {

@@ -34,12 +34,12 @@
 //!         filter: ("example", 1),
 //!         common: &Default::default(),
 //!         depends: b"",
-//!         source: Box::new(Consumers),
 //!         data: Rc::new(LocalData::default()),
 //!         rooms: Rooms::default(),
 //!         random: || 7,
 //!         started: 0,
 //!     },
+//!     Box::new(Consumers),
 //!     0,
 //! );
 //! let (key, request) = (Key::new(1, "ana"), 10);
@@ -58,6 +58,7 @@
 //! | module           | contents                                                             |
 //! |------------------|----------------------------------------------------------------------|
 //! | `cache.rs`       | [`Cache`]: lookups, the tick, answers                                |
+//! | `answers.rs`     | [`Answers`]: the cache, as who does not name its type sees it        |
 //! | `setup.rs`       | the parts that a cache is made of                                    |
 //! | `effects.rs`     | results of lookups, calls to make, requests to wake                  |
 //! | `entries.rs`     | answers in slots, their generation, and the encryption of secrets    |
@@ -75,6 +76,7 @@
 
 #![warn(missing_docs)]
 
+mod answers;
 mod cache;
 mod counters;
 mod effects;
@@ -91,6 +93,7 @@ mod source;
 mod time;
 mod waiting;
 
+pub use answers::Answers;
 pub use cache::Cache;
 pub use counters::Counters;
 pub use effects::{Conditions, Effects, Lookup, Outgoing, Purpose};

@@ -4,7 +4,6 @@ use crate::entries::Entries;
 use crate::feed::Feed;
 use crate::seal::fingerprint;
 use crate::shared_data::SharedData;
-use crate::source::Source;
 use crate::time::millis;
 use crate::waiting::Rooms;
 use settings::Common;
@@ -18,8 +17,6 @@ pub struct Setup<'a> {
     pub common: &'a Common,
     /// Further settings that answers depend on: with other settings, no cached answer is found.
     pub depends: &'a [u8],
-    /// The source of the entities.
-    pub source: Box<dyn Source>,
     /// The memory for the answers.
     pub data: Rc<dyn SharedData>,
     /// The rooms in which requests wait.

@@ -9,7 +9,7 @@ use crate::entropy;
 use crate::metrics::Metrics;
 use crate::platform::{Capabilities, Level, capabilities, log, now};
 use crate::proxy::{CallId, Proxy};
-use cache::{Cache, Room, Rooms, Seat};
+use cache::{Answers, Room, Rooms, Seat};
 use definition::Configured;
 pub use definition::Definition;
 use exchange::{CallResult, Finding, Tally, Unavailable};
@@ -31,7 +31,7 @@ pub struct Instance {
     started: u64,
     metrics: OnceCell<Metrics>,
     /// The cache; it is made as soon as the place for its entries is known.
-    cache: OnceCell<RefCell<Cache>>,
+    cache: OnceCell<RefCell<Box<dyn Answers>>>,
     calls: RefCell<Option<BackgroundCalls>>,
 }
 
@@ -118,7 +118,7 @@ impl Instance {
 
     fn start<P: Proxy>(&self, proxy: &P, configured: Configured, able: Capabilities) {
         let mut period = None;
-        if configured.source.try_borrow().is_ok_and(|source| source.is_some()) {
+        if configured.cache.try_borrow().is_ok_and(|cache| cache.is_some()) {
             let admin = configured.common.admin.as_ref();
             // The token makes the random numbers of this instance unlike those of others.
             let secret = admin.and_then(|admin| admin.target.token.as_deref()).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use crate::filter::{Filter, Needs, check_gateway};
 use crate::platform::Capabilities;
-use cache::Source;
+use cache::{Answers, Cache, Setup};
 use consumer::{Known, Owned, gate};
 use exchange::{Request, Started, Step, Worker};
 use settings::{Common, Invalid};
@@ -18,6 +18,10 @@ pub struct Definition {
     pub(super) configure: fn(&[u8]) -> Result<Configured, Invalid>,
 }
 
+/// Makes a cache at a time. Only a filter with a source of entities has one of these, and so the
+/// modules of all other filters hold no code of the cache.
+type CacheOf = Box<dyn FnOnce(Setup<'_>, u64) -> Box<dyn Answers>>;
+
 /// A filter whose settings are read and checked.
 pub(crate) struct Configured {
     pub(super) common: Common,
@@ -28,7 +32,8 @@ pub(crate) struct Configured {
     pub(super) warnings: Vec<String>,
     start: Box<dyn Fn(Box<Request>, Known) -> Started>,
     pub(super) check: Box<dyn Fn(Capabilities) -> Result<(), Invalid>>,
-    pub(super) source: RefCell<Option<Box<dyn Source>>>,
+    /// Makes the cache of the filter's entities, if it looks any up.
+    pub(super) cache: RefCell<Option<CacheOf>>,
     pub(super) worker: RefCell<Option<Box<dyn Worker>>>,
     pub(super) period: Duration,
     /// The settings that cached answers depend on besides the common ones.
@@ -60,12 +65,14 @@ impl Configured {
         let config =
             Rc::new(settings::read(document, &|name| std::env::var(name).ok(), F::settings)?);
         let common = F::common(&config).clone();
-        let source = F::source(&config);
+        let cache = F::source(&config).map(|source| -> CacheOf {
+            Box::new(|setup, now| Box::new(Cache::new(setup, source, now)))
+        });
         let checked = Rc::clone(&config);
         let mut leaves = F::leaves(&config);
         // A filter that may wait for a callout leaves for later filters the facts that only its own
         // event can read.
-        if !leaves.is_empty() && (source.is_some() || common.admin.is_some()) {
+        if !leaves.is_empty() && (cache.is_some() || common.admin.is_some()) {
             leaves.push(crate::LEFT_BEFORE_WAITING);
         }
         // `match.consumers` needs an identity, and so a place where a filter can leave one.
@@ -77,7 +84,7 @@ impl Configured {
             leaves,
             needs: F::needs(&config),
             warnings: F::warnings(&config),
-            source: RefCell::new(source),
+            cache: RefCell::new(cache),
             worker: RefCell::new(F::worker(&config)),
             period: F::period(&config).clamp(Duration::from_millis(100), Duration::from_secs(10)),
             depends: F::depends(&config),

@@ -5,7 +5,7 @@ use crate::callout;
 use crate::entropy;
 use crate::platform::{capabilities, now, shared_data};
 use crate::proxy::{CallId, CallOwner, Proxy};
-use cache::{Cache, Conditions, Effects, Lookup, Outgoing, Setup};
+use cache::{Answers, Conditions, Effects, Lookup, Outgoing, Setup};
 use exchange::{CallError, CallResult, Finding, Key, Request, Unavailable};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,7 +14,7 @@ impl Instance {
     /// Gives the cache to `work`. Returns `None` for a filter without a cache, and as long as it is
     /// not known where answers may be kept. The cache is never borrowed twice; if it were, this
     /// would be `None`, too.
-    fn with_cache<R>(&self, work: impl FnOnce(&mut Cache) -> R) -> Option<R> {
+    fn with_cache<R>(&self, work: impl FnOnce(&mut dyn Answers) -> R) -> Option<R> {
         let cache = match self.cache.get() {
             Some(cache) => cache,
             None => {
@@ -22,27 +22,26 @@ impl Instance {
                 self.cache.get_or_init(|| RefCell::new(made))
             }
         };
-        cache.try_borrow_mut().ok().map(|mut cache| work(&mut cache))
+        cache.try_borrow_mut().ok().map(|mut cache| work(&mut **cache))
     }
 
-    fn make_cache(&self) -> Option<Cache> {
+    fn make_cache(&self) -> Option<Box<dyn Answers>> {
         let configured = match &*self.state.try_borrow().ok()? {
             State::Checked(configured) | State::Unchecked(configured) => Rc::clone(configured),
             State::Empty | State::Bad => return None,
         };
         let data = shared_data(configured.common.shm_zone.as_deref())?;
-        let source = configured.source.try_borrow_mut().ok()?.take()?;
+        let cache = configured.cache.try_borrow_mut().ok()?.take()?;
         let setup = Setup {
             filter: (self.definition.name, self.definition.id),
             common: &configured.common,
             depends: &configured.depends,
-            source,
             data: Rc::from(data),
             rooms: self.rooms.clone(),
             random: entropy::random_number,
             started: self.started,
         };
-        Some(Cache::new(setup, now()))
+        Some(cache(setup, now()))
     }
 
     /// Notes that a request has come.
