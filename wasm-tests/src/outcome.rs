@@ -77,6 +77,15 @@ impl HostCalls {
         self.0.iter().filter(|((_, n), _)| *n == name).map(|(_, count)| count).sum()
     }
 
+    /// The number of calls of each host function that was called, by name.
+    pub fn by_name(&self) -> BTreeMap<&'static str, u32> {
+        let mut names = BTreeMap::new();
+        for ((_, name), count) in &self.0 {
+            *names.entry(*name).or_default() += count;
+        }
+        names
+    }
+
     /// The number of host calls made in `callback`.
     pub fn during(&self, callback: Callback) -> u32 {
         self.0.iter().filter(|((c, _), _)| *c == callback).map(|(_, count)| count).sum()

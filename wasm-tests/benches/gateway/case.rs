@@ -1,33 +1,74 @@
-//! One line of the report.
+//! One measured chain of filters, and the requests that pass it.
 
-use wasm_tests::real::{Filter, RawRequest};
+use crate::link::Link;
+use wasm_tests::real::RawRequest;
+
+/// The place of a case in the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// No filter, or a filter that hardly does anything.
+    Floor,
+    /// A filter of Envoy.
+    Native,
+    /// The usual case of a filter: an allowed request, with everything in memory.
+    Filter,
+    /// Several filters.
+    Chain,
+    /// Another case of a filter.
+    Detail,
+}
+
+impl Kind {
+    /// The word for this kind in the results.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Native => "native",
+            Self::Filter => "filter",
+            Self::Chain => "chain",
+            Self::Detail => "detail",
+        }
+    }
+}
 
 /// A chain of filters and the requests that pass it.
 pub(crate) struct Case {
     pub(crate) name: String,
-    pub(crate) filters: Vec<Filter>,
+    pub(crate) kind: Kind,
+    pub(crate) links: Vec<Link>,
     /// The expected status of every response.
     pub(crate) status: u16,
+    /// The name of the case over which this one is counted.
+    pub(crate) over: &'static str,
+    /// The names of the cases whose sum a chain is compared with.
+    pub(crate) parts: Vec<String>,
     next: Box<dyn FnMut() -> RawRequest>,
 }
 
-/// A line with one request, which the filters let through, sent again and again.
+/// A case with one request, which the filters let through, sent again and again.
 pub(crate) fn case(
     name: impl Into<String>,
-    filters: impl IntoIterator<Item = Filter>,
+    links: impl IntoIterator<Item = Link>,
     request: RawRequest,
 ) -> Case {
-    varied(name, filters, move || request.clone())
+    varied(name, links, move || request.clone())
 }
 
-/// A line with a new request each time.
+/// A case with a new request each time.
 pub(crate) fn varied(
     name: impl Into<String>,
-    filters: impl IntoIterator<Item = Filter>,
+    links: impl IntoIterator<Item = Link>,
     next: impl FnMut() -> RawRequest + 'static,
 ) -> Case {
-    let filters = filters.into_iter().collect();
-    Case { name: name.into(), filters, status: 200, next: Box::new(next) }
+    Case {
+        name: name.into(),
+        kind: Kind::Detail,
+        links: links.into_iter().collect(),
+        status: 200,
+        over: NONE,
+        parts: Vec::new(),
+        next: Box::new(next),
+    }
 }
 
 /// A request without credentials.
@@ -35,10 +76,12 @@ pub(crate) fn plain() -> RawRequest {
     RawRequest::get("/orders/1").header("accept", "*/*").header("user-agent", "bench")
 }
 
-/// The line of the filter that does nothing, with which the others are compared.
-pub(crate) const EMPTY: &str = "empty filter";
-/// The line without a filter.
+/// The case without a filter.
 pub(crate) const NONE: &str = "no filter";
+/// The case of the filter that does nothing.
+pub(crate) const EMPTY: &str = "empty SDK filter";
+/// The case of the filter that reads one header and sets one.
+pub(crate) const ONE_HEADER: &str = "SDK filter, one header read and one set";
 
 impl Case {
     /// Expects the filters to refuse with this status.
@@ -48,12 +91,34 @@ impl Case {
         self
     }
 
+    /// Sets the place of the case in the report.
+    #[must_use]
+    pub(crate) fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Counts this case over another one, instead of over [`NONE`].
+    #[must_use]
+    pub(crate) fn over(mut self, name: &'static str) -> Self {
+        self.over = name;
+        self
+    }
+
+    /// Compares this chain with the sum of these cases.
+    #[must_use]
+    pub(crate) fn beside(mut self, parts: impl IntoIterator<Item = String>) -> Self {
+        self.parts = parts.into_iter().collect();
+        self
+    }
+
     pub(crate) fn request(&mut self) -> RawRequest {
         (self.next)()
     }
 
-    /// Returns `true` for a line with which the others are compared.
+    /// Returns `true` for a case with which others are compared, and which is therefore always
+    /// measured.
     pub(crate) fn is_measure(&self) -> bool {
-        [EMPTY, NONE].contains(&self.name.as_str())
+        [NONE, EMPTY, ONE_HEADER].contains(&self.name.as_str())
     }
 }

@@ -3,9 +3,7 @@
 
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use wasm_tests::real::{Admin, Answer, Message, Server};
-use wasm_tests::sdk_module;
 
 /// The API key of the consumer `ana`.
 pub(crate) const API_KEY: &str = "open-sesame";
@@ -44,10 +42,5 @@ impl Fixture {
     /// The setting `admin` of any filter.
     pub(crate) fn admin(&self) -> Value {
         json!({"upstream": "admin", "authority": self.admin.address().to_string(), "poll_interval": 60})
-    }
-
-    /// A filter that does nothing, written with the crate `proxy-wasm`: the cost of any filter.
-    pub(crate) fn empty_filter(&self) -> PathBuf {
-        sdk_module("sdk_empty")
     }
 }

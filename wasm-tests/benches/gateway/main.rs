@@ -1,103 +1,76 @@
-//! The cost of each filter: processor time of a real Envoy per request.
+//! What each filter costs: instructions and processor time of a request.
 //!
-//! The filters are compared with no filter, with an empty filter and with Envoy's own equivalents,
-//! all of them in one process and in turn.
+//! The filters are compared with no filter, with an empty filter, with a filter that reads one
+//! header and sets one, and with Envoy's own equivalents.
 //!
-//! | module       | contents                                             |
-//! |--------------|------------------------------------------------------|
-//! | `cases.rs`   | the table of measurements: a line is one entry       |
-//! | `case.rs`    | one line: filters, requests and the expected status  |
-//! | `tokens.rs`  | tokens for the lines that need some                  |
-//! | `traffic.rs` | the lines of the traffic filters                     |
-//! | `fixture.rs` | the services around Envoy                            |
-//! | `report.rs`  | the output                                           |
+//! | module            | contents                                                   |
+//! |-------------------|------------------------------------------------------------|
+//! | `standard.rs`     | the cases of the first table: a case is one entry          |
+//! | `cases.rs`        | all cases                                                  |
+//! | `traffic.rs`      | further cases of the traffic filters                       |
+//! | `native.rs`       | Envoy's own filters                                        |
+//! | `case.rs`         | one case: filters, requests and the expected status        |
+//! | `link.rs`         | one filter of a case                                       |
+//! | `tokens.rs`       | tokens for the cases that need some                        |
+//! | `fixture.rs`      | the services around Envoy                                  |
+//! | `run.rs`          | one Envoy with a listener for each case                    |
+//! | `instructions.rs` | instructions of a request, counted by callgrind            |
+//! | `calls.rs`        | host calls of a request, counted on the pretend Envoy      |
+//! | `time.rs`         | processor time of a request                                |
+//! | `report.rs`       | the output                                                 |
 //!
-//! `make bench` runs it. A figure is the median over rounds. Compare figures with each other: they
-//! depend on the machine. `scripts/bench jwt` measures only the lines with `jwt` in their name.
+//! `scripts/bench` runs it. Its arguments are one measurement (`--instructions` or `--time`) and
+//! parts of the names of the wanted cases.
 
+mod calls;
 mod case;
 mod cases;
 mod fixture;
+mod instructions;
+mod link;
+mod native;
 mod report;
+mod run;
+mod standard;
+mod time;
 mod tokens;
 mod traffic;
 
-use case::Case;
+use case::{Case, Kind};
 use fixture::Fixture;
-use std::time::{Duration, Instant};
-use wasm_tests::real::{Connection, Envoy, Setup};
-
-/// The most requests of a line in one round.
-const REQUESTS: usize = 2000;
-/// The longest time of a line in one round, so that a slow line does not delay the others.
-const ROUND: Duration = Duration::from_millis(250);
-/// The number of rounds, unless `GATEHOUSE_BENCH_ROUNDS` sets another one.
-const ROUNDS: usize = 7;
+use serde_json::json;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |option: &str| arguments.iter().any(|argument| argument == option);
     // `cargo test --benches` only checks that the program starts.
-    if arguments.iter().any(|argument| argument == "--test") {
+    if has("--test") {
         return;
     }
     let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
     let fixture = Fixture::start();
     let mut cases = cases::cases(&fixture);
+    if has("--instructions") {
+        cases.retain(|case| case.kind != Kind::Detail || !wanted.is_empty());
+    }
     cases.retain(|case| case.is_measure() || wanted.is_empty() || named(case, &wanted));
-
-    let mut setup = Setup::new(fixture.upstream(), Vec::new());
-    for (name, address) in fixture.clusters() {
-        setup = setup.cluster(name, address);
-    }
-    for (number, case) in cases.iter().enumerate() {
-        setup = setup.listener(listener(number), case.filters.clone());
-    }
-    let envoy = Envoy::start(&setup);
-    let mut connections: Vec<Connection> = (0..cases.len())
-        .map(|number| Connection::open(envoy.address(listener(number))).expect("a connection"))
-        .collect();
-    let mut figures: Vec<Vec<f64>> = vec![Vec::new(); cases.len()];
     let rounds = std::env::var("GATEHOUSE_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok());
-    // The first round warms up.
-    for round in 0..=rounds.unwrap_or(ROUNDS) {
-        for ((case, connection), figures) in
-            cases.iter_mut().zip(&mut connections).zip(&mut figures)
-        {
-            let figure = measure(&envoy, case, connection);
-            if round > 0 {
-                figures.push(figure);
-            }
-        }
-    }
-    report::print(&cases, figures);
-}
-
-/// The processor time of one request in microseconds, as the mean over a round.
-fn measure(envoy: &Envoy, case: &mut Case, connection: &mut Connection) -> f64 {
-    // Requests are made before the measurement: while this process signs tokens, Envoy's caches
-    // go cold.
-    let (mut requests, started) = (Vec::new(), Instant::now());
-    while requests.is_empty() || (requests.len() < REQUESTS && started.elapsed() < ROUND) {
-        requests.push(case.request());
-    }
-    let (before, started) = (envoy.processor_time(), Instant::now());
-    let mut sent = 0;
-    for request in &requests {
-        let answer = connection.exchange(request).expect("an answer");
-        assert_eq!(answer.status(), case.status, "{}: {}", case.name, answer.text());
-        sent += 1;
-        if started.elapsed() > ROUND {
-            break;
-        }
-    }
-    (envoy.processor_time() - before) / f64::from(sent)
+    let rows = if has("--instructions") {
+        let calls: Vec<_> = cases.iter_mut().map(|case| calls::count(&fixture, case)).collect();
+        let rounds = rounds.unwrap_or(instructions::ROUNDS);
+        let figures = instructions::measure(&fixture, &mut cases, rounds);
+        report::print("Instructions that a request adds in Envoy's worker", &cases, &figures);
+        report::print_calls(&cases, &calls);
+        let rows = figures.into_iter().zip(calls);
+        rows.map(|(figures, calls)| json!({"instructions": figures, "calls": calls})).collect()
+    } else {
+        let figures = time::measure(&fixture, &mut cases, rounds.unwrap_or(time::ROUNDS));
+        report::print("Processor time of Envoy per request, in microseconds", &cases, &figures);
+        figures.into_iter().map(|figures| json!({"processor_us": figures})).collect()
+    };
+    report::write(&cases, rows);
 }
 
 fn named(case: &Case, wanted: &[&String]) -> bool {
     wanted.iter().any(|part| case.name.contains(part.as_str()))
-}
-
-/// The name of a listener, which lives as long as the program.
-fn listener(number: usize) -> &'static str {
-    Box::leak(format!("line{number}").into_boxed_str())
 }

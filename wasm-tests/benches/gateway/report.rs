@@ -1,20 +1,48 @@
-//! The output: a line for each case.
+//! The output: a table to read, and a file for `scripts/bench_results.py`.
 
-use crate::case::{Case, EMPTY};
+use crate::case::Case;
+use serde_json::{Value, json};
 
-pub(crate) fn print(cases: &[Case], figures: Vec<Vec<f64>>) {
-    let summaries: Vec<(f64, f64, f64)> = figures.into_iter().map(summary).collect();
-    let empty = cases.iter().position(|case| case.name == EMPTY).map_or(0.0, |at| summaries[at].0);
-    println!(
-        "\nProcessor time of Envoy per request, in microseconds (median, least and most of the rounds):\n"
-    );
-    println!("{:40} {:>8} {:>8} {:>8} {:>18}", "", "median", "least", "most", "over empty filter");
-    for (case, (median, least, most)) in cases.iter().zip(summaries) {
-        println!("{:40} {median:8.1} {least:8.1} {most:8.1} {:18.1}", case.name, median - empty);
+/// Prints the median, the least and the most of each case.
+pub(crate) fn print(title: &str, cases: &[Case], figures: &[Vec<f64>]) {
+    println!("\n{title} (median, least and most of the rounds):\n");
+    for (case, figures) in cases.iter().zip(figures) {
+        let (median, least, most) = summary(figures);
+        println!("{:44} {median:12.1} {least:12.1} {most:12.1}", case.name);
     }
 }
 
-fn summary(mut figures: Vec<f64>) -> (f64, f64, f64) {
+/// Prints the numbers of host calls and of entries into the VM of each case.
+pub(crate) fn print_calls(cases: &[Case], calls: &[Option<Value>]) {
+    println!("\nHost calls and entries into the VM of one request, on the pretend Envoy:\n");
+    for (case, calls) in cases.iter().zip(calls) {
+        let Some(calls) = calls else { continue };
+        let names = calls["by_name"].as_object().into_iter().flatten();
+        let names: Vec<String> = names.map(|(name, times)| format!("{times} {name}")).collect();
+        let (total, entries) = (&calls["host_calls"], &calls["entries"]);
+        println!("{:44} {total:>5} {entries:>5}   {}", case.name, names.join(", "));
+    }
+}
+
+fn summary(figures: &[f64]) -> (f64, f64, f64) {
+    let mut figures = figures.to_vec();
     figures.sort_by(f64::total_cmp);
-    (figures[figures.len() / 2], figures[0], figures[figures.len() - 1])
+    match (figures.first(), figures.get(figures.len() / 2), figures.last()) {
+        (Some(least), Some(median), Some(most)) => (*median, *least, *most),
+        _ => (0.0, 0.0, 0.0),
+    }
+}
+
+/// Writes what was measured to the file that `GATEHOUSE_BENCH_OUT` names, if it names one. `rows`
+/// has an object with figures for each case.
+pub(crate) fn write(cases: &[Case], rows: Vec<Value>) {
+    let Some(path) = std::env::var_os("GATEHOUSE_BENCH_OUT") else { return };
+    let rows = cases.iter().zip(rows).map(|(case, figures)| {
+        json!({
+            "name": case.name, "kind": case.kind.word(), "over": case.over, "parts": case.parts,
+            "figures": figures,
+        })
+    });
+    let document = json!({"cases": rows.collect::<Vec<_>>()});
+    std::fs::write(path, format!("{document:#}\n")).expect("the results");
 }

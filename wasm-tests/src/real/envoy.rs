@@ -6,7 +6,7 @@ use super::scratch::Scratch;
 use super::setup::{Filter, Listener, Setup};
 use super::wire::Message;
 use super::{eventually, root};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -92,6 +92,9 @@ fn listener(listener: &Listener, address: &Value) -> Value {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
         },
     }));
+    let on_the_route = listener.filters.iter().filter_map(|filter| filter.on_the_route.clone());
+    let on_the_route: Map<_, _> =
+        on_the_route.map(|config| ("native".to_owned(), config)).collect();
     let manager = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.\
                    HttpConnectionManager";
     json!({
@@ -116,6 +119,7 @@ fn listener(listener: &Listener, address: &Value) -> Value {
                         "name": "everything",
                         "match": {"prefix": "/"},
                         "route": {"cluster": listener.cluster},
+                        "typed_per_filter_config": on_the_route,
                     }],
                 }]},
             },
@@ -145,6 +149,11 @@ fn cluster((name, address): &(&'static str, SocketAddr)) -> Value {
 }
 
 impl Envoy {
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The processor time that Envoy has used so far, in microseconds.
     pub fn processor_time(&self) -> f64 {
         patience::processor_time(self.process.id()).as_secs_f64() * 1e6
@@ -187,7 +196,7 @@ impl Envoy {
             "--log-level".into(),
             "warning".into(),
             "--component-log-level".into(),
-            "wasm:info".into(),
+            "wasm:info,misc:error".into(),
         ];
         let mut process = Process::start("envoy", &program(), arguments, &scratch);
         let ready = eventually("Envoy that serves", || {

@@ -16,6 +16,7 @@ pub struct Filter {
     pub(super) environment: Vec<(String, String)>,
     pub(super) code: Option<PathBuf>,
     pub(super) native: Option<Value>,
+    pub(super) on_the_route: Option<Value>,
 }
 
 impl Filter {
@@ -29,6 +30,13 @@ impl Filter {
         Self { native: Some(typed_config), ..Self::new("native", &json!({})) }
     }
 
+    /// Gives a native filter this configuration on the listener's route.
+    #[must_use]
+    pub fn on_the_route(mut self, typed_config: Value) -> Self {
+        self.on_the_route = Some(typed_config);
+        self
+    }
+
     /// The compiled filter of this name (`key_auth`), in a VM of its own.
     pub fn new(feature: &str, config: &Value) -> Self {
         Self {
@@ -40,6 +48,7 @@ impl Filter {
             environment: Vec::new(),
             code: None,
             native: None,
+            on_the_route: None,
         }
     }
 

@@ -1,0 +1,144 @@
+//! Instructions that a request adds to Envoy's worker, counted by callgrind.
+//!
+//! `scripts/bench` starts Envoy under `valgrind --tool=callgrind`. A dump of the counters gives the
+//! instructions of each thread since the last dump. The worker is the thread with the most; the
+//! main thread and V8's threads are left out. Each request is also sent to a listener without
+//! filters, so that a difference is that of one and the same request.
+//!
+//! What a worker does by the clock, such as the ticks of filters, falls into some counts and only
+//! ever adds. So the counts are many and short, and the least of them is the figure. Other programs
+//! on the machine do not change it.
+
+use crate::case::Case;
+use crate::fixture::Fixture;
+use crate::run::{connections, listeners};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use wasm_tests::real::{Connection, Envoy, Setup};
+
+/// The number of requests before the first count. Caches are filled by then.
+const WARM_UP: usize = 150;
+/// The number of requests in one count.
+const REQUESTS: usize = 25;
+/// The number of counts of each case, unless `GATEHOUSE_BENCH_ROUNDS` sets another one.
+pub(crate) const ROUNDS: usize = 12;
+
+/// The most VMs of one Envoy. An Envoy with one worker has up to three copies of each, and for
+/// each V8 reserves 8 GB of addresses, of which valgrind has 128.
+const VMS: usize = 4;
+
+/// Returns, for each case, the instructions that one request adds, once for each round. The least
+/// is the figure. A chain with more than [`VMS`] VMs is not measured.
+pub(crate) fn measure(fixture: &Fixture, cases: &mut [Case], rounds: usize) -> Vec<Vec<f64>> {
+    let dumps = std::env::var_os("GATEHOUSE_BENCH_DUMPS").map(PathBuf::from);
+    let dumps = dumps.expect("the directory of callgrind's dumps: use scripts/bench");
+    let mut figures = vec![Vec::new(); cases.len()];
+    let mut left: Vec<(&mut Case, &mut Vec<f64>)> =
+        cases.iter_mut().zip(&mut figures).filter(|(case, _)| files(case).len() <= VMS).collect();
+    while !left.is_empty() {
+        let mut group = Vec::new();
+        let mut loaded = BTreeSet::new();
+        let mut later = Vec::new();
+        for (case, figures) in left {
+            let with: BTreeSet<PathBuf> = loaded.union(&files(case)).cloned().collect();
+            if with.len() <= VMS {
+                loaded = with;
+                group.push((case, figures));
+            } else {
+                later.push((case, figures));
+            }
+        }
+        one_envoy(fixture, &dumps, group, rounds);
+        left = later;
+    }
+    figures
+}
+
+/// The modules of a case. Filters from one file share a VM.
+fn files(case: &Case) -> BTreeSet<PathBuf> {
+    case.links.iter().filter_map(|link| link.file()).collect()
+}
+
+/// Measures these cases in one Envoy.
+fn one_envoy(
+    fixture: &Fixture,
+    dumps: &Path,
+    mut cases: Vec<(&mut Case, &mut Vec<f64>)>,
+    rounds: usize,
+) {
+    let setup = Setup::new(fixture.upstream(), Vec::new());
+    let setup = listeners(setup, fixture, cases.iter().map(|(case, _)| &**case));
+    let envoy = Envoy::start(&setup);
+    let counter = Counter { pid: envoy.id(), dumps };
+    let mut connections = connections(&envoy, cases.len());
+    let mut without = Connection::open(envoy.address("main")).expect("a connection");
+    for ((case, _), connection) in cases.iter_mut().zip(&mut connections) {
+        send(case, connection, WARM_UP, false);
+    }
+    counter.vgdb(&["instrumentation", "on"]);
+    let mut bare = vec![f64::INFINITY; cases.len()];
+    // The first round translates Envoy's code for valgrind and does not count.
+    for round in 0..=rounds {
+        for (((case, figures), connection), bare) in
+            cases.iter_mut().zip(&mut connections).zip(&mut bare)
+        {
+            counter.take();
+            send(case, connection, REQUESTS, false);
+            let filtered = counter.take() as f64 / REQUESTS as f64;
+            send(case, &mut without, REQUESTS, true);
+            let plain = counter.take() as f64 / REQUESTS as f64;
+            if round > 0 {
+                figures.push(filtered);
+                *bare = bare.min(plain);
+            }
+        }
+    }
+    for ((_, figures), bare) in cases.iter_mut().zip(bare) {
+        figures.iter_mut().for_each(|figure| *figure -= bare);
+    }
+}
+
+/// Sends requests. `bare` stands for the listener without filters, which answers 200 to them all.
+fn send(case: &mut Case, connection: &mut Connection, requests: usize, bare: bool) {
+    for _ in 0..requests {
+        let request = case.request();
+        let answer = connection.exchange(&request).expect("an answer");
+        let expected = if bare { 200 } else { case.status };
+        assert_eq!(answer.status(), expected, "{}: {}", case.name, answer.text());
+    }
+}
+
+/// The counters of an Envoy under callgrind.
+struct Counter<'a> {
+    pid: u32,
+    dumps: &'a Path,
+}
+
+impl Counter<'_> {
+    /// Returns the instructions of the busiest thread since the last call.
+    fn take(&self) -> u64 {
+        self.vgdb(&["dump"]);
+        let files = std::fs::read_dir(self.dumps).expect("the dumps").flatten();
+        let counts = files.map(|file| {
+            let total = total(&file.path());
+            std::fs::remove_file(file.path()).expect("a dump");
+            total
+        });
+        counts.max().expect("a dump")
+    }
+
+    fn vgdb(&self, command: &[&str]) {
+        let pid = format!("--pid={}", self.pid);
+        let output = Command::new("vgdb").arg(pid).args(command).output().expect("vgdb");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// The number in the line `summary:` or `totals:` of a dump.
+fn total(file: &Path) -> u64 {
+    let dump = String::from_utf8_lossy(&std::fs::read(file).expect("a dump")).into_owned();
+    let mut lines = dump.lines();
+    let number = lines.find_map(|l| l.strip_prefix("summary: ").or(l.strip_prefix("totals: ")));
+    number.and_then(|n| n.trim().parse().ok()).unwrap_or(0)
+}

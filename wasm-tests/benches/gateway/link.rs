@@ -1,0 +1,101 @@
+//! One filter of a measured chain, for a real Envoy and for the pretend one alike.
+
+use serde_json::Value;
+use std::path::PathBuf;
+use wasm_tests::real::Filter;
+use wasm_tests::{filters_directory, sdk_module};
+
+/// The name of the module that holds all filters, and the `vm_id` of the filters in it.
+pub(crate) const ALL: &str = "gatehouse";
+
+/// A filter in a chain.
+#[derive(Clone)]
+pub(crate) enum Link {
+    /// A filter of this repository.
+    Ours {
+        /// The name, for example `key_auth`.
+        name: &'static str,
+        /// The settings.
+        settings: Value,
+        /// The value of Envoy's option `allow_on_headers_stop_iteration`.
+        holds_headers: bool,
+        /// `true` if the filter is taken from the module that holds all of them.
+        shares_module: bool,
+    },
+    /// A filter of `wasm-tests/sdk-filter`, written with the crate `proxy-wasm`.
+    Sdk(&'static str),
+    /// A filter that is a part of Envoy.
+    Native(Filter),
+}
+
+impl Link {
+    /// The filter of this name, from its own file.
+    pub(crate) fn ours(name: &'static str, settings: Value) -> Self {
+        Self::Ours { name, settings, holds_headers: false, shares_module: false }
+    }
+
+    /// A filter that is a part of Envoy, by its configuration with `@type`.
+    pub(crate) fn native(configuration: Value) -> Self {
+        Self::Native(Filter::native(configuration))
+    }
+
+    /// Sets Envoy's option `allow_on_headers_stop_iteration`.
+    pub(crate) fn holding_headers(mut self) -> Self {
+        if let Self::Ours { holds_headers, .. } = &mut self {
+            *holds_headers = true;
+        }
+        self
+    }
+
+    /// Takes a filter of this repository from the module that holds all of them.
+    pub(crate) fn in_one_module(mut self) -> Self {
+        if let Self::Ours { shares_module, .. } = &mut self {
+            *shares_module = true;
+        }
+        self
+    }
+
+    /// The file of the module. A filter of Envoy has none.
+    pub(crate) fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Ours { shares_module: true, .. } => Some(module_of_all()),
+            Self::Ours { name, .. } => {
+                Some(filters_directory().join(format!("gatehouse_{name}.wasm")))
+            }
+            Self::Sdk(name) => Some(sdk_module(name)),
+            Self::Native(_) => None,
+        }
+    }
+
+    /// The filter for a real Envoy.
+    pub(crate) fn real(&self) -> Filter {
+        match self {
+            Self::Ours { name, settings, holds_headers, shares_module: true } => {
+                let filter = Filter::module(name, &module_of_all()).vm_id(ALL);
+                filter.raw_config(&settings.to_string()).holding_headers(*holds_headers)
+            }
+            Self::Ours { name, settings, holds_headers, .. } => {
+                Filter::new(name, settings).holding_headers(*holds_headers)
+            }
+            Self::Sdk(name) => Filter::module(name, &sdk_module(name)),
+            Self::Native(filter) => filter.clone(),
+        }
+    }
+
+    /// The filter for the pretend Envoy. A filter of Envoy has none.
+    pub(crate) fn pretend(&self) -> Option<wasm_tests::Filter> {
+        match self {
+            // One filter behaves alike in both files, and the pretend gateway takes this one.
+            Self::Ours { name, settings, .. } => {
+                Some(wasm_tests::Filter::built(name).config(settings.to_string()))
+            }
+            Self::Sdk(name) => Some(wasm_tests::Filter::sdk(name)),
+            Self::Native(_) => None,
+        }
+    }
+}
+
+/// The path of the module that holds all filters. It need not be there.
+pub(crate) fn module_of_all() -> PathBuf {
+    filters_directory().join(format!("{ALL}.wasm"))
+}

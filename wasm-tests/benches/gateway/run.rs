@@ -1,0 +1,31 @@
+//! One Envoy with a listener for each case.
+
+use crate::case::Case;
+use crate::fixture::Fixture;
+use wasm_tests::real::{Connection, Envoy, Setup};
+
+/// Adds the clusters of the callouts, and a listener for each case.
+pub(crate) fn listeners<'a>(
+    mut setup: Setup,
+    fixture: &Fixture,
+    cases: impl IntoIterator<Item = &'a Case>,
+) -> Setup {
+    for (name, address) in fixture.clusters() {
+        setup = setup.cluster(name, address);
+    }
+    for (number, case) in cases.into_iter().enumerate() {
+        setup = setup.listener(name(number), case.links.iter().map(|link| link.real()).collect());
+    }
+    setup
+}
+
+/// A connection to the listener of each of so many cases.
+pub(crate) fn connections(envoy: &Envoy, cases: usize) -> Vec<Connection> {
+    let open = |number| Connection::open(envoy.address(name(number))).expect("a connection");
+    (0..cases).map(open).collect()
+}
+
+/// The name of a listener, which lives as long as the program.
+fn name(number: usize) -> &'static str {
+    Box::leak(format!("line{number}").into_boxed_str())
+}
