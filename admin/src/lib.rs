@@ -4,6 +4,7 @@
 //! |------------------|-----------------------------------------------------------|
 //! | `settings.rs`    | command-line flags, checked                               |
 //! | `serve.rs`       | starting and stopping the service                         |
+//! | `health.rs`      | the command `health`                                      |
 //! | `connections.rs` | limits of connections, timeouts and TLS                   |
 //! | `auth.rs`        | authentication by token or by address                     |
 //! | `vault.rs`       | encryption of stored secrets                              |
@@ -18,6 +19,7 @@ mod auth;
 mod connections;
 mod counting;
 mod files;
+mod health;
 mod metrics;
 mod serve;
 mod settings;
@@ -28,32 +30,41 @@ pub use settings::Command;
 
 use std::process::ExitCode;
 
-use settings::Action;
+use settings::{Action, Serve};
 
 /// Runs the command and returns the exit code of the process: 0 after success, otherwise 1, or 2 if
 /// a file cannot be used at all.
 pub fn run(command: Command) -> ExitCode {
     match command.action {
-        Action::Serve(flags) => serve(&flags),
+        Action::Serve(flags) => {
+            log(&flags);
+            finish(serve::serve(&flags))
+        }
+        Action::Health(flags) => finish(health::health(&flags)),
         Action::CheckConfig(flags) => files::check(&flags),
     }
 }
 
-fn serve(flags: &settings::Serve) -> ExitCode {
+/// Runs `work` to its end. An error is the reason for a failure of the command.
+fn finish(work: impl Future<Output = Result<(), Box<dyn std::fmt::Display>>>) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&error),
+    };
+    match runtime.block_on(work) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(error.as_ref()),
+    }
+}
+
+/// Starts the log of the service on standard output.
+fn log(flags: &Serve) {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_max_level(flags.log_level)
         .with_target(false)
         .init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&error),
-    };
-    match runtime.block_on(serve::serve(flags)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => refuse(error.as_ref()),
-    }
 }
 
 /// Prints `error` as plain text on standard error, for the person who typed the command.

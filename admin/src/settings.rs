@@ -26,6 +26,8 @@ pub struct Command {
 pub(crate) enum Action {
     /// Answer the HTTP API until told to stop.
     Serve(Box<Serve>),
+    /// Exit with 0 if the service on this machine works, otherwise with 1.
+    Health(Health),
     /// Say what each filter would say of its settings in files for Kong, Envoy, Istio or Envoy
     /// Gateway, without a gateway. The exit code is 0, or 1 if a filter refuses its settings, or 2
     /// if a file cannot be read.
@@ -112,6 +114,32 @@ pub(crate) struct Serve {
     /// error, warn, info or debug.
     #[arg(long, env = "GATEHOUSE_LOG_LEVEL", default_value = "info")]
     pub(crate) log_level: tracing::level_filters::LevelFilter,
+}
+
+/// The flags of `health`. They are flags of `serve`, so that one environment is enough for both.
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// Address and port that the service listens on.
+    #[arg(long, env = "GATEHOUSE_LISTEN", default_value = "127.0.0.1:8001")]
+    pub(crate) listen: SocketAddr,
+    /// File with the bearer token that may do everything.
+    #[arg(long, env = "GATEHOUSE_ADMIN_TOKEN_FILE")]
+    admin_token_file: Option<PathBuf>,
+    /// File with the bearer token for gateways, which is enough to ask.
+    #[arg(long, env = "GATEHOUSE_GATEWAY_TOKEN_FILE")]
+    gateway_token_file: Option<PathBuf>,
+    /// Certificate chain (PEM) of the service, which then speaks TLS.
+    #[arg(long, env = "GATEHOUSE_TLS_CERT")]
+    pub(crate) tls_cert: Option<PathBuf>,
+}
+
+impl Health {
+    /// Reads the token to ask with: the gateways' one if there is one, since it may do less.
+    pub(crate) fn token(&self) -> Result<Option<String>, SettingsError> {
+        let gateway = self.gateway_token_file.as_deref().map(|file| ("--gateway-token-file", file));
+        let admin = self.admin_token_file.as_deref().map(|file| ("--admin-token-file", file));
+        gateway.or(admin).map(|(flag, file)| read_token(flag, file)).transpose()
+    }
 }
 
 /// Parses the maximum size of a session's data. A body has at most 1 MiB, and base64 makes four

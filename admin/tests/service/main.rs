@@ -26,6 +26,7 @@ mod counters_kept;
 mod durability;
 mod epoch;
 mod groups;
+mod health;
 mod hostile;
 mod identities;
 mod jwts;
