@@ -22,7 +22,7 @@ help: ## this list
 
 .PHONY: setup
 setup: ## install all that the other targets need (they do it themselves, too)
-	@scripts/setup rust lint wasm envoy pyjwt openssl curl postgres redis
+	@scripts/setup rust lint deny wasm envoy pyjwt openssl curl postgres redis skopeo
 
 .PHONY: build
 build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, gatehouse.wasm with all of them, and gatehouse-admin
@@ -33,8 +33,7 @@ build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, ga
 	@scripts/step 3 of $(STEPS) descriptions
 	@$(CARGO) run -q --locked -p gatehouse-meta -- dist/filters
 	@scripts/step 4 of $(STEPS) gatehouse-admin
-	@$(CARGO) build $(PROGRAMS) -p gatehouse-admin
-	@cmp -s $(TARGET_DIR)/tool/gatehouse-admin dist/gatehouse-admin || install $(TARGET_DIR)/tool/gatehouse-admin dist/gatehouse-admin
+	@scripts/admin-build
 	@du -bh dist/gatehouse-admin dist/gatehouse.wasm dist/filters/*.wasm
 
 .PHONY: test
@@ -54,8 +53,8 @@ bench: build ## what each filter costs per request in a real Envoy
 	@scripts/bench
 
 .PHONY: lint
-lint: ## formatting, clippy without a warning, and the boundaries between the layers
-	@scripts/setup rust lint wasm
+lint: ## formatting, clippy without a warning, the boundaries between the layers, and licences
+	@scripts/setup rust lint wasm deny
 	@$(CARGO) fmt --all --check
 	@$(CARGO) fmt --manifest-path wasm-tests/sdk-filter/Cargo.toml --check
 	@scripts/check-boundaries
@@ -63,12 +62,20 @@ lint: ## formatting, clippy without a warning, and the boundaries between the la
 	@scripts/wasm-build --lint
 	@$(CARGO) clippy $(PROGRAMS) -p gatehouse-admin -p wasm-tests --all-targets -q -- -D warnings
 	@$(CARGO) clippy --locked --manifest-path wasm-tests/sdk-filter/Cargo.toml --target-dir $(TARGET_DIR)/sdk-filter --lib --examples -q -- -D warnings
+	@scripts/deny licenses bans sources
 	@echo "lint: nothing to complain about"
 
+.PHONY: audit
+audit: ## known vulnerabilities of the crates that we use; needs github.com
+	@scripts/setup rust deny
+	@scripts/deny advisories
+
 .PHONY: package
-package: ## dist/, configurations, documents and checksums as one archive (FILTERS="key_auth cors" packs only these)
+package: ## dist/packages/: archives, images, bills of materials, licences, sums (FILTERS="key_auth cors" packs only these)
 	@scripts/package --check $(FILTERS)
-	@$(MAKE) build
+	@$(MAKE) build STEPS=5
+	@scripts/step 5 of 5 repeatable
+	@scripts/admin-build --repeatable
 	@scripts/package $(FILTERS)
 
 .PHONY: clean

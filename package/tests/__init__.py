@@ -1,0 +1,1 @@
+"""Tests of the packages, as those who use them see them; scripts/test-package runs them."""
