@@ -16,12 +16,33 @@ pub struct Filter {
     pub(crate) code: u64,
     pub(crate) config: Vec<u8>,
     pub(crate) vm_id: String,
+    pub(crate) root_id: String,
+    /// The name of the filter, if it is one of ours: `key_auth`.
+    built: Option<String>,
 }
 
 impl Filter {
     /// The filter of this name, for example `key_auth`, as `make build` left it.
     pub fn built(name: &str) -> Self {
-        Self::wasm(&format!("gatehouse_{name}"), &read_built(name))
+        let filter = Self::wasm(&format!("gatehouse_{name}"), &read_built(name));
+        Self { root_id: name.to_owned(), built: Some(name.to_owned()), ..filter }
+    }
+
+    /// The filter of this name out of the module that holds all, as Envoy's `root_id` chooses it.
+    pub fn of_all(name: &str) -> Self {
+        let filter = Self::wasm(&format!("gatehouse_{name}"), &module_of_all());
+        filter.root_id(name)
+    }
+
+    /// The same filter out of the module that holds all, if it is one of ours.
+    pub(crate) fn in_one_module(&self) -> Self {
+        match &self.built {
+            Some(name) => {
+                let (config, vm_id) = (self.config.clone(), self.vm_id.clone());
+                Self { config, vm_id, ..Self::of_all(name) }
+            }
+            None => self.clone(),
+        }
     }
 
     /// A filter that is written with the crate `proxy-wasm`, as `make build` left it: see
@@ -39,7 +60,8 @@ impl Filter {
     /// A filter from the bytes of a module.
     pub fn wasm(name: &str, bytes: &[u8]) -> Self {
         let (code, module) = compiled(bytes);
-        Self { name: name.to_owned(), module, code, config: Vec::new(), vm_id: String::new() }
+        let (name, config, vm_id) = (name.to_owned(), Vec::new(), String::new());
+        Self { name, module, code, config, vm_id, root_id: String::new(), built: None }
     }
 
     /// Sets the plugin configuration.
@@ -52,6 +74,12 @@ impl Filter {
     /// is equal.
     pub fn vm_id(mut self, id: &str) -> Self {
         self.vm_id = id.to_owned();
+        self
+    }
+
+    /// Envoy: sets the `root_id`.
+    pub fn root_id(mut self, id: &str) -> Self {
+        self.root_id = id.to_owned();
         self
     }
 }
@@ -102,6 +130,14 @@ pub fn built_filters() -> Vec<(String, Vec<u8>)> {
     assert!(!names.is_empty(), "no filter in {}; run `make build` first", directory.display());
     names.sort();
     names.into_iter().map(|name| (name.clone(), read_built(&name))).collect()
+}
+
+/// Returns the module that holds all filters, as `make build` left it.
+#[track_caller]
+pub fn module_of_all() -> Vec<u8> {
+    let path = filters_directory().with_file_name("gatehouse.wasm");
+    let parts = ["filters", "shared", "tools/all-filters", "tools/module"];
+    read_fresh(&path, "gatehouse", &parts.map(|part| workspace().join(part)))
 }
 
 fn read_built(name: &str) -> Vec<u8> {

@@ -30,6 +30,14 @@ impl Now {
     }
 }
 
+/// What an operator says of one root context.
+#[derive(Clone)]
+pub(crate) struct Plugin {
+    pub(crate) name: String,
+    pub(crate) root_id: String,
+    pub(crate) config: Vec<u8>,
+}
+
 /// A request of a filter that Envoy carries out only after the callback has returned.
 #[derive(Debug, Clone)]
 pub(crate) enum After {
@@ -43,10 +51,9 @@ pub(crate) struct GuestState {
     pub(crate) node: SharedNode,
     pub(crate) worker: SharedState,
     pub(crate) vm: usize,
-    pub(crate) filter: String,
     pub(crate) vm_id: String,
-    /// The plugin configurations by root context.
-    pub(crate) configurations: BTreeMap<u32, Vec<u8>>,
+    /// The plugins by root context.
+    pub(crate) plugins: BTreeMap<u32, Plugin>,
     pub(crate) now: Now,
     pub(crate) effective: u32,
     pub(crate) after: Vec<After>,
@@ -54,6 +61,13 @@ pub(crate) struct GuestState {
     /// returns.
     pub(crate) stopped: bool,
     pub(crate) counts: BTreeMap<&'static str, u32>,
+}
+
+impl GuestState {
+    /// The name of the plugin that is running. Before the first root context there is none.
+    pub(crate) fn filter(&self) -> &str {
+        self.plugins.get(&self.now.root).map_or("", |plugin| &plugin.name)
+    }
 }
 
 /// One host call.
@@ -120,6 +134,18 @@ impl<'a> Guest<'a> {
         self.worker().context(data.vm, data.effective)
     }
 
+    /// The root context of the effective context. On Kong it is the one that is running.
+    pub(crate) fn root(&self) -> u32 {
+        let data = self.caller.data();
+        if self.is_kong() || data.plugins.contains_key(&data.effective) {
+            return if self.is_kong() { data.now.root } else { data.effective };
+        }
+        let Some((stream, place)) = self.stream() else { return data.now.root };
+        let mut worker = self.worker_mut();
+        let link = worker.stream(stream).and_then(|s| s.chain.links.get(place).map(|l| l.root));
+        link.unwrap_or(data.now.root)
+    }
+
     /// Records an act that the real host would answer with a crash or worse.
     pub(crate) fn violation(&self, text: impl Into<String>) {
         let fault = self.fault(false, text.into());
@@ -129,7 +155,7 @@ impl<'a> Guest<'a> {
     pub(crate) fn fault(&self, trap: bool, text: String) -> Fault {
         let data = self.caller.data();
         Fault {
-            filter: data.filter.clone(),
+            filter: data.filter().to_owned(),
             callback: data.now.callback,
             stream: self.stream().map(|(stream, _)| stream),
             trap,

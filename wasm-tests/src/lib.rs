@@ -44,7 +44,8 @@ mod worker;
 
 pub use abi::{Callback, Level};
 pub use artifact::{
-    Filter, built_filters, exports, filters_directory, imports, imports_not_everywhere, sdk_module,
+    Filter, built_filters, exports, filters_directory, imports, imports_not_everywhere,
+    module_of_all, sdk_module,
 };
 pub use callouts::{Answer, Callout};
 pub use client_view::Stream;

@@ -53,9 +53,10 @@ fn envoy_set(g: &Guest<'_>, path: &[u8], value: Vec<u8>) -> Got {
 
 fn envoy_get(g: &Guest<'_>, envoy: &Envoy, path: &[u8]) -> Option<Vec<u8>> {
     let text = String::from_utf8_lossy(path).replace('\0', ".");
+    let plugin = || g.data().plugins.get(&g.root()).cloned();
     match text.as_str() {
-        "plugin_name" => return Some(g.data().filter.clone().into_bytes()),
-        "plugin_root_id" => return Some(Vec::new()),
+        "plugin_name" => return plugin().map(|plugin| plugin.name.into_bytes()),
+        "plugin_root_id" => return plugin().map(|plugin| plugin.root_id.into_bytes()),
         "plugin_vm_id" => return Some(g.data().vm_id.clone().into_bytes()),
         "node.id" => return Some(b"node".to_vec()),
         _ => {}
@@ -170,7 +171,7 @@ fn kong_get(g: &Guest<'_>, kong: &Kong, path: &str) -> Got {
         return Got::Status(Status::InternalFailure);
     };
     let callback = g.callback();
-    let filter = g.data().filter.clone();
+    let filter = g.data().filter().to_owned();
     let mut worker = g.worker_mut();
     let Some(s) = worker.stream(stream) else { return Got::Status(Status::NotFound) };
     if path.starts_with("kong.") && (callback != Callback::RequestHeaders || s.continued) {

@@ -49,6 +49,10 @@ impl Proxy {
             node.next_plan += 1;
             node.next_plan
         };
+        let filters = match in_one_module(&node.borrow().profile) {
+            true => Rc::new(filters.iter().map(Filter::in_one_module).collect()),
+            false => filters,
+        };
         let chain = worker.load(&filters, plan);
         Self { node, workers, worker, chain, filters, plan }
     }
@@ -199,6 +203,11 @@ impl Proxy {
         self.worker.vms.borrow().iter().map(|vm| vm.memory()).max().unwrap_or(0)
     }
 
+    /// The number of this worker's VMs.
+    pub fn vms(&self) -> usize {
+        self.worker.vms.borrow().len()
+    }
+
     /// The number of bytes of bodies, callout responses and settings that filters have read.
     pub fn buffer_bytes(&self) -> usize {
         self.node.borrow().buffer_bytes
@@ -288,4 +297,10 @@ impl Proxy {
     pub fn faults(&self) -> Vec<Fault> {
         self.node.borrow_mut().take_faults()
     }
+}
+
+/// Returns `true` if this Envoy gets our filters out of the module that holds all, because the
+/// variable `GATEHOUSE_MODULE` says `all`.
+fn in_one_module(profile: &Profile) -> bool {
+    !profile.is_kong() && std::env::var_os("GATEHOUSE_MODULE").is_some_and(|value| value == "all")
 }

@@ -2,7 +2,7 @@
 
 use crate::abi::Callback;
 use crate::artifact::{Filter, engine};
-use crate::guest::{After, GuestState, Now};
+use crate::guest::{After, GuestState, Now, Plugin};
 use crate::imports::linker;
 use crate::node::SharedNode;
 use crate::state::SharedState;
@@ -37,7 +37,7 @@ pub(crate) struct Vm {
     node: SharedNode,
     worker: SharedState,
     live: RefCell<Option<Live>>,
-    configurations: RefCell<BTreeMap<u32, Vec<u8>>>,
+    plugins: RefCell<BTreeMap<u32, Plugin>>,
     /// Envoy: `true` after a trap.
     pub(crate) failed: Cell<bool>,
 }
@@ -51,21 +51,21 @@ impl Vm {
         worker: SharedState,
     ) -> Self {
         let (live, failed) = (RefCell::default(), Cell::new(false));
-        let configurations = RefCell::default();
-        Self { index, filter, plan, node, worker, live, configurations, failed }
+        let plugins = RefCell::default();
+        Self { index, filter, plan, node, worker, live, plugins, failed }
     }
 
-    pub(crate) fn add_root(&self, root: u32, configuration: Vec<u8>) {
-        self.configurations.borrow_mut().insert(root, configuration);
+    pub(crate) fn add_root(&self, root: u32, plugin: Plugin) {
+        self.plugins.borrow_mut().insert(root, plugin);
     }
 
     /// The ids of the root contexts.
     pub(crate) fn roots(&self) -> Vec<u32> {
-        self.configurations.borrow().keys().copied().collect()
+        self.plugins.borrow().keys().copied().collect()
     }
 
     pub(crate) fn configuration_size(&self, root: u32) -> usize {
-        self.configurations.borrow().get(&root).map_or(0, Vec::len)
+        self.plugins.borrow().get(&root).map_or(0, |plugin| plugin.config.len())
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -87,9 +87,8 @@ impl Vm {
             node: self.node.clone(),
             worker: self.worker.clone(),
             vm: self.index,
-            filter: self.filter.name.clone(),
             vm_id: self.filter.vm_id.clone(),
-            configurations: self.configurations.borrow().clone(),
+            plugins: self.plugins.borrow().clone(),
             now: Now::root(Callback::Start, 0),
             effective: 0,
             after: Vec::new(),
@@ -113,10 +112,10 @@ impl Vm {
         }
     }
 
-    /// Gives a running instance the configurations of root contexts that were added to it.
-    pub(crate) fn update_configurations(&self) {
+    /// Tells a running instance of the root contexts that were added to it.
+    pub(crate) fn update_plugins(&self) {
         if let Some(live) = self.live.borrow_mut().as_mut() {
-            live.store.data_mut().configurations = self.configurations.borrow().clone();
+            live.store.data_mut().plugins = self.plugins.borrow().clone();
         }
     }
 
@@ -176,9 +175,10 @@ impl Vm {
         let counts = std::mem::take(&mut data.counts);
         let stopped = data.stopped;
         let (callback, stream) = (data.now.callback, data.now.stream);
-        self.worker.borrow_mut().count(stream, &self.filter.name, callback, counts);
+        let filter = self.name_of(data.now.root);
+        self.worker.borrow_mut().count(stream, &filter, callback, counts);
         if let Err(error) = &outcome {
-            self.note_trap(callback, stream, &format!("{error:?}"));
+            self.note_trap(filter, callback, stream, &format!("{error:?}"));
         }
         let result = results.first().and_then(Val::i32);
         Called { result, trapped: outcome.is_err(), after, stopped }
@@ -190,21 +190,34 @@ impl Vm {
             "{export} is not exported: Kong calls it through a null pointer, and the worker exits on signal 11"
         );
         self.node.borrow_mut().log_line(crate::abi::Level::Critical, text.clone());
-        self.note_trap(now.callback, now.stream, &text);
+        self.note_trap(self.name_of(now.root), now.callback, now.stream, &text);
         self.worker.borrow_mut().die();
         Called { trapped: true, ..Called::default() }
     }
 
-    fn note_trap(&self, callback: Callback, stream: Option<(u64, usize)>, text: &str) {
+    /// The name of the plugin of a root context, or of the filter that made this VM.
+    pub(crate) fn name_of(&self, root: u32) -> String {
+        let plugins = self.plugins.borrow();
+        plugins.get(&root).map_or(&self.filter.name, |plugin| &plugin.name).clone()
+    }
+
+    fn note_trap(
+        &self,
+        filter: String,
+        callback: Callback,
+        stream: Option<(u64, usize)>,
+        text: &str,
+    ) {
+        let name = filter.clone();
         let fault = crate::node::Fault {
-            filter: self.filter.name.clone(),
+            filter,
             callback,
             stream: stream.map(|(stream, _)| stream),
             trap: true,
             text: text.to_owned(),
         };
         let mut node = self.node.borrow_mut();
-        node.log_line(crate::abi::Level::Error, format!("{}: {text}", self.filter.name));
+        node.log_line(crate::abi::Level::Error, format!("{name}: {text}"));
         node.fault(fault);
     }
 }

@@ -4,7 +4,7 @@ use crate::abi::{Callback, Level};
 use crate::artifact::Filter;
 use crate::chain::{Chain, Link};
 use crate::crc32::crc32;
-use crate::guest::Now;
+use crate::guest::{Now, Plugin};
 use crate::node::SharedNode;
 use crate::profile::Host;
 use crate::random::Random;
@@ -89,7 +89,8 @@ impl Inner {
         } else {
             self.state.borrow_mut().new_context()
         };
-        vm.add_root(root, filter.config.clone());
+        let Filter { name, root_id, config, .. } = filter.clone();
+        vm.add_root(root, Plugin { name, root_id, config });
         root
     }
 
@@ -98,8 +99,8 @@ impl Inner {
         if !vm.is_live() {
             vm.start()?;
         }
-        vm.update_configurations();
-        let failed = |what: &str| Err(format!("{}: {what}", vm.filter.name));
+        vm.update_plugins();
+        let failed = |what: &str| Err(format!("{}: {what}", vm.name_of(root)));
         if vm.call(Now::root(Callback::ContextCreate, root), &[root as i32, 0]).trapped {
             return failed("trap in on_context_create");
         }

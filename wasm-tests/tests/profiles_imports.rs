@@ -3,18 +3,26 @@
 
 use wasm_tests::{
     Filter, KongVersion, Profile, Proxy, built_filters, exports, imports_not_everywhere,
+    module_of_all,
 };
+
+/// Every module that we build: the filters' own, and the one that holds them all.
+fn modules() -> Vec<(String, Vec<u8>)> {
+    let mut modules = built_filters();
+    modules.push(("all".to_owned(), module_of_all()));
+    modules
+}
 
 #[test]
 fn a_filter_imports_only_what_every_gateway_has() {
-    for (feature, wasm) in built_filters() {
+    for (feature, wasm) in modules() {
         assert_eq!(imports_not_everywhere(&wasm), [], "{feature}");
     }
 }
 
 #[test]
 fn a_filter_starts_on_both_hosts_even_without_a_configuration() {
-    for (feature, wasm) in built_filters() {
+    for (feature, wasm) in modules() {
         for profile in [Profile::envoy(), Profile::kong(KongVersion::V3_4)] {
             let proxy = Proxy::new(profile, [Filter::wasm(&feature, &wasm)]);
             assert_eq!(proxy.faults(), [], "{feature}");
@@ -63,7 +71,7 @@ const CALLBACKS: [&str; 28] = [
 
 #[test]
 fn a_filter_exports_every_callback_since_kong_dies_of_a_missing_one() {
-    for (feature, wasm) in built_filters() {
+    for (feature, wasm) in modules() {
         let exports = exports(&wasm);
         let missing: Vec<_> =
             CALLBACKS.iter().filter(|name| !exports.iter().any(|e| e == *name)).collect();

@@ -25,6 +25,10 @@ struct Vm {
     held: &'static [Definition],
     /// The places of waiting requests, by filter: none takes those of another one.
     rooms: HashMap<u8, Rooms>,
+    /// The settings of root contexts whose filter is not chosen, since the host is not known yet.
+    unchosen: HashMap<u32, Vec<u8>>,
+    /// The root contexts of requests that began before their filter was chosen.
+    early: HashMap<u32, u32>,
     instances: HashMap<u32, Rc<Instance>>,
     streams: HashMap<u32, Stream>,
     calls: HashMap<u32, Owner>,
@@ -100,15 +104,23 @@ fn held() -> &'static [Definition] {
     vm(|vm| vm.held).unwrap_or_default()
 }
 
+/// The places of waiting requests of the filter with this number.
+fn rooms(filter: u8) -> Rooms {
+    vm(|vm| vm.rooms.entry(filter).or_default().clone()).unwrap_or_default()
+}
+
 fn create_instance(id: u32, definition: Definition) {
-    let rooms = vm(|vm| vm.rooms.entry(definition.id()).or_default().clone()).unwrap_or_default();
-    let instance = Rc::new(Instance::new(id, definition, rooms));
+    let instance = Rc::new(Instance::new(id, definition, rooms(definition.id())));
     vm(|vm| vm.instances.insert(id, instance));
 }
 
 /// Configures the root context `id`. A root context without an instance refuses every request.
-fn configure(id: u32) -> bool {
+fn configure(id: u32, document: Vec<u8>) -> bool {
     if instance(id).is_none() {
+        if held().len() > 1 && host() == Host::Unknown {
+            vm(|vm| vm.unchosen.insert(id, document));
+            return true;
+        }
         match chosen::chosen(held(), host(), || abi::property(&["plugin_root_id"])) {
             Ok(definition) => create_instance(id, definition),
             Err(message) => {
@@ -117,8 +129,33 @@ fn configure(id: u32) -> bool {
             }
         }
     }
-    let document = abi::buffer(Buffer::PluginConfiguration).unwrap_or_default();
     instance(id).is_some_and(|instance| instance.configure(&guest(id, id), &document))
+}
+
+/// Takes the new context `id` of a request. A stream without an instance is not known, so it
+/// refuses.
+fn create_stream(id: u32, root: u32) {
+    let instance = instance(root);
+    vm(|vm| match instance {
+        Some(instance) => drop(vm.streams.insert(id, Stream::new(instance, id))),
+        None if vm.unchosen.contains_key(&root) => drop(vm.early.insert(id, root)),
+        None => {}
+    });
+}
+
+/// Chooses the filter of the request `id` if that had to wait until a request tells which host this
+/// is.
+fn choose_late(id: u32, host: Host) {
+    let Some(root) = vm(|vm| vm.early.remove(&id)).flatten() else { return };
+    // Another request may have been the first.
+    let document = vm(|vm| vm.unchosen.remove(&root)).flatten();
+    if let Some(document) = document.filter(|_| host != Host::Unknown) {
+        // Envoy gives the tick to the effective context.
+        let _ = abi::set_effective_context(root);
+        configure(root, document);
+        let _ = abi::set_effective_context(id);
+    }
+    create_stream(id, root);
 }
 
 /// Lets the stream `id` take an event. A stream that is not known refuses.
@@ -149,10 +186,10 @@ fn take_event(
 /// Takes a request's headers. Kong's own properties can be read only here, so that the profile
 /// learns here which host this is, before anything else happens.
 fn request_headers(phase: &RequestHeaders, id: u32, count: usize, ends: bool) -> Action {
+    let kong = Kong::of(phase, host());
+    let host = PROFILE.try_with(|profile| profile.at_request(&kong)).unwrap_or(Host::Unknown);
+    choose_late(id, host);
     with_stream(id, |stream, guest| {
-        let kong = Kong::of(phase, guest.host);
-        let host = PROFILE.try_with(|profile| profile.at_request(&kong));
-        let host = host.unwrap_or(Host::Unknown);
         let guest = Guest { host, kong: Some(&kong), ..*guest };
         stream.request_headers(&guest, count, ends)
     })
@@ -282,6 +319,7 @@ fn call_answered(caller: u32, token: u32, headers: usize, body: usize) {
 fn gone(id: u32) {
     let stream = vm(|vm| {
         vm.calls.retain(|_, owner| owner.stream() != Some(id));
+        vm.early.remove(&id);
         vm.streams.remove(&id)
     });
     match stream.flatten() {

@@ -105,7 +105,7 @@ fn view(g: &Guest<'_>, of: impl FnOnce(&crate::stream::Slot) -> &Option<Vec<u8>>
 
 fn configuration(g: &Guest<'_>) -> Found {
     let root = g.now().root;
-    Found::Bytes(g.data().configurations.get(&root).cloned().unwrap_or_default())
+    Found::Bytes(g.data().plugins.get(&root).map(|p| p.config.clone()).unwrap_or_default())
 }
 
 fn kong_buffer(g: &Guest<'_>, kind: Option<BufferKind>) -> Found {

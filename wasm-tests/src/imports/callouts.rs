@@ -149,7 +149,7 @@ struct Sent {
 }
 
 fn send(g: &Guest<'_>, call: Sent) -> u32 {
-    let (vm, root, stream, kong) = (g.data().vm, root_of(g), g.stream(), g.is_kong());
+    let (vm, root, stream, kong) = (g.data().vm, g.root(), g.stream(), g.is_kong());
     let mut worker = g.worker_mut();
     // Envoy counts its tokens by fours.
     worker.next_token += if kong { 1 } else { 4 };
@@ -174,21 +174,6 @@ fn send(g: &Guest<'_>, call: Sent) -> u32 {
         left,
     });
     token
-}
-
-/// The root context that gets the response: that of the effective context.
-fn root_of(g: &Guest<'_>) -> u32 {
-    if g.is_kong() {
-        return g.now().root;
-    }
-    let effective = g.data().effective;
-    if g.data().configurations.contains_key(&effective) {
-        return effective;
-    }
-    let Some((stream, place)) = g.stream() else { return g.now().root };
-    let mut worker = g.worker_mut();
-    let link = worker.stream(stream).and_then(|s| s.chain.links.get(place).map(|l| l.root));
-    link.unwrap_or(g.now().root)
 }
 
 fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a [u8]> {

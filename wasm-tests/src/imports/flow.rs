@@ -70,7 +70,7 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
             let context = context as u32;
             // Context 0 is the VM itself.
             let known = context == 0
-                || g.data().configurations.contains_key(&context)
+                || g.data().plugins.contains_key(&context)
                 || g.worker().context(g.data().vm, context).is_some();
             if !known {
                 return Ok(Status::BadArgument as i32);

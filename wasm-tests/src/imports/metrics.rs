@@ -13,7 +13,7 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
         |c: Caller<'_, GuestState>, kind: i32, name: i32, len: i32, at: i32| -> Result<i32> {
             let mut g = Guest::enter(c, "proxy_define_metric");
             let name = g.text(name, len)?;
-            let filter = g.data().filter.clone();
+            let filter = g.data().filter().to_owned();
             let defined = with(&g, |node| {
                 let Node { metrics, profile, .. } = node;
                 metrics.define(profile, &filter, kind, &name)

@@ -28,7 +28,7 @@ impl Filter {
                 "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
                 "config": {
                     "name": format!("gatehouse_{}", self.feature),
-                    "root_id": self.feature,
+                    "root_id": self.root_id,
                     "allow_on_headers_stop_iteration": self.holds_headers,
                     "configuration": text(&self.config),
                     "vm_config": {

@@ -1,6 +1,7 @@
 //! The description of a gateway, for Envoy and Kong alike: filters, listeners, clusters.
 
 use super::dist;
+use super::proxy::on_kong;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ pub struct Filter {
     pub(super) holds_headers: bool,
     pub(super) environment: Vec<(String, String)>,
     pub(super) code: Option<PathBuf>,
+    pub(super) root_id: String,
     pub(super) native: Option<Value>,
     pub(super) on_the_route: Option<Value>,
 }
@@ -47,9 +49,24 @@ impl Filter {
             holds_headers: false,
             environment: Vec::new(),
             code: None,
+            root_id: feature.to_owned(),
             native: None,
             on_the_route: None,
         }
+    }
+
+    /// The same filter out of the module that holds all, as Envoy's `root_id` chooses it.
+    #[must_use]
+    pub fn of_all(mut self) -> Self {
+        self.code = Some(dist().join("gatehouse.wasm"));
+        self
+    }
+
+    /// Sets Envoy's `root_id`, which is the filter's name otherwise.
+    #[must_use]
+    pub fn root_id(mut self, root_id: &str) -> Self {
+        self.root_id = root_id.to_owned();
+        self
     }
 
     /// Sets these bytes as the filter's configuration, JSON or not.
@@ -90,7 +107,11 @@ impl Filter {
     /// The path of the module.
     #[track_caller]
     pub(super) fn code(&self) -> PathBuf {
-        let built = || dist().join(format!("filters/gatehouse_{}.wasm", self.feature));
+        let all = std::env::var_os("GATEHOUSE_MODULE").is_some_and(|value| value == "all");
+        let built = || match all && !on_kong() {
+            true => dist().join("gatehouse.wasm"),
+            false => dist().join(format!("filters/gatehouse_{}.wasm", self.feature)),
+        };
         let code = self.code.clone().unwrap_or_else(built);
         assert!(code.is_file(), "{} is not there: run `make build`", code.display());
         code

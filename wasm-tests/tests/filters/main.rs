@@ -12,6 +12,7 @@ mod ip_restriction;
 mod jwt_auth;
 mod key_auth;
 mod lookups;
+mod module_of_all;
 mod moesif;
 mod owned_headers;
 mod paths;

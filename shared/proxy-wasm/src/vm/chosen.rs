@@ -26,7 +26,7 @@ pub(super) fn chosen(
         return Ok(*only);
     }
     if host != Host::Envoy {
-        return Err(elsewhere(host));
+        return Err(elsewhere().to_owned());
     }
     let root_id = root_id().unwrap_or_default();
     let root_id = String::from_utf8_lossy(&root_id);
@@ -36,18 +36,10 @@ pub(super) fn chosen(
     named.copied().ok_or_else(|| unknown(held, &root_id))
 }
 
-/// The message about a host that is not Envoy, or that nobody has named.
-fn elsewhere(host: Host) -> String {
-    let found = match host {
-        Host::Kong(_) => "Kong",
-        Host::Envoy | Host::Unknown => "no name of the host",
-    };
-    format!(
-        "gatehouse: found {found}, expected Envoy for a module that holds all filters. On Envoy, say \
-         `{{\"host\":\"envoy\"}}` in `vm_config.configuration`, or GATEHOUSE_HOST=envoy in the VM's environment. On \
-         Kong, load the filters' own files (gatehouse_key_auth.wasm and so on) in place of this one. Every \
-         request is refused"
-    )
+/// The message about a host that is not Envoy.
+fn elsewhere() -> &'static str {
+    "gatehouse: found Kong, expected Envoy: Kong cannot choose among the filters of one module, so every request is \
+     refused. Load the filters' own files (gatehouse_key_auth.wasm and so on) in place of this one"
 }
 
 /// The message about a `root_id` that names no filter.

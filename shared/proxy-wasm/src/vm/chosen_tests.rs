@@ -73,7 +73,6 @@ fn no_property_is_read_where_that_could_end_the_worker() {
     for host in [Host::Unknown, Host::Kong(None), Host::Kong(Some((3, 9)))] {
         let chosen = chosen(BOTH, host, || panic!("Kong's root contexts must not read properties"));
         let message = chosen.map(|chosen| chosen.name()).expect_err("nothing to choose by");
-        assert!(message.contains("GATEHOUSE_HOST=envoy"), "{message}");
         assert!(message.contains("gatehouse_key_auth.wasm"), "{message}");
     }
 }
@@ -84,4 +83,15 @@ fn the_only_filter_of_a_module_serves_whatever_the_root_id_is() {
         let only = chosen(&BOTH[..1], host, || panic!("there is nothing to choose"));
         assert_eq!(only.map(|chosen| chosen.name()).as_deref(), Ok("cors"));
     }
+}
+
+#[test]
+fn a_filter_fills_its_own_waiting_room_and_no_other() {
+    let [cors, key_auth] = BOTH else { panic!("two filters") };
+    let rooms = |definition: &Definition| {
+        super::super::rooms(definition.id()).seat(cache::Room::Stranger, 8 << 20)
+    };
+    let all_of_cors = rooms(cors);
+    assert!(all_of_cors.is_some() && rooms(cors).is_none(), "it is full");
+    assert!(rooms(key_auth).is_some());
 }

@@ -23,18 +23,11 @@ extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(id: u32, parent: u32) {
-    match (parent, instance(parent)) {
+    match (parent, held()) {
+        (0, [only]) => create_instance(id, *only),
         // Which of several filters it is can be asked only once the VM is started.
-        (0, _) => {
-            if let [only] = held() {
-                create_instance(id, *only);
-            }
-        }
-        (_, Some(instance)) => {
-            vm(|vm| vm.streams.insert(id, Stream::new(instance, id)));
-        }
-        // A stream without a root is not known, so it refuses.
-        (_, None) => {}
+        (0, _) => {}
+        (root, _) => create_stream(id, root),
     }
 }
 
@@ -54,7 +47,8 @@ extern "C" fn proxy_on_configure(id: u32, _size: usize) -> i32 {
     if host() == Host::Unknown {
         start(&[]);
     }
-    i32::from(configure(id))
+    let document = abi::buffer(Buffer::PluginConfiguration).unwrap_or_default();
+    i32::from(configure(id, document))
 }
 
 // === Root contexts ===
