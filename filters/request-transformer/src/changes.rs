@@ -73,6 +73,14 @@ impl Changes {
 }
 
 impl Filled {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.remove.is_empty()
+            && self.rename.is_empty()
+            && self.replace.is_empty()
+            && self.add.is_empty()
+            && self.append.is_empty()
+    }
+
     /// Applies the changes in Kong's order: a removed field can be added again, and an added one
     /// can be appended to.
     pub(crate) fn apply(&self, fields: &mut dyn Fields) {

@@ -96,7 +96,11 @@ impl TransformerFlow {
         if gives {
             headers.give("content-type", FORM);
         }
-        let media = media(request, &headers);
+        // The kind of the body matters only if something is done with the body.
+        let media = match config.moves_forms() || !config.body.is_empty() {
+            true => media(request, &headers),
+            false => Err(Opaque::OtherType),
+        };
         let edits = headers.edits(request.can_remove);
         let mut edits = edits.map_err(|duplicate| refuse_duplicate(&duplicate))?;
         if let Some(method) = &config.method {
@@ -234,6 +238,9 @@ impl Line {
     /// Returns the edit that sets path and query. The parameters of `form` follow those of the
     /// query. Returns `None` if nothing changes.
     fn edits(&self, form: &[u8]) -> Option<Edit> {
+        if self.path.is_none() && self.changes.is_empty() && form.is_empty() {
+            return None;
+        }
         let mut parameters = Parameters::parse(&self.query);
         parameters.read(form);
         self.changes.apply(&mut parameters);

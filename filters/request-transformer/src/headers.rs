@@ -7,13 +7,19 @@ use crate::changes::Fields;
 use consumer::Duplicate;
 use exchange::{Edit, Head, same_name};
 
-/// The headers of a request that can be changed, by name in lower case.
+/// The headers of a request that can be changed. Only those that a change names are copied from the
+/// head: a request has many headers, and most changes name one.
 pub(crate) struct Headers {
+    head: Head,
+    /// The headers that changes have named so far: of each name either every spelling, or none.
     fields: Vec<Field>,
 }
 
 struct Field {
+    /// The name in lower case.
     name: String,
+    /// The position of the first value in the head. A new header has the greatest position.
+    place: usize,
     /// The number of values that came with the request.
     came: usize,
     /// The values that are left, and the new ones.
@@ -31,28 +37,16 @@ const HOST: &str = "host";
 
 impl Headers {
     pub(crate) fn of(head: &Head) -> Self {
-        let mut headers = Self { fields: Vec::new() };
-        for (name, value) in head.fields() {
-            // Pseudo-headers are skipped, and so are names that are not text, which nobody can
-            // change.
-            let Ok(name) = std::str::from_utf8(name) else { continue };
-            if name.starts_with(':') {
-                continue;
-            }
-            headers.with(&name.to_ascii_lowercase(), |field| {
-                field.came = field.came.saturating_add(1);
-                field.values.push(Value::Old(value.to_vec()));
-            });
-        }
-        headers
+        Self { head: head.clone(), fields: Vec::new() }
     }
 
     /// Returns the edits that bring the headers to the upstream as they are now.
     ///
     /// # Errors
     /// [`Duplicate`], if the gateway (Kong) would leave a value that the client has sent.
-    pub(crate) fn edits(self, can_remove: bool) -> Result<Vec<Edit>, Duplicate> {
+    pub(crate) fn edits(mut self, can_remove: bool) -> Result<Vec<Edit>, Duplicate> {
         let mut edits = Vec::new();
+        self.fields.sort_by_key(|field| field.place);
         for field in self.fields.into_iter().filter(|field| field.changed) {
             let kept = field.values.iter().filter(|value| matches!(value, Value::Old(_))).count();
             let only_more = kept == field.came && kept > 0;
@@ -80,8 +74,10 @@ impl Headers {
     }
 
     /// Returns the current first value of a header.
-    pub(crate) fn first(&self, name: &str) -> Option<&[u8]> {
-        let field = self.fields.iter().find(|field| field.name == name)?;
+    pub(crate) fn first<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        let Some(field) = self.fields.iter().find(|field| field.name == name) else {
+            return self.head.first(name);
+        };
         field.values.first().map(|value| match value {
             Value::Old(bytes) | Value::New(bytes) => bytes.as_slice(),
         })
@@ -92,27 +88,48 @@ impl Headers {
         self.change(name, |values| values.push(Value::New(value.to_vec())));
     }
 
-    /// Calls `change` with the header of this name, which may be there without a value.
-    fn with<T>(&mut self, name: &str, change: impl FnOnce(&mut Field) -> T) -> T {
-        if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
-            return change(field);
+    /// Copies every spelling of a name from the head, unless that was done before.
+    fn load(&mut self, name: &str) {
+        let Self { head, fields } = self;
+        if fields.iter().any(|field| is(field, name)) {
+            return;
         }
-        let mut field =
-            Field { name: name.to_owned(), came: 0, values: Vec::new(), changed: false };
-        let given = change(&mut field);
-        self.fields.push(field);
-        given
+        for (place, (found, value)) in head.fields().enumerate() {
+            if !is_changeable(found) || !same_name(found, name.as_bytes()) {
+                continue;
+            }
+            let value = Value::Old(value.to_vec());
+            let known = |field: &&mut Field| field.name.as_bytes().eq_ignore_ascii_case(found);
+            if let Some(field) = fields.iter_mut().find(known) {
+                field.came = field.came.saturating_add(1);
+                field.values.push(value);
+                continue;
+            }
+            // Only text can be the same name as a text.
+            let Ok(found) = std::str::from_utf8(found) else { continue };
+            let name = found.to_ascii_lowercase();
+            fields.push(Field { name, place, came: 1, values: vec![value], changed: false });
+        }
     }
 
+    /// Changes the values of the header of this name, which may be there without a value.
     fn change(&mut self, name: &str, values: impl FnOnce(&mut Vec<Value>)) {
-        self.with(&name.to_ascii_lowercase(), |field| {
+        self.load(name);
+        let own = |field: &&mut Field| field.name.eq_ignore_ascii_case(name);
+        if let Some(field) = self.fields.iter_mut().find(own) {
             field.changed = true;
-            values(&mut field.values);
-        });
+            return values(&mut field.values);
+        }
+        let name = name.to_ascii_lowercase();
+        let mut field =
+            Field { name, place: usize::MAX, came: 0, values: Vec::new(), changed: true };
+        values(&mut field.values);
+        self.fields.push(field);
     }
 
     /// Removes all values of a name.
     fn take(&mut self, name: &str) -> Vec<Value> {
+        self.load(name);
         let mut taken = Vec::new();
         for field in self.fields.iter_mut().filter(|field| is(field, name)) {
             field.changed = true;
@@ -129,7 +146,14 @@ fn is(field: &Field, name: &str) -> bool {
 impl Fields for Headers {
     fn has(&self, name: &str) -> bool {
         // A request always has a host, whatever the gateway calls it.
-        is_host(name) || self.fields.iter().any(|field| is(field, name) && !field.values.is_empty())
+        if is_host(name) {
+            return true;
+        }
+        let mut named = self.fields.iter().filter(|field| is(field, name)).peekable();
+        match named.peek() {
+            Some(_) => named.any(|field| !field.values.is_empty()),
+            None => self.head.spellings(name).any(|(found, _)| is_changeable(found)),
+        }
     }
 
     fn remove(&mut self, name: &str) {
@@ -163,11 +187,17 @@ impl Fields for Headers {
     }
 
     fn append(&mut self, name: &str, value: &[u8]) {
+        self.load(name);
         // A new value gets the spelling of those that are there.
         let there = self.fields.iter().find(|field| is(field, name) && !field.values.is_empty());
         let name = there.map_or_else(|| name.to_owned(), |field| field.name.clone());
         self.add(&name, value);
     }
+}
+
+/// Returns `false` for pseudo-headers, which are no headers of the client.
+fn is_changeable(name: &[u8]) -> bool {
+    !name.starts_with(b":")
 }
 
 fn is_host(name: &str) -> bool {

@@ -104,6 +104,20 @@ fn what_came_twice_is_changed_whole_or_refused() {
 }
 
 #[test]
+fn edits_have_the_order_of_the_head_and_new_headers_follow() {
+    let fields = [("x-a", "1"), ("X_B", "2"), ("x-b", "3"), ("x-c", "4")];
+    let lists = [&["x-c"][..], &[], &["x-b:5"], &["x-d:6"], &["X-A:7"]];
+    let expected = [
+        add("x-a", "7"),
+        Edit::remove("x_b"),
+        Edit::set("x-b", "5"),
+        Edit::remove("x-c"),
+        Edit::set("x-d", "6"),
+    ];
+    assert_eq!(edits(&fields, lists, true).unwrap(), expected);
+}
+
+#[test]
 fn a_field_that_nothing_names_is_not_touched() {
     let fields = [("x-a", "1"), ("x-a", "2"), ("x-bc", "3")];
     assert_eq!(edits(&fields, [&["x-b"], &[], &[], &[], &[]], false).unwrap(), []);

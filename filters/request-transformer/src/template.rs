@@ -71,21 +71,26 @@ impl Template {
     }
 
     pub(crate) fn rendered<'a>(&'a self, values: &Values<'_>) -> Vec<Rendered<'a>> {
-        let piece = |piece: &'a Piece| match piece {
-            Piece::Text(text) => Rendered::Own(text),
-            Piece::Expression(operands) => found(operands, values),
-        };
-        self.0.iter().map(piece).collect()
+        self.0.iter().map(|piece| rendered(piece, values)).collect()
     }
 
     /// Renders the template as one value.
     pub(crate) fn text(&self, values: &Values<'_>) -> Vec<u8> {
-        let pieces = self.rendered(values);
-        let bytes = pieces.iter().map(|piece| match piece {
-            Rendered::Own(text) => text.as_bytes(),
-            Rendered::Found(bytes, _) => bytes.as_slice(),
-        });
-        bytes.collect::<Vec<_>>().concat()
+        let mut out = Vec::new();
+        for piece in &self.0 {
+            match rendered(piece, values) {
+                Rendered::Own(text) => out.extend_from_slice(text.as_bytes()),
+                Rendered::Found(bytes, _) => out.extend_from_slice(&bytes),
+            }
+        }
+        out
+    }
+}
+
+fn rendered<'a>(piece: &'a Piece, values: &Values<'_>) -> Rendered<'a> {
+    match piece {
+        Piece::Text(text) => Rendered::Own(text),
+        Piece::Expression(operands) => found(operands, values),
     }
 }
 

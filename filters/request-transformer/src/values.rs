@@ -2,19 +2,25 @@
 
 use crate::operand::{Capture, ConsumerField, Operand};
 use consumer::Identity;
-use exchange::{Head, Query, Request, same_name, split_target};
+use exchange::{Query, Request, same_name, split_target};
 use regex::bytes::{Captures, Regex};
 use serde_json::{Map, Value};
 use settings::normalise;
+use std::cell::OnceCell;
 
-/// A request as it came to this filter. Templates do not see the filter's own changes.
+/// A request as it came to this filter. Templates do not see the filter's own changes. Query and
+/// claims are read when the first template asks for them.
 pub(crate) struct Values<'a> {
-    head: &'a Head,
-    query: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    request: &'a Request,
+    raw_query: &'a [u8],
+    query: OnceCell<Vec<Parameter>>,
     captures: Vec<(Option<String>, Option<Vec<u8>>)>,
     identity: Option<&'a Identity>,
-    claims: Map<String, Value>,
+    claims: OnceCell<Map<String, Value>>,
 }
+
+/// The decoded name and value of a parameter of the query.
+type Parameter = (Vec<u8>, Option<Vec<u8>>);
 
 /// The greatest length of a path in bytes. The time of a pattern grows with the length, and Kong's
 /// nginx accepts no longer paths.
@@ -31,7 +37,7 @@ impl<'a> Values<'a> {
     /// [`Ambiguous`], if there is a pattern and it cannot be applied to the path.
     pub(crate) fn new(
         request: &'a Request,
-        query: &[u8],
+        raw_query: &'a [u8],
         pattern: Option<&Regex>,
         identity: Option<&'a Identity>,
     ) -> Result<Self, Ambiguous> {
@@ -43,14 +49,24 @@ impl<'a> Values<'a> {
             }
             None => Vec::new(),
         };
-        let claims = request.claims.as_deref().and_then(|json| serde_json::from_slice(json).ok());
         Ok(Self {
-            head: &request.head,
-            query: Query::new(query).pairs().collect(),
+            request,
+            raw_query,
+            query: OnceCell::new(),
             captures,
             identity,
-            claims: claims.unwrap_or_default(),
+            claims: OnceCell::new(),
         })
+    }
+
+    fn query(&self) -> &[Parameter] {
+        self.query.get_or_init(|| Query::new(self.raw_query).pairs().collect())
+    }
+
+    fn claims(&self) -> &Map<String, Value> {
+        let json = self.request.claims.as_deref();
+        let read = || json.and_then(|json| serde_json::from_slice(json).ok()).unwrap_or_default();
+        self.claims.get_or_init(read)
     }
 
     /// Returns the value of an operand, if it has one.
@@ -59,7 +75,7 @@ impl<'a> Values<'a> {
             Operand::Literal(text) => Some(text.clone().into_bytes()),
             Operand::Header(name) => self.header(name),
             Operand::Query(name) => {
-                let mut pairs = self.query.iter();
+                let mut pairs = self.query().iter();
                 let (_, value) = pairs.find(|(found, _)| found == name.as_bytes())?;
                 // This is Kong's value for a parameter without `=`.
                 Some(value.clone().unwrap_or_else(|| b"true".to_vec()))
@@ -70,7 +86,7 @@ impl<'a> Values<'a> {
                 all.find(|(found, _)| found.as_ref() == Some(name))?.1.clone()
             }
             Operand::Consumer(field) => self.consumer(*field).map(String::into_bytes),
-            Operand::Claim(name) => match self.claims.get(name)? {
+            Operand::Claim(name) => match self.claims().get(name)? {
                 Value::String(text) => Some(text.clone().into_bytes()),
                 other @ (Value::Bool(_) | Value::Number(_)) => Some(other.to_string().into_bytes()),
                 Value::Null | Value::Array(_) | Value::Object(_) => None,
@@ -82,13 +98,13 @@ impl<'a> Values<'a> {
     /// still there, empty.
     fn header(&self, name: &str) -> Option<Vec<u8>> {
         if name == "host" {
-            return Some(self.head.host().to_vec()).filter(|host| !host.is_empty());
+            return Some(self.request.head.host().to_vec()).filter(|host| !host.is_empty());
         }
         let there = |value: &&[u8]| !value.is_empty();
-        let exact = self.head.values(name).find(there);
+        let exact = self.request.head.values(name).find(there);
         // `headers.x_foo` names `X-Foo` too, as in Lua, where names cannot contain a dash.
         let folded = || {
-            let mut fields = self.head.fields();
+            let mut fields = self.request.head.fields();
             let same = |field: &[u8]| same_name(field, name.as_bytes());
             fields.find(|(field, value)| same(field) && !value.is_empty()).map(|(_, value)| value)
         };
@@ -126,6 +142,7 @@ mod tests {
     use super::*;
     use crate::template::Template;
     use consumer::Credential;
+    use exchange::Head;
 
     fn rendered(template: &str, request: &Request, pattern: Option<&str>) -> String {
         let identity = Identity {
