@@ -1,12 +1,14 @@
 //! The commands for configuration files of gateways. They need neither a database nor a gateway.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use gateway_files::check::{Environment, Level, check as check_file};
+use gateway_files::convert::{Converted, Kind, Options, Target, as_shell, convert as convert_file};
 
-use crate::settings::CheckConfig;
+use crate::settings::{CheckConfig, Convert, To};
 
 /// The exit code for a file that cannot be used at all.
 const UNUSABLE: u8 = 2;
@@ -39,6 +41,74 @@ pub(crate) fn check(flags: &CheckConfig) -> ExitCode {
         worst = worst.max(u8::from(errors > 0));
     }
     worst.into()
+}
+
+/// Converts a file. The new one goes to standard output or to a file, and what was not carried over
+/// and what differs to standard error. Returns 1 if something was not carried over and the operator
+/// wants to know that by the exit code, and 2 if nothing was written.
+pub(crate) fn convert(flags: &Convert) -> ExitCode {
+    match converted(flags) {
+        Ok(converted) => {
+            let lost =
+                converted.notes.iter().filter(|note| note.kind == Kind::NotCarriedOver).count();
+            for note in &converted.notes {
+                eprintln!("{}: {note}", flags.file.display());
+            }
+            eprintln!(
+                "{}: {}, {} not carried over, {} that differ",
+                flags.file.display(),
+                number(converted.filters, "filter"),
+                number(lost, "thing"),
+                number(converted.notes.len() - lost, "thing"),
+            );
+            let names: Vec<&str> = converted.variables.keys().map(String::as_str).collect();
+            if flags.secrets.is_none() && !names.is_empty() {
+                eprintln!(
+                    "{}: set in the gateway's environment (`--secrets FILE` writes them): {}",
+                    flags.file.display(),
+                    names.join(", ")
+                );
+            }
+            u8::from(flags.check && lost > 0).into()
+        }
+        Err(error) => {
+            eprintln!("{}: {error}", flags.file.display());
+            UNUSABLE.into()
+        }
+    }
+}
+
+fn converted(flags: &Convert) -> Result<Converted, String> {
+    let to = match flags.to {
+        To::Kong => Target::Kong,
+        To::Envoy => Target::Envoy,
+        To::Istio => {
+            return Err("`--to istio` is not there yet: `--to envoy` writes the filters' settings, which a \
+                        WasmPlugin takes as `pluginConfig` (envoy-config/istio-wasmplugin.yaml)"
+                .to_owned());
+        }
+    };
+    let options = Options { to, inline_secrets: flags.inline_secrets, admin: flags.admin.clone() };
+    let converted = convert_file(&text(&flags.file)?, &options)?;
+    if let Some(file) = &flags.secrets {
+        write(file, &as_shell(&converted.variables), 0o600)?;
+    }
+    match &flags.output {
+        Some(file) => {
+            let mode = if flags.inline_secrets { 0o600 } else { 0o644 };
+            write(file, &converted.text, mode)?;
+        }
+        None => print!("{}", converted.text),
+    }
+    Ok(converted)
+}
+
+/// Writes a file that begins with these permissions.
+fn write(file: &Path, text: &str, mode: u32) -> Result<(), String> {
+    let open =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(file);
+    open.and_then(|mut open| open.write_all(text.as_bytes()))
+        .map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn number(count: usize, what: &str) -> String {

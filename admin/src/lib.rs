@@ -42,6 +42,7 @@ pub fn run(command: Command) -> ExitCode {
         }
         Action::Health(flags) => finish(health::health(&flags)),
         Action::CheckConfig(flags) => files::check(&flags),
+        Action::Convert(flags) => files::convert(&flags),
     }
 }
 

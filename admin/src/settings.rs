@@ -32,6 +32,47 @@ pub(crate) enum Action {
     /// Gateway, without a gateway. The exit code is 0, or 1 if a filter refuses its settings, or 2
     /// if a file cannot be read.
     CheckConfig(CheckConfig),
+    /// Write the file for filters that takes the place of one for Kong's own plugins, and tell what
+    /// was not carried over and what differs. The exit code is 0, or with `--check` 1 if something
+    /// was not carried over, or 2 if the file cannot be used.
+    Convert(Convert),
+}
+
+/// The flags of `convert`.
+#[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// The declarative file of Kong or decK; `-` is the standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The gateway that the new file is for.
+    #[arg(long, value_enum, default_value_t = To::Kong)]
+    pub(crate) to: To,
+    /// Exit with 1 if something was not carried over.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Write secrets into the new file. Otherwise they become variables of the environment.
+    #[arg(long)]
+    pub(crate) inline_secrets: bool,
+    /// The gatehouse-admin that owns the consumers, as gateways reach it:
+    /// `https://<host>:<port>`. Without it, consumers stand in the filters' settings.
+    #[arg(long, value_name = "URL", value_parser = gateway_files::convert::Admin::read)]
+    pub(crate) admin: Option<gateway_files::convert::Admin>,
+    /// The new file, instead of the standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// A file for the variables and their values, as a shell reads them. Only its owner can read
+    /// it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secrets: Option<PathBuf>,
+}
+
+/// A kind of file to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum To {
+    Kong,
+    Envoy,
+    /// Not there yet.
+    Istio,
 }
 
 /// The flags of `check-config`.

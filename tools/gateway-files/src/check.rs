@@ -6,6 +6,7 @@ mod kong;
 mod kubernetes;
 mod report;
 
+pub(crate) use self::judge::capabilities;
 pub use self::report::{Finding, Level, Report};
 
 use crate::documents::{self, Place};

@@ -87,7 +87,7 @@ pub(super) fn judge(found: &Found, environment: Environment<'_>, part: &mut Part
 }
 
 /// The abilities of the newest version of each gateway that runs filters.
-fn capabilities(gateway: Gateway) -> Capabilities {
+pub(crate) fn capabilities(gateway: Gateway) -> Capabilities {
     match gateway {
         Gateway::Kong => Capabilities {
             known: true,

@@ -1,0 +1,358 @@
+//! A file for Kong's own plugins becomes one for the filters.
+
+mod kong_file;
+mod mend;
+mod notes;
+mod plugins;
+mod scopes;
+mod secrets;
+mod settings;
+mod to_envoy;
+mod to_kong;
+mod values;
+
+pub use self::notes::{Kind, Note};
+pub use self::secrets::{Source, as_shell};
+
+use self::kong_file::KongFile;
+use self::notes::Notes;
+use self::plugins::Filter;
+use self::secrets::Secrets;
+use self::values::{map, put};
+use crate::check::Gateway;
+use crate::documents::{self, Place};
+use serde_norway::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The kind of file to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// A declarative file with filter chains, for Kong 3.5 to 3.10 and decK.
+    Kong,
+    /// A bootstrap file for Envoy 1.35 or newer, with the module of all filters.
+    Envoy,
+}
+
+impl Target {
+    fn gateway(self) -> Gateway {
+        match self {
+            Self::Kong => Gateway::Kong,
+            Self::Envoy => Gateway::Envoy,
+        }
+    }
+}
+
+/// What an operator chooses.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The kind of file to write.
+    pub to: Target,
+    /// Secrets stand in the file. Otherwise they become variables of the environment.
+    pub inline_secrets: bool,
+    /// The gatehouse-admin that owns the consumers. Without it, they stand in the settings.
+    pub admin: Option<Admin>,
+}
+
+/// A gatehouse-admin, as gateways reach it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    host: String,
+    port: u16,
+    tls: bool,
+}
+
+impl Admin {
+    /// Reads `http://host:port` or `https://host:port`. The port may be left out.
+    ///
+    /// # Errors
+    /// A message that says what is expected.
+    pub fn read(url: &str) -> Result<Self, String> {
+        let expected =
+            || format!("found {url}, expected http://<host>:<port> or https://<host>:<port>");
+        let (scheme, rest) = url.split_once("://").ok_or_else(expected)?;
+        let tls = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return Err(expected()),
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => {
+                (host, port.parse().map_err(|_| expected())?)
+            }
+            _ => (rest, if tls { 443 } else { 80 }),
+        };
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+        if host.is_empty() || !host.chars().all(plain) {
+            return Err(expected());
+        }
+        Ok(Self { host: host.to_owned(), port, tls })
+    }
+
+    fn settings(&self, to: Target, secrets: &mut Secrets) -> Value {
+        let address = format!("{}:{}", self.host, self.port);
+        let upstream = if to == Target::Envoy { "gatehouse-admin" } else { &address };
+        let authority = if self.tls { &self.host } else { &address };
+        let mut settings =
+            map([("upstream", upstream.into()), ("authority", authority.as_str().into())]);
+        if self.tls && to == Target::Kong {
+            put(&mut settings, "scheme", "https");
+        }
+        if !["127.0.0.1", "localhost", "[::1]"].contains(&self.host.as_str()) {
+            let why = Source::Operator(
+                "the gateways' token of gatehouse-admin (--gateway-token-file)".to_owned(),
+            );
+            put(&mut settings, "token_env", secrets.variable("GATEHOUSE_TOKEN", why));
+        }
+        Value::Mapping(settings)
+    }
+}
+
+/// The result of a conversion.
+#[derive(Debug)]
+pub struct Converted {
+    /// The new file.
+    pub text: String,
+    /// What was not carried over, and what differs.
+    pub notes: Vec<Note>,
+    /// The variables of the environment that the new file needs.
+    pub variables: BTreeMap<String, Source>,
+    /// The number of filters in the new file.
+    pub filters: usize,
+}
+
+/// Plugins that only look on, or that work on the response: it makes no difference that they run
+/// before the filters.
+const BYSTANDERS: [&str; 17] = [
+    "acme",
+    "correlation-id",
+    "datadog",
+    "file-log",
+    "http-log",
+    "kafka-log",
+    "loggly",
+    "opentelemetry",
+    "prometheus",
+    "request-size-limiting",
+    "response-transformer",
+    "statsd",
+    "syslog",
+    "tcp-log",
+    "udp-log",
+    "websocket-size-limit",
+    "zipkin",
+];
+
+/// Plugins that answer a request themselves. They would do so before any filter has judged it.
+const ANSWER: [&str; 5] = [
+    "proxy-cache",
+    "proxy-cache-advanced",
+    "graphql-proxy-cache-advanced",
+    "mocking",
+    "ai-semantic-cache",
+];
+
+/// Plugins that authenticate.
+const AUTHENTICATE: [&str; 9] = [
+    "basic-auth",
+    "hmac-auth",
+    "ldap-auth",
+    "ldap-auth-advanced",
+    "oauth2",
+    "oauth2-introspection",
+    "openid-connect",
+    "mtls-auth",
+    "key-auth-enc",
+];
+
+/// Converts the declarative file `text`.
+///
+/// # Errors
+/// A message, if `text` is no declarative file of Kong or decK.
+pub fn convert(text: &str, options: &Options) -> Result<Converted, String> {
+    let documents = documents::read(text)?;
+    let [root] = &documents[..] else {
+        return Err(format!("found {} documents, expected one declarative file", documents.len()));
+    };
+    let mut notes = Notes::default();
+    let mut secrets = Secrets::new(options.inline_secrets);
+    let file = kong_file::read(root, &mut notes)?;
+    let stays = stays(&file, options.to, &mut notes);
+    let mut used = BTreeSet::new();
+    let mut chains = Vec::new();
+    for route in 0..file.routes.len() {
+        for kind in plugins::KINDS {
+            used.extend(
+                scopes::applied(&file, route, kind.names).into_iter().map(|one| one.plugin),
+            );
+        }
+        chains.push(plugins::chain(&file, route, &stays, options, &mut notes, &mut secrets));
+    }
+    for (number, plugin) in file.plugins.iter().enumerate() {
+        if plugin.enabled && plugins::is_known(&plugin.name) && !used.contains(&number) {
+            notes
+                .differs(&plugin.place, "has no effect on any route of this file, and is left out");
+        }
+    }
+    credentials(&file, options, &mut notes);
+    let (text, filters) = match options.to {
+        Target::Kong => to_kong::write(&file, &chains, &stays, &mut notes),
+        Target::Envoy => to_envoy::write(&file, &chains, options, &mut notes),
+    }?;
+    Ok(Converted { text, notes: notes.sorted(), variables: secrets.into_variables(), filters })
+}
+
+/// Returns the places of the plugins that stay Kong's own, and tells what becomes of all that are
+/// not carried over.
+fn stays(file: &KongFile, to: Target, notes: &mut Notes) -> BTreeSet<Place> {
+    let mut stays = BTreeSet::new();
+    for (number, plugin) in file.plugins.iter().enumerate() {
+        let name = plugin.name.as_str();
+        if name.starts_with("gatehouse_") {
+            stays.insert(plugin.place.clone());
+        } else if !plugin.enabled {
+            notes.differs(&plugin.place, "is not enabled, and is left out");
+        } else if plugins::is_known(name) {
+            let without = |route: usize| {
+                let applies =
+                    scopes::applied(file, route, &["acl"]).iter().any(|one| one.plugin == number);
+                applies && !plugins::authenticates(file, route)
+            };
+            if name == "acl" && (0..file.routes.len()).any(without) {
+                stay(
+                    &plugin.place,
+                    to,
+                    &mut stays,
+                    notes,
+                    "acl needs one of the filters that authenticate",
+                );
+            }
+        } else if to == Target::Envoy {
+            notes.lost(&plugin.place, format!("no filter does what {name} does"));
+        } else if ANSWER.contains(&name) {
+            let why = format!(
+                "{name} would answer before any filter has judged the request, and is left out"
+            );
+            notes.lost(&plugin.place, why);
+        } else if name.starts_with("ai-") {
+            let why = format!(
+                "{name} may buffer responses, which makes Kong skip every filter silently, and is left out"
+            );
+            notes.lost(&plugin.place, why);
+        } else if BYSTANDERS.contains(&name) {
+            stays.insert(plugin.place.clone());
+            notes.differs(
+                &plugin.place,
+                format!("{name} stays Kong's own plugin, and runs before every filter"),
+            );
+        } else if AUTHENTICATE.contains(&name) {
+            let why = format!(
+                "no filter does what {name} does. Filters learn whom it has authenticated by the post-function in \
+                 kong-config/kong.yml only"
+            );
+            stay(&plugin.place, to, &mut stays, notes, &why);
+        } else {
+            stay(&plugin.place, to, &mut stays, notes, &format!("no filter does what {name} does"));
+        }
+    }
+    stays
+}
+
+fn stay(place: &Place, to: Target, stays: &mut BTreeSet<Place>, notes: &mut Notes, why: &str) {
+    let what = match to {
+        Target::Kong => "It stays Kong's own plugin, and runs before every filter",
+        Target::Envoy => "The routes that it is for answer nobody differently because of it",
+    };
+    stays.insert(place.clone());
+    notes.lost(place, format!("{why}. {what}"));
+}
+
+/// Tells what becomes of consumers and their credentials.
+fn credentials(file: &KongFile, options: &Options, notes: &mut Notes) {
+    const KNOWN: [&str; 13] = [
+        "id",
+        "username",
+        "custom_id",
+        "tags",
+        "created_at",
+        "updated_at",
+        "plugins",
+        "keyauth_credentials",
+        "jwt_secrets",
+        "acls",
+        "appids",
+        "groups",
+        "type",
+    ];
+    let consumers = file.root.get("consumers").and_then(Value::as_sequence).into_iter().flatten();
+    for (number, consumer) in consumers.enumerate() {
+        let place = Place::default().member("consumers").item(number);
+        for name in
+            consumer.as_mapping().into_iter().flat_map(|map| map.keys()).filter_map(Value::as_str)
+        {
+            if !KNOWN.contains(&name) && options.to == Target::Envoy {
+                notes.lost(&place.member(name), "no filter takes these credentials");
+            }
+        }
+        if consumer.get("groups").is_some_and(|groups| !groups.is_null()) {
+            notes.lost(
+                &place.member("groups"),
+                "consumer groups of Kong Enterprise are not known to filters",
+            );
+        }
+    }
+    let nameless = file.consumers.iter().filter(|consumer| consumer.id.is_none()).count();
+    if options.admin.is_none() && nameless > 0 {
+        let how = format!(
+            "{nameless} of {} have no `id`: the id that the upstream sees is made of the name, and is not the one that \
+             Kong makes up",
+            file.consumers.len()
+        );
+        notes.differs(&Place::default().member("consumers"), how);
+    }
+    let held: usize = file.consumers.iter().map(|consumer| consumer.carried.len()).sum();
+    if options.admin.is_some() && held > 0 {
+        let how = format!(
+            "{held} credentials, groups and App IDs are not in the new file: `gatehouse-admin import` takes them from \
+             the old one"
+        );
+        notes.differs(&Place::default().member("consumers"), how);
+    }
+}
+
+/// Returns `true` if Kong's own plugin is left out although no filter does what it does.
+fn is_left_out(name: &str) -> bool {
+    ANSWER.contains(&name) || name.starts_with("ai-")
+}
+
+/// Returns a name for a route: its own, or its number.
+fn route_name(file: &KongFile, route: usize) -> String {
+    let entity = file.routes.get(route).map(|route| &route.entity);
+    let named = entity.and_then(|entity| entity.name.clone().or_else(|| entity.id.clone()));
+    named.unwrap_or_else(|| format!("route-{}", route + 1))
+}
+
+/// Returns the variables that filters need, in the order of their names.
+fn variables_of(chains: &[Vec<Filter>]) -> Vec<String> {
+    let mut all = BTreeSet::new();
+    for filter in chains.iter().flatten() {
+        collect(&Value::Mapping(filter.config.clone()), &mut all);
+    }
+    all.into_iter().collect()
+}
+
+fn collect(value: &Value, all: &mut BTreeSet<String>) {
+    documents::walk(value, &Place::default(), &mut |value, place| {
+        let Some(text) = value.as_str() else { return true };
+        let last = place.as_str().rsplit('.').next().unwrap_or_default();
+        if last.ends_with("_env") {
+            all.insert(text.to_owned());
+        } else if let Some(name) = text.strip_prefix("env://") {
+            all.insert(name.to_owned());
+        }
+        true
+    });
+}
+
+#[cfg(test)]
+mod tests;

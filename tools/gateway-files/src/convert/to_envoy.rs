@@ -1,0 +1,251 @@
+//! Writes a bootstrap file for Envoy: a listener, the routes, a cluster for each service, and the
+//! filters of one module.
+
+mod clusters;
+mod routes;
+
+use super::kong_file::KongFile;
+use super::notes::Notes;
+use super::plugins::Filter;
+use super::values::{list, map, put};
+use super::{Options, variables_of};
+use crate::documents::Place;
+use serde_norway::{Mapping, Value};
+
+/// The module of all filters.
+const MODULE: &str = "gatehouse.wasm";
+
+/// A filter as it stands in `http_filters`.
+struct HttpFilter {
+    name: String,
+    priority: u16,
+    filter: Filter,
+    /// The routes that have it.
+    routes: Vec<usize>,
+}
+
+/// Returns the file and the number of filters in it.
+pub(super) fn write(
+    file: &KongFile,
+    chains: &[Vec<Filter>],
+    options: &Options,
+    notes: &mut Notes,
+) -> Result<(String, usize), String> {
+    elsewhere(file, notes);
+    let filters = http_filters(chains);
+    let variables = variables_of(chains);
+    let mut all: Vec<Value> =
+        filters.iter().map(|filter| wasm(filter, file.routes.len(), &variables)).collect();
+    all.push(Value::Mapping(map([
+        ("name", "envoy.filters.http.router".into()),
+        ("typed_config", typed("envoy.extensions.filters.http.router.v3.Router", [])),
+    ])));
+    let manager = typed(
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        [
+            ("stat_prefix", "gateway".into()),
+            ("use_remote_address", true.into()),
+            ("normalize_path", true.into()),
+            ("merge_slashes", true.into()),
+            ("path_with_escaped_slashes_action", "REJECT_REQUEST".into()),
+            (
+                "common_http_protocol_options",
+                Value::Mapping(map([
+                    ("headers_with_underscores_action", "REJECT_REQUEST".into()),
+                    ("idle_timeout", "300s".into()),
+                ])),
+            ),
+            ("request_headers_timeout", "10s".into()),
+            ("route_config", routes::config(file, &filters, notes)),
+            ("http_filters", Value::Sequence(all)),
+        ],
+    );
+    let listener = map([
+        ("name", "gateway".into()),
+        ("address", address("127.0.0.1", 8000)),
+        ("per_connection_buffer_limit_bytes", 1_048_576.into()),
+        (
+            "filter_chains",
+            one(Value::Mapping(map([(
+                "filters",
+                one(Value::Mapping(map([
+                    ("name", "envoy.filters.network.http_connection_manager".into()),
+                    ("typed_config", manager),
+                ]))),
+            )]))),
+        ),
+    ]);
+    let uses_moesif = filters.iter().any(|filter| filter.filter.name == "moesif");
+    let clusters = clusters::all(file, options, uses_moesif.then_some(&filters[..]), notes);
+    let admin = map([("address", address("127.0.0.1", 9901))]);
+    let root = map([
+        ("admin", Value::Mapping(admin)),
+        (
+            "static_resources",
+            Value::Mapping(map([
+                ("listeners", one(Value::Mapping(listener))),
+                ("clusters", clusters),
+            ])),
+        ),
+    ]);
+    let yaml = serde_norway::to_string(&Value::Mapping(root)).map_err(|error| error.to_string())?;
+    Ok((format!("{}{yaml}", head(&variables)), filters.len()))
+}
+
+/// Returns each filter once, in the order in which they run. Two routes share a filter if all of
+/// its settings are equal.
+fn http_filters(chains: &[Vec<Filter>]) -> Vec<HttpFilter> {
+    let mut all: Vec<HttpFilter> = Vec::new();
+    for (route, chain) in chains.iter().enumerate() {
+        for filter in chain {
+            match all.iter_mut().find(|known| known.filter == *filter) {
+                Some(known) => known.routes.push(route),
+                None => {
+                    let number =
+                        all.iter().filter(|known| known.filter.name == filter.name).count() + 1;
+                    let name = match number {
+                        1 => format!("gatehouse_{}", filter.name),
+                        _ => format!("gatehouse_{}_{number}", filter.name),
+                    };
+                    let priority = filter.priority;
+                    all.push(HttpFilter {
+                        name,
+                        priority,
+                        filter: filter.clone(),
+                        routes: vec![route],
+                    });
+                }
+            }
+        }
+    }
+    all.sort_by_key(|filter| std::cmp::Reverse(filter.priority));
+    all
+}
+
+fn wasm(filter: &HttpFilter, routes: usize, variables: &[String]) -> Value {
+    let mut vm = map([
+        ("vm_id", "gatehouse".into()),
+        ("runtime", "envoy.wasm.runtime.v8".into()),
+        ("configuration", any("google.protobuf.StringValue", r#"{"host":"envoy"}"#.into())),
+    ]);
+    if !variables.is_empty() {
+        let keys = map([("host_env_keys", list(variables))]);
+        put(&mut vm, "environment_variables", Value::Mapping(keys));
+    }
+    let file = Value::Mapping(map([("filename", MODULE.into())]));
+    put(&mut vm, "code", Value::Mapping(map([("local", file)])));
+    // Reporting must not stop requests; everything else fails closed and starts anew.
+    let config = map([
+        ("name", filter.name.as_str().into()),
+        ("root_id", filter.filter.name.into()),
+        ("failure_policy", "FAIL_RELOAD".into()),
+        ("allow_on_headers_stop_iteration", true.into()),
+        (
+            "configuration",
+            any("google.protobuf.Struct", Value::Mapping(filter.filter.config.clone())),
+        ),
+        ("vm_config", Value::Mapping(vm)),
+    ]);
+    let wasm =
+        typed("envoy.extensions.filters.http.wasm.v3.Wasm", [("config", Value::Mapping(config))]);
+    let mut all = map([("name", filter.name.as_str().into())]);
+    if filter.routes.len() < routes {
+        put(&mut all, "disabled", true);
+    }
+    put(&mut all, "typed_config", wasm);
+    Value::Mapping(all)
+}
+
+/// Tells what of Kong's file is said elsewhere on Envoy.
+fn elsewhere(file: &KongFile, notes: &mut Notes) {
+    const KNOWN: [&str; 16] = [
+        "_format_version",
+        "_transform",
+        "_info",
+        "_comment",
+        "_ignore",
+        "_workspace",
+        "_plugin_configs",
+        "services",
+        "routes",
+        "consumers",
+        "plugins",
+        "upstreams",
+        "targets",
+        "keyauth_credentials",
+        "jwt_secrets",
+        "acls",
+    ];
+    for (name, value) in &file.root {
+        let name = name.as_str().unwrap_or_default();
+        if !KNOWN.contains(&name) && name != "appids" && !value.is_null() {
+            let message = match name {
+                "certificates" | "ca_certificates" | "snis" => {
+                    "this listener speaks plain HTTP: give it TLS by hand"
+                }
+                "filter_chains" => "chains that are there already are not carried over",
+                _ => "Envoy has no counterpart that is written here",
+            };
+            notes.lost(&Place::default().member(name), message);
+        }
+    }
+    let entities = file.services.iter().chain(file.routes.iter().map(|route| &route.entity));
+    for entity in entities.filter(|entity| entity.value.contains_key("filter_chains")) {
+        let message = "chains that are there already are not carried over";
+        notes.lost(&entity.place.member("filter_chains"), message);
+    }
+    notes.differs(
+        &Place::default(),
+        "Envoy listens on 127.0.0.1:8000 without TLS, and tells upstreams X-Forwarded-For and X-Forwarded-Proto, not \
+         Kong's X-Forwarded-Host, -Path and -Prefix, Via and X-Kong-*",
+    );
+}
+
+fn head(variables: &[String]) -> String {
+    let mut lines = String::from(
+        "# Written by `gatehouse-admin convert --to envoy`. It needs Envoy 1.35 or newer and, in the directory where it is\n\
+         # started, gatehouse.wasm, the module of all filters.\n",
+    );
+    if !variables.is_empty() {
+        lines += &format!("# Variables of Envoy's environment: {}.\n", variables.join(", "));
+    }
+    lines + "\n"
+}
+
+// === The words of Envoy's files ===
+
+fn one(value: Value) -> Value {
+    Value::Sequence(vec![value])
+}
+
+/// A message with its type.
+fn typed<const N: usize>(name: &str, members: [(&str, Value); N]) -> Value {
+    let mut all = map([("@type", format!("type.googleapis.com/{name}").into())]);
+    all.extend(map(members));
+    Value::Mapping(all)
+}
+
+/// A well-known type, whose content is its `value`.
+fn any(name: &str, value: Value) -> Value {
+    typed(name, [("value", value)])
+}
+
+fn address(host: &str, port: u16) -> Value {
+    let socket = map([("address", host.into()), ("port_value", port.into())]);
+    Value::Mapping(map([("socket_address", Value::Mapping(socket))]))
+}
+
+/// Milliseconds as a duration.
+fn duration(milliseconds: u64) -> String {
+    match milliseconds % 1000 {
+        0 => format!("{}s", milliseconds / 1000),
+        rest => format!("{}.{rest:03}s", milliseconds / 1000),
+    }
+}
+
+/// Returns what is the name of a Mapping's member as a number, or the default.
+fn number(map: &Mapping, name: &str, default: u64) -> u64 {
+    map.get(name)
+        .and_then(|value| value.as_u64().or_else(|| value.as_f64().map(|float| float as u64)))
+        .unwrap_or(default)
+}
