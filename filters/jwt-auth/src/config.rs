@@ -1,6 +1,6 @@
 //! The settings of the filter: those of Kong's plugin with its names and defaults, and some more.
 
-use crate::credential::{Holder, Material, credential};
+use crate::credential::{Material, Prepared, credential};
 use crate::memory::Memory;
 use crate::provider::{Provider, providers};
 use consumer::{Anonymous, Directory, Identity, consumers};
@@ -8,6 +8,7 @@ use jose::{Algorithm, Crypto};
 use settings::{Common, Fields, Rule};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Settings that passed every check.
 #[derive(Debug)]
@@ -15,7 +16,7 @@ pub(crate) struct Config {
     pub(crate) common: Common,
     pub(crate) consumers: Directory,
     /// The inline consumers' JWT credentials, by key.
-    pub(crate) holders: HashMap<String, Holder>,
+    pub(crate) holders: HashMap<String, Rc<Prepared>>,
     pub(crate) uri_param_names: Vec<String>,
     pub(crate) cookie_names: Vec<String>,
     pub(crate) header_names: Vec<String>,
@@ -195,7 +196,11 @@ impl Config {
     }
 }
 
-fn holders(f: &mut Fields<'_>, directory: &Directory, base64: bool) -> HashMap<String, Holder> {
+fn holders(
+    f: &mut Fields<'_>,
+    directory: &Directory,
+    base64: bool,
+) -> HashMap<String, Rc<Prepared>> {
     let mut holders = HashMap::new();
     for (owner, secret) in &directory.jwt_secrets {
         let material = Material {
@@ -206,7 +211,8 @@ fn holders(f: &mut Fields<'_>, directory: &Directory, base64: bool) -> HashMap<S
         };
         let key = &secret.key;
         let known = Algorithm::parse(&material.algorithm);
-        let problem = match (known, material.usable().key) {
+        let usable = material.usable();
+        let problem = match (known, &usable.key) {
             (None, _) => Some("an unknown algorithm, expected one of RFC 7518 or EdDSA"),
             (Some(_), Some(_)) => None,
             (Some(algorithm), None) if algorithm.is_symmetric() => {
@@ -221,7 +227,8 @@ fn holders(f: &mut Fields<'_>, directory: &Directory, base64: bool) -> HashMap<S
         }
         let identity =
             Identity { credential: Some(credential(&secret.id, key)), ..(**owner).clone() };
-        let earlier = holders.insert(key.clone(), Holder { identity, material });
+        let prepared = Prepared { material, key: usable, identity: identity.to_json() };
+        let earlier = holders.insert(key.clone(), Rc::new(prepared));
         f.check(
             earlier.is_none(),
             "consumers",

@@ -31,6 +31,15 @@ pub(crate) struct VerifyingMaterial {
     pub(crate) print: Digest,
 }
 
+/// A holder of the settings, with results that every request needs.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) material: Material,
+    pub(crate) key: VerifyingMaterial,
+    /// The published form of the identity.
+    pub(crate) identity: Vec<u8>,
+}
+
 /// A consumer with one of its JWT credentials.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Holder {
@@ -60,18 +69,12 @@ pub(crate) fn credential(id: &str, identifier: &str) -> Credential {
 }
 
 impl Material {
-    /// Returns `true` if the material contains no secret, and parsing it is expensive.
-    pub(crate) fn is_public(&self) -> bool {
-        self.secret.is_none()
-    }
-
     /// Parses the key, if it fits the algorithm.
     pub(crate) fn usable(&self) -> VerifyingMaterial {
-        let print = jose::hash::sha256(
-            [&self.algorithm, "\0", self.public_key.as_deref().unwrap_or_default()]
-                .concat()
-                .as_bytes(),
-        );
+        let public = self.public_key.as_deref().unwrap_or_default().as_bytes();
+        let symmetric = Algorithm::parse(&self.algorithm).is_some_and(Algorithm::is_symmetric);
+        let key = if symmetric { self.secret().unwrap_or_default() } else { public.to_vec() };
+        let print = jose::hash::sha256(&[self.algorithm.as_bytes(), b"\0", &key].concat());
         VerifyingMaterial { key: self.key(), print }
     }
 
@@ -166,6 +169,27 @@ mod tests {
         ] {
             assert!(material.usable().key.is_none(), "{material:?}");
         }
+    }
+
+    #[test]
+    fn keys_that_differ_in_anything_have_different_prints() {
+        let public = |pem: &str| Material {
+            public_key: Some(pem.into()),
+            secret: None,
+            ..secret("ES256", "", false)
+        };
+        let prints: std::collections::HashSet<Digest> = [
+            secret("HS256", "AQID", false),
+            secret("HS256", "AQIE", false),
+            secret("HS384", "AQID", false),
+            secret("HS256", "AQID", true),
+            public("AQID"),
+            public("AQIE"),
+        ]
+        .iter()
+        .map(|material| material.usable().print)
+        .collect();
+        assert_eq!(prints.len(), 6);
     }
 
     #[test]

@@ -13,10 +13,10 @@ use crate::bearer::{Carried, carried, hide};
 use crate::claims::{self, Clock, Time};
 use crate::config::Config;
 use crate::credential::Digest;
-use crate::memory::Memory;
+use crate::memory::{Bearer, Memory};
 use crate::provider::Provider;
 use consumer::lookup::Search;
-use consumer::{Admitted, CLAIMS, Identity, PROPERTY, StandIn, refuse_duplicate, reject_duplicate};
+use consumer::{Admitted, CLAIMS, PROPERTY, StandIn, refuse_duplicate, reject_duplicate};
 use exchange::{Body, Edit, Event, Flow, Query, Reply, Request, Started, Step};
 use jose::{Backend, Malformed, Token};
 use serde_json::{Map, Value};
@@ -37,7 +37,7 @@ pub(crate) struct JwtFlow {
 enum State {
     AskedForHolder {
         work: Box<Work>,
-        bearer: Box<Bearer>,
+        bearer: Rc<Bearer>,
     },
     AskedForPath(Issued),
     AskedForKeys {
@@ -67,15 +67,9 @@ struct Work {
 /// A request with the token of a provider.
 struct Issued {
     work: Box<Work>,
-    bearer: Box<Bearer>,
+    bearer: Rc<Bearer>,
     /// The index of the provider in the settings.
     provider: usize,
-}
-
-/// A well-formed token, and the SHA-256 of its text.
-struct Bearer {
-    digest: Digest,
-    token: Token,
 }
 
 impl JwtFlow {
@@ -133,18 +127,22 @@ impl JwtFlow {
             }
             work.edits.extend(hidden);
         }
-        let parsed = match config.accept_padding {
-            true => Token::parse_padded(&text),
-            false => Token::parse(&text),
-        };
-        let token = match parsed {
-            Ok(token) => token,
-            Err(malformed) => {
-                let reply = self.refusal(kong_message(malformed, &text));
-                return self.fail(work, reply);
+        let bearer = match self.memory(|memory| memory.bearer(&text)).flatten() {
+            Some(bearer) => bearer,
+            None => {
+                let parsed = match config.accept_padding {
+                    true => Token::parse_padded(&text),
+                    false => Token::parse(&text),
+                };
+                match parsed {
+                    Ok(token) => Rc::new(Bearer::new(text, token)),
+                    Err(malformed) => {
+                        let reply = self.refusal(kong_message(malformed, &text));
+                        return self.fail(work, reply);
+                    }
+                }
             }
         };
-        let bearer = Box::new(Bearer { digest: jose::hash::sha256(&text), token });
         let issuer = bearer.token.claims().get("iss").and_then(Value::as_str);
         let provider =
             issuer.and_then(|issuer| config.providers.iter().position(|one| one.issuer == issuer));
@@ -189,15 +187,16 @@ impl JwtFlow {
     fn stand_in(&self, work: Box<Work>, next: StandIn) -> (State, Step) {
         match next {
             StandIn::Ask(search, step) => (State::AskedForAnonymous { work, search }, step),
-            StandIn::Admit(identity) => decided(self.admit(*work, identity, None)),
+            StandIn::Admit(identity) => decided(self.admit(*work, identity.to_json(), None)),
             StandIn::Refuse(reply) => decided(Step::reply(reply)),
         }
     }
 
+    /// Admits the request of the caller with this identity, in its published form.
     fn admit(
         &self,
         work: Work,
-        identity: Identity,
+        identity: Vec<u8>,
         proof: Option<(&Bearer, Option<&Provider>)>,
     ) -> Step {
         let mut edits = work.edits;
@@ -212,7 +211,7 @@ impl JwtFlow {
                 edits.push(Edit::set(header.clone(), payload));
             }
         }
-        edits.push(Edit::Publish(PROPERTY, identity.to_json()));
+        edits.push(Edit::Publish(PROPERTY, identity));
         if let Some((bearer, _)) = proof {
             edits.push(Edit::Publish(CLAIMS, bearer.token.payload().to_vec()));
         }
@@ -229,17 +228,15 @@ impl JwtFlow {
 
     /// Returns `true` if the key with the digest `print` has verified the token before, and the
     /// token has not expired. `now` is in seconds since 1970.
-    fn remembers(&self, bearer: &Bearer, print: &Digest, now: u64) -> bool {
+    fn remembers(&self, bearer: &Rc<Bearer>, print: &Digest, now: u64) -> bool {
         !claims::has_ended(bearer.token.claims(), now)
-            && self.memory(|memory| memory.knows(&bearer.digest, print)).unwrap_or(false)
+            && self.memory(|memory| memory.knows(bearer, print)).unwrap_or(false)
     }
 
-    /// Records that the key with the digest `print` has verified the token. Tokens with a shared
-    /// secret are not recorded, because to verify one is as cheap as to look it up.
-    fn remember(&self, bearer: &Bearer, print: &Digest, now: u64) {
-        let worth_it = !bearer.token.algorithm().is_symmetric();
-        if worth_it && !claims::has_ended(bearer.token.claims(), now) {
-            self.memory(|memory| memory.learn(bearer.digest, *print));
+    /// Records that the key with the digest `print` has verified the token.
+    fn remember(&self, bearer: &Rc<Bearer>, print: &Digest, now: u64) {
+        if !claims::has_ended(bearer.token.claims(), now) {
+            self.memory(|memory| memory.learn(bearer, print));
         }
     }
 }

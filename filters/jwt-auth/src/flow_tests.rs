@@ -4,7 +4,7 @@ use crate::credential::{Holder, Material, credential};
 use crate::tables::{by_key, discovery, key_set};
 use consumer::lookup::{self, By};
 use consumer::testing::Driver;
-use consumer::{Guard, Known, Owned};
+use consumer::{Guard, Identity, Known, Owned};
 use exchange::{Finding, Unavailable};
 use exchange::{Head, Key, Then, testing};
 use jose::{Algorithm, InWasm, SigningKey};

@@ -3,19 +3,52 @@
 //!
 //! A token in this memory means only "this signature verified with this key". Issuer, audience,
 //! times and consumer are checked at each request. Every table is bounded.
+//!
+//! A token enters after a key has verified it, so that invented tokens displace none. It is found by
+//! its whole text, compared byte for byte, or by the SHA-256 of it; a weaker hash would let an
+//! attacker prepare a second token of the same hash. The table chooses the candidate by a keyed hash
+//! of the whole text, so the time of the comparison tells nothing about the tokens in it.
 
 use crate::credential::{Digest, Material, VerifyingMaterial};
 use exchange::Bounded;
-use jose::JwkSet;
+use jose::{JwkSet, Token};
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// The number of tokens with a verified signature.
+/// The number of tokens with a verified signature whose digests are kept.
 const TOKENS: usize = 4096;
-/// The number of public keys of credentials.
+/// The number of such tokens that are kept as they were read.
+const READ: usize = 256;
+/// The greatest length of a token that is kept as it was read, in bytes.
+const LONGEST: usize = 2048;
+/// The number of keys of credentials.
 const KEYS: usize = 512;
 /// The time after a lookup of a set during which no new lookup is necessary, in milliseconds.
 const FRESH: u64 = 1000;
+
+/// A well-formed token.
+pub(crate) struct Bearer {
+    text: Vec<u8>,
+    pub(crate) token: Token,
+    /// The SHA-256 of the text.
+    digest: OnceCell<Digest>,
+    /// The digest of the key that has verified the token, if one has.
+    verified: Cell<Option<Digest>>,
+    /// The published form of the identity, if it depends on token and settings only.
+    pub(crate) identity: OnceCell<Vec<u8>>,
+}
+
+impl Bearer {
+    pub(crate) fn new(text: Vec<u8>, token: Token) -> Self {
+        let (digest, verified) = (OnceCell::new(), Cell::new(None));
+        Self { text, token, digest, verified, identity: OnceCell::new() }
+    }
+
+    fn digest(&self) -> &Digest {
+        self.digest.get_or_init(|| jose::hash::sha256(&self.text))
+    }
+}
 
 /// A parsed set of keys.
 #[derive(Debug)]
@@ -26,8 +59,10 @@ pub(crate) struct KeySet {
 }
 
 /// The memory of one configuration in one VM.
-#[derive(Debug)]
 pub(crate) struct Memory {
+    /// Tokens as they were read, by their text.
+    read: Bounded<Vec<u8>, Rc<Bearer>>,
+    /// The digests of tokens, each with that of the key that verified it.
     tokens: Bounded<Digest, Digest>,
     keys: Bounded<Material, Rc<VerifyingMaterial>>,
     /// For each provider: the text of its set, the set, and the time of its last lookup in
@@ -37,9 +72,17 @@ pub(crate) struct Memory {
     paths: HashMap<usize, String>,
 }
 
+impl std::fmt::Debug for Memory {
+    /// Leaves tokens and secrets out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory").finish_non_exhaustive()
+    }
+}
+
 impl Default for Memory {
     fn default() -> Self {
         Self {
+            read: Bounded::new(READ),
             tokens: Bounded::new(TOKENS),
             keys: Bounded::new(KEYS),
             sets: HashMap::new(),
@@ -49,14 +92,39 @@ impl Default for Memory {
 }
 
 impl Memory {
+    /// Returns the token with this text, if a key has verified it and it is still kept.
+    pub(crate) fn bearer(&mut self, text: &Vec<u8>) -> Option<Rc<Bearer>> {
+        self.read.get(text).cloned()
+    }
+
     /// Returns `true` if the key of this digest has verified the token.
-    pub(crate) fn knows(&mut self, token: &Digest, print: &Digest) -> bool {
-        self.tokens.get(token) == Some(print)
+    pub(crate) fn knows(&mut self, bearer: &Rc<Bearer>, print: &Digest) -> bool {
+        if bearer.verified.get().as_ref() == Some(print) {
+            return true;
+        }
+        // The digest of a token with a shared secret is never recorded.
+        let symmetric = bearer.token.algorithm().is_symmetric();
+        let known = !symmetric && self.tokens.get(bearer.digest()) == Some(print);
+        if known {
+            self.keep(bearer, print);
+        }
+        known
     }
 
     /// Records that the key of this digest has verified the token.
-    pub(crate) fn learn(&mut self, token: Digest, print: Digest) {
-        self.tokens.put(token, print);
+    pub(crate) fn learn(&mut self, bearer: &Rc<Bearer>, print: &Digest) {
+        // To verify a token with a shared secret is about as cheap as to hash it.
+        if !bearer.token.algorithm().is_symmetric() {
+            self.tokens.put(*bearer.digest(), *print);
+        }
+        self.keep(bearer, print);
+    }
+
+    fn keep(&mut self, bearer: &Rc<Bearer>, print: &Digest) {
+        bearer.verified.set(Some(*print));
+        if bearer.text.len() <= LONGEST {
+            self.read.put(bearer.text.clone(), Rc::clone(bearer));
+        }
     }
 
     /// Returns the key of a credential, prepared for verification.
@@ -65,10 +133,7 @@ impl Memory {
             return Rc::clone(key);
         }
         let key = Rc::new(material.usable());
-        // A shared secret needs no preparation and is not kept.
-        if material.is_public() {
-            self.keys.put(material.clone(), Rc::clone(&key));
-        }
+        self.keys.put(material.clone(), Rc::clone(&key));
         key
     }
 
@@ -108,13 +173,52 @@ impl Memory {
 mod tests {
     use super::*;
 
+    fn bearer(algorithm: &str, claims: &str) -> Rc<Bearer> {
+        let header = format!(r#"{{"alg":"{algorithm}"}}"#);
+        let [header, claims] = [&header, claims].map(jose::base64url::encode);
+        let text = format!("{header}.{claims}.AAAA").into_bytes();
+        let token = Token::parse(&text).unwrap();
+        Rc::new(Bearer::new(text, token))
+    }
+
     #[test]
     fn a_token_is_known_with_the_key_that_verified_it_only() {
+        for algorithm in ["ES256", "HS256"] {
+            let mut memory = Memory::default();
+            let (one, other) = (bearer(algorithm, "{}"), bearer(algorithm, r#"{"a":1}"#));
+            memory.learn(&one, &[2; 32]);
+            for one in [&one, &memory.bearer(&one.text).unwrap()] {
+                assert!(memory.knows(one, &[2; 32]));
+                assert!(!memory.knows(one, &[3; 32]));
+            }
+            assert!(!memory.knows(&other, &[2; 32]));
+            assert!(memory.bearer(&other.text).is_none());
+            // Another key has verified it since.
+            memory.learn(&one, &[3; 32]);
+            assert!(memory.knows(&one, &[3; 32]) && !memory.knows(&one, &[2; 32]));
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_displaced_is_known_by_its_digest() {
         let mut memory = Memory::default();
-        memory.learn([1; 32], [2; 32]);
-        assert!(memory.knows(&[1; 32], &[2; 32]));
-        assert!(!memory.knows(&[1; 32], &[3; 32]));
-        assert!(!memory.knows(&[4; 32], &[2; 32]));
+        let kept = |n: usize| bearer("ES256", &format!(r#"{{"n":{n}}}"#));
+        for n in 0..=2 * READ {
+            memory.learn(&kept(n), &[2; 32]);
+        }
+        assert!(memory.bearer(&kept(0).text).is_none());
+        assert!(memory.knows(&kept(0), &[2; 32]) && !memory.knows(&kept(0), &[3; 32]));
+        assert!(memory.bearer(&kept(0).text).is_some(), "it is in use again");
+    }
+
+    #[test]
+    fn a_long_token_is_not_kept_whole() {
+        let mut memory = Memory::default();
+        let long = bearer("ES256", &format!(r#"{{"a":"{}"}}"#, "x".repeat(LONGEST)));
+        memory.learn(&long, &[2; 32]);
+        assert!(memory.bearer(&long.text).is_none());
+        let again = Rc::new(Bearer::new(long.text.clone(), long.token.clone()));
+        assert!(memory.knows(&again, &[2; 32]));
     }
 
     #[test]

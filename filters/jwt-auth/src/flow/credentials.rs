@@ -1,17 +1,19 @@
 //! Tokens that a consumer's own credential verifies, as with Kong's plugin.
 
-use super::{Bearer, JwtFlow, State, Work, decided, is_false, seconds, unavailable, unexpected};
+use super::{JwtFlow, State, Work, decided, is_false, seconds, unavailable, unexpected};
 use crate::claims::{Clock, Time};
-use crate::credential::{Digest, Holder};
+use crate::credential::{Digest, Holder, Material, VerifyingMaterial};
+use crate::memory::Bearer;
 use crate::tables::by_key;
 use consumer::lookup::MAX_NAME;
 use exchange::{Finding, Step, Unavailable};
 use jose::{Algorithm, Refused, VerifyingKey};
 use serde_json::Value;
+use std::rc::Rc;
 
 impl JwtFlow {
     /// Finds the credential that the token names with its key claim.
-    pub(super) fn find_holder(&self, work: Box<Work>, bearer: Box<Bearer>) -> (State, Step) {
+    pub(super) fn find_holder(&self, work: Box<Work>, bearer: Rc<Bearer>) -> (State, Step) {
         let name = &self.config.key_claim_name;
         let in_claims = bearer.token.claims().get(name).filter(|value| !is_false(value));
         let value =
@@ -29,8 +31,8 @@ impl JwtFlow {
             }
         };
         if let Some(holder) = self.config.holders.get(key) {
-            let holder = holder.clone();
-            return self.verify(work, &bearer, holder);
+            let identity = || holder.identity.clone();
+            return self.verify(work, &bearer, &holder.material, &holder.key, identity);
         }
         if self.config.common.admin.is_none() || key.len() > MAX_NAME {
             return self.unknown(work);
@@ -43,14 +45,19 @@ impl JwtFlow {
     pub(super) fn verify_for_consumer(
         &self,
         work: Box<Work>,
-        bearer: &Bearer,
+        bearer: &Rc<Bearer>,
         found: Result<Finding, Unavailable>,
     ) -> (State, Step) {
         match found {
             Ok(Finding::Value(value)) => match Holder::decode(&value) {
-                Some(mut holder) => {
-                    holder.material.base64 = self.config.secret_is_base64;
-                    self.verify(work, bearer, holder)
+                Some(Holder { identity, mut material }) => {
+                    material.base64 = self.config.secret_is_base64;
+                    match self.memory(|memory| memory.key(&material)) {
+                        Some(key) => {
+                            self.verify(work, bearer, &material, &key, || identity.to_json())
+                        }
+                        None => decided(unexpected()),
+                    }
                 }
                 None => decided(unavailable()),
             },
@@ -66,16 +73,20 @@ impl JwtFlow {
         self.fail(work, reply)
     }
 
-    fn verify(&self, work: Box<Work>, bearer: &Bearer, holder: Holder) -> (State, Step) {
+    /// Verifies the token with the `key` made of `material`, and admits `identity`.
+    fn verify(
+        &self,
+        work: Box<Work>,
+        bearer: &Rc<Bearer>,
+        material: &Material,
+        usable: &VerifyingMaterial,
+        identity: impl FnOnce() -> Vec<u8>,
+    ) -> (State, Step) {
         let config = &self.config;
-        let Holder { identity, material } = holder;
         if Algorithm::parse(&material.algorithm) != Some(bearer.token.algorithm()) {
             let reply = self.refusal("Invalid algorithm");
             return self.fail(work, reply);
         }
-        let Some(usable) = self.memory(|memory| memory.key(&material)) else {
-            return decided(unexpected());
-        };
         let short = config.require_strong_secrets && material.is_short();
         let Some(key) = usable.key.as_ref().filter(|_| !short) else {
             let reply = self.refusal("Invalid key/secret");
@@ -95,24 +106,20 @@ impl JwtFlow {
         if let Some(reply) = self.refuse_by_time(bearer, exp, nbf, clock) {
             return self.fail(work, reply);
         }
-        decided(self.admit(*work, identity, Some((bearer, None))))
+        decided(self.admit(*work, identity(), Some((bearer, None))))
     }
 
     /// Verifies the signature with `key`, whose digest is `print`. `now` is in seconds since 1970.
     ///
-    /// A token that this key has verified before is not computed again until it expires. That does
-    /// not apply to a shared secret, because a computation is as cheap as a lookup in the memory.
+    /// A token that this key has verified before is not computed again until it expires.
     fn verify_signature(
         &self,
-        bearer: &Bearer,
+        bearer: &Rc<Bearer>,
         key: &VerifyingKey,
         print: &Digest,
         now: u64,
     ) -> Result<(), Refused> {
         let backend = self.backend.as_deref().ok_or(Refused::HostFailed)?;
-        if bearer.token.algorithm().is_symmetric() {
-            return key.verify(&bearer.token, backend);
-        }
         if self.remembers(bearer, print, now) {
             return Ok(());
         }

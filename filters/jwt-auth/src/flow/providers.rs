@@ -142,27 +142,31 @@ impl JwtFlow {
             }
         };
         if provider.consumer_claim.is_none() {
-            let identity = virtual_consumer(provider, &name);
-            return decided(self.admit(
-                *issued.work,
-                identity,
-                Some((&issued.bearer, Some(provider))),
-            ));
+            return self.admit_of_settings(issued, || virtual_consumer(provider, &name), provider);
         }
         let by = provider.consumer_by;
         if let Some(identity) = self.config.consumers.by(by, &name) {
-            let identity = as_holder(Identity::clone(identity), provider, &name);
-            return decided(self.admit(
-                *issued.work,
-                identity,
-                Some((&issued.bearer, Some(provider))),
-            ));
+            let identity = || as_holder(Identity::clone(identity), provider, &name);
+            return self.admit_of_settings(issued, identity, provider);
         }
         if self.config.common.admin.is_none() {
             return self.nobody(issued.work, provider, &name);
         }
         let (search, step) = Search::begin(by, &name, issued.work.request.now);
         (State::AskedForConsumer { issued, name, search }, step)
+    }
+
+    /// Admits an identity that depends on token and settings only. It is made once for each token
+    /// in the memory.
+    fn admit_of_settings(
+        &self,
+        issued: Issued,
+        identity: impl FnOnce() -> Identity,
+        provider: &Provider,
+    ) -> (State, Step) {
+        let Issued { work, bearer, .. } = issued;
+        let identity = bearer.identity.get_or_init(|| identity().to_json()).clone();
+        decided(self.admit(*work, identity, Some((&bearer, Some(provider)))))
     }
 
     /// Admits the consumer that a claim of the token names, if one was found.
@@ -179,7 +183,7 @@ impl JwtFlow {
         match search.on(found) {
             Progress::Ask(search, step) => (State::AskedForConsumer { issued, name, search }, step),
             Progress::Found(identity) => {
-                let identity = as_holder(identity, provider, &name);
+                let identity = as_holder(identity, provider, &name).to_json();
                 decided(self.admit(*issued.work, identity, Some((&issued.bearer, Some(provider)))))
             }
             Progress::Nobody => self.nobody(issued.work, provider, &name),

@@ -178,15 +178,43 @@ fn a_token_that_has_ended_is_not_taken_from_memory() {
     let token = signed(&key, &json!({"alg": "ES256"}), &claims);
     let first = &mut credentialed("es256", "ES256");
     forwarded(&bearing(first, &token));
-    let digest = jose::hash::sha256(token.as_bytes());
     let parsed = Token::parse(token.as_bytes()).unwrap();
-    let bearer = Bearer { digest, token: parsed };
-    let print = first.config.holders["k"].material.usable().print;
+    let bearer = Rc::new(Bearer::new(token.into_bytes(), parsed));
+    let print = first.config.holders["k"].key.print;
     let config = Rc::clone(&first.config);
     let first = JwtFlow { config, backend: None, state: State::Decided };
     assert!(first.remembers(&bearer, &print, NOW));
     assert!(!first.remembers(&bearer, &print, NOW + 1));
     assert!(!first.remembers(&bearer, &[0; 32], NOW), "another key");
+}
+
+#[test]
+fn a_token_of_a_former_secret_is_not_taken_from_memory() {
+    let mut first = asking("");
+    bearing(&mut first, TOKEN);
+    forwarded(&found(&mut first, holder("HS256", Some("supersecret"), None)));
+    for (secret, passes) in [("supersecret", true), ("other", false), ("supersecret", true)] {
+        let mut again = first.again();
+        bearing(&mut again, TOKEN);
+        let step = found(&mut again, holder("HS256", Some(secret), None));
+        match passes {
+            true => drop(forwarded(&step)),
+            false => refused(&step, "Invalid signature"),
+        }
+    }
+}
+
+#[test]
+fn a_token_with_another_signature_or_claim_is_not_that_in_the_memory() {
+    let mut first = inline("");
+    forwarded(&bearing(&mut first, TOKEN));
+    let (input, signature) = TOKEN.rsplit_once('.').unwrap();
+    let (head, _) = input.split_once('.').unwrap();
+    let other = jose::base64url::encode(r#"{"iss":"adokey","name":"eve"}"#);
+    for token in [format!("{head}.{other}.{signature}"), TOKEN.replacen(".lEzP", ".lEzQ", 1)] {
+        refused(&bearing(&mut first.again(), &token), "Invalid signature");
+    }
+    forwarded(&bearing(&mut first.again(), TOKEN));
 }
 
 #[test]
