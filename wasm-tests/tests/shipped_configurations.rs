@@ -6,6 +6,9 @@ use serde_json::Value;
 use std::path::Path;
 use wasm_tests::{Filter, KongVersion, Level, Profile, Proxy, Request, built_filters};
 
+/// The image of the module that holds all filters.
+const MODULE: &str = "oci://registry.example.com/gatehouse/gatehouse:0.1.0";
+
 const KEY: &str = include_str!("../../filters/upstream-jwt/test-keys/rsa.pem");
 
 fn text(path: &str) -> String {
@@ -35,26 +38,35 @@ fn find<T>(value: &Value, of: &dyn Fn(&Value) -> Option<T>) -> Vec<T> {
     of(value).into_iter().chain(inner).collect()
 }
 
-/// The filter's name in `gatehouse_<name>`, `gatehouse/<name>:<version>` and the like.
-fn feature(name: &str) -> String {
-    let name = name.rsplit('/').next().unwrap_or(name);
-    let name = name.split([':', '.']).next().unwrap_or(name);
+/// The name of a filter in the `root_id` that chooses it, or in the name of its file.
+fn feature(root_id: &str) -> String {
+    let name = root_id.split('/').next().unwrap_or(root_id);
     name.strip_prefix("gatehouse_").unwrap_or(name).to_owned()
 }
 
-/// The name and settings of every Wasm filter in a part of an Envoy configuration.
+/// The `root_id` and settings of every Wasm filter in a part of an Envoy configuration, all of
+/// which come out of the module that holds all filters.
 fn envoy_filters(document: &Value) -> Vec<(String, Value)> {
     find(document, &|part| {
         let settings = part["configuration"]["value"].clone();
         let code = &part["vm_config"]["code"];
         let file = code["local"]["filename"].as_str();
         let file = file.or(code["remote"]["http_uri"]["uri"].as_str())?;
-        settings.is_object().then(|| (feature(file), settings))
+        assert!(["gatehouse.wasm", MODULE].contains(&file), "{file}");
+        let root_id = part["root_id"].as_str()?.to_owned();
+        settings.is_object().then_some((root_id, settings))
     })
 }
 
+/// Fails unless a chain has one VM in each worker. Envoy makes another one where anything differs.
 #[track_caller]
-fn accepted_on_envoy((feature, settings): &(String, Value)) {
+fn assert_one_vm(of_the_filters: &[Value]) {
+    let (first, rest) = of_the_filters.split_first().expect("a chain");
+    rest.iter().for_each(|other| assert_eq!(other, first));
+}
+
+#[track_caller]
+fn accepted_on_envoy((root_id, settings): &(String, Value)) {
     for holds_headers in [false, true] {
         if settings["allow_on_headers_stop_iteration"] == true && !holds_headers {
             continue;
@@ -66,24 +78,30 @@ fn accepted_on_envoy((feature, settings): &(String, Value)) {
             .environment("GATEHOUSE_SESSION_SECRET", "a-secret")
             .environment("GATEHOUSE_MOESIF_APPLICATION_ID", "an-id")
             .vm_configuration(r#"{"host":"envoy"}"#);
-        let proxy = Proxy::new(profile, [Filter::built(feature).config(settings.to_string())]);
-        assert_eq!(proxy.rejected(), None, "{feature} {settings}");
+        let proxy = Proxy::new(profile, [Filter::of_all(root_id).config(settings.to_string())]);
+        assert_eq!(proxy.rejected(), None, "{root_id} {settings}");
     }
 }
 
 #[track_caller]
 fn assert_all_features(found: &[(String, Value)], path: &str) {
     for (feature, _) in built_filters() {
-        assert!(found.iter().any(|(name, _)| *name == feature), "{feature} is not in {path}");
+        assert!(
+            found.iter().any(|(name, _)| self::feature(name) == feature),
+            "{feature} is not in {path}"
+        );
     }
 }
 
 #[test]
 fn envoys() {
     let path = "envoy-config/envoy.yaml";
-    let found: Vec<_> = documents(path).iter().flat_map(envoy_filters).collect();
+    let documents = documents(path);
+    let found: Vec<_> = documents.iter().flat_map(envoy_filters).collect();
     found.iter().for_each(accepted_on_envoy);
     assert_all_features(&found, path);
+    let vms = |document| find(document, &|part| part.get("vm_config").cloned());
+    assert_one_vm(&documents.iter().flat_map(vms).collect::<Vec<_>>());
 }
 
 #[test]
@@ -93,12 +111,16 @@ fn istios_plugins() {
     let found: Vec<_> = plugins
         .iter()
         .map(|plugin| {
-            let url = plugin["spec"]["url"].as_str().expect("an url");
-            (feature(url), plugin["spec"]["pluginConfig"].clone())
+            let spec = &plugin["spec"];
+            assert_eq!(spec["url"], MODULE);
+            let root_id = spec["pluginName"].as_str().expect("a name");
+            (root_id.to_owned(), spec["pluginConfig"].clone())
         })
         .collect();
     found.iter().for_each(accepted_on_envoy);
     assert_all_features(&found, path);
+    let vms = plugins.iter().map(|plugin| plugin["spec"]["vmConfig"].clone());
+    assert_one_vm(&vms.collect::<Vec<_>>());
 }
 
 #[test]

@@ -107,6 +107,11 @@ fn filter_of(names: &[Option<&str>]) -> Named {
     let mut ours = false;
     for name in names.iter().flatten() {
         ours |= name.contains("gatehouse");
+        // Behind `/`, a root id has a text of the operator's: `key_auth/portal`.
+        let root = name.split('/').next().unwrap_or_default();
+        if let Some(entry) = all_filters::named(root.strip_prefix("gatehouse_").unwrap_or(root)) {
+            return Named::Filter(entry);
+        }
         let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let word = last.split(['@', ':']).next().unwrap_or_default();
         let word = word.strip_suffix(".wasm").unwrap_or(word).replace('-', "_");

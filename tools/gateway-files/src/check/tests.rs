@@ -225,6 +225,8 @@ fn istio_and_envoy_gateway_are_known() {
             "error: document 2 (WasmPlugin gatehouse-cors): spec.pluginConfig.max_age: "
         )
     );
+    let of_all = plugin.replace("/cors:0.1.0\n", "/gatehouse:0.1.0\n  pluginName: cors/session\n");
+    assert_only(&of_all, "error: spec.pluginConfig.max_age: cors: ", "found \"x\"");
     let policy = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\nspec:\n  wasm:\n  - name: cors\n    rootID: cors\n    \
                   code: { type: Image, image: { url: 'registry.example.com/gatehouse:0.1.0' } }\n    config: { max_age: x }\n";
     assert_only(policy, "error: spec.wasm[0].config.max_age: cors: ", "found \"x\"");
