@@ -7,22 +7,41 @@
 //!
 //! Entries of other audiences keep their text.
 
-use consumer::Identity;
+use consumer::{Credential, Identity};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::cell::OnceCell;
+use std::ops::Deref;
+use std::rc::Rc;
 
 /// The greatest number of audiences in a session.
 const MAX_AUDIENCES: usize = 64;
 
-/// The contents of a session.
+/// The contents of a session. A clone shares them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Contents(Vec<Entry>);
+pub(crate) struct Contents(Rc<Vec<Entry>>);
 
 #[derive(Debug, Clone)]
 struct Entry {
     audience: String,
     text: String,
+    /// The holder that the text names, once it was read.
+    held: OnceCell<Option<Rc<Held>>>,
+}
+
+/// A holder, and its identity as it is published.
+#[derive(Debug)]
+pub(crate) struct Held {
+    holder: Holder,
+    published: OnceCell<Published>,
+}
+
+#[derive(Debug)]
+struct Published {
+    json: Vec<u8>,
+    /// `true` if whoever reads the JSON need not save a session for its identity.
+    settles: bool,
 }
 
 /// The consumer that a session is for.
@@ -47,9 +66,9 @@ impl Contents {
         let entry = |text: &RawValue| {
             let parts: Vec<&RawValue> = serde_json::from_str(text.get()).ok()?;
             let audience = serde_json::from_str(parts.get(1)?.get()).ok()?;
-            (parts.len() <= 3).then(|| Entry { audience, text: text.get().to_owned() })
+            (parts.len() <= 3).then(|| Entry::new(audience, text.get().to_owned()))
         };
-        all.into_iter().map(entry).collect::<Option<_>>().map(Self)
+        all.into_iter().map(entry).collect::<Option<_>>().map(Rc::new).map(Self)
     }
 
     /// Writes the contents as JSON, in the spelling of Lua's cjson.
@@ -60,26 +79,13 @@ impl Contents {
 
     /// Returns the holder for `audience`. Returns `None` if there is none, or if another system
     /// wrote the entry.
-    pub(crate) fn holder(&self, audience: &str) -> Option<Holder> {
+    pub(crate) fn holder(&self, audience: &str) -> Option<Rc<Held>> {
         let entry = self.0.iter().find(|entry| entry.audience == audience)?;
-        let (data, _, subject): (Value, String, Option<String>) =
-            match serde_json::from_str(&entry.text) {
-                Ok(parts) => parts,
-                // Lua leaves out a missing subject.
-                Err(_) => {
-                    let (data, audience) = serde_json::from_str(&entry.text).ok()?;
-                    (data, audience, None)
-                }
-            };
-        let text =
-            |n: usize| data.get(n)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let groups = data.get(2).and_then(Value::as_array).into_iter().flatten();
-        Some(Holder {
-            consumer: text(0)?,
-            credential: text(1),
-            groups: groups.filter_map(|group| group.as_str().map(str::to_owned)).collect(),
-            subject,
-        })
+        let read = || {
+            let holder = Holder::read(&entry.text)?;
+            Some(Rc::new(Held { holder, published: OnceCell::new() }))
+        };
+        entry.held.get_or_init(read).clone()
     }
 
     /// Returns the subject for each audience that has one.
@@ -100,22 +106,104 @@ impl Contents {
 
     /// Returns the contents with `holder` for `audience`.
     pub(crate) fn with(mut self, audience: &str, holder: &Holder) -> Self {
-        let entry = Entry { audience: audience.to_owned(), text: holder.text(audience) };
-        match self.0.iter_mut().find(|entry| entry.audience == audience) {
+        let entry = Entry::new(audience.to_owned(), holder.text(audience));
+        let entries = Rc::make_mut(&mut self.0);
+        match entries.iter_mut().find(|entry| entry.audience == audience) {
             Some(place) => *place = entry,
-            None => self.0.push(entry),
+            None => entries.push(entry),
         }
         self
     }
 
     /// Returns the contents without the entry for `audience`. Returns `None` if nothing is left.
     pub(crate) fn without(mut self, audience: &str) -> Option<Self> {
-        self.0.retain(|entry| entry.audience != audience);
+        Rc::make_mut(&mut self.0).retain(|entry| entry.audience != audience);
         (!self.0.is_empty()).then_some(self)
     }
 }
 
+impl Entry {
+    fn new(audience: String, text: String) -> Self {
+        Self { audience, text, held: OnceCell::new() }
+    }
+}
+
+impl Held {
+    /// Returns the identity of the holder, as it is published.
+    pub(crate) fn published(&self) -> &[u8] {
+        &self.as_published().json
+    }
+
+    /// Returns `true` if `property` is [`Held::published`], and no session need be saved for it.
+    pub(crate) fn settles(&self, property: Option<&[u8]>) -> bool {
+        let Published { json, settles } = self.as_published();
+        *settles && property == Some(json)
+    }
+
+    fn as_published(&self) -> &Published {
+        self.published.get_or_init(|| {
+            let json = self.identity(None).to_json();
+            // The reader may see another spelling of the consumer's id.
+            let read = Identity::from_json(&json).as_ref().and_then(Holder::of);
+            let settles = read.is_some_and(|read| self.is(&read));
+            Published { json, settles }
+        })
+    }
+}
+
+impl Deref for Held {
+    type Target = Holder;
+
+    fn deref(&self) -> &Holder {
+        &self.holder
+    }
+}
+
 impl Holder {
+    /// Reads the holder that an entry names. Returns `None` if another system wrote the entry.
+    fn read(entry: &str) -> Option<Self> {
+        let (data, _, subject): (Value, String, Option<String>) = match serde_json::from_str(entry)
+        {
+            Ok(parts) => parts,
+            // Lua leaves out a missing subject.
+            Err(_) => {
+                let (data, audience) = serde_json::from_str(entry).ok()?;
+                (data, audience, None)
+            }
+        };
+        let text =
+            |n: usize| data.get(n)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let groups = data.get(2).and_then(Value::as_array).into_iter().flatten();
+        Some(Self {
+            consumer: text(0)?,
+            credential: text(1),
+            groups: groups.filter_map(|group| group.as_str().map(str::to_owned)).collect(),
+            subject,
+        })
+    }
+
+    /// Returns the identity of the holder. `looked_up` is the consumer as it is now, if it was
+    /// looked up.
+    pub(crate) fn identity(&self, looked_up: Option<&Identity>) -> Identity {
+        let credential = self.credential.as_ref().map(|id| Credential {
+            id: id.clone(),
+            kind: "session".to_owned(),
+            identifier: Some(id.clone()),
+            key: None,
+        });
+        match looked_up {
+            // The groups of now count. A consumer who left a group loses its rights at once.
+            Some(found) => Identity { credential, anonymous: false, ..found.clone() },
+            None => Identity {
+                id: self.consumer.clone(),
+                username: self.subject.clone().filter(|subject| *subject != self.consumer),
+                groups: self.groups.clone(),
+                credential,
+                ..Identity::default()
+            },
+        }
+    }
+
     /// Makes a holder of an authenticated identity. Returns `None` for an identity without a
     /// credential.
     pub(crate) fn of(identity: &Identity) -> Option<Self> {
@@ -196,10 +284,31 @@ mod tests {
         }
     }
 
+    fn read(contents: &Contents, audience: &str) -> Option<Holder> {
+        contents.holder(audience).map(|held| Holder::clone(&held))
+    }
+
+    #[test]
+    fn only_what_was_published_settles_a_session() {
+        let held = |consumer: &str| {
+            let holder = Holder { consumer: consumer.into(), ..holder() };
+            Contents::default().with("a", &holder).holder("a").unwrap()
+        };
+        let (one, other) = (held("1"), held("2"));
+        assert!(one.settles(Some(one.published())));
+        assert!(!one.settles(Some(other.published())) && !one.settles(None));
+        // A reader sees the id in lower case, and saves the session under that id.
+        let upper = held("4F1D0C9A-8E1B-4C57-A3D2-0123456789AB");
+        assert!(!upper.settles(Some(upper.published())));
+        let without = Holder { credential: None, ..holder() };
+        let held = Contents::default().with("a", &without).holder("a").unwrap();
+        assert!(!held.settles(Some(held.published())));
+    }
+
     #[test]
     fn contents_that_kong_wrote_are_read_and_written_alike() {
         let contents = Contents::read(KONG.as_bytes()).unwrap();
-        assert_eq!(contents.holder("default"), Some(holder()));
+        assert_eq!(read(&contents, "default"), Some(holder()));
         assert_eq!(contents.json(), KONG);
         assert_eq!(contents.clone().with("default", &holder()).json(), KONG);
         let two = Contents::default().with("default", &Holder { groups: vec![], ..holder() });
@@ -214,7 +323,7 @@ mod tests {
         assert_eq!(mine.without("mine").unwrap().json(), KONG);
         let other = contents.without("default").unwrap();
         assert_eq!(other.json(), r#"[[{"a":[1.50,{"b":null}]},"other"]]"#);
-        assert_eq!((other.audiences(), other.holder("other")), (1, None));
+        assert_eq!((other.audiences(), read(&other, "other")), (1, None));
         assert!(other.without("other").is_none());
     }
 
@@ -241,7 +350,8 @@ mod tests {
             r#"[[[1,"c"],"default","s"]]"#,
             r#"[["text","default"]]"#,
         ] {
-            assert_eq!(Contents::read(json.as_bytes()).unwrap().holder("default"), None, "{json}");
+            let contents = Contents::read(json.as_bytes()).unwrap();
+            assert_eq!(read(&contents, "default"), None, "{json}");
         }
     }
 
@@ -272,7 +382,7 @@ mod tests {
                 subject: Some(texts[3].clone()),
             };
             let json = Contents::default().with(&audience, &holder).json();
-            prop_assert_eq!(Contents::read(json.as_bytes()).unwrap().holder(&audience), Some(holder));
+            prop_assert_eq!(read(&Contents::read(json.as_bytes()).unwrap(), &audience), Some(holder));
         }
 
         #[test]

@@ -14,7 +14,7 @@ mod response;
 
 use crate::client::Client;
 use crate::config::Phase;
-use crate::contents::Holder;
+use crate::contents::Held;
 use crate::jar::{Jar, MAX_COPIES, hide};
 use crate::rows::{Write, row_of};
 use crate::secret::Kind;
@@ -87,6 +87,8 @@ struct Work {
     edits: Vec<Edit>,
     /// The edits that tell the upstream of the session.
     told: Vec<Edit>,
+    /// The holder whose identity this filter has published, if it was not looked up.
+    published: Option<Rc<Held>>,
     /// The identity that an earlier filter has authenticated.
     identity: Option<Box<Identity>>,
     jar: Jar,
@@ -142,6 +144,7 @@ impl SessionFlow {
             request,
             edits,
             told: Vec::new(),
+            published: None,
             jar,
             next: 0,
             unfit: Vec::new(),
@@ -251,7 +254,7 @@ impl SessionFlow {
 
     /// Takes a valid session: logs out if the request asks for that, or else checks that the
     /// consumer still exists.
-    fn valid(&mut self, mut work: Box<Work>, session: Session, holder: &Holder) -> (State, Step) {
+    fn valid(&mut self, mut work: Box<Work>, session: Session, holder: &Rc<Held>) -> (State, Step) {
         let sessions = Rc::clone(&self.sessions);
         if work.logs_out {
             return self.log_out(work, session, holder);

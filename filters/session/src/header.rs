@@ -19,7 +19,7 @@ pub(crate) const LENGTH: usize = 82;
 /// The length of a header in a cookie, in characters.
 pub(crate) const ENCODED: usize = 110;
 /// The number of bytes of a header that the tag authenticates.
-const BEFORE_TAG: usize = 47;
+pub(crate) const BEFORE_TAG: usize = 47;
 /// The number of bytes of a header that the MAC authenticates.
 const BEFORE_MAC: usize = 66;
 

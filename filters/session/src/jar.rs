@@ -55,7 +55,12 @@ impl Jar {
 
     /// Returns the numbers of the further cookies that the client sent for the session `name`.
     pub(crate) fn further(&self, name: &str) -> Vec<usize> {
-        (2..=MAX_CHUNKS).filter(|n| !self.copies(&chunk_name(name, *n)).is_empty()).collect()
+        let name = name.to_ascii_lowercase();
+        let number = |found: &Vec<u8>| match found.strip_prefix(name.as_bytes())? {
+            [digit @ b'2'..=b'9'] => Some(usize::from(digit.saturating_sub(b'0'))),
+            _ => None,
+        };
+        self.0.keys().filter_map(number).collect()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Sealing with the current secret, and opening with the current or a former one.
 
 use crate::client::Client;
-use crate::header::{self, DEFLATED, Header, Id};
+use crate::contents::Contents;
+use crate::header::{self, BEFORE_TAG, DEFLATED, Header, Id};
 use crate::secret::{Keys, Kind, Secret};
 use aes_gcm::aead::AeadInOut as _;
 use exchange::Bounded;
@@ -17,6 +18,8 @@ const LONG: usize = 1024;
 const MAX_CONTENTS: usize = 1 << 18;
 /// The number of sessions whose keys are remembered.
 const REMEMBERED: usize = 1024;
+/// The greatest length in a cookie of contents that are remembered, in characters.
+const MAX_REMEMBERED: usize = 1024;
 /// The default level of miniz.
 const LEVEL: u8 = 6;
 
@@ -29,9 +32,26 @@ pub(crate) struct Keyring {
 /// The keys of a header with a correct MAC.
 #[derive(Debug, Clone)]
 pub(crate) struct Proof {
-    keys: Rc<Keys>,
+    known: Rc<Known>,
     /// The position of the secret that made it; 0 is the current one.
     pub(crate) secret: usize,
+}
+
+/// The facts that are known about a session in use.
+#[derive(Debug)]
+struct Known {
+    keys: Keys,
+    /// The last bytes whose MAC was correct, and this MAC.
+    proven: RefCell<(Vec<u8>, [u8; 16])>,
+    opened: RefCell<Option<Opened>>,
+}
+
+/// A session that was opened: all that the cipher reads, and the result.
+struct Opened {
+    associated: [u8; BEFORE_TAG],
+    tag: [u8; 16],
+    payload: Vec<u8>,
+    contents: Contents,
 }
 
 /// The content of a new header.
@@ -52,12 +72,20 @@ impl Keyring {
         let message = client.message(header);
         let holds = |keys: &Keys| bool::from(keys.mac(&message).ct_eq(&header.mac));
         if let Some(proof) = self.remembered(kind, &header.id) {
-            return holds(&proof.keys).then_some(proof);
+            if proof.known.has_proven(&message, &header.mac) {
+                return Some(proof);
+            }
+            let holds = holds(&proof.known.keys);
+            return holds.then(|| {
+                proof.known.proven.replace((message, header.mac));
+                proof
+            });
         }
-        let found = self.secrets.iter().enumerate().find_map(|(secret, with)| {
+        let (keys, secret) = self.secrets.iter().enumerate().find_map(|(secret, with)| {
             let keys = with.keys(&header.id)?;
-            holds(&keys).then(|| Proof { keys: Rc::new(keys), secret })
+            holds(&keys).then_some((keys, secret))
         })?;
+        let found = Proof { known: Rc::new(Known::new(keys, message, header.mac)), secret };
         // Keys are remembered only after the proof, so that invented headers cannot displace those
         // in use.
         self.remember(kind, &header.id, &found);
@@ -73,7 +101,7 @@ impl Keyring {
         mut sealed: Vec<u8>,
     ) -> Option<Vec<u8>> {
         let secret = self.secrets.get(proof.secret)?;
-        let (cipher, nonce) = proof.keys.cipher(secret, kind, &header.id);
+        let (cipher, nonce) = proof.known.keys.cipher(secret, kind, &header.id);
         let (associated, tag) = (header.associated(), header.tag.into());
         cipher
             .decrypt_inout_detached(
@@ -144,8 +172,10 @@ impl Keyring {
             .encrypt_inout_detached(&(*nonce).into(), &associated, text.as_mut_slice().into())
             .ok()?;
         header.tag = tag.into();
-        header.mac = keys.mac(&client.message(&header));
-        self.remember(kind, &id, &Proof { keys: Rc::new(keys), secret: 0 });
+        let message = client.message(&header);
+        header.mac = keys.mac(&message);
+        let known = Rc::new(Known::new(keys, message, header.mac));
+        self.remember(kind, &id, &Proof { known, secret: 0 });
         Some((header, text))
     }
 
@@ -158,7 +188,7 @@ impl Keyring {
         client: &Client,
     ) -> Header {
         let mut touched = Header { idling, ..header.clone() };
-        touched.mac = proof.keys.mac(&client.message(&touched));
+        touched.mac = proof.known.keys.mac(&client.message(&touched));
         touched
     }
 
@@ -171,6 +201,53 @@ impl Keyring {
         if let Ok(mut known) = self.known.try_borrow_mut() {
             known.put((kind, *id), proof.clone());
         }
+    }
+}
+
+impl Known {
+    fn new(keys: Keys, message: Vec<u8>, mac: [u8; 16]) -> Self {
+        Self { keys, proven: RefCell::new((message, mac)), opened: RefCell::new(None) }
+    }
+
+    /// Returns `true` if this MAC of `message` was the last to be correct. As where it is computed,
+    /// the time of the comparison tells nothing about the correct one.
+    fn has_proven(&self, message: &[u8], mac: &[u8; 16]) -> bool {
+        self.proven.try_borrow().is_ok_and(|proven| {
+            let (proven, correct) = &*proven;
+            proven == message && bool::from(correct.ct_eq(mac))
+        })
+    }
+}
+
+impl Proof {
+    /// Returns the contents of a session that was opened before. Everything that the cipher would
+    /// read is compared, so a cookie with any other byte is opened anew, and does not open.
+    pub(crate) fn opened(&self, header: &Header, payload: &[u8]) -> Option<Contents> {
+        let opened = self.known.opened.try_borrow().ok()?;
+        let Opened { associated, tag, payload: sealed, contents } = opened.as_ref()?;
+        let same = *associated == header.associated() && *tag == header.tag && sealed == payload;
+        same.then(|| contents.clone())
+    }
+
+    /// Remembers the contents of a session that was opened.
+    pub(crate) fn remember(&self, header: &Header, payload: &[u8], contents: &Contents) {
+        if payload.len() <= MAX_REMEMBERED {
+            let (associated, payload) = (header.associated(), payload.to_vec());
+            let contents = contents.clone();
+            self.known.opened.replace(Some(Opened {
+                associated,
+                tag: header.tag,
+                payload,
+                contents,
+            }));
+        }
+    }
+}
+
+impl std::fmt::Debug for Opened {
+    /// Leaves the contents out.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Opened")
     }
 }
 

@@ -5,7 +5,7 @@ mod opening;
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::contents::{Contents, Holder};
+use crate::contents::{Contents, Held, Holder};
 use crate::header::{self, FORGET, Header, STORED};
 use crate::jar::{Jar, MAX_COOKIE};
 use crate::keyring::{Draft, Keyring, Proof};

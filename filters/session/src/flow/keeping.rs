@@ -2,7 +2,7 @@
 
 use super::{Next, SessionFlow, State, Todo, Work};
 use crate::config::Phase;
-use crate::contents::Holder;
+use crate::contents::Held;
 use crate::header::Header;
 use crate::mark::{self, MARK};
 use crate::rows::Write;
@@ -10,7 +10,7 @@ use crate::secret::Kind;
 use crate::sessions::{Saved, Session};
 use crate::set_cookie::replace;
 use crate::times::Refresh;
-use consumer::{Credential, Identity, PROPERTY};
+use consumer::{Identity, PROPERTY};
 use exchange::{Answer, BodyAhead, Edit, Step, Unavailable};
 use std::rc::Rc;
 
@@ -20,7 +20,7 @@ impl SessionFlow {
         &mut self,
         mut work: Box<Work>,
         mut session: Session,
-        holder: &Holder,
+        holder: &Rc<Held>,
         looked_up: Option<&Identity>,
     ) -> (State, Step) {
         let sessions = Rc::clone(&self.sessions);
@@ -44,8 +44,14 @@ impl SessionFlow {
             None => sessions.restore(&session, &work.before, &work.client, now),
         };
         if work.identity.is_none() {
-            let identity = identity(holder, looked_up);
-            work.told.push(Edit::Publish(PROPERTY, identity.to_json()));
+            let json = match looked_up {
+                Some(_) => holder.identity(looked_up).to_json(),
+                None => {
+                    work.published = Some(Rc::clone(holder));
+                    holder.published().to_vec()
+                }
+            };
+            work.told.push(Edit::Publish(PROPERTY, json));
         }
         work.before.contents = session.contents.clone();
         match session.kind {
@@ -168,8 +174,8 @@ impl SessionFlow {
     /// Returns `true` if the session is for the consumer that an earlier filter has authenticated,
     /// or if no filter has authenticated one.
     fn is_known(&self, work: &Work, session: &Session) -> bool {
-        let consumer = self.sessions.holder(session).map(|holder| holder.consumer);
-        work.identity.as_ref().is_none_or(|identity| Some(&identity.id) == consumer.as_ref())
+        let Some(identity) = &work.identity else { return true };
+        self.sessions.holder(session).is_some_and(|holder| holder.consumer == identity.id)
     }
 
     /// Takes the body, which may ask for a logout. A body that the gateway cannot hand over asks
@@ -195,27 +201,5 @@ impl SessionFlow {
     pub(super) fn remembered(&self, work: &Work) -> Option<Header> {
         let presented = self.sessions.present(Kind::Remember, &work.jar, 0, &work.client, work.now);
         presented.ok().map(|presented| presented.header)
-    }
-}
-
-/// Returns the identity of a session's holder. `looked_up` is the consumer as it is now, if it was
-/// looked up.
-fn identity(holder: &Holder, looked_up: Option<&Identity>) -> Identity {
-    let credential = holder.credential.as_ref().map(|id| Credential {
-        id: id.clone(),
-        kind: "session".to_owned(),
-        identifier: Some(id.clone()),
-        key: None,
-    });
-    match looked_up {
-        // The groups of now count. A consumer who left a group loses its rights at once.
-        Some(found) => Identity { credential, anonymous: false, ..found.clone() },
-        None => Identity {
-            id: holder.consumer.clone(),
-            username: holder.subject.clone().filter(|subject| *subject != holder.consumer),
-            groups: holder.groups.clone(),
-            credential,
-            ..Identity::default()
-        },
     }
 }

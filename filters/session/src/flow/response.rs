@@ -26,9 +26,12 @@ impl SessionFlow {
                 work.cookies.extend(expired);
             }
         }
-        let known = Known::from_property(response.consumer.as_deref());
+        // Most often nobody has changed the identity since this filter published it.
+        let property = response.consumer.as_deref();
+        let published = work.published.as_ref().filter(|_| work.session.is_some());
         let holder = match config.phase {
-            Phase::Both => known.identity().and_then(Holder::of),
+            Phase::Both if published.is_some_and(|held| held.settles(property)) => None,
+            Phase::Both => Known::from_property(property).identity().and_then(Holder::of),
             Phase::Open | Phase::Save => None,
         };
         let mut todo = Todo::new();

@@ -37,6 +37,26 @@ fn an_invalid_cookie_is_no_session() {
 }
 
 #[test]
+fn a_session_in_use_does_not_open_with_another_byte() {
+    let mut fixture = logged_in(PLAIN);
+    let good = fixture.cookies["session"].clone();
+    for at in 0..good.len() {
+        assert!(fixture.send(fixture.get("/"), None).consumer().is_some());
+        let mut bytes = good.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        fixture.cookies.insert("session".into(), String::from_utf8(bytes).unwrap());
+        assert!(fixture.send(fixture.get("/"), None).consumer().is_none(), "{at}");
+        fixture.cookies.insert("session".into(), good.clone());
+    }
+    // As a remembered session, its contents would need another key.
+    let mut fixture = fixture.with(r#"{"secret":"s","remember":true}"#);
+    fixture.send(fixture.get("/"), None);
+    let cookies = std::mem::take(&mut fixture.cookies);
+    fixture.cookies.insert("remember".into(), cookies["session"].clone());
+    assert!(fixture.send(fixture.get("/"), None).consumer().is_none());
+}
+
+#[test]
 fn a_new_login_replaces_an_invalid_cookie() {
     let mut fixture = Fixture::new(r#"{"secret":"s","expire_invalid":true}"#);
     fixture.cookies.insert("session".into(), "x".into());
