@@ -37,7 +37,7 @@ impl Filter for BotDetection {
     }
 
     fn needs(config: &Config) -> Needs {
-        Needs::of(&config.common)
+        Needs::of(&config.common).without_identity(&config.common)
     }
 
     fn start(config: &Rc<Config>, Admitted { request, .. }: Admitted) -> Started {

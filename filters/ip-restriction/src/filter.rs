@@ -34,7 +34,8 @@ impl Filter for IpRestriction {
     }
 
     fn needs(config: &Config) -> Needs {
-        Needs { peer: true, ..Needs::of(&config.common) }
+        let needs = Needs::of(&config.common).without_identity(&config.common);
+        Needs { peer: true, ..needs }
     }
 
     fn start(config: &Rc<Config>, Admitted { request, .. }: Admitted) -> Started {

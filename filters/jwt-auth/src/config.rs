@@ -227,7 +227,7 @@ fn holders(
         }
         let identity =
             Identity { credential: Some(credential(&secret.id, key)), ..(**owner).clone() };
-        let prepared = Prepared { material, key: usable, identity: identity.to_json() };
+        let prepared = Prepared { material, key: usable, identity: identity.into_property() };
         let earlier = holders.insert(key.clone(), Rc::new(prepared));
         f.check(
             earlier.is_none(),

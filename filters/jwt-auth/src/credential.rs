@@ -1,6 +1,7 @@
 //! The keys of consumers: cached, compared and prepared for verification.
 
 use consumer::{Credential, Identity};
+use exchange::Property;
 use jose::{Algorithm, Algorithms, Policy, VerifyingKey, base64url};
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +37,8 @@ pub(crate) struct VerifyingMaterial {
 pub(crate) struct Prepared {
     pub(crate) material: Material,
     pub(crate) key: VerifyingMaterial,
-    /// The published form of the identity.
-    pub(crate) identity: Vec<u8>,
+    /// The property that states the identity.
+    pub(crate) identity: Property,
 }
 
 /// A consumer with one of its JWT credentials.

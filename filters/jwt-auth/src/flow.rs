@@ -17,7 +17,7 @@ use crate::memory::{Bearer, Memory};
 use crate::provider::Provider;
 use consumer::lookup::Search;
 use consumer::{Admitted, CLAIMS, PROPERTY, StandIn, refuse_duplicate, reject_duplicate};
-use exchange::{Body, Edit, Event, Flow, Query, Reply, Request, Started, Step};
+use exchange::{Body, Edit, Event, Flow, Property, Query, Reply, Request, Started, Step};
 use jose::{Backend, Malformed, Token};
 use serde_json::{Map, Value};
 use std::rc::Rc;
@@ -187,16 +187,16 @@ impl JwtFlow {
     fn stand_in(&self, work: Box<Work>, next: StandIn) -> (State, Step) {
         match next {
             StandIn::Ask(search, step) => (State::AskedForAnonymous { work, search }, step),
-            StandIn::Admit(identity) => decided(self.admit(*work, identity.to_json(), None)),
+            StandIn::Admit(identity) => decided(self.admit(*work, identity.into_property(), None)),
             StandIn::Refuse(reply) => decided(Step::reply(reply)),
         }
     }
 
-    /// Admits the request of the caller with this identity, in its published form.
+    /// Admits the request of the caller whose identity this property states.
     fn admit(
         &self,
         work: Work,
-        identity: Vec<u8>,
+        identity: Property,
         proof: Option<(&Bearer, Option<&Provider>)>,
     ) -> Step {
         let mut edits = work.edits;
@@ -213,7 +213,7 @@ impl JwtFlow {
         }
         edits.push(Edit::Publish(PROPERTY, identity));
         if let Some((bearer, _)) = proof {
-            edits.push(Edit::Publish(CLAIMS, bearer.token.payload().to_vec()));
+            edits.push(Edit::publish(CLAIMS, bearer.token.payload().to_vec()));
         }
         Step::forward(edits)
     }

@@ -2,6 +2,7 @@ use super::*;
 use crate::config::tests::config;
 use crate::credential::{Holder, Material, credential};
 use crate::tables::{by_key, discovery, key_set};
+use consumer::PROPERTY;
 use consumer::lookup::{self, By};
 use consumer::testing::Driver;
 use consumer::{Guard, Identity, Known, Owned};

@@ -10,7 +10,7 @@
 //! of the whole text, so the time of the comparison tells nothing about the tokens in it.
 
 use crate::credential::{Digest, Material, VerifyingMaterial};
-use exchange::Bounded;
+use exchange::{Bounded, Property};
 use jose::{JwkSet, Token};
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
@@ -35,8 +35,8 @@ pub(crate) struct Bearer {
     digest: OnceCell<Digest>,
     /// The digest of the key that has verified the token, if one has.
     verified: Cell<Option<Digest>>,
-    /// The published form of the identity, if it depends on token and settings only.
-    pub(crate) identity: OnceCell<Vec<u8>>,
+    /// The property that states the identity, if it depends on token and settings only.
+    pub(crate) identity: OnceCell<Property>,
 }
 
 impl Bearer {

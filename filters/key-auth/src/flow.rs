@@ -13,7 +13,8 @@ use crate::entry::{by_key, decode};
 use consumer::lookup::Search;
 use consumer::{Admitted, Identity, PROPERTY, StandIn, key_digest};
 use exchange::{
-    BodyAhead, Edit, Event, Finding, Flow, Query, Reply, Request, Started, Step, Unavailable,
+    BodyAhead, Edit, Event, Finding, Flow, Property, Query, Reply, Request, Started, Step,
+    Unavailable,
 };
 use std::rc::Rc;
 
@@ -108,10 +109,9 @@ impl KeyAuthFlow {
             }
         }
         let digest = key_digest(&key);
-        if let Some(identity) = config.consumers.by_key(&digest) {
-            let identity = Identity::clone(identity);
+        if let Some(owner) = config.consumers.by_key(&digest) {
             work.edits.extend(now);
-            return decided(self.admit(work, identity, Some(key)));
+            return decided(self.admit_configured(work, owner, key));
         }
         if config.common.admin.is_none() {
             // The key is hidden here too, because the anonymous consumer may stand in.
@@ -154,6 +154,17 @@ impl KeyAuthFlow {
         }
     }
 
+    /// Admits a consumer of the settings, whose property is ready unless it has to show the key.
+    fn admit_configured(&self, mut work: Work, owner: &Property, key: Vec<u8>) -> Step {
+        match owner.stated::<Identity>().filter(|_| self.config.expose_key) {
+            Some(identity) => self.admit(work, Identity::clone(&identity), Some(key)),
+            None => {
+                work.edits.push(Edit::Publish(PROPERTY, owner.clone()));
+                Step::forward(work.edits)
+            }
+        }
+    }
+
     fn admit(&self, mut work: Work, mut identity: Identity, key: Option<Vec<u8>>) -> Step {
         if self.config.expose_key {
             let key = key.and_then(|key| String::from_utf8(key).ok());
@@ -161,7 +172,7 @@ impl KeyAuthFlow {
                 credential.key = key;
             }
         }
-        work.edits.push(Edit::Publish(PROPERTY, identity.to_json()));
+        work.edits.push(identity.into_edit());
         Step::forward(work.edits)
     }
 

@@ -42,7 +42,7 @@ fn fiona() -> Identity {
 }
 
 fn admitted(identity: &Identity) -> Step {
-    Step::forward(vec![Edit::Publish(PROPERTY, identity.to_json())])
+    Step::forward(vec![Edit::publish(PROPERTY, identity.to_json())])
 }
 
 fn refusal(step: &Step) -> (u16, &str, Option<&str>) {
@@ -237,7 +237,11 @@ fn an_exposed_key_is_in_the_property_and_nowhere_else() {
         panic!()
     };
     for edit in &edits {
-        let (Edit::Set(_, value) | Edit::Publish(_, value)) = edit else { continue };
+        let value: &[u8] = match edit {
+            Edit::Set(_, value) => value,
+            Edit::Publish(_, value) => value,
+            _ => continue,
+        };
         let has = String::from_utf8_lossy(value).contains("open_sesame");
         assert_eq!(has, matches!(edit, Edit::Publish(..)), "{edit:?}");
     }

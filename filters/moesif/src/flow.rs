@@ -66,7 +66,7 @@ impl MoesifFlow {
             self.shared.tallies.count("dropped_no_randomness", 1);
             return over(Step::forward(Vec::new()));
         }
-        let mut edits = vec![Edit::Publish(MARK, b"1".to_vec())];
+        let mut edits = vec![Edit::publish(MARK, b"1".to_vec())];
         let mut notes = Notes::new(&self.shared, request, identity, random);
         notes.mark_request(&self.shared, &mut edits);
         notes.begin_body(&self.shared);

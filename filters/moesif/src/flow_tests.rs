@@ -86,7 +86,7 @@ fn set(name: &'static str, value: &str) -> Edit {
 }
 
 fn published() -> Edit {
-    Edit::Publish(MARK, b"1".to_vec())
+    Edit::publish(MARK, b"1".to_vec())
 }
 
 #[test]

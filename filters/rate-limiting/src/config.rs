@@ -137,6 +137,12 @@ impl Config {
         }
     }
 
+    /// Returns `true` if the identity decides about the counter or about the limits.
+    pub(crate) fn looks_at_identity(&self) -> bool {
+        matches!(self.limit_by, LimitBy::Consumer | LimitBy::Credential)
+            || !self.exceptions.is_empty()
+    }
+
     /// Returns the limits for a caller: those of the first exception that fits, or the general
     /// ones.
     pub(crate) fn limits_of(&self, identity: Option<&Identity>) -> &[Limit] {

@@ -41,6 +41,10 @@ impl Filter for RateLimiting {
 
     fn needs(config: &Config) -> Needs {
         let needs = Needs::of(&config.common);
+        let needs = match config.looks_at_identity() {
+            true => needs,
+            false => needs.without_identity(&config.common),
+        };
         Needs {
             raw_target: needs.raw_target || matches!(config.limit_by, LimitBy::Path(_)),
             service: needs.service || config.limit_by == LimitBy::Service,

@@ -34,7 +34,7 @@ impl Filter for RequestTermination {
     }
 
     fn needs(config: &Config) -> Needs {
-        let needs = Needs::of(&config.common);
+        let needs = Needs::of(&config.common).without_identity(&config.common);
         let echo = matches!(config.content, Content::Echo(_));
         Needs {
             raw_target: needs.raw_target || echo || config.trigger.is_some(),

@@ -19,6 +19,8 @@ pub struct Config {
     pub(crate) query: Changes,
     pub(crate) body: Changes,
     pub(crate) uses_claims: bool,
+    /// `true` if a template names the consumer or its credential.
+    pub(crate) uses_identity: bool,
     /// `true` to refuse a request whose body cannot be changed.
     pub(crate) refuses_unreadable: bool,
 }
@@ -45,7 +47,8 @@ impl Config {
         );
         let uri_pattern = f.text("uri_pattern", Rule::TEXT);
         let uri_pattern = uri_pattern.and_then(|text| pattern(f, &text));
-        let mut read = Read { pattern: uri_pattern.clone(), uses_claims: false };
+        let mut read =
+            Read { pattern: uri_pattern.clone(), uses_claims: false, uses_identity: false };
 
         let remove = f.object("remove", |f| Lists {
             headers: names(f, "headers", Rule::HEADER_NAME, true),
@@ -99,6 +102,7 @@ impl Config {
             refuses_unreadable: unreadable.unwrap_or_else(|| body.protect()),
             body,
             uses_claims: read.uses_claims,
+            uses_identity: read.uses_identity,
         }
     }
 
@@ -131,6 +135,7 @@ impl Config {
 struct Read {
     pattern: Option<Regex>,
     uses_claims: bool,
+    uses_identity: bool,
 }
 
 impl Read {
@@ -190,6 +195,7 @@ impl Read {
         for operand in template.operands() {
             match operand {
                 Operand::Claim(_) => self.uses_claims = true,
+                Operand::Consumer(_) => self.uses_identity = true,
                 Operand::Capture(capture) => {
                     let known = self.pattern.as_ref().is_some_and(|pattern| has(pattern, capture));
                     f.check(
@@ -198,10 +204,7 @@ impl Read {
                         "found a capture that `uri_pattern` does not make, expected a template with its own",
                     );
                 }
-                Operand::Literal(_)
-                | Operand::Header(_)
-                | Operand::Query(_)
-                | Operand::Consumer(_) => {}
+                Operand::Literal(_) | Operand::Header(_) | Operand::Query(_) => {}
             }
         }
         Some(template)

@@ -35,12 +35,12 @@ impl Filter for RequestTransformer {
     }
 
     fn needs(config: &Config) -> Needs {
-        Needs {
-            raw_target: true,
-            upstream_query: true,
-            claims: config.uses_claims,
-            ..Needs::of(&config.common)
-        }
+        let needs = Needs::of(&config.common);
+        let needs = match config.uses_identity || config.uses_claims {
+            true => needs,
+            false => needs.without_identity(&config.common),
+        };
+        Needs { raw_target: true, upstream_query: true, claims: config.uses_claims, ..needs }
     }
 
     fn body_setting(config: &Config) -> Option<(&'static str, &'static str)> {

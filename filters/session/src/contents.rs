@@ -8,6 +8,7 @@
 //! Entries of other audiences keep their text.
 
 use consumer::{Credential, Identity};
+use exchange::Property;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -39,7 +40,7 @@ pub(crate) struct Held {
 
 #[derive(Debug)]
 struct Published {
-    json: Vec<u8>,
+    json: Property,
     /// `true` if whoever reads the JSON need not save a session for its identity.
     settles: bool,
 }
@@ -129,20 +130,20 @@ impl Entry {
 }
 
 impl Held {
-    /// Returns the identity of the holder, as it is published.
-    pub(crate) fn published(&self) -> &[u8] {
+    /// Returns the property that states the identity of the holder.
+    pub(crate) fn published(&self) -> &Property {
         &self.as_published().json
     }
 
     /// Returns `true` if `property` is [`Held::published`], and no session need be saved for it.
     pub(crate) fn settles(&self, property: Option<&[u8]>) -> bool {
         let Published { json, settles } = self.as_published();
-        *settles && property == Some(json)
+        *settles && property == Some(&**json)
     }
 
     fn as_published(&self) -> &Published {
         self.published.get_or_init(|| {
-            let json = self.identity(None).to_json();
+            let json = self.identity(None).into_property();
             // The reader may see another spelling of the consumer's id.
             let read = Identity::from_json(&json).as_ref().and_then(Holder::of);
             let settles = read.is_some_and(|read| self.is(&read));

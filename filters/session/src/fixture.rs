@@ -181,7 +181,7 @@ impl Fixture {
                     made.extend(settle(edits));
                     for edit in &made {
                         if let Edit::Publish("gatehouse_consumer", value) = edit {
-                            published = Some(value.clone());
+                            published = Some(value.to_vec());
                         }
                     }
                     passage.forwarded = Some(made);
@@ -328,7 +328,9 @@ impl Passage {
     /// The value that the upstream gets, or the client if `response`.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         self.edits().iter().rev().find_map(|edit| match edit {
-            Edit::Set(set, value) if set == name => Some(String::from_utf8(value.clone()).unwrap()),
+            Edit::Set(set, value) if set == name => {
+                Some(String::from_utf8(value.to_vec()).unwrap())
+            }
             _ => None,
         })
     }
@@ -340,7 +342,7 @@ impl Passage {
     pub(crate) fn published(&self, property: &str) -> Option<String> {
         self.edits().iter().find_map(|edit| match edit {
             Edit::Publish(name, value) if *name == property => {
-                Some(String::from_utf8(value.clone()).unwrap())
+                Some(String::from_utf8(value.to_vec()).unwrap())
             }
             _ => None,
         })
@@ -353,7 +355,9 @@ impl Passage {
 
     pub(crate) fn told(&self, name: &str) -> Option<String> {
         self.response.iter().find_map(|edit| match edit {
-            Edit::Set(set, value) if set == name => Some(String::from_utf8(value.clone()).unwrap()),
+            Edit::Set(set, value) if set == name => {
+                Some(String::from_utf8(value.to_vec()).unwrap())
+            }
             _ => None,
         })
     }

@@ -90,7 +90,7 @@ struct Work {
     /// The holder whose identity this filter has published, if it was not looked up.
     published: Option<Rc<Held>>,
     /// The identity that an earlier filter has authenticated.
-    identity: Option<Box<Identity>>,
+    identity: Option<Rc<Identity>>,
     jar: Jar,
     /// The number of the next copy to try, where a request has several cookies of one name.
     next: usize,

@@ -21,7 +21,7 @@ use std::rc::Rc;
 pub struct Guard {
     owned: Rc<Owned>,
     /// The identity of the request.
-    identity: Option<Identity>,
+    identity: Option<Rc<Identity>>,
     /// `true` if the gateway can remove every copy of a header (Envoy).
     can_remove: bool,
     /// The headers that this filter has edited, by name in lower case. `None` stands for a removed
@@ -43,9 +43,9 @@ impl Guard {
         can_remove: bool,
     ) -> Result<Self, Duplicate> {
         let identity = match known {
-            Known::Identity(identity) => Some(*identity),
+            Known::Identity(identity) => Some(identity),
             Known::Nobody if common.trust_consumer_headers && owned.has_identity() => {
-                trusted(head, common)?
+                trusted(head, common)?.map(Rc::new)
             }
             Known::Nobody | Known::Refused | Known::Malformed => None,
         };
@@ -65,12 +65,15 @@ impl Guard {
     /// Fails if a header is to be replaced or removed that the request has twice, and the gateway
     /// (Kong) cannot change both copies.
     pub fn settle(&mut self, head: &Head, edits: Vec<Edit>) -> Result<Vec<Edit>, Duplicate> {
+        if edits.is_empty() && self.owned.is_empty() {
+            return Ok(edits);
+        }
         let mut edits = self.take_identity(edits);
         let mut out = Vec::with_capacity(edits.len());
         if self.owned.has_identity() {
             edits.retain(|edit| !name_of(edit).is_some_and(|name| is_identity(name.as_bytes())));
             let current = |name: &'static str| self.current(head, name);
-            let wanted = identity_headers(self.identity.as_ref(), &current);
+            let wanted = identity_headers(self.identity.as_deref(), &current);
             edits.extend(wanted.into_iter().map(|(name, value)| Edit::set(name, value)));
         }
         for name in self.names_to_remove(head, &edits)? {
@@ -113,7 +116,9 @@ impl Guard {
     /// earlier identity, and are removed together with it.
     fn take_identity(&mut self, mut edits: Vec<Edit>) -> Vec<Edit> {
         let published = edits.iter().find_map(|edit| match edit {
-            Edit::Publish(PROPERTY, json) => Some(Identity::from_json(json)),
+            Edit::Publish(PROPERTY, property) => {
+                Some(property.stated().or_else(|| Identity::from_json(property).map(Rc::new)))
+            }
             _ => None,
         });
         let Some(now) = published else { return edits };
@@ -122,7 +127,7 @@ impl Guard {
             .is_some_and(|before| self.identity.as_ref().is_none_or(|now| now.id != before.id));
         let has_claims = edits.iter().any(|edit| matches!(edit, Edit::Publish(CLAIMS, _)));
         if replaced && !has_claims {
-            edits.push(Edit::Publish(CLAIMS, Vec::new()));
+            edits.push(Edit::publish(CLAIMS, Vec::new()));
         }
         edits
     }

@@ -16,11 +16,11 @@ fn identity(id: &str) -> Identity {
 }
 
 fn known(id: &str) -> Known {
-    Known::Identity(Box::new(identity(id)))
+    Known::Identity(Rc::new(identity(id)))
 }
 
 fn publish(identity: &Identity) -> Edit {
-    Edit::Publish(PROPERTY, identity.to_json())
+    Edit::publish(PROPERTY, identity.to_json())
 }
 
 /// Returns the edits on a gateway that can remove every copy of a header.
@@ -86,14 +86,14 @@ fn a_new_identity_replaces_all_headers_and_claims_of_the_former() {
             Edit::remove("x-credential-identifier"),
             Edit::remove("x-authenticated-groups"),
             publish(&ana),
-            Edit::Publish(CLAIMS, vec![]),
+            Edit::publish(CLAIMS, vec![]),
             Edit::set("x-consumer-id", "1"),
         ]
     );
     let again = vec![publish(&ana)];
     let same = settled(Owned::identity(), &[("x-consumer-id", "1")], known("1"), again);
     assert_eq!(same, [publish(&ana)], "its claims are still its own");
-    let own = vec![publish(&ana), Edit::Publish(CLAIMS, b"{}".to_vec())];
+    let own = vec![publish(&ana), Edit::publish(CLAIMS, b"{}".to_vec())];
     let fresh = settled(Owned::identity(), &[], known("root"), own.clone());
     assert_eq!(fresh[..2], own, "claims that come with it are its own, too");
 }

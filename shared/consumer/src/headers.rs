@@ -124,6 +124,10 @@ pub(crate) fn trusted(head: &Head, common: &Common) -> Result<Option<Identity>, 
 /// start of such an escape. So two different texts never have one value, and usual texts stay as
 /// they are.
 fn escaped(text: &str, in_list: bool) -> String {
+    let is_special = |b: &u8| b.is_ascii_control() || *b == b'%' || (*b == b',' && in_list);
+    if !text.as_bytes().iter().any(is_special) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
         let escape = || {

@@ -1,6 +1,9 @@
 //! The identity of a request: a consumer, and the credential that proved it.
 
+use crate::known::PROPERTY;
+use exchange::{Edit, Property};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::rc::Rc;
 
 /// The consumer that a request belongs to, with the credential that proved it. The JSON form is the
 /// contract between filters, and with operators who read it in Kong's `post-function`.
@@ -55,6 +58,26 @@ impl Identity {
     pub fn to_json(&self) -> Vec<u8> {
         // An identity consists of texts, a list and a flag, so JSON can always express it.
         serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Returns the edit that publishes the identity.
+    #[must_use]
+    pub fn into_edit(self) -> Edit {
+        Edit::Publish(PROPERTY, self.into_property())
+    }
+
+    /// Returns the property that states the identity, which is the one that [`Self::from_json`]
+    /// reads from its bytes.
+    #[must_use]
+    pub fn into_property(mut self) -> Property {
+        let json = self.to_json();
+        if self.id.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            self.id = folded(&self.id);
+        }
+        match self.id.is_empty() {
+            true => json.into(),
+            false => Property::stating(Rc::new(self), &json),
+        }
     }
 
     /// Returns every name that a list of consumers in `match` may use: the id, the username, and
@@ -143,6 +166,22 @@ mod tests {
             r#"{"id":"1","username":"ana","custom_id":null,"groups":["g"],"credential":{"id":"c","type":"key-auth","identifier":"c"},"anonymous":false}"#
         );
         assert_eq!(Identity::from_json(&json), Some(identity));
+    }
+
+    #[test]
+    fn a_property_states_what_a_reader_of_its_bytes_finds() {
+        for id in ["1", "Ana", "", "0AA00000-0000-4000-8000-00000000000F"] {
+            let identity = Identity {
+                id: id.into(),
+                custom_id: Some(String::new()),
+                groups: vec!["g\"".into()],
+                credential: Some(Credential { id: "C".into(), ..Credential::default() }),
+                ..Identity::default()
+            };
+            let property = identity.into_property();
+            let stated = property.stated::<Identity>().as_deref().cloned();
+            assert_eq!(stated, Identity::from_json(&property), "{id}");
+        }
     }
 
     #[test]

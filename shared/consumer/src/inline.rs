@@ -3,6 +3,7 @@
 use crate::identity::{Credential, Identity, folded};
 use crate::key_digest;
 use crate::lookup::By;
+use exchange::Property;
 use settings::{Fields, Rule};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
     by_name: HashMap<String, Rc<Identity>>,
-    by_key: HashMap<[u8; 32], Rc<Identity>>,
+    by_key: HashMap<[u8; 32], Property>,
     /// The JWT credentials with their consumers, in the order of the settings.
     pub jwt_secrets: Vec<(Rc<Identity>, JwtSecret)>,
 }
@@ -79,12 +80,13 @@ impl Directory {
         self.by_name.get(&format!("id:{}", folded(id)))
     }
 
-    /// Returns the consumer whose API key has this digest, with the credential.
+    /// Returns the property that states the consumer whose API key has this digest, with the
+    /// credential. The property is made once, and states an [`Identity`].
     ///
     /// The digest is looked up in a table, not compared in constant time. An attacker who could
     /// measure the time would learn about the SHA-256 of a guess, from which no key can be built.
     #[must_use]
-    pub fn by_key(&self, digest: &[u8; 32]) -> Option<&Rc<Identity>> {
+    pub fn by_key(&self, digest: &[u8; 32]) -> Option<&Property> {
         self.by_key.get(digest)
     }
 }
@@ -120,7 +122,7 @@ pub fn consumers(fields: &mut Fields<'_>) -> Directory {
                 key: None,
             };
             let identity = Identity { credential: Some(credential), ..(*identity).clone() };
-            let earlier = directory.by_key.insert(digest, Rc::new(identity));
+            let earlier = directory.by_key.insert(digest, identity.into_property());
             fields.check(
                 earlier.is_none(),
                 &format!("{at}.keyauth_credentials[{m}].key"),
@@ -189,6 +191,10 @@ mod tests {
         )
     }
 
+    fn credential_of(property: Option<&Property>) -> Option<String> {
+        Some(property?.stated::<Identity>()?.credential.as_ref()?.id.clone())
+    }
+
     #[test]
     fn a_key_finds_its_consumer_with_the_credential() {
         let directory = parse(
@@ -197,12 +203,13 @@ mod tests {
         )
         .unwrap();
         let found = directory.by_key(&key_digest(b"open_sesame")).unwrap();
+        let found = found.stated::<Identity>().unwrap();
         assert_eq!(found.username.as_deref(), Some("fiona"));
         assert_eq!(found.groups, ["a", "b"]);
         assert!(found.is_authenticated());
         assert_eq!(
-            directory.by_key(&key_digest(b"from-env")).unwrap().credential.as_ref().unwrap().id,
-            "k2"
+            credential_of(directory.by_key(&key_digest(b"from-env"))),
+            Some("k2".to_owned())
         );
         assert!(directory.by_key(&key_digest(b"nope")).is_none());
         let by = |by, name| directory.by(by, name).map(|found| found.id.as_str());

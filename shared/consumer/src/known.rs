@@ -1,6 +1,7 @@
 //! The result of earlier filters, as the identity's property states it.
 
 use crate::identity::Identity;
+use std::rc::Rc;
 
 /// The property that carries the identity. On Envoy this is the whole path of the property, on Kong
 /// the name of a variable of nginx.
@@ -18,7 +19,7 @@ pub enum Known {
     /// the request pass unchanged.
     Refused,
     /// An earlier filter has established this identity.
-    Identity(Box<Identity>),
+    Identity(Rc<Identity>),
     /// The property is not in the form of the contract. The request has to be refused.
     Malformed,
 }
@@ -39,7 +40,7 @@ impl Known {
             None | Some(b"") => Self::Nobody,
             Some(json) if json == refused() => Self::Refused,
             Some(json) => {
-                Identity::from_json(json).map_or(Self::Malformed, |i| Self::Identity(Box::new(i)))
+                Identity::from_json(json).map_or(Self::Malformed, |i| Self::Identity(Rc::new(i)))
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Changes to a request or a response, as values.
 
+use crate::Property;
 use std::borrow::Cow;
 
 /// One change to a request or a response. Only changes of headers have an effect on a response.
@@ -20,13 +21,18 @@ pub enum Edit {
     /// Replaces the whole body of the request.
     Body(Vec<u8>),
     /// Sets the property of the request with this name, which later filters read.
-    Publish(&'static str, Vec<u8>),
+    Publish(&'static str, Property),
 }
 
 impl Edit {
     /// Makes an [`Edit::Set`].
     pub fn set(name: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) -> Self {
         Self::Set(name.into(), value.into())
+    }
+
+    /// Makes an [`Edit::Publish`].
+    pub fn publish(name: &'static str, value: impl Into<Property>) -> Self {
+        Self::Publish(name, value.into())
     }
 
     /// Makes an [`Edit::Remove`].

@@ -95,7 +95,7 @@ impl Head {
 
     /// Returns every value of the header `name`, in order. Case does not matter.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields()
+        self.of_length(name.len())
             .filter(move |(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
             .map(|(_, value)| value)
     }
@@ -108,7 +108,7 @@ impl Head {
 
     /// Returns every header that an upstream may read as `name` (see [`same_name`]), in order.
     pub fn spellings<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-        self.fields().filter(move |(field, _)| same_name(field, name.as_bytes()))
+        self.of_length(name.len()).filter(move |(field, _)| same_name(field, name.as_bytes()))
     }
 
     /// Counts how often the header `name` occurs, up to two.
@@ -137,6 +137,13 @@ impl Head {
     #[must_use]
     pub fn host(&self) -> &[u8] {
         self.first("host").or_else(|| self.first(":authority")).unwrap_or_default()
+    }
+
+    /// Returns the headers whose names have `len` bytes. Few names are that long, so that a search
+    /// by name looks at few bytes.
+    fn of_length(&self, len: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let fields = self.0.fields.iter().filter(move |field| field.name.len() == len);
+        fields.map(|field| (self.bytes(&field.name), self.bytes(&field.value)))
     }
 
     fn bytes(&self, range: &Range<usize>) -> &[u8] {

@@ -14,6 +14,7 @@ use crate::profile::Profile;
 use cache::Rooms;
 use consumer::{PROPERTY, refused};
 use exchange::CallResult;
+use ids::Ids;
 use runtime::{Action, Asked, Definition, Instance, Proxy, Purpose, Stream, Woken};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -26,12 +27,19 @@ struct Vm {
     /// The places of waiting requests, by filter: none takes those of another one.
     rooms: HashMap<u8, Rooms>,
     /// The settings of root contexts whose filter is not chosen, since the host is not known yet.
-    unchosen: HashMap<u32, Vec<u8>>,
+    unchosen: Ids<Vec<u8>>,
     /// The root contexts of requests that began before their filter was chosen.
-    early: HashMap<u32, u32>,
-    instances: HashMap<u32, Rc<Instance>>,
-    streams: HashMap<u32, Stream>,
-    calls: HashMap<u32, Owner>,
+    early: Ids<u32>,
+    instances: Ids<Rc<Instance>>,
+    streams: Ids<Kept>,
+    calls: Ids<Owner>,
+}
+
+/// A request between two of its events.
+struct Kept {
+    stream: Box<Stream>,
+    /// The callouts that this request or its response has sent, until the request ends.
+    calls: Vec<u32>,
 }
 
 /// The owner of a callout.
@@ -44,20 +52,17 @@ enum Owner {
 }
 
 impl Owner {
+    /// Returns `true` for a callout of the request `id`, or of its response.
+    fn is_of(&self, id: u32) -> bool {
+        matches!(self, Self::Stream(of, _) | Self::Response(of, _) if *of == id)
+    }
+
     fn wanted(&self) -> &'static [&'static str] {
         match self {
             Self::Stream(_, wanted)
             | Self::Response(_, wanted)
             | Self::Root(_, Purpose::BackgroundCall(_, wanted)) => wanted,
             Self::Root(..) => &[],
-        }
-    }
-
-    /// The stream whose end makes the answer useless.
-    fn stream(&self) -> Option<u32> {
-        match self {
-            Self::Stream(id, _) | Self::Response(id, _) => Some(*id),
-            Self::Root(..) => None,
         }
     }
 }
@@ -137,7 +142,10 @@ fn configure(id: u32, document: Vec<u8>) -> bool {
 fn create_stream(id: u32, root: u32) {
     let instance = instance(root);
     vm(|vm| match instance {
-        Some(instance) => drop(vm.streams.insert(id, Stream::new(instance, id))),
+        Some(instance) => {
+            let stream = Box::new(Stream::new(instance, id));
+            vm.streams.insert(id, Kept { stream, calls: Vec::new() });
+        }
         None if vm.unchosen.contains_key(&root) => drop(vm.early.insert(id, root)),
         None => {}
     });
@@ -176,10 +184,10 @@ fn take_event(
     id: u32,
     event: impl FnOnce(&mut Stream, &Guest<'_>) -> (Action, Asked),
 ) -> Option<Action> {
-    let mut stream = vm(|vm| vm.streams.remove(&id)).flatten()?;
-    let guest = guest(id, stream.instance().id());
-    let (action, asked) = event(&mut stream, &guest);
-    put_back(id, stream, asked);
+    let mut kept = vm(|vm| vm.streams.remove(&id)).flatten()?;
+    let guest = guest(id, kept.stream.instance().id());
+    let (action, asked) = event(&mut kept.stream, &guest);
+    put_back(id, kept, asked);
     Some(action)
 }
 
@@ -195,33 +203,39 @@ fn request_headers(phase: &RequestHeaders, id: u32, count: usize, ends: bool) ->
     })
 }
 
-fn put_back(id: u32, stream: Stream, asked: Asked) {
-    let instance = stream.instance().id();
+fn put_back(id: u32, mut kept: Kept, asked: Asked) {
+    let instance = kept.stream.instance().id();
+    let call = match asked {
+        Asked::Nothing => None,
+        Asked::ByRequest(token, wanted) => Some((token, Owner::Stream(id, wanted))),
+        Asked::ByResponse(token, wanted) => Some((token, Owner::Response(id, wanted))),
+        Asked::ByInstance(token, key) => {
+            let purpose = Purpose::Cache(cache::Purpose::Key(key));
+            Some((token, Owner::Root(instance, purpose)))
+        }
+    };
     vm(|vm| {
-        match asked {
-            Asked::Nothing => None,
-            Asked::ByRequest(token, wanted) => vm.calls.insert(token, Owner::Stream(id, wanted)),
-            Asked::ByResponse(token, wanted) => vm.calls.insert(token, Owner::Response(id, wanted)),
-            Asked::ByInstance(token, key) => {
-                let purpose = Purpose::Cache(cache::Purpose::Key(key));
-                vm.calls.insert(token, Owner::Root(instance, purpose))
+        if let Some((token, owner)) = call {
+            if matches!(owner, Owner::Stream(..) | Owner::Response(..)) {
+                kept.calls.push(token);
             }
-        };
-        vm.streams.insert(id, stream);
+            vm.calls.insert(token, owner);
+        }
+        vm.streams.insert(id, kept);
     });
 }
 
 /// Ends a request whose messages may be read once more.
 fn logged(id: u32) {
     let awaited = |vm: &mut Vm| {
-        let awaited = vm.streams.get(&id)?.awaits_end();
+        let awaited = vm.streams.get(&id)?.stream.awaits_end();
         if awaited { vm.streams.remove(&id) } else { None }
     };
-    let Some(mut stream) = vm(awaited).flatten() else { return };
-    let instance = Rc::clone(stream.instance());
+    let Some(mut kept) = vm(awaited).flatten() else { return };
+    let instance = Rc::clone(kept.stream.instance());
     let guest = guest(id, instance.id());
-    let hurry = stream.logged(&guest);
-    put_back(id, stream, Asked::Nothing);
+    let hurry = kept.stream.logged(&guest);
+    put_back(id, kept, Asked::Nothing);
     // On Kong a callout from here traps. On Envoy it belongs to the root, so that it outlives the
     // request.
     if hurry && guest.host == Host::Envoy {
@@ -260,7 +274,8 @@ fn wake(root: u32, woken: Woken) {
         return;
     }
     for (id, result) in woken {
-        let waits = vm(|vm| vm.streams.get(&id).is_some_and(Stream::is_parked)).unwrap_or(false);
+        let waits = vm(|vm| vm.streams.get(&id).is_some_and(|kept| kept.stream.is_parked()))
+            .unwrap_or(false);
         if !waits {
             continue;
         }
@@ -317,13 +332,19 @@ fn call_answered(caller: u32, token: u32, headers: usize, body: usize) {
 }
 
 fn gone(id: u32) {
-    let stream = vm(|vm| {
-        vm.calls.retain(|_, owner| owner.stream() != Some(id));
+    let kept = vm(|vm| {
         vm.early.remove(&id);
-        vm.streams.remove(&id)
+        let kept = vm.streams.remove(&id)?;
+        // An answer that comes now has nobody to go to. A number may be another's by now.
+        for token in &kept.calls {
+            if vm.calls.get(token).is_some_and(|owner| owner.is_of(id)) {
+                vm.calls.remove(token);
+            }
+        }
+        Some(kept)
     });
-    match stream.flatten() {
-        Some(mut stream) => stream.gone(),
+    match kept.flatten() {
+        Some(Kept { mut stream, .. }) => stream.gone(),
         None => {
             let instance = vm(|vm| vm.instances.remove(&id)).flatten();
             drop(instance);
@@ -334,3 +355,4 @@ fn gone(id: u32) {
 mod chosen;
 #[cfg(target_arch = "wasm32")]
 mod exports;
+mod ids;

@@ -128,6 +128,9 @@ pub struct Needs {
     pub kong_entities: bool,
     /// The query as the upstream will get it, after the edits of earlier filters.
     pub upstream_query: bool,
+    /// Neither the filter nor its `match` looks at the identity. The runtime then does not read the
+    /// identity where a gateway lets it do so; see [`Needs::without_identity`].
+    pub no_identity: bool,
 }
 
 impl Needs {
@@ -140,6 +143,13 @@ impl Needs {
             service: common.matching.needs_service(),
             ..Self::default()
         }
+    }
+
+    /// These facts for a filter that asks nothing about the caller, and owns no identity header.
+    /// Its `match` may still ask.
+    #[must_use]
+    pub fn without_identity(self, common: &Common) -> Self {
+        Self { no_identity: !common.matching.needs_consumer(), ..self }
     }
 }
 

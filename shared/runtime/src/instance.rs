@@ -167,6 +167,16 @@ impl Instance {
         Some(configured)
     }
 
+    /// Returns `true` if nothing that the filter does depends on the identity's property. Where a
+    /// refusal does not end the request (Kong), every filter depends on it.
+    pub(crate) fn ignores_identity(&self) -> bool {
+        let ignores = match self.state.try_borrow().as_deref() {
+            Ok(State::Checked(configured)) => configured.needs().no_identity,
+            _ => false,
+        };
+        ignores && capabilities().refusal_is_final
+    }
+
     /// Returns `true` if the filter cannot do without the property `name`.
     pub(crate) fn has_to_leave(&self, name: &str) -> bool {
         match self.state.try_borrow().as_deref() {

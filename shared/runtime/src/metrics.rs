@@ -5,14 +5,14 @@ use crate::platform::{
 };
 use exchange::Tally;
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 /// The metrics of one filter configuration. Names look like `gatehouse_key_auth_refused_401`.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     filter: &'static str,
     wanted: Option<bool>,
-    ids: RefCell<HashMap<String, Option<u32>>>,
+    /// The metrics that were counted before. They are few, and the first ones are the usual ones.
+    ids: RefCell<Vec<(String, Option<u32>)>>,
 }
 
 impl Metrics {
@@ -54,11 +54,11 @@ impl Metrics {
             return None;
         }
         let mut ids = self.ids.try_borrow_mut().ok()?;
-        if let Some(id) = ids.get(what) {
+        if let Some((_, id)) = ids.iter().find(|(name, _)| name == what) {
             return *id;
         }
         let id = declare_metric(kind, self.filter, what);
-        ids.insert(what.to_owned(), id);
+        ids.push((what.to_owned(), id));
         id
     }
 }

@@ -11,6 +11,7 @@
 //! go on without a decision when the callback of a body does not come; `response.rs` replaces the
 //! response then.
 
+mod additions;
 mod response;
 mod steps;
 
@@ -58,6 +59,8 @@ pub struct Stream {
     watch: Watch,
     /// `true` if the filter needs the identity once more at the response.
     at_response: bool,
+    /// `true` if an edit of the request was made.
+    edited: bool,
     /// The length of the body in bytes, if it completed while the request was parked (Envoy).
     whole: Option<usize>,
     /// `true` if the request is decided for the case that no body comes (Kong).
@@ -124,6 +127,7 @@ impl Stream {
             status: None,
             watch: Watch::default(),
             at_response: false,
+            edited: false,
             whole: None,
             body_is_optional: false,
             body_may_follow: false,
@@ -150,7 +154,8 @@ impl Stream {
         }
         // This comes first: Kong runs later filters even after a refusal from a callout's answer,
         // and a second reply would trap.
-        let consumer = proxy.property(PROPERTY);
+        let consumer =
+            if self.instance.ignores_identity() { None } else { proxy.property(PROPERTY) };
         let known = Known::from_property(consumer.as_deref());
         if known == Known::Refused {
             self.state = State::Passed;

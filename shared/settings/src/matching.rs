@@ -77,6 +77,14 @@ impl Match {
         }
     }
 
+    /// Returns `true` if every request matches, because all lists are empty.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        let Self { hosts, paths, methods, routes, services, consumers, not_consumers } = self;
+        let lists = [hosts, methods, routes, services, consumers, not_consumers];
+        paths.is_empty() && lists.iter().all(|list| list.is_empty())
+    }
+
     /// Returns `true` if [`Self::covers`] needs the raw path.
     #[must_use]
     pub fn needs_path(&self) -> bool {

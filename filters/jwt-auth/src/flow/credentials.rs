@@ -6,7 +6,7 @@ use crate::credential::{Digest, Holder, Material, VerifyingMaterial};
 use crate::memory::Bearer;
 use crate::tables::by_key;
 use consumer::lookup::MAX_NAME;
-use exchange::{Finding, Step, Unavailable};
+use exchange::{Finding, Property, Step, Unavailable};
 use jose::{Algorithm, Refused, VerifyingKey};
 use serde_json::Value;
 use std::rc::Rc;
@@ -54,7 +54,7 @@ impl JwtFlow {
                     material.base64 = self.config.secret_is_base64;
                     match self.memory(|memory| memory.key(&material)) {
                         Some(key) => {
-                            self.verify(work, bearer, &material, &key, || identity.to_json())
+                            self.verify(work, bearer, &material, &key, || identity.into_property())
                         }
                         None => decided(unexpected()),
                     }
@@ -80,7 +80,7 @@ impl JwtFlow {
         bearer: &Rc<Bearer>,
         material: &Material,
         usable: &VerifyingMaterial,
-        identity: impl FnOnce() -> Vec<u8>,
+        identity: impl FnOnce() -> Property,
     ) -> (State, Step) {
         let config = &self.config;
         if Algorithm::parse(&material.algorithm) != Some(bearer.token.algorithm()) {

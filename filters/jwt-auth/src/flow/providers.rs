@@ -165,7 +165,7 @@ impl JwtFlow {
         provider: &Provider,
     ) -> (State, Step) {
         let Issued { work, bearer, .. } = issued;
-        let identity = bearer.identity.get_or_init(|| identity().to_json()).clone();
+        let identity = bearer.identity.get_or_init(|| identity().into_property()).clone();
         decided(self.admit(*work, identity, Some((&bearer, Some(provider)))))
     }
 
@@ -183,7 +183,7 @@ impl JwtFlow {
         match search.on(found) {
             Progress::Ask(search, step) => (State::AskedForConsumer { issued, name, search }, step),
             Progress::Found(identity) => {
-                let identity = as_holder(identity, provider, &name).to_json();
+                let identity = as_holder(identity, provider, &name).into_property();
                 decided(self.admit(*issued.work, identity, Some((&issued.bearer, Some(provider)))))
             }
             Progress::Nobody => self.nobody(issued.work, provider, &name),

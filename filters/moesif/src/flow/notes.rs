@@ -22,7 +22,7 @@ const MAX_TRANSACTION: usize = 256;
 /// The facts about a request that its event needs, as far as they are known.
 pub(super) struct Notes {
     pub(super) request: Box<Request>,
-    pub(super) identity: Option<Box<consumer::Identity>>,
+    pub(super) identity: Option<Rc<consumer::Identity>>,
     pub(super) body: Option<Capture>,
     pub(super) response: Option<Box<Seen>>,
     /// The response of a rule that blocks.
@@ -62,7 +62,7 @@ impl Notes {
     pub(super) fn new(
         shared: &Shared,
         request: Box<Request>,
-        identity: Option<Box<consumer::Identity>>,
+        identity: Option<Rc<consumer::Identity>>,
         random: [u8; 18],
     ) -> Self {
         let [id @ .., high, low] = random;

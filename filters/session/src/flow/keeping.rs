@@ -44,14 +44,14 @@ impl SessionFlow {
             None => sessions.restore(&session, &work.before, &work.client, now),
         };
         if work.identity.is_none() {
-            let json = match looked_up {
-                Some(_) => holder.identity(looked_up).to_json(),
+            let identity = match looked_up {
+                Some(_) => holder.identity(looked_up).into_property(),
                 None => {
                     work.published = Some(Rc::clone(holder));
-                    holder.published().to_vec()
+                    holder.published().clone()
                 }
             };
-            work.told.push(Edit::Publish(PROPERTY, json));
+            work.told.push(Edit::Publish(PROPERTY, identity));
         }
         work.before.contents = session.contents.clone();
         match session.kind {
@@ -150,7 +150,7 @@ impl SessionFlow {
             if work.before.remember.is_none() && sessions.config.remember {
                 work.before.remember = self.remembered(&work);
             }
-            work.told.push(Edit::Publish(MARK, mark::write(&work.before)));
+            work.told.push(Edit::publish(MARK, mark::write(&work.before)));
         }
         // The upstream is not told of a session whose consumer is not that of the request.
         if let Some(session) = work.session.as_ref().filter(|session| self.is_known(&work, session))

@@ -30,6 +30,9 @@ impl Instance {
             State::Checked(configured) | State::Unchecked(configured) => Rc::clone(configured),
             State::Empty | State::Bad => return None,
         };
+        if configured.cache.try_borrow().ok()?.is_none() {
+            return None;
+        }
         let data = shared_data(configured.common.shm_zone.as_deref())?;
         let cache = configured.cache.try_borrow_mut().ok()?.take()?;
         let setup = Setup {
@@ -49,8 +52,8 @@ impl Instance {
         self.with_cache(|cache| cache.request_seen(now));
         // Only where the host's own bytes can be guessed: it costs more than all the rest of this
         // function.
-        if let Some(id) =
-            request.head.first("x-request-id").filter(|_| !capabilities().has_strong_randomness)
+        if !capabilities().has_strong_randomness
+            && let Some(id) = request.head.first("x-request-id")
         {
             entropy::mix(id);
         }

@@ -1,5 +1,6 @@
 //! The steps of a flow, carried out on the gateway.
 
+use super::additions;
 use super::{Action, Asked, Phase, State, Stream, Wait};
 use crate::callout;
 use crate::entropy;
@@ -86,7 +87,7 @@ impl Stream {
                 // Between two pieces the flow changes nothing.
                 Then::StreamBody if matches!(phase, Phase::Body) && edits.is_empty() => Ok(()),
                 Then::Forward | Then::AwaitBody | Then::StreamBody => self.release(proxy, edits),
-                Then::Find { .. } => self.edit(proxy, &edits),
+                Then::Find { .. } => self.edit(proxy, edits),
                 Then::Ask(..) | Then::Reply(_) => Ok(()),
             };
             if let Err(reply) = made {
@@ -137,7 +138,7 @@ impl Stream {
     fn release<P: Proxy>(&mut self, proxy: &P, edits: Vec<Edit>) -> Result<(), Reply> {
         let Some(guard) = self.guard.as_mut() else { return Err(Reply::unexpected()) };
         let edits = guard.settle(&self.head, edits).map_err(|twice| refuse_duplicate(&twice))?;
-        self.edit(proxy, &edits)
+        self.edit(proxy, edits)
     }
 
     /// Takes a seat in `room` for as long as the request waits. Returns `false` when the room is
@@ -160,8 +161,12 @@ impl Stream {
 
     /// Makes edits to the request. A request of which an edit failed must not go on, and is
     /// refused.
-    fn edit<P: Proxy>(&self, proxy: &P, edits: &[Edit]) -> Result<(), Reply> {
-        for edit in edits {
+    fn edit<P: Proxy>(&mut self, proxy: &P, mut edits: Vec<Edit>) -> Result<(), Reply> {
+        if capabilities().can_remove && !self.edited {
+            additions::prefer(&self.head, &mut edits);
+        }
+        self.edited = true;
+        for edit in &edits {
             match (proxy.edit_request(&self.head, edit), edit) {
                 (Ok(()), _) => {}
                 // The filter can do without this property.

@@ -1,0 +1,55 @@
+//! Cheaper edits with the same effect.
+
+use exchange::{Edit, Head};
+
+/// Turns each edit that sets a header into one that adds it, where the request has no such header.
+/// `edits` are the first ones that are made to the request, and `head` is the head that it arrived
+/// with. Envoy adds a header in two thirds of the instructions that it needs to replace one.
+///
+/// `host` and pseudo-headers stay as they are, because Envoy keeps them elsewhere.
+pub(super) fn prefer(head: &Head, edits: &mut [Edit]) {
+    let mut rest = &mut *edits;
+    let mut before: Vec<String> = Vec::new();
+    while let Some((edit, after)) = std::mem::take(&mut rest).split_first_mut() {
+        rest = after;
+        let name = match edit {
+            Edit::Set(name, _) | Edit::Add(name, _) | Edit::Remove(name) => name.clone(),
+            _ => continue,
+        };
+        let special = name.starts_with(':') || name.eq_ignore_ascii_case("host");
+        let known = |earlier: &String| earlier.eq_ignore_ascii_case(&name);
+        if let Edit::Set(name, value) = edit
+            && !special
+            && head.first(name).is_none()
+            && !before.iter().any(known)
+        {
+            *edit = Edit::Add(std::mem::take(name), std::mem::take(value));
+        }
+        before.push(name.into_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_added_only_where_the_request_has_none_and_no_edit_gave_it_one() {
+        let head = Head::from_iter([(":authority", "a"), ("x-old", "1")]);
+        let set = |name: &'static str| Edit::set(name, "v");
+        let mut edits = vec![
+            set("x-new"),
+            set("X-NEW"),
+            set("X-Old"),
+            Edit::remove("x-gone"),
+            set("x-gone"),
+            set("Host"),
+            set(":scheme"),
+            Edit::Method(b"GET".to_vec()),
+        ];
+        let mut wanted = edits.clone();
+        wanted[0] = Edit::Add("x-new".into(), b"v".to_vec());
+        prefer(&head, &mut edits);
+        assert_eq!(edits, wanted);
+    }
+}
