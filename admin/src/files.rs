@@ -71,11 +71,23 @@ pub(crate) fn convert(flags: &Convert) -> ExitCode {
             }
             u8::from(flags.check && lost > 0).into()
         }
-        Err(error) => {
-            eprintln!("{}: {error}", flags.file.display());
-            UNUSABLE.into()
-        }
+        Err(error) => unusable(&format!("{}: {error}", flags.file.display())),
     }
+}
+
+/// Tells that a command ends early, and returns its exit code.
+pub(crate) fn unusable(error: &str) -> ExitCode {
+    eprintln!("gatehouse-admin: {error}");
+    UNUSABLE.into()
+}
+
+/// Opens a file for secrets, which only its owner can read, or the standard output.
+pub(crate) fn private(file: Option<&Path>) -> Result<Box<dyn std::io::Write + Send>, String> {
+    let Some(file) = file else { return Ok(Box::new(std::io::stdout())) };
+    let opened =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
+    let opened = opened.map_err(|error| format!("{}: {error}", file.display()))?;
+    Ok(Box::new(std::io::BufWriter::new(opened)))
 }
 
 fn converted(flags: &Convert) -> Result<Converted, String> {

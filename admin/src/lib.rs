@@ -13,6 +13,7 @@
 //! | `store/`         | the database and the log of its changes                   |
 //! | `metrics.rs`     | metrics for Prometheus                                    |
 //! | `files.rs`       | commands for configuration files of gateways              |
+//! | `import.rs`      | consumers from files and from Kong, and back              |
 
 mod api;
 mod auth;
@@ -20,6 +21,7 @@ mod connections;
 mod counting;
 mod files;
 mod health;
+mod import;
 mod metrics;
 mod serve;
 mod settings;
@@ -43,6 +45,8 @@ pub fn run(command: Command) -> ExitCode {
         Action::Health(flags) => finish(health::health(&flags)),
         Action::CheckConfig(flags) => files::check(&flags),
         Action::Convert(flags) => files::convert(&flags),
+        Action::Import(flags) => import_into(&flags),
+        Action::Export(flags) => export_from(&flags),
     }
 }
 
@@ -56,6 +60,33 @@ fn finish(work: impl Future<Output = Result<(), Box<dyn std::fmt::Display>>>) ->
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(error.as_ref()),
     }
+}
+
+fn import_into(flags: &settings::Import) -> ExitCode {
+    match on_a_runtime(import::import(flags)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => files::unusable(&error),
+    }
+}
+
+fn export_from(flags: &settings::Export) -> ExitCode {
+    let written = files::private(flags.output.as_deref())
+        .and_then(|mut out| on_a_runtime(import::export(flags, &mut *out)));
+    match written {
+        Ok(number) => {
+            eprintln!("{number} consumers");
+            ExitCode::SUCCESS
+        }
+        Err(error) => files::unusable(&error),
+    }
+}
+
+/// Runs a command that waits for a database.
+fn on_a_runtime<T>(work: impl Future<Output = Result<T, import::Failure>>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(work).map_err(|error| error.to_string())
 }
 
 /// Starts the log of the service on standard output.

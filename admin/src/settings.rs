@@ -36,6 +36,60 @@ pub(crate) enum Action {
     /// was not carried over and what differs. The exit code is 0, or with `--check` 1 if something
     /// was not carried over, or 2 if the file cannot be used.
     Convert(Convert),
+    /// Store consumers, groups, API keys, JWT credentials and App IDs of a declarative file, of a
+    /// CSV file (`consumer,appid`) or of Kong's Admin API. What is stored already stays, so that an
+    /// import that was interrupted can be run again. The exit code is 0, or 1 if an item was
+    /// refused, or 2 if the import ended early.
+    Import(Import),
+    /// Write a declarative file of all consumers and what they own, which `import` reads.
+    Export(Export),
+}
+
+/// The database of the service.
+#[derive(Debug, Args)]
+pub(crate) struct Database {
+    /// `sqlite:<file>` or `postgres://<user>:<password>@<host>/<database>`, as of `serve`.
+    #[arg(
+        long,
+        env = "GATEHOUSE_DATABASE_URL",
+        default_value = "sqlite:gatehouse.db",
+        hide_env_values = true
+    )]
+    pub(crate) database_url: String,
+    /// File with the key that encrypts stored secrets, as of `serve`.
+    #[arg(long, env = "GATEHOUSE_ENCRYPTION_KEY_FILE")]
+    pub(crate) encryption_key_file: Option<PathBuf>,
+    /// Number of changes that are kept, as of `serve`.
+    #[arg(long, env = "GATEHOUSE_CHANGE_HISTORY", default_value_t = 100_000,
+          value_parser = clap::value_parser!(i64).range(100..=100_000_000))]
+    pub(crate) change_history: i64,
+}
+
+/// The flags of `import`.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// A declarative file, a file that ends with `.csv`, or `http://<host>:<port>` of Kong's Admin
+    /// API.
+    #[arg(value_name = "SOURCE")]
+    pub(crate) source: String,
+    #[command(flatten)]
+    pub(crate) database: Database,
+    /// A header for Kong's Admin API, such as `Kong-Admin-Token: …`.
+    #[arg(long, value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+    /// Accept only App IDs of the form `<organisation>.<app>` in lower case.
+    #[arg(long, env = "GATEHOUSE_STRICT_APP_IDS")]
+    pub(crate) strict_app_ids: bool,
+}
+
+/// The flags of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) database: Database,
+    /// The new file, instead of the standard output. Only its owner can read it.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// The flags of `convert`.

@@ -87,6 +87,28 @@ fn message(status: StatusCode, text: &str) -> Response {
 // === Refusal ===
 
 impl Refusal {
+    /// The refusal in a few words, for somebody at a terminal. It never quotes a secret.
+    pub(crate) fn in_words(&self) -> String {
+        match self {
+            Self::Malformed(why) => why.clone(),
+            Self::Fields(problems) => {
+                let all = problems.iter().map(|(name, problem)| format!("{name}: {problem}"));
+                all.collect::<Vec<_>>().join("; ")
+            }
+            Self::Taken { field, .. } => format!("{field}: another item has this value"),
+            Self::Database(error) => format!("database: {error}"),
+            Self::Broken => {
+                "a secret cannot be sealed or opened: check --encryption-key-file".to_owned()
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// `true` if the database, and not the item, is the reason.
+    pub(crate) const fn ends_an_import(&self) -> bool {
+        matches!(self, Self::Database(_) | Self::Broken)
+    }
+
     /// The refusal of one wrong field.
     pub(crate) fn field(name: &str, problem: impl Into<String>) -> Self {
         Self::Fields(BTreeMap::from([(shortened(name), problem.into())]))

@@ -17,7 +17,7 @@ use super::owned;
 use super::sessions::left;
 use crate::store::{Kind, Owned};
 
-struct ApiKeys;
+pub(super) struct ApiKeys;
 
 /// The maximum time to live, in seconds, as in Kong.
 const TTL_MAX: i64 = 100_000_000;

@@ -14,7 +14,7 @@ use super::owned;
 use super::query::Query;
 use crate::store::{Filter, Kind, Owned, Tx, now};
 
-struct AppIds;
+pub(super) struct AppIds;
 
 pub(super) fn routes() -> Router<App> {
     owned::routes::<AppIds>().route(AppIds::UNDER_CONSUMER, put(put_in_collection::<AppIds>))

@@ -7,10 +7,10 @@ use axum::routing::{Router, get};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::App;
 use super::answer::{Answer, Refusal, found, json, no_content};
 use super::fields::{self, Fields, Given};
 use super::query::Query;
+use super::{App, Outcome};
 use crate::store::{Consumer, Cursor, Tx, creation_time, now};
 
 pub(super) fn routes() -> Router<App> {
@@ -147,6 +147,42 @@ async fn remove(State(app): State<App>, Path(name): Path<String>) -> Answer {
     tx.delete_consumer(&old).await?;
     tx.commit().await?;
     Ok(no_content())
+}
+
+/// Stores a consumer from a file, unless it is stored already. One with the same id, or else with
+/// the same username or custom id, gets the names and tags that the file gives it.
+pub(super) async fn import(tx: &mut Tx, mut fields: Fields) -> Result<Outcome, Refusal> {
+    fields.read_only("type");
+    let draft = Draft::take(fields)?;
+    let mut old = None;
+    for (column, given) in
+        [("id", &draft.id), ("username", &draft.username), ("custom_id", &draft.custom_id)]
+    {
+        if let (None, Given::Value(name)) = (&old, given) {
+            old = tx.consumer_by(column, name).await?;
+        }
+    }
+    let Some(old) = old else {
+        let new = new_consumer(draft);
+        if new.username.is_none() && new.custom_id.is_none() {
+            check(tx, None, &new).await?;
+        }
+        tx.insert_consumer(&new).await?;
+        return Ok(Outcome::Created);
+    };
+    let new = Consumer {
+        username: draft.username.over(old.username.clone(), false),
+        custom_id: draft.custom_id.over(old.custom_id.clone(), false),
+        tags: draft.tags.over(old.tags.clone(), false),
+        ..old.clone()
+    };
+    if new == old {
+        return Ok(Outcome::Unchanged);
+    }
+    let new = Consumer { updated_at: now(), ..new };
+    check(tx, Some(&old), &new).await?;
+    tx.update_consumer(&old, &new).await?;
+    Ok(Outcome::Changed)
 }
 
 /// Returns the consumer that has this id or name. The error is 404.

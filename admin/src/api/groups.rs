@@ -12,7 +12,7 @@ use super::owned;
 use super::query::Query;
 use crate::store::{Filter, Kind, Owned};
 
-struct Groups;
+pub(super) struct Groups;
 
 pub(super) fn routes() -> Router<App> {
     owned::routes::<Groups>().route(Groups::UNDER_CONSUMER, put(put_in_collection::<Groups>))

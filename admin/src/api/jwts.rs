@@ -18,7 +18,7 @@ use super::query::Query;
 use crate::store::{Cursor, Filter, JwtSecret, Tx, creation_time};
 use crate::vault::Vault;
 
-struct Jwts;
+pub(super) struct Jwts;
 
 /// The maximum size of a secret or of a PEM, in bytes.
 const MATERIAL_MAX: usize = 16_384;
@@ -29,7 +29,7 @@ pub(super) fn routes() -> Router<App> {
 }
 
 /// The part of a body that says how tokens are verified.
-struct Material {
+pub(super) struct Material {
     algorithm: Given<String>,
     secret: Given<String>,
     rsa_public_key: Given<String>,
@@ -230,6 +230,11 @@ fn unsealed(vault: &Vault, stored: JwtSecret) -> Result<Unsealed, Refusal> {
         Refusal::Broken
     })?;
     Ok(Unsealed { stored, secret })
+}
+
+/// Returns the secret of a stored credential in clear, if it has one.
+pub(crate) fn secret_of(vault: &Vault, stored: JwtSecret) -> Result<Option<String>, Refusal> {
+    Ok(unsealed(vault, stored)?.secret)
 }
 
 /// Returns what a gateway needs to verify the tokens of a credential.

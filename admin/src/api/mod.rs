@@ -24,6 +24,7 @@
 //! | `query.rs`      | the parameters of a query, pages of a list                     |
 //! | `text.rs`       | percent-encoding                                               |
 //! | `answer.rs`     | answers and refusals                                           |
+//! | `import.rs`     | items that come from a file, by the same rules                 |
 
 mod answer;
 mod api_keys;
@@ -37,6 +38,7 @@ mod draft;
 mod fields;
 mod groups;
 mod identities;
+mod import;
 mod json_body;
 mod jwts;
 mod middleware;
@@ -50,7 +52,10 @@ mod text;
 
 pub(crate) use answer::Refusal;
 pub(crate) use descriptor::Rules;
+pub(crate) use import::{Item, Outcome, What, import};
+pub(crate) use jwts::secret_of;
 pub(crate) use middleware::Middleware;
+pub(crate) use text::query;
 
 use std::sync::Arc;
 use std::time::Duration;

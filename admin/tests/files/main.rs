@@ -2,4 +2,5 @@
 
 mod check_config;
 mod convert;
+mod import;
 mod program;

@@ -1,0 +1,127 @@
+//! Items from a running Kong, by its Admin API, page by page.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::Sender;
+
+use super::Read;
+use super::items::items;
+use crate::api::What;
+
+/// The collections, in the order in which they can be stored.
+const COLLECTIONS: [(&str, What); 5] = [
+    ("consumers", What::Consumer),
+    ("key-auths", What::Key),
+    ("jwts", What::Jwt),
+    ("acls", What::Group),
+    ("appids", What::AppId),
+];
+
+/// The greatest size of a page, in bytes.
+const PAGE_MAX: usize = 64 << 20;
+/// The longest time for a page.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An Admin API.
+struct Source {
+    authority: String,
+    prefix: String,
+    headers: Vec<(String, String)>,
+}
+
+/// Reads everything, and sends it.
+pub(super) async fn read(url: &str, headers: &[String], send: Sender<Read>) -> Result<(), String> {
+    let source = Source::of(url, headers)?;
+    for (collection, what) in COLLECTIONS {
+        let mut next = Some(format!("{}/{collection}?size=1000", source.prefix));
+        let mut number = 0_usize;
+        while let Some(path) = next.take() {
+            let Some(mut page) = source.page(&path).await? else { break };
+            let Some(Value::Array(data)) = page.get_mut("data").map(Value::take) else {
+                return Err(format!("{path}: found no `data`, expected a page of an Admin API"));
+            };
+            for object in data {
+                let place = format!("{collection}[{number}]");
+                number += 1;
+                let all = match object {
+                    Value::Object(object) => items(what, object, &place),
+                    _ => vec![(place, Err("expected an object".to_owned()))],
+                };
+                for (place, item) in all {
+                    if send.send(Read { place, item, percent: None }).await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+            let offset = page["offset"].as_str();
+            next = offset.map(|offset| {
+                let offset = crate::api::query(&[("offset", offset.to_owned())]);
+                format!("{}/{collection}?size=1000&{offset}", source.prefix)
+            });
+        }
+    }
+    Ok(())
+}
+
+impl Source {
+    fn of(url: &str, headers: &[String]) -> Result<Self, String> {
+        let Some(rest) = url.strip_prefix("http://") else {
+            return Err(format!(
+                "found {url}, expected http://<host>:<port>: read a TLS address with `deck gateway dump`, and import \
+                 that file"
+            ));
+        };
+        let (authority, prefix) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+        let mut all = Vec::new();
+        for header in headers {
+            let (name, value) = header
+                .split_once(':')
+                .ok_or_else(|| "--header: expected `<name>: <value>`".to_owned())?;
+            all.push((name.trim().to_owned(), value.trim().to_owned()));
+        }
+        let authority =
+            if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
+        Ok(Self { authority, prefix: prefix.trim_end_matches('/').to_owned(), headers: all })
+    }
+
+    /// Returns a page, or `None` if there is no such collection.
+    async fn page(&self, path: &str) -> Result<Option<Value>, String> {
+        let fetched = tokio::time::timeout(PATIENCE, self.fetch(path)).await;
+        let (status, body) = fetched
+            .map_err(|_| format!("{path}: no answer within a minute"))?
+            .map_err(|error| format!("{}{path}: {error}", self.authority))?;
+        match status {
+            StatusCode::OK => {
+                let page = serde_json::from_slice(&body);
+                page.map(Some).map_err(|error| format!("{path}: {error}"))
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            status => Err(format!("{path}: the answer is {status}")),
+        }
+    }
+
+    async fn fetch(
+        &self,
+        path: &str,
+    ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+        let stream = TcpStream::connect(&self.authority).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        let mut request = Request::get(path).header("host", &self.authority);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), PAGE_MAX).collect().await?.to_bytes();
+        connection.abort();
+        Ok((status, body))
+    }
+}

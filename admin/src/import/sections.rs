@@ -1,0 +1,162 @@
+//! Items from a declarative file, without holding all of it: a YAML file is read section by
+//! section, and item by item.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use tokio::sync::mpsc::Sender;
+
+use super::Read;
+use super::items::{LISTS, items};
+use crate::api::What;
+
+/// The size up to which a file is read as a whole, in bytes: JSON, and YAML with anchors or with
+/// lists on one line.
+const WHOLE_MAX: u64 = 64 << 20;
+/// The greatest size of one item, in bytes.
+const ITEM_MAX: usize = 8 << 20;
+
+/// Reads the file, and sends consumers first and then what refers to them.
+pub(super) fn read(path: &Path, send: &Sender<Read>) -> Result<(), String> {
+    let told = |error: String| format!("{}: {error}", path.display());
+    let size = std::fs::metadata(path).map_err(|error| told(error.to_string()))?.len();
+    if is_plain(path).map_err(told)? {
+        for consumers in [true, false] {
+            by_sections(path, size, consumers, send).map_err(told)?;
+        }
+        return Ok(());
+    }
+    if size > WHOLE_MAX {
+        return Err(told(format!(
+            "is JSON, or YAML with anchors or lists on one line, and larger than {} MiB: write it as plain YAML \
+             (`deck gateway dump` does)",
+            WHOLE_MAX >> 20
+        )));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
+    let documents = gateway_files::documents::read(&text).map_err(told)?;
+    let [root] = &documents[..] else { return Err(told("expected one document".to_owned())) };
+    for (list, what) in LISTS {
+        let all = root.get(list).and_then(|list| list.as_sequence()).into_iter().flatten();
+        for (number, item) in all.enumerate() {
+            let object = serde_json::to_value(item).ok().and_then(object);
+            if !give(what, object, format!("{list}[{number}]"), None, send) {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn object(value: Value) -> Option<Map<String, Value>> {
+    match value {
+        Value::Object(map) => Some(map),
+        _ => None,
+    }
+}
+
+/// Sends the items of one object. Returns `false` if nobody wants more.
+fn give(
+    what: What,
+    object: Option<Map<String, Value>>,
+    place: String,
+    percent: Option<u8>,
+    send: &Sender<Read>,
+) -> bool {
+    let all = match object {
+        Some(object) => items(what, object, &place),
+        None => vec![(place, Err("expected an object".to_owned()))],
+    };
+    all.into_iter().all(|(place, item)| send.blocking_send(Read { place, item, percent }).is_ok())
+}
+
+/// Returns `true` if every list of interest is in block style and nothing refers to another place.
+fn is_plain(path: &Path) -> Result<bool, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|error| error.to_string())?;
+        if line.starts_with(['{', '[']) || line.contains("<<:") {
+            return Ok(false);
+        }
+        if let Some((name, rest)) = section(&line)
+            && LISTS.iter().any(|(list, _)| *list == name)
+            && !rest.is_empty()
+        {
+            return Ok(false);
+        }
+        let value = line.split_once(": ").map_or(line.as_str(), |(_, value)| value);
+        let value = value.trim_start().trim_start_matches("- ").trim_start();
+        if value.starts_with(['&', '*']) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Returns the name of a section that begins with this line, and what follows on the line.
+fn section(line: &str) -> Option<(&str, &str)> {
+    if line.starts_with([' ', '-', '#', '.']) {
+        return None;
+    }
+    let (name, rest) = line.split_once(':')?;
+    let rest = rest.trim();
+    Some((name.trim_matches(['"', '\'']), if rest.starts_with('#') { "" } else { rest }))
+}
+
+/// Reads the consumers, or all other items.
+fn by_sections(path: &Path, size: u64, consumers: bool, send: &Sender<Read>) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut current: Option<(&str, What)> = None;
+    let mut number = 0;
+    let mut indent = None;
+    let mut text = String::new();
+    let mut done = 0_u64;
+    let flush = |text: &mut String, list: Option<(&str, What)>, number: &mut usize, done: u64| {
+        let (Some((list, what)), false) = (list, text.trim().is_empty()) else {
+            text.clear();
+            return Ok(true);
+        };
+        let place = format!("{list}[{number}]");
+        let value: Value =
+            serde_norway::from_str(text).map_err(|error| format!("{place}: {error}"))?;
+        let item = match value {
+            Value::Array(mut items) if items.len() == 1 => items.pop().and_then(object),
+            _ => None,
+        };
+        text.clear();
+        *number += 1;
+        let half = u64::from(!consumers) * 50;
+        let percent = u8::try_from(half + done * 50 / size.max(1)).ok();
+        Ok::<bool, String>(give(what, item, place, percent, send))
+    };
+    for line in BufReader::new(file).lines() {
+        let line = line.map_err(|error| error.to_string())?;
+        done += line.len() as u64 + 1;
+        if let Some((name, _)) = section(&line) {
+            if !flush(&mut text, current, &mut number, done)? {
+                return Ok(());
+            }
+            let wanted = |(_, what): &&(&'static str, What)| (*what == What::Consumer) == consumers;
+            current = LISTS.iter().filter(wanted).find(|(list, _)| *list == name).copied();
+            (number, indent) = (0, None);
+            continue;
+        }
+        if current.is_none() {
+            continue;
+        }
+        let depth = line.len() - line.trim_start().len();
+        let begins = line.trim_start().starts_with("- ") && *indent.get_or_insert(depth) == depth;
+        if begins && !flush(&mut text, current, &mut number, done)? {
+            return Ok(());
+        }
+        if text.len() + line.len() > ITEM_MAX {
+            return Err(format!("an item is larger than {} MiB", ITEM_MAX >> 20));
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    flush(&mut text, current, &mut number, done)?;
+    Ok(())
+}
