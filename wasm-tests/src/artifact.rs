@@ -187,11 +187,14 @@ fn refuse_stale(wasm: &Path, record: &str, directories: &[PathBuf]) {
 fn cargo_record(name: &str) -> Option<(Option<SystemTime>, Vec<PathBuf>)> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| workspace().join("target"));
-    let release = target.join("wasm/wasm32-wasip1/release");
-    let list = std::fs::read_to_string(release.join(format!("{name}.d"))).ok()?;
+    // The project's own modules have a profile of their own, and those of `sdk-filter` have not.
+    let directory = |profile| target.join("wasm/wasm32-wasip1").join(profile);
+    let mut profiles = ["filter", "release"].into_iter().map(directory);
+    let built = profiles.find(|built| built.join(format!("{name}.d")).is_file())?;
+    let list = std::fs::read_to_string(built.join(format!("{name}.d"))).ok()?;
     let (_, sources) = list.split_once(": ")?;
     let sources = sources.split_whitespace().map(PathBuf::from).collect();
-    Some((Some(modified(&release.join(format!("{name}.wasm")))?), sources))
+    Some((Some(modified(&built.join(format!("{name}.wasm")))?), sources))
 }
 
 /// The sources below these directories.
