@@ -59,22 +59,14 @@ fn seen(gateway: &Gateway) -> Vec<String> {
 fn a_chain_of_five_in_one_vm_does_what_five_modules_do() {
     let files = Gateway::start(|admin| chain(admin, false));
     let module = Gateway::start(|admin| chain(admin, true));
+    let vms = |gateway: &Gateway| gateway.envoy.stat("wasm.envoy.wasm.runtime.v8.active");
+    assert_eq!((vms(&files) % 5, vms(&module)), (0, vms(&files) / 5), "one VM for each thread");
     let (expected, found) = (seen(&files), seen(&module));
     assert_eq!(found, expected);
     let beginnings = ["401 ", "200 ", "401 ", "403 ", "x-consumer-username: Some(\"ana\")"];
     for (seen, beginning) in found.iter().zip(beginnings) {
         assert!(seen.starts_with(beginning), "{beginning}: {seen}");
     }
-}
-
-#[test]
-fn a_chain_of_the_module_has_one_vm_for_each_thread() {
-    let vms = |of_all| {
-        let gateway = Gateway::start(|admin| chain(admin, of_all));
-        gateway.envoy.stat("wasm.envoy.wasm.runtime.v8.active")
-    };
-    let of_files = vms(false);
-    assert_eq!((of_files % 5, vms(true)), (0, of_files / 5));
 }
 
 fn start(root_id: &str, names_host: bool) -> Result<(Echo, Envoy), String> {

@@ -9,6 +9,7 @@
 //! | `variables.rs` | variables of nginx that filters need, declared or not            |
 //! | `lua.rs`       | Lua plugins before the filters                                   |
 //! | `reload.rs`    | `kong reload` under traffic                                      |
+//! | `module.rs`    | the module that holds all filters, which Kong cannot use         |
 //! | `sdk.rs`       | a filter written with the crate `proxy-wasm`, between ours       |
 //! | `load.rs`      | all filters in one chain, for a long time                        |
 //! | `shipped.rs`   | the files in `kong-config/`                                      |
@@ -20,6 +21,7 @@ mod examples;
 mod fixture;
 mod load;
 mod lua;
+mod module;
 mod reload;
 mod sdk;
 mod shipped;
