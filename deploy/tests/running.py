@@ -110,7 +110,8 @@ class Running(unittest.TestCase):
             return answer.read()
 
     def start_envoy(self, text, replaced, environment, path="/"):
-        """Starts an Envoy with the configuration `text` (YAML or JSON), and waits until it answers.
+        """Starts an Envoy with the configuration `text` (YAML or JSON), and returns its process when it
+        answers.
 
         `replaced` are pairs: addresses and files of the cluster, and those of this machine.
         """
@@ -124,7 +125,9 @@ class Running(unittest.TestCase):
             found = subprocess.run(["scripts/envoy"], check=True, stdout=subprocess.PIPE, text=True)
             program = found.stdout.strip()
         command = [program, "--config-path", config, "--use-dynamic-base-id", "--concurrency", "1"]
-        self.wait(self.start(command, environment), lambda: self.get(path))
+        process = self.start(command, environment)
+        self.wait(process, lambda: self.get(path))
+        return process
 
     def get(self, path, **headers):
         """Returns the status and the body of an answer of the gateway."""
