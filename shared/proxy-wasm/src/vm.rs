@@ -334,6 +334,7 @@ fn call_answered(caller: u32, token: u32, headers: usize, body: usize) {
 fn gone(id: u32) {
     let kept = vm(|vm| {
         vm.early.remove(&id);
+        vm.unchosen.remove(&id);
         let kept = vm.streams.remove(&id)?;
         // An answer that comes now has nobody to go to. A number may be another's by now.
         for token in &kept.calls {

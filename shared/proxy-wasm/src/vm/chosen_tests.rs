@@ -95,3 +95,15 @@ fn a_filter_fills_its_own_waiting_room_and_no_other() {
     assert!(all_of_cors.is_some() && rooms(cors).is_none(), "it is full");
     assert!(rooms(key_auth).is_some());
 }
+
+#[test]
+fn a_configuration_that_goes_before_its_filter_is_chosen_leaves_nothing() {
+    use super::super::{configure, create_stream, gone, hold, vm};
+    hold(BOTH);
+    assert!(configure(7, b"{}".to_vec()), "the host is not known yet");
+    create_stream(8, 7);
+    let kept = || vm(|vm| (vm.unchosen.len(), vm.early.len(), vm.streams.len()));
+    assert_eq!(kept(), Some((1, 1, 0)));
+    [8, 7].into_iter().for_each(gone);
+    assert_eq!(kept(), Some((0, 0, 0)));
+}
