@@ -26,7 +26,7 @@ pub struct Guard {
     can_remove: bool,
     /// The headers that this filter has edited, by name in lower case. `None` stands for a removed
     /// header.
-    edited: Vec<(String, Option<Vec<u8>>)>,
+    edited: Vec<(Cow<'static, str>, Option<Vec<u8>>)>,
 }
 
 impl Guard {
@@ -78,14 +78,14 @@ impl Guard {
         }
         for name in self.names_to_remove(head, &edits)? {
             out.push(Edit::Remove(name.clone().into()));
-            self.record(name, None);
+            self.record(name.into(), None);
         }
         for edit in edits {
             match &edit {
                 Edit::Remove(name) => {
                     // An absent header counts as removed too: a trailer of its name may follow.
                     if !self.has_edited(name.as_bytes()) {
-                        self.record(name.to_ascii_lowercase(), None);
+                        self.record(lowered(name), None);
                     }
                     continue;
                 }
@@ -95,7 +95,7 @@ impl Guard {
                         continue;
                     }
                     self.require_single(head, name)?;
-                    self.record(name.to_ascii_lowercase(), Some(value.clone()));
+                    self.record(lowered(name), Some(value.clone()));
                 }
                 _ => {}
             }
@@ -182,7 +182,7 @@ impl Guard {
         self.edited.iter().any(|(edited, _)| edited.as_bytes().eq_ignore_ascii_case(name))
     }
 
-    fn record(&mut self, name: String, value: Option<Vec<u8>>) {
+    fn record(&mut self, name: Cow<'static, str>, value: Option<Vec<u8>>) {
         match self.edited.iter_mut().find(|(edited, _)| *edited == name) {
             Some((_, old)) => *old = value,
             None => self.edited.push((name, value)),
@@ -211,6 +211,15 @@ fn replaced_name(edit: &Edit) -> Option<&str> {
     match edit {
         Edit::Set(name, _) | Edit::Remove(name) => Some(name),
         _ => None,
+    }
+}
+
+/// Returns the name in lower case. The names that filters themselves give are most often so
+/// already.
+fn lowered(name: &Cow<'static, str>) -> Cow<'static, str> {
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => name.to_ascii_lowercase().into(),
+        false => name.clone(),
     }
 }
 

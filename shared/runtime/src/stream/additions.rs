@@ -8,24 +8,19 @@ use exchange::{Edit, Head};
 ///
 /// `host` and pseudo-headers stay as they are, because Envoy keeps them elsewhere.
 pub(super) fn prefer(head: &Head, edits: &mut [Edit]) {
-    let mut rest = &mut *edits;
-    let mut before: Vec<String> = Vec::new();
-    while let Some((edit, after)) = std::mem::take(&mut rest).split_first_mut() {
-        rest = after;
-        let name = match edit {
-            Edit::Set(name, _) | Edit::Add(name, _) | Edit::Remove(name) => name.clone(),
-            _ => continue,
-        };
+    for at in 0..edits.len() {
+        let Some((before, [edit, ..])) = edits.split_at_mut_checked(at) else { return };
+        let Edit::Set(name, value) = edit else { continue };
         let special = name.starts_with(':') || name.eq_ignore_ascii_case("host");
-        let known = |earlier: &String| earlier.eq_ignore_ascii_case(&name);
-        if let Edit::Set(name, value) = edit
-            && !special
-            && head.first(name).is_none()
-            && !before.iter().any(known)
-        {
+        let touched = |earlier: &Edit| match earlier {
+            Edit::Set(other, _) | Edit::Add(other, _) | Edit::Remove(other) => {
+                other.eq_ignore_ascii_case(name)
+            }
+            _ => false,
+        };
+        if !special && head.first(name).is_none() && !before.iter().any(touched) {
             *edit = Edit::Add(std::mem::take(name), std::mem::take(value));
         }
-        before.push(name.into_owned());
     }
 }
 
