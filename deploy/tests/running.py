@@ -3,6 +3,8 @@
 import http.server
 import json
 import os
+import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -21,6 +23,15 @@ from progress import Patience
 ADMIN, GATEWAY = "an-admin-token-of-32-characters-x", "a-gateway-token-of-32-characters-"
 NAME = "gatehouse-admin.gatehouse.svc"
 HOST = "api.example.com"
+# Empty if there is none.
+KONG = subprocess.run(["scripts/kong"], capture_output=True, text=True, check=False).stdout.strip()
+
+
+def settings_of_kong():
+    """Returns the settings of kong-config/kong.conf as variables of the environment."""
+    text = Path("kong-config/kong.conf").read_text()
+    lines = re.findall(r"^(\w+) = (.+)$", text, re.MULTILINE)
+    return {f"KONG_{name.upper()}": value for name, value in lines}
 
 
 class Upstream(http.server.BaseHTTPRequestHandler):
@@ -128,6 +139,37 @@ class Running(unittest.TestCase):
         process = self.start(command, environment)
         self.wait(process, lambda: self.get(path))
         return process
+
+    def start_kong(self, text, replaced, environment):
+        """Starts a Kong with the declarative file `text`, the filters that it names and the
+        variables of `environment`, and waits until it answers. `replaced` is as for Envoy.
+        """
+        for before, after in replaced:
+            self.assertIn(before, text)
+            text = text.replace(before, after)
+        self.port = free_port()
+        config, filters = self.folder / "kong.yml", self.folder / "filters"
+        config.write_text(text)
+        filters.mkdir()
+        for name in re.findall(r"name: (gatehouse_\w+)", text):
+            for ending in (".wasm", ".meta.json"):
+                shutil.copy(f"dist/filters/{name}{ending}", filters)
+        here = {
+            "GATEHOUSE_TOKEN": GATEWAY,
+            "KONG_PREFIX": str(self.folder / "kong"),
+            "KONG_DECLARATIVE_CONFIG": str(config),
+            "KONG_WASM_FILTERS_PATH": str(filters),
+            "KONG_PROXY_LISTEN": f"127.0.0.1:{self.port}",
+            "KONG_ADMIN_LISTEN": "off",
+            # Images of Kong run it in the foreground too.
+            "KONG_NGINX_DAEMON": "off",
+            "KONG_NGINX_WORKER_PROCESSES": "1",
+        }
+        process = self.start([KONG, "start"], environment | here)
+        # The command's end is not that of nginx.
+        stop = [KONG, "stop", "--prefix", here["KONG_PREFIX"]]
+        self.addCleanup(subprocess.run, stop, stdout=subprocess.DEVNULL, check=False)
+        self.wait(process, lambda: self.get("/"))
 
     def get(self, path, **headers):
         """Returns the status and the body of an answer of the gateway."""

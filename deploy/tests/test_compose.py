@@ -1,19 +1,16 @@
 """The files for Docker Compose. Compose itself does not run in the tests."""
 
 import re
-import shutil
 import subprocess
 import unittest
-from pathlib import Path
 
 from package.tests.registry import free_port
 
 from .files import DEPLOY, documents
-from .running import GATEWAY, Running
+from .running import GATEWAY, KONG, Running, settings_of_kong
 
 FOLDER = DEPLOY / "compose"
 [COMPOSE] = documents(FOLDER / "compose.yaml")
-KONG = subprocess.run(["scripts/kong"], capture_output=True, text=True, check=False).stdout.strip()
 # What the shell and `.env` give.
 GIVEN = {"ADMIN_TOKEN", "GATEWAY_TOKEN", "ENCRYPTION_KEY", "POSTGRES_PASSWORD"}
 
@@ -39,47 +36,19 @@ class Envoy(Running):
 class Kong(Running):
     def test_the_kong_of_the_file_guards_its_upstream(self):
         self.start_admin()
-        self.port = free_port()
-        text = (FOLDER / "kong.yml").read_text()
-        for before, after in [
+        replaced = [
             ("http://echo:8002", f"http://127.0.0.1:{self.upstream}"),
             ("gatehouse-admin:8001", f"127.0.0.1:{self.admin}"),
-        ]:
-            self.assertIn(before, text)
-            text = text.replace(before, after)
-        config, filters = self.folder / "kong.yml", self.folder / "filters"
-        config.write_text(text)
-        filters.mkdir()
-        for name in re.findall(r"name: (gatehouse_\w+)", text):
-            for ending in (".wasm", ".meta.json"):
-                shutil.copy(f"dist/filters/{name}{ending}", filters)
-        given = {
-            name: value.replace("$$", "$")
-            for name, value in COMPOSE["services"]["kong"]["environment"].items()
-        }
-        here = {
-            "GATEHOUSE_TOKEN": GATEWAY,
-            "KONG_PREFIX": str(self.folder / "kong"),
-            "KONG_DECLARATIVE_CONFIG": str(config),
-            "KONG_WASM_FILTERS_PATH": str(filters),
-            "KONG_PROXY_LISTEN": f"127.0.0.1:{self.port}",
-            # In a container this is the engine's.
-            "KONG_NGINX_DAEMON": "off",
-            "KONG_NGINX_WORKER_PROCESSES": "1",
-        }
-        process = self.start([KONG, "start"], given | here)
-        # The command's end is not that of nginx.
-        stop = [KONG, "stop", "--prefix", here["KONG_PREFIX"]]
-        self.addCleanup(subprocess.run, stop, stdout=subprocess.DEVNULL, check=False)
-        self.wait(process, lambda: self.get("/"))
+        ]
+        given = COMPOSE["services"]["kong"]["environment"].items()
+        environment = {name: value.replace("$$", "$") for name, value in given}
+        self.start_kong((FOLDER / "kong.yml").read_text(), replaced, environment)
         self.assert_guarded("/orders/1")
 
 
 class Compose(unittest.TestCase):
     def test_the_settings_of_kong_are_those_of_its_configuration_file(self):
-        given = COMPOSE["services"]["kong"]["environment"]
-        lines = re.findall(r"^(\w+) = (.+)$", Path("kong-config/kong.conf").read_text(), re.MULTILINE)
-        wanted = {f"KONG_{name.upper()}": value for name, value in lines}
+        given, wanted = COMPOSE["services"]["kong"]["environment"], settings_of_kong()
         for name, value in given.items():
             if name in wanted and name != "KONG_NGINX_MAIN_ENV":
                 self.assertEqual(value.replace("$$", "$"), wanted[name], name)
