@@ -19,6 +19,8 @@ pub struct Config {
     pub(crate) query: Changes,
     pub(crate) body: Changes,
     pub(crate) uses_claims: bool,
+    /// `true` if a template uses a parameter of the query.
+    uses_query: bool,
     /// `true` if a template names the consumer or its credential.
     pub(crate) uses_identity: bool,
     /// `true` to refuse a request whose body cannot be changed.
@@ -47,8 +49,12 @@ impl Config {
         );
         let uri_pattern = f.text("uri_pattern", Rule::TEXT);
         let uri_pattern = uri_pattern.and_then(|text| pattern(f, &text));
-        let mut read =
-            Read { pattern: uri_pattern.clone(), uses_claims: false, uses_identity: false };
+        let mut read = Read {
+            pattern: uri_pattern.clone(),
+            uses_claims: false,
+            uses_query: false,
+            uses_identity: false,
+        };
 
         let remove = f.object("remove", |f| Lists {
             headers: names(f, "headers", Rule::HEADER_NAME, true),
@@ -102,6 +108,7 @@ impl Config {
             refuses_unreadable: unreadable.unwrap_or_else(|| body.protect()),
             body,
             uses_claims: read.uses_claims,
+            uses_query: read.uses_query,
             uses_identity: read.uses_identity,
         }
     }
@@ -116,6 +123,11 @@ impl Config {
             (!add.is_empty(), "add.body"),
         ];
         lists.iter().find(|(there, _)| *there).map_or("append.body", |(_, name)| *name)
+    }
+
+    /// Returns `true` if the query of a request is read or changed. A new path is written with it.
+    pub(crate) fn reads_query(&self) -> bool {
+        self.uses_query || self.uri.is_some() || !self.query.is_empty() || self.moves_forms()
     }
 
     /// Returns `true` if a request without a body may get one because of its new method.
@@ -135,6 +147,7 @@ impl Config {
 struct Read {
     pattern: Option<Regex>,
     uses_claims: bool,
+    uses_query: bool,
     uses_identity: bool,
 }
 
@@ -195,6 +208,7 @@ impl Read {
         for operand in template.operands() {
             match operand {
                 Operand::Claim(_) => self.uses_claims = true,
+                Operand::Query(_) => self.uses_query = true,
                 Operand::Consumer(_) => self.uses_identity = true,
                 Operand::Capture(capture) => {
                     let known = self.pattern.as_ref().is_some_and(|pattern| has(pattern, capture));
@@ -204,7 +218,7 @@ impl Read {
                         "found a capture that `uri_pattern` does not make, expected a template with its own",
                     );
                 }
-                Operand::Literal(_) | Operand::Header(_) | Operand::Query(_) => {}
+                Operand::Literal(_) | Operand::Header(_) => {}
             }
         }
         Some(template)

@@ -118,3 +118,17 @@ fn claims_are_asked_for_only_where_a_template_uses_them() {
     assert!(!config(r#"{"add":{"body":["a:$(consumer.id)"]}}"#).uses_claims);
     assert!(config(r#"{"add":{"body":["a:$(headers.x or claims.sub)"]}}"#).uses_claims);
 }
+
+#[test]
+fn the_query_is_read_where_something_depends_on_it() {
+    for (json, expected) in [
+        (r#"{"add":{"headers":["a:$(headers.x)"]},"remove":{"body":["a"]}}"#, false),
+        (r#"{"http_method":"POST","uri_pattern":"/a"}"#, false),
+        (r#"{"add":{"headers":["a:$(headers.x or query_params.a)"]}}"#, true),
+        (r#"{"rename":{"querystring":["a:b"]}}"#, true),
+        (r#"{"replace":{"uri":"/x"}}"#, true),
+        (r#"{"http_method":"GET"}"#, true),
+    ] {
+        assert_eq!(config(json).reads_query(), expected, "{json}");
+    }
+}

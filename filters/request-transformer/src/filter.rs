@@ -40,7 +40,13 @@ impl Filter for RequestTransformer {
             true => needs,
             false => needs.without_identity(&config.common),
         };
-        Needs { raw_target: true, upstream_query: true, claims: config.uses_claims, ..needs }
+        let (path, query) = (config.uri_pattern.is_some(), config.reads_query());
+        Needs {
+            raw_target: needs.raw_target || path || query,
+            upstream_query: query,
+            claims: config.uses_claims,
+            ..needs
+        }
     }
 
     fn body_setting(config: &Config) -> Option<(&'static str, &'static str)> {

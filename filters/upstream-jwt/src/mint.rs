@@ -11,7 +11,26 @@ use std::collections::HashMap;
 pub struct Mint {
     config: Config,
     backend: OnceCell<Option<Box<dyn Backend>>>,
-    kept: RefCell<HashMap<[u8; 32], Kept>>,
+    kept: RefCell<HashMap<Name, Kept>>,
+}
+
+/// The claims of a token without its times.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Name {
+    /// Their text, if it is short: to compare it is cheaper than to hash it by SHA-256.
+    Text(String),
+    /// The SHA-256 of their text. A weaker hash would let a client prepare claims that get the
+    /// token of others.
+    Digest([u8; 32]),
+}
+
+impl Name {
+    fn of(claims: String) -> Self {
+        match claims.len() <= MAX_TEXT {
+            true => Self::Text(claims),
+            false => Self::Digest(sha256(claims.as_bytes())),
+        }
+    }
 }
 
 /// A token that another request may get too.
@@ -21,9 +40,10 @@ struct Kept {
 }
 
 /// The greatest number of reusable tokens. With the greatest length of each in bytes they take 8
-/// MiB.
+/// MiB, and with that of each name half a MiB more.
 const MAX_KEPT: usize = 1024;
 const MAX_LENGTH: usize = 8192;
+const MAX_TEXT: usize = 512;
 
 /// The assumed life of a token without an end but with `iat`, in seconds. It is reused for half of
 /// it.
@@ -51,8 +71,8 @@ impl Mint {
         random: fn(&mut [u8]) -> bool,
     ) -> Result<String, CannotSign> {
         let without_times = Times { issued: None, not_before: None, expires: None };
-        let name = claims.can_recur().then(|| sha256(claims.json(without_times).as_bytes()));
-        if let Some(token) = name.and_then(|name| self.young(&name, now)) {
+        let name = claims.can_recur().then(|| Name::of(claims.json(without_times)));
+        if let Some(token) = name.as_ref().and_then(|name| self.young(name, now)) {
             return Ok(token);
         }
         let token = self.sign(&claims.json(self.times(now)), random)?;
@@ -82,7 +102,7 @@ impl Mint {
     }
 
     /// Returns a token of this name, if at least half of its life is left.
-    fn young(&self, name: &[u8; 32], now: u64) -> Option<String> {
+    fn young(&self, name: &Name, now: u64) -> Option<String> {
         let life = match &self.config {
             Config { exp: 0, iat: false, nbf: false, .. } => u64::MAX,
             Config { exp: 0, .. } => WITHOUT_END,
@@ -95,10 +115,11 @@ impl Mint {
         (age.saturating_mul(2) <= life).then(|| kept.token.clone())
     }
 
-    fn keep(&self, name: [u8; 32], token: Kept) {
+    fn keep(&self, name: Name, token: Kept) {
         let Ok(mut kept) = self.kept.try_borrow_mut() else { return };
         if kept.len() >= MAX_KEPT && !kept.contains_key(&name) {
-            let oldest = kept.iter().min_by_key(|(_, kept)| kept.issued).map(|(name, _)| *name);
+            let oldest =
+                kept.iter().min_by_key(|(_, kept)| kept.issued).map(|(name, _)| name.clone());
             oldest.and_then(|oldest| kept.remove(&oldest));
         }
         kept.insert(name, token);

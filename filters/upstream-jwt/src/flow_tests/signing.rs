@@ -34,6 +34,20 @@ fn equal_tokens_are_signed_once_until_half_of_their_life() {
 }
 
 #[test]
+fn equal_claims_are_known_by_their_text_or_digest() {
+    for length in [1, 600] {
+        // PSS has a salt, so that two signatures of equal claims differ.
+        let long = json!({"x": "y".repeat(length)});
+        let settings = json!({"algorithm": "PS256", "consumer": ["id"], "claims": long});
+        let mint = Rc::new(mint(settings));
+        let of = |consumer| token(&filter_of(&mint).send(Request { consumer, ..request(&[]) })).0;
+        let first = of(None);
+        assert_ne!(of(Some(ana())), first);
+        assert_eq!(of(None), first);
+    }
+}
+
+#[test]
 fn a_token_without_an_end_grows_old_only_where_it_tells_its_age() {
     for (more, after, same) in [
         (json!({}), 10_000_000, true),
