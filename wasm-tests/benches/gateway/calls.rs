@@ -14,14 +14,14 @@ const WARM_UP: usize = 3;
 pub(crate) fn count(fixture: &Fixture, case: &mut Case) -> Option<Value> {
     let filters: Option<Vec<_>> = case.links.iter().map(|link| link.pretend()).collect();
     let filters = filters.filter(|filters| !filters.is_empty())?;
-    let profile = Profile::envoy().clusters(&["admin", "sink"]);
+    let profile = Profile::envoy().vm_configuration(r#"{"host":"envoy"}"#);
+    let profile = profile.clusters(&["admin", "sink"]);
     let proxy = Proxy::new(profile, filters);
     let clusters = fixture.clusters();
     proxy.on_call(move |call| {
         let (_, address) = clusters.iter().find(|(name, _)| *name == call.upstream)?;
         Some(forward(call, *address))
     });
-    proxy.tick();
     let mut outcome = None;
     for _ in 0..=WARM_UP {
         let stream = proxy.send(pretend(&case.request()));
@@ -30,6 +30,7 @@ pub(crate) fn count(fixture: &Fixture, case: &mut Case) -> Option<Value> {
         }
         assert_eq!(stream.reply().status, case.status, "{}", case.name);
         outcome = Some(stream.outcome());
+        proxy.tick();
     }
     let outcome = outcome?;
     let mut names = Map::new();

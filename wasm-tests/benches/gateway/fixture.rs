@@ -41,6 +41,12 @@ impl Fixture {
 
     /// The setting `admin` of any filter.
     pub(crate) fn admin(&self) -> Value {
-        json!({"upstream": "admin", "authority": self.admin.address().to_string(), "poll_interval": 60})
+        json!({
+            "upstream": "admin",
+            "authority": self.admin.address().to_string(),
+            "poll_interval": 60,
+            // A busy machine must not cause a 503.
+            "timeout": 60_000,
+        })
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use wasm_tests::real::Filter;
 use wasm_tests::{filters_directory, sdk_module};
 
-/// The name of the module that holds all filters, and the `vm_id` of the filters in it.
-pub(crate) const ALL: &str = "gatehouse";
+/// The `vm_id` of the filters in the module that holds all of them.
+const ALL: &str = "gatehouse";
 
 /// A filter in a chain.
 #[derive(Clone)]
@@ -71,8 +71,7 @@ impl Link {
     pub(crate) fn real(&self) -> Filter {
         match self {
             Self::Ours { name, settings, holds_headers, shares_module: true } => {
-                let filter = Filter::module(name, &module_of_all()).vm_id(ALL);
-                filter.raw_config(&settings.to_string()).holding_headers(*holds_headers)
+                Filter::new(name, settings).of_all().vm_id(ALL).holding_headers(*holds_headers)
             }
             Self::Ours { name, settings, holds_headers, .. } => {
                 Filter::new(name, settings).holding_headers(*holds_headers)
@@ -85,7 +84,10 @@ impl Link {
     /// The filter for the pretend Envoy. A filter of Envoy has none.
     pub(crate) fn pretend(&self) -> Option<wasm_tests::Filter> {
         match self {
-            // One filter behaves alike in both files, and the pretend gateway takes this one.
+            Self::Ours { name, settings, shares_module: true, .. } => {
+                let filter = wasm_tests::Filter::of_all(name).vm_id(ALL);
+                Some(filter.config(settings.to_string()))
+            }
             Self::Ours { name, settings, .. } => {
                 Some(wasm_tests::Filter::built(name).config(settings.to_string()))
             }
@@ -97,5 +99,5 @@ impl Link {
 
 /// The path of the module that holds all filters. It need not be there.
 pub(crate) fn module_of_all() -> PathBuf {
-    filters_directory().join(format!("{ALL}.wasm"))
+    filters_directory().with_file_name("gatehouse.wasm")
 }

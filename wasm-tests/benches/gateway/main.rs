@@ -1,4 +1,4 @@
-//! What each filter costs: instructions and processor time of a request.
+//! What each filter costs: its start, its memory, instructions and processor time of a request.
 //!
 //! The filters are compared with no filter, with an empty filter, with a filter that reads one
 //! header and sets one, and with Envoy's own equivalents.
@@ -17,10 +17,13 @@
 //! | `instructions.rs` | instructions of a request, counted by callgrind            |
 //! | `calls.rs`        | host calls of a request, counted on the pretend Envoy      |
 //! | `time.rs`         | processor time of a request                                |
+//! | `start.rs`        | start-up and size                                          |
+//! | `memory.rs`       | memory of the VMs, and of requests that wait               |
+//! | `process.rs`      | the memory of a process                                    |
 //! | `report.rs`       | the output                                                 |
 //!
-//! `scripts/bench` runs it. Its arguments are one measurement (`--instructions` or `--time`) and
-//! parts of the names of the wanted cases.
+//! `scripts/bench` runs it. Its arguments are one measurement (`--start`, `--instructions`,
+//! `--memory` or `--time`) and parts of the names of the wanted cases.
 
 mod calls;
 mod case;
@@ -28,17 +31,20 @@ mod cases;
 mod fixture;
 mod instructions;
 mod link;
+mod memory;
 mod native;
+mod process;
 mod report;
 mod run;
 mod standard;
+mod start;
 mod time;
 mod tokens;
 mod traffic;
 
 use case::{Case, Kind};
 use fixture::Fixture;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -50,25 +56,37 @@ fn main() {
     let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
     let fixture = Fixture::start();
     let mut cases = cases::cases(&fixture);
-    if has("--instructions") {
-        cases.retain(|case| case.kind != Kind::Detail || !wanted.is_empty());
-    }
     cases.retain(|case| case.is_measure() || wanted.is_empty() || named(case, &wanted));
     let rounds = std::env::var("GATEHOUSE_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok());
-    let rows = if has("--instructions") {
+    if has("--start") {
+        cases.retain(|case| case.kind != Kind::Detail);
+        let rows = start::measure(&fixture, &mut cases, rounds.unwrap_or(start::ROUNDS));
+        report::print_rows("Start of an Envoy: milliseconds, KiB, bytes", &cases, &rows);
+        report::write(&cases, rows, Value::Null);
+    } else if has("--memory") {
+        cases.retain(memory::is_measured);
+        let rows = memory::measure(&fixture, &mut cases);
+        report::print_rows("Memory after one request, and after many, in KiB", &cases, &rows);
+        let parks = wanted.is_empty() || wanted.iter().any(|word| *word == "parked");
+        let parked = if parks { memory::parked(&fixture) } else { Value::Null };
+        println!("\nOne waiting request: {parked:#}");
+        report::write(&cases, rows, parked);
+    } else if has("--instructions") {
+        cases.retain(|case| case.kind != Kind::Detail || !wanted.is_empty());
         let calls: Vec<_> = cases.iter_mut().map(|case| calls::count(&fixture, case)).collect();
         let rounds = rounds.unwrap_or(instructions::ROUNDS);
         let figures = instructions::measure(&fixture, &mut cases, rounds);
         report::print("Instructions that a request adds in Envoy's worker", &cases, &figures);
         report::print_calls(&cases, &calls);
         let rows = figures.into_iter().zip(calls);
-        rows.map(|(figures, calls)| json!({"instructions": figures, "calls": calls})).collect()
+        let row = |(figures, calls)| json!({"instructions": figures, "calls": calls});
+        report::write(&cases, rows.map(row).collect(), Value::Null);
     } else {
         let figures = time::measure(&fixture, &mut cases, rounds.unwrap_or(time::ROUNDS));
         report::print("Processor time of Envoy per request, in microseconds", &cases, &figures);
-        figures.into_iter().map(|figures| json!({"processor_us": figures})).collect()
-    };
-    report::write(&cases, rows);
+        let row = |figures| json!({"processor_us": figures});
+        report::write(&cases, figures.into_iter().map(row).collect(), Value::Null);
+    }
 }
 
 fn named(case: &Case, wanted: &[&String]) -> bool {

@@ -17,14 +17,19 @@ pub(crate) fn api_key_auth() -> Link {
     }))
 }
 
-/// Envoy's tokens, with one provider and its key. Each token is verified anew.
-pub(crate) fn jwt_authn(algorithm: Algorithm) -> Link {
+/// Envoy's tokens, with one provider and its key. Each token is verified anew, or Envoy remembers
+/// those that it has verified.
+pub(crate) fn jwt_authn(algorithm: Algorithm, remembers: bool) -> Link {
+    let mut provider = json!({
+        "issuer": tokens::ISSUER,
+        "local_jwks": {"inline_string": tokens::jwks(algorithm).to_string()},
+    });
+    if remembers {
+        provider["jwt_cache_config"] = json!({"jwt_cache_size": 1000});
+    }
     Link::native(json!({
         "@type": of("jwt_authn", "JwtAuthentication"),
-        "providers": {"bench": {
-            "issuer": tokens::ISSUER,
-            "local_jwks": {"inline_string": tokens::jwks(algorithm).to_string()},
-        }},
+        "providers": {"bench": provider},
         "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}],
     }))
 }

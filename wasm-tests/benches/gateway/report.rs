@@ -24,6 +24,14 @@ pub(crate) fn print_calls(cases: &[Case], calls: &[Option<Value>]) {
     }
 }
 
+/// Prints the figures of each case as they are.
+pub(crate) fn print_rows(title: &str, cases: &[Case], rows: &[Value]) {
+    println!("\n{title}:\n");
+    for (case, row) in cases.iter().zip(rows) {
+        println!("{:44} {row}", case.name);
+    }
+}
+
 fn summary(figures: &[f64]) -> (f64, f64, f64) {
     let mut figures = figures.to_vec();
     figures.sort_by(f64::total_cmp);
@@ -34,8 +42,8 @@ fn summary(figures: &[f64]) -> (f64, f64, f64) {
 }
 
 /// Writes what was measured to the file that `GATEHOUSE_BENCH_OUT` names, if it names one. `rows`
-/// has an object with figures for each case.
-pub(crate) fn write(cases: &[Case], rows: Vec<Value>) {
+/// has an object with figures for each case; `parked` has what waiting requests cost.
+pub(crate) fn write(cases: &[Case], rows: Vec<Value>, parked: Value) {
     let Some(path) = std::env::var_os("GATEHOUSE_BENCH_OUT") else { return };
     let rows = cases.iter().zip(rows).map(|(case, figures)| {
         json!({
@@ -43,6 +51,6 @@ pub(crate) fn write(cases: &[Case], rows: Vec<Value>) {
             "figures": figures,
         })
     });
-    let document = json!({"cases": rows.collect::<Vec<_>>()});
+    let document = json!({"cases": rows.collect::<Vec<_>>(), "parked": parked});
     std::fs::write(path, format!("{document:#}\n")).expect("the results");
 }

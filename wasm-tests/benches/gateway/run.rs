@@ -4,15 +4,19 @@ use crate::case::Case;
 use crate::fixture::Fixture;
 use wasm_tests::real::{Connection, Envoy, Setup};
 
+/// Adds the clusters of the callouts.
+pub(crate) fn clusters(setup: Setup, fixture: &Fixture) -> Setup {
+    let all = fixture.clusters().into_iter();
+    all.fold(setup, |setup, (name, address)| setup.cluster(name, address))
+}
+
 /// Adds the clusters of the callouts, and a listener for each case.
 pub(crate) fn listeners<'a>(
-    mut setup: Setup,
+    setup: Setup,
     fixture: &Fixture,
     cases: impl IntoIterator<Item = &'a Case>,
 ) -> Setup {
-    for (name, address) in fixture.clusters() {
-        setup = setup.cluster(name, address);
-    }
+    let mut setup = clusters(setup, fixture);
     for (number, case) in cases.into_iter().enumerate() {
         setup = setup.listener(name(number), case.links.iter().map(|link| link.real()).collect());
     }

@@ -50,10 +50,12 @@ fn floor() -> Vec<Case> {
 }
 
 fn native_filters() -> Vec<Case> {
-    let rs256 = bearing(&tokens::token(Algorithm::Rs256));
+    let rs256 = || bearing(&tokens::token(Algorithm::Rs256));
+    let jwt_authn = |remembers| native::jwt_authn(Algorithm::Rs256, remembers);
     let all = [
         ("Envoy's api_key_auth", native::api_key_auth(), keyed()),
-        ("Envoy's jwt_authn, RS256", native::jwt_authn(Algorithm::Rs256), rs256),
+        ("Envoy's jwt_authn, RS256", jwt_authn(false), rs256()),
+        ("Envoy's jwt_authn, RS256, verified before", jwt_authn(true), rs256()),
         ("Envoy's local_ratelimit", native::local_ratelimit(), plain()),
         ("Envoy's rbac, 10,000 networks", native::rbac(), plain()),
         ("Envoy's cors", native::cors(), from_an_origin()),

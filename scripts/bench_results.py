@@ -1,0 +1,156 @@
+"""The results of `scripts/bench`: merged into one file, compared with the committed one, and shown in the documents.
+
+    bench_results.py merge OUT SECONDS PART...   one file of results from those of the measurements
+    bench_results.py compare NEW                 prints what differs from the committed results
+    bench_results.py render [--check]            writes tables and picture; with --check, says what is out of date
+"""
+
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from bench_tables import blocks
+from bench_picture import picture
+
+RESULTS = Path("bench/results")
+PICTURE = Path("docs/images/instructions.svg")
+DOCUMENTS = [Path("docs/performance.md"), Path("README.md")]
+BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
+
+# A count of instructions varies by less than this, in parts of one.
+EXACT = 0.01
+
+
+def summary(samples):
+    """Median, least and most of some samples."""
+    samples = sorted(samples)
+    median = samples[len(samples) // 2]
+    return {"median": round(median, 2), "min": round(samples[0], 2), "max": round(samples[-1], 2)}
+
+
+def figures(raw):
+    """The figures of one case, with a summary for each list of samples. A case that was left out has no samples."""
+    shown = {}
+    for name, value in raw.items():
+        if name == "calls":
+            shown.update({key: value[key] for key in ("host_calls", "entries")} if value else {})
+        elif isinstance(value, list):
+            shown.update({name: summary(value)} if value else {})
+        else:
+            shown[name] = value
+    return shown
+
+
+def output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def machine():
+    """What a reader needs to know of this machine, and nothing that identifies it."""
+    processor = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return {
+        "processor": processor.group(1) if processor else "unknown",
+        "cores": os.cpu_count(),
+        "load_average": round(os.getloadavg()[2], 1),
+    }
+
+
+def version():
+    return re.search(r'^version = "(.*)"$', Path("Cargo.toml").read_text(), re.MULTILINE).group(1)
+
+
+def merge(out, seconds, parts):
+    cases, parked = {}, None
+    for part in parts:
+        document = json.loads(Path(part).read_text())
+        parked = document["parked"] or parked
+        for case in document["cases"]:
+            known = cases.setdefault(case["name"], {**case, "figures": {}})
+            known["figures"].update(figures(case["figures"]))
+    envoy = re.search(r"version: [^/]*/([0-9.]+)", output(os.environ["GATEHOUSE_ENVOY"], "--version"))
+    results = {
+        "version": version(),
+        "date": datetime.date.today().isoformat(),
+        "commit": output("git", "rev-parse", "--short=10", "HEAD"),
+        "envoy": envoy.group(1),
+        "machine": machine(),
+        "seconds": int(seconds),
+        "cases": list(cases.values()),
+        "parked": parked,
+    }
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    Path(out).write_text(json.dumps(results, indent=1) + "\n")
+
+
+def committed():
+    """The newest committed results, or None."""
+    def number(path):
+        return [int(digits) for digits in re.findall(r"\d+", path.stem)]
+
+    files = sorted(RESULTS.glob("*.json"), key=number)
+    return json.loads(files[-1].read_text()) if files else None
+
+
+def change(name, old, new):
+    """What is to be said of a figure, or None if it is as it was."""
+    if name == "instructions":
+        # The least is the figure.
+        old, new = old["min"], new["min"]
+        return f"{old:,.0f} -> {new:,.0f}" if abs(new - old) > EXACT * max(abs(old), 10_000) else None
+    if isinstance(new, dict) and "median" in new:
+        apart = new["min"] > old["max"] or new["max"] < old["min"]
+        span = "{median:,.1f} ({min:,.1f} to {max:,.1f})"
+        return f"{span.format(**old)} -> {span.format(**new)}" if apart else None
+    return f"{old:,} -> {new:,}" if isinstance(new, (int, float)) and new != old else None
+
+
+def compare(new):
+    """Prints what changed: instructions by more than 1 %, sizes and calls at all, and others if their ranges are apart."""
+    old, new = committed(), json.loads(Path(new).read_text())
+    if old is None:
+        print("there are no committed results to compare with")
+        return
+    print(f"\nagainst {old['version']} of {old['date']} ({old['commit']}):\n")
+    before = {case["name"]: case["figures"] for case in old["cases"]}
+    changes = [
+        f"  {case['name']:44} {name:24} {said}"
+        for case in new["cases"]
+        for name, figure in case["figures"].items()
+        if name in before.get(case["name"], {}) and (said := change(name, before[case["name"]][name], figure))
+    ]
+    print("\n".join(changes or ["  nothing changed"]))
+
+
+def render(check):
+    results = committed()
+    if results is None:
+        sys.exit("there are no results in bench/results: run `make bench`")
+    shown = blocks(results)
+    wanted = {PICTURE: picture(results)}
+    for document in DOCUMENTS:
+        text = document.read_text()
+        wanted[document] = BLOCK.sub(lambda m: m.group(1) + shown[m.group(2)] + m.group(3), text)
+    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
+    if check and stale:
+        sys.exit(f"not what bench/results says: {', '.join(map(str, stale))} (run `scripts/bench --render`)")
+    for path in [] if check else stale:
+        path.write_text(wanted[path])
+
+
+def main(command, *arguments):
+    if command == "merge":
+        merge(arguments[0], arguments[1], arguments[2:])
+    elif command == "compare":
+        compare(arguments[0])
+    elif command == "render":
+        render("--check" in arguments)
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
