@@ -37,6 +37,10 @@ def settings_of_kong():
 class Upstream(http.server.BaseHTTPRequestHandler):
     """Answers with the request's headers."""
 
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"] or 0))
+        self.do_GET()
+
     def do_GET(self):
         body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
         self.send_response(200)
@@ -121,8 +125,8 @@ class Running(unittest.TestCase):
             return answer.read()
 
     def start_envoy(self, text, replaced, environment, path="/"):
-        """Starts an Envoy with the configuration `text` (YAML or JSON), and returns its process when it
-        answers.
+        """Starts an Envoy with the configuration `text` (YAML or JSON), and returns its process
+        when it answers.
 
         `replaced` are pairs: addresses and files of the cluster, and those of this machine.
         """
@@ -171,12 +175,14 @@ class Running(unittest.TestCase):
         self.addCleanup(subprocess.run, stop, stdout=subprocess.DEVNULL, check=False)
         self.wait(process, lambda: self.get("/"))
 
-    def get(self, path, **headers):
-        """Returns the status and the body of an answer of the gateway."""
+    def get(self, path, body=None, **headers):
+        """Returns the status and the body of an answer of the gateway. With `body`, a form is
+        sent.
+        """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         # Python's own name is that of a bot.
         named = {"Host": HOST, "User-Agent": "curl/8.0"} | named
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=named)
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, headers=named)
         try:
             with urllib.request.urlopen(request) as answer:
                 return answer.status, answer.read().decode()
