@@ -55,7 +55,7 @@ pub(crate) fn convert(flags: &Convert) -> ExitCode {
                 eprintln!("{}: {note}", flags.file.display());
             }
             eprintln!(
-                "{}: {}, {} not carried over, {} that differ",
+                "{}: {}, {} not carried over, {} different",
                 flags.file.display(),
                 number(converted.filters, "filter"),
                 number(lost, "thing"),

@@ -232,12 +232,14 @@ plugins: [{ name: bot-detection }]
     let filters = manager["http_filters"].as_sequence().unwrap();
     let names: Vec<&str> = filters.iter().map(|filter| filter["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["gatehouse_bot_detection", "gatehouse_cors", "envoy.filters.http.router"]);
-    assert!(filters[0]["disabled"].is_null() && filters[1]["disabled"] == true);
+    // A request without a route is answered before any filter.
+    assert!(filters[0]["disabled"] == true && filters[1]["disabled"] == true);
     let routes = manager["route_config"]["virtual_hosts"][0]["routes"].as_sequence().unwrap();
     for route in routes {
-        let on = !route["typed_per_filter_config"]["gatehouse_cors"].is_null();
+        let on = |filter: &str| !route["typed_per_filter_config"][filter].is_null();
         let name = route["name"].as_str().unwrap();
-        assert_eq!(on, name == "a" || name == "b", "{name}");
+        assert_eq!(on("gatehouse_cors"), name == "a" || name == "b", "{name}");
+        assert_eq!(on("gatehouse_bot_detection"), name != "no-route", "{name}");
     }
 }
 
@@ -282,4 +284,18 @@ fn a_file_of_another_kind_is_refused() {
     {
         assert!(convert(text, &options(Target::Kong)).is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_path_that_leads_envoy_to_another_route_is_told() {
+    let text = format!(
+        "{HEAD}- {{ name: request-transformer, config: {{ replace: {{ uri: /new }} }} }}\n"
+    );
+    let (_, notes) = to(Target::Envoy, &text);
+    assert!(
+        notes.iter().any(|note| note.contains("config.replace.uri: Envoy chooses the route anew")),
+        "{notes:#?}"
+    );
+    let (_, notes) = to(Target::Kong, &text);
+    assert!(!notes.iter().any(|note| note.contains("chooses the route anew")), "{notes:#?}");
 }

@@ -34,8 +34,7 @@ pub(super) fn write(
     elsewhere(file, notes);
     let filters = http_filters(chains);
     let variables = variables_of(chains);
-    let mut all: Vec<Value> =
-        filters.iter().map(|filter| wasm(filter, file.routes.len(), &variables)).collect();
+    let mut all: Vec<Value> = filters.iter().map(|filter| wasm(filter, &variables)).collect();
     all.push(Value::Mapping(map([
         ("name", "envoy.filters.http.router".into()),
         ("typed_config", typed("envoy.extensions.filters.http.router.v3.Router", [])),
@@ -122,7 +121,7 @@ fn http_filters(chains: &[Vec<Filter>]) -> Vec<HttpFilter> {
     all
 }
 
-fn wasm(filter: &HttpFilter, routes: usize, variables: &[String]) -> Value {
+fn wasm(filter: &HttpFilter, variables: &[String]) -> Value {
     let mut vm = map([
         ("vm_id", "gatehouse".into()),
         ("runtime", "envoy.wasm.runtime.v8".into()),
@@ -148,12 +147,12 @@ fn wasm(filter: &HttpFilter, routes: usize, variables: &[String]) -> Value {
     ]);
     let wasm =
         typed("envoy.extensions.filters.http.wasm.v3.Wasm", [("config", Value::Mapping(config))]);
-    let mut all = map([("name", filter.name.as_str().into())]);
-    if filter.routes.len() < routes {
-        put(&mut all, "disabled", true);
-    }
-    put(&mut all, "typed_config", wasm);
-    Value::Mapping(all)
+    // A request without a route is answered before any filter, as Kong does.
+    Value::Mapping(map([
+        ("name", filter.name.as_str().into()),
+        ("disabled", true.into()),
+        ("typed_config", wasm),
+    ]))
 }
 
 /// Tells what of Kong's file is said elsewhere on Envoy.

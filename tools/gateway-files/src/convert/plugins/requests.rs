@@ -62,12 +62,34 @@ pub(super) fn transformer(context: &mut Context<'_>, settings: &mut Settings) ->
     if text.contains("uri_captures") {
         captures(context, settings);
     }
+    if context.options.to == Target::Envoy {
+        chosen_anew(context, settings);
+    }
     if context.reads_body {
         let how = "a body that cannot be changed is refused where fields are removed, renamed or replaced; Kong \
                    passes it on (`unreadable_body: pass` does so too)";
         context.notes.differs(&context.place, how);
     }
     Some(())
+}
+
+/// Envoy chooses the route anew when a filter has changed the request.
+fn chosen_anew(context: &mut Context<'_>, settings: &Settings) {
+    let why = "Envoy chooses the route anew by what the filter has made of the request: give it a route that fits, with \
+               the cluster of this one";
+    if settings.out.get("replace").is_some_and(|replace| replace.get("uri").is_some()) {
+        context.notes.lost(&settings.place.member("replace").member("uri"), why);
+    }
+    let methods = context
+        .file
+        .routes
+        .get(context.route)
+        .map(|route| texts(route.entity.value.get("methods")));
+    let methods = methods.unwrap_or_default();
+    let new = settings.out.get("http_method").and_then(Value::as_str);
+    if new.is_some_and(|new| !methods.is_empty() && !methods.iter().any(|method| method == new)) {
+        context.notes.lost(&settings.place.member("http_method"), why);
+    }
 }
 
 /// Filters are not told what a route has captured, so the route's expression is given to them.

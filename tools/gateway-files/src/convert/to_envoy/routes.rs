@@ -288,7 +288,7 @@ fn entry(
         }
     }
     let mut own = Mapping::new();
-    for filter in filters.iter().filter(|filter| filter.routes.len() < file.routes.len()) {
+    for filter in filters {
         if filter.routes.contains(&rule.number) {
             let enabled = typed(
                 "envoy.config.route.v3.FilterConfig",
