@@ -10,13 +10,19 @@ import sys
 from pathlib import Path
 
 from . import admin_image, archive, licences, sbom, wasm_image
-from .dependencies import WASM, Dependencies, cargo
+from .dependencies import WASM, Dependencies, run
 from .program import is_static
 from .repeatable import epoch
 
 
 # The module that holds all filters. Kong has no use for it.
 ALL = Path("dist/gatehouse.wasm")
+
+
+def rust_std(cargo):
+    """Returns the standard library of the compiler that belongs to this cargo."""
+    version = run(cargo, "--version").split()[1]
+    return sbom.runtime("rust-std", version, "MIT OR Apache-2.0", "https://www.rust-lang.org")
 
 
 class Packages:
@@ -30,8 +36,10 @@ class Packages:
         self.dependencies = Dependencies()
         self.crates = set()
         self.boms, self.digests = {}, {}
-        rust = cargo("--version").split()[1]
-        self.std = sbom.runtime("rust-std", rust, "MIT OR Apache-2.0", "https://www.rust-lang.org")
+        # The modules may have another compiler than the program (scripts/wasm-build).
+        way = Path(".tools/wasm-toolchain")
+        debian = way.is_file() and way.read_text().startswith("debian")
+        self.wasm_std = rust_std("/usr/bin/cargo" if debian else "cargo")
         self.libc = sbom.runtime("wasi-libc", None, "MIT OR Apache-2.0 WITH LLVM-exception", "https://wasi.dev")
 
     def annotations(self, title, description):
@@ -48,7 +56,7 @@ class Packages:
     def module(self, name, file, package, roots):
         """Makes the images and the bill of one Wasm module."""
         content = file.read_bytes()
-        self.bill(name, "library", content, package, WASM, [self.std, self.libc])
+        self.bill(name, "library", content, package, WASM, [self.wasm_std, self.libc])
         crate = next(crate for key, crate in self.dependencies.crates.items() if key[0] == package)
         manifest = (crate.folder / "Cargo.toml").read_text()
         told = re.search(r'^description = "(.+)"$', manifest, re.MULTILINE)[1]
@@ -60,7 +68,7 @@ class Packages:
         """Makes the bill of gatehouse-admin and returns the program."""
         program = Path("dist/gatehouse-admin").read_bytes()
         target = f"{self.machine}-unknown-linux-gnu"
-        runtimes = [self.std]
+        runtimes = [rust_std("cargo")]
         if is_static(program):
             version = platform.libc_ver()[1]
             runtimes.append(sbom.runtime("glibc", version, "LGPL-2.1-or-later", "https://gnu.org/s/libc"))

@@ -31,10 +31,14 @@ class Crate:
         return sorted(files)
 
 
+def run(*command):
+    """Returns the output of a command."""
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 def cargo(*arguments):
     """Returns the output of a cargo command that uses Cargo.lock as it is."""
-    command = ["cargo", *arguments, "--locked"]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return run("cargo", *arguments, "--locked")
 
 
 def checksums():

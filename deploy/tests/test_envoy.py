@@ -2,8 +2,9 @@
 
 import os
 import re
-import subprocess
 import unittest
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 from package.tests.registry import free_port
@@ -72,9 +73,9 @@ class Envoy(Running):
 
     def stat(self, name):
         """Returns a counter of Envoy."""
-        url = f"http://127.0.0.1:{self.console}/stats?filter=^{re.escape(name)}$"
-        found = subprocess.run(["curl", "-s", "-g", url], stdout=subprocess.PIPE, text=True, check=True)
-        return int(found.stdout.split(":")[1])
+        url = f"http://127.0.0.1:{self.console}/stats?filter=^{urllib.parse.quote(re.escape(name))}$"
+        with urllib.request.urlopen(url) as answer:
+            return int(answer.read().decode().split(":")[1])
 
     def test_routes_switch_filters_on_and_off_and_a_new_listener_takes_the_place_of_the_old(self):
         known = {"apikey": "open-sesame"}

@@ -63,6 +63,9 @@ class Archives(unittest.TestCase):
         filters = {path.name for path in (directory / "filters").iterdir()}
         endings = (".wasm", ".meta.json")
         self.assertEqual(filters, {f"gatehouse_{name}{ending}" for name in made.FILTERS for ending in endings})
+        everything = Path("dist/gatehouse.wasm")
+        if everything.is_file():
+            self.assertEqual((directory / everything.name).read_bytes(), everything.read_bytes())
         for path in ("envoy-config/envoy.yaml", "kong-config/kong.conf", "LICENSE", "THIRD-PARTY.txt", "docs/hosts.md"):
             self.assertTrue((directory / path).is_file(), path)
 
