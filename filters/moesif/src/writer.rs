@@ -52,6 +52,12 @@ impl<'a> Object<'a> {
 /// Writes bytes as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn text(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
+    // Most texts are printable ASCII without anything to escape.
+    if bytes.iter().all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\')) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     for chunk in bytes.utf8_chunks() {
         escape(out, chunk.valid().as_bytes());
         if !chunk.invalid().is_empty() {

@@ -1,11 +1,14 @@
 //! The response, the bodies that a flow watches, and the end of a request.
 
+use super::additions;
 use super::{Action, Asked, State, Stream};
 use crate::callout;
 use crate::platform::{Level, capabilities, log, now};
 use crate::proxy::{CallOwner, Message, Proxy};
 use consumer::{CLAIMS, PROPERTY};
-use exchange::{CallResult, Done, Flow, Piece, Response, ResponseEvent, ResponseStep, Unavailable};
+use exchange::{
+    CallResult, Done, Flow, Head, Piece, Response, ResponseEvent, ResponseStep, Unavailable,
+};
 
 /// The progress of the response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,10 +97,19 @@ impl Stream {
         flow: &mut dyn Flow,
         event: ResponseEvent,
     ) -> (Action, Asked) {
+        // The head is empty if the gateway does not hand it over, and then tells nothing.
+        let head = match &event {
+            ResponseEvent::Head(response) if capabilities().can_remove => response.head.clone(),
+            ResponseEvent::Head(_) | ResponseEvent::Answered(_) => Head::default(),
+        };
         let mut step = flow.on_response(event);
         let outcome = loop {
             step = match step {
-                ResponseStep::Forward(edits) => {
+                ResponseStep::Forward(mut edits) => {
+                    if !head.is_empty() {
+                        additions::prefer(&head, &mut edits);
+                        edits = additions::without_needless(&head, edits);
+                    }
                     edits.iter().for_each(|edit| proxy.edit_response(edit));
                     self.progress = Progress::Gone;
                     break go_on();
