@@ -216,6 +216,10 @@ fn replaced_name(edit: &Edit) -> Option<&str> {
 
 /// Returns the name in lower case. The names that filters themselves give are most often so
 /// already.
+#[allow(
+    clippy::ptr_arg,
+    reason = "a borrowed name is cloned for nothing, and a `str` would not be"
+)]
 fn lowered(name: &Cow<'static, str>) -> Cow<'static, str> {
     match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         true => name.to_ascii_lowercase().into(),
