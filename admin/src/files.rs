@@ -1,7 +1,7 @@
 //! The commands for configuration files of gateways. They need neither a database nor a gateway.
 
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -12,6 +12,8 @@ use crate::settings::{CheckConfig, Convert, To};
 
 /// The exit code for a file that cannot be used at all.
 const UNUSABLE: u8 = 2;
+/// The permissions of a file with secrets.
+const OWNER_ONLY: u32 = 0o600;
 
 /// Checks the files, and prints what was found on standard output. Returns 0 if no filter refuses
 /// its settings, 1 if one does, and 2 if a file cannot be read.
@@ -84,10 +86,7 @@ pub(crate) fn unusable(error: &str) -> ExitCode {
 /// Opens a file for secrets, which only its owner can read, or the standard output.
 pub(crate) fn private(file: Option<&Path>) -> Result<Box<dyn std::io::Write + Send>, String> {
     let Some(file) = file else { return Ok(Box::new(std::io::stdout())) };
-    let opened =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
-    let opened = opened.map_err(|error| format!("{}: {error}", file.display()))?;
-    Ok(Box::new(std::io::BufWriter::new(opened)))
+    Ok(Box::new(std::io::BufWriter::new(create(file, OWNER_ONLY)?)))
 }
 
 fn converted(flags: &Convert) -> Result<Converted, String> {
@@ -103,11 +102,11 @@ fn converted(flags: &Convert) -> Result<Converted, String> {
     let options = Options { to, inline_secrets: flags.inline_secrets, admin: flags.admin.clone() };
     let converted = convert_file(&text(&flags.file)?, &options)?;
     if let Some(file) = &flags.secrets {
-        write(file, &as_shell(&converted.variables), 0o600)?;
+        write(file, &as_shell(&converted.variables), OWNER_ONLY)?;
     }
     match &flags.output {
         Some(file) => {
-            let mode = if flags.inline_secrets { 0o600 } else { 0o644 };
+            let mode = if flags.inline_secrets { OWNER_ONLY } else { 0o644 };
             write(file, &converted.text, mode)?;
         }
         None => print!("{}", converted.text),
@@ -115,12 +114,24 @@ fn converted(flags: &Convert) -> Result<Converted, String> {
     Ok(converted)
 }
 
-/// Writes a file that begins with these permissions.
 fn write(file: &Path, text: &str, mode: u32) -> Result<(), String> {
+    create(file, mode)?
+        .write_all(text.as_bytes())
+        .map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// Opens a new, empty file. With [`OWNER_ONLY`], one that was there before loses the permissions of
+/// others before anything is written.
+fn create(file: &Path, mode: u32) -> Result<std::fs::File, String> {
     let open =
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(file);
-    open.and_then(|mut open| open.write_all(text.as_bytes()))
-        .map_err(|error| format!("{}: {error}", file.display()))
+    let restrict = |open: std::fs::File| {
+        if mode == OWNER_ONLY && open.metadata()?.is_file() {
+            open.set_permissions(std::fs::Permissions::from_mode(mode))?;
+        }
+        Ok(open)
+    };
+    open.and_then(restrict).map_err(|error: std::io::Error| format!("{}: {error}", file.display()))
 }
 
 fn number(count: usize, what: &str) -> String {

@@ -47,6 +47,8 @@ fn secrets_go_to_a_file_that_only_its_owner_can_read() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
     let (file, secrets) = (path("new.yml"), path("secrets"));
+    // A file that others can read, from an earlier run.
+    std::fs::write(&secrets, "").unwrap();
     let done = run(&["convert", "-", "-o", &file, "--secrets", &secrets], &[], KONG);
     assert!(done.code == 0 && done.out.is_empty(), "{done:?}");
     let mode = std::fs::metadata(&secrets).unwrap().permissions().mode() & 0o777;

@@ -100,39 +100,40 @@ fn reader_of(document: &Value) -> Option<Reader> {
     None
 }
 
-/// Finds the filter that these names are of, the most telling name first. A name is that of a
-/// module (`filters/gatehouse_key_auth.wasm`), of an image (`oci://…/gatehouse/key_auth:0.1.0`), of
-/// a root context (`key_auth`) or of the filter in the gateway (`gatehouse-key-auth`).
-fn filter_of(names: &[Option<&str>]) -> Named {
+/// Finds the filter of a configuration. `module` is the file or the image that it runs, such as
+/// `filters/gatehouse_key_auth.wasm` or `oci://…/gatehouse/key_auth:0.1.0`, `root` the name of its
+/// root context, and `others` are the names that the gateway's file gives it.
+///
+/// The root context chooses the filter in the module that holds all of them, and only there.
+fn filter_of(module: Option<&str>, root: Option<&str>, others: &[Option<&str>]) -> Named {
+    let chosen = root.map(|root| {
+        let root = root.strip_prefix("gatehouse_").unwrap_or(root);
+        root.split('/').next().unwrap_or_default()
+    });
+    if module.is_some_and(|module| word(module) == "gatehouse") {
+        return chosen.and_then(all_filters::named).map_or(Named::Unknown, Named::Filter);
+    }
     let mut ours = false;
-    for name in names.iter().flatten() {
+    for name in [module].iter().chain(others).flatten() {
         ours |= name.contains("gatehouse");
-        // Behind `/`, a root id has a text of the operator's: `key_auth/portal`.
-        let root = name.split('/').next().unwrap_or_default();
-        if let Some(entry) = all_filters::named(root.strip_prefix("gatehouse_").unwrap_or(root)) {
-            return Named::Filter(entry);
-        }
-        let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let word = last.split(['@', ':']).next().unwrap_or_default();
-        let word = word.strip_suffix(".wasm").unwrap_or(word).replace('-', "_");
-        let word = word.strip_prefix("gatehouse_").unwrap_or(&word);
-        if let Some(entry) = all_filters::named(word) {
-            return if ours || is_root(name) { Named::Filter(entry) } else { Named::Foreign };
-        }
-        // Several instances of a filter may tell themselves apart: `session_account`.
-        let begins = |entry: &&all_filters::Entry| {
-            word.strip_prefix(entry.name).is_some_and(|rest| rest.starts_with('_'))
-        };
-        if ours && let Some(entry) = all_filters::FILTERS.iter().find(begins) {
+        if let (true, Some(entry)) = (ours, all_filters::named(&word(name))) {
             return Named::Filter(entry);
         }
     }
-    if ours { Named::Unknown } else { Named::Foreign }
+    match chosen.and_then(all_filters::named) {
+        Some(entry) if ours => Named::Filter(entry),
+        _ if ours => Named::Unknown,
+        _ => Named::Foreign,
+    }
 }
 
-/// Returns `true` for a name without a prefix, which only a root context has.
-fn is_root(name: &str) -> bool {
-    !name.contains(['/', '.', '-'])
+/// Returns the word of a name that tells filters apart: without folders, version and ending, and
+/// without `gatehouse_` before it.
+fn word(name: &str) -> String {
+    let last = name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let word = last.split(['@', ':']).next().unwrap_or_default();
+    let word = word.strip_suffix(".wasm").unwrap_or(word).replace('-', "_");
+    word.strip_prefix("gatehouse_").map(str::to_owned).unwrap_or(word)
 }
 
 enum Named {

@@ -186,7 +186,11 @@ pub fn convert(text: &str, options: &Options) -> Result<Converted, String> {
                 scopes::applied(&file, route, kind.names).into_iter().map(|one| one.plugin),
             );
         }
-        chains.push(plugins::chain(&file, route, &stays, options, &mut notes, &mut secrets));
+        let mut chain = plugins::chain(&file, route, &stays, options, &mut notes, &mut secrets);
+        if options.to == Target::Envoy && is_closed(&file, route, &stays) {
+            chain.insert(0, Filter::closed());
+        }
+        chains.push(chain);
     }
     for (number, plugin) in file.plugins.iter().enumerate() {
         if plugin.enabled && plugins::is_known(&plugin.name) && !used.contains(&number) {
@@ -206,6 +210,12 @@ pub fn convert(text: &str, options: &Options) -> Result<Converted, String> {
 /// not carried over.
 fn stays(file: &KongFile, to: Target, notes: &mut Notes) -> BTreeSet<Place> {
     let mut stays = BTreeSet::new();
+    for name in ["consumer_groups", "consumer_group_plugins", "consumer_group_consumers"] {
+        if file.root.get(name).is_some_and(|list| !list.is_null()) {
+            let why = "consumer groups of Kong Enterprise, and plugins for them, are not known to filters";
+            notes.lost(&Place::default().member(name), why);
+        }
+    }
     for (number, plugin) in file.plugins.iter().enumerate() {
         let name = plugin.name.as_str();
         if name.starts_with("gatehouse_") {
@@ -228,7 +238,8 @@ fn stays(file: &KongFile, to: Target, notes: &mut Notes) -> BTreeSet<Place> {
                 );
             }
         } else if to == Target::Envoy {
-            notes.lost(&plugin.place, format!("no filter does what {name} does"));
+            let closed = if guards(name) { CLOSED } else { "" };
+            notes.lost(&plugin.place, format!("no filter does what {name} does{closed}"));
         } else if ANSWER.contains(&name) {
             let why = format!(
                 "{name} would answer before any filter has judged the request, and is left out"
@@ -258,13 +269,41 @@ fn stays(file: &KongFile, to: Target, notes: &mut Notes) -> BTreeSet<Place> {
     stays
 }
 
+/// What becomes of a route on Envoy, where no plugin of Kong's keeps strangers out any more.
+const CLOSED: &str = ": its routes answer 503 until this is done by hand";
+
+/// Returns `true` if Kong's plugin keeps somebody out.
+fn guards(name: &str) -> bool {
+    const MORE: [&str; 7] = [
+        "acl",
+        "application-registration",
+        "opa",
+        "request-validator",
+        "jwt-signer",
+        "vault-auth",
+        "header-cert-auth",
+    ];
+    AUTHENTICATE.contains(&name) || MORE.contains(&name)
+}
+
+/// Returns `true` if the route has a plugin that keeps somebody out and that Envoy lacks.
+fn is_closed(file: &KongFile, route: usize, stays: &BTreeSet<Place>) -> bool {
+    file.plugins.iter().enumerate().any(|(number, plugin)| {
+        let name = plugin.name.as_str();
+        let is_lost = !plugins::is_known(name) || stays.contains(&plugin.place);
+        let applies =
+            || scopes::applied(file, route, &[name]).iter().any(|one| one.plugin == number);
+        plugin.enabled && is_lost && guards(name) && applies()
+    })
+}
+
 fn stay(place: &Place, to: Target, stays: &mut BTreeSet<Place>, notes: &mut Notes, why: &str) {
     let what = match to {
-        Target::Kong => "It stays Kong's own plugin, and runs before every filter",
-        Target::Envoy => "The routes that it is for answer nobody differently because of it",
+        Target::Kong => ". It stays Kong's own plugin, and runs before every filter",
+        Target::Envoy => CLOSED,
     };
     stays.insert(place.clone());
-    notes.lost(place, format!("{why}. {what}"));
+    notes.lost(place, format!("{why}{what}"));
 }
 
 /// Tells what becomes of consumers and their credentials.

@@ -4,8 +4,10 @@
 //! The tests need `GATEHOUSE_ENVOY`, the path of an Envoy, and `dist/gatehouse.wasm`. Without the
 //! former they do nothing.
 
+use base64::Engine as _;
 use gateway_files::convert::{Options, Source, Target, convert};
 use patience::eventually;
+use serde_json::Value as Json;
 use serde_norway::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -230,6 +232,58 @@ fn the_auth0_articles_token_passes_and_bots_and_strangers_do_not() {
     let path = format!("/api/leads?jwt={token}");
     let statuses: Vec<u16> = (0..6).map(|_| gateway.ask(&path, "").status).collect();
     assert_eq!(statuses, [200, 200, 200, 200, 200, 429], "five requests in an hour");
+}
+
+#[test]
+fn the_app_id_documents_answers_are_given() {
+    let Some(envoy) = envoy() else { return };
+    let gateway = start(&envoy, "app-id-document.yml");
+    // {"iss":"foo","exp":4102444800}, signed with the secret of `foo`.
+    let token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJmb28iLCJleHAiOjQxMDI0NDQ4MDB9.\
+                 cXoj-XF5HgYwpYuyNFkCjKdJ1c9DyxtDAJpy4qfoNzM";
+    let ask = |app_id: &str| {
+        gateway.ask("/content/x", &format!("Authorization: Bearer {token}\r\n{app_id}"))
+    };
+    assert_eq!(gateway.ask("/content", "X-APP-ID: Portal\r\n").status, 401);
+    for (app_id, status, message) in [
+        ("", 403, "X-APP-ID can't be blank"),
+        ("X-APP-ID: NTP\r\n", 403, "Invalid X-APP-ID"),
+        ("X-APP-ID: Portal\r\n", 200, "GET /content/x HTTP/1.1"),
+    ] {
+        let answer = ask(app_id);
+        assert!(
+            answer.status == status && answer.body.contains(message),
+            "{app_id}: {}",
+            answer.body
+        );
+    }
+}
+
+#[test]
+fn the_upstream_gets_the_token_of_the_extended_forks_document() {
+    let Some(envoy) = envoy() else { return };
+    let gateway = start(&envoy, "upstream-jwt-document.yml");
+    assert_eq!(gateway.ask("/one", "").status, 401);
+    let answer = gateway
+        .ask("/one?msg=hello%20world&bla=&bar", "apikey: q2QiVe24S6ABaO2L9dEA9y1epX25B9gr\r\n");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let token =
+        answer.body.lines().find_map(|line| line.strip_prefix("authorization: Bearer ")).unwrap();
+    let parts: Vec<Json> = token
+        .split('.')
+        .take(2)
+        .map(|part| {
+            let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap();
+            serde_json::from_slice(&bytes).unwrap()
+        })
+        .collect();
+    assert_eq!((&parts[0]["alg"], &parts[0]["kid"]), (&"RS256".into(), &"keyId".into()));
+    let kong = &parts[1]["kong"];
+    assert_eq!(kong["consumer"]["id"], "e96dcb71-4322-490d-b6c6-b9ba1a24b6e3");
+    assert_eq!(kong["credentials"]["key"], "q2QiVe24S6ABaO2L9dEA9y1epX25B9gr");
+    let hash = "e3fb2c82cc290e761881dbb49a38408d8d49c83fbf278fca4aaebbc54ba1de04";
+    assert_eq!(kong["request"]["queryhash"], hash);
+    assert_eq!(kong["request"]["bodyhash"], "");
 }
 
 #[test]

@@ -64,10 +64,10 @@ fn one(
         text(member(remote, &["http_uri", "httpUri"])?.1, &["uri"])
     });
     let root = text(config, &["root_id", "rootId"]);
-    let entry = match filter_of(&[file, uri, root, text(config, &["name"]), named]) {
+    let entry = match filter_of(file.or(uri), root, &[text(config, &["name"]), named]) {
         Named::Foreign => return,
         Named::Unknown => {
-            let found = file.or(uri).or(root).unwrap_or_default();
+            let found = root.or(file).or(uri).unwrap_or_default();
             return super::kong::unknown(&place.member("root_id"), found, part);
         }
         Named::Filter(entry) => entry,

@@ -39,8 +39,9 @@ fn list(document: &Value, part: &mut Part<'_>) -> Vec<Found> {
 
 fn wasm_plugin(spec: &Value, name: Option<&str>, part: &mut Part<'_>) -> Option<Found> {
     let place = Place::default().member("spec");
-    let names = [text(spec, &["url"]), text(spec, &["pluginName"]), name];
-    let entry = entry(&names, &place.member("url"), part)?;
+    let (module, root) = (text(spec, &["url"]), text(spec, &["pluginName"]));
+    let at = place.member(if root.is_some() { "pluginName" } else { "url" });
+    let entry = entry(module, root, name, &at, part)?;
     let config = spec.get("pluginConfig").unwrap_or(&Value::Null);
     let strategy = text(spec, &["failStrategy"]).unwrap_or("FAIL_CLOSE");
     fails_open(strategy == "FAIL_OPEN", entry.name, &place.member("failStrategy"), part);
@@ -68,8 +69,10 @@ fn extension_policy(spec: &Value, part: &mut Part<'_>) -> Vec<Found> {
     for (number, plugin) in plugins.into_iter().flatten().enumerate() {
         let place = place.item(number);
         let url = |kind: &str| text(plugin.get("code")?.get(kind)?, &["url"]);
-        let names = [url("image"), url("http"), text(plugin, &["rootID"]), text(plugin, &["name"])];
-        let Some(entry) = entry(&names, &place, part) else { continue };
+        let module = url("image").or(url("http"));
+        let root = text(plugin, &["rootID"]);
+        let at = place.member("rootID");
+        let Some(entry) = entry(module, root, text(plugin, &["name"]), &at, part) else { continue };
         let open = plugin.get("failOpen").and_then(Value::as_bool) == Some(true);
         fails_open(open, entry.name, &place.member("failOpen"), part);
         let keys = plugin.get("env").and_then(|env| member(env, &["hostKeys"]));
@@ -85,23 +88,24 @@ fn extension_policy(spec: &Value, part: &mut Part<'_>) -> Vec<Found> {
 
 fn kong_plugin(document: &Value, part: &mut Part<'_>) -> Option<Found> {
     let place = Place::default().member("config");
-    let name = text(document, &["plugin"]).filter(|name| name.contains("gatehouse"));
-    let filter = entry(&[name], &Place::default().member("plugin"), part)?;
+    let name = text(document, &["plugin"]);
+    let filter = entry(None, None, name, &Place::default().member("plugin"), part)?;
     let settings = json(document.get("config").unwrap_or(&Value::Null));
     Some(Found { gateway: Gateway::Kong, place, filter, settings, handed: Handed::All })
 }
 
 fn entry(
-    names: &[Option<&str>],
+    module: Option<&str>,
+    root: Option<&str>,
+    name: Option<&str>,
     place: &Place,
     part: &mut Part<'_>,
 ) -> Option<&'static all_filters::Entry> {
-    match filter_of(names) {
+    match filter_of(module, root, &[name]) {
         Named::Filter(entry) => Some(entry),
         Named::Foreign => None,
         Named::Unknown => {
-            let name = names.iter().flatten().next();
-            super::kong::unknown(place, name.copied().unwrap_or_default(), part);
+            super::kong::unknown(place, root.or(module).or(name).unwrap_or_default(), part);
             None
         }
     }

@@ -267,4 +267,47 @@ fn the_shipped_files_have_no_error() {
         }
     }
     assert!(filters > 40, "{filters}");
+    for folder in ["deploy/istio", "deploy/envoy-gateway"] {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let is_yaml = path.extension().is_some_and(|end| end == "yml" || end == "yaml");
+            let text = if is_yaml { std::fs::read_to_string(&path).unwrap() } else { continue };
+            let report = check(&text, environment(&|_| None)).unwrap();
+            assert_eq!(report.count(Level::Error), 0, "{}: {:#?}", path.display(), report.findings);
+        }
+    }
+}
+
+#[test]
+fn the_root_context_chooses_the_filter_in_the_module_of_all_and_only_there() {
+    let with = |file: &str, root: &str| {
+        let wasm = format!(
+            r#"{{ "@type": x/envoy.extensions.filters.http.wasm.v3.Wasm, config: {{ name: gatehouse_cors, root_id: {root},
+            vm_config: {{ configuration: {{}}, code: {{ local: {{ filename: {file} }} }} }},
+            configuration: {{ "@type": x/google.protobuf.Struct, value: {{ max_age: x }} }} }} }}"#
+        );
+        findings(&format!("resources: [{wasm}]"))
+    };
+    for (file, root, says) in [
+        ("gatehouse.wasm", "cors", "cors: found \"x\""),
+        ("/opt/gatehouse.wasm", "gatehouse_cors/portal", "cors: found \"x\""),
+        ("gatehouse.wasm", "cros", "found \"cros\", expected one of Gatehouse's filters"),
+        (
+            "gatehouse.wasm",
+            "cors_portal",
+            "found \"cors_portal\", expected one of Gatehouse's filters",
+        ),
+        ("gatehouse_cors.wasm", "anything/else", "cors: found \"x\""),
+    ] {
+        let found = with(file, root);
+        assert!(found.len() == 1 && found[0].contains(says), "{file} {root}: {found:#?}");
+    }
+}
+
+#[test]
+fn modules_of_others_are_left_alone() {
+    let wasm = r#"{ "@type": x/envoy.extensions.filters.http.wasm.v3.Wasm, config: { name: cors, root_id: cors,
+        vm_config: { code: { local: { filename: /other/cors.wasm } } } } }"#;
+    let report = check(&format!("resources: [{wasm}]"), environment(&|_| None)).unwrap();
+    assert_eq!((report.filters, report.findings.len()), (0, 0));
 }

@@ -97,6 +97,20 @@ pub(super) struct Filter {
     pub(super) reads_body: bool,
 }
 
+impl Filter {
+    /// Refuses every request, before any other filter but moesif.
+    pub(super) fn closed() -> Self {
+        let config = map([("status_code", 503.into())]);
+        Self {
+            priority: 2600,
+            name: "request_termination",
+            config,
+            tags: Vec::new(),
+            reads_body: false,
+        }
+    }
+}
+
 /// What a conversion knows, and where it tells something.
 pub(super) struct Context<'a> {
     pub(super) file: &'a KongFile,

@@ -299,3 +299,41 @@ fn a_path_that_leads_envoy_to_another_route_is_told() {
     let (_, notes) = to(Target::Kong, &text);
     assert!(!notes.iter().any(|note| note.contains("chooses the route anew")), "{notes:#?}");
 }
+
+#[test]
+fn consumer_groups_and_their_plugins_are_told() {
+    let text = format!(
+        "{HEAD}consumer_groups: [{{ name: gold, plugins: [{{ name: rate-limiting-advanced, config: {{ limit: [1] }} }}] }}]\n"
+    );
+    for target in [Target::Kong, Target::Envoy] {
+        let (_, notes) = to(target, &text);
+        let told = notes
+            .iter()
+            .filter(|note| note.starts_with("not carried over: consumer_groups: "))
+            .count();
+        assert_eq!(told, 1, "{notes:#?}");
+    }
+}
+
+#[test]
+fn a_route_whose_guard_envoy_lacks_is_closed() {
+    let text = "_format_version: '3.0'
+services:
+- { name: a, url: 'http://h', routes: [{ name: a, paths: [/a] }], plugins: [{ name: basic-auth }] }
+- { name: b, url: 'http://h', routes: [{ name: b, paths: [/b] }], plugins: [{ name: acl, config: { allow: [x] } }] }
+- { name: c, url: 'http://h', routes: [{ name: c, paths: [/c] }], plugins: [{ name: prometheus }] }
+";
+    let (written, notes) = to(Target::Envoy, text);
+    let manager = &written["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let filters = manager["http_filters"].as_sequence().unwrap();
+    let config = &filters[0]["typed_config"]["config"]["configuration"]["value"];
+    assert!(filters.len() == 2 && config["status_code"] == 503, "{filters:#?}");
+    for route in manager["route_config"]["virtual_hosts"][0]["routes"].as_sequence().unwrap() {
+        let closed = !route["typed_per_filter_config"]["gatehouse_request_termination"].is_null();
+        let name = route["name"].as_str().unwrap();
+        assert_eq!(closed, name == "a" || name == "b", "{name}");
+    }
+    let told =
+        notes.iter().filter(|note| note.ends_with("answer 503 until this is done by hand")).count();
+    assert_eq!(told, 2, "{notes:#?}");
+}

@@ -177,7 +177,8 @@ fn elsewhere(file: &KongFile, notes: &mut Notes) {
     ];
     for (name, value) in &file.root {
         let name = name.as_str().unwrap_or_default();
-        if !KNOWN.contains(&name) && name != "appids" && !value.is_null() {
+        let is_told = name.starts_with("consumer_group");
+        if !KNOWN.contains(&name) && name != "appids" && !is_told && !value.is_null() {
             let message = match name {
                 "certificates" | "ca_certificates" | "snis" => {
                     "this listener speaks plain HTTP: give it TLS by hand"
