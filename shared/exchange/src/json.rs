@@ -48,7 +48,7 @@ pub fn members(body: &[u8]) -> Option<Vec<Member>> {
 /// Writes an object with these members.
 pub fn object<'a>(members: impl IntoIterator<Item = &'a Member>) -> Vec<u8> {
     let member = |(name, value): &Member| {
-        format!("{}:{}", serde_json::Value::from(name.as_str()), value.get())
+        format!("{}:{}", serde_json::to_string(name).unwrap_or_default(), value.get())
     };
     let members: Vec<String> = members.into_iter().map(member).collect();
     format!("{{{}}}", members.join(",")).into_bytes()

@@ -71,8 +71,13 @@ impl<'a> Kong<'a> {
         if matches!(self, Self::Left(_)) {
             return Ok(());
         }
-        let all: BTreeMap<&str, String> =
-            PROPERTIES.iter().filter_map(|name| Some((*name, self.read(name)?))).collect();
+        // One after the other: a map that is collected brings a sort of its own into every module.
+        let mut all = BTreeMap::new();
+        for name in PROPERTIES {
+            if let Some(value) = self.read(name) {
+                all.insert(name, value);
+            }
+        }
         // Texts under texts always become JSON.
         abi::set_property(&["ngx", LEFT], &serde_json::to_vec(&all).unwrap_or_default())
     }

@@ -143,7 +143,7 @@ fn named(kong: &Kong<'_>, host: Host, what: &str) -> Named {
             // Before 3.9 only the entity itself holds the name.
             let entity = || {
                 let json = kong.read(&format!("router.{what}"))?;
-                let entity: serde_json::Value = serde_json::from_str(&json).ok()?;
+                let entity: serde_json::Value = serde_json::from_slice(json.as_bytes()).ok()?;
                 entity.get("name")?.as_str().map(str::to_owned)
             };
             let name = if version >= Some((3, 6)) { name.or_else(entity) } else { None };

@@ -52,7 +52,7 @@ pub fn unexpected() -> LocalReply<'static> {
 }
 
 fn message_document(message: &str) -> Vec<u8> {
-    serde_json::json!({ "message": message }).to_string().into_bytes()
+    format!("{{\"message\":{}}}", quoted(message)).into_bytes()
 }
 
 /// The forms of Kong's error document.
@@ -68,16 +68,15 @@ impl Form {
     /// The form that an `Accept` header prefers, as Kong chooses: the highest quality, the first
     /// among equals, and JSON where none is known.
     fn preferred<'a>(accept: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut best = (0.0, Self::Json);
+        let mut best = (0, Self::Json);
         for value in accept.filter_map(|value| std::str::from_utf8(value).ok()) {
             for range in value.split(',').take(64) {
                 let mut parts = range.split(';').map(str::trim);
                 let media = parts.next().unwrap_or_default().to_ascii_lowercase();
                 let quality = parts
                     .find_map(|part| part.strip_prefix("q="))
-                    .map_or(Ok(1.0), |q| q.trim().parse::<f64>())
-                    .unwrap_or(0.0);
-                if quality > best.0 && quality <= 1.0 {
+                    .map_or(1000, |q| thousandths(q.trim()));
+                if quality > best.0 && quality <= 1000 {
                     best = (quality, Self::of(&media).unwrap_or(best.1));
                 }
             }
@@ -108,7 +107,7 @@ impl Form {
     fn document(self, message: &str, id: &str) -> String {
         match self {
             Self::Json => {
-                let message = serde_json::Value::from(message);
+                let message = quoted(message);
                 format!("{{\n  \"message\":{message},\n  \"request_id\":\"{id}\"\n}}")
             }
             Self::Html => format!(
@@ -125,6 +124,24 @@ impl Form {
             ),
         }
     }
+}
+
+/// Returns `text` as a string of JSON. (The `Display` of a `Value` would bring the indented form
+/// of JSON into every module.)
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+/// Returns the weight of a media range (RFC 9110, section 12.4.2) in thousandths. A text that is no
+/// weight weighs nothing. (The parser of `f64` and its tables are 15 KB of a module.)
+fn thousandths(weight: &str) -> u16 {
+    let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
+    let fraction = fraction.bytes().chain(*b"000").take(3).try_fold(0_u16, |sum, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        sum.checked_mul(10)?.checked_add(digit.into())
+    });
+    let whole = whole.parse::<u8>().ok().and_then(|whole| u16::from(whole).checked_mul(1000));
+    whole.zip(fraction).and_then(|(whole, fraction)| whole.checked_add(fraction)).unwrap_or(0)
 }
 
 fn escaped(text: &str) -> String {
@@ -155,6 +172,11 @@ mod tests {
             ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Form::Html),
             ("application/json;q=0.5, text/plain", Form::Plain),
             ("application/xml;q=0.9, text/html;q=0.1", Form::Xml),
+            ("text/html;q=0.25, text/plain;q=0.3", Form::Plain),
+            ("text/html;q=0.999, text/plain; q=1", Form::Plain),
+            ("text/html;q=1.001, text/plain;q=0.001", Form::Plain),
+            ("text/html;q=66.0, text/plain;q=0.0, application/xml;q=0.1", Form::Xml),
+            ("text/html;q=0.9x, text/plain;q=0.8", Form::Plain),
             ("image/png", Form::Json),
             ("text/html;q=x", Form::Json),
             ("\u{ff};q=9e999", Form::Json),
