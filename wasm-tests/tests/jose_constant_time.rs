@@ -16,6 +16,8 @@
 //! padded message and the signature (one comparison each, of bits that must all be zero). It does
 //! not cover what the engine makes of `f64` multiplication and addition either.
 
+use std::collections::HashMap;
+use std::path::Path;
 use wasmparser::{KnownCustom, Name, Operator, Parser, Payload, TypeRef};
 
 /// The functions that compute with secrets, by the ends of their mangled names.
@@ -91,9 +93,10 @@ fn objection(operator: &Operator, callee: impl Fn(u32) -> String) -> Option<Stri
     }
 }
 
-/// The functions of [`SECRET`] that the module has, and all broken rules.
-fn inspect(wasm: &[u8]) -> (Vec<&'static str>, Vec<String>) {
-    let (mut names, mut imported) = (std::collections::HashMap::new(), 0u32);
+/// The functions of [`SECRET`] that the module has, and all broken rules. `names` are the names of
+/// functions that the module itself does not hold.
+fn inspect(wasm: &[u8], mut names: HashMap<u32, String>) -> (Vec<&'static str>, Vec<String>) {
+    let mut imported = 0u32;
     let mut bodies = Vec::new();
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.expect("a module") {
@@ -141,8 +144,20 @@ fn inspect(wasm: &[u8]) -> (Vec<&'static str>, Vec<String>) {
     (found, objections)
 }
 
-fn built() -> Vec<(String, Vec<u8>)> {
+/// Each filter's file name, its module, and the names of its functions, which `scripts/wasm-build`
+/// keeps in a file beside.
+fn built() -> Vec<(String, Vec<u8>, HashMap<u32, String>)> {
     let directory = wasm_tests::filters_directory();
+    let names = |path: &Path| {
+        let file =
+            directory.with_file_name("names").join(path.with_extension("names").file_name()?);
+        let text = std::fs::read_to_string(file).ok()?;
+        let line = |line: &str| {
+            let (index, name) = line.split_once(':')?;
+            Some((index.parse().ok()?, name.to_owned()))
+        };
+        text.lines().map(line).collect::<Option<HashMap<_, _>>>()
+    };
     let files = std::fs::read_dir(&directory)
         .unwrap_or_else(|e| panic!("{}: {e}; run `make build`", directory.display()));
     files
@@ -152,6 +167,7 @@ fn built() -> Vec<(String, Vec<u8>)> {
             (
                 path.file_name().expect("a name").to_string_lossy().into_owned(),
                 std::fs::read(&path).expect("readable"),
+                names(&path).unwrap_or_default(),
             )
         })
         .collect()
@@ -159,8 +175,8 @@ fn built() -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn no_filter_branches_on_a_secret_or_uses_one_as_an_address_or_panics_over_it() {
-    for (file, wasm) in built() {
-        let (found, objections) = inspect(&wasm);
+    for (file, wasm, names) in built() {
+        let (found, objections) = inspect(&wasm, names);
         assert_eq!(objections, Vec::<String>::new(), "{file}");
         // A filter that signs has all of these functions, and none if its names were stripped. A
         // filter that only verifies has some of them, for numbers that are public.
@@ -186,7 +202,7 @@ fn the_check_objects_to_what_it_should() {
                  (func $fastrsa6public (call $core9panicking)) (func $jose (call $core9panicking))
                  (func $fastrsa4dual6lookup (param i32 i64 f64 v128) {body}))"#
         );
-        inspect(&wat::parse_str(&wat).expect("a module"))
+        inspect(&wat::parse_str(&wat).expect("a module"), HashMap::new())
     };
     let fine = "(drop (i64.load (local.get 0))) (drop (f64.mul (local.get 2) (local.get 2)))
                 (if (i32.eqz (local.get 0)) (then (call $__rust_alloc)))";
