@@ -132,6 +132,8 @@ async fn open(database: &Database, strict_app_ids: bool) -> Result<App, Failure>
     };
     let store = Store::open(&database.database_url, database.change_history).await;
     let store = store.map_err(failure)?;
+    // As the service does: without the key, no secret would be stored in clear beside sealed ones.
+    store.seal_secrets(&vault).await.map_err(failure)?;
     Ok(App {
         store: Arc::new(store),
         counters: Arc::new(Counters::Database),

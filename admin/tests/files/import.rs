@@ -178,6 +178,21 @@ fn export_gives_it_back_and_import_takes_that() {
 }
 
 #[test]
+fn a_database_with_sealed_secrets_needs_its_key() {
+    let store = Store::new();
+    let file = store.file("kong.yml", FILE);
+    let key = store.file("key", &"0123456789abcdef".repeat(4));
+    let url = store.url();
+    let with_key = ["--database-url", &url, "--encryption-key-file", &key];
+    let done = run(&[&["import", &file][..], &with_key].concat(), &[], "");
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(store.import(&file).code, 2);
+    assert_eq!(run(&["export", "--database-url", &url], &[], "").code, 2);
+    let exported = run(&[&["export"][..], &with_key].concat(), &[], "");
+    assert!(exported.out.contains("secret: a-secret-of-fiona"), "{exported:?}");
+}
+
+#[test]
 fn a_running_kong_is_read_page_by_page() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

@@ -69,7 +69,7 @@ pub(super) fn moesif(context: &mut Context<'_>, settings: &mut Settings) -> Opti
     );
     if context.options.to == Target::Envoy {
         put(&mut settings.out, "upstream", "moesif_api");
-    } else if context.file.root.get("plugins").is_some() {
+    } else {
         let how = "the filter sees what reaches its chain: not the requests that Kong answers before, such as those \
                    without a route or those that a Lua plugin refuses";
         context.notes.differs(&context.plugin.place, how);
