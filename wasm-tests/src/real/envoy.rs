@@ -116,6 +116,10 @@ fn listener(listener: &Listener, address: &Value) -> Value {
                     "name": "all",
                     "domains": ["*"],
                     "routes": [{
+                        "name": "elsewhere",
+                        "match": {"path": "/elsewhere"},
+                        "direct_response": {"status": 418},
+                    }, {
                         "name": "everything",
                         "match": {"prefix": "/"},
                         "route": {"cluster": listener.cluster},

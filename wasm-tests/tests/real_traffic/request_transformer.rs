@@ -6,6 +6,12 @@ use wasm_tests::real::{Echo, Filter, Proxy, RawRequest, Setup};
 use wasm_tests::refused_with;
 
 #[test]
+fn envoy_chooses_the_route_of_the_new_path() {
+    let gateway = Gateway::start("request_transformer", json!({"replace": {"uri": "/elsewhere"}}));
+    assert_eq!(gateway.refused(&RawRequest::get("/")).0, 418);
+}
+
+#[test]
 fn headers_query_path_and_method_change() {
     let gateway = Gateway::start(
         "request_transformer",
