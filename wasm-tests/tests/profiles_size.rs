@@ -6,7 +6,7 @@ use wasmparser::{Parser, Payload};
 
 /// The greatest size of each module's code section in bytes, five percent above what it was with
 /// `wasm-opt` when the line was written.
-const CEILINGS: [(&str, usize); 13] = [
+const CEILINGS: [(&str, u32); 13] = [
     ("all", 2_083_000),
     ("app_id", 402_000),
     ("bot_detection", 585_000),
@@ -23,11 +23,11 @@ const CEILINGS: [(&str, usize); 13] = [
 ];
 
 /// Returns the size of the module's code section in bytes, and `true` if it names its functions.
-fn code(wasm: &[u8]) -> (usize, bool) {
+fn code(wasm: &[u8]) -> (u32, bool) {
     let (mut code, mut named) = (0, false);
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.expect("a module") {
-            Payload::CodeSectionStart { range, .. } => code = range.len(),
+            Payload::CodeSectionStart { size, .. } => code = size,
             Payload::CustomSection(section) => named |= section.name() == "name",
             _ => {}
         }
