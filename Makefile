@@ -48,9 +48,9 @@ demo: build ## a real Envoy with the filters on 127.0.0.1:8000, the admin servic
 	@ONCE=$(ONCE) scripts/demo
 
 .PHONY: bench
-bench: build ## what each filter costs per request in a real Envoy
+bench: build ## what each filter costs in a real Envoy: start, memory, requests (ONLY=key_auth measures only these)
 	@scripts/setup envoy
-	@scripts/bench
+	@scripts/bench $(ONLY)
 
 .PHONY: lint
 lint: ## formatting, clippy without a warning, the boundaries between the layers, and licences
@@ -58,6 +58,7 @@ lint: ## formatting, clippy without a warning, the boundaries between the layers
 	@$(CARGO) fmt --all --check
 	@$(CARGO) fmt --manifest-path wasm-tests/sdk-filter/Cargo.toml --check
 	@scripts/check-boundaries
+	@scripts/bench --render --check
 	@$(CARGO) clippy --locked --all-targets -q -- -D warnings
 	@scripts/wasm-build --lint
 	@$(CARGO) clippy $(PROGRAMS) -p gatehouse-admin -p wasm-tests --all-targets -q -- -D warnings

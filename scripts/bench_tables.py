@@ -30,7 +30,7 @@ class Results:
     def times(self, name):
         """Instructions as a multiple of those of the filter that reads one header and sets one."""
         count, one = self.instructions(name), self.instructions(ONE_HEADER)
-        return None if count is None or not one else count / one
+        return None if count is None or not one or name == NONE else count / one
 
 
 def table(header, rows):
@@ -48,7 +48,7 @@ def spread(figure, unit=1, digits=1):
     if figure is None:
         return "–"
     median, least, most = (figure[key] / unit for key in ("median", "min", "max"))
-    return f"{median:,.{digits}f} ({least:,.{digits}f}–{most:,.{digits}f})"
+    return f"{median:,.{digits}f} ({least:,.{digits}f} to {most:,.{digits}f})"
 
 
 def kilobytes(count):
@@ -66,7 +66,8 @@ def where(results):
     )
     if busy:
         text += ", so the machine was busy with other programs: times are longer than on an idle one"
-    return wrapped(text + ".")
+    note = f" {results['note']}" if "note" in results else ""
+    return wrapped(f"{text}.{note}")
 
 
 def wrapped(text, width=100):
@@ -165,7 +166,7 @@ def parked(results):
 
 
 def details(all_):
-    floor = all_.figure(NONE, "processor_us")["median"]
+    floor = (all_.figure(NONE, "processor_us") or {"median": 0})["median"]
     rows = []
     for case in all_.kinds("detail"):
         time = case["figures"].get("processor_us")
