@@ -78,6 +78,11 @@ impl Contents {
         format!("[{}]", texts.join(","))
     }
 
+    /// Returns the length of all entries, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        self.0.iter().map(|entry| entry.text.len()).fold(0, usize::saturating_add)
+    }
+
     /// Returns the holder for `audience`. Returns `None` if there is none, or if another system
     /// wrote the entry.
     pub(crate) fn holder(&self, audience: &str) -> Option<Rc<Held>> {

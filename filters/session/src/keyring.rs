@@ -20,6 +20,9 @@ const MAX_CONTENTS: usize = 1 << 18;
 const REMEMBERED: usize = 1024;
 /// The greatest length in a cookie of contents that are remembered, in characters.
 const MAX_REMEMBERED: usize = 1024;
+/// The greatest length of contents that are remembered, in bytes. Deflated contents in a short
+/// cookie may be long.
+const MAX_OPENED: usize = 4096;
 /// The default level of miniz.
 const LEVEL: u8 = 6;
 
@@ -229,9 +232,9 @@ impl Proof {
         same.then(|| contents.clone())
     }
 
-    /// Remembers the contents of a session that was opened.
+    /// Remembers the contents of a session that was opened, unless they are long.
     pub(crate) fn remember(&self, header: &Header, payload: &[u8], contents: &Contents) {
-        if payload.len() <= MAX_REMEMBERED {
+        if payload.len() <= MAX_REMEMBERED && contents.length() <= MAX_OPENED {
             let (associated, payload) = (header.associated(), payload.to_vec());
             let contents = contents.clone();
             self.known.opened.replace(Some(Opened {

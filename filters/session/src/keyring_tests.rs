@@ -74,6 +74,23 @@ fn every_cookie_of_the_original_opens_and_is_sealed_alike() {
 }
 
 #[test]
+fn long_contents_in_a_short_cookie_are_not_remembered() {
+    let ring = ring(&["s"]);
+    for (groups, kept) in [(300, true), (5000, false)] {
+        let json = format!(r#"[[["1","c",[{}"g"]],"default","1"]]"#, r#""g","#.repeat(groups));
+        let draft = Draft { flags: 0, created: 1, rolling: 0 };
+        let client = nobody();
+        let (header, sealed) =
+            ring.seal(Kind::Session, draft, json.as_bytes(), &client, &[7; 32]).unwrap();
+        assert!(header.has(DEFLATED) && header.size < MAX_REMEMBERED);
+        let proof = ring.prove(Kind::Session, &header, &client).unwrap();
+        let payload = base64url::encode(&sealed);
+        proof.remember(&header, payload.as_bytes(), &Contents::read(json.as_bytes()).unwrap());
+        assert_eq!(proof.opened(&header, payload.as_bytes()).is_some(), kept, "{groups}");
+    }
+}
+
+#[test]
 fn cookies_of_older_formats_are_no_sessions() {
     for name in ["v2_kong_storage", "v3_cookie"] {
         let (_, vector) = vectors().into_iter().find(|(known, _)| known == name).unwrap();
