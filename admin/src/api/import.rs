@@ -34,7 +34,7 @@ pub(crate) struct Item {
     pub(crate) body: Map<String, Value>,
 }
 
-/// What has become of an item.
+/// The outcome of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Created,

@@ -13,7 +13,7 @@ pub(super) const LISTS: [(&str, What); 5] = [
     ("appids", What::AppId),
 ];
 
-/// What belongs to a consumer in Kong's files and to no consumer here.
+/// The members of a consumer in Kong's files that no consumer has here.
 const ELSEWHERE: [&str; 2] = ["plugins", "groups"];
 
 /// Returns the items of an object in the list `what`, each with its place below `place`. A consumer

@@ -240,7 +240,7 @@ fn a_running_kong_is_read_page_by_page() {
     assert_eq!(server.join().unwrap().len(), 6);
 }
 
-/// How long 100,000 credentials take, and how much memory. It is not part of every run:
+/// Measures the time and the memory that 100,000 credentials take. It is not part of every run:
 /// `cargo test --profile tool -p gatehouse-admin --test files -- --ignored --nocapture`.
 #[test]
 #[ignore = "takes a while"]

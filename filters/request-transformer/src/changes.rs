@@ -4,25 +4,18 @@ use crate::template::Template;
 use crate::values::Values;
 use std::collections::HashSet;
 
-/// The changes to one part of a request.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Changes {
+/// The changes to one part of a request. Values are templates as long as there is no request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changes<V = Template> {
     pub(crate) remove: Vec<String>,
     pub(crate) rename: Vec<(String, String)>,
-    pub(crate) replace: Vec<(String, Template)>,
-    pub(crate) add: Vec<(String, Template)>,
-    pub(crate) append: Vec<(String, Template)>,
+    pub(crate) replace: Vec<(String, V)>,
+    pub(crate) add: Vec<(String, V)>,
+    pub(crate) append: Vec<(String, V)>,
 }
 
 /// The changes with their values for one request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Filled {
-    remove: Vec<String>,
-    rename: Vec<(String, String)>,
-    replace: Vec<(String, Vec<u8>)>,
-    add: Vec<(String, Vec<u8>)>,
-    append: Vec<(String, Vec<u8>)>,
-}
+pub(crate) type Filled = Changes<Vec<u8>>;
 
 /// A part of a request with named fields: headers, parameters, or members of an object.
 pub(crate) trait Fields {
@@ -39,13 +32,9 @@ pub(crate) trait Fields {
     fn append(&mut self, name: &str, value: &[u8]);
 }
 
-impl Changes {
+impl<V> Changes<V> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.remove.is_empty()
-            && self.rename.is_empty()
-            && self.replace.is_empty()
-            && self.add.is_empty()
-            && self.append.is_empty()
+        !self.protect() && !self.make_something_of_nothing()
     }
 
     /// Returns `true` if the changes keep something from the upstream, or replace what a client
@@ -57,7 +46,9 @@ impl Changes {
     pub(crate) fn make_something_of_nothing(&self) -> bool {
         !(self.add.is_empty() && self.append.is_empty())
     }
+}
 
+impl Changes {
     pub(crate) fn filled(&self, values: &Values<'_>) -> Filled {
         let fill = |list: &[(String, Template)]| {
             list.iter().map(|(name, value)| (name.clone(), value.text(values))).collect()
@@ -73,14 +64,6 @@ impl Changes {
 }
 
 impl Filled {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.remove.is_empty()
-            && self.rename.is_empty()
-            && self.replace.is_empty()
-            && self.add.is_empty()
-            && self.append.is_empty()
-    }
-
     /// Applies the changes in Kong's order: a removed field can be added again, and an added one
     /// can be appended to.
     pub(crate) fn apply(&self, fields: &mut dyn Fields) {

@@ -1,4 +1,4 @@
-//! What each filter would say of its settings in a file for Kong, Envoy, Istio or Envoy Gateway.
+//! The verdict of each filter on its settings in a file for Kong, Envoy, Istio or Envoy Gateway.
 
 mod envoy;
 mod judge;

@@ -42,7 +42,7 @@ impl Target {
     }
 }
 
-/// What an operator chooses.
+/// The choices of an operator.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The kind of file to write.
@@ -113,7 +113,7 @@ impl Admin {
 pub struct Converted {
     /// The new file.
     pub text: String,
-    /// What was not carried over, and what differs.
+    /// The settings that were not carried over, and those that differ.
     pub notes: Vec<Note>,
     /// The variables of the environment that the new file needs.
     pub variables: BTreeMap<String, Source>,
@@ -269,7 +269,7 @@ fn stays(file: &KongFile, to: Target, notes: &mut Notes) -> BTreeSet<Place> {
     stays
 }
 
-/// What becomes of a route on Envoy, where no plugin of Kong's keeps strangers out any more.
+/// The treatment of a route on Envoy, where no plugin of Kong's keeps strangers out any more.
 const CLOSED: &str = ": its routes answer 503 until this is done by hand";
 
 /// Returns `true` if Kong's plugin keeps somebody out.

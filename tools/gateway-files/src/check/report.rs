@@ -21,7 +21,7 @@ pub struct Finding {
     pub place: String,
     /// The filter, if it is known.
     pub filter: Option<&'static str>,
-    /// What was found, what is expected, and what to do. It never quotes a secret.
+    /// The finding, the expectation and the advice. The text never quotes a secret.
     pub message: String,
 }
 

@@ -8,7 +8,7 @@ use crate::check::capabilities;
 use crate::documents::Place;
 use serde_norway::{Mapping, Value};
 
-/// What a filter says of its settings in the end.
+/// The verdict of a filter on its settings once they are mended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Accepted,

@@ -1,4 +1,4 @@
-//! What a conversion tells the operator.
+//! The notes of a conversion to the operator.
 
 use crate::documents::Place;
 use std::fmt;
@@ -19,7 +19,7 @@ pub struct Note {
     pub kind: Kind,
     /// The place in the old file. It is empty for the whole file.
     pub place: String,
-    /// What it is, and why. It never quotes a secret.
+    /// The thing and the reason. The text never quotes a secret.
     pub message: String,
 }
 

@@ -111,7 +111,7 @@ impl Filter {
     }
 }
 
-/// What a conversion knows, and where it tells something.
+/// The knowledge of a conversion, and the place for its notes.
 pub(super) struct Context<'a> {
     pub(super) file: &'a KongFile,
     pub(super) options: &'a Options,
