@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -86,6 +87,18 @@ impl Program {
     pub(crate) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
+    }
+
+    /// Ends the program and returns all bytes that its SQLite database left on the disk.
+    pub(crate) fn end_and_read_files(&self) -> Vec<u8> {
+        self.terminate();
+        self.wait();
+        let database = Path::new(self.url.strip_prefix("sqlite:").unwrap());
+        let mut bytes = Vec::new();
+        for file in std::fs::read_dir(database.parent().unwrap()).unwrap() {
+            bytes.extend(std::fs::read(file.unwrap().path()).unwrap());
+        }
+        bytes
     }
 
     /// Returns the flags that the program was started with.
