@@ -5,7 +5,7 @@
 //! depends on it, so that the build of a single filter compiles no other one.
 
 use runtime::{Capabilities, Definition, Filter};
-use serde_json::Value;
+use serde_json::{Value, json};
 use settings::{Env, Invalid};
 
 /// Makes two lists of one: [`FILTERS`] for tools, and [`DEFINITIONS`] for the module that holds all
@@ -66,11 +66,27 @@ impl Entry {
         Self {
             name: F::NAME,
             id: F::ID,
-            meta: || runtime::meta::<F>().1,
+            meta: described::<F>,
             check: |document, env| settings::read(document, env, F::settings).map(drop),
             check_on: runtime::check::<F>,
         }
     }
+}
+
+/// The labels that Kong's Prometheus plugin takes out of the names of metrics: each with a regular
+/// expression, whose first group leaves the name, and whose second one is the label's value. Envoy
+/// has them in its `stats_config`.
+const LABELS: [(&str, &str); 3] = [
+    ("status", "_refused(_([0-9]+))$"),
+    ("rule", "bot_detection_matched(_([a-z0-9_]+))$"),
+    ("reason", "moesif_dropped(_([a-z_]+))$"),
+];
+
+fn described<F: Filter>() -> Value {
+    let (_, mut meta) = runtime::meta::<F>();
+    let labels = LABELS.map(|(label, pattern)| json!({ "label": label, "pattern": pattern }));
+    meta["metrics"] = json!({ "label_patterns": labels });
+    meta
 }
 
 /// Finds a filter by its name.

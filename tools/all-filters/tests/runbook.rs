@@ -1,0 +1,119 @@
+//! `docs/runbook.md` has a section for each alert, and names each refusal.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// What precedes the message of a refusal in the code.
+const REFUSALS: [&str; 9] = [
+    "Reply::error(",
+    "Reply::message(",
+    "Self::error(",
+    "refuse(",
+    "refusal(",
+    "Forbidden(",
+    "WebPage(",
+    "wrong.push((",
+    "=> ",
+];
+
+fn text(path: &str) -> String {
+    let path = Path::new(ROOT).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The anchors of a document's headings, as they are linked to.
+fn anchors(document: &str) -> BTreeSet<String> {
+    let headings = document.lines().filter_map(|line| line.strip_prefix('#'));
+    headings
+        .map(|heading| {
+            let heading = heading.trim_start_matches('#').trim().to_lowercase();
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn each_alert_leads_to_its_section_and_each_link_to_a_heading() {
+    let runbook = text("docs/runbook.md");
+    let anchors = anchors(&runbook);
+    let alerts = text("deploy/prometheus/alerts.yml");
+    let names: Vec<_> = alerts.lines().filter_map(|l| l.trim().strip_prefix("- alert: ")).collect();
+    let links: Vec<_> = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("runbook: docs/runbook.md#"))
+        .collect();
+    assert!(names.len() > 15);
+    assert_eq!(names.len(), links.len(), "each alert has one link");
+    for link in links {
+        assert!(anchors.contains(link), "no section {link}");
+    }
+    for name in names {
+        assert!(runbook.contains(name), "the runbook does not name {name}");
+    }
+    let inside = runbook.split("](#").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let metrics = text("docs/metrics.md");
+    let outside =
+        metrics.split("](runbook.md#").skip(1).map(|rest| rest.split(')').next().unwrap());
+    for anchor in inside.chain(outside) {
+        assert!(anchors.contains(anchor), "a link to {anchor}, which is not there");
+    }
+}
+
+#[test]
+fn each_message_of_a_refusal_is_in_the_runbook() {
+    let runbook = text("docs/runbook.md");
+    let mut found = BTreeSet::new();
+    for folder in ["filters", "shared/exchange", "shared/consumer", "shared/runtime", "admin/src"] {
+        messages(&Path::new(ROOT).join(folder), &mut found);
+    }
+    assert!(found.len() > 35, "{found:?}");
+    let missing: Vec<_> = found
+        .iter()
+        .filter(|message| {
+            // A message that is made of several parts has `…` in the runbook.
+            message.split(['{', '}']).step_by(2).any(|part| !runbook.contains(part.trim()))
+        })
+        .collect();
+    assert!(missing.is_empty(), "docs/runbook.md has nothing about {missing:#?}");
+}
+
+/// Collects the messages in the sources of a folder, without those of tests.
+fn messages(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let skipped = ["tests", "fuzz", "target", "import", "store"].contains(&name.as_str());
+        if path.is_dir() {
+            if !skipped {
+                messages(&path, found);
+            }
+        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let code = code.collect::<Vec<_>>().join("\n");
+            // An arm may hold any text: those of decisions only.
+            let decides = name.starts_with("flow") || path.parent().unwrap().ends_with("flow");
+            for call in REFUSALS.iter().filter(|call| **call != "=> " || decides) {
+                let after = code.match_indices(call).map(|(at, _)| &code[at + call.len()..]);
+                found.extend(after.filter_map(message));
+            }
+        }
+    }
+}
+
+/// The message at the beginning of `code`: a literal after a status, `format!` or a name. A
+/// message says something to people: it begins with a capital letter, or has several words.
+fn message(code: &str) -> Option<String> {
+    let start = code.trim_start();
+    let start =
+        start.trim_start_matches(|c: char| c.is_ascii_digit() || ", ".contains(c)).trim_start();
+    let start = start.strip_prefix("format!(").unwrap_or(start);
+    let literal = start.strip_prefix('"')?.split('"').next()?;
+    let is_message = literal.starts_with(|c: char| c.is_ascii_uppercase()) || literal.contains(' ');
+    is_message.then(|| literal.to_owned())
+}
