@@ -93,11 +93,7 @@ fn converted(flags: &Convert) -> Result<Converted, String> {
     let to = match flags.to {
         To::Kong => Target::Kong,
         To::Envoy => Target::Envoy,
-        To::Istio => {
-            return Err("`--to istio` is not there yet: `--to envoy` writes the filters' settings, which a \
-                        WasmPlugin takes as `pluginConfig` (envoy-config/istio-wasmplugin.yaml)"
-                .to_owned());
-        }
+        To::Istio => Target::Istio,
     };
     let options = Options { to, inline_secrets: flags.inline_secrets, admin: flags.admin.clone() };
     let converted = convert_file(&text(&flags.file)?, &options)?;

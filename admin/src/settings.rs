@@ -125,7 +125,6 @@ pub(crate) struct Convert {
 pub(crate) enum To {
     Kong,
     Envoy,
-    /// Not there yet.
     Istio,
 }
 

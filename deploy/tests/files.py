@@ -1,5 +1,6 @@
 """The files in deploy/ that people copy."""
 
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -18,6 +19,19 @@ def resources():
         for path in sorted((DEPLOY / folder).glob("*.yaml")):
             for found in documents(path):
                 yield path, found
+
+
+def converted(*options):
+    """Returns each resource that `convert --to istio` makes of the files of its own tests, with the
+    file.
+    """
+    files = sorted(Path("tools/gateway-files/tests/kong").iterdir())
+    assert len(files) >= 15
+    for path in files:
+        command = ["dist/gatehouse-admin", "convert", "--to", "istio", path, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        for found in yaml.safe_load_all(done.stdout):
+            yield path, found
 
 
 def resource(path, kind, name=None):

@@ -10,7 +10,7 @@ import jsonschema
 import kubernetes_validate
 import yaml
 
-from .files import DEPLOY, documents, resource, resources
+from .files import DEPLOY, converted, documents, resource, resources
 
 KUBERNETES = "1.34"
 CORE = {"v1", "apps/v1", "policy/v1", "networking.k8s.io/v1"}
@@ -24,8 +24,10 @@ CUSTOM = {
         "vmConfig", "pluginConfig", "imagePullSecret",
     },
     "EnvoyFilter": {"workloadSelector", "targetRefs", "configPatches", "priority"},
-    "ServiceEntry": {"hosts", "location", "resolution", "ports", "endpoints"},
-    "DestinationRule": {"host", "trafficPolicy"},
+    "ServiceEntry": {"hosts", "exportTo", "location", "resolution", "ports", "endpoints"},
+    "DestinationRule": {"host", "exportTo", "trafficPolicy"},
+    "VirtualService": {"hosts", "gateways", "http"},
+    "networking.istio.io Gateway": {"selector", "servers"},
     "EnvoyProxy": {"provider", "bootstrap"},
     "GatewayClass": {"controllerName", "parametersRef"},
     "Gateway": {"gatewayClassName", "listeners"},
@@ -79,16 +81,31 @@ class Resources(unittest.TestCase):
             kubernetes_validate.validate(wrong, KUBERNETES, strict=True)
 
     def test_custom_resources_hold_what_their_documents_name(self):
-        for path, found in resources():
+        for path, found in [*resources(), *converted()]:
             if found["apiVersion"] not in CORE:
                 with self.subTest(path=path, kind=found["kind"]):
-                    self.assertLessEqual(found["spec"].keys(), CUSTOM[found["kind"]])
+                    group = found["apiVersion"].split("/")[0]
+                    known = CUSTOM.get(f"{group} {found['kind']}") or CUSTOM[found["kind"]]
+                    self.assertLessEqual(found["spec"].keys(), known)
+
+    def test_converted_resources_have_names_that_kubernetes_takes_and_no_other_has(self):
+        names = {}
+        for path, found in converted("--admin", "https://gatehouse-admin.gatehouse.svc:8001"):
+            name = found["metadata"]["name"]
+            self.assertRegex(name, r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+            key = path, found["kind"], name
+            self.assertNotIn(key, names)
+            names[key] = found
+        kinds = {kind for _, kind, _ in names}
+        wanted = {"Gateway", "VirtualService", "ServiceEntry", "DestinationRule", "WasmPlugin", "EnvoyFilter"}
+        self.assertEqual(kinds, wanted)
 
     @unittest.skipUnless("GATEHOUSE_CRDS" in os.environ, "GATEHOUSE_CRDS names no directory with definitions")
     def test_custom_resources_fit_their_definitions(self):
         known, checked = definitions(os.environ["GATEHOUSE_CRDS"]), set()
         istio = ((path, each) for path in Path("envoy-config").glob("istio-*") for each in documents(path))
-        for path, found in [*resources(), *istio]:
+        admin = ["--admin", "https://gatehouse-admin.gatehouse.svc:8001"]
+        for path, found in [*resources(), *istio, *converted(), *converted(*admin)]:
             key = found["apiVersion"], found["kind"]
             if key in known:
                 with self.subTest(path=path, kind=found["kind"]):

@@ -1,16 +1,22 @@
 //! A file for Kong's own plugins becomes one for the filters.
 
+mod admin;
+mod distinct;
 mod kong_file;
 mod mend;
 mod notes;
 mod plugins;
+mod router;
 mod scopes;
 mod secrets;
 mod settings;
 mod to_envoy;
+mod to_istio;
 mod to_kong;
+mod upstreams;
 mod values;
 
+pub use self::admin::Admin;
 pub use self::notes::{Kind, Note};
 pub use self::secrets::{Source, as_shell};
 
@@ -18,7 +24,6 @@ use self::kong_file::KongFile;
 use self::notes::Notes;
 use self::plugins::Filter;
 use self::secrets::Secrets;
-use self::values::{map, put};
 use crate::check::Gateway;
 use crate::documents::{self, Place};
 use serde_norway::Value;
@@ -31,14 +36,21 @@ pub enum Target {
     Kong,
     /// A bootstrap file for Envoy 1.35 or newer, with the module of all filters.
     Envoy,
+    /// Resources for an ingress gateway of Istio 1.26 or newer, with the module of all filters.
+    Istio,
 }
 
 impl Target {
     fn gateway(self) -> Gateway {
         match self {
             Self::Kong => Gateway::Kong,
-            Self::Envoy => Gateway::Envoy,
+            Self::Envoy | Self::Istio => Gateway::Envoy,
         }
+    }
+
+    /// Returns `true` if an Envoy reads the file, where no plugin of Kong's stays.
+    fn is_envoy(self) -> bool {
+        self.gateway() == Gateway::Envoy
     }
 }
 
@@ -51,61 +63,6 @@ pub struct Options {
     pub inline_secrets: bool,
     /// The gatehouse-admin that owns the consumers. Without it, they stand in the settings.
     pub admin: Option<Admin>,
-}
-
-/// A gatehouse-admin, as gateways reach it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Admin {
-    host: String,
-    port: u16,
-    tls: bool,
-}
-
-impl Admin {
-    /// Reads `http://host:port` or `https://host:port`. The port may be left out.
-    ///
-    /// # Errors
-    /// A message that says what is expected.
-    pub fn read(url: &str) -> Result<Self, String> {
-        let expected =
-            || format!("found {url}, expected http://<host>:<port> or https://<host>:<port>");
-        let (scheme, rest) = url.split_once("://").ok_or_else(expected)?;
-        let tls = match scheme {
-            "http" => false,
-            "https" => true,
-            _ => return Err(expected()),
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => {
-                (host, port.parse().map_err(|_| expected())?)
-            }
-            _ => (rest, if tls { 443 } else { 80 }),
-        };
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
-        if host.is_empty() || !host.chars().all(plain) {
-            return Err(expected());
-        }
-        Ok(Self { host: host.to_owned(), port, tls })
-    }
-
-    fn settings(&self, to: Target, secrets: &mut Secrets) -> Value {
-        let address = format!("{}:{}", self.host, self.port);
-        let upstream = if to == Target::Envoy { "gatehouse-admin" } else { &address };
-        let authority = if self.tls { &self.host } else { &address };
-        let mut settings =
-            map([("upstream", upstream.into()), ("authority", authority.as_str().into())]);
-        if self.tls && to == Target::Kong {
-            put(&mut settings, "scheme", "https");
-        }
-        if !["127.0.0.1", "localhost", "[::1]"].contains(&self.host.as_str()) {
-            let why = Source::Operator(
-                "the gateways' token of gatehouse-admin (--gateway-token-file)".to_owned(),
-            );
-            put(&mut settings, "token_env", secrets.variable("GATEHOUSE_TOKEN", why));
-        }
-        Value::Mapping(settings)
-    }
 }
 
 /// The result of a conversion.
@@ -187,7 +144,7 @@ pub fn convert(text: &str, options: &Options) -> Result<Converted, String> {
             );
         }
         let mut chain = plugins::chain(&file, route, &stays, options, &mut notes, &mut secrets);
-        if options.to == Target::Envoy && is_closed(&file, route, &stays) {
+        if options.to.is_envoy() && is_closed(&file, route, &stays) {
             chain.insert(0, Filter::closed());
         }
         chains.push(chain);
@@ -202,6 +159,7 @@ pub fn convert(text: &str, options: &Options) -> Result<Converted, String> {
     let (text, filters) = match options.to {
         Target::Kong => to_kong::write(&file, &chains, &stays, &mut notes),
         Target::Envoy => to_envoy::write(&file, &chains, options, &mut notes),
+        Target::Istio => to_istio::write(&file, &chains, options, &mut notes),
     }?;
     Ok(Converted { text, notes: notes.sorted(), variables: secrets.into_variables(), filters })
 }
@@ -237,7 +195,7 @@ fn stays(file: &KongFile, to: Target, notes: &mut Notes) -> BTreeSet<Place> {
                     "acl needs one of the filters that authenticate",
                 );
             }
-        } else if to == Target::Envoy {
+        } else if to.is_envoy() {
             let closed = if guards(name) { CLOSED } else { "" };
             notes.lost(&plugin.place, format!("no filter does what {name} does{closed}"));
         } else if ANSWER.contains(&name) {
@@ -300,10 +258,51 @@ fn is_closed(file: &KongFile, route: usize, stays: &BTreeSet<Place>) -> bool {
 fn stay(place: &Place, to: Target, stays: &mut BTreeSet<Place>, notes: &mut Notes, why: &str) {
     let what = match to {
         Target::Kong => ". It stays Kong's own plugin, and runs before every filter",
-        Target::Envoy => CLOSED,
+        Target::Envoy | Target::Istio => CLOSED,
     };
     stays.insert(place.clone());
     notes.lost(place, format!("{why}{what}"));
+}
+
+/// Tells what of Kong's file is said elsewhere on an Envoy.
+fn elsewhere(file: &KongFile, notes: &mut Notes) {
+    const KNOWN: [&str; 16] = [
+        "_format_version",
+        "_transform",
+        "_info",
+        "_comment",
+        "_ignore",
+        "_workspace",
+        "_plugin_configs",
+        "services",
+        "routes",
+        "consumers",
+        "plugins",
+        "upstreams",
+        "targets",
+        "keyauth_credentials",
+        "jwt_secrets",
+        "acls",
+    ];
+    for (name, value) in &file.root {
+        let name = name.as_str().unwrap_or_default();
+        let is_told = name.starts_with("consumer_group");
+        if !KNOWN.contains(&name) && name != "appids" && !is_told && !value.is_null() {
+            let message = match name {
+                "certificates" | "ca_certificates" | "snis" => {
+                    "this listener speaks plain HTTP: give it TLS by hand"
+                }
+                "filter_chains" => "chains that are there already are not carried over",
+                _ => "Envoy has no counterpart that is written here",
+            };
+            notes.lost(&Place::default().member(name), message);
+        }
+    }
+    let entities = file.services.iter().chain(file.routes.iter().map(|route| &route.entity));
+    for entity in entities.filter(|entity| entity.value.contains_key("filter_chains")) {
+        let message = "chains that are there already are not carried over";
+        notes.lost(&entity.place.member("filter_chains"), message);
+    }
 }
 
 /// Tells what becomes of consumers and their credentials.
@@ -329,7 +328,7 @@ fn credentials(file: &KongFile, options: &Options, notes: &mut Notes) {
         for name in
             consumer.as_mapping().into_iter().flat_map(|map| map.keys()).filter_map(Value::as_str)
         {
-            if !KNOWN.contains(&name) && options.to == Target::Envoy {
+            if !KNOWN.contains(&name) && options.to.is_envoy() {
                 notes.lost(&place.member(name), "no filter takes these credentials");
             }
         }

@@ -3,8 +3,11 @@
 //! `tests/converted` has for each of them the file for Kong and what the conversion told. With
 //! `UPDATE=1` in the environment, the test writes them anew.
 
+mod istio;
+
 use gateway_files::check::{Environment, Level, check};
 use gateway_files::convert::{Admin, Converted, Kind, Options, Source, Target, convert};
+use serde_norway::Value;
 use std::path::{Path, PathBuf};
 
 fn folder(name: &str) -> PathBuf {
@@ -31,7 +34,7 @@ fn options(to: Target) -> Options {
 
 fn ways() -> Vec<(String, Options)> {
     let mut all = Vec::new();
-    for to in [Target::Kong, Target::Envoy] {
+    for to in [Target::Kong, Target::Envoy, Target::Istio] {
         for inline_secrets in [false, true] {
             for url in
                 [None, Some("http://127.0.0.1:8001"), Some("https://gatehouse-admin.internal:8001")]
@@ -123,7 +126,7 @@ fn every_plugin_is_a_filter_stays_or_is_told() {
         let file = gateway_files::documents::read(&text).unwrap().remove(0);
         for (way, options) in ways() {
             let converted = converted(&name, &text, &options);
-            let written = gateway_files::documents::read(&converted.text).unwrap().remove(0);
+            let written = gateway_files::documents::read(&converted.text).unwrap();
             let mut plugins = Vec::new();
             gateway_files::documents::walk(&file, &Default::default(), &mut |value, place| {
                 let last = place.as_str().rsplit('.').next().unwrap_or_default();
@@ -147,6 +150,7 @@ fn every_plugin_is_a_filter_stays_or_is_told() {
                     other => other.replace('-', "_"),
                 };
                 let is_there = all.contains(&format!("\"gatehouse_{filter}\""))
+                    || all.contains(&format!("\"pluginName\":\"{filter}\""))
                     || all.contains(&format!("\"name\":\"{plugin}\""));
                 assert!(told || is_there, "{name} ({way}): {place} {plugin}");
             }
@@ -204,5 +208,88 @@ fn what_is_not_carried_over_is_told_where_it_is() {
         ["auth0-blog", "upstream-jwt-document", "moesif-konnect", "scopes", "either-or", "groups"]
     {
         assert_eq!(lost(whole), [""; 0], "{whole}");
+    }
+}
+
+/// Routes, each with its filters and their settings.
+type Routes = Vec<(Value, Vec<Value>)>;
+
+/// Returns what an Envoy does with the requests of each route: for each virtual host its routes in
+/// order. The names of clusters are left out.
+fn treatment(bootstrap: &Value) -> Vec<(String, Routes)> {
+    let resources = &bootstrap["static_resources"];
+    let manager = &resources["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let list = |value: &Value| value.as_sequence().cloned().unwrap_or_default();
+    let filters = list(&manager["http_filters"]);
+    let mut all = Vec::new();
+    for host in list(&manager["route_config"]["virtual_hosts"]) {
+        let mut routes = Vec::new();
+        for mut route in list(&host["routes"]) {
+            for header in route["match"]["headers"].as_sequence_mut().into_iter().flatten() {
+                header["name"] = header["name"].as_str().unwrap().to_ascii_lowercase().into();
+            }
+            let own = route["typed_per_filter_config"].clone();
+            let is_on = |filter: &&Value| {
+                filter["disabled"] != true || !own[filter["name"].as_str().unwrap()].is_null()
+            };
+            let settings = |filter: &Value| {
+                let config = &filter["typed_config"]["config"];
+                let mut settings = config["configuration"]["value"].clone();
+                if let Some(settings) = settings.as_mapping_mut() {
+                    settings.shift_remove("upstream");
+                }
+                if let Some(admin) = settings.get_mut("admin").and_then(Value::as_mapping_mut) {
+                    admin.shift_remove("upstream");
+                }
+                let root = config["root_id"].clone();
+                (!root.is_null()).then(|| Value::Sequence(vec![root, settings]))
+            };
+            // The answer to a request without a route is not the same: WasmPlugins stand before it.
+            let chain = match route["name"] == "no-route" {
+                true => Vec::new(),
+                false => filters.iter().filter(is_on).filter_map(settings).collect(),
+            };
+            route.as_mapping_mut().unwrap().shift_remove("typed_per_filter_config");
+            if let Some(action) = route.get_mut("route").and_then(Value::as_mapping_mut) {
+                action.shift_remove("cluster");
+            }
+            routes.push((route, chain));
+        }
+        all.push((host["domains"][0].as_str().unwrap().to_owned(), routes));
+    }
+    all
+}
+
+#[test]
+fn a_gateway_of_istio_treats_the_requests_of_each_route_as_envoy_does() {
+    for (name, text) in files() {
+        for (way, for_istio) in ways().into_iter().filter(|(_, way)| way.to == Target::Istio) {
+            let for_envoy = Options { to: Target::Envoy, ..for_istio.clone() };
+            let envoy = converted(&name, &text, &for_envoy).text;
+            let envoy = gateway_files::documents::read(&envoy).unwrap().remove(0);
+            let istio = istio::rendered(&converted(&name, &text, &for_istio).text);
+            let (expected, found) = (treatment(&envoy), treatment(&istio));
+            assert!(!expected.is_empty(), "{name}");
+            // A host that Istio does not take is told.
+            let expected =
+                expected.into_iter().filter(|(host, _)| host == "*" || host.contains('.'));
+            for expected in expected {
+                let found = found.iter().find(|(host, _)| *host == expected.0);
+                assert_eq!(found, Some(&expected), "{name} ({way})");
+            }
+            let endpoints = |bootstrap: &Value| {
+                let clusters = bootstrap["static_resources"]["clusters"].as_sequence().unwrap();
+                let each =
+                    clusters.iter().map(|cluster| cluster["load_assignment"]["endpoints"].clone());
+                each.map(|value| serde_json::to_string(&value).unwrap()).collect::<Vec<_>>()
+            };
+            let (envoy, istio) = (endpoints(&envoy), endpoints(&istio));
+            for endpoint in &envoy {
+                assert!(
+                    istio.contains(endpoint),
+                    "{name} ({way}): {endpoint} is not among {istio:#?}"
+                );
+            }
+        }
     }
 }

@@ -220,7 +220,7 @@ impl Context<'_> {
         if !matching.is_empty() {
             put(&mut config, "match", Value::Mapping(matching));
         }
-        if self.reads_body && self.options.to == Target::Envoy {
+        if self.reads_body && self.options.to.is_envoy() {
             put(&mut config, "allow_on_headers_stop_iteration", true);
         }
         let second = self.second.take();

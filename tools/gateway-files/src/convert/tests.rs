@@ -141,7 +141,7 @@ plugins:
 #[test]
 fn where_a_guard_cannot_be_made_nobody_passes() {
     let text = format!("{HEAD}- {{ name: ip-restriction, config: {{ allow: [nonsense] }} }}\n");
-    for target in [Target::Kong, Target::Envoy] {
+    for target in [Target::Kong, Target::Envoy, Target::Istio] {
         let converted = convert(&text, &options(target)).unwrap();
         assert!(converted.text.contains("status_code: 503"), "{}", converted.text);
         let told = converted.notes.iter().any(|note| note.message.contains("answers 503 until"));
@@ -201,9 +201,11 @@ services:
 #[test]
 fn an_admin_service_keeps_the_consumers_and_is_reached_as_each_gateway_does() {
     let admin = Some(Admin::read("https://admin.internal:8001").unwrap());
-    for (target, upstream) in
-        [(Target::Kong, "admin.internal:8001"), (Target::Envoy, "gatehouse-admin")]
-    {
+    for (target, upstream) in [
+        (Target::Kong, "admin.internal:8001"),
+        (Target::Envoy, "gatehouse-admin"),
+        (Target::Istio, "outbound|8001||admin.internal"),
+    ] {
         let converted =
             convert(HEAD, &Options { to: target, inline_secrets: false, admin: admin.clone() })
                 .unwrap();
@@ -305,7 +307,7 @@ fn consumer_groups_and_their_plugins_are_told() {
     let text = format!(
         "{HEAD}consumer_groups: [{{ name: gold, plugins: [{{ name: rate-limiting-advanced, config: {{ limit: [1] }} }}] }}]\n"
     );
-    for target in [Target::Kong, Target::Envoy] {
+    for target in [Target::Kong, Target::Envoy, Target::Istio] {
         let (_, notes) = to(target, &text);
         let told = notes
             .iter()

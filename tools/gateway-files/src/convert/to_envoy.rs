@@ -2,27 +2,19 @@
 //! filters of one module.
 
 mod clusters;
-mod routes;
+pub(super) mod routes;
 
+use super::distinct::{Distinct, distinct};
 use super::kong_file::KongFile;
 use super::notes::Notes;
 use super::plugins::Filter;
 use super::values::{list, map, put};
-use super::{Options, variables_of};
+use super::{Options, elsewhere, router, upstreams, variables_of};
 use crate::documents::Place;
-use serde_norway::{Mapping, Value};
+use serde_norway::Value;
 
 /// The module of all filters.
 const MODULE: &str = "gatehouse.wasm";
-
-/// A filter as it stands in `http_filters`.
-struct HttpFilter {
-    name: String,
-    priority: u16,
-    filter: Filter,
-    /// The routes that have it.
-    routes: Vec<usize>,
-}
 
 /// Returns the file and the number of filters in it.
 pub(super) fn write(
@@ -32,7 +24,13 @@ pub(super) fn write(
     notes: &mut Notes,
 ) -> Result<(String, usize), String> {
     elsewhere(file, notes);
-    let filters = http_filters(chains);
+    notes.differs(
+        &Place::default(),
+        "Envoy listens on 127.0.0.1:8000 without TLS, and tells upstreams X-Forwarded-For and X-Forwarded-Proto, not \
+         Kong's X-Forwarded-Host, -Path and -Prefix, Via and X-Kong-*",
+    );
+    let filters = distinct(chains);
+    let (hosts, upstreams) = (router::hosts(file, notes), upstreams::all(file, notes));
     let variables = variables_of(chains);
     let mut all: Vec<Value> = filters.iter().map(|filter| wasm(filter, &variables)).collect();
     all.push(Value::Mapping(map([
@@ -55,7 +53,7 @@ pub(super) fn write(
                 ])),
             ),
             ("request_headers_timeout", "10s".into()),
-            ("route_config", routes::config(file, &filters, notes)),
+            ("route_config", routes::config(&hosts, &filters, &upstreams)),
             ("http_filters", Value::Sequence(all)),
         ],
     );
@@ -74,8 +72,7 @@ pub(super) fn write(
             )]))),
         ),
     ]);
-    let uses_moesif = filters.iter().any(|filter| filter.filter.name == "moesif");
-    let clusters = clusters::all(file, options, uses_moesif.then_some(&filters[..]), notes);
+    let clusters = clusters::all(&upstreams, options, &filters);
     let admin = map([("address", address("127.0.0.1", 9901))]);
     let root = map([
         ("admin", Value::Mapping(admin)),
@@ -91,37 +88,7 @@ pub(super) fn write(
     Ok((format!("{}{yaml}", head(&variables)), filters.len()))
 }
 
-/// Returns each filter once, in the order in which they run. Two routes share a filter if all of
-/// its settings are equal.
-fn http_filters(chains: &[Vec<Filter>]) -> Vec<HttpFilter> {
-    let mut all: Vec<HttpFilter> = Vec::new();
-    for (route, chain) in chains.iter().enumerate() {
-        for filter in chain {
-            match all.iter_mut().find(|known| known.filter == *filter) {
-                Some(known) => known.routes.push(route),
-                None => {
-                    let number =
-                        all.iter().filter(|known| known.filter.name == filter.name).count() + 1;
-                    let name = match number {
-                        1 => format!("gatehouse_{}", filter.name),
-                        _ => format!("gatehouse_{}_{number}", filter.name),
-                    };
-                    let priority = filter.priority;
-                    all.push(HttpFilter {
-                        name,
-                        priority,
-                        filter: filter.clone(),
-                        routes: vec![route],
-                    });
-                }
-            }
-        }
-    }
-    all.sort_by_key(|filter| std::cmp::Reverse(filter.priority));
-    all
-}
-
-fn wasm(filter: &HttpFilter, variables: &[String]) -> Value {
+fn wasm(filter: &Distinct, variables: &[String]) -> Value {
     let mut vm = map([
         ("vm_id", "gatehouse".into()),
         ("runtime", "envoy.wasm.runtime.v8".into()),
@@ -155,52 +122,6 @@ fn wasm(filter: &HttpFilter, variables: &[String]) -> Value {
     ]))
 }
 
-/// Tells what of Kong's file is said elsewhere on Envoy.
-fn elsewhere(file: &KongFile, notes: &mut Notes) {
-    const KNOWN: [&str; 16] = [
-        "_format_version",
-        "_transform",
-        "_info",
-        "_comment",
-        "_ignore",
-        "_workspace",
-        "_plugin_configs",
-        "services",
-        "routes",
-        "consumers",
-        "plugins",
-        "upstreams",
-        "targets",
-        "keyauth_credentials",
-        "jwt_secrets",
-        "acls",
-    ];
-    for (name, value) in &file.root {
-        let name = name.as_str().unwrap_or_default();
-        let is_told = name.starts_with("consumer_group");
-        if !KNOWN.contains(&name) && name != "appids" && !is_told && !value.is_null() {
-            let message = match name {
-                "certificates" | "ca_certificates" | "snis" => {
-                    "this listener speaks plain HTTP: give it TLS by hand"
-                }
-                "filter_chains" => "chains that are there already are not carried over",
-                _ => "Envoy has no counterpart that is written here",
-            };
-            notes.lost(&Place::default().member(name), message);
-        }
-    }
-    let entities = file.services.iter().chain(file.routes.iter().map(|route| &route.entity));
-    for entity in entities.filter(|entity| entity.value.contains_key("filter_chains")) {
-        let message = "chains that are there already are not carried over";
-        notes.lost(&entity.place.member("filter_chains"), message);
-    }
-    notes.differs(
-        &Place::default(),
-        "Envoy listens on 127.0.0.1:8000 without TLS, and tells upstreams X-Forwarded-For and X-Forwarded-Proto, not \
-         Kong's X-Forwarded-Host, -Path and -Prefix, Via and X-Kong-*",
-    );
-}
-
 fn head(variables: &[String]) -> String {
     let mut lines = String::from(
         "# Written by `gatehouse-admin convert --to envoy`. It needs Envoy 1.35 or newer and, in the directory where it is\n\
@@ -219,14 +140,14 @@ fn one(value: Value) -> Value {
 }
 
 /// A message with its type.
-fn typed<const N: usize>(name: &str, members: [(&str, Value); N]) -> Value {
+pub(super) fn typed<const N: usize>(name: &str, members: [(&str, Value); N]) -> Value {
     let mut all = map([("@type", format!("type.googleapis.com/{name}").into())]);
     all.extend(map(members));
     Value::Mapping(all)
 }
 
 /// A well-known type, whose content is its `value`.
-fn any(name: &str, value: Value) -> Value {
+pub(super) fn any(name: &str, value: Value) -> Value {
     typed(name, [("value", value)])
 }
 
@@ -236,16 +157,9 @@ fn address(host: &str, port: u16) -> Value {
 }
 
 /// Milliseconds as a duration.
-fn duration(milliseconds: u64) -> String {
+pub(super) fn duration(milliseconds: u64) -> String {
     match milliseconds % 1000 {
         0 => format!("{}s", milliseconds / 1000),
         rest => format!("{}.{rest:03}s", milliseconds / 1000),
     }
-}
-
-/// Returns what is the name of a Mapping's member as a number, or the default.
-fn number(map: &Mapping, name: &str, default: u64) -> u64 {
-    map.get(name)
-        .and_then(|value| value.as_u64().or_else(|| value.as_f64().map(|float| float as u64)))
-        .unwrap_or(default)
 }

@@ -45,6 +45,13 @@ pub(super) fn map<const N: usize>(members: [(&str, Value); N]) -> Mapping {
     members.into_iter().map(|(name, value)| (Value::from(name), value)).collect()
 }
 
+/// Returns a member as a whole number, or `default` if it is none.
+pub(super) fn number(map: &Mapping, name: &str, default: u64) -> u64 {
+    map.get(name)
+        .and_then(|value| value.as_u64().or_else(|| value.as_f64().map(|float| float as u64)))
+        .unwrap_or(default)
+}
+
 /// Returns `map` as JSON.
 pub(super) fn json(map: &Mapping) -> Vec<u8> {
     serde_json::to_vec(map).unwrap_or_default()

@@ -3,6 +3,7 @@
 use super::Context;
 use crate::convert::Target;
 use crate::convert::settings::Settings;
+use crate::convert::to_istio::{cluster, collector};
 use crate::convert::values::put;
 use serde_norway::Value;
 
@@ -67,12 +68,19 @@ pub(super) fn moesif(context: &mut Context<'_>, settings: &mut Settings) -> Opti
         "is of older versions of the plugin and has no effect",
         context.notes,
     );
-    if context.options.to == Target::Envoy {
-        put(&mut settings.out, "upstream", "moesif_api");
-    } else {
-        let how = "the filter sees what reaches its chain: not the requests that Kong answers before, such as those \
-                   without a route or those that a Lua plugin refuses";
-        context.notes.differs(&context.plugin.place, how);
+    match context.options.to {
+        Target::Envoy => put(&mut settings.out, "upstream", "moesif_api"),
+        Target::Istio => {
+            let (host, port, _) = collector(&settings.out);
+            put(&mut settings.out, "upstream", cluster("moesif", &host, port));
+        }
+        Target::Kong => tell_kong(context),
     }
     Some(())
+}
+
+fn tell_kong(context: &mut Context<'_>) {
+    let how = "the filter sees what reaches its chain: not the requests that Kong answers before, such as those \
+                   without a route or those that a Lua plugin refuses";
+    context.notes.differs(&context.plugin.place, how);
 }

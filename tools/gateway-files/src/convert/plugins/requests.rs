@@ -1,7 +1,6 @@
 //! Plugins that look at a request and need neither consumers nor a service.
 
 use super::Context;
-use crate::convert::Target;
 use crate::convert::settings::Settings;
 use crate::convert::values::{put, texts};
 use serde_norway::Value;
@@ -37,7 +36,7 @@ pub(super) fn ip_restriction(context: &mut Context<'_>, settings: &mut Settings)
     settings.renamed(&["allow", "whitelist"], "allow");
     settings.renamed(&["deny", "blacklist"], "deny");
     settings.same(&["status", "message"]);
-    if context.options.to == Target::Envoy {
+    if context.options.to.is_envoy() {
         let how = "Kong's `trusted_ips` is in no such file: if a proxy stands in front of Envoy, set \
                    `xff_num_trusted_hops`, or `trusted_proxies` of gatehouse_ip_restriction";
         context.notes.differs(&context.plugin.place, how);
@@ -62,7 +61,7 @@ pub(super) fn transformer(context: &mut Context<'_>, settings: &mut Settings) ->
     if text.contains("uri_captures") {
         captures(context, settings);
     }
-    if context.options.to == Target::Envoy {
+    if context.options.to.is_envoy() {
         chosen_anew(context, settings);
     }
     if context.reads_body {
