@@ -11,7 +11,7 @@ use super::answer::{Answer, Refusal, found, json, no_content};
 use super::fields::{self, Fields, Given};
 use super::query::Query;
 use super::{App, Outcome};
-use crate::store::{Consumer, Cursor, Tx, creation_time, now};
+use crate::store::{Consumer, Cursor, NameCursor, NameKind, Tx, creation_time, now};
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -42,14 +42,45 @@ impl Draft {
 
 async fn list(State(app): State<App>, mut query: Query) -> Answer {
     let names = [("username", query.text("username")), ("custom_id", query.text("custom_id"))];
+    let named = names.iter().any(|(_, name)| name.is_some());
+    if let Some((kind, prefix)) = beginning(&mut query, named) {
+        return list_beginning(&app, query, kind, &prefix).await;
+    }
     let window = query.window()?;
     let mut tx = app.store.read().await?;
-    let mut page = if names.iter().all(|(_, name)| name.is_none()) {
-        tx.consumers(&window.after, window.probe()).await?
-    } else {
+    let mut page = if named {
         find_named(&mut tx, names).await?
+    } else {
+        tx.consumers(&window.after, window.probe()).await?
     };
     let next = window.cut(&mut page, |it| Cursor { created_at: it.created_at, id: it.id.clone() });
+    let data: Vec<Value> = page.iter().map(shown).collect();
+    Ok(json(StatusCode::OK, &super::page(data, next)))
+}
+
+/// Takes the parameter by which consumers are found by the beginning of a name, if there is one.
+/// `named` is `true` if the query has a whole name already.
+fn beginning(query: &mut Query, named: bool) -> Option<(NameKind, String)> {
+    let [username, custom_id] = ["username_prefix", "custom_id_prefix"]
+        .map(|parameter| Some((parameter, query.text(parameter)?)));
+    for (parameter, prefix) in username.iter().chain(&custom_id) {
+        if !(1..=NAME_MAX_CHARS).contains(&prefix.chars().count()) {
+            query.problem(parameter, format!("expected 1 to {NAME_MAX_CHARS} characters"));
+        } else if named || (username.is_some() && custom_id.is_some()) {
+            query.problem(parameter, "stands alone: no other filter may be given");
+        }
+    }
+    let username = username.map(|(_, prefix)| (NameKind::Username, prefix));
+    username.or_else(|| custom_id.map(|(_, prefix)| (NameKind::CustomId, prefix)))
+}
+
+/// Answers with the consumers whose name begins with `prefix`, in the order of these names.
+async fn list_beginning(app: &App, query: Query, kind: NameKind, prefix: &str) -> Answer {
+    let window = query.window_by::<NameCursor>()?;
+    let mut tx = app.store.read().await?;
+    let mut page =
+        tx.consumers_beginning(kind, prefix, window.after.clone(), window.probe()).await?;
+    let next = window.cut(&mut page, |it| kind.position(it));
     let data: Vec<Value> = page.iter().map(shown).collect();
     Ok(json(StatusCode::OK, &super::page(data, next)))
 }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::App;
 use super::answer::{Refusal, UNKNOWN_MAX, shortened};
 use super::{fields, text};
-use crate::store::Cursor;
+use crate::store::{Cursor, NameCursor};
 
 /// The parameters of a request that are not taken yet, and its path.
 #[derive(Debug)]
@@ -27,12 +27,24 @@ pub(crate) struct Query {
 
 /// The part of a list that a request asks for.
 #[derive(Debug)]
-pub(crate) struct Window {
-    pub(crate) after: Cursor,
+pub(crate) struct Window<P = Cursor> {
+    pub(crate) after: P,
     /// The maximum number of items.
     pub(crate) size: i64,
     path: String,
     taken: Vec<(&'static str, String)>,
+}
+
+/// A position in a list, which a client sends back as the parameter `offset`.
+pub(crate) trait Position: Sized {
+    /// Returns the position before all items.
+    fn start() -> Self;
+
+    /// Returns the position as plain text.
+    fn to_text(&self) -> String;
+
+    /// Reads what [`Position::to_text`] has written. Returns `None` for any other text.
+    fn from_text(text: &str) -> Option<Self>;
 }
 
 impl FromRequestParts<App> for Query {
@@ -90,15 +102,20 @@ impl Query {
 
     /// Takes `size` and `offset`. The error lists all problems, and every parameter that nobody
     /// took.
-    pub(crate) fn window(mut self) -> Result<Window, Refusal> {
+    pub(crate) fn window(self) -> Result<Window, Refusal> {
+        self.window_by()
+    }
+
+    /// Like [`Query::window`], for a list that is in another order than that of creation.
+    pub(crate) fn window_by<P: Position>(mut self) -> Result<Window<P>, Refusal> {
         let (default, most) = (PAGE_DEFAULT.cast_signed(), PAGE_MAX.cast_signed());
         let size = self.integer("size", 1, most).unwrap_or(default);
-        let after = match self.values.remove("offset").map(|text| (Cursor::parse(&text), text)) {
-            None => Cursor::start(),
-            Some((Some(cursor), _)) => cursor,
-            Some((None, _)) => {
+        let after = match self.values.remove("offset").map(|text| decoded(&text)) {
+            None => P::start(),
+            Some(Some(position)) => position,
+            Some(None) => {
                 self.problem("offset", "is not an offset that this service has given out");
-                Cursor::start()
+                P::start()
             }
         };
         let (path, taken) = (std::mem::take(&mut self.path), std::mem::take(&mut self.taken));
@@ -115,7 +132,7 @@ impl Query {
     }
 }
 
-impl Window {
+impl<P: Position> Window<P> {
     /// Returns the number of items to read: one more than fits, which shows that there is a next
     /// page.
     pub(crate) const fn probe(&self) -> i64 {
@@ -127,32 +144,59 @@ impl Window {
     pub(crate) fn cut<T>(
         self,
         items: &mut Vec<T>,
-        position: impl Fn(&T) -> Cursor,
+        position: impl Fn(&T) -> P,
     ) -> Option<(String, String)> {
         let size = usize::try_from(self.size).unwrap_or(usize::MAX);
         if items.len() <= size {
             return None;
         }
         items.truncate(size);
-        let offset = position(items.last()?).encoded();
+        let offset = encoded(&position(items.last()?));
         let mut query = self.taken;
         query.push(("offset", offset.clone()));
         Some((format!("{}?{}", self.path, text::query(&query)), offset))
     }
 }
 
-// === Cursor ===
+/// Returns a position as the parameter `offset`.
+fn encoded(position: &impl Position) -> String {
+    URL_SAFE_NO_PAD.encode(position.to_text())
+}
 
-impl Cursor {
-    /// The cursor as the parameter `offset`.
-    fn encoded(&self) -> String {
-        URL_SAFE_NO_PAD.encode(format!("{}:{}", self.created_at, self.id))
+/// Reads the parameter `offset`. Returns `None` for a text that the service has not given out.
+fn decoded<P: Position>(offset: &str) -> Option<P> {
+    P::from_text(&String::from_utf8(URL_SAFE_NO_PAD.decode(offset).ok()?).ok()?)
+}
+
+// === Positions ===
+
+impl Position for Cursor {
+    fn start() -> Self {
+        Self::start()
     }
 
-    /// Parses the parameter `offset`. Returns `None` for a text that the service has not given out.
-    fn parse(encoded: &str) -> Option<Self> {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(encoded).ok()?).ok()?;
+    fn to_text(&self) -> String {
+        format!("{}:{}", self.created_at, self.id)
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
         let (created_at, id) = text.split_once(':')?;
         Some(Self { created_at: created_at.parse().ok()?, id: fields::uuid(id)? })
+    }
+}
+
+impl Position for NameCursor {
+    fn start() -> Self {
+        Self { name: String::new(), id: String::new() }
+    }
+
+    fn to_text(&self) -> String {
+        format!("{}:{}", self.id, self.name)
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let (id, name) = text.split_once(':')?;
+        let name = Some(name).filter(|name| !name.contains('\0'))?;
+        Some(Self { name: name.to_owned(), id: fields::uuid(id)? })
     }
 }

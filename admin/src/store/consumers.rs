@@ -6,6 +6,10 @@ use sqlx::any::AnyRow;
 
 use super::{Cursor, Kind, Tx, storable};
 
+/// The statement that lists all consumers after a position, oldest first.
+const LIST: &str = "SELECT * FROM consumers WHERE (created_at, id) > ($1, $2) \
+     ORDER BY created_at, id LIMIT $3";
+
 /// A consumer as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Consumer {
@@ -16,6 +20,48 @@ pub(crate) struct Consumer {
     pub(crate) tags: Option<String>,
     pub(crate) created_at: i64,
     pub(crate) updated_at: i64,
+}
+
+/// A kind of name by whose beginning consumers are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameKind {
+    Username,
+    CustomId,
+}
+
+/// A position in a list of consumers that is ordered by one kind of name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NameCursor {
+    /// The name with ASCII letters in lower case.
+    pub(crate) name: String,
+    pub(crate) id: String,
+}
+
+impl NameKind {
+    /// Returns the statement that finds consumers by the beginning of a name. Its parameters are a
+    /// name and an id, after which the list begins, the end of the names, and the number of rows.
+    const fn statement(self) -> &'static str {
+        match self {
+            Self::Username => {
+                "SELECT * FROM consumers WHERE (username_folded, id) > ($1, $2) \
+                 AND username_folded < $3 ORDER BY username_folded, id LIMIT $4"
+            }
+            Self::CustomId => {
+                "SELECT * FROM consumers WHERE (custom_id_folded, id) > ($1, $2) \
+                 AND custom_id_folded < $3 ORDER BY custom_id_folded, id LIMIT $4"
+            }
+        }
+    }
+
+    /// Returns the position of a consumer that has a name of this kind.
+    pub(crate) fn position(self, consumer: &Consumer) -> NameCursor {
+        let name = match self {
+            Self::Username => &consumer.username,
+            Self::CustomId => &consumer.custom_id,
+        };
+        let name = name.as_deref().unwrap_or_default().to_ascii_lowercase();
+        NameCursor { name, id: consumer.id.clone() }
+    }
 }
 
 impl Consumer {
@@ -90,15 +136,39 @@ impl Tx {
         after: &Cursor,
         size: i64,
     ) -> sqlx::Result<Vec<Consumer>> {
-        let rows = sqlx::query(
-            "SELECT * FROM consumers WHERE (created_at, id) > ($1, $2) \
-             ORDER BY created_at, id LIMIT $3",
-        )
-        .bind(after.created_at)
-        .bind(after.id.clone())
-        .bind(size)
-        .fetch_all(self.connection())
-        .await?;
+        let rows = sqlx::query(LIST)
+            .bind(after.created_at)
+            .bind(after.id.clone())
+            .bind(size)
+            .fetch_all(self.connection())
+            .await?;
+        rows.iter().map(Consumer::from_row).collect()
+    }
+
+    /// Returns at most `size` consumers after `after` whose name of one kind begins with `prefix`,
+    /// in the order of these names. ASCII letters match in either case.
+    pub(crate) async fn consumers_beginning(
+        &mut self,
+        kind: NameKind,
+        prefix: &str,
+        after: NameCursor,
+        size: i64,
+    ) -> sqlx::Result<Vec<Consumer>> {
+        let prefix = prefix.to_ascii_lowercase();
+        // No name holds the last character of Unicode, which is no character for exchange.
+        let end = format!("{prefix}\u{10ffff}");
+        let after = if after.name < prefix {
+            NameCursor { name: prefix, id: String::new() }
+        } else {
+            after
+        };
+        let rows = sqlx::query(kind.statement())
+            .bind(after.name)
+            .bind(after.id)
+            .bind(end)
+            .bind(size)
+            .fetch_all(self.connection())
+            .await?;
         rows.iter().map(Consumer::from_row).collect()
     }
 
@@ -172,5 +242,51 @@ impl Tx {
             self.note(Entity::Consumers, operation, &new.id, name).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Any, AssertSqlSafe};
+
+    use super::super::Store;
+    use super::*;
+
+    /// Returns the plan of a statement on SQLite, one step on each line.
+    async fn plan(statement: &str) -> String {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("x.db").display());
+        let mut tx = Store::open(&url, 100).await.unwrap().read().await.unwrap();
+        let explained = format!("EXPLAIN QUERY PLAN {statement}");
+        let mut query = sqlx::query::<Any>(AssertSqlSafe(explained)).bind("a").bind("");
+        if statement.contains("$4") {
+            query = query.bind("b");
+        }
+        let rows = query.bind(100_i64).fetch_all(tx.connection()).await.unwrap();
+        let steps: Vec<String> = rows.iter().map(|row| row.try_get("detail").unwrap()).collect();
+        steps.join("\n")
+    }
+
+    /// One step of a plan reads only the rows of the page, whatever the number of consumers.
+    #[tokio::test]
+    async fn lists_of_consumers_read_an_index_in_order_and_only_their_page() {
+        for (statement, step) in [
+            (LIST, "SEARCH consumers USING INDEX consumers_in_order ((created_at,id)>(?,?))"),
+            (
+                NameKind::Username.statement(),
+                "SEARCH consumers USING INDEX consumers_by_username \
+                 ((username_folded,id)>(?,?) AND username_folded<?)",
+            ),
+            (
+                NameKind::CustomId.statement(),
+                "SEARCH consumers USING INDEX consumers_by_custom_id \
+                 ((custom_id_folded,id)>(?,?) AND custom_id_folded<?)",
+            ),
+        ] {
+            assert_eq!(plan(statement).await, step);
+        }
+        let sorted =
+            plan("SELECT * FROM consumers WHERE (tags, id) > ($1, $2) ORDER BY tags LIMIT $3");
+        assert!(sorted.await.contains("SCAN"), "the plan would show a list without an index");
     }
 }

@@ -4,12 +4,37 @@ use super::open_error::OpenError;
 use super::{Engine, Store};
 
 /// The steps by version. A released step must never change; add a new one.
-const STEPS: [(i64, &str); 4] = [
-    (1, include_str!("../../migrations/0001_consumers_and_what_belongs_to_them.sql")),
-    (2, include_str!("../../migrations/0002_jwt_credentials.sql")),
-    (3, include_str!("../../migrations/0003_sessions_and_counters.sql")),
-    (4, include_str!("../../migrations/0004_session_metadata.sql")),
+const STEPS: [(i64, Text); 5] = [
+    (1, Text::Same(include_str!("../../migrations/0001_consumers_and_what_belongs_to_them.sql"))),
+    (2, Text::Same(include_str!("../../migrations/0002_jwt_credentials.sql"))),
+    (3, Text::Same(include_str!("../../migrations/0003_sessions_and_counters.sql"))),
+    (4, Text::Same(include_str!("../../migrations/0004_session_metadata.sql"))),
+    (
+        5,
+        Text::Different {
+            sqlite: include_str!("../../migrations/0005_names_by_their_beginning.sqlite.sql"),
+            postgres: include_str!("../../migrations/0005_names_by_their_beginning.postgres.sql"),
+        },
+    ),
 ];
+
+/// The statements of a step.
+enum Text {
+    /// Both databases run one text.
+    Same(&'static str),
+    /// The databases have no common words for it.
+    Different { sqlite: &'static str, postgres: &'static str },
+}
+
+impl Text {
+    const fn on(&self, engine: Engine) -> &'static str {
+        match (self, engine) {
+            (Self::Same(text), _)
+            | (Self::Different { sqlite: text, .. }, Engine::Sqlite)
+            | (Self::Different { postgres: text, .. }, Engine::Postgres) => text,
+        }
+    }
+}
 
 /// Takes an advisory lock. The number is arbitrary; no other program may use it in this database.
 const LOCK: &str = "SELECT count(*) FROM pg_advisory_xact_lock(7246174)";
@@ -38,7 +63,7 @@ pub(super) async fn run(store: &Store) -> Result<(), OpenError> {
     }
     for (version, statements) in STEPS {
         if version > found {
-            sqlx::raw_sql(statements).execute(&mut *tx).await?;
+            sqlx::raw_sql(statements.on(store.engine)).execute(&mut *tx).await?;
             sqlx::query("INSERT INTO schema_version (version, name) VALUES ($1, $2)")
                 .bind(version)
                 .bind(env!("CARGO_PKG_VERSION"))

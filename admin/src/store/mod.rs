@@ -33,7 +33,7 @@ mod subjects;
 mod transaction;
 
 pub(crate) use change_log::Fetched;
-pub(crate) use consumers::Consumer;
+pub(crate) use consumers::{Consumer, NameCursor, NameKind};
 pub(crate) use jwt_secrets::JwtSecret;
 pub(crate) use owned::{Filter, Kind, Owned};
 pub(crate) use sessions::Session;

@@ -35,6 +35,7 @@ mod limits;
 mod nodes;
 mod operations;
 mod peers;
+mod prefixes;
 mod security;
 mod sessions;
 mod sessions_of_subjects;
