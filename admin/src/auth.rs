@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, Uri, uri::Authority};
+use axum::http::{HeaderMap, HeaderValue, Uri, uri::Authority};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+
+use crate::counter_names::CounterNames;
 
 /// The permissions of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +15,8 @@ pub(crate) enum Role {
     Admin,
     /// The request may read what a gateway needs, and write sessions, revocations and counters.
     Gateway,
+    /// The request may load the page for operators, which has no data in itself.
+    Visitor,
 }
 
 /// The reasons to deny a request any role.
@@ -37,21 +41,44 @@ pub(crate) enum Auth {
 pub(crate) struct Tokens {
     admin: [u8; 32],
     gateway: Option<[u8; 32]>,
+    counter_names: CounterNames,
 }
 
 impl Auth {
     /// Returns the role of a request, or the reason to deny it one.
     pub(crate) fn admit(&self, uri: &Uri, headers: &HeaderMap) -> Result<Role, Denied> {
         match self {
-            Self::Loopback => refuse_web_page(uri, headers).map(|()| Role::Admin),
+            Self::Loopback => {
+                refuse_web_page(uri, headers)?;
+                refuse_foreign_cause(headers)?;
+                Ok(Role::Admin)
+            }
             Self::Tokens(tokens) => tokens.role(headers).ok_or(Denied::NoToken),
+        }
+    }
+
+    /// Returns the role of a request for the page of operators, which needs no token: the page asks
+    /// for one. A link on another site may lead to it.
+    pub(crate) fn admit_visitor(&self, uri: &Uri, headers: &HeaderMap) -> Result<Role, Denied> {
+        match self {
+            Self::Loopback => refuse_web_page(uri, headers).map(|()| Role::Visitor),
+            Self::Tokens(_) => Ok(Role::Visitor),
+        }
+    }
+
+    /// Returns the names under which gateways count.
+    pub(crate) fn counter_names(&self) -> CounterNames {
+        match self {
+            Self::Loopback => CounterNames::new([""]),
+            Self::Tokens(tokens) => tokens.counter_names.clone(),
         }
     }
 }
 
 impl Tokens {
     pub(crate) fn new(admin: &str, gateway: Option<&str>) -> Self {
-        Self { admin: digest(admin), gateway: gateway.map(digest) }
+        let counter_names = CounterNames::new(gateway.into_iter().chain([admin]));
+        Self { admin: digest(admin), gateway: gateway.map(digest), counter_names }
     }
 
     fn role(&self, headers: &HeaderMap) -> Option<Role> {
@@ -105,6 +132,19 @@ fn refuse_web_page(uri: &Uri, headers: &HeaderMap) -> Result<(), Denied> {
         }
     }
     Ok(())
+}
+
+/// Refuses a request that a browser sends because of a page of another origin.
+///
+/// Browsers say so in `Sec-Fetch-Site` (<https://www.w3.org/TR/fetch-metadata/>), also where they
+/// send no Origin: for images and links. No other client sends the header.
+fn refuse_foreign_cause(headers: &HeaderMap) -> Result<(), Denied> {
+    let ours = |value: &HeaderValue| value == "same-origin" || value == "none";
+    if headers.get_all("sec-fetch-site").iter().all(ours) {
+        Ok(())
+    } else {
+        Err(Denied::WebPage("without tokens no other origin may send requests"))
+    }
 }
 
 /// `true` if `host`, the value of a Host header, is `localhost` or a loopback address.
@@ -169,6 +209,28 @@ mod tests {
         for origin in ["http://evil.example", "null", "http://localhost:3000", "localhost:8001"] {
             assert!(!admits(&[host, ("origin", origin)]), "{origin}");
         }
+    }
+
+    #[test]
+    fn a_page_of_another_origin_is_refused_even_without_its_origin() {
+        let host = ("host", "localhost:8001");
+        for site in ["same-origin", "none"] {
+            assert!(admits(&[host, ("sec-fetch-site", site)]), "{site}");
+        }
+        for site in ["cross-site", "same-site", "", "x"] {
+            assert!(!admits(&[host, ("sec-fetch-site", site)]), "{site}");
+        }
+        assert!(!admits(&[host, ("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn a_visitor_may_come_from_another_site_but_not_under_another_name() {
+        let visit = |pairs: &[(&'static str, &str)]| {
+            Auth::Loopback.admit_visitor(&Uri::from_static("/ui"), &headers(pairs)).ok()
+        };
+        let from_a_link = [("host", "localhost:8001"), ("sec-fetch-site", "cross-site")];
+        assert_eq!(visit(&from_a_link), Some(Role::Visitor));
+        assert_eq!(visit(&[("host", "evil.example")]), None);
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl Connections {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok();
         match permit.zip(self.peers.acquire(peer)) {
             Some(held) => {
-                open.spawn(self.serve(stream, held));
+                open.spawn(self.serve(stream, peer, held));
             }
             None => {
                 self.metrics.turned_away.fetch_add(1, Ordering::Relaxed);
@@ -122,6 +122,7 @@ impl Connections {
     fn serve(
         &self,
         stream: TcpStream,
+        peer: IpAddr,
         held: (OwnedSemaphorePermit, PeerPermit),
     ) -> impl Future<Output = ()> + use<> {
         let (middleware, tls) = (self.middleware.clone(), self.tls.clone());
@@ -133,12 +134,12 @@ impl Connections {
             stream.set_write_timeout(Some(client_timeout));
             let stream = Box::pin(stream);
             match tls {
-                None => serve_requests(stream, middleware, client_timeout, stopped).await,
+                None => serve_requests(stream, (peer, middleware), client_timeout, stopped).await,
                 Some(tls) => {
                     if let Ok(Ok(stream)) =
                         tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await
                     {
-                        serve_requests(stream, middleware, client_timeout, stopped).await;
+                        serve_requests(stream, (peer, middleware), client_timeout, stopped).await;
                     }
                 }
             }
@@ -212,10 +213,10 @@ impl Drop for Counted {
     }
 }
 
-/// Answers the requests of one connection until it ends or `stopped` is `true`.
+/// Answers the requests of one connection from `peer` until it ends or `stopped` is `true`.
 async fn serve_requests(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    middleware: Middleware,
+    (peer, middleware): (IpAddr, Middleware),
     client_timeout: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -240,7 +241,7 @@ async fn serve_requests(
             TokioIo::new(stream),
             service_fn(move |request| {
                 notify.notify_one();
-                middleware.clone().answer(request)
+                middleware.clone().answer(peer, request)
             }),
         );
     let mut connection = pin!(connection);

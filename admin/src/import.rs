@@ -17,6 +17,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::api::{App, Item, Outcome, Refusal, Rules, import as import_item};
+use crate::counter_names::CounterNames;
 use crate::counting::Counters;
 use crate::metrics::Metrics;
 use crate::settings::{Database, Import};
@@ -140,6 +141,8 @@ async fn open(database: &Database, strict_app_ids: bool) -> Result<App, Failure>
         metrics: Arc::new(Metrics::default()),
         rules: Rules { strict_app_ids, session_data_max: admin_api::SESSION_DATA_MAX },
         vault: Arc::new(vault),
+        gateways: Arc::default(),
+        counter_names: CounterNames::new([]),
         body_timeout: std::time::Duration::ZERO,
     })
 }

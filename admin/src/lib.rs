@@ -1,25 +1,29 @@
 //! The admin service: owns consumers, credentials and App IDs, and tells gateways about changes.
 //!
-//! | module           | contents                                                  |
-//! |------------------|-----------------------------------------------------------|
-//! | `settings.rs`    | command-line flags, checked                               |
-//! | `serve.rs`       | starting and stopping the service                         |
-//! | `health.rs`      | the command `health`                                      |
-//! | `connections.rs` | limits of connections, timeouts and TLS                   |
-//! | `auth.rs`        | authentication by token or by address                     |
-//! | `vault.rs`       | encryption of stored secrets                              |
-//! | `api/`           | the HTTP API                                              |
-//! | `counting/`      | counters that several gateways share                      |
-//! | `store/`         | the database and the log of its changes                   |
-//! | `metrics.rs`     | metrics for Prometheus                                    |
-//! | `files.rs`       | commands for configuration files of gateways              |
-//! | `import.rs`      | consumers from files and from Kong, and back              |
+//! | module             | contents                                                  |
+//! |--------------------|-----------------------------------------------------------|
+//! | `settings.rs`      | command-line flags, checked                               |
+//! | `serve.rs`         | starting and stopping the service                         |
+//! | `health.rs`        | the command `health`                                      |
+//! | `connections.rs`   | limits of connections, timeouts and TLS                   |
+//! | `auth.rs`          | authentication by token or by address                     |
+//! | `counter_names.rs` | names under which gateways count                          |
+//! | `gateways.rs`      | the gateways that ask for changes                         |
+//! | `vault.rs`         | encryption of stored secrets                              |
+//! | `api/`             | the HTTP API                                              |
+//! | `counting/`        | counters that several gateways share                      |
+//! | `store/`           | the database and the log of its changes                   |
+//! | `metrics.rs`       | metrics for Prometheus                                    |
+//! | `files.rs`         | commands for configuration files of gateways              |
+//! | `import.rs`        | consumers from files and from Kong, and back              |
 
 mod api;
 mod auth;
 mod connections;
+mod counter_names;
 mod counting;
 mod files;
+mod gateways;
 mod health;
 mod import;
 mod metrics;

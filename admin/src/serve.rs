@@ -44,9 +44,12 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
         metrics: Arc::clone(&metrics),
         rules,
         vault,
+        gateways: Arc::default(),
+        counter_names: auth.counter_names(),
         body_timeout: client_timeout,
     };
-    let middleware = Middleware::new(router(app), auth, Arc::clone(&metrics));
+    let ui = !flags.no_ui;
+    let middleware = Middleware::new(router(app, ui), auth, Arc::clone(&metrics), ui);
 
     let listener = TcpListener::bind(flags.listen)
         .await

@@ -180,6 +180,9 @@ pub(crate) struct Serve {
     /// Accept only App IDs of the form `<organisation>.<app>` in lower case.
     #[arg(long, env = "GATEHOUSE_STRICT_APP_IDS")]
     pub(crate) strict_app_ids: bool,
+    /// Do not serve the page for operators at `/ui`.
+    #[arg(long, env = "GATEHOUSE_NO_UI")]
+    pub(crate) no_ui: bool,
     /// Number of changes that are kept for gateways that have fallen behind.
     #[arg(long, env = "GATEHOUSE_CHANGE_HISTORY", default_value_t = 100_000,
           value_parser = clap::value_parser!(i64).range(100..=100_000_000))]

@@ -7,6 +7,7 @@ use axum::routing::{Router, get};
 
 use super::App;
 use super::answer::{Answer, json};
+use super::gateways::Sender;
 use super::query::Query;
 use crate::store::Fetched;
 
@@ -19,13 +20,15 @@ pub(super) fn routes() -> Router<App> {
     Router::new().route("/changes", get(list))
 }
 
-async fn list(State(app): State<App>, mut query: Query) -> Answer {
+async fn list(State(app): State<App>, sender: Sender, mut query: Query) -> Answer {
     let since = query.integer("since", 0, i64::MAX);
     let limit = query.integer("limit", 1, LIMIT_MAX).unwrap_or(LIMIT_DEFAULT);
     let epoch = query.text("epoch");
     query.finish()?;
 
     let (mut tx, head) = app.store.head().await?;
+    // With another epoch, a gateway knows of no change of this database.
+    sender.knows(&app, since.filter(|_| epoch.as_ref().is_none_or(|epoch| *epoch == head.epoch)));
     let fetched = match since {
         None => Fetched::Changes(vec![]),
         Some(_) if epoch.is_some_and(|epoch| epoch != head.epoch) => Fetched::Reset,

@@ -79,7 +79,7 @@ fn entry(increment: Increment, now: u64) -> Result<Entry, (&'static str, String)
 }
 
 /// The name under which a counter is stored.
-fn counter_name(key: &str, window_start: u64, window: u64) -> String {
+pub(super) fn counter_name(key: &str, window_start: u64, window: u64) -> String {
     format!("{window}:{window_start}:{key}")
 }
 

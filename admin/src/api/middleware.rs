@@ -1,6 +1,7 @@
 //! The checks that every request passes before its handler: host, origin, token, path and role.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +16,8 @@ use hyper::body::Incoming;
 use tower_service::Service as _;
 
 use super::answer::Refusal;
-use super::{GATEWAY_READS, GATEWAY_WRITES, text};
+use super::gateways::Peer;
+use super::{GATEWAY_READS, GATEWAY_WRITES, text, ui};
 use crate::auth::{Auth, Role};
 use crate::metrics::Metrics;
 
@@ -25,6 +27,8 @@ pub(crate) struct Middleware {
     router: Router,
     auth: Arc<Auth>,
     metrics: Arc<Metrics>,
+    /// `true` if the page for operators is served.
+    ui: bool,
 }
 
 /// The route of a request, for metrics and the log. It holds no text that a client has chosen.
@@ -32,16 +36,23 @@ pub(crate) struct Middleware {
 struct MatchedRoute(String);
 
 impl Middleware {
-    pub(crate) const fn new(router: Router, auth: Arc<Auth>, metrics: Arc<Metrics>) -> Self {
-        Self { router, auth, metrics }
+    pub(crate) const fn new(
+        router: Router,
+        auth: Arc<Auth>,
+        metrics: Arc<Metrics>,
+        ui: bool,
+    ) -> Self {
+        Self { router, auth, metrics, ui }
     }
 
-    /// Answers one request, counts it and logs it.
+    /// Answers one request that comes from the address `peer`, counts it and logs it.
     pub(crate) async fn answer(
         mut self,
-        request: Request<Incoming>,
+        peer: IpAddr,
+        mut request: Request<Incoming>,
     ) -> Result<Response, Infallible> {
         let (begun, method) = (Instant::now(), request.method().clone());
+        request.extensions_mut().insert(Peer(peer));
         let response = match self.admit(request) {
             // The router runs in a task of its own, because a client that disconnects must not
             // abort a transaction halfway.
@@ -69,7 +80,11 @@ impl Middleware {
     /// Authenticates a request and adds its [`Role`] to it.
     fn admit(&self, request: Request<Incoming>) -> Result<Request<Body>, Refusal> {
         let (mut parts, body) = request.into_parts();
-        let role = self.auth.admit(&parts.uri, &parts.headers)?;
+        let role = if self.ui && ui::has(parts.uri.path()) {
+            self.auth.admit_visitor(&parts.uri, &parts.headers)?
+        } else {
+            self.auth.admit(&parts.uri, &parts.headers)?
+        };
         parts.uri = normalized(&parts.uri)?;
         parts.extensions.insert(role);
         Ok(Request::from_parts(parts, Body::new(body)))
@@ -85,7 +100,8 @@ pub(super) async fn authorise(request: Request, next: Next) -> Response {
     let mut response = match request.extensions().get::<Role>() {
         Some(Role::Admin) => next.run(request).await,
         Some(Role::Gateway) if open.contains(&route.as_str()) => next.run(request).await,
-        Some(Role::Gateway) => {
+        Some(Role::Visitor) if ui::has(&route) => next.run(request).await,
+        Some(Role::Gateway | Role::Visitor) => {
             Refusal::Forbidden("the gateway's token does not open this").into_response()
         }
         None => Refusal::Unauthorized.into_response(),

@@ -17,6 +17,9 @@
 //! | `sessions.rs`   | `/sessions/{id}`, `/revocations`                               |
 //! | `subjects.rs`   | `/sessions?subject=`                                           |
 //! | `counters.rs`   | `/counters`                                                    |
+//! | `gateways.rs`   | `/gateways`                                                    |
+//! | `usage.rs`      | `GET /counters`                                                |
+//! | `ui.rs`         | `/ui`, the page for operators                                  |
 //! | `status.rs`     | `/status`, `/metrics`                                          |
 //! | `body.rs`       | reading a body: JSON, form or multipart                        |
 //! | `json_body.rs`  | reading the JSON that a gateway sends, of exactly one shape    |
@@ -36,6 +39,7 @@ mod counters;
 mod descriptor;
 mod draft;
 mod fields;
+mod gateways;
 mod groups;
 mod identities;
 mod import;
@@ -49,6 +53,8 @@ mod sessions;
 mod status;
 mod subjects;
 mod text;
+mod ui;
+mod usage;
 
 pub(crate) use answer::Refusal;
 pub(crate) use descriptor::Rules;
@@ -64,7 +70,9 @@ use axum::extract::Request;
 use axum::routing::{Router, any};
 use serde_json::{Value, json};
 
+use crate::counter_names::CounterNames;
 use crate::counting::Counters;
+use crate::gateways::Gateways;
 use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::vault::Vault;
@@ -77,13 +85,16 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) rules: Rules,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) gateways: Arc<Gateways>,
+    pub(crate) counter_names: CounterNames,
     /// The maximum time for a whole body to arrive.
     pub(crate) body_timeout: Duration,
 }
 
 /// The routes that a gateway may read. All others need the admin's token.
-const GATEWAY_READS: [&str; 11] = [
+const GATEWAY_READS: [&str; 12] = [
     "/changes",
+    "/gateways",
     "/identities/key-auth",
     "/identities/key-auth/{digest}",
     "/identities/jwt/{key}",
@@ -111,8 +122,9 @@ const ELSEWHERE: [&str; 8] = [
     "/apis/{*rest}",
 ];
 
-/// Returns the routes of the API. Requests come through [`Middleware`].
-pub(crate) fn router(app: App) -> Router {
+/// Returns the routes of the API and, with `ui`, of the page for operators. Requests come through
+/// [`Middleware`].
+pub(crate) fn router(app: App, ui: bool) -> Router {
     let mut router = Router::new()
         .merge(consumers::routes())
         .merge(app_ids::routes())
@@ -124,7 +136,12 @@ pub(crate) fn router(app: App) -> Router {
         .merge(sessions::routes())
         .merge(subjects::routes())
         .merge(counters::routes())
+        .merge(usage::routes())
+        .merge(gateways::routes())
         .merge(status::routes());
+    if ui {
+        router = router.merge(ui::routes());
+    }
     for path in ELSEWHERE {
         router = router.route(path, any(async || Refusal::Elsewhere));
     }

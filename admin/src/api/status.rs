@@ -1,7 +1,7 @@
 //! `/status` and `/metrics`: the health and the metrics of the service.
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::App;
 use super::answer::{Answer, json};
+use crate::auth::Role;
 use crate::metrics::Gauges;
 use crate::store::{Filter, Kind, now};
 
@@ -19,7 +20,7 @@ pub(super) fn routes() -> Router<App> {
 
 /// Answers 200 if the database can be reached, else 503. Without Redis, only `/counters` fails, so
 /// the answer is still 200.
-async fn status(State(app): State<App>) -> Answer {
+async fn status(State(app): State<App>, Extension(role): Extension<Role>) -> Answer {
     let engine = app.store.engine_name();
     let head = app.store.head().await.map(|(_, head)| head);
     let counters = json!({
@@ -28,6 +29,10 @@ async fn status(State(app): State<App>) -> Answer {
     });
     let mut body = json!({
         "version": env!("CARGO_PKG_VERSION"),
+        "role": match role {
+            Role::Admin => "admin",
+            Role::Gateway | Role::Visitor => "gateway",
+        },
         "database": { "reachable": head.is_ok(), "engine": engine },
         "counters": counters,
     });

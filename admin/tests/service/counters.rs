@@ -269,7 +269,7 @@ fn an_invalid_batch_is_refused_and_not_counted(program: &Program) {
         assert!(refused["fields"].get(field).is_some(), "{field}: {refused}");
     }
     program.form("POST", "/counters", "increments=1").expect(415);
-    program.get("/counters").expect(405);
+    program.json("PUT", "/counters", &json!({})).expect(405);
     assert_eq!(
         count(program, &[add("good", 0), add("a", 0)]),
         [json!({"total":0}), json!({"total":0})]

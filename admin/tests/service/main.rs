@@ -25,6 +25,7 @@ mod counters;
 mod counters_kept;
 mod durability;
 mod epoch;
+mod gateways;
 mod groups;
 mod health;
 mod hostile;
@@ -39,6 +40,8 @@ mod prefixes;
 mod security;
 mod sessions;
 mod sessions_of_subjects;
+mod ui;
+mod usage;
 
 /// Makes a test of each rule on each database.
 macro_rules! on_both_databases {

@@ -84,6 +84,7 @@ fn the_gateways_token_reads_what_a_gateway_needs_and_nothing_else() {
     let reads = [
         "/changes",
         "/changes/",
+        "/gateways",
         &key,
         "/identities/key-auth",
         "/identities/consumers/fiona",
@@ -107,6 +108,7 @@ fn the_gateways_token_reads_what_a_gateway_needs_and_nothing_else() {
         "/key-auths/open_sesame",
         "/acls",
         "/sessions?subject=fiona",
+        "/counters?namespace=orders&consumer=fiona",
         "/appids/1b8e6843-7ecd-4b52-8349-a8159f22f8eb/consumer",
     ] {
         program.get(target).expect(403);
@@ -160,6 +162,9 @@ fn without_tokens_a_foreign_host_or_origin_is_refused() {
         (vec![("host", "192.168.0.1:8001")], 403),
         (vec![("host", &host), ("origin", "http://evil.example")], 403),
         (vec![("host", &host), ("origin", "null")], 403),
+        (vec![("host", &host), ("sec-fetch-site", "same-origin")], 200),
+        (vec![("host", &host), ("sec-fetch-site", "cross-site")], 403),
+        (vec![("host", &host), ("sec-fetch-site", "same-site")], 403),
         (vec![("host", &host), ("origin", &ours), ("origin", "http://evil.example")], 403),
     ] {
         assert_eq!(program.send("GET", "/status", &headers, b"").status, status, "{headers:?}");

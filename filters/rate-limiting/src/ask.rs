@@ -160,6 +160,16 @@ mod tests {
     }
 
     #[test]
+    fn shared_names_are_what_gatehouse_admin_looks_for() {
+        // The tests of gatehouse-admin (`counter_names.rs`) have the same two names.
+        let names = [Some("t"), None].map(|token| {
+            let ana = b"c89a41fef-3b40-4bb0-b5af-33da57a7ffcf";
+            format!("{:032x}", u128::from_be_bytes(shared_name(token, b"orders", ana)))
+        });
+        assert_eq!(names, ["69cd93a39d6b56706d09beaec55b866e", "de4a806ab102e2e74af6503517a29252"]);
+    }
+
+    #[test]
     fn names_differ_by_token_namespace_and_identifier() {
         let names = [
             shared_name(None, b"n", b"i"),

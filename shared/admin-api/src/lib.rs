@@ -7,6 +7,7 @@
 //! | `session.rs`  | sessions and revocations                                     |
 //! | `counter.rs`  | counters that several nodes share                            |
 //! | `changes.rs`  | the log of changes                                           |
+//! | `node.rs`     | what a gateway tells about itself                            |
 //! | `path.rs`     | the paths that a gateway requests, as unencoded segments     |
 //! | `limits.rs`   | lengths, ranges and allowed characters                       |
 //!
@@ -21,6 +22,7 @@ mod changes;
 mod counter;
 mod identity;
 mod limits;
+mod node;
 mod path;
 mod session;
 
@@ -36,6 +38,7 @@ pub use limits::{
     NAME_MAX_CHARS, PAGE_DEFAULT, PAGE_MAX, SESSION_DATA_MAX, SHARE_WHOLE, TTL_MAX, WINDOW_MAX,
     is_app_id, is_digest, is_metadata, is_strict_app_id,
 };
+pub use node::{FilterCounts, NODE_HEADER, NODE_HEADER_MAX, NodeCounts, NodeReport};
 pub use path::{
     app_ids, changes, consumer_app_ids, consumer_identity, counters, key_identities, key_identity,
     revocation, session,
