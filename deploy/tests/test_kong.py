@@ -1,5 +1,6 @@
 """The values for Kong's chart, and its declarative file. Helm itself does not run in the tests."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -8,12 +9,15 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import jsonschema
+
 from package.tests import made
 
 from .files import DEPLOY, documents
 from .running import GATEWAY, KONG, NAME, Running, settings_of_kong
 
 FOLDER = DEPLOY / "kong"
+INFO = "_info:\n  select_tags: [gatehouse]\n"
 [VALUES] = documents(FOLDER / "values.yaml")
 # What the chart makes of `env`.
 ENVIRONMENT = {f"KONG_{name.upper()}": value for name, value in VALUES["env"].items()}
@@ -33,6 +37,35 @@ class Kong(Running):
         here = {"KONG_LUA_SSL_TRUSTED_CERTIFICATE": trusted}
         self.start_kong((FOLDER / "kong.yml").read_text(), replaced, ENVIRONMENT | here)
         self.assert_guarded("/orders/1")
+
+
+    def test_the_chain_of_the_deck_file_guards_its_upstream(self):
+        self.start_admin()
+        # decK keeps this for itself.
+        text = (FOLDER / "deck.yaml").read_text().replace(INFO, "")
+        replaced = [
+            ("http://orders.internal:8002", f"http://127.0.0.1:{self.upstream}"),
+            ("gatehouse-admin.internal:8001", f"127.0.0.1:{self.admin}"),
+            # There is no TLS on one machine.
+            ("scheme: https", "scheme: http"),
+        ]
+        self.start_kong(text, replaced, settings_of_kong() | {"KONG_DATABASE": "off"})
+        self.assert_guarded("/orders/1")
+
+
+class Deck(unittest.TestCase):
+    def test_the_file_names_what_decK_may_change_and_every_filter_takes_its_settings(self):
+        self.assertIn(INFO, (FOLDER / "deck.yaml").read_text())
+        command = ["dist/gatehouse-admin", "check-config", "--env", FOLDER / "deck.yaml"]
+        environment = {"GATEHOUSE_TOKEN": GATEWAY}
+        found = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+        self.assertIn("3 filters, 0 errors, 0 warnings", found.stdout)
+
+    @unittest.skipUnless("GATEHOUSE_DECK_SCHEMA" in os.environ, "GATEHOUSE_DECK_SCHEMA names no schema of decK")
+    def test_the_file_fits_the_schema_of_decK(self):
+        schema = json.loads(Path(os.environ["GATEHOUSE_DECK_SCHEMA"]).read_text())
+        [file] = documents(FOLDER / "deck.yaml")
+        jsonschema.Draft7Validator(schema).validate(file)
 
 
 class Values(unittest.TestCase):
