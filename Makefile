@@ -22,7 +22,7 @@ help: ## this list
 
 .PHONY: setup
 setup: ## install all that the other targets need (they do it themselves, too)
-	@scripts/setup rust lint deny wasm envoy pyjwt openssl curl postgres redis skopeo
+	@scripts/setup rust lint deny wasm envoy pyjwt openssl curl postgres redis skopeo browser
 
 .PHONY: build
 build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, gatehouse.wasm with all of them, and gatehouse-admin
@@ -38,7 +38,7 @@ build: ## compile into dist/: filters/gatehouse_*.wasm with their .meta.json, ga
 
 .PHONY: test
 test: build ## run every test: native, admin service (SQLite and PostgreSQL), filters on a pretend proxy, in a real Envoy, and in a Kong if there is one
-	@scripts/setup envoy pyjwt openssl postgres redis
+	@scripts/setup envoy pyjwt openssl postgres redis browser
 	@scripts/test
 
 .PHONY: demo

@@ -45,7 +45,7 @@ function go() {
   const name = names().includes(wanted) ? wanted : names()[0];
   state.view?.leave();
   state.name = name;
-  state.view = name === "consumers" && rest.length > 0 ? consumer : VIEWS[name];
+  state.view = wanted === "consumers" && name === wanted && rest.length > 0 ? consumer : VIEWS[name];
   state.view.enter(rest);
   draw();
 }
@@ -76,7 +76,7 @@ function TokenForm() {
     <h1>Gatehouse</h1>
     <form onSubmit=${enterToken}>
       <label>Token
-        <input type="password" name="token" required autocomplete="off" spellcheck="false" aria-describedby="token-hint" />
+        <input type="password" name="token" required autocomplete="off" spellcheck=${false} aria-describedby="token-hint" />
       </label>
       <p id="token-hint" class="hint">The admin's token, or the gateways' one to look only. It stays in the memory of this page.</p>
       <${Problem} text=${state.problem} />

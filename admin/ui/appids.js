@@ -42,7 +42,7 @@ function view() {
       <label>Find by
         <select name="by"><option value="consumer">Consumer</option><option value="appid">App ID</option></select>
       </label>
-      <label>Exact name or id <input name="text" required maxlength="255" autocomplete="off" spellcheck="false" /></label>
+      <label>Exact name or id <input name="text" required maxlength="255" autocomplete="off" spellcheck=${false} /></label>
       <button type="submit">Find</button>
     </form>
     <${Problem} text=${problem} />

@@ -18,7 +18,7 @@ const KINDS = [
   {
     name: "appids", title: "App IDs", one: "App ID", heads: ["App ID", "Since"],
     label: (it) => it.appid, cells: (it) => [it.appid, html`<${Time} at=${it.created_at} />`],
-    form: () => html`<label>App ID <input name="appid" required maxlength="100" autocomplete="off" spellcheck="false" /></label>`,
+    form: () => html`<label>App ID <input name="appid" required maxlength="100" autocomplete="off" spellcheck=${false} /></label>`,
     body: ({ appid }) => ({ appid }), action: "Add App ID",
   },
   {
@@ -134,7 +134,7 @@ function Owned({ kind }) {
   });
   return html`<section aria-labelledby=${`title-${kind.name}`}>
     <h2 id=${`title-${kind.name}`} tabindex="-1">${kind.title}</h2>
-    <${Table} label=${kind.title} heads=${[...kind.heads, "Action"]} rows=${items.map(row)} empty="None." />
+    <${Table} label=${`${kind.title}, table`} heads=${[...kind.heads, "Action"]} rows=${items.map(row)} empty="None." />
     ${next && html`<button type="button" class="secondary" onClick=${() => load(kind.name, next, true)}>Show more</button>`}
     <form class="add" aria-label=${kind.action} onSubmit=${(event) => create(kind, event)}>
       ${kind.form()}
@@ -150,9 +150,9 @@ function jwtForm() {
     <label>Algorithm
       <select name="algorithm">${names.map((name) => html`<option>${name}</option>`)}</select>
     </label>
-    <label>Key (empty: at random) <input name="key" maxlength="512" autocomplete="off" spellcheck="false" /></label>
+    <label>Key (empty: at random) <input name="key" maxlength="512" autocomplete="off" spellcheck=${false} /></label>
     <label>Public key, as PEM (not for HS)
-      <textarea name="rsa_public_key" rows="2" autocomplete="off" spellcheck="false"></textarea>
+      <textarea name="rsa_public_key" rows="2" autocomplete="off" spellcheck=${false}></textarea>
     </label>`;
 }
 

@@ -86,9 +86,9 @@ function view() {
   return html`
     <form role="search" class="search" onInput=${typed} onSubmit=${(event) => event.preventDefault()}>
       <label>Begins with
-        <input type="search" name="text" value=${text} maxlength="255" autocomplete="off" spellcheck="false" />
+        <input type="search" name="text" value=${text} maxlength="255" autocomplete="off" spellcheck=${false} />
       </label>
-      <label>Name
+      <label>Kind of name
         <select name="column" value=${column}>
           <option value="username">Username</option>
           <option value="custom_id">Custom id</option>
@@ -106,8 +106,8 @@ function view() {
       <summary role="button" class="outline">New consumer</summary>
       <form onSubmit=${create}>
         <div class="grid">
-          <label>Username <input name="username" maxlength="255" autocomplete="off" spellcheck="false" /></label>
-          <label>Custom id <input name="custom_id" maxlength="255" autocomplete="off" spellcheck="false" /></label>
+          <label>Username <input name="username" maxlength="255" autocomplete="off" spellcheck=${false} /></label>
+          <label>Custom id <input name="custom_id" maxlength="255" autocomplete="off" spellcheck=${false} /></label>
         </div>
         <p class="hint">One of the two is needed.</p>
         <${Problem} text=${making} />

@@ -61,6 +61,6 @@ export function Dialog() {
 function Value({ label, value }) {
   const select = (event) => event.target.select();
   return html`<label>${label}
-    <input class="once" readonly value=${value} onFocus=${select} autocomplete="off" spellcheck="false" />
+    <input class="once" readonly value=${value} onFocus=${select} autocomplete="off" spellcheck=${false} />
   </label>`;
 }

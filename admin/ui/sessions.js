@@ -63,8 +63,8 @@ function view() {
   });
   return html`
     <form role="search" class="search" onSubmit=${search}>
-      <label>Subject <input name="subject" required maxlength="256" autocomplete="off" spellcheck="false" /></label>
-      <label>Audience (empty: all) <input name="audience" maxlength="256" autocomplete="off" spellcheck="false" /></label>
+      <label>Subject <input name="subject" required maxlength="256" autocomplete="off" spellcheck=${false} /></label>
+      <label>Audience (empty: all) <input name="audience" maxlength="256" autocomplete="off" spellcheck=${false} /></label>
       <button type="submit">Find</button>
     </form>
     <${Problem} text=${problem} />
