@@ -13,10 +13,12 @@
 //! | `sdk.rs`       | a filter written with the crate `proxy-wasm`, between ours       |
 //! | `load.rs`      | all filters in one chain, for a long time                        |
 //! | `shipped.rs`   | the files in `kong-config/`                                      |
+//! | `converted.rs` | what `gatehouse-admin convert` writes                            |
 //!
 //! Each test ends with a search of Kong's log: a worker that has died fails the test.
 
 mod callouts;
+mod converted;
 mod examples;
 mod fixture;
 mod load;

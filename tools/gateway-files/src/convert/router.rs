@@ -1,6 +1,8 @@
 //! Kong's routes as an Envoy tries them: hosts, and for each the routes in the order of Kong's
 //! router.
 
+mod order;
+
 use super::kong_file::{KongFile, Route};
 use super::notes::Notes;
 use super::route_name;
@@ -73,7 +75,8 @@ struct Rule<'a> {
 /// Returns the hosts of the file; the last one is for all others.
 pub(super) fn hosts(file: &KongFile, notes: &mut Notes) -> Vec<Host> {
     let mut rules = rules(file, notes);
-    rules.sort_by_key(|rule| std::cmp::Reverse(rank(rule)));
+    order::sort(&mut rules);
+    order::tell(file, &rules, notes);
     let mut domains: Vec<String> = Vec::new();
     for host in rules.iter().flat_map(|rule| &rule.hosts) {
         if !domains.contains(host) {
@@ -207,25 +210,6 @@ fn told(file: &KongFile, route: &Route, notes: &mut Notes) -> bool {
         );
     }
     true
-}
-
-/// Returns a rule's place in Kong's order; the greatest is tried first: more kinds of conditions,
-/// exact hosts before wildcards, more headers, expressions by their priority before prefixes, and
-/// long paths before short ones (Kong 3's `traditional_compatible`).
-fn rank(rule: &Rule<'_>) -> (usize, bool, usize, bool, u64, usize) {
-    let value = &rule.route.entity.value;
-    let headers = value.get("headers").and_then(Value::as_mapping).map_or(0, Mapping::len);
-    let kinds = [
-        !rule.hosts.is_empty(),
-        rule.path.is_some(),
-        !texts(value.get("methods")).is_empty(),
-        headers > 0,
-    ];
-    let path = rule.path.as_deref().unwrap_or_default();
-    let is_expression = path.starts_with('~');
-    let plain_host = !rule.hosts.is_empty() && rule.hosts.iter().all(|host| !host.contains('*'));
-    let kinds = kinds.into_iter().filter(|kind| *kind).count();
-    (kinds, plain_host, headers, is_expression, number(value, "regex_priority", 0), path.len())
 }
 
 /// Returns `true` if a route for `host` is a route for the virtual host `domain` too.

@@ -280,6 +280,41 @@ services:
 }
 
 #[test]
+fn routes_that_kong_3_tries_in_another_order_are_told() {
+    let file = |routes: &str| {
+        format!(
+            "_format_version: '3.0'\nservices:\n- {{ name: s, url: 'http://h', routes: [{routes}] }}\n"
+        )
+    };
+    let told = |target: Target, text: &str| -> Vec<String> {
+        let (_, notes) = to(target, text);
+        notes.into_iter().filter(|note| note.contains("traditional_compatible")).collect()
+    };
+    // Expressions and exact hosts count more there than the number of conditions.
+    for routes in [
+        "{ name: first, paths: [/a], methods: [GET], headers: { X-A: ['1'] } }, { name: b, paths: ['~/a'] }",
+        "{ name: first, hosts: [h.org, '*.h.org'], paths: [/a] }, { name: b, hosts: [h.org] }",
+    ] {
+        for target in [Target::Envoy, Target::Istio] {
+            let told = told(target, &file(routes));
+            let place = "differs: services[0].routes[1]: Kong 3's default router (traditional_compatible) tries this \
+                         route before first.";
+            assert!(told.len() == 1 && told[0].starts_with(place), "{told:#?}");
+        }
+        assert!(told(Target::Kong, &file(routes)).is_empty());
+        // Kong 2 has one order only.
+        assert!(told(Target::Envoy, &file(routes).replace("'3.0'", "'2.1'")).is_empty());
+    }
+    for apart in [
+        "{ name: first, paths: [/a], methods: [GET] }, { name: b, paths: ['~/a'], methods: [POST] }",
+        "{ name: first, hosts: ['*.h.org'], paths: [/a] }, { name: b, hosts: [other.org] }",
+        "{ name: first, paths: [/a/b] }, { name: b, paths: [/a] }",
+    ] {
+        assert!(told(Target::Envoy, &file(apart)).is_empty(), "{apart}");
+    }
+}
+
+#[test]
 fn a_file_of_another_kind_is_refused() {
     for text in
         ["name: value", "_format_version: '9.0'", "- a", "_format_version: '3.0'\n---\na: 1\n"]

@@ -182,9 +182,9 @@ pub const WEB_SHOP: Case = Case {
 };
 
 impl Case {
-    /// Returns the file, with every service at `upstream`.
-    pub fn file(&self, upstream: SocketAddr) -> String {
-        served_at(self.file, upstream)
+    /// Returns the file, with all services at `upstreams`.
+    pub fn file(&self, upstreams: [SocketAddr; 3]) -> String {
+        served_at(self.file, upstreams)
     }
 
     /// Sends the requests, and compares the answers. `log` tells more if one is wrong. Requests
@@ -208,13 +208,22 @@ impl Case {
     }
 }
 
-/// Returns `text` with every service at `upstream`.
-pub fn served_at(text: &str, upstream: SocketAddr) -> String {
-    let mut text = text.replace("port: 8002", &format!("port: {}", upstream.port()));
-    for port in ["3000", "8002", "8003", "8004", "9000"] {
+/// Returns `text` with all services at `upstreams`. They are several, because Kong takes no address
+/// twice.
+pub fn served_at(text: &str, upstreams: [SocketAddr; 3]) -> String {
+    let [first, second, third] = upstreams;
+    let mut text = text.replace("port: 8002", &format!("port: {}", first.port()));
+    for (port, upstream) in
+        [("3000", first), ("8002", first), ("8003", second), ("8004", third), ("9000", first)]
+    {
         text = text.replace(&format!("127.0.0.1:{port}"), &upstream.to_string());
     }
     text
+}
+
+/// Returns addresses where nobody listens.
+pub fn nowhere() -> [SocketAddr; 3] {
+    [9, 10, 11].map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
 /// Returns the value of a variable in the gateway's environment.
@@ -271,8 +280,12 @@ pub fn ask(address: SocketAddr, path: &str, headers: &str) -> Option<Answer> {
     })
 }
 
-/// Answers every request with its own head.
-pub fn echo() -> SocketAddr {
+/// Returns the addresses of upstreams that answer every request with its own head.
+pub fn echo() -> [SocketAddr; 3] {
+    std::array::from_fn(|_| one_echo())
+}
+
+fn one_echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
