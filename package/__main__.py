@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from . import admin_image, archive, licences, sbom, wasm_image
+from . import admin_image, archive, licences, page, sbom, wasm_image
 from .dependencies import WASM, Dependencies, run
 from .program import is_static
 from .repeatable import epoch
@@ -47,11 +47,11 @@ class Packages:
         values = {"title": title, "description": description, "version": self.version, "licenses": "Apache-2.0"}
         return {f"org.opencontainers.image.{key}": value for key, value in values.items()}
 
-    def bill(self, name, kind, content, package, target, runtimes):
-        """Makes the bill of materials of `content`, the code of the crate `package`."""
+    def bill(self, name, kind, content, package, target, others):
+        """Makes the bill of materials of `content`, the code of the crate `package` and `others`."""
         crates = self.dependencies.linked(package, target)
         self.crates.update(crates)
-        self.boms[f"{name}.cdx.json"] = sbom.document(name, self.version, kind, content, crates, runtimes, self.when)
+        self.boms[f"{name}.cdx.json"] = sbom.document(name, self.version, kind, content, crates, others, self.when)
 
     def module(self, name, file, package, roots):
         """Makes the images and the bill of one Wasm module."""
@@ -72,7 +72,8 @@ class Packages:
         if is_static(program):
             version = platform.libc_ver()[1]
             runtimes.append(sbom.runtime("glibc", version, "LGPL-2.1-or-later", "https://gnu.org/s/libc"))
-        self.bill("gatehouse-admin", "application", program, "gatehouse-admin", target, runtimes)
+        others = runtimes + [script.component() for script in page.scripts()]
+        self.bill("gatehouse-admin", "application", program, "gatehouse-admin", target, others)
         return program
 
     def admin_image(self, program, documents):
@@ -115,7 +116,7 @@ class Packages:
         program = self.admin()
         documents = {
             "LICENSE": Path("LICENSE").read_bytes(),
-            "THIRD-PARTY.txt": licences.text(self.crates, is_static(program)),
+            "THIRD-PARTY.txt": licences.text(self.crates, page.scripts(), is_static(program)),
         }
         self.admin_image(program, documents)
         self.archives(program, documents)

@@ -1,5 +1,5 @@
-"""The licences of all crates that are linked, with their texts: each text once, with the crates
-that have it.
+"""The licences of all crates that are linked and of the scripts in the page of gatehouse-admin,
+with their texts: each text once, with those that have it.
 """
 
 HEAD = """\
@@ -7,7 +7,7 @@ Licences of the software in the packages of Gatehouse
 =====================================================
 
 Gatehouse itself is under the Apache License 2.0 (LICENSE). Its filters and gatehouse-admin contain
-the crates below. Where a crate offers a choice of licences, any of them may be chosen.
+the crates and npm packages below. Where one offers a choice of licences, any of them may be chosen.
 
 """
 
@@ -30,12 +30,12 @@ links it with the C library of the machine that it runs on.
 """
 
 
-def text(crates, static):
-    """Returns the document for `crates`.
+def text(crates, scripts, static):
+    """Returns the document for `crates` and `scripts`.
 
     `static` says whether a program is linked with the GNU C library.
     """
-    crates = sorted(crate for crate in crates if crate.source)
+    crates = sorted(crate for crate in crates if crate.source) + sorted(scripts)
     parts = [HEAD, RUNTIMES, GLIBC if static else ""]
     parts += [f"  {crate.name} {crate.version}: {crate.license}\n" for crate in crates]
     holders = {}

@@ -48,14 +48,15 @@ def runtime(name, version, license, url):
     }
 
 
-def document(name, version, kind, content, crates, runtimes, when):
-    """Returns the bill of `content` (bytes), which was made of `crates` and `runtimes`.
+def document(name, version, kind, content, crates, others, when):
+    """Returns the bill of `content` (bytes), which was made of `crates` and `others`: components
+    that are no crates.
 
     `kind` is CycloneDX's type of it, such as `library` or `application`. The serial number follows
     from the content.
     """
     described = hashlib.sha256(content).hexdigest()
-    components = [component(crate) for crate in crates] + runtimes
+    components = [component(crate) for crate in crates] + others
     subject = f"gatehouse:{name}@{version}"
     return to_json(
         {

@@ -38,13 +38,13 @@ function view() {
     cells: [it.appid, html`<${Short} text=${it.consumer_id} />`, html`<${Time} at=${it.created_at} />`],
   });
   return html`
-    <form role="search" class="search" onSubmit=${search}>
+    <search><form class="search" onSubmit=${search}>
       <label>Find by
         <select name="by"><option value="consumer">Consumer</option><option value="appid">App ID</option></select>
       </label>
       <label>Exact name or id <input name="text" required maxlength="255" autocomplete="off" spellcheck=${false} /></label>
       <button type="submit">Find</button>
-    </form>
+    </form></search>
     <${Problem} text=${problem} />
     ${items && html`<p>${total} in all.</p>
       <${Table} label="App IDs" heads=${["App ID", "Consumer", "Since"]} rows=${items.map(row)} empty="None." />`}

@@ -84,7 +84,7 @@ function row(it) {
 function view() {
   const { items, next, pages, problem, making, column, text } = state;
   return html`
-    <form role="search" class="search" onInput=${typed} onSubmit=${(event) => event.preventDefault()}>
+    <search><form class="search" onInput=${typed} onSubmit=${(event) => event.preventDefault()}>
       <label>Begins with
         <input type="search" name="text" value=${text} maxlength="255" autocomplete="off" spellcheck=${false} />
       </label>
@@ -94,7 +94,7 @@ function view() {
           <option value="custom_id">Custom id</option>
         </select>
       </label>
-    </form>
+    </form></search>
     <${Problem} text=${problem} />
     <${Table} label="Consumers" heads=${["Username", "Custom id", "Created"]} rows=${items.map(row)}
       empty=${text === "" ? "There are no consumers yet." : "No consumer has a name that begins so."} />

@@ -34,14 +34,14 @@ function row(it) {
 function view() {
   const { items, problem } = state;
   return html`
-    <form role="search" class="search" onSubmit=${search}>
+    <search><form class="search" onSubmit=${search}>
       <label>Namespace of the filter <input name="namespace" required maxlength="1024" autocomplete="off" spellcheck=${false} /></label>
       <label>Counted by
         <select name="kind">${KINDS.map(([kind, name]) => html`<option value=${kind}>${name}</option>`)}</select>
       </label>
       <label>Whose <input name="text" required maxlength="1024" autocomplete="off" spellcheck=${false} /></label>
       <button type="submit">Show</button>
-    </form>
+    </form></search>
     <p class="hint">These are the counters that gateways share (<code>policy: cluster</code>).</p>
     <${Problem} text=${problem} />
     ${items && html`<${Table} label="Counters" heads=${["Window", "Requests", "From", "To"]} rows=${items.map(row)}

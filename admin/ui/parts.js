@@ -115,6 +115,6 @@ export function Pause() {
     paused = !paused;
     say(paused ? "Updates are paused." : "Updates go on.");
   };
-  return html`<button type="button" class="secondary outline" aria-pressed=${String(paused)}
+  return html`<button type="button" class="secondary outline small" aria-pressed=${String(paused)}
     onClick=${toggle}>Pause updates</button>`;
 }

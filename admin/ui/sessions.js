@@ -62,11 +62,11 @@ function view() {
       class="secondary outline small" aria-label=${`End session ${it.id.slice(0, 12)}`} onClick=${() => endOne(it)}>End</button>`],
   });
   return html`
-    <form role="search" class="search" onSubmit=${search}>
+    <search><form class="search" onSubmit=${search}>
       <label>Subject <input name="subject" required maxlength="256" autocomplete="off" spellcheck=${false} /></label>
       <label>Audience (empty: all) <input name="audience" maxlength="256" autocomplete="off" spellcheck=${false} /></label>
       <button type="submit">Find</button>
-    </form>
+    </form></search>
     <${Problem} text=${problem} />
     ${items && html`
       <${Table} label=${`Sessions of ${subject}`} heads=${["Session", "Audience", "Ends in", "Action"]}

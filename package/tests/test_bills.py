@@ -1,5 +1,6 @@
 """Bills of materials and licences."""
 
+import hashlib
 import json
 import re
 import unittest
@@ -46,11 +47,19 @@ class Bills(unittest.TestCase):
     def test_a_bill_has_the_checksums_of_the_lock_file(self):
         lock = Path("Cargo.lock").read_text()
         for component in json.loads(bills()["gatehouse-admin"])["components"]:
-            if "purl" in component:
+            if component.get("purl", "").startswith("pkg:cargo/"):
                 [checksum] = component["hashes"]
                 name, version = re.escape(component["name"]), re.escape(component["version"])
                 locked = re.search(rf'name = "{name}"\nversion = "{version}"\nsource.*\nchecksum = "(\w+)"', lock)
                 self.assertEqual(checksum["content"], locked[1])
+
+    def test_the_bill_of_the_service_names_the_scripts_of_its_page(self):
+        found = {it["bom-ref"]: it for it in json.loads(bills()["gatehouse-admin"])["components"]}
+        for name, file in [("preact", "preact.mjs"), ("htm", "htm.mjs"), ("%40picocss/pico", "pico.css")]:
+            [component] = [it for ref, it in found.items() if ref.startswith(f"pkg:npm/{name}@")]
+            content = (Path("admin/ui/vendor") / file).read_bytes()
+            self.assertEqual(component["hashes"][0]["content"], hashlib.sha256(content).hexdigest())
+        self.assertFalse([ref for ref in json.loads(bills()["cors"])["components"] if "pkg:npm" in str(ref)])
 
     def test_the_licence_of_every_foreign_crate_is_there_with_its_text(self):
         text = (made.all_packages() / "THIRD-PARTY.txt").read_text()
