@@ -74,7 +74,7 @@ audit: ## known vulnerabilities of the crates that we use; needs github.com
 .PHONY: package
 package: ## dist/packages/: archives, images, bills of materials, licences, sums (FILTERS="key_auth cors" packs only these)
 	@scripts/package --check $(FILTERS)
-	@$(MAKE) build STEPS=5
+	@GATEHOUSE_WASM_OPT=$${GATEHOUSE_WASM_OPT:-yes} $(MAKE) build STEPS=5
 	@scripts/step 5 of 5 repeatable
 	@scripts/admin-build --repeatable
 	@scripts/package $(FILTERS)

@@ -17,6 +17,7 @@ from .repeatable import epoch
 
 # The module that holds all filters. Kong has no use for it.
 ALL = Path("dist/gatehouse.wasm")
+NAMES = Path("dist/names")
 
 
 def rust_std(cargo):
@@ -92,12 +93,20 @@ class Packages:
         everything = documents | bills | {"gatehouse-admin": program}
         if ALL.is_file():
             everything[ALL.name] = ALL.read_bytes()
+        everything |= self.names([*self.features, "gatehouse"])
         name = f"gatehouse-{self.version}-linux-{self.machine}"
         self.archive(name, archive.content(self.features, ["envoy-config", "kong-config"], everything))
         used = {f"sbom/{feature}.cdx.json" for feature in self.features}
         bills = {path: bill for path, bill in bills.items() if path in used}
         name = f"gatehouse-{self.version}-kong"
-        self.archive(name, archive.content(self.features, ["kong-config"], documents | bills))
+        self.archive(name, archive.content(self.features, ["kong-config"], documents | bills | self.names(self.features)))
+
+    def names(self, modules):
+        """Returns the names of the functions of these modules, which the modules themselves have
+        lost to wasm-opt (docs/size.md).
+        """
+        files = {name: NAMES / ("gatehouse.names" if name == "gatehouse" else f"gatehouse_{name}.names") for name in modules}
+        return {f"names/{name}.names": file.read_bytes() for name, file in files.items() if file.is_file()}
 
     def archive(self, name, files):
         """Writes one archive."""
@@ -120,7 +129,10 @@ class Packages:
         }
         self.admin_image(program, documents)
         self.archives(program, documents)
-        for name, content in documents.items():
+        names = self.names([*self.features, "gatehouse"])
+        if names:
+            (self.out / "names").mkdir()
+        for name, content in (documents | names).items():
             (self.out / name).write_bytes(content)
         for name, bill in self.boms.items():
             (self.out / "sbom" / name).write_bytes(bill)

@@ -69,6 +69,23 @@ class Archives(unittest.TestCase):
         for path in ("envoy-config/envoy.yaml", "kong-config/kong.conf", "LICENSE", "THIRD-PARTY.txt", "docs/hosts.md"):
             self.assertTrue((directory / path).is_file(), path)
 
+    @unittest.skipUnless(Path("dist/names").is_dir(), "the modules were built without wasm-opt, and keep their names")
+    def test_the_names_of_functions_are_beside_the_modules_that_lost_them(self):
+        def names(folder):
+            return {path.stem: path.read_text() for path in (folder / "names").iterdir()}
+
+        built = {path.stem.removeprefix("gatehouse_"): path.read_text() for path in Path("dist/names").iterdir()}
+        self.assertEqual(built.keys(), {*made.FILTERS, "gatehouse"})
+        for module, text in built.items():
+            # Numbers without a gap, from 0.
+            numbers = [int(line.split(":")[0]) for line in text.splitlines()]
+            self.assertEqual(numbers, list(range(len(numbers))), module)
+        self.assertEqual(names(made.all_packages()), built)
+        self.assertEqual(names(unpack(made.all_packages(), "-linux-", self.folder)), built)
+        used = {name: built[name] for name in ("cors", "key_auth")}
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(names(unpack(made.two_filters(), "-kong", folder)), used)
+
     def test_the_chains_for_kong_are_unchanged_if_all_filters_are_packed(self):
         directory = unpack(made.all_packages(), "-kong", self.folder)
         for name in ("kong.yml", "kong-local.yml", "kong.conf"):
