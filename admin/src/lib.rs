@@ -14,6 +14,7 @@
 //! | `counting/`        | counters that several gateways share                      |
 //! | `store/`           | the database and the log of its changes                   |
 //! | `metrics.rs`       | metrics for Prometheus                                    |
+//! | `telemetry.rs`     | traces for OpenTelemetry                                  |
 //! | `files.rs`         | commands for configuration files of gateways              |
 //! | `import.rs`        | consumers from files and from Kong, and back              |
 
@@ -30,6 +31,7 @@ mod metrics;
 mod serve;
 mod settings;
 mod store;
+mod telemetry;
 mod vault;
 
 pub use settings::Command;

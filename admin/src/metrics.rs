@@ -163,7 +163,7 @@ impl Latency {
 }
 
 /// Returns the label of a method: `other` for one that a client has invented.
-fn known(method: &Method) -> &'static str {
+pub(crate) fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

@@ -13,6 +13,7 @@ use crate::connections::Connections;
 use crate::metrics::Metrics;
 use crate::settings::Serve;
 use crate::store::{Store, now};
+use crate::telemetry::Traces;
 
 /// The time that requests under way have to finish after a signal.
 const GRACE: Duration = Duration::from_secs(20);
@@ -23,6 +24,8 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     let tls = flags.tls().map_err(boxed)?;
     let vault = Arc::new(flags.vault().map_err(boxed)?);
     let counters = Arc::new(flags.counters().map_err(boxed)?);
+    let traces = flags.otlp_endpoint.as_deref().map(Traces::to).transpose().map_err(boxed)?;
+    let traces = traces.map(Arc::new);
     // The handlers are installed before the slow steps of the start, so that no signal is lost.
     let mut terminated = signal(SignalKind::terminate()).map_err(boxed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(boxed)?;
@@ -49,7 +52,8 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
         body_timeout: client_timeout,
     };
     let ui = !flags.no_ui;
-    let middleware = Middleware::new(router(app, ui), auth, Arc::clone(&metrics), ui);
+    let middleware = Middleware::new(router(app, ui), auth, Arc::clone(&metrics), ui)
+        .with_traces(traces.clone());
 
     let listener = TcpListener::bind(flags.listen)
         .await
@@ -83,6 +87,9 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
     sweeping.abort();
     // A database connection that hangs must not delay the end for ever.
     let _ = tokio::time::timeout(Duration::from_secs(5), store.close()).await;
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     tracing::info!("stopped");
     Ok(())
 }

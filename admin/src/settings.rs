@@ -208,6 +208,10 @@ pub(crate) struct Serve {
     #[arg(long, env = "GATEHOUSE_CLIENT_TIMEOUT", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) client_timeout: u64,
+    /// Address of an OpenTelemetry collector that gets a trace of each request:
+    /// `http://<host>:<port>` (OTLP over HTTP).
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub(crate) otlp_endpoint: Option<String>,
     /// error, warn, info or debug.
     #[arg(long, env = "GATEHOUSE_LOG_LEVEL", default_value = "info")]
     pub(crate) log_level: tracing::level_filters::LevelFilter,

@@ -19,7 +19,8 @@ use super::answer::Refusal;
 use super::gateways::Peer;
 use super::{GATEWAY_READS, GATEWAY_WRITES, text, ui};
 use crate::auth::{Auth, Role};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, known};
+use crate::telemetry::Traces;
 
 /// The router behind authentication, metrics and the log.
 #[derive(Clone)]
@@ -29,6 +30,7 @@ pub(crate) struct Middleware {
     metrics: Arc<Metrics>,
     /// `true` if the page for operators is served.
     ui: bool,
+    traces: Option<Arc<Traces>>,
 }
 
 /// The route of a request, for metrics and the log. It holds no text that a client has chosen.
@@ -42,7 +44,12 @@ impl Middleware {
         metrics: Arc<Metrics>,
         ui: bool,
     ) -> Self {
-        Self { router, auth, metrics, ui }
+        Self { router, auth, metrics, ui, traces: None }
+    }
+
+    /// Makes a trace of each request.
+    pub(crate) fn with_traces(self, traces: Option<Arc<Traces>>) -> Self {
+        Self { traces, ..self }
     }
 
     /// Answers one request that comes from the address `peer`, counts it and logs it.
@@ -52,6 +59,7 @@ impl Middleware {
         mut request: Request<Incoming>,
     ) -> Result<Response, Infallible> {
         let (begun, method) = (Instant::now(), request.method().clone());
+        let trace = self.traces.as_ref().map(|traces| traces.begin(request.headers()));
         request.extensions_mut().insert(Peer(peer));
         let response = match self.admit(request) {
             // The router runs in a task of its own, because a client that disconnects must not
@@ -66,6 +74,9 @@ impl Middleware {
         let route = response.extensions().get::<MatchedRoute>().map_or("", |matched| &matched.0);
         let (status, took) = (response.status().as_u16(), begun.elapsed());
         self.metrics.count(&method, route, status, took);
+        if let (Some(traces), Some(trace)) = (&self.traces, &trace) {
+            traces.end(trace, known(&method), route, status);
+        }
         // The path itself is not logged, because it may hold a key.
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         // The log shows the writes of people, not the frequent requests of gateways.

@@ -40,6 +40,7 @@ mod prefixes;
 mod security;
 mod sessions;
 mod sessions_of_subjects;
+mod telemetry;
 mod ui;
 mod usage;
 
