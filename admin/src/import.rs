@@ -6,6 +6,7 @@ mod export;
 mod items;
 mod kong_admin;
 mod sections;
+mod tls;
 
 pub(crate) use export::export;
 
@@ -57,10 +58,10 @@ pub(crate) async fn import(flags: &Import) -> Result<bool, Failure> {
     let app = open(&flags.database, flags.strict_app_ids).await?;
     let (send, mut receive) = mpsc::channel::<Read>(WAITING);
     let source = flags.source.clone();
-    let headers = flags.header.clone();
+    let (headers, authorities) = (flags.header.clone(), flags.ca.clone());
     let reading = tokio::spawn(async move {
         if source.contains("://") {
-            return kong_admin::read(&source, &headers, send).await;
+            return kong_admin::read(&source, &headers, authorities.as_deref(), send).await;
         }
         let is_csv =
             Path::new(&source).extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));

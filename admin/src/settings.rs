@@ -68,8 +68,8 @@ pub(crate) struct Database {
 /// The flags of `import`.
 #[derive(Debug, Args)]
 pub(crate) struct Import {
-    /// A declarative file, a file that ends with `.csv`, or `http://<host>:<port>` of Kong's Admin
-    /// API.
+    /// A declarative file, a file that ends with `.csv`, or `http://<host>:<port>` or
+    /// `https://<host>:<port>` of Kong's Admin API.
     #[arg(value_name = "SOURCE")]
     pub(crate) source: String,
     #[command(flatten)]
@@ -77,6 +77,10 @@ pub(crate) struct Import {
     /// A header for Kong's Admin API, such as `Kong-Admin-Token: …`.
     #[arg(long, value_name = "HEADER")]
     pub(crate) header: Vec<String>,
+    /// PEM file with the authorities whose certificates the Admin API may have, in place of the
+    /// system's.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
     /// Accept only App IDs of the form `<organisation>.<app>` in lower case.
     #[arg(long, env = "GATEHOUSE_STRICT_APP_IDS")]
     pub(crate) strict_app_ids: bool,

@@ -1,5 +1,6 @@
 //! Items from a running Kong, by its Admin API, page by page.
 
+use std::path::Path;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -8,11 +9,14 @@ use hyper::client::conn::http1;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::Sender;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::Read;
 use super::items::items;
+use super::{Read, tls};
 use crate::api::What;
 
 /// The collections, in the order in which they can be stored.
@@ -29,16 +33,26 @@ const PAGE_MAX: usize = 64 << 20;
 /// The longest time for a page.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
 /// An Admin API.
 struct Source {
     authority: String,
+    /// The connector and the name in the certificate, if the address begins with `https://`.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     prefix: String,
     headers: Vec<(String, String)>,
 }
 
-/// Reads everything, and sends it.
-pub(super) async fn read(url: &str, headers: &[String], send: Sender<Read>) -> Result<(), String> {
-    let source = Source::of(url, headers)?;
+/// Reads everything, and sends it. The file `authorities` has the certificates that are trusted
+/// over TLS in place of the system's.
+pub(super) async fn read(
+    url: &str,
+    headers: &[String],
+    authorities: Option<&Path>,
+    send: Sender<Read>,
+) -> Result<(), String> {
+    let source = Source::of(url, headers, authorities)?;
     for (collection, what) in COLLECTIONS {
         let mut next = Some(format!("{}/{collection}?size=1000", source.prefix));
         let mut number = 0_usize;
@@ -71,12 +85,14 @@ pub(super) async fn read(url: &str, headers: &[String], send: Sender<Read>) -> R
 }
 
 impl Source {
-    fn of(url: &str, headers: &[String]) -> Result<Self, String> {
-        let Some(rest) = url.strip_prefix("http://") else {
-            return Err(format!(
-                "found {url}, expected http://<host>:<port>: read a TLS address with `deck gateway dump`, and import \
-                 that file"
-            ));
+    fn of(url: &str, headers: &[String], authorities: Option<&Path>) -> Result<Self, String> {
+        let expected =
+            || format!("found {url}, expected http://<host>:<port> or https://<host>:<port>");
+        let (scheme, rest) = url.split_once("://").ok_or_else(expected)?;
+        let secure = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return Err(expected()),
         };
         let (authority, prefix) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
         let mut all = Vec::new();
@@ -86,9 +102,20 @@ impl Source {
                 .ok_or_else(|| "--header: expected `<name>: <value>`".to_owned())?;
             all.push((name.trim().to_owned(), value.trim().to_owned()));
         }
-        let authority =
-            if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
-        Ok(Self { authority, prefix: prefix.trim_end_matches('/').to_owned(), headers: all })
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port),
+            _ => (authority, if secure { "443" } else { "80" }),
+        };
+        let tls = match secure {
+            true => {
+                let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+                let name = ServerName::try_from(name).map_err(|_| expected())?;
+                Some((tls::connector(authorities)?, name))
+            }
+            false => None,
+        };
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        Ok(Self { authority: format!("{host}:{port}"), tls, prefix, headers: all })
     }
 
     /// Returns a page, or `None` if there is no such collection.
@@ -107,11 +134,21 @@ impl Source {
         }
     }
 
-    async fn fetch(
-        &self,
-        path: &str,
-    ) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
+    async fn fetch(&self, path: &str) -> Result<(StatusCode, Bytes), Error> {
         let stream = TcpStream::connect(&self.authority).await?;
+        match &self.tls {
+            None => self.exchange(stream, path).await,
+            Some((connector, name)) => {
+                self.exchange(connector.connect(name.clone(), stream).await?, path).await
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        path: &str,
+    ) -> Result<(StatusCode, Bytes), Error> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
         let mut request = Request::get(path).header("host", &self.authority);
