@@ -74,3 +74,38 @@ pub(super) async fn run(store: &Store) -> Result<(), OpenError> {
     tx.commit().await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{NameCursor, NameKind};
+
+    /// The names that a database holds already are found after the update as well.
+    #[tokio::test]
+    async fn a_database_of_the_version_before_is_brought_up_to_date() {
+        sqlx::any::install_default_drivers();
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}?mode=rwc", directory.path().join("x.db").display());
+        let older = sqlx::AnyPool::connect(&url).await.unwrap();
+        sqlx::query(REGISTER).execute(&older).await.unwrap();
+        for (version, text) in &STEPS[..4] {
+            sqlx::raw_sql(text.on(Engine::Sqlite)).execute(&older).await.unwrap();
+            let noted = sqlx::query("INSERT INTO schema_version (version) VALUES ($1)");
+            noted.bind(*version).execute(&older).await.unwrap();
+        }
+        let row = "INSERT INTO consumers (id, username, created_at, updated_at) \
+                   VALUES ('8e2a', 'Fiona', 1, 1)";
+        sqlx::query(row).execute(&older).await.unwrap();
+        older.close().await;
+
+        let store = Store::open(&url, 100).await.unwrap();
+        let start = NameCursor { name: String::new(), id: String::new() };
+        let mut tx = store.read().await.unwrap();
+        let found = tx.consumers_beginning(NameKind::Username, "fi", start, 10).await.unwrap();
+        assert_eq!(found.len(), 1);
+        drop(tx);
+        store.close().await;
+        // A second start finds nothing to do.
+        Store::open(&url, 100).await.unwrap();
+    }
+}
