@@ -1,10 +1,11 @@
 //! Authentication of requests: by bearer token, or by the loopback address if no tokens are set.
 
 use std::net::IpAddr;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use axum::http::{HeaderMap, HeaderValue, Uri, uri::Authority};
 use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 use crate::counter_names::CounterNames;
 
@@ -34,13 +35,14 @@ pub(crate) enum Auth {
     /// the admin's role, but a web page in the admin's browser does not.
     Loopback,
     /// Every request needs a token.
-    Tokens(Tokens),
+    Tokens(RwLock<Tokens>),
 }
 
-/// The SHA-256 digests of the tokens.
+/// The SHA-256 digests of the tokens. Each role may have several, so that a token can be replaced
+/// while both are valid.
 pub(crate) struct Tokens {
-    admin: [u8; 32],
-    gateway: Option<[u8; 32]>,
+    admin: Vec<[u8; 32]>,
+    gateway: Vec<[u8; 32]>,
     counter_names: CounterNames,
 }
 
@@ -53,7 +55,7 @@ impl Auth {
                 refuse_foreign_cause(headers)?;
                 Ok(Role::Admin)
             }
-            Self::Tokens(tokens) => tokens.role(headers).ok_or(Denied::NoToken),
+            Self::Tokens(tokens) => read(tokens).role(headers).ok_or(Denied::NoToken),
         }
     }
 
@@ -70,15 +72,24 @@ impl Auth {
     pub(crate) fn counter_names(&self) -> CounterNames {
         match self {
             Self::Loopback => CounterNames::new([""]),
-            Self::Tokens(tokens) => tokens.counter_names.clone(),
+            Self::Tokens(tokens) => read(tokens).counter_names.clone(),
+        }
+    }
+
+    /// Takes the tokens of `new` in place of its own. Between tokens and none, nothing changes.
+    pub(crate) fn replace(&self, new: Self) {
+        if let (Self::Tokens(tokens), Self::Tokens(new)) = (self, new) {
+            *tokens.write().unwrap_or_else(PoisonError::into_inner) =
+                new.into_inner().unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
 
 impl Tokens {
-    pub(crate) fn new(admin: &str, gateway: Option<&str>) -> Self {
-        let counter_names = CounterNames::new(gateway.into_iter().chain([admin]));
-        Self { admin: digest(admin), gateway: gateway.map(digest), counter_names }
+    pub(crate) fn new(admin: &[String], gateway: &[String]) -> Self {
+        let counter_names = CounterNames::new(gateway.iter().chain(admin).map(String::as_str));
+        let digests = |tokens: &[String]| tokens.iter().map(|token| digest(token)).collect();
+        Self { admin: digests(admin), gateway: digests(gateway), counter_names }
     }
 
     fn role(&self, headers: &HeaderMap) -> Option<Role> {
@@ -90,16 +101,22 @@ impl Tokens {
         }
         // Digests have one length, and comparing them takes the same time for every wrong token.
         let token: [u8; 32] = Sha256::digest(token.trim_ascii()).into();
-        let admin = token.ct_eq(&self.admin);
-        let gateway = token.ct_eq(&self.gateway.unwrap_or_default());
+        let any = |digests: &[[u8; 32]]| {
+            digests.iter().fold(Choice::from(0), |found, digest| found | token.ct_eq(digest))
+        };
+        let (admin, gateway) = (any(&self.admin), any(&self.gateway));
         if admin.into() {
             Some(Role::Admin)
-        } else if self.gateway.is_some() && gateway.into() {
+        } else if gateway.into() {
             Some(Role::Gateway)
         } else {
             None
         }
     }
+}
+
+fn read(tokens: &RwLock<Tokens>) -> RwLockReadGuard<'_, Tokens> {
+    tokens.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn digest(token: &str) -> [u8; 32] {
@@ -235,10 +252,12 @@ mod tests {
 
     #[test]
     fn a_token_gives_its_role_and_nothing_else_does() {
-        let tokens = Tokens::new("admin-token", Some("gateway-token"));
+        let tokens =
+            Tokens::new(&["admin-token".into()], &["new-token".into(), "gateway-token".into()]);
         let role = |value| tokens.role(&headers(&[("authorization", value)]));
         assert_eq!(role("Bearer admin-token"), Some(Role::Admin));
         assert_eq!(role("bearer gateway-token"), Some(Role::Gateway));
+        assert_eq!(role("Bearer new-token"), Some(Role::Gateway));
         for value in ["Bearer ", "Bearer admin-toke", "admin-token", "Basic admin-token", "B", ""] {
             assert_eq!(role(value), None, "{value}");
         }
@@ -248,7 +267,7 @@ mod tests {
 
     #[test]
     fn without_a_gateway_token_no_token_is_the_gateways() {
-        let tokens = Tokens::new("admin-token", None);
+        let tokens = Tokens::new(&["admin-token".into()], &[]);
         assert_eq!(tokens.role(&headers(&[("authorization", "Bearer ")])), None);
     }
 }

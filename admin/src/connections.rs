@@ -42,7 +42,8 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
 pub(crate) struct Connections {
     middleware: Middleware,
     metrics: Arc<Metrics>,
-    tls: Option<TlsAcceptor>,
+    /// The newest certificate, if the service speaks TLS.
+    tls: Option<watch::Receiver<Arc<ServerConfig>>>,
     /// Permits for open connections.
     free: Arc<Semaphore>,
     peers: Peers,
@@ -58,7 +59,7 @@ impl Connections {
     pub(crate) fn new(
         middleware: Middleware,
         metrics: Arc<Metrics>,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<watch::Receiver<Arc<ServerConfig>>>,
         (most, most_of_peer): (u32, u32),
         client_timeout: Duration,
         stopped: watch::Receiver<bool>,
@@ -66,7 +67,7 @@ impl Connections {
         Self {
             middleware,
             metrics,
-            tls: tls.map(TlsAcceptor::from),
+            tls,
             free: Arc::new(Semaphore::new(most.try_into().unwrap_or(usize::MAX))),
             peers: Peers { most: most_of_peer, open: Arc::default() },
             refusals: Arc::new(Semaphore::new(REFUSED)),
@@ -125,7 +126,8 @@ impl Connections {
         peer: IpAddr,
         held: (OwnedSemaphorePermit, PeerPermit),
     ) -> impl Future<Output = ()> + use<> {
-        let (middleware, tls) = (self.middleware.clone(), self.tls.clone());
+        let middleware = self.middleware.clone();
+        let tls = self.tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.borrow())));
         let (client_timeout, stopped) = (self.client_timeout, self.stopped.clone());
         let counted = Counted::new(&self.metrics);
         async move {

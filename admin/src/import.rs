@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::api::{App, Item, Outcome, Refusal, Rules, import as import_item};
-use crate::counter_names::CounterNames;
+use crate::auth::Auth;
 use crate::counting::Counters;
 use crate::metrics::Metrics;
 use crate::settings::{Database, Import};
@@ -127,7 +127,7 @@ async fn open(database: &Database, strict_app_ids: bool) -> Result<App, Failure>
             let text = std::fs::read_to_string(file).map_err(|error| {
                 failure(format!("--encryption-key-file {}: {error}", file.display()))
             })?;
-            Vault::with_key(&text).ok_or_else(|| {
+            Vault::with_keys(&text).ok_or_else(|| {
                 failure("--encryption-key-file does not hold 32 bytes in hex or base64")
             })?
         }
@@ -143,7 +143,7 @@ async fn open(database: &Database, strict_app_ids: bool) -> Result<App, Failure>
         rules: Rules { strict_app_ids, session_data_max: admin_api::SESSION_DATA_MAX },
         vault: Arc::new(vault),
         gateways: Arc::default(),
-        counter_names: CounterNames::new([]),
+        auth: Arc::new(Auth::Loopback),
         body_timeout: std::time::Duration::ZERO,
     })
 }

@@ -10,6 +10,7 @@
 //! | `counter_names.rs` | names under which gateways count                          |
 //! | `gateways.rs`      | the gateways that ask for changes                         |
 //! | `vault.rs`         | encryption of stored secrets                              |
+//! | `secrets.rs`       | files with secrets, read again while the service runs     |
 //! | `api/`             | the HTTP API                                              |
 //! | `counting/`        | counters that several gateways share                      |
 //! | `store/`           | the database and the log of its changes                   |
@@ -28,6 +29,7 @@ mod gateways;
 mod health;
 mod import;
 mod metrics;
+mod secrets;
 mod serve;
 mod settings;
 mod store;

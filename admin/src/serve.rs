@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::api::{App, Middleware, Rules, router};
 use crate::connections::Connections;
 use crate::metrics::Metrics;
+use crate::secrets::{self, Secrets};
 use crate::settings::Serve;
 use crate::store::{Store, now};
 use crate::telemetry::Traces;
@@ -20,20 +21,19 @@ const GRACE: Duration = Duration::from_secs(20);
 
 /// Serves until SIGTERM or SIGINT. An error is the reason why the service did not start.
 pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
-    let auth = Arc::new(flags.auth().map_err(boxed)?);
-    let tls = flags.tls().map_err(boxed)?;
-    let vault = Arc::new(flags.vault().map_err(boxed)?);
+    let mut secrets = Secrets::read(flags)?;
     let counters = Arc::new(flags.counters().map_err(boxed)?);
     let traces = flags.otlp_endpoint.as_deref().map(Traces::to).transpose().map_err(boxed)?;
     let traces = traces.map(Arc::new);
     // The handlers are installed before the slow steps of the start, so that no signal is lost.
     let mut terminated = signal(SignalKind::terminate()).map_err(boxed)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(boxed)?;
+    let mut hung_up = signal(SignalKind::hangup()).map_err(boxed)?;
 
     let store = Store::open(&flags.database_url, flags.change_history).await.map_err(boxed)?;
-    match store.seal_secrets(&vault).await.map_err(boxed)? {
+    match store.seal_secrets(&secrets.vault).await.map_err(boxed)? {
         0 => {}
-        count => tracing::info!(count, "encrypted secrets that were stored before there was a key"),
+        count => tracing::info!(count, "encrypted secrets that another key or none had encrypted"),
     }
     let store = Arc::new(store);
     let metrics = Arc::new(Metrics::default());
@@ -46,20 +46,22 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
         counters: Arc::clone(&counters),
         metrics: Arc::clone(&metrics),
         rules,
-        vault,
+        vault: Arc::clone(&secrets.vault),
         gateways: Arc::default(),
-        counter_names: auth.counter_names(),
+        auth: Arc::clone(&secrets.auth),
         body_timeout: client_timeout,
     };
     let ui = !flags.no_ui;
-    let middleware = Middleware::new(router(app, ui), auth, Arc::clone(&metrics), ui)
-        .with_traces(traces.clone());
+    let middleware =
+        Middleware::new(router(app, ui), Arc::clone(&secrets.auth), Arc::clone(&metrics), ui)
+            .with_traces(traces.clone());
 
     let listener = TcpListener::bind(flags.listen)
         .await
         .map_err(|error| boxed(format!("--listen {}: {error}", flags.listen)))?;
     let address = listener.local_addr().map_err(boxed)?;
     let (stop, stopped) = watch::channel(false);
+    let tls = secrets.tls.as_ref().map(watch::Sender::subscribe);
     let most = (flags.max_connections, flags.most_of_peer());
     let connections =
         Connections::new(middleware, metrics, tls, most, client_timeout, stopped.clone());
@@ -75,9 +77,14 @@ pub(crate) async fn serve(flags: &Serve) -> Result<(), Box<dyn fmt::Display>> {
 
     let accepting = tokio::spawn(connections.accept(listener));
     let sweeping = tokio::spawn(sweep(Arc::clone(&store), interval, stopped));
-    tokio::select! {
-        _ = terminated.recv() => {}
-        _ = interrupted.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminated.recv() => break,
+            _ = interrupted.recv() => break,
+            _ = hung_up.recv() => {}
+            () = tokio::time::sleep(secrets::INTERVAL) => {}
+        }
+        secrets.read_again(flags, &store).await;
     }
     tracing::info!("stopping: requests that are under way are finished");
     let _ = stop.send(true);

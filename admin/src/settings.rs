@@ -162,14 +162,16 @@ pub(crate) struct Serve {
     /// `redis://[:<password>@]<host>[:<port>][/<db>]`, or `rediss://` for TLS.
     #[arg(long, env = "GATEHOUSE_REDIS_URL", hide_env_values = true)]
     pub(crate) redis_url: Option<String>,
-    /// File with the bearer token that may do everything (at least 32 characters).
+    /// File with the bearer tokens that may do everything: one on each line, of at least 32
+    /// characters. This file and the next four are read again while the service runs.
     #[arg(long, env = "GATEHOUSE_ADMIN_TOKEN_FILE")]
     pub(crate) admin_token_file: Option<PathBuf>,
-    /// File with the bearer token for gateways, which reads what they need, and writes sessions and
-    /// counters (at least 32 characters).
+    /// File with the bearer tokens for gateways, which read what they need, and write sessions and
+    /// counters: one on each line, of at least 32 characters.
     #[arg(long, env = "GATEHOUSE_GATEWAY_TOKEN_FILE")]
     pub(crate) gateway_token_file: Option<PathBuf>,
-    /// File with the key that encrypts stored secrets: 32 bytes in hex or base64.
+    /// File with the key that encrypts stored secrets: 32 bytes in hex or base64. Keys on further
+    /// lines still decrypt.
     #[arg(long, env = "GATEHOUSE_ENCRYPTION_KEY_FILE")]
     pub(crate) encryption_key_file: Option<PathBuf>,
     /// Certificate chain (PEM) to serve TLS with.
@@ -243,7 +245,8 @@ impl Health {
     pub(crate) fn token(&self) -> Result<Option<String>, SettingsError> {
         let gateway = self.gateway_token_file.as_deref().map(|file| ("--gateway-token-file", file));
         let admin = self.admin_token_file.as_deref().map(|file| ("--admin-token-file", file));
-        gateway.or(admin).map(|(flag, file)| read_token(flag, file)).transpose()
+        let tokens = gateway.or(admin).map(|(flag, file)| read_tokens(flag, file)).transpose()?;
+        Ok(tokens.and_then(|tokens| tokens.into_iter().next()))
     }
 }
 
@@ -277,17 +280,18 @@ impl Serve {
                 ));
             }
             (Some(admin), gateway) => {
-                let admin = read_token("--admin-token-file", admin)?;
+                let admin = read_tokens("--admin-token-file", admin)?;
                 let gateway =
-                    gateway.map(|file| read_token("--gateway-token-file", file)).transpose()?;
-                if gateway.as_ref() == Some(&admin) {
+                    gateway.map(|file| read_tokens("--gateway-token-file", file)).transpose()?;
+                let gateway = gateway.unwrap_or_default();
+                if gateway.iter().any(|token| admin.contains(token)) {
                     return Err(SettingsError(
                         "--admin-token-file and --gateway-token-file hold the same token: every \
                          gateway would be an admin"
                             .into(),
                     ));
                 }
-                Auth::Tokens(Tokens::new(&admin, gateway.as_deref()))
+                Auth::Tokens(Tokens::new(&admin, &gateway).into())
             }
         };
         if self.listen.ip().is_loopback() {
@@ -308,12 +312,12 @@ impl Serve {
         Ok(auth)
     }
 
-    /// Reads the key that encrypts stored secrets.
+    /// Reads the keys that encrypt stored secrets.
     pub(crate) fn vault(&self) -> Result<Vault, SettingsError> {
         const FLAG: &str = "--encryption-key-file";
         let Some(file) = &self.encryption_key_file else { return Ok(Vault::plaintext()) };
         let text = std::fs::read_to_string(file).map_err(|error| unreadable(FLAG, file, &error))?;
-        Vault::with_key(&text)
+        Vault::with_keys(&text)
             .ok_or_else(|| unreadable(FLAG, file, &"does not hold 32 bytes in hex or base64"))
     }
 
@@ -357,20 +361,24 @@ impl Serve {
     }
 }
 
-/// Reads the token of `flag` from `file`, without white space around it.
-fn read_token(flag: &str, file: &Path) -> Result<String, SettingsError> {
+/// Reads the tokens of `flag` from `file`: one on each line, without white space around it.
+fn read_tokens(flag: &str, file: &Path) -> Result<Vec<String>, SettingsError> {
     let text = std::fs::read_to_string(file).map_err(|error| unreadable(flag, file, &error))?;
-    let token = text.trim();
-    let problem = if token.len() < TOKEN_MIN {
-        format!("holds {} characters, at least {TOKEN_MIN} are needed", token.len())
-    } else if token.len() > TOKEN_MAX {
-        format!("holds {} characters, at most {TOKEN_MAX} are possible", token.len())
-    } else if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        "holds characters other than printable ASCII without spaces".to_owned()
+    let lines = text.trim().split('\n').map(str::trim);
+    lines.map(|line| token(line).map_err(|problem| unreadable(flag, file, &problem))).collect()
+}
+
+/// Checks a token. An error says what is wrong with it, without quoting it.
+fn token(text: &str) -> Result<String, String> {
+    if text.len() < TOKEN_MIN {
+        Err(format!("holds {} characters, at least {TOKEN_MIN} are needed", text.len()))
+    } else if text.len() > TOKEN_MAX {
+        Err(format!("holds {} characters, at most {TOKEN_MAX} are possible", text.len()))
+    } else if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Err("holds characters other than printable ASCII without spaces".to_owned())
     } else {
-        return Ok(token.to_owned());
-    };
-    Err(SettingsError(format!("{flag} {}: {problem}", file.display())))
+        Ok(text.to_owned())
+    }
 }
 
 fn unreadable(flag: &str, file: &Path, error: &impl fmt::Display) -> SettingsError {

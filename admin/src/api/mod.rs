@@ -70,7 +70,7 @@ use axum::extract::Request;
 use axum::routing::{Router, any};
 use serde_json::{Value, json};
 
-use crate::counter_names::CounterNames;
+use crate::auth::Auth;
 use crate::counting::Counters;
 use crate::gateways::Gateways;
 use crate::metrics::Metrics;
@@ -86,7 +86,7 @@ pub(crate) struct App {
     pub(crate) rules: Rules,
     pub(crate) vault: Arc<Vault>,
     pub(crate) gateways: Arc<Gateways>,
-    pub(crate) counter_names: CounterNames,
+    pub(crate) auth: Arc<Auth>,
     /// The maximum time for a whole body to arrive.
     pub(crate) body_timeout: Duration,
 }

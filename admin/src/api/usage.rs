@@ -66,7 +66,7 @@ async fn list(State(app): State<App>, mut query: Query) -> Answer {
     let identifier = [&[tag], value.as_bytes()].concat();
     let now = now();
     let windows = windows(now.unsigned_abs() / 1000);
-    let names = app.counter_names.of(namespace.unwrap_or_default().as_bytes(), &identifier);
+    let names = app.auth.counter_names().of(namespace.unwrap_or_default().as_bytes(), &identifier);
     let wanted: Vec<(&str, Span, bool)> =
         names.iter().flat_map(|_| windows.iter().copied()).collect();
     let entries = names

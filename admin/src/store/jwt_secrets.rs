@@ -35,22 +35,53 @@ pub(crate) enum SecretsError {
 }
 
 impl Store {
-    /// Seals the secrets that were stored without a key, and returns their number. It is an error
-    /// if a sealed secret cannot be unsealed.
+    /// Seals the secrets that were stored without a key, and with several keys also those that
+    /// another one than the first has sealed. Returns their number. It is an error if a sealed
+    /// secret cannot be unsealed; of a single key, one secret is tried.
     pub(crate) async fn seal_secrets(&self, vault: &Vault) -> Result<usize, SecretsError> {
         let mut tx = self.read().await?;
-        for (id, secret) in tx.secrets_like(SEALED, 1).await? {
+        for (id, secret) in tx.secrets_like(SEALED, "", 1).await? {
             vault.unseal(&id, &secret).map_err(SecretsError::Vault)?;
         }
         drop(tx);
         let mut total: usize = 0;
-        while vault.seals() {
-            let mut tx = self.write().await?;
-            let plain = tx.secrets_like(PLAIN, 500).await?;
-            if plain.is_empty() {
-                break;
+        if vault.keys() > 0 {
+            total = self.seal_all(vault, PLAIN).await?;
+        }
+        if vault.keys() > 1 {
+            total = total.saturating_add(self.seal_all(vault, SEALED).await?);
+        }
+        Ok(total)
+    }
+
+    /// Checks that each sealed secret can be unsealed.
+    pub(crate) async fn check_secrets(&self, vault: &Vault) -> Result<(), SecretsError> {
+        let mut tx = self.read().await?;
+        let mut after = String::new();
+        loop {
+            let page = tx.secrets_like(SEALED, &after, 500).await?;
+            for (id, secret) in &page {
+                vault.unseal(id, secret).map_err(SecretsError::Vault)?;
             }
-            for (id, secret) in plain {
+            let Some((last, _)) = page.into_iter().last() else { return Ok(()) };
+            after = last;
+        }
+    }
+
+    /// Seals the secrets whose text begins with `beginning` unless the first key has done that, in
+    /// transactions of 500. Returns the number of those that it sealed.
+    async fn seal_all(&self, vault: &Vault, beginning: &str) -> Result<usize, SecretsError> {
+        let mut total: usize = 0;
+        let mut after = String::new();
+        loop {
+            let mut tx = self.write().await?;
+            let page = tx.secrets_like(beginning, &after, 500).await?;
+            let Some((last, _)) = page.last() else { return Ok(total) };
+            after.clone_from(last);
+            for (id, secret) in page {
+                if vault.is_current(&id, &secret) {
+                    continue;
+                }
                 let secret = vault.unseal(&id, &secret).map_err(SecretsError::Vault)?;
                 let sealed = vault.seal(&id, &secret).map_err(SecretsError::Vault)?;
                 sqlx::query("UPDATE jwt_secrets SET secret = $1 WHERE id = $2")
@@ -62,7 +93,6 @@ impl Store {
             }
             tx.commit().await?;
         }
-        Ok(total)
     }
 }
 
@@ -177,10 +207,14 @@ impl Tx {
     async fn secrets_like(
         &mut self,
         beginning: &str,
+        after: &str,
         limit: i64,
     ) -> sqlx::Result<Vec<(String, String)>> {
-        let rows = sqlx::query("SELECT id, secret FROM jwt_secrets WHERE secret LIKE $1 LIMIT $2")
+        let statement = "SELECT id, secret FROM jwt_secrets WHERE secret LIKE $1 AND id > $2 \
+                         ORDER BY id LIMIT $3";
+        let rows = sqlx::query(statement)
             .bind(format!("{beginning}%"))
+            .bind(after)
             .bind(limit)
             .fetch_all(self.connection())
             .await?;

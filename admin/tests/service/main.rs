@@ -18,6 +18,7 @@ mod program;
 mod redis;
 
 mod app_ids;
+mod backups;
 mod bad_input;
 mod changes;
 mod consumers;
@@ -37,6 +38,7 @@ mod nodes;
 mod operations;
 mod peers;
 mod prefixes;
+mod rotation;
 mod security;
 mod sessions;
 mod sessions_of_subjects;

@@ -263,7 +263,10 @@ fn tls_is_served_and_plain_http_is_not_answered() {
     assert!(!bytes.starts_with(b"HTTP/"), "{}", bytes.escape_ascii());
 }
 
-fn tls_client(port: u16, cert: &Path) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+pub(crate) fn tls_client(
+    port: u16,
+    cert: &Path,
+) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(cert).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
