@@ -9,6 +9,8 @@ from pathlib import Path
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from package import licences
+
 from . import made
 
 CHECK = JsonStrictValidator(SchemaVersion.V1_6)
@@ -70,6 +72,19 @@ class Bills(unittest.TestCase):
                     self.assertIn(f"  {title}: {component['licenses'][0]['expression']}\n", text)
                     self.assertRegex(text, rf"(?m)^{re.escape(title)}, [\w.-]+$")
         self.assertIn("Permission is hereby granted, free of charge", text)
+
+    def test_a_crate_that_leaves_the_apache_licence_out_gets_its_text_and_no_other_licence_is_guessed(self):
+        class Crate(str):
+            name, version, source = "bare", "1", "a registry"
+            license = property(str)
+            licence_files = staticmethod(list)
+
+        text = licences.text([Crate("MIT OR Apache-2.0")], [], static=False).decode()
+        self.assertIn("bare 1, LICENSE\n", text)
+        self.assertIn("TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION", text)
+        for other in ("MIT", "Apache-2.0-with-changes"):
+            with self.assertRaisesRegex(SystemExit, "bare 1 .* comes without the text"):
+                licences.text([Crate(other)], [], static=False)
 
 
 if __name__ == "__main__":
