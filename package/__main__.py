@@ -108,6 +108,13 @@ class Packages:
         files = {name: NAMES / ("gatehouse.names" if name == "gatehouse" else f"gatehouse_{name}.names") for name in modules}
         return {f"names/{name}.names": file.read_bytes() for name, file in files.items() if file.is_file()}
 
+    def chart(self):
+        """Makes the archive of the chart, as Helm reads it."""
+        folder = Path("deploy/kubernetes/chart")
+        files = {str(path.relative_to(folder)): path.read_bytes() for path in archive.files_below(folder)}
+        packed = archive.pack("gatehouse-admin", files, self.when)
+        (self.out / f"gatehouse-admin-{self.version}.tgz").write_bytes(packed)
+
     def archive(self, name, files):
         """Writes one archive."""
         (self.out / f"{name}.tar.gz").write_bytes(archive.pack(name, files, self.when))
@@ -129,6 +136,7 @@ class Packages:
         }
         self.admin_image(program, documents)
         self.archives(program, documents)
+        self.chart()
         names = self.names([*self.features, "gatehouse"])
         if names:
             (self.out / "names").mkdir()
