@@ -315,6 +315,25 @@ fn routes_that_kong_3_tries_in_another_order_are_told() {
 }
 
 #[test]
+fn limits_of_a_service_that_envoy_lacks_are_told() {
+    let text = "_format_version: '3.0'
+services:
+- { name: a, url: 'https://h', read_timeout: 1000, write_timeout: 2000, tls_verify_depth: 1, routes: [{ name: a, paths: [/a] }] }
+- { name: b, url: 'https://h', read_timeout: 1000, write_timeout: 1000, routes: [{ name: b, paths: [/b] }] }
+";
+    for target in [Target::Envoy, Target::Istio] {
+        let (_, notes) = to(target, text);
+        let told = |part: &str| notes.iter().filter(|note| note.contains(part)).count();
+        assert_eq!(
+            (told("services[0].write_timeout"), told("write_timeout")),
+            (1, 1),
+            "{notes:#?}"
+        );
+        assert_eq!(told("not carried over: services[0].tls_verify_depth"), 1, "{notes:#?}");
+    }
+}
+
+#[test]
 fn a_file_of_another_kind_is_refused() {
     for text in
         ["name: value", "_format_version: '9.0'", "- a", "_format_version: '3.0'\n---\na: 1\n"]

@@ -122,6 +122,16 @@ fn upstream(file: &KongFile, name: String, service: &Entity, notes: &mut Notes) 
             notes.lost(&service.place.member(member), "the cluster is written without it");
         }
     }
+    let limit = |name| number(&service.value, name, 60_000);
+    if limit("write_timeout") != limit("read_timeout") {
+        let what =
+            "Envoy has one limit for a connection on which nothing happens, that of `read_timeout`";
+        notes.differs(&service.place.member("write_timeout"), what);
+    }
+    if service.value.get("tls_verify_depth").is_some_and(|depth| !depth.is_null()) {
+        let what = "the length of the chain of certificates is not limited";
+        notes.lost(&service.place.member("tls_verify_depth"), what);
+    }
     if service.value.get("enabled").and_then(Value::as_bool) == Some(false) {
         notes.lost(
             &service.place.member("enabled"),
