@@ -22,10 +22,11 @@ async function search(event) {
   draw();
 }
 
-function row(it) {
+function row(it, number) {
   const name = it.current ? `This ${it.period}` : `The ${it.period} before`;
   return {
-    key: name,
+    // Gateways with another token have counters of their own.
+    key: number,
     cells: [name, it.total.toLocaleString(), html`<${Time} at=${it.window_start * 1000} />`,
       html`<${Time} at=${it.window_end * 1000} />`],
   };
