@@ -5,10 +5,12 @@ use crate::entries::Entries;
 use crate::feed::{Feed, News};
 use crate::fetches::{Fetches, Share};
 use crate::freshness::{Freshness, Lifetime};
-use crate::setup::Setup;
+use crate::recent::Recent;
+use crate::setup::{Setup, tick_period};
 use crate::shared_data::SharedData;
 use crate::snapshot::{NextPage, SnapshotState};
 use crate::source::Source;
+use crate::time::millis;
 use crate::waiting::{Rooms, Seat};
 use admin_api::Change;
 use exchange::{
@@ -30,6 +32,7 @@ pub struct Cache {
     admin: Option<Rc<Target>>,
     data: Rc<dyn SharedData>,
     entries: Entries,
+    recent: Recent,
     snapshot: SnapshotState,
     fetches: Fetches,
     feed: Option<Feed>,
@@ -57,6 +60,7 @@ impl Cache {
             admin: common.admin.as_ref().map(|admin| Rc::new(admin.target.clone())),
             data,
             entries,
+            recent: Recent::new(millis(tick_period(common))),
             snapshot: SnapshotState::default(),
             fetches: Fetches::new(common.cache.max_lookups),
             feed,
@@ -75,7 +79,7 @@ impl Cache {
         let last = std::mem::replace(&mut self.last_request, now);
         let missed = |feed: &Feed| !feed.is_current(&*self.data, now);
         if now.saturating_sub(last) > IDLE && self.feed.as_ref().is_some_and(missed) {
-            self.revalidate_before(now);
+            self.revalidate_before = now;
         }
     }
 
@@ -153,6 +157,7 @@ impl Cache {
             self.take_in(&news, &mut effects);
             effects.calls.extend(poll.map(|call| self.to_admin(Purpose::Changes, call)));
         }
+        self.recent.begin(now);
         if !idle {
             let due = self.due(now);
             effects.calls.extend(due.iter().map(|key| self.outgoing(key)));
@@ -275,6 +280,7 @@ impl Cache {
         let found = read.map(|(finding, seq)| {
             if fetch.may_keep(seq) {
                 self.snapshot.supersede(key);
+                self.recent.forget(key);
                 self.entries.put(key, self.source.is_secret(key), &finding, seq, now);
             }
             finding
@@ -299,6 +305,7 @@ impl Cache {
     fn apply(&mut self, change: &Change) {
         for key in self.source.touched(change) {
             self.entries.remove(&key, self.source.is_secret(&key), change.seq);
+            self.recent.forget(&key);
             self.fetches.touch(&key, change.seq);
             self.snapshot.touch(key);
         }
@@ -307,33 +314,39 @@ impl Cache {
     /// Drops everything. `generation` is a random number.
     fn drop_all(&mut self, generation: u64) {
         self.entries.drop_all(generation);
+        self.recent.forget_all();
         self.fetches.drop_all();
         self.snapshot.drop_all();
-    }
-
-    /// Answers stored before `now` may have missed a change: they serve only if they cannot be
-    /// fetched again.
-    fn revalidate_before(&mut self, now: u64) {
-        self.revalidate_before = now;
     }
 
     // === Inside ===
 
     /// Returns the newest cached finding for `key`, and the use that can be made of it.
-    fn cached(&self, key: &Key, now: u64, not_before: u64) -> (Freshness, Option<Finding>) {
+    fn cached(&mut self, key: &Key, now: u64, not_before: u64) -> (Freshness, Option<Finding>) {
         let is_all = self.is_all(key);
         let lifetime = Lifetime::new(&self.settings, self.source.ttl(key), is_all);
+        let not_before = self.revalidate_before.max(not_before);
+        let judge = |(finding, at): &(Finding, u64)| match *at >= not_before {
+            true => lifetime.judge(finding, *at, now),
+            false => Freshness::Miss,
+        };
+        // Where this VM's copy does not serve, another VM may have stored a newer one.
+        let recent = self.recent.get(key, now);
+        if let Some(answer) = recent.filter(|answer| judge(answer) == Freshness::Fresh) {
+            return (Freshness::Fresh, Some(answer.0.clone()));
+        }
         let absent = || Some((Finding::Nothing, self.snapshot.read_at()?)).filter(|_| is_all);
         let mut newest = self.snapshot.get(key).or_else(absent);
         if newest.as_ref().is_none_or(|(_, at)| !lifetime.is_young(*at, now)) {
             let entry = self.entries.get(key, self.source.is_secret(key));
+            if let Some(entry) = &entry {
+                self.recent.keep(key, entry, now);
+            }
             newest = newest.into_iter().chain(entry).max_by_key(|(_, at)| *at);
         }
-        match newest {
-            Some((finding, at)) if at >= self.revalidate_before.max(not_before) => {
-                (lifetime.judge(&finding, at, now), Some(finding))
-            }
-            _ => (Freshness::Miss, None),
+        match newest.as_ref().map(judge) {
+            None | Some(Freshness::Miss) => (Freshness::Miss, None),
+            Some(freshness) => (freshness, newest.map(|(finding, _)| finding)),
         }
     }
 
@@ -379,6 +392,9 @@ impl Cache {
 #[cfg(test)]
 #[path = "cache_budget_tests.rs"]
 mod budget_tests;
+#[cfg(test)]
+#[path = "cache_recent_tests.rs"]
+mod recent_tests;
 #[cfg(test)]
 #[path = "cache_tests.rs"]
 mod tests;

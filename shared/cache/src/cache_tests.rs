@@ -41,7 +41,7 @@ impl Source for Words {
 
 pub(super) struct Bench {
     pub(super) cache: Cache,
-    data: Rc<LocalData>,
+    pub(super) data: Rc<LocalData>,
     pub(super) rooms: Rooms,
 }
 
@@ -50,6 +50,11 @@ pub(super) fn bench() -> Bench {
 }
 
 pub(super) fn bench_of(source: Box<dyn Source>, max_lookups: usize) -> Bench {
+    bench_on(Rc::default(), source, max_lookups)
+}
+
+/// Makes the cache of a VM on shared data that other VMs may use, too.
+pub(super) fn bench_on(data: Rc<LocalData>, source: Box<dyn Source>, max_lookups: usize) -> Bench {
     let settings = settings::Cache {
         ttl: Duration::from_secs(60),
         negative_ttl: Duration::from_secs(10),
@@ -58,7 +63,7 @@ pub(super) fn bench_of(source: Box<dyn Source>, max_lookups: usize) -> Bench {
         ..settings::Cache::default()
     };
     let common = Common { cache: settings, ..Common::default() };
-    let (data, rooms) = (Rc::new(LocalData::default()), Rooms::default());
+    let rooms = Rooms::default();
     let setup = Setup {
         filter: ("test", 1),
         common: &common,
@@ -275,7 +280,7 @@ fn dropping_everything_also_drops_what_is_on_its_way() {
 fn what_may_have_missed_a_change_serves_only_if_it_cannot_be_asked_for() {
     let mut bench = bench();
     bench.learn(value("x", 5), 0);
-    bench.cache.revalidate_before(1000);
+    bench.cache.revalidate_before = 1000;
     assert!(matches!(bench.find("a", 1, ENVOY(1000)), Lookup::Fetch(..)));
     assert_eq!(bench.answered("a", None, 1001), [(1, found("x"))]);
 }

@@ -8,6 +8,17 @@ use crate::time::millis;
 use crate::waiting::Rooms;
 use settings::Common;
 use std::rc::Rc;
+use std::time::Duration;
+
+/// Returns the time between two ticks of a cache: a quarter of the interval in which the admin
+/// service is asked for changes, and 250 milliseconds to one second.
+#[must_use]
+pub fn tick_period(common: &Common) -> Duration {
+    let interval =
+        common.admin.as_ref().map_or(Duration::from_secs(4), |admin| admin.poll_interval);
+    let quarter = interval.checked_div(4).unwrap_or_default();
+    quarter.clamp(Duration::from_millis(250), Duration::from_secs(1))
+}
 
 /// The parts that a [`Cache`](crate::Cache) is made of.
 pub struct Setup<'a> {

@@ -16,7 +16,6 @@ use exchange::{CallResult, Finding, Tally, Unavailable};
 use settings::Invalid;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 /// One filter configuration in one VM or worker.
 pub struct Instance {
@@ -123,9 +122,7 @@ impl Instance {
             // The token makes the random numbers of this instance unlike those of others.
             let secret = admin.and_then(|admin| admin.target.token.as_deref()).unwrap_or_default();
             entropy::mix(secret.as_bytes());
-            let interval = admin.map_or(Duration::from_secs(4), |admin| admin.poll_interval);
-            let quarter = interval.checked_div(4).unwrap_or_default();
-            period = Some(quarter.clamp(Duration::from_millis(250), Duration::from_secs(1)));
+            period = Some(cache::tick_period(&configured.common));
         }
         if let Some(work) = configured.worker.try_borrow_mut().ok().and_then(|mut work| work.take())
         {
