@@ -12,7 +12,7 @@ use std::cell::RefCell;
 
 /// A deterministic generator, reseeded with [`Entropy::mix`].
 #[derive(Clone)]
-pub struct Entropy {
+struct Entropy {
     key: [u8; 32],
     value: [u8; 32],
 }
@@ -20,14 +20,14 @@ pub struct Entropy {
 impl Entropy {
     /// A generator keyed with `seed`.
     #[must_use]
-    pub fn new(seed: &[u8]) -> Self {
+    fn new(seed: &[u8]) -> Self {
         let mut entropy = Self { key: [0; 32], value: [1; 32] };
         entropy.mix(seed);
         entropy
     }
 
     /// Adds `material`. Material that an attacker knows does no harm.
-    pub fn mix(&mut self, material: &[u8]) {
+    fn mix(&mut self, material: &[u8]) {
         // Without material the update of the standard is its first half alone.
         let rounds: &[u8] = if material.is_empty() { &[0] } else { &[0, 1] };
         for separator in rounds {
@@ -37,7 +37,7 @@ impl Entropy {
     }
 
     /// Fills `out`.
-    pub fn fill(&mut self, out: &mut [u8]) {
+    fn fill(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(32) {
             self.value = hmac(&self.key, &[&self.value]);
             for (to, from) in chunk.iter_mut().zip(&self.value) {
@@ -47,36 +47,56 @@ impl Entropy {
         // Afterwards the bytes that were given out cannot be computed from the state.
         self.mix(&[]);
     }
+}
 
-    /// Sixteen bytes in lower-case hex.
-    pub fn hex(&mut self) -> String {
-        let mut bytes = [0; 16];
-        self.fill(&mut bytes);
-        base16ct::lower::encode_string(&bytes)
+/// The number of bytes that are generated at a time.
+const STOCK: usize = 512;
+
+/// The generator of a VM, with bytes that it has generated and not given out yet: one large
+/// request of a generator costs less than many small ones.
+struct Stocked {
+    entropy: Entropy,
+    stock: Vec<u8>,
+}
+
+impl Stocked {
+    /// Fills `out`.
+    fn fill(&mut self, out: &mut [u8]) {
+        for to in out {
+            if self.stock.is_empty() {
+                self.stock.resize(STOCK, 0);
+                self.entropy.fill(&mut self.stock);
+            }
+            // A byte that is given out is not kept.
+            if let Some(last) = self.stock.last_mut() {
+                *to = std::mem::take(last);
+            }
+            self.stock.pop();
+        }
     }
 
-    /// A random number of 64 bits.
-    pub fn number(&mut self) -> u64 {
-        let mut bytes = [0; 8];
-        self.fill(&mut bytes);
-        u64::from_le_bytes(bytes)
+    /// Adds `material`, on which all bytes from now on depend.
+    fn mix(&mut self, material: &[u8]) {
+        self.stock.fill(0);
+        self.stock.clear();
+        self.entropy.mix(material);
     }
 }
 
 thread_local! {
     /// The generator of the VM or thread.
-    static SHARED: RefCell<Option<Entropy>> = const { RefCell::new(None) };
+    static SHARED: RefCell<Option<Stocked>> = const { RefCell::new(None) };
 }
 
-fn shared<R>(work: impl FnOnce(&mut Entropy) -> R) -> Option<R> {
+fn shared<R>(work: impl FnOnce(&mut Stocked) -> R) -> Option<R> {
     let seeded = || {
         let mut seed = [0; 32];
         host_random(&mut seed);
         let mut entropy = Entropy::new(&seed);
         entropy.mix(&now_ns().to_le_bytes());
-        entropy
+        Stocked { entropy, stock: Vec::new() }
     };
-    let work = |slot: &RefCell<Option<Entropy>>| {
+    let work = |slot: &RefCell<Option<Stocked>>| {
         let mut slot = slot.try_borrow_mut().ok()?;
         Some(work(slot.get_or_insert_with(seeded)))
     };
@@ -87,22 +107,24 @@ fn shared<R>(work: impl FnOnce(&mut Entropy) -> R) -> Option<R> {
 /// then.
 #[must_use]
 pub fn random(out: &mut [u8]) -> bool {
-    shared(|entropy| entropy.fill(out)).is_some()
+    shared(|stocked| stocked.fill(out)).is_some()
 }
 
 /// Adds material to the VM's generator.
 pub fn mix(material: &[u8]) {
-    shared(|entropy| entropy.mix(material));
+    shared(|stocked| stocked.mix(material));
 }
 
 /// A random number of 64 bits from the VM's generator.
 pub(crate) fn random_number() -> u64 {
-    shared(Entropy::number).unwrap_or_else(now_ns)
+    let mut bytes = [0; 8];
+    if random(&mut bytes) { u64::from_le_bytes(bytes) } else { now_ns() }
 }
 
 /// Sixteen bytes from the VM's generator, in lower-case hex.
 pub(crate) fn random_hex() -> String {
-    shared(Entropy::hex).unwrap_or_default()
+    let mut bytes = [0; 16];
+    if random(&mut bytes) { base16ct::lower::encode_string(&bytes) } else { String::new() }
 }
 
 fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
@@ -152,9 +174,36 @@ mod tests {
         let stream = |material: &[u8]| {
             let mut entropy = Entropy::new(b"the same start");
             entropy.mix(material);
-            entropy.hex()
+            let mut out = [0; 16];
+            entropy.fill(&mut out);
+            out
         };
         assert_eq!(stream(b"a"), stream(b"a"));
         assert_ne!(stream(b"a"), stream(b"b"));
+    }
+
+    #[test]
+    fn the_stock_gives_each_byte_once_and_depends_on_all_material() {
+        let stocked = || Stocked { entropy: Entropy::new(b"the same start"), stock: Vec::new() };
+        let draw = |from: &mut Stocked, len: usize| {
+            let mut out = vec![0; len];
+            from.fill(&mut out);
+            out
+        };
+        let (mut one, mut other) = (stocked(), stocked());
+        let whole = draw(&mut one, 3 * STOCK);
+        let pieces: Vec<u8> = (0..3 * STOCK / 16).flat_map(|_| draw(&mut other, 16)).collect();
+        assert_eq!(whole, pieces);
+        let mut drawn: Vec<&[u8]> = whole.chunks(16).collect();
+        drawn.sort_unstable();
+        drawn.dedup();
+        assert_eq!(drawn.len(), 3 * STOCK / 16);
+        // What lies in stock is not used any more once there is new material.
+        draw(&mut one, 16);
+        draw(&mut other, 16);
+        one.mix(b"a");
+        other.mix(b"b");
+        assert_ne!(draw(&mut one, 16), draw(&mut other, 16));
+        assert!(one.stock.len() < STOCK);
     }
 }

@@ -41,7 +41,7 @@ mod stream;
 
 pub use cache::{Counters, Put, SharedData, Snapshot, Source};
 pub use counters::counters;
-pub use entropy::{Entropy, mix, random};
+pub use entropy::{mix, random};
 pub use filter::{Filter, Needs, check, is_address, meta};
 pub use instance::{Definition, Instance, LEFT_BEFORE_WAITING, Purpose, Woken};
 pub use local_reply::{Header, LocalReply};

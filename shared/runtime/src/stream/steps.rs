@@ -165,7 +165,7 @@ impl Stream {
         if capabilities().can_remove && !self.edited {
             additions::prefer(&self.head, &mut edits);
         }
-        self.edited = true;
+        self.edited |= !edits.is_empty();
         for edit in &edits {
             match (proxy.edit_request(&self.head, edit), edit) {
                 (Ok(()), _) => {}
