@@ -166,6 +166,13 @@ impl Stream {
         self.outcome().standing
     }
 
+    /// The value of a property that filters have left: `gatehouse_consumer` on Envoy, on Kong the
+    /// variable `ngx.gatehouse_consumer`.
+    pub fn property(&self, path: &str) -> Option<String> {
+        let value = self.with(|s| s.properties.get(path.as_bytes()).cloned());
+        value.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Everything that has happened to the request so far, traps included.
     pub fn outcome(&self) -> Outcome {
         let waits = !self.calls().is_empty();

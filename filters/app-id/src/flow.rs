@@ -46,7 +46,9 @@ impl AppIdFlow {
 
     fn judge(&self, Admitted { request, identity }: &Admitted) -> (State, Step) {
         let config = &self.config;
-        let Some(identity) = identity else { return decided(refuse(401, "Unauthorized")) };
+        let Some(identity) = identity else {
+            return decided(refuse(401, "no_identity", "Unauthorized"));
+        };
         // Every spelling of the name counts, because the upstream may read any of them.
         let mut values = request.head.spellings(&config.header_name).map(|(_, value)| value);
         let app_id = values.next().unwrap_or_default().trim_ascii();
@@ -54,7 +56,11 @@ impl AppIdFlow {
             return decided(self.invalid());
         }
         if app_id.is_empty() {
-            return decided(refuse(403, format!("{} can't be blank", config.header_name)));
+            return decided(refuse(
+                403,
+                "no_app_id",
+                format!("{} can't be blank", config.header_name),
+            ));
         }
         let hidden = config.hide_app_id.then(|| Edit::remove(config.header_name.clone()));
         let edits: Vec<Edit> = hidden.into_iter().collect();
@@ -105,18 +111,19 @@ impl AppIdFlow {
         if claim.is_mapped {
             return self.invalid();
         }
-        refuse(403, format!("Consumer and {} mapping doesn't exist", self.config.header_name))
+        let message = format!("Consumer and {} mapping doesn't exist", self.config.header_name);
+        refuse(403, "no_mapping", message)
     }
 
     fn invalid(&self) -> Step {
-        refuse(403, format!("Invalid {}", self.config.header_name))
+        refuse(403, "wrong_app_id", format!("Invalid {}", self.config.header_name))
     }
 
     fn unavailable(&self, claim: Claim) -> Step {
         if self.config.fail_open {
             Step::forward(claim.edits)
         } else {
-            refuse(503, "Service unavailable")
+            refuse(503, "unavailable", "Service unavailable")
         }
     }
 }
@@ -141,8 +148,12 @@ fn decided(step: Step) -> (State, Step) {
     (State::Decided, step)
 }
 
-fn refuse(status: u16, message: impl Into<std::borrow::Cow<'static, str>>) -> Step {
-    Step::reply(Reply::message(status, message))
+fn refuse(
+    status: u16,
+    cause: &'static str,
+    message: impl Into<std::borrow::Cow<'static, str>>,
+) -> Step {
+    Step::reply(Reply::message(status, cause, message))
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ pub(crate) fn judge(config: &Config, request: &Request, note: fn(&str)) -> Start
         Occurrence::None => Verdict::Unknown,
         Occurrence::One(user_agent) => agents.verdict(user_agent),
         Occurrence::Many(_) if config.action == Action::Deny => {
-            let reply = Reply::error(400, "Only one User-Agent header allowed");
+            let reply =
+                Reply::error(400, "several_user_agents", "Only one User-Agent header allowed");
             return matched("duplicate", Step::reply(reply));
         }
         Occurrence::Many(_) => Verdict::Bot("duplicate".into()),
@@ -25,7 +26,7 @@ pub(crate) fn judge(config: &Config, request: &Request, note: fn(&str)) -> Start
 
 fn act(config: &Config, rule: &str, note: fn(&str)) -> Step {
     Step::forward(match config.action {
-        Action::Deny => return Step::reply(Reply::error(403, "Forbidden")),
+        Action::Deny => return Step::reply(Reply::error(403, "bot", "Forbidden")),
         Action::Tag => vec![Edit::set(config.tag_header.to_ascii_lowercase(), rule)],
         // Only the rule is logged, and nothing that the client has sent.
         Action::Log => {

@@ -34,7 +34,7 @@ fn origin_headers(config: &Config, origin: Option<&Origin>) -> (bool, Answer, bo
 /// Returns the response to a preflight request.
 pub(crate) fn preflight(config: &Config, head: &Head, origin: &Origin) -> Reply {
     let (vary, answer, credentials) = origin_headers(config, Some(origin));
-    let mut reply = Reply { status: 200, headers: Vec::new(), body: exchange::Body::Empty };
+    let mut reply = Reply::new(200, "preflight", exchange::Body::Empty);
     let mut say = |name: &'static str, value: &str| {
         reply.headers.push((name.into(), value.as_bytes().to_vec()));
     };

@@ -102,16 +102,16 @@ impl JwtFlow {
         let text = match carried(config, &work.request.head, query) {
             Carried::Token(text) => text,
             Carried::Nothing => {
-                let reply = Reply::message(401, "Unauthorized");
+                let reply = Reply::message(401, "no_token", "Unauthorized");
                 let reply = reply.with("www-authenticate", config.challenge.clone());
                 return self.fail(work, reply);
             }
             Carried::Several => {
-                let reply = self.refusal("Multiple tokens provided");
+                let reply = self.refusal("several_tokens", "Multiple tokens provided");
                 return self.fail(work, reply);
             }
             Carried::Unrecognizable => {
-                let reply = self.refusal("Unrecognizable token");
+                let reply = self.refusal("malformed_token", "Unrecognizable token");
                 return self.fail(work, reply);
             }
         };
@@ -137,7 +137,7 @@ impl JwtFlow {
                 match parsed {
                     Ok(token) => Rc::new(Bearer::new(text, token)),
                     Err(malformed) => {
-                        let reply = self.refusal(kong_message(malformed, &text));
+                        let reply = self.refusal("malformed_token", kong_message(malformed, &text));
                         return self.fail(work, reply);
                     }
                 }
@@ -170,12 +170,17 @@ impl JwtFlow {
             wrong.into_iter().map(|(name, words)| (name.to_owned(), words.into())).collect();
         let body = Value::Object(document).to_string().into_bytes();
         let body = Body::Raw(Some("application/json; charset=utf-8".into()), body);
-        let reply = Reply { status: 401, headers: Vec::new(), body };
+        let reply = Reply::new(401, "expired_token", body);
         Some(reply.with("www-authenticate", self.config.invalid_token.clone()))
     }
 
-    fn refusal(&self, message: impl Into<std::borrow::Cow<'static, str>>) -> Reply {
-        Reply::message(401, message).with("www-authenticate", self.config.invalid_token.clone())
+    fn refusal(
+        &self,
+        cause: &'static str,
+        message: impl Into<std::borrow::Cow<'static, str>>,
+    ) -> Reply {
+        Reply::message(401, cause, message)
+            .with("www-authenticate", self.config.invalid_token.clone())
     }
 
     /// Refuses the request, or lets the anonymous consumer stand in.

@@ -121,7 +121,7 @@ struct Refusal {
 }
 
 fn refusal(step: &Step) -> Refusal {
-    let Step { then: Then::Reply(Reply { status, body, headers }), .. } = step else {
+    let Step { then: Then::Reply(Reply { status, body, headers, .. }), .. } = step else {
         panic!("{step:?}")
     };
     let body = match body {

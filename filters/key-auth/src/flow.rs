@@ -177,12 +177,12 @@ impl KeyAuthFlow {
     }
 
     fn challenge(&self, failure: Failure) -> Reply {
-        let message = match failure {
-            Failure::NoKey => "No API key found in request",
-            Failure::Twice => "Duplicate API key found",
-            Failure::Unknown => "Unauthorized",
+        let (cause, message) = match failure {
+            Failure::NoKey => ("no_key", "No API key found in request"),
+            Failure::Twice => ("duplicate_key", "Duplicate API key found"),
+            Failure::Unknown => ("unknown_key", "Unauthorized"),
         };
-        Reply::error(401, message).with("www-authenticate", self.config.challenge.clone())
+        Reply::error(401, cause, message).with("www-authenticate", self.config.challenge.clone())
     }
 }
 

@@ -48,7 +48,8 @@ fn admitted(identity: &Identity) -> Step {
 fn refusal(step: &Step) -> (u16, &str, Option<&str>) {
     match step {
         Step {
-            then: Then::Reply(Reply { status, body: Body::Error(message), headers }), ..
+            then: Then::Reply(Reply { status, body: Body::Error(message), headers, .. }),
+            ..
         } => {
             let challenge = headers.iter().find(|(name, _)| name == "www-authenticate");
             (*status, message, challenge.map(|(_, value)| std::str::from_utf8(value).unwrap()))

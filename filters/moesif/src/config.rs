@@ -158,6 +158,12 @@ impl Config {
     }
 }
 
+/// Adds the headers that hold secrets of this gateway's own: they are for nobody else.
+fn with_secrets(mut masks: Vec<String>) -> Vec<String> {
+    masks.push("x-gatehouse-debug".to_owned());
+    masks
+}
+
 /// The names of the settings of one direction.
 struct Names {
     header_masks: &'static str,
@@ -192,7 +198,7 @@ impl Direction {
         let masks = if masks.is_empty() { old_masks } else { masks };
         let limit = f.integer(names.limit, 0..=1_000_000, 100_000);
         Self {
-            header_masks: Masks::new(header_masks),
+            header_masks: Masks::new(with_secrets(header_masks)),
             capture_body: !f.flag(names.disable, false),
             body: Treatment {
                 masks: Masks::new(masks),

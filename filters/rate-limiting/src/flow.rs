@@ -163,7 +163,7 @@ impl LimitFlow {
     }
 
     fn refusal(&self) -> Reply {
-        Reply::error(self.config.error_code, self.config.error_message.clone())
+        Reply::error(self.config.error_code, "limit_exceeded", self.config.error_message.clone())
     }
 
     fn count(&mut self, what: &'static str) {

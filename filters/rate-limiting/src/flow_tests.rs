@@ -50,8 +50,9 @@ fn response(flow: &mut Driver) -> Vec<String> {
 }
 
 fn refusal(step: Step) -> (u16, String, Vec<String>) {
-    let Step { then: Then::Reply(Reply { status, headers, body: Body::Error(message) }), .. } =
-        step
+    let Step {
+        then: Then::Reply(Reply { status, headers, body: Body::Error(message), .. }), ..
+    } = step
     else {
         panic!("{step:?}");
     };

@@ -58,7 +58,7 @@ impl TerminationFlow {
                 config.message().map_or(Body::Empty, |message| Body::Message(message.into()))
             }
         };
-        Step::reply(Reply { status: config.status, headers: Vec::new(), body })
+        Step::reply(Reply::new(config.status, "terminated", body))
     }
 }
 

@@ -113,7 +113,7 @@ impl TransformerFlow {
         };
         let line = Line { path, query: query.to_vec(), changes: config.query.filled(&values) };
         if line.changes.concern_any(Query::new(query).disputed()) {
-            return Err(Reply::error(400, "Bad request query"));
+            return Err(Reply::error(400, "malformed_query", "Bad request query"));
         }
         let moves = config.moves_forms() && media == Ok(Media::Form);
         let strict = config.refuses_unreadable && !config.body.is_empty();
@@ -229,8 +229,10 @@ impl Work {
 
 fn refusal(trouble: Trouble) -> Reply {
     match trouble {
-        Trouble::Value | Trouble::Malformed => Reply::error(400, "Bad request body"),
-        Trouble::Unsupported => Reply::error(415, "Unsupported media type"),
+        Trouble::Value | Trouble::Malformed => {
+            Reply::error(400, "malformed_body", "Bad request body")
+        }
+        Trouble::Unsupported => Reply::error(415, "unsupported_body", "Unsupported media type"),
     }
 }
 
@@ -298,11 +300,11 @@ fn decided(step: Step) -> (State, Step) {
 }
 
 fn bad_path() -> Reply {
-    Reply::error(400, "Bad request path")
+    Reply::error(400, "malformed_path", "Bad request path")
 }
 
 fn too_large() -> Step {
-    Step::reply(Reply::error(413, "Payload too large"))
+    Step::reply(Reply::error(413, "body_too_large", "Payload too large"))
 }
 
 #[cfg(test)]

@@ -64,7 +64,9 @@ impl UpstreamJwtFlow {
         let claims = Claims::of(config, request, identity.as_deref(), self.tools.random);
         let mut claims = match claims {
             Ok(claims) => claims,
-            Err(NoClaims::Header) => return decided(Step::reply(Reply::error(400, "Bad request"))),
+            Err(NoClaims::Header) => {
+                return decided(Step::reply(Reply::error(400, "malformed_headers", "Bad request")));
+            }
             Err(why) => return decided(Step::reply(self.fail(&why))),
         };
         if !config.body_hash {
@@ -94,17 +96,14 @@ impl UpstreamJwtFlow {
             return None;
         }
         if !matches!(request.method.as_slice(), b"GET" | b"HEAD") {
-            return Some(Reply::error(405, "Method not allowed").with("allow", "GET, HEAD"));
+            return Some(
+                Reply::error(405, "wrong_method", "Method not allowed").with("allow", "GET, HEAD"),
+            );
         }
         let keys = config.keys.as_ref()?;
-        let reply = Reply {
-            status: 200,
-            headers: Vec::new(),
-            body: Body::Raw(
-                Some("application/jwk-set+json".into()),
-                keys.jwks.clone().into_bytes(),
-            ),
-        };
+        let content_type = Some("application/jwk-set+json".into());
+        let body = Body::Raw(content_type, keys.jwks.clone().into_bytes());
+        let reply = Reply::new(200, "public_keys", body);
         Some(reply.with("cache-control", "public, max-age=300"))
     }
 
@@ -158,7 +157,7 @@ impl Flow for UpstreamJwtFlow {
             }
             (State::Hashing(work), Event::Body(Ok(rest))) => decided(self.finish(*work, &rest)),
             (State::Hashing(_), Event::Body(Err(Unavailable))) => {
-                decided(Step::reply(Reply::error(413, "Payload too large")))
+                decided(Step::reply(Reply::error(413, "body_too_large", "Payload too large")))
             }
             (_, Event::Found(_) | Event::Answered(_)) | (State::Decided, _) => {
                 decided(Step::out_of_order())

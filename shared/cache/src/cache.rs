@@ -90,7 +90,7 @@ impl Cache {
             (Freshness::Fresh, Some(finding)) => return Lookup::Hit(finding),
             (Freshness::Stale, Some(finding)) => {
                 self.fetches.enqueue(self.share(key), key);
-                return Lookup::Hit(finding);
+                return Lookup::Stale(finding);
             }
             _ => {}
         }
@@ -107,7 +107,7 @@ impl Cache {
                 return waits;
             }
         }
-        self.stand_in(key, now).map_or(Lookup::Unavailable, Lookup::Hit)
+        self.stand_in(key, now).map_or(Lookup::Unavailable, Lookup::Stale)
     }
 
     /// Joins the requests that wait for `key`, or starts a fetch. Returns `None` where that would

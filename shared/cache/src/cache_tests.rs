@@ -191,8 +191,8 @@ fn an_answer_serves_for_its_time_and_is_asked_again_while_it_still_serves() {
     bench.learn(value("x", 1), 0);
     assert_eq!(bench.find("a", 2, ENVOY(60_000)), Lookup::Hit(value_of("x")));
     assert!(bench.cache.due(60_000).is_empty());
-    assert_eq!(bench.find("a", 2, ENVOY(60_001)), Lookup::Hit(value_of("x")));
-    assert_eq!(bench.find("a", 3, ENVOY(60_001)), Lookup::Hit(value_of("x")));
+    assert_eq!(bench.find("a", 2, ENVOY(60_001)), Lookup::Stale(value_of("x")));
+    assert_eq!(bench.find("a", 3, ENVOY(60_001)), Lookup::Stale(value_of("x")));
     assert_eq!(bench.cache.due(60_500).len(), 1, "once, not twice");
     bench.answered("a", Some(value("y", 1)), 60_600);
     assert_eq!(bench.find("a", 4, ENVOY(60_700)), Lookup::Hit(value_of("y")));
@@ -202,7 +202,7 @@ fn an_answer_serves_for_its_time_and_is_asked_again_while_it_still_serves() {
 fn an_answer_serves_while_the_admin_is_away_and_not_for_ever() {
     let mut bench = bench();
     bench.learn(value("x", 1), 0);
-    assert_eq!(bench.find("a", 2, ENVOY(360_000)), Lookup::Hit(value_of("x")));
+    assert_eq!(bench.find("a", 2, ENVOY(360_000)), Lookup::Stale(value_of("x")));
     assert!(matches!(bench.find("a", 2, ENVOY(360_001)), Lookup::Fetch(..)));
     assert_eq!(bench.answered("a", None, 360_002), [(2, Err(Unavailable))]);
 }
@@ -336,10 +336,10 @@ fn something_newer_is_asked_for_once_and_not_again_while_that_has_failed() {
         let second = bench.find("a", 2, newer(20_001));
         match joins {
             true => assert!(matches!(second, Lookup::Join(_))),
-            false => assert_eq!(second, Lookup::Hit(value_of("old"))),
+            false => assert_eq!(second, Lookup::Stale(value_of("old"))),
         }
         bench.answered("a", None, 20_002);
-        assert_eq!(bench.find("a", 3, newer(29_999)), Lookup::Hit(value_of("old")));
+        assert_eq!(bench.find("a", 3, newer(29_999)), Lookup::Stale(value_of("old")));
         assert!(matches!(bench.find("a", 4, newer(30_001)), Lookup::Fetch(..)));
         bench.answered("a", Some(value("new", 2)), 30_002);
         assert_eq!(bench.find("a", 5, newer(40_001)), Lookup::Hit(value_of("new")));

@@ -9,6 +9,9 @@ use std::rc::Rc;
 pub enum Lookup {
     /// The finding is cached.
     Hit(Finding),
+    /// The finding is cached, and serves because nothing newer has been fetched: it is past its
+    /// `ttl`, or a fetch is not possible.
+    Stale(Finding),
     /// The finding is not cached, and cannot be fetched for this request.
     Unavailable,
     /// The caller makes this call, and waits for its answer in this seat.
@@ -23,6 +26,7 @@ impl Lookup {
     pub fn metric(&self) -> &'static str {
         match self {
             Self::Hit(_) => "cache_hits",
+            Self::Stale(_) => "cache_stale_hits",
             Self::Unavailable => "lookups_refused",
             Self::Fetch(..) => "lookups",
             Self::Join(_) => "lookups_joined",

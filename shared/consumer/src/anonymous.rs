@@ -76,6 +76,7 @@ impl Anonymous<'_> {
 
     fn missing(&self) -> Reply {
         let name = self.name.unwrap_or_default();
-        Reply::error(500, format!("anonymous consumer {name} is configured but doesn't exist"))
+        let message = format!("anonymous consumer {name} is configured but doesn't exist");
+        Reply::error(500, "no_anonymous_consumer", message)
     }
 }

@@ -74,7 +74,9 @@ pub fn admit(request: &Request, known: Known, common: &Common) -> Admission {
     match common.matching.covers(&facts) {
         Ok(true) => Admission::Admit(identity),
         Ok(false) => Admission::Pass,
-        Err(Unmatched::AmbiguousPath) => Admission::Refuse(Reply::error(400, "Bad request path")),
+        Err(Unmatched::AmbiguousPath) => {
+            Admission::Refuse(Reply::error(400, "malformed_path", "Bad request path"))
+        }
         // The settings are wrong. The gateway's log names the fault; the client need not know it.
         Err(Unmatched::Unknown(_)) => Admission::Refuse(Reply::unexpected()),
     }
@@ -84,7 +86,8 @@ pub fn admit(request: &Request, known: Known, common: &Common) -> Admission {
 /// set, on a gateway that cannot change both (Kong).
 #[must_use]
 pub fn refuse_duplicate(Duplicate(name): &Duplicate) -> Reply {
-    Reply::error(400, format!("Header {name} must not be sent more than once"))
+    let message = format!("Header {name} must not be sent more than once");
+    Reply::error(400, "duplicate_header", message)
 }
 
 #[cfg(test)]

@@ -11,14 +11,14 @@
 //! fn decide(request: &Request) -> Step {
 //!     match request.head.text("x-tenant") {
 //!         Some(tenant) => Step::forward(vec![Edit::set("x-tenant-id", tenant)]),
-//!         None => Step::reply(Reply::message(403, "No tenant")),
+//!         None => Step::reply(Reply::message(403, "no_tenant", "No tenant")),
 //!     }
 //! }
 //!
 //! let head = Head::from_iter([("x-tenant", "acme")]);
 //! let step = decide(&Request { head, ..Request::default() });
 //! assert_eq!(step.edits, [Edit::set("x-tenant-id", "acme")]);
-//! assert_eq!(decide(&Request::default()).then, Then::Reply(Reply::message(403, "No tenant")));
+//! assert_eq!(decide(&Request::default()).then, Then::Reply(Reply::message(403, "no_tenant", "No tenant")));
 //! ```
 //!
 //! A flow that has to wait, for a lookup, a call or the body, implements [`Flow`].

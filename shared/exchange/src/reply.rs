@@ -7,6 +7,8 @@ use std::borrow::Cow;
 pub struct Reply {
     /// The status code, 100 to 599.
     pub status: u16,
+    /// The cause for operators, in snake case: an access log shows it, and a client never sees it.
+    pub cause: &'static str,
     /// The headers besides `content-type` and `content-length`, which follow from the body.
     pub headers: Vec<(Cow<'static, str>, Vec<u8>)>,
     /// The body.
@@ -28,28 +30,38 @@ pub enum Body {
 }
 
 impl Reply {
+    /// Makes a reply without headers of its own.
+    #[must_use]
+    pub fn new(status: u16, cause: &'static str, body: Body) -> Self {
+        Self { status, cause, headers: Vec::new(), body }
+    }
+
     /// Makes a reply with Kong's error document.
-    pub fn error(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Error(message.into()) }
+    pub fn error(status: u16, cause: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(status, cause, Body::Error(message.into()))
     }
 
     /// Makes a reply with the compact document `{"message":"..."}`.
-    pub fn message(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, headers: Vec::new(), body: Body::Message(message.into()) }
+    pub fn message(
+        status: u16,
+        cause: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(status, cause, Body::Message(message.into()))
     }
 
     /// Makes the reply with status 500 to a request that cannot be judged because of a fault in the
     /// gateway or in the filter's configuration.
     #[must_use]
     pub fn unexpected() -> Self {
-        Self::error(500, "An unexpected error occurred")
+        Self::error(500, "unexpected", "An unexpected error occurred")
     }
 
     /// Makes the reply with status 503 to a request that cannot be judged now: a service that it
     /// needs cannot be reached, or too many requests are waiting already.
     #[must_use]
     pub fn unavailable() -> Self {
-        Self::error(503, "Service unavailable")
+        Self::error(503, "unavailable", "Service unavailable")
     }
 
     /// Adds one more header.

@@ -262,12 +262,12 @@ pub(crate) fn local_response(
     status: u16,
     headers: &[(&str, &[u8])],
     body: &[u8],
+    details: &str,
     grpc_status: Option<u8>,
 ) -> Result<(), Status> {
     let headers = memory::block(headers);
     let ((headers, headers_len), (body, body_len)) = (lend(&headers), lend(body));
-    let details: &[u8] = &[];
-    let (details, details_len) = lend(details);
+    let (details, details_len) = lend(details.as_bytes());
     // SAFETY: the host reads what is lent. -1 means: no gRPC status. Kong never looks at it.
     Status::check(unsafe {
         imports::proxy_send_local_response(

@@ -14,6 +14,8 @@ use runtime::{
 };
 use std::time::Duration;
 
+/// The variable of nginx in which a refusal leaves its filter and its cause for the access log.
+const REFUSAL: &str = "gatehouse_refusal";
 /// Kong corrupts guest memory when it hands over more than about 96 headers.
 const MAX_KONG_HEADERS: usize = 90;
 
@@ -109,7 +111,11 @@ impl Proxy for Guest<'_> {
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), NotTaken> {
         let headers: Vec<(&str, &[u8])> =
             reply.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
-        abi::local_response(reply.status, &headers, &reply.body, reply.grpc_status)
+        // Envoy's access log shows the details; Kong's shows a variable, if it is declared.
+        if self.host.may_be_kong() {
+            let _ = properties::publish(self.host, REFUSAL, reply.details.as_bytes());
+        }
+        abi::local_response(reply.status, &headers, &reply.body, &reply.details, reply.grpc_status)
             .map_err(not_taken)
     }
 

@@ -1,9 +1,11 @@
 //! Sending a callout.
 
 use crate::proxy::{CallId, CallOwner, Outgoing, Proxy};
-use exchange::{Call, CallError, Target, percent_encode};
+use crate::trace;
+use exchange::{Call, CallError, Head, Target, percent_encode};
 
-/// Sends `call` to `target`. The answer comes to `owner`, under the number that is returned.
+/// Sends `call` to `target`, for the request with this head, if it is for one. The answer comes to
+/// `owner`, under the number that is returned.
 ///
 /// # Errors
 /// [`CallError::NotSent`] where the gateway does not send it.
@@ -12,6 +14,7 @@ pub(crate) fn send<P: Proxy>(
     owner: CallOwner,
     target: &Target,
     call: &Call,
+    request: Option<&Head>,
 ) -> Result<CallId, CallError> {
     let path = path(target, call);
     let scheme: &[u8] = if target.tls { b"https" } else { b"http" };
@@ -30,6 +33,8 @@ pub(crate) fn send<P: Proxy>(
     if !call.body.is_empty() {
         headers.push(("content-type", b"application/json"));
     }
+    let context = request.map(trace::context).unwrap_or_default();
+    headers.extend(context.iter().map(|(name, value)| (*name, value.as_slice())));
     for (name, value) in &call.headers {
         headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         headers.push((name, value));

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_message_is_in_its_field_and_other_fields_stay() {
-        let reply = Reply::error(429, "100 % \u{e4}\n").with("retry-after", "7");
+        let reply = Reply::error(429, "limit_exceeded", "100 % \u{e4}\n").with("retry-after", "7");
         let (status, fields) = answer(&reply);
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         let fields: Vec<_> =
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_empty_answer_has_no_message_and_a_long_one_is_cut() {
-        let of = |body| answer(&Reply { status: 503, headers: Vec::new(), body }).1.len();
+        let of = |body| answer(&Reply::new(503, "unavailable", body)).1.len();
         assert_eq!(of(Body::Empty), 2);
         assert_eq!(escaped(&[b'a'; 5000]).len(), LONGEST);
     }

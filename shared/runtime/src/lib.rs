@@ -15,6 +15,8 @@
 //! | `proxy.rs`       | the trait for an event: headers, bodies, properties, callouts |
 //! | `platform.rs`    | the trait for the process: clock, log, metrics, shared data   |
 //! | `callout.rs`     | the headers and the path of a callout                         |
+//! | `trace.rs`       | the trace context of a request, in its callouts               |
+//! | `debug.rs`       | what a filter decided, for an operator who asks               |
 //! | `local_reply.rs` | a reply of the filter itself, as the gateway sends it         |
 //! | `reply.rs`       | local replies in Kong's forms                                 |
 //! | `grpc.rs`        | local replies for clients that speak gRPC                     |
@@ -28,6 +30,7 @@
 mod background;
 mod callout;
 mod counters;
+mod debug;
 mod entropy;
 mod filter;
 mod grpc;
@@ -38,6 +41,7 @@ mod platform;
 mod proxy;
 mod reply;
 mod stream;
+mod trace;
 
 pub use cache::{Counters, Put, SharedData, Snapshot, Source};
 pub use counters::counters;

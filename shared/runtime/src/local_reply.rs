@@ -11,6 +11,9 @@ pub struct LocalReply<'a> {
     pub headers: Vec<Header<'a>>,
     /// The body; empty for none.
     pub body: Cow<'a, [u8]>,
+    /// The refusing filter and its cause, as an access log shows them:
+    /// `gatehouse.key_auth.unknown_key`.
+    pub details: String,
     /// The gRPC status, for a client that speaks gRPC.
     pub grpc_status: Option<u8>,
 }

@@ -5,19 +5,22 @@ use crate::local_reply::{Header, LocalReply};
 use exchange::{Body, Head, Reply};
 use std::borrow::Cow;
 
-/// The form of `reply` for the client of a request with this head. `request_id` is called only
-/// where the form names the request.
+/// The form of `reply`, which `filter` makes, for the client of a request with this head.
+/// `request_id` is called only where the form names the request.
 pub(crate) fn local<'a>(
+    filter: &str,
     reply: &'a Reply,
     head: &Head,
     request_id: impl FnOnce() -> String,
 ) -> LocalReply<'a> {
+    let details = format!("gatehouse.{filter}.{}", reply.cause);
     if grpc::is_spoken(head) {
         let (status, headers) = grpc::answer(reply);
         return LocalReply {
             status: 200,
             headers,
             body: Cow::default(),
+            details,
             grpc_status: Some(status),
         };
     }
@@ -39,7 +42,7 @@ pub(crate) fn local<'a>(
     }
     let more = reply.headers.iter();
     headers.extend(more.map(|(name, value)| (Cow::Borrowed(name.as_ref()), value.into())));
-    LocalReply { status: reply.status, headers, body, grpc_status: None }
+    LocalReply { status: reply.status, headers, body, details, grpc_status: None }
 }
 
 /// The reply to a request that no filter configuration knows: the carrier has lost its state.
@@ -48,7 +51,8 @@ pub fn unexpected() -> LocalReply<'static> {
     let document = Form::Json.document("An unexpected error occurred", "unknown").into_bytes();
     let content_type = Form::Json.content_type().as_bytes();
     let headers = vec![("content-type".into(), Cow::Borrowed(content_type))];
-    LocalReply { status: 500, headers, body: document.into(), grpc_status: None }
+    let details = "gatehouse.unexpected".to_owned();
+    LocalReply { status: 500, headers, body: document.into(), details, grpc_status: None }
 }
 
 fn message_document(message: &str) -> Vec<u8> {

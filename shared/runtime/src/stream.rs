@@ -15,6 +15,7 @@ mod additions;
 mod response;
 mod steps;
 
+use crate::debug::{self, Report};
 use crate::instance::Instance;
 use crate::platform::capabilities;
 use crate::proxy::{CallId, Message, NotTaken, Proxy, Unreadable, Wanted};
@@ -57,6 +58,8 @@ pub struct Stream {
     /// The status of the response, once it was seen.
     status: Option<u16>,
     watch: Watch,
+    /// The report for an operator who asks for it.
+    report: Option<Report>,
     /// `true` if the filter needs the identity once more at the response.
     at_response: bool,
     /// `true` if an edit of the request was made.
@@ -126,6 +129,7 @@ impl Stream {
             progress: Progress::Unseen,
             status: None,
             watch: Watch::default(),
+            report: None,
             at_response: false,
             edited: false,
             whole: None,
@@ -163,22 +167,37 @@ impl Stream {
         }
         let Some(configured) = self.instance.configured(proxy) else {
             let message = format!("{} is misconfigured", self.instance.name());
-            return self.refuse(proxy, Reply::message(500, message), Phase::Headers);
+            return self.refuse(
+                proxy,
+                Reply::message(500, "misconfigured", message),
+                Phase::Headers,
+            );
         };
         let needs = configured.needs();
         let holds_headers = configured.common().holds_headers;
         let request = match proxy.request(&Wanted { needs, holds_headers, count, ends }) {
             Ok(request) => Request { consumer, ..request },
             Err(Unreadable::TooMany) => {
-                let reply = Reply::error(431, "Request header fields too large");
+                let reply =
+                    Reply::error(431, "too_many_headers", "Request header fields too large");
                 return self.refuse(proxy, reply, Phase::Headers);
             }
             Err(Unreadable::Malformed) => {
-                return self.refuse(proxy, Reply::error(400, "Bad request"), Phase::Headers);
+                return self.refuse(
+                    proxy,
+                    Reply::error(400, "malformed_headers", "Bad request"),
+                    Phase::Headers,
+                );
             }
         };
         self.at_response = needs.at_response;
         self.head = request.head.clone();
+        let token = configured.common().debug_token.as_deref();
+        let request = match token.and_then(|_| self.head.spellings(debug::HEADER).next()) {
+            None => request,
+            Some(_) => Request { head: debug::without_token(&request.head), ..request },
+        };
+        self.report = Report::begin(proxy, token, &self.head);
         // The flow shares the headers. It has a copy of the target, and makes edits of parts of
         // both.
         let twice = request.target.len().saturating_mul(2);
@@ -187,7 +206,7 @@ impl Stream {
         self.instance.seen(request.now, &request);
         let can_remove = capabilities().can_remove;
         let (owned, common) = (configured.owned(), configured.common());
-        match Guard::new(owned, common, &request.head, known.clone(), can_remove) {
+        match Guard::new(owned, common, &self.head, known.clone(), can_remove) {
             Ok(guard) => self.guard = Some(guard),
             Err(duplicate) => {
                 return self.refuse(proxy, refuse_duplicate(&duplicate), Phase::Headers);

@@ -62,7 +62,7 @@ impl exchange::Flow for Lookup {
                 Step::forward(vec![Edit::set("x-title", title)])
             }
             exchange::Event::Found(Ok(Finding::Nothing)) => {
-                Step::reply(Reply::message(403, "Unknown"))
+                Step::reply(Reply::message(403, "unknown", "Unknown"))
             }
             _ => Step::reply(Reply::unavailable()),
         }
@@ -99,7 +99,7 @@ impl Filter for Names {
     fn start(config: &Rc<Config>, Admitted { request, .. }: Admitted) -> Started {
         match request.head.first(&config.header) {
             Some(name) => Started::new(Step::find(Key::new(1, name)), Lookup),
-            None => Step::reply(Reply::message(400, "No name")).into(),
+            None => Step::reply(Reply::message(400, "no_name", "No name")).into(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Common {
     pub trust_group_headers: bool,
     /// `true` to count metrics, `false` not to. `None` means: if that is safe on the host.
     pub metrics: Option<bool>,
+    /// The token with which an operator asks what the filter decided on a request.
+    pub debug_token: Option<String>,
     /// Envoy only: the operator asserts that `allow_on_headers_stop_iteration` is set.
     pub holds_headers: bool,
 }
@@ -96,6 +98,7 @@ impl Common {
             trust_consumer_headers,
             trust_group_headers,
             metrics: f.optional_flag("metrics"),
+            debug_token: f.secret("debug_token", "debug_token_env", DEBUG_TOKEN),
             holds_headers: f.flag("allow_on_headers_stop_iteration", false),
         }
     }
@@ -129,6 +132,14 @@ impl Common {
         Self { cache, ..common }
     }
 }
+
+/// A token that nobody guesses.
+const DEBUG_TOKEN: Rule = Rule {
+    what: "16 to 256 visible ASCII characters",
+    pattern: Some("^[!-~]{16,256}$"),
+    max: 256,
+    check: |text| text.len() >= 16 && text.bytes().all(|b| matches!(b, b'!'..=b'~')),
+};
 
 /// The name of a zone is in lower case, because Kong lowers the key that declares it.
 const ZONE: Rule = Rule {

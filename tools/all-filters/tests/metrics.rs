@@ -42,7 +42,8 @@ const INDIRECT: [(&str, &str, &[&str]); 15] = [
     ("filters/session/src/save_flow.rs", "what.into(), 1", &[]),
 ];
 
-const LOOKUPS: [&str; 4] = ["cache_hits", "lookups_refused", "lookups", "lookups_joined"];
+const LOOKUPS: [&str; 5] =
+    ["cache_hits", "cache_stale_hits", "lookups_refused", "lookups", "lookups_joined"];
 const QUEUE: [&str; 2] = ["queue_events", "queue_bytes"];
 
 /// What is a label in Prometheus: the beginning of a name, and what stands for all of them.

@@ -1,4 +1,5 @@
-//! `docs/runbook.md` has a section for each alert, and names each refusal.
+//! `docs/runbook.md` has a section for each alert, and names each refusal. `docs/one-request.md`
+//! names the cause of each.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,12 +8,14 @@ use std::path::Path;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
 /// What precedes the message of a refusal in the code.
-const REFUSALS: [&str; 9] = [
+const REFUSALS: [&str; 11] = [
     "Reply::error(",
     "Reply::message(",
+    "Reply::new(",
     "Self::error(",
     "refuse(",
     "refusal(",
+    "let message = ",
     "Forbidden(",
     "WebPage(",
     "wrong.push((",
@@ -68,7 +71,7 @@ fn each_message_of_a_refusal_is_in_the_runbook() {
     let runbook = text("docs/runbook.md");
     let mut found = BTreeSet::new();
     for folder in ["filters", "shared/exchange", "shared/consumer", "shared/runtime", "admin/src"] {
-        messages(&Path::new(ROOT).join(folder), &mut found);
+        said(&Path::new(ROOT).join(folder), &REFUSALS, &message, &mut found);
     }
     assert!(found.len() > 35, "{found:?}");
     let missing: Vec<_> = found
@@ -81,15 +84,43 @@ fn each_message_of_a_refusal_is_in_the_runbook() {
     assert!(missing.is_empty(), "docs/runbook.md has nothing about {missing:#?}");
 }
 
-/// Collects the messages in the sources of a folder, without those of tests.
-fn messages(folder: &Path, found: &mut BTreeSet<String>) {
+#[test]
+fn each_cause_of_a_refusal_is_on_the_page_about_the_access_log_and_no_other_is() {
+    let page = text("docs/one-request.md");
+    let (_, table) = page.split_once("| cause | filter | meaning |").unwrap();
+    let (rows, _) = table.split_once("\n\n").unwrap();
+    let cells = rows.lines().filter_map(|row| row.split('|').nth(1));
+    let listed: BTreeSet<String> =
+        cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).map(str::to_owned).collect();
+    // The others are followed by texts of any kind.
+    let calls = REFUSALS.get(..6).unwrap();
+    let mut found = BTreeSet::new();
+    for folder in ["filters", "shared/exchange", "shared/consumer", "shared/runtime"] {
+        said(&Path::new(ROOT).join(folder), calls, &cause, &mut found);
+    }
+    // These two are in fields of their own.
+    found.extend(["governed", "unknown_key", "no_key", "duplicate_key"].map(str::to_owned));
+    let answers = ["preflight", "logged_out", "public_keys", "terminated"];
+    for answer in answers {
+        assert!(found.remove(answer) && page.contains(&format!("`{answer}`")), "{answer}");
+    }
+    assert_eq!(found, listed);
+}
+
+/// Collects what `reads` finds after the calls in the sources of a folder, without those of tests.
+fn said(
+    folder: &Path,
+    calls: &[&str],
+    reads: &dyn Fn(&str) -> Option<String>,
+    found: &mut BTreeSet<String>,
+) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let skipped = ["tests", "fuzz", "target", "import", "store"].contains(&name.as_str());
         if path.is_dir() {
             if !skipped {
-                messages(&path, found);
+                said(&path, calls, reads, found);
             }
         } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
             let text = fs::read_to_string(&path).unwrap();
@@ -97,10 +128,14 @@ fn messages(folder: &Path, found: &mut BTreeSet<String>) {
             let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
             let code = code.collect::<Vec<_>>().join("\n");
             // An arm may hold any text: those of decisions only.
-            let decides = name.starts_with("flow") || path.parent().unwrap().ends_with("flow");
-            for call in REFUSALS.iter().filter(|call| **call != "=> " || decides) {
+            let folder = path.parent().unwrap();
+            let decides = name.starts_with("flow")
+                || folder.ends_with("flow")
+                || folder.ends_with("consumer/src");
+            let any = |call: &str| ["=> ", "let message = "].contains(&call);
+            for call in calls.iter().filter(|call| decides || !any(call)) {
                 let after = code.match_indices(call).map(|(at, _)| &code[at + call.len()..]);
-                found.extend(after.filter_map(message));
+                found.extend(after.filter_map(reads));
             }
         }
     }
@@ -112,8 +147,25 @@ fn message(code: &str) -> Option<String> {
     let start = code.trim_start();
     let start =
         start.trim_start_matches(|c: char| c.is_ascii_digit() || ", ".contains(c)).trim_start();
+    // The cause comes first.
+    let start = match cause(code) {
+        Some(cause) => start.split_once(&format!("\"{cause}\","))?.1.trim_start(),
+        None => start,
+    };
     let start = start.strip_prefix("format!(").unwrap_or(start);
     let literal = start.strip_prefix('"')?.split('"').next()?;
     let is_message = literal.starts_with(|c: char| c.is_ascii_uppercase()) || literal.contains(' ');
     is_message.then(|| literal.to_owned())
+}
+
+/// The cause at the beginning of the arguments in `code`: the first literal of one word in snake
+/// case, before the end of the statement.
+fn cause(code: &str) -> Option<String> {
+    let arguments = code.split(';').next()?;
+    let literal = arguments.split('"').nth(1)?;
+    let before = arguments.split('"').next()?;
+    let is_cause = literal.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        && literal.len() > 2
+        && !before.contains('(');
+    is_cause.then(|| literal.to_owned())
 }

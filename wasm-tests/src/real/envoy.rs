@@ -64,6 +64,9 @@ impl Setup {
         let with = |mut listener: Value| {
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
             manager["use_remote_address"] = edge.clone();
+            if let Some(loggers) = &self.access_log {
+                manager["access_log"] = loggers.clone();
+            }
             listener
         };
         self.listeners.iter().map(|l| with(listener(l, &any()))).collect()

@@ -135,6 +135,11 @@ impl Kong {
         log(&self.scratch)
     }
 
+    /// The access log so far, where `proxy_access_log` is `logs/access.log`.
+    pub fn access_log(&self) -> String {
+        read(&self.scratch, "access.log")
+    }
+
     /// The process ids of the workers.
     pub fn workers(&self) -> Vec<u32> {
         children(self.master).into_iter().filter(|pid| is_worker(*pid)).collect()
@@ -320,6 +325,11 @@ fn guard(master: u32) -> Child {
 }
 
 fn log(scratch: &Scratch) -> String {
-    let file = scratch.path().join("prefix/logs/error.log");
+    read(scratch, "error.log")
+}
+
+/// Reads one of Kong's logs.
+fn read(scratch: &Scratch, name: &str) -> String {
+    let file = scratch.path().join("prefix/logs").join(name);
     String::from_utf8_lossy(&fs::read(file).unwrap_or_default()).into_owned()
 }

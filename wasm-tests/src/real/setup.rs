@@ -143,6 +143,8 @@ pub struct Setup {
     pub reloadable: bool,
     /// `true` if the gateway trusts no `X-Forwarded-For` (`use_remote_address`; Kong's default).
     pub at_the_edge: bool,
+    /// The access log of an Envoy.
+    pub access_log: Option<Value>,
     /// Lines of `kong.conf` that replace or follow the fixture's own.
     pub kong_conf: Vec<(String, String)>,
     /// Lua plugins of every route on Kong.
@@ -161,6 +163,7 @@ impl Setup {
             concurrency: 1,
             reloadable: false,
             at_the_edge: false,
+            access_log: None,
             kong_conf: Vec::new(),
             kong_plugins: Vec::new(),
             kong_entities: Value::Null,
@@ -200,6 +203,13 @@ impl Setup {
     #[must_use]
     pub fn at_the_edge(mut self) -> Self {
         self.at_the_edge = true;
+        self
+    }
+
+    /// Makes an Envoy write this access log.
+    #[must_use]
+    pub fn access_log(mut self, loggers: Value) -> Self {
+        self.access_log = Some(loggers);
         self
     }
 

@@ -135,7 +135,7 @@ fn admin() -> Value {
 pub(crate) fn common(more: Value) -> Value {
     let settings = json!({
         "admin": admin(), "shm_zone": "zone_1", "trust_consumer_headers": false, "trust_group_headers": false, "metrics": true,
-        "allow_on_headers_stop_iteration": true,
+        "debug_token": "a-token-for-operators", "allow_on_headers_stop_iteration": true,
         "cache": {"mode": "full", "ttl": 5, "negative_ttl": 0, "stale_ttl": 9, "max_entries": 16, "max_lookups": 3},
     });
     merged(settings, more)

@@ -129,6 +129,8 @@ fn declaring(version: KongVersion) -> Profile {
         "gatehouse_session",
         "gatehouse_moesif",
         "gatehouse_kong",
+        "gatehouse_refusal",
+        "gatehouse_debug",
     ])
 }
 

@@ -14,6 +14,7 @@ mod key_auth;
 mod lookups;
 mod module_of_all;
 mod moesif;
+mod operators;
 mod owned_headers;
 mod paths;
 mod rate_limiting;

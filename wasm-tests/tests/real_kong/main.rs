@@ -10,6 +10,7 @@
 //! | `lua.rs`       | Lua plugins before the filters                                   |
 //! | `reload.rs`    | `kong reload` under traffic                                      |
 //! | `module.rs`    | the module that holds all filters, which Kong cannot use         |
+//! | `one_request.rs` | the access log, and reports for operators                      |
 //! | `sdk.rs`       | a filter written with the crate `proxy-wasm`, between ours       |
 //! | `load.rs`      | all filters in one chain, for a long time                        |
 //! | `shipped.rs`   | the files in `kong-config/`                                      |
@@ -24,6 +25,7 @@ mod fixture;
 mod load;
 mod lua;
 mod module;
+mod one_request;
 mod reload;
 mod sdk;
 mod shipped;

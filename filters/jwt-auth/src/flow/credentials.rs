@@ -20,13 +20,13 @@ impl JwtFlow {
             in_claims.or_else(|| bearer.token.header().get(name)).filter(|value| !is_false(value));
         let key = match value {
             None => {
-                let reply = self.refusal(format!("No mandatory '{name}' in claims"));
+                let reply = self.refusal("no_claim", format!("No mandatory '{name}' in claims"));
                 return self.fail(work, reply);
             }
             Some(Value::String(key)) if !key.is_empty() => key,
             // A value that is not a text is not a key.
             Some(_) => {
-                let reply = self.refusal(format!("Invalid '{name}' in claims"));
+                let reply = self.refusal("invalid_claim", format!("Invalid '{name}' in claims"));
                 return self.fail(work, reply);
             }
         };
@@ -69,7 +69,8 @@ impl JwtFlow {
 
     fn unknown(&self, work: Box<Work>) -> (State, Step) {
         let name = &self.config.key_claim_name;
-        let reply = self.refusal(format!("No credentials found for given '{name}'"));
+        let message = format!("No credentials found for given '{name}'");
+        let reply = self.refusal("unknown_credential", message);
         self.fail(work, reply)
     }
 
@@ -84,19 +85,19 @@ impl JwtFlow {
     ) -> (State, Step) {
         let config = &self.config;
         if Algorithm::parse(&material.algorithm) != Some(bearer.token.algorithm()) {
-            let reply = self.refusal("Invalid algorithm");
+            let reply = self.refusal("wrong_algorithm", "Invalid algorithm");
             return self.fail(work, reply);
         }
         let short = config.require_strong_secrets && material.is_short();
         let Some(key) = usable.key.as_ref().filter(|_| !short) else {
-            let reply = self.refusal("Invalid key/secret");
+            let reply = self.refusal("unusable_key", "Invalid key/secret");
             return self.fail(work, reply);
         };
         match self.verify_signature(bearer, key, &usable.print, seconds(&work.request)) {
             Ok(()) => {}
             Err(Refused::HostFailed) => return decided(unexpected()),
             Err(Refused::Algorithm | Refused::Signature) => {
-                let reply = self.refusal("Invalid signature");
+                let reply = self.refusal("wrong_signature", "Invalid signature");
                 return self.fail(work, reply);
             }
         }

@@ -20,7 +20,7 @@ impl JwtFlow {
             return decided(unexpected());
         };
         if !provider.algorithms.contains(issued.bearer.token.algorithm()) {
-            let reply = self.refusal("Invalid algorithm");
+            let reply = self.refusal("wrong_algorithm", "Invalid algorithm");
             return self.fail(issued.work, reply);
         }
         let fresh = self
@@ -106,10 +106,12 @@ impl JwtFlow {
                 (State::AskedForKeys { issued, newest: true }, Step::find_newer(key, than))
             }
             None => {
-                let reply = self.refusal(match refused {
-                    SetRefused::UnknownKey => "No key found for the token",
-                    SetRefused::Key(_) => "Invalid signature",
-                });
+                let reply = match refused {
+                    SetRefused::UnknownKey => {
+                        self.refusal("unknown_key", "No key found for the token")
+                    }
+                    SetRefused::Key(_) => self.refusal("wrong_signature", "Invalid signature"),
+                };
                 self.fail(issued.work, reply)
             }
         }
@@ -126,18 +128,18 @@ impl JwtFlow {
         }
         let audiences = &provider.audiences;
         if !audiences.is_empty() && !claims::is_for(issued.bearer.token.claims(), audiences) {
-            let reply = self.refusal("Invalid 'aud' in claims");
+            let reply = self.refusal("wrong_audience", "Invalid 'aud' in claims");
             return self.fail(issued.work, reply);
         }
         let path = provider.consumer_claim.as_deref().unwrap_or("sub");
         let name = match claims::claim(issued.bearer.token.claims(), path) {
             None => {
-                let reply = self.refusal(format!("No mandatory '{path}' in claims"));
+                let reply = self.refusal("no_claim", format!("No mandatory '{path}' in claims"));
                 return self.fail(issued.work, reply);
             }
             Some(Value::String(name)) if !name.is_empty() && name.len() <= MAX_NAME => name.clone(),
             Some(_) => {
-                let reply = self.refusal(format!("Invalid '{path}' in claims"));
+                let reply = self.refusal("invalid_claim", format!("Invalid '{path}' in claims"));
                 return self.fail(issued.work, reply);
             }
         };
@@ -194,7 +196,8 @@ impl JwtFlow {
     fn nobody(&self, work: Box<Work>, provider: &Provider, name: &str) -> (State, Step) {
         let claim = provider.consumer_claim.as_deref().unwrap_or_default();
         // Kong sends this response without a challenge.
-        let reply = Reply::message(401, format!("Could not find consumer for '{claim}={name}'"));
+        let message = format!("Could not find consumer for '{claim}={name}'");
+        let reply = Reply::message(401, "unknown_consumer", message);
         self.fail(work, reply)
     }
 }

@@ -191,6 +191,7 @@ impl Notes {
         let headers = headers.into_iter();
         let reply = Reply {
             status: block.status,
+            cause: "governed",
             headers: headers.map(|(name, value)| (name.into(), value.into_bytes())).collect(),
             body: match block.body.is_empty() {
                 true => ReplyBody::Empty,

@@ -82,10 +82,10 @@ impl SessionFlow {
             // The browser forgets the session, but a stolen copy of it may still be valid.
             (_, false) => Reply::unavailable(),
             (Some(uri), true) => {
-                let reply = Reply { status: 302, headers: Vec::new(), body: Body::Empty };
+                let reply = Reply::new(302, "logged_out", Body::Empty);
                 reply.with("location", uri.clone())
             }
-            (None, true) => Reply { status: 200, headers: Vec::new(), body: Body::Empty },
+            (None, true) => Reply::new(200, "logged_out", Body::Empty),
         };
         (State::Ended(work.cookies), Step::reply(reply))
     }

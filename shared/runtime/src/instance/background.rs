@@ -54,5 +54,5 @@ impl Instance {
 
 /// Sends calls that belong to the filter configuration, and outlive every request.
 fn sender<P: Proxy>(proxy: &P) -> impl Fn(&Target, &Call) -> Result<CallId, CallError> {
-    |target, call| callout::send(proxy, CallOwner::Instance, target, call)
+    |target, call| callout::send(proxy, CallOwner::Instance, target, call, None)
 }

@@ -1,5 +1,6 @@
 //! A filter and its settings, with the filter's type erased.
 
+use crate::debug::HEADER;
 use crate::filter::{Filter, Needs, check_gateway};
 use crate::platform::Capabilities;
 use cache::{Answers, Cache, Setup};
@@ -80,7 +81,7 @@ impl Configured {
             leaves.push(consumer::PROPERTY);
         }
         Ok(Self {
-            owned: Rc::new(F::owned(&config)),
+            owned: Rc::new(F::owned(&config).and(common.debug_token.as_ref().map(|_| HEADER))),
             leaves,
             needs: F::needs(&config),
             warnings: F::warnings(&config),

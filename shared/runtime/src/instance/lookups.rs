@@ -6,7 +6,7 @@ use crate::entropy;
 use crate::platform::{capabilities, now, shared_data};
 use crate::proxy::{CallId, CallOwner, Proxy};
 use cache::{Answers, Conditions, Effects, Lookup, Outgoing, Setup};
-use exchange::{CallError, CallResult, Finding, Key, Request, Unavailable};
+use exchange::{CallError, CallResult, Finding, Head, Key, Request, Unavailable};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -67,14 +67,15 @@ impl Instance {
         found
     }
 
-    /// Sends a call of the cache.
+    /// Sends a call of the cache, for the request with this head, if it is for one.
     pub(crate) fn send<P: Proxy>(
         proxy: &P,
         owner: CallOwner,
         outgoing: &Outgoing,
+        request: Option<&Head>,
     ) -> Result<CallId, CallError> {
         let target = outgoing.target.as_deref().ok_or(CallError::NotSent)?;
-        callout::send(proxy, owner, target, &outgoing.call)
+        callout::send(proxy, owner, target, &outgoing.call, request)
     }
 
     /// Takes the result of a call that one request made for itself.
@@ -122,7 +123,7 @@ impl Instance {
             effects.counts.iter().for_each(|count| self.count(count));
             woken.extend(effects.woken);
             for outgoing in effects.calls {
-                match Self::send(proxy, CallOwner::Instance, &outgoing) {
+                match Self::send(proxy, CallOwner::Instance, &outgoing, None) {
                     Ok(token) => sent.push((token, Purpose::Cache(outgoing.purpose))),
                     Err(error) => next.extend(self.with_cache(|cache| {
                         cache.answered(&outgoing.purpose, &Err(error), false, now())

@@ -3,11 +3,12 @@
 use super::additions;
 use super::{Action, Asked, State, Stream};
 use crate::callout;
+use crate::debug;
 use crate::platform::{Level, capabilities, log, now};
 use crate::proxy::{CallOwner, Message, Proxy};
 use consumer::{CLAIMS, PROPERTY};
 use exchange::{
-    CallResult, Done, Flow, Head, Piece, Response, ResponseEvent, ResponseStep, Unavailable,
+    CallResult, Done, Edit, Flow, Head, Piece, Response, ResponseEvent, ResponseStep, Unavailable,
 };
 
 /// The progress of the response.
@@ -38,6 +39,10 @@ impl Stream {
             return go_on();
         }
         self.progress = Progress::Gone;
+        if let Some(report) = self.report.take() {
+            let text = report.text(self.instance.name(), None);
+            proxy.edit_response(&Edit::Add(debug::HEADER.into(), text.into_bytes()));
+        }
         let Some(mut flow) = self.flow.take() else { return go_on() };
         let outcome = if flow.wants_response() {
             let response = self.response(proxy, count, end);
@@ -116,7 +121,14 @@ impl Stream {
                 }
                 ResponseStep::Ask(target, call) => {
                     let sent = match capabilities().can_hold_responses {
-                        true => callout::send(proxy, CallOwner::Request, &target, &call).ok(),
+                        true => callout::send(
+                            proxy,
+                            CallOwner::Request,
+                            &target,
+                            &call,
+                            Some(&self.head),
+                        )
+                        .ok(),
                         false => None,
                     };
                     if let Some(token) = sent {

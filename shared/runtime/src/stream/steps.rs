@@ -3,6 +3,7 @@
 use super::additions;
 use super::{Action, Asked, Phase, State, Stream, Wait};
 use crate::callout;
+use crate::debug;
 use crate::entropy;
 use crate::instance::Instance;
 use crate::platform::{Level, capabilities, log, now};
@@ -188,7 +189,7 @@ impl Stream {
         if !capabilities().can_park || prepare_wait(proxy, phase).is_err() {
             return None;
         }
-        callout::send(proxy, CallOwner::Request, target, call).ok()
+        callout::send(proxy, CallOwner::Request, target, call, Some(&self.head)).ok()
     }
 
     fn find<P: Proxy>(&mut self, proxy: &P, key: Key, not_before: u64, phase: Phase) -> Found {
@@ -200,8 +201,12 @@ impl Stream {
             can_wake: able.can_wake,
             bytes: self.keeps,
         };
-        let outgoing = match self.instance.find(&key, self.id, conditions) {
-            Lookup::Hit(finding) => return Found::Now(Ok(finding)),
+        let found = self.instance.find(&key, self.id, conditions);
+        if let Some(report) = &mut self.report {
+            report.note(&found);
+        }
+        let outgoing = match found {
+            Lookup::Hit(finding) | Lookup::Stale(finding) => return Found::Now(Ok(finding)),
             Lookup::Unavailable => return Found::Now(Err(Unavailable)),
             Lookup::Join(seat) => {
                 self.seat = Some(seat);
@@ -217,7 +222,7 @@ impl Stream {
         // this request: other requests may wait for it, too.
         let owner = if able.can_wake { CallOwner::Instance } else { CallOwner::Request };
         let ready = prepare_wait(proxy, phase);
-        let sent = ready.and_then(|()| Instance::send(proxy, owner, &outgoing));
+        let sent = ready.and_then(|()| Instance::send(proxy, owner, &outgoing, Some(&self.head)));
         match (sent, owner) {
             (Ok(id), CallOwner::Instance) => {
                 self.state = State::Parked(Wait::Key(key.clone(), false));
@@ -255,7 +260,13 @@ impl Stream {
         self.instance.count(&format!("refused_{}", reply.status));
         let id = || proxy.request_id(&self.head).and_then(|id| reply::plain_id(&id));
         let request_id = || id().unwrap_or_else(entropy::random_hex);
-        if proxy.reply(&reply::local(&reply, &self.head, request_id)).is_err() {
+        let name = self.instance.name();
+        let mut local = reply::local(name, &reply, &self.head, request_id);
+        if let Some(report) = self.report.take() {
+            let text = report.text(name, Some(reply.cause));
+            local.headers.push((debug::HEADER.into(), text.into_bytes().into()));
+        }
+        if proxy.reply(&local).is_err() {
             // The request stays paused, and is never let through.
             log(Level::Error, "the proxy did not take a local response");
         }

@@ -214,7 +214,7 @@ fn head(chains: &[Vec<Filter>]) -> String {
         "# Written by `gatehouse-admin convert --to kong`. It needs Kong 3.5 to 3.10, the filters' .wasm and .meta.json\n\
          # files in `wasm_filters_path`, and in kong.conf (kong-config/kong.conf says why):\n#\n#   wasm = on\n\
          #   nginx_proxy_set = $gatehouse_consumer \"\"; set $gatehouse_claims \"\"; set $gatehouse_session \"\"; set \
-         $gatehouse_moesif \"\"; set $gatehouse_kong \"\"\n#   nginx_wasm_shm_kv_gatehouse = 64m\n",
+         $gatehouse_moesif \"\"; set $gatehouse_kong \"\"; set $gatehouse_refusal \"\"; set $gatehouse_debug \"\"\n#   nginx_wasm_shm_kv_gatehouse = 64m\n",
     );
     let variables = variables_of(chains);
     if !variables.is_empty() {
