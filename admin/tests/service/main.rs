@@ -45,6 +45,7 @@ mod sessions_of_subjects;
 mod telemetry;
 mod ui;
 mod usage;
+mod versions;
 
 /// Makes a test of each rule on each database.
 macro_rules! on_both_databases {
