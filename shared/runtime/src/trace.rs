@@ -6,6 +6,9 @@ use exchange::{Head, Occurrence};
 
 const PARENT: &str = "traceparent";
 const STATE: &str = "tracestate";
+/// The most bytes of a `traceparent`. A later version may be longer than version 00, but a client
+/// must not make a callout so long that its receiver refuses it.
+const LONGEST_PARENT: usize = 128;
 /// The most bytes of a `tracestate`: section 3.3.1.5 asks for at least 512.
 const LONGEST_STATE: usize = 512;
 
@@ -27,8 +30,11 @@ pub(crate) fn context(head: &Head) -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// Returns `true` for `version-trace_id-parent_id-flags` in lower-case hex (section 3.2.2). Later
-/// versions may go on after that.
+/// versions may go on after that, up to [`LONGEST_PARENT`].
 fn is_parent(value: &[u8]) -> bool {
+    if value.len() > LONGEST_PARENT {
+        return false;
+    }
     let Some((known, rest)) = value.split_at_checked(55) else { return false };
     let parts: Vec<&[u8]> = known.split(|byte| *byte == b'-').collect();
     let hex = |part: &[u8]| part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -76,6 +82,7 @@ mod tests {
             &VALID.replace("b7ad6b7169203331", "0000000000000000"),
             &format!("{VALID}-more"),
             &format!("{VALID}\r"),
+            &format!("cc{}-{}", &VALID[2..], "x".repeat(LONGEST_PARENT)),
             &VALID.replacen("-0af7", "0-af7", 1),
         ] {
             assert_eq!(of(&[(PARENT, wrong), (STATE, "a=1")]), [], "{wrong}");
