@@ -82,7 +82,7 @@ mod tests {
             &VALID.replace("b7ad6b7169203331", "0000000000000000"),
             &format!("{VALID}-more"),
             &format!("{VALID}\r"),
-            &format!("cc{}-{}", &VALID[2..], "x".repeat(LONGEST_PARENT)),
+            &(VALID.replacen("00", "cc", 1) + "-" + &"x".repeat(LONGEST_PARENT)),
             &VALID.replacen("-0af7", "0-af7", 1),
         ] {
             assert_eq!(of(&[(PARENT, wrong), (STATE, "a=1")]), [], "{wrong}");
