@@ -107,6 +107,29 @@ fn each_cause_of_a_refusal_is_on_the_page_about_the_access_log_and_no_other_is()
     assert_eq!(found, listed);
 }
 
+#[test]
+fn what_the_runbook_quotes_of_logs_is_what_the_programs_say() {
+    let runbook = text("docs/runbook.md").replace("\n  ", " ");
+    for (file, said) in [
+        ("shared/cache/src/effects.rs", "the admin service answered"),
+        ("shared/cache/src/cache.rs", "the list of changes cannot be asked for"),
+        ("shared/cache/src/cache.rs", "the admin service did not give its entities page by page"),
+        ("shared/exchange/src/call.rs", "no answer (timeout, reset or refused connection)"),
+        ("shared/exchange/src/call.rs", "the proxy did not send the call (no such cluster"),
+        ("shared/exchange/src/call.rs", "the answer was cut short"),
+        ("filters/session/src/flow/keeping.rs", "did not take a change of a session"),
+        ("admin/src/api/answer.rs", "the database failed"),
+        ("admin/src/secrets.rs", "what was read before stays in force"),
+        ("admin/src/secrets.rs", "secrets sealed with the first one"),
+        ("admin/src/secrets.rs", "were read again"),
+        ("admin/src/vault.rs", "a secret does not open with the key in --encryption-key-file"),
+        ("admin/src/store/open_error.rs", "a newer gatehouse-admin"),
+    ] {
+        assert!(text(file).contains(said), "{file} does not say `{said}` any more");
+        assert!(runbook.contains(said), "the runbook does not quote `{said}`");
+    }
+}
+
 /// Collects what `reads` finds after the calls in the sources of a folder, without those of tests.
 fn said(
     folder: &Path,
