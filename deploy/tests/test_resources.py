@@ -51,6 +51,23 @@ def definitions(folder):
     return found
 
 
+# A rule that many durations have (Common Expression Language).
+DURATION = "duration(self) >= duration('1ms')"
+UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+
+
+def short_durations(schema, value):
+    """Returns the values that are shorter than a schema's rule wants. JSON Schema knows no rules."""
+    if isinstance(value, list):
+        return [short for each in value for short in short_durations(schema.get("items", {}), each)]
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        return [short for name, inner in value.items() for short in short_durations(known.get(name, {}), inner)]
+    rules = [rule["rule"] for rule in schema.get("x-kubernetes-validations", [])]
+    parts = re.findall(r"([\d.]+)(ms|s|m|h)", str(value)) if DURATION in rules else []
+    return [value] if parts and sum(float(number) * UNITS[unit] for number, unit in parts) < 0.001 else []
+
+
 def closed(schema):
     """Returns a schema that refuses members that Kubernetes would drop."""
     if isinstance(schema, list):
@@ -109,9 +126,17 @@ class Resources(unittest.TestCase):
             key = found["apiVersion"], found["kind"]
             if key in known:
                 with self.subTest(path=path, kind=found["kind"]):
-                    jsonschema.Draft202012Validator(known[key]["properties"]["spec"]).validate(found["spec"])
+                    schema = known[key]["properties"]["spec"]
+                    jsonschema.Draft202012Validator(schema).validate(found["spec"])
+                    self.assertEqual(short_durations(schema, found["spec"]), [])
                     checked.add(found["kind"])
         self.assertTrue(checked)
+
+    def test_the_rule_for_durations_would_find_a_mistake(self):
+        timeout = {"x-kubernetes-validations": [{"rule": DURATION}]}
+        schema = {"properties": {"http": {"items": {"properties": {"timeout": timeout}}}}}
+        values = {"http": [{"timeout": "0s"}, {"timeout": "1.500s"}, {"timeout": "1m0.5s"}, {"name": "0s"}]}
+        self.assertEqual(short_durations(schema, values), ["0s"])
 
     def test_every_filter_takes_its_settings(self):
         files = {"istio/waypoint.yaml": 1, "envoy-gateway/policy.yaml": 5}

@@ -138,7 +138,9 @@ fn route(http: &Value) -> Value {
     if let Some(authority) = rewrite.get("authority") {
         action["host_rewrite_literal"] = authority.clone();
     }
-    action["timeout"] = http["timeout"].clone();
+    // Without a limit. Istio refuses one of 0.
+    assert!(http.get("timeout").is_none());
+    action["timeout"] = "0s".into();
     if http["retries"]["attempts"] != 0 {
         action["retry_policy"] = member("retry_on", &http["retries"]["retryOn"]);
         action["retry_policy"]["num_retries"] = http["retries"]["attempts"].clone();

@@ -94,13 +94,12 @@ fn route(entry: &Entry, services: &[Destination]) -> Value {
                 let target = map([("destination", Value::Mapping(destination))]);
                 put(&mut all, "route", one(Value::Mapping(target)));
             }
-            // Istio would retry twice.
+            // Istio would retry twice. It limits the time of a request only if it is told to.
             let mut policy = map([("attempts", (*retries).into())]);
             if *retries > 0 {
                 put(&mut policy, "retryOn", RETRY_ON);
             }
             put(&mut all, "retries", Value::Mapping(policy));
-            put(&mut all, "timeout", "0s");
         }
     }
     Value::Mapping(all)
