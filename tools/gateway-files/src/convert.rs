@@ -363,11 +363,9 @@ fn is_left_out(name: &str) -> bool {
     ANSWER.contains(&name) || name.starts_with("ai-")
 }
 
-/// Returns a name for a route: its own, or its number.
+/// Returns the name of a route in the new file.
 fn route_name(file: &KongFile, route: usize) -> String {
-    let entity = file.routes.get(route).map(|route| &route.entity);
-    let named = entity.and_then(|entity| entity.name.clone().or_else(|| entity.id.clone()));
-    named.unwrap_or_else(|| format!("route-{}", route + 1))
+    file.route_names.get(route).cloned().unwrap_or_default()
 }
 
 /// Returns the variables that filters need, in the order of their names.

@@ -5,6 +5,10 @@ use super::notes::Notes;
 use super::values::{owned, texts};
 use crate::documents::Place;
 use serde_norway::{Mapping, Value};
+use std::collections::HashMap;
+
+/// The name of the route for requests that Kong has no route for.
+pub(super) const NO_ROUTE: &str = "no-route";
 
 /// The content of a file.
 #[derive(Debug, Default)]
@@ -14,6 +18,8 @@ pub(super) struct KongFile {
     pub(super) root: Mapping,
     pub(super) services: Vec<Entity>,
     pub(super) routes: Vec<Route>,
+    /// The name of each route in a new file, which no other route has.
+    pub(super) route_names: Vec<String>,
     pub(super) consumers: Vec<Consumer>,
     pub(super) plugins: Vec<Plugin>,
 }
@@ -82,6 +88,29 @@ impl Consumer {
     }
 }
 
+/// Returns a name for each route: its own, or its number. In Istio a name alone tells which route
+/// has which filters, so that two routes must never share one.
+fn route_names(routes: &[Route]) -> Vec<String> {
+    let own = |route: &Route| route.entity.name.clone().or_else(|| route.entity.id.clone());
+    let mut uses = HashMap::from([(NO_ROUTE.to_owned(), 1_usize)]);
+    for name in routes.iter().filter_map(own) {
+        *uses.entry(name).or_default() += 1;
+    }
+    let distinct = |(number, route): (usize, &Route)| {
+        let (own, number) = (own(route), number + 1);
+        let most = usize::from(own.is_some());
+        let mut name = own.unwrap_or_else(|| format!("route-{number}"));
+        let mut taken = uses.get(&name).is_some_and(|count| *count > most);
+        while taken {
+            // The number keeps it apart from the names that others get here.
+            name = format!("{name}-{number}");
+            taken = uses.contains_key(&name);
+        }
+        name
+    };
+    routes.iter().enumerate().map(distinct).collect()
+}
+
 /// Reads the file.
 ///
 /// # Errors
@@ -105,6 +134,7 @@ pub(super) fn read(root: &Value, notes: &mut Notes) -> Result<KongFile, String> 
     };
     reader.entities();
     reader.plugins();
+    reader.file.route_names = route_names(&reader.file.routes);
     Ok(reader.file)
 }
 

@@ -3,7 +3,7 @@
 
 mod order;
 
-use super::kong_file::{KongFile, Route};
+use super::kong_file::{KongFile, NO_ROUTE, Route};
 use super::notes::Notes;
 use super::route_name;
 use super::upstreams::{self, Location};
@@ -100,7 +100,7 @@ fn entries_of<'a>(rules: impl Iterator<Item = &'a Rule<'a>>, file: &KongFile) ->
     let mut all: Vec<Entry> = rules.flat_map(|rule| entries(rule, file)).collect();
     let body = r#"{"message":"no Route matched with those values"}"#;
     all.push(Entry {
-        name: "no-route".to_owned(),
+        name: NO_ROUTE.to_owned(),
         route: None,
         path: Matching::Prefix("/".to_owned()),
         headers: Vec::new(),

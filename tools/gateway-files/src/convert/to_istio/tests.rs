@@ -156,3 +156,37 @@ plugins:
         assert_eq!(rule(host)["tls"]["credentialName"] == "gatehouse-admin-ca", authority, "{url}");
     }
 }
+
+#[test]
+fn no_two_routes_share_a_name_and_so_each_has_its_own_filters() {
+    let text = "_format_version: '3.0'
+services:
+- name: s
+  url: http://orders.shop.svc
+  routes:
+  - { paths: [/a], plugins: [{ name: key-auth }] }
+  - { name: route-1, paths: [/b] }
+  - { name: same, paths: [/c] }
+  - { name: same, paths: [/d], plugins: [{ name: key-auth }] }
+  - { name: no-route, paths: [/e], plugins: [{ name: key-auth }] }
+  - { name: same-4, paths: [/f] }
+  - { name: own, paths: [/g] }
+";
+    let (all, _) = resources(text, None);
+    let routes = of(&all, "VirtualService")[0]["spec"]["http"].as_sequence().unwrap();
+    let mut names: Vec<&str> = routes.iter().map(|route| route["name"].as_str().unwrap()).collect();
+    let patches = of(&all, "EnvoyFilter")[0]["spec"]["configPatches"].as_sequence().unwrap();
+    for route in routes {
+        let name = &route["match"][0]["uri"]["prefix"];
+        let patch = patches.iter().find(|patch| {
+            patch["match"]["routeConfiguration"]["vhost"]["route"]["name"] == route["name"]
+        });
+        let filters = patch.map(|patch| &patch["patch"]["value"]["typed_per_filter_config"]);
+        let has_keys = filters.is_some_and(|filters| !filters["gatehouse_key_auth"].is_null());
+        assert_eq!(has_keys, ["/a", "/d", "/e"].iter().any(|path| name == *path), "{name:?}");
+    }
+    assert!(names.contains(&"own") && names.contains(&"route-1"), "{names:?}");
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), routes.len());
+}
