@@ -96,6 +96,7 @@ class PageTest(unittest.TestCase):
         self.service = Service(self.tokens)
         self.addCleanup(self.service.folder.cleanup)
         self.addCleanup(self.service.stop)
+        self.addCleanup(self.tell)
         self.problems = []
         self.under_way = set()
         self.contexts = []
@@ -107,6 +108,10 @@ class PageTest(unittest.TestCase):
                 self.problems += page.evaluate("window.violations ?? []")
             context.close()
         self.assertEqual(self.problems, [])
+
+    def tell(self):
+        """Prints what the service itself could not do, which may explain a failure."""
+        print("".join(line for line in self.service.log if '"level":"ERROR"' in line), end="", file=sys.stderr)
 
     def new_page(self, **options):
         """Returns a page in a browser of its own, as of another person."""

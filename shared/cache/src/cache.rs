@@ -6,6 +6,7 @@ use crate::feed::{Feed, News};
 use crate::fetches::{Fetches, Share};
 use crate::freshness::{Freshness, Lifetime};
 use crate::recent::Recent;
+use crate::report::Report;
 use crate::setup::{Setup, tick_period};
 use crate::shared_data::SharedData;
 use crate::snapshot::{NextPage, SnapshotState};
@@ -41,13 +42,14 @@ pub struct Cache {
     last_request: u64,
     /// Answers stored before this time may have missed a change.
     revalidate_before: u64,
+    pub(crate) report: Report,
 }
 
 impl Cache {
     /// Makes the cache of the entities of `source` at the time `now` (milliseconds since 1970).
     #[must_use]
     pub fn new(setup: Setup<'_>, source: Box<dyn Source>, now: u64) -> Self {
-        let (feed, entries) = (setup.feed(), setup.entries());
+        let (feed, entries, report) = (setup.feed(), setup.entries(), setup.report());
         entries.ensure_generation(setup.random);
         let Setup { common, data, rooms, random, started, .. } = setup;
         // Without a list of changes no change can be missed, and with a current list none was.
@@ -68,6 +70,7 @@ impl Cache {
             random,
             last_request: started,
             revalidate_before,
+            report,
         }
     }
 
@@ -153,7 +156,8 @@ impl Cache {
         let idle = now.saturating_sub(self.last_request) > IDLE;
         if let Some(feed) = &mut self.feed {
             let mut news = feed.tick(&*self.data, now, idle);
-            let poll = news.poll.take();
+            self.report.collect(&*self.data);
+            let poll = news.poll.take().map(|call| self.report.onto(&*self.data, call));
             self.take_in(&news, &mut effects);
             effects.calls.extend(poll.map(|call| self.to_admin(Purpose::Changes, call)));
         }
@@ -213,13 +217,13 @@ impl Cache {
         now: u64,
     ) -> (Result<Finding, Unavailable>, Effects) {
         let mut effects = Effects::default();
-        effects.note_fetch(result);
+        self.report.count(effects.note_fetch(result));
         let (found, _) = self.take_answer(key, result.as_ref().ok(), now);
         (found.or_else(|| self.stand_in(key, now)).ok_or(Unavailable), effects)
     }
 
     fn fetched(&mut self, key: &Key, result: &CallResult, now: u64, effects: &mut Effects) {
-        effects.note_fetch(result);
+        self.report.count(effects.note_fetch(result));
         let (found, waiters) = self.take_answer(key, result.as_ref().ok(), now);
         for waiter in waiters {
             let found = found.clone().or_else(|| self.stand_in(key, now));
@@ -228,11 +232,8 @@ impl Cache {
     }
 
     fn polled(&mut self, result: &CallResult, now: u64, effects: &mut Effects) {
-        if let Err(error) = result {
-            effects.counts.push("poll_failures");
-            let warning = format!("the list of changes cannot be asked for: {error}");
-            effects.warnings.push(warning);
-        }
+        effects.note_poll(result);
+        self.report.told(&*self.data, result);
         if let Some(feed) = &mut self.feed {
             let news = feed.answered(&*self.data, result.as_ref().ok(), now);
             self.take_in(&news, effects);
@@ -246,8 +247,7 @@ impl Cache {
                 self.page(next, effects);
             }
         } else if *result != Err(CallError::NotSent) {
-            let warning = "the admin service did not give its entities page by page";
-            effects.warnings.push(warning.to_owned());
+            effects.warn("the admin service did not give its entities page by page");
         }
     }
 
@@ -259,7 +259,7 @@ impl Cache {
                 if !fits {
                     let warning = "the admin service holds more than `cache.max_entries`; \
                                    the rest is looked up one by one";
-                    effects.warnings.push(warning.to_owned());
+                    effects.warn(warning);
                 }
                 effects.counts.push("snapshots");
             }
@@ -397,4 +397,4 @@ mod budget_tests;
 mod recent_tests;
 #[cfg(test)]
 #[path = "cache_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -10,14 +10,14 @@ use exchange::Call;
 use settings::Common;
 use std::time::Duration;
 
-pub(super) const ENVOY: fn(u64) -> Conditions =
+pub(crate) const ENVOY: fn(u64) -> Conditions =
     |now| Conditions { now, not_before: 0, can_park: true, can_wake: true, bytes: 4096 };
 pub(super) const KONG: fn(u64) -> Conditions = |now| Conditions { can_wake: false, ..ENVOY(now) };
 pub(super) const OLD_KONG: fn(u64) -> Conditions =
     |now| Conditions { can_park: false, ..KONG(now) };
 
 /// Answers `{"seq":n,"value":"..."}`.
-pub(super) struct Words;
+pub(crate) struct Words;
 
 impl Source for Words {
     fn call(&self, key: &Key) -> Call {
@@ -76,11 +76,11 @@ pub(super) fn bench_on(data: Rc<LocalData>, source: Box<dyn Source>, max_lookups
     Bench { cache: Cache::new(setup, source, 0), data, rooms }
 }
 
-pub(super) fn key(name: &str) -> Key {
+pub(crate) fn key(name: &str) -> Key {
     Key::new(1, name)
 }
 
-pub(super) fn value(text: &str, seq: u64) -> Answer {
+pub(crate) fn value(text: &str, seq: u64) -> Answer {
     Answer::new(200, format!(r#"{{"seq":{seq},"value":"{text}"}}"#).into_bytes())
 }
 

@@ -1,6 +1,7 @@
 //! The values that go into the cache with a lookup, and those that come out of it.
 
 use crate::waiting::Seat;
+use admin_api::NodeCounts;
 use exchange::{Call, CallResult, Finding, Key, Target, Unavailable};
 use std::rc::Rc;
 
@@ -21,6 +22,16 @@ pub enum Lookup {
 }
 
 impl Lookup {
+    /// Returns the counts of one lookup with this result.
+    pub(crate) fn counts(&self) -> NodeCounts {
+        let none = NodeCounts::default();
+        match self {
+            Self::Hit(_) => NodeCounts { hits: 1, ..none },
+            Self::Stale(_) => NodeCounts { stale: 1, ..none },
+            Self::Unavailable | Self::Fetch(..) | Self::Join(_) => NodeCounts { misses: 1, ..none },
+        }
+    }
+
     /// Returns the name of the metric that counts lookups with this result.
     #[must_use]
     pub fn metric(&self) -> &'static str {
@@ -87,14 +98,26 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Counts and reports a fetch that failed.
-    pub(crate) fn note_fetch(&mut self, result: &CallResult) {
+    /// Counts and reports a fetch that failed. Returns the counts of it.
+    pub(crate) fn note_fetch(&mut self, result: &CallResult) -> NodeCounts {
         let warning = match result {
-            Ok(answer) if matches!(answer.status, 200 | 404) => return,
+            Ok(answer) if matches!(answer.status, 200 | 404) => return NodeCounts::default(),
             Ok(answer) => format!("the admin service answered {}", answer.status),
             Err(error) => format!("the admin service cannot be asked: {error}"),
         };
         self.counts.push("lookup_failures");
         self.warnings.push(warning);
+        NodeCounts { failures: 1, ..NodeCounts::default() }
+    }
+    pub(crate) fn warn(&mut self, warning: &str) {
+        self.warnings.push(warning.to_owned());
+    }
+
+    /// Counts and reports a call for changes that failed.
+    pub(crate) fn note_poll(&mut self, result: &CallResult) {
+        if let Err(error) = result {
+            self.counts.push("poll_failures");
+            self.warnings.push(format!("the list of changes cannot be asked for: {error}"));
+        }
     }
 }

@@ -65,6 +65,7 @@
 //! | `fetches.rs`     | fetches under way, waiting requests, budgets                         |
 //! | `snapshot.rs`    | all entities at once, read page by page                              |
 //! | `feed.rs`        | the list of changes: one VM of a node asks for it, all VMs read it   |
+//! | `report.rs`      | counts of the gateway, which the service is told                     |
 //! | `counters.rs`    | slots for a filter's own counts                                      |
 //! | `slots.rs`       | a bounded table of sealed entries                                    |
 //! | `shared_data.rs` | numbered slots with compare-and-swap, and those in one VM's memory   |
@@ -85,6 +86,7 @@ mod feed;
 mod fetches;
 mod freshness;
 mod recent;
+mod report;
 mod seal;
 mod setup;
 mod shared_data;

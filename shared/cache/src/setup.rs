@@ -2,6 +2,7 @@
 
 use crate::entries::Entries;
 use crate::feed::Feed;
+use crate::report::Report;
 use crate::seal::fingerprint;
 use crate::shared_data::SharedData;
 use crate::time::millis;
@@ -47,6 +48,13 @@ impl Setup<'_> {
         let mut feed = Feed::new(&print, (self.random)(), interval, timeout);
         feed.begin(&*self.data);
         Some(feed)
+    }
+
+    /// Returns this VM's view of the counts of the gateway. Without an admin service, nobody is
+    /// told.
+    pub(crate) fn report(&self) -> Report {
+        let target = self.common.admin.as_ref().map(|admin| &admin.target);
+        Report::new(&fingerprint(target, &[]), self.filter.0, self.random)
     }
 
     /// Returns the entries of this filter with these settings.
