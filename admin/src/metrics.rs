@@ -96,10 +96,10 @@ impl Metrics {
         gauges: Option<&Gauges>,
         counters: bool,
     ) -> std::fmt::Result {
-        writeln!(text, "# TYPE gatehouse_admin_build_info gauge")?;
+        begin(text, "gatehouse_admin_build_info", "gauge", "The version of the service.")?;
         let version = env!("CARGO_PKG_VERSION");
         writeln!(text, "gatehouse_admin_build_info{{version=\"{version}\"}} 1")?;
-        writeln!(text, "# TYPE gatehouse_admin_requests_total counter")?;
+        begin(text, "gatehouse_admin_requests_total", "counter", "Requests.")?;
         if let Ok(requests) = self.requests.lock() {
             for (Label { method, route, status }, count) in requests.iter() {
                 writeln!(
@@ -109,20 +109,21 @@ impl Metrics {
                 )?;
             }
         }
-        writeln!(text, "# TYPE gatehouse_admin_request_seconds histogram")?;
+        let help = "Seconds from the head of a request to the answer.";
+        begin(text, "gatehouse_admin_request_seconds", "histogram", help)?;
         if let Ok(latencies) = self.latencies.lock() {
             for ((method, route), latency) in latencies.iter() {
                 latency.write(text, &format!("method=\"{method}\",route=\"{route}\""))?;
             }
         }
-        let connections = [
-            ("gatehouse_admin_connections", "gauge", &self.open),
-            ("gatehouse_admin_connections_turned_away_total", "counter", &self.turned_away),
-        ];
-        for (name, kind, value) in connections {
-            writeln!(text, "# TYPE {name} {kind}\n{name} {}", value.load(Ordering::Relaxed))?;
-        }
-        writeln!(text, "# TYPE gatehouse_admin_counter_increments_total counter")?;
+        begin(text, "gatehouse_admin_connections", "gauge", "Open connections.")?;
+        writeln!(text, "gatehouse_admin_connections {}", self.open.load(Ordering::Relaxed))?;
+        let name = "gatehouse_admin_connections_turned_away_total";
+        let help = "Connections refused because there were too many.";
+        begin(text, name, "counter", help)?;
+        writeln!(text, "{name} {}", self.turned_away.load(Ordering::Relaxed))?;
+        let help = "Increments of shared counters, within and beyond their limit.";
+        begin(text, "gatehouse_admin_counter_increments_total", "counter", help)?;
         for (admitted, value) in [("true", &self.admitted), ("false", &self.refused)] {
             let value = value.load(Ordering::Relaxed);
             writeln!(
@@ -130,24 +131,26 @@ impl Metrics {
                 "gatehouse_admin_counter_increments_total{{admitted=\"{admitted}\"}} {value}"
             )?;
         }
-        let counters = u8::from(counters);
-        writeln!(
-            text,
-            "# TYPE gatehouse_admin_counters_up gauge\ngatehouse_admin_counters_up {counters}"
-        )?;
-        let up = u8::from(gauges.is_some());
-        writeln!(
-            text,
-            "# TYPE gatehouse_admin_database_up gauge\ngatehouse_admin_database_up {up}"
-        )?;
+        let help = "1 if the counters can be reached, else 0.";
+        begin(text, "gatehouse_admin_counters_up", "gauge", help)?;
+        writeln!(text, "gatehouse_admin_counters_up {}", u8::from(counters))?;
+        let help = "1 if the database can be reached, else 0.";
+        begin(text, "gatehouse_admin_database_up", "gauge", help)?;
+        writeln!(text, "gatehouse_admin_database_up {}", u8::from(gauges.is_some()))?;
         let Some(Gauges { entities, seq }) = gauges else { return Ok(()) };
-        writeln!(text, "# TYPE gatehouse_admin_entities gauge")?;
+        begin(text, "gatehouse_admin_entities", "gauge", "Rows of each table.")?;
         for (entity, count) in entities {
             writeln!(text, "gatehouse_admin_entities{{entity=\"{entity}\"}} {count}")?;
         }
-        writeln!(text, "# TYPE gatehouse_admin_changes_seq gauge")?;
+        let help = "The number of the newest change.";
+        begin(text, "gatehouse_admin_changes_seq", "gauge", help)?;
         writeln!(text, "gatehouse_admin_changes_seq {seq}")
     }
+}
+
+/// Writes the lines before the values of a metric.
+fn begin(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
+    writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}")
 }
 
 impl Latency {

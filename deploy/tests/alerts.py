@@ -394,6 +394,12 @@ class Alerts(Running):
         self.assertGreater(len(found), 20)
         document = Path("docs/metrics.md").read_text()
         of_histogram = r"_(bucket|sum|count)$"
+        url = f"http://127.0.0.1:{self.second}/metrics"
+        with urllib.request.urlopen(url) as answer:
+            lint = subprocess.run(["promtool", "check", "metrics"], input=answer.read(), capture_output=True, check=False)
+        # It takes a counter of requests for the type of that name.
+        complaints = [line for line in lint.stderr.decode().splitlines() if "type 'counter'" not in line]
+        self.assertEqual(complaints, [])
         unknown = {name for name in found if f"`{re.sub(of_histogram, '', name)}`" not in document}
         self.assertEqual(unknown, set())
 
