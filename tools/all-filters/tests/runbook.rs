@@ -110,22 +110,25 @@ fn each_cause_of_a_refusal_is_on_the_page_about_the_access_log_and_no_other_is()
 #[test]
 fn what_the_runbook_quotes_of_logs_is_what_the_programs_say() {
     let runbook = text("docs/runbook.md").replace("\n  ", " ");
-    for (file, said) in [
-        ("shared/cache/src/effects.rs", "the admin service answered"),
-        ("shared/cache/src/cache.rs", "the list of changes cannot be asked for"),
-        ("shared/cache/src/cache.rs", "the admin service did not give its entities page by page"),
-        ("shared/exchange/src/call.rs", "no answer (timeout, reset or refused connection)"),
-        ("shared/exchange/src/call.rs", "the proxy did not send the call (no such cluster"),
-        ("shared/exchange/src/call.rs", "the answer was cut short"),
-        ("filters/session/src/flow/keeping.rs", "did not take a change of a session"),
-        ("admin/src/api/answer.rs", "the database failed"),
-        ("admin/src/secrets.rs", "what was read before stays in force"),
-        ("admin/src/secrets.rs", "secrets sealed with the first one"),
-        ("admin/src/secrets.rs", "were read again"),
-        ("admin/src/vault.rs", "a secret does not open with the key in --encryption-key-file"),
-        ("admin/src/store/open_error.rs", "a newer gatehouse-admin"),
+    for (folder, said) in [
+        ("shared/cache/src", "the admin service answered"),
+        ("shared/cache/src", "the list of changes cannot be asked for"),
+        ("shared/cache/src", "the admin service did not give its entities page by page"),
+        ("shared/exchange/src", "no answer (timeout, reset or refused connection)"),
+        ("shared/exchange/src", "the proxy did not send the call (no such cluster"),
+        ("shared/exchange/src", "the answer was cut short"),
+        ("filters/session/src/flow", "did not take a change of a session"),
+        ("admin/src/api", "the database failed"),
+        ("admin/src", "what was read before stays in force"),
+        ("admin/src", "secrets sealed with the first one"),
+        ("admin/src", "were read again"),
+        ("admin/src", "a secret does not open with the key in --encryption-key-file"),
+        ("admin/src/store", "a newer gatehouse-admin"),
     ] {
-        assert!(text(file).contains(said), "{file} does not say `{said}` any more");
+        let files = fs::read_dir(Path::new(ROOT).join(folder)).unwrap();
+        let says = |path: &Path| path.is_file() && fs::read_to_string(path).unwrap().contains(said);
+        let somewhere = files.map(|entry| entry.unwrap().path()).any(|path| says(&path));
+        assert!(somewhere, "{folder} does not say `{said}` any more");
         assert!(runbook.contains(said), "the runbook does not quote `{said}`");
     }
 }
