@@ -111,11 +111,15 @@ impl Proxy for Guest<'_> {
     fn reply(&self, reply: &LocalReply<'_>) -> Result<(), NotTaken> {
         let headers: Vec<(&str, &[u8])> =
             reply.headers.iter().map(|(name, value)| (name.as_ref(), value.as_ref())).collect();
-        // Envoy's access log shows the details; Kong's shows a variable, if it is declared.
-        if self.host.may_be_kong() {
+        // Envoy's access log shows the details. Kong shows them to the client, as the reason in the
+        // status line (measured on 3.9.3), and its access log shows a variable, if it is declared.
+        let details = if self.host.may_be_kong() {
             let _ = properties::publish(self.host, REFUSAL, reply.details.as_bytes());
-        }
-        abi::local_response(reply.status, &headers, &reply.body, &reply.details, reply.grpc_status)
+            ""
+        } else {
+            &reply.details
+        };
+        abi::local_response(reply.status, &headers, &reply.body, details, reply.grpc_status)
             .map_err(not_taken)
     }
 

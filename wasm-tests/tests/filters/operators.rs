@@ -58,6 +58,17 @@ fn the_access_log_gets_the_filter_and_the_cause_of_a_refusal() {
 }
 
 #[test]
+fn kong_gets_no_cause_that_it_would_show_to_the_client() {
+    for gateway in Gateway::all().into_iter().filter(Gateway::is_kong) {
+        let proxy = gateway.serving(&Admin::default(), &[("key_auth", asking(json!({})))]);
+        for request in [Request::get("/"), with_key("wrong")] {
+            // nginx makes the details the reason in the status line.
+            assert_eq!(proxy.send(request).outcome().details, "", "{}", gateway.name);
+        }
+    }
+}
+
+#[test]
 fn a_cause_is_one_word_of_lower_case_letters_whatever_the_filter() {
     let unusable = json!({"consumers": [{"username": "ana"}, {"username": "ana"}], "unknown": 1});
     for name in names() {
