@@ -310,44 +310,6 @@ fn a_key_that_cannot_be_looked_up_is_neither_accepted_nor_called_wrong() {
 }
 
 #[test]
-fn the_service_learns_what_the_cache_of_a_gateway_has_served() {
-    let settings = kept_for_a_day();
-    let gateway = Gateway::with(
-        2,
-        |_| (),
-        |admin| vec![Filter::new("key_auth", &json!({"admin": admin, "cache": settings}))],
-    );
-    gateway.consumer("ana", KEY, &[]);
-    let request = RawRequest::get("/").header("apikey", KEY);
-    for _ in 0..30 {
-        gateway.passed(&request);
-    }
-    // While the service cannot be asked, the gateway keeps what it has to tell.
-    gateway.faulty_admin.set(Mode::Status(500));
-    let before = gateway.faulty_admin.count("/changes");
-    // One of them may have been under way.
-    eventually("a poll that fails", || {
-        (gateway.faulty_admin.count("/changes") >= before + 2).then_some(())
-    });
-    let unknown = RawRequest::get("/").header("apikey", "unknown");
-    assert_eq!(gateway.send(&unknown).status(), 503);
-    gateway.faulty_admin.set(Mode::Pass);
-
-    eventually("a gateway that tells of all its lookups", || {
-        let list = gateway.admin.send(RawRequest::get("/gateways")).json();
-        let [node] = &list["data"].as_array().expect("a list")[..] else { return None };
-        let sum = |name: &str| -> u64 {
-            let minutes = node["minutes"].as_array().expect("minutes");
-            minutes.iter().map(|minute| minute[name].as_u64().expect("a number")).sum()
-        };
-        let lookups: u64 = ["hits", "stale", "misses"].map(sum).iter().sum();
-        let known = node["filters"] == json!(["key_auth"]) && node["id"].is_string();
-        assert!(lookups <= 31, "a lookup counts once: {list}");
-        (known && lookups == 31 && sum("hits") >= 28 && sum("failures") >= 2).then_some(())
-    });
-}
-
-#[test]
 fn the_admin_service_is_asked_with_the_gateways_token_from_the_environment() {
     let token = "gateway-token-of-forty-characters-length";
     let admin = Admin::with_tokens(&"a".repeat(40), token);

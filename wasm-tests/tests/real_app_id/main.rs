@@ -1,5 +1,6 @@
 //! App IDs on a real Envoy with a real gatehouse-admin.
 
+mod counts;
 mod lookups;
 
 use serde_json::{Value, json};
