@@ -46,7 +46,7 @@ fn the_access_log_says_who_was_let_in_and_why_others_were_not() {
     assert_eq!(fixture.refused(&get("key-of-ana")).0, 429);
     let lines = eventually("five lines of the access log", || {
         let text = fixture.kong.access_log();
-        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line));
+        let lines = text.lines().map(serde_json::from_str::<Value>);
         let lines: Vec<Value> = lines.collect::<Result<_, _>>().expect("JSON");
         (lines.len() == 5).then_some(lines)
     });
