@@ -14,9 +14,7 @@ use crate::source::Source;
 use crate::time::millis;
 use crate::waiting::{Rooms, Seat};
 use admin_api::Change;
-use exchange::{
-    Answer, Call, CallError, CallResult, Finding, Key, Target, Unavailable, longest_wait,
-};
+use exchange::{Call, CallError, CallResult, Finding, Key, Target, Unavailable, longest_wait};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -217,14 +215,12 @@ impl Cache {
         now: u64,
     ) -> (Result<Finding, Unavailable>, Effects) {
         let mut effects = Effects::default();
-        self.report.count(effects.note_fetch(result));
-        let (found, _) = self.take_answer(key, result.as_ref().ok(), now);
+        let (found, _) = self.take_answer(key, result, now, &mut effects);
         (found.or_else(|| self.stand_in(key, now)).ok_or(Unavailable), effects)
     }
 
     fn fetched(&mut self, key: &Key, result: &CallResult, now: u64, effects: &mut Effects) {
-        self.report.count(effects.note_fetch(result));
-        let (found, waiters) = self.take_answer(key, result.as_ref().ok(), now);
+        let (found, waiters) = self.take_answer(key, result, now, effects);
         for waiter in waiters {
             let found = found.clone().or_else(|| self.stand_in(key, now));
             effects.woken.push((waiter, found.ok_or(Unavailable)));
@@ -232,10 +228,10 @@ impl Cache {
     }
 
     fn polled(&mut self, result: &CallResult, now: u64, effects: &mut Effects) {
-        effects.note_poll(result);
         self.report.told(&*self.data, result);
         if let Some(feed) = &mut self.feed {
             let news = feed.answered(&*self.data, result.as_ref().ok(), now);
+            effects.note_poll(result, !news.failed);
             self.take_in(&news, effects);
         }
     }
@@ -271,12 +267,14 @@ impl Cache {
     fn take_answer(
         &mut self,
         key: &Key,
-        answer: Option<&Answer>,
+        result: &CallResult,
         now: u64,
+        effects: &mut Effects,
     ) -> (Option<Finding>, Vec<u32>) {
         // A call that nobody knows of was given up: its answer is of no use.
         let Some(fetch) = self.fetches.finish_fetch(key) else { return (None, Vec::new()) };
-        let read = answer.and_then(|answer| self.source.read(key, answer));
+        let read = result.as_ref().ok().and_then(|answer| self.source.read(key, answer));
+        self.report.count(effects.note_fetch(result, read.is_some()));
         let found = read.map(|(finding, seq)| {
             if fetch.may_keep(seq) {
                 self.snapshot.supersede(key);

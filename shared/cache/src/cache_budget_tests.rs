@@ -5,6 +5,7 @@ use super::tests::*;
 use super::*;
 use crate::waiting::Room;
 use admin_api::{Entity, Operation};
+use exchange::Answer;
 
 #[test]
 fn a_crowd_for_one_key_takes_one_place_of_the_seconds_budget() {

@@ -6,7 +6,7 @@ use crate::entries::Secrecy;
 use crate::shared_data::{LocalData, Put};
 use crate::waiting::Room;
 use admin_api::{Entity, Operation};
-use exchange::Call;
+use exchange::{Answer, Call};
 use settings::Common;
 use std::time::Duration;
 

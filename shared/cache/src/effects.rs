@@ -2,7 +2,7 @@
 
 use crate::waiting::Seat;
 use admin_api::NodeCounts;
-use exchange::{Call, CallResult, Finding, Key, Target, Unavailable};
+use exchange::{Answer, Call, CallResult, Finding, Key, Target, Unavailable};
 use std::rc::Rc;
 
 /// The result of a lookup.
@@ -98,26 +98,66 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Counts and reports a fetch that failed. Returns the counts of it.
-    pub(crate) fn note_fetch(&mut self, result: &CallResult) -> NodeCounts {
+    /// Counts and reports a fetch that failed. `understood` is `true` if its answer could be read.
+    /// Returns the counts of it.
+    pub(crate) fn note_fetch(&mut self, result: &CallResult, understood: bool) -> NodeCounts {
         let warning = match result {
-            Ok(answer) if matches!(answer.status, 200 | 404) => return NodeCounts::default(),
-            Ok(answer) => format!("the admin service answered {}", answer.status),
+            Ok(_) if understood => return NodeCounts::default(),
+            Ok(answer) => format!("the admin service answered {}", answered(answer)),
             Err(error) => format!("the admin service cannot be asked: {error}"),
         };
         self.counts.push("lookup_failures");
         self.warnings.push(warning);
         NodeCounts { failures: 1, ..NodeCounts::default() }
     }
+
     pub(crate) fn warn(&mut self, warning: &str) {
         self.warnings.push(warning.to_owned());
     }
 
-    /// Counts and reports a call for changes that failed.
-    pub(crate) fn note_poll(&mut self, result: &CallResult) {
-        if let Err(error) = result {
-            self.counts.push("poll_failures");
-            self.warnings.push(format!("the list of changes cannot be asked for: {error}"));
+    /// Counts and reports a call for changes that failed. `understood` is `true` if its answer
+    /// could be read.
+    pub(crate) fn note_poll(&mut self, result: &CallResult, understood: bool) {
+        let reason = match result {
+            Ok(_) if understood => return,
+            Ok(answer) => format!("the admin service answered {}", answered(answer)),
+            Err(error) => error.to_string(),
+        };
+        self.counts.push("poll_failures");
+        self.warnings.push(format!("the list of changes cannot be asked for: {reason}"));
+    }
+}
+
+/// Describes an answer that could not be read.
+fn answered(answer: &Answer) -> String {
+    match answer.status {
+        200 | 404 => format!("{}, but not in the form that is expected of it", answer.status),
+        status => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use exchange::CallError;
+
+    #[test]
+    fn an_answer_that_cannot_be_read_is_a_failure_that_is_counted_and_said() {
+        for (result, understood, failed, said) in [
+            (Ok(Answer::new(200, "{}")), true, false, ""),
+            (Ok(Answer::new(404, "{}")), true, false, ""),
+            (Ok(Answer::new(404, "<html>")), false, true, "404, but not in the form"),
+            (Ok(Answer::new(401, "{}")), false, true, "answered 401"),
+            (Ok(Answer::new(503, "no healthy upstream")), false, true, "answered 503"),
+            (Err(CallError::NoAnswer), false, true, "no answer"),
+        ] {
+            let (mut fetch, mut poll) = (Effects::default(), Effects::default());
+            assert_eq!(fetch.note_fetch(&result, understood).failures, u32::from(failed));
+            poll.note_poll(&result, understood);
+            for (effects, count) in [(fetch, "lookup_failures"), (poll, "poll_failures")] {
+                assert_eq!(effects.counts, if failed { vec![count] } else { vec![] }, "{result:?}");
+                assert!(effects.warnings.concat().contains(said), "{:?}", effects.warnings);
+            }
         }
     }
 }

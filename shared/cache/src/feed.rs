@@ -27,6 +27,8 @@ pub(crate) struct News {
     pub(crate) changes: Vec<Change>,
     /// The call that asks the admin service for changes, if this VM is to make it.
     pub(crate) poll: Option<Call>,
+    /// The answer to the poll could not be read, or there was none.
+    pub(crate) failed: bool,
 }
 
 /// One VM's view of the list of changes of one admin target.
@@ -117,7 +119,9 @@ impl Feed {
         now: u64,
     ) -> News {
         self.asked_at = None;
-        match answer.and_then(read) {
+        let page = answer.and_then(read);
+        let failed = page.is_none();
+        match page {
             Some(Page::Changes(page)) => {
                 self.failures = 0;
                 self.not_before = 0;
@@ -141,7 +145,7 @@ impl Feed {
             }
         }
         let head = self.head(store);
-        self.read_ring(store, head.as_ref())
+        News { failed, ..self.read_ring(store, head.as_ref()) }
     }
 
     // === Inside ===

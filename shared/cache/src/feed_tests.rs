@@ -136,7 +136,8 @@ fn failures_are_asked_again_ever_more_slowly_but_at_least_once_a_minute() {
     for _ in 0..10 {
         now += 60_000;
         assert!(feed.tick(&store, now, false).poll.is_some());
-        assert_eq!(feed.answered(&store, None, now), News::default());
+        let failed = News { failed: true, ..News::default() };
+        assert_eq!(feed.answered(&store, None, now), failed);
         assert_eq!(feed.tick(&store, now + INTERVAL, false).poll, None);
     }
     assert!(feed.tick(&store, now + 60_000, false).poll.is_some());
@@ -168,7 +169,7 @@ fn an_answer_that_is_none_changes_nothing() {
         let answer = Answer::new(status, body);
         assert_eq!(
             feed.answered(&store, Some(&answer), INTERVAL),
-            News::default(),
+            News { failed: true, ..News::default() },
             "{status} {body}"
         );
         assert_eq!(feed.supported(&store), Some(true));
