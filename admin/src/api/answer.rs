@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use axum::body::Body;
-use axum::http::header::{CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -58,7 +60,7 @@ pub(crate) fn shortened(name: &str) -> String {
 /// The maximum number of unknown names in an answer.
 pub(crate) const UNKNOWN_MAX: usize = 20;
 
-/// An answer with `body` as JSON.
+/// An answer with `body` as JSON. It may hold a new key, so nothing on the way may keep it.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let Ok(text) = serde_json::to_vec(body) else {
         return (StatusCode::INTERNAL_SERVER_ERROR, Body::empty()).into_response();
@@ -67,6 +69,8 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("application/json; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 

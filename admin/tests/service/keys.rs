@@ -180,6 +180,19 @@ on_both_databases!(
 );
 
 #[test]
+fn nothing_on_the_way_keeps_an_answer() {
+    let program = Program::on_sqlite();
+    program.consumer("fiona");
+    for (method, target) in
+        [("POST", "/consumers/fiona/key-auth"), ("GET", "/consumers"), ("GET", "/nowhere")]
+    {
+        let answer = program.send(method, target, &[], b"");
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{target}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{target}");
+    }
+}
+
+#[test]
 fn the_database_holds_no_key() {
     let program = Program::on_sqlite();
     program.consumer("fiona");
