@@ -5,6 +5,7 @@ mod distinct;
 mod kong_file;
 mod mend;
 mod notes;
+mod parts;
 mod plugins;
 mod router;
 mod scopes;

@@ -4,13 +4,13 @@
 mod clusters;
 pub(super) mod routes;
 
-use super::distinct::{Distinct, distinct};
+use super::Options;
+use super::distinct::Distinct;
 use super::kong_file::KongFile;
 use super::notes::Notes;
+use super::parts::Parts;
 use super::plugins::Filter;
 use super::values::{list, map, put};
-use super::{Options, elsewhere, router, upstreams, variables_of};
-use crate::documents::Place;
 use serde_norway::Value;
 
 /// The module of all filters.
@@ -23,15 +23,8 @@ pub(super) fn write(
     options: &Options,
     notes: &mut Notes,
 ) -> Result<(String, usize), String> {
-    elsewhere(file, notes);
-    notes.differs(
-        &Place::default(),
-        "Envoy listens on 127.0.0.1:8000 without TLS, and tells upstreams X-Forwarded-For and X-Forwarded-Proto, not \
-         Kong's X-Forwarded-Host, -Path and -Prefix, Via and X-Kong-*",
-    );
-    let filters = distinct(chains);
-    let (hosts, upstreams) = (router::hosts(file, notes), upstreams::all(file, notes));
-    let variables = variables_of(chains);
+    let Parts { filters, hosts, upstreams, variables } =
+        Parts::of(file, chains, "Envoy listens on 127.0.0.1:8000", notes);
     let mut all: Vec<Value> = filters.iter().map(|filter| wasm(filter, &variables)).collect();
     all.push(Value::Mapping(map([
         ("name", "envoy.filters.http.router".into()),

@@ -7,13 +7,12 @@ mod filters;
 mod routes;
 
 use self::destinations::Destinations;
-use super::distinct::distinct;
+use super::Options;
 use super::kong_file::KongFile;
 use super::notes::Notes;
+use super::parts::Parts;
 use super::plugins::Filter;
 use super::values::map;
-use super::{Options, elsewhere, router, upstreams, variables_of};
-use crate::documents::Place;
 use serde_norway::{Mapping, Value};
 use std::collections::BTreeSet;
 
@@ -29,18 +28,11 @@ pub(super) fn write(
     options: &Options,
     notes: &mut Notes,
 ) -> Result<(String, usize), String> {
-    elsewhere(file, notes);
-    notes.differs(
-        &Place::default(),
-        "the Gateway listens on port 80 without TLS, and tells upstreams X-Forwarded-For and X-Forwarded-Proto, not \
-         Kong's X-Forwarded-Host, -Path and -Prefix, Via and X-Kong-*",
-    );
-    let filters = distinct(chains);
-    let (hosts, upstreams) = (router::hosts(file, notes), upstreams::all(file, notes));
+    let Parts { filters, hosts, upstreams, variables } =
+        Parts::of(file, chains, "the Gateway listens on port 80", notes);
     let mut destinations = Destinations::default();
     let services = destinations.services(&upstreams, notes);
     destinations.called_by_filters(options.admin.as_ref(), &filters, notes);
-    let variables = variables_of(chains);
     let mut resources = vec![gateway()];
     resources.extend(destinations.resources());
     resources.extend(routes::virtual_services(&hosts, &services, file, notes));
