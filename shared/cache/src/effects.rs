@@ -103,7 +103,7 @@ impl Effects {
     pub(crate) fn note_fetch(&mut self, result: &CallResult, understood: bool) -> NodeCounts {
         let warning = match result {
             Ok(_) if understood => return NodeCounts::default(),
-            Ok(answer) => format!("the admin service answered {}", answered(answer)),
+            Ok(answer) => answered(answer),
             Err(error) => format!("the admin service cannot be asked: {error}"),
         };
         self.counts.push("lookup_failures");
@@ -120,7 +120,7 @@ impl Effects {
     pub(crate) fn note_poll(&mut self, result: &CallResult, understood: bool) {
         let reason = match result {
             Ok(_) if understood => return,
-            Ok(answer) => format!("the admin service answered {}", answered(answer)),
+            Ok(answer) => answered(answer),
             Err(error) => error.to_string(),
         };
         self.counts.push("poll_failures");
@@ -130,10 +130,11 @@ impl Effects {
 
 /// Describes an answer that could not be read.
 fn answered(answer: &Answer) -> String {
-    match answer.status {
-        200 | 404 => format!("{}, but not in the form that is expected of it", answer.status),
-        status => status.to_string(),
-    }
+    let form = match answer.status {
+        200 | 404 => ", but not in the form that is expected of it",
+        _ => "",
+    };
+    format!("the admin service answered {}{form}", answer.status)
 }
 
 #[cfg(test)]

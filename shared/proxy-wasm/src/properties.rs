@@ -42,7 +42,8 @@ fn undeclared(name: &str) -> String {
 /// The line of kong.conf that declares every variable in which a filter of Gatehouse leaves a
 /// property.
 const KONG_CONF_LINE: &str = "nginx_proxy_set = $gatehouse_consumer \"\"; set $gatehouse_claims \"\"; \
-                              set $gatehouse_session \"\"; set $gatehouse_moesif \"\"; set $gatehouse_kong \"\"; set $gatehouse_refusal \"\"; set $gatehouse_debug \"\"";
+                              set $gatehouse_session \"\"; set $gatehouse_moesif \"\"; set $gatehouse_kong \"\"; \
+                              set $gatehouse_refusal \"\"; set $gatehouse_debug \"\"";
 
 fn segments<'a>(host: Host, variable: &'a [&'a str; 2]) -> &'a [&'a str] {
     let [_, name] = variable;

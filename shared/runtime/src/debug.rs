@@ -18,7 +18,7 @@ const PROPERTY: &str = "gatehouse_debug";
 /// The decision of a filter that let the request go on.
 const PASSED: &str = "passed";
 
-/// What one filter does on one request.
+/// A filter's report on one request, while the filter works on it.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     lookups: Vec<&'static str>,
@@ -29,11 +29,12 @@ impl Report {
     /// token.
     pub(crate) fn begin<P: Proxy>(proxy: &P, token: Option<&str>, head: &Head) -> Option<Self> {
         let token = token?;
-        let Occurrence::One(given) = head.occurrence(HEADER) else {
-            // An earlier filter has removed the header.
-            return proxy.property(PROPERTY).map(|_| Self::default());
+        let has_token = match head.occurrence(HEADER) {
+            Occurrence::One(given) => bool::from(given.ct_eq(token.as_bytes())),
+            Occurrence::None | Occurrence::Many(_) => false,
         };
-        if !bool::from(given.ct_eq(token.as_bytes())) {
+        if !has_token {
+            // An earlier filter that has accepted the token has removed the header.
             return proxy.property(PROPERTY).map(|_| Self::default());
         }
         // Where there is no place for the property, later filters say nothing.
