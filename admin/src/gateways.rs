@@ -21,8 +21,8 @@ const MINUTE: i64 = 60_000;
 #[derive(Default)]
 pub(crate) struct Gateways(Mutex<BTreeMap<Who, Gateway>>);
 
-/// What tells gateways apart: the address, and the number that the gateway has chosen, if it says
-/// one. Older filters say none.
+/// The identity of a gateway: its address, and the number that it has chosen. Older filters tell no
+/// number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Who {
     pub(crate) peer: IpAddr,

@@ -19,7 +19,7 @@ use crate::vault::Vault;
 /// The time between two looks at the files.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(10);
 
-/// What is read from files, as the service uses it.
+/// The tokens, the encryption keys and the TLS certificate that the service has read from files.
 pub(crate) struct Secrets {
     pub(crate) auth: Arc<Auth>,
     pub(crate) vault: Arc<Vault>,

@@ -54,7 +54,7 @@ async function send(method, target, body) {
   throw new ApiError(response.status, problem(response.status, text));
 }
 
-// What the service says of a request that it refuses, in words for a person.
+// Returns the words for a person about a request that the service has refused.
 function problem(status, text) {
   let answer = {};
   try {

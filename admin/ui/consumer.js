@@ -7,7 +7,7 @@ import { Fact, Problem, Short, Table, Time, draw, html, say, span, valuesOf } fr
 const SYMMETRIC = ["HS256", "HS384", "HS512"];
 const ASYMMETRIC = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
 
-// What a consumer owns: the collection in the API, the words for it, and how an item is shown.
+// The collections of a consumer: the path in the API, the words for it, and how an item is shown.
 const KINDS = [
   {
     name: "acls", title: "Groups", one: "group", heads: ["Group", "Since"],

@@ -1,4 +1,4 @@
-// What rate_limiting has counted for a caller.
+// The view of the requests that rate_limiting has counted for a caller.
 
 import { call, path } from "./api.js";
 import { Problem, Table, Time, draw, html, valuesOf } from "./parts.js";

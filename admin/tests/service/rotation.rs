@@ -117,7 +117,7 @@ fn a_token_is_replaced_while_gateways_use_it() {
         assert_eq!(status(&program, OLD), 401);
         some();
     });
-    // What cannot be used changes nothing, and does not show in the log.
+    // A file that cannot be used changes nothing, and the log does not show its content.
     for wrong in ["too-short", "", ADMIN, &format!("{NEW}\nwith a space in it, but long enough")] {
         gateway.put(wrong);
         reload(&program, KEPT);

@@ -1,5 +1,5 @@
-//! What a released version said to gateways and left on the disk, kept in `tests/versions`: this
-//! one has to say it still, to read it, and to open its database.
+//! `tests/versions` keeps the answers of each released version and a database that it has left. The
+//! present version still has to give these answers, to read them, and to open the database.
 //!
 //! A file of a version never changes after its release. A release adds its own.
 

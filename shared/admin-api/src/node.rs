@@ -11,7 +11,7 @@ pub const NODE_HEADER_MAX: usize = 1024;
 /// The maximum number of filters that a header names.
 const FILTERS_MAX: usize = 16;
 
-/// What a gateway says of itself: `<id> <version> <filter>=<hits>/<stale>/<misses>/<failures> …`.
+/// A gateway's report on itself: `<id> <version> <filter>=<hits>/<stale>/<misses>/<failures> …`.
 ///
 /// The numbers are those since the last time that the gateway asked for changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct FilterCounts {
     pub counts: NodeCounts,
 }
 
-/// How often answers came from where.
+/// The numbers of lookups by the source of their answers, and of callouts that failed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NodeCounts {
     /// Lookups that a fresh answer in the cache served.

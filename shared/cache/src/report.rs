@@ -113,7 +113,7 @@ impl Report {
 
     fn sealed(&self, report: &NodeReport) -> Option<Vec<u8>> {
         let mut out = report.to_string().into_bytes();
-        // What could not be read again is not written: a name that the service does not know.
+        // A report that the service could not read, such as one with a wrong name, is not written.
         NodeReport::parse(&out)?;
         out.resize(SLOT.saturating_sub(TAG), b' ');
         out.extend(self.seal.tag(&out));

@@ -198,7 +198,7 @@ mod tests {
         drawn.sort_unstable();
         drawn.dedup();
         assert_eq!(drawn.len(), 3 * STOCK / 16);
-        // What lies in stock is not used any more once there is new material.
+        // Bytes in stock are not given out any more once there is new material.
         draw(&mut one, 16);
         draw(&mut other, 16);
         one.mix(b"a");

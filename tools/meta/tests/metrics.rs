@@ -46,7 +46,7 @@ const LOOKUPS: [&str; 5] =
     ["cache_hits", "cache_stale_hits", "lookups_refused", "lookups", "lookups_joined"];
 const QUEUE: [&str; 2] = ["queue_events", "queue_bytes"];
 
-/// What is a label in Prometheus: the beginning of a name, and what stands for all of them.
+/// Names whose end is a label in Prometheus: the beginning, and the name without the label.
 const LABELS: [(&str, &str); 2] = [("refused_", "refused"), ("dropped_", "dropped")];
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// What precedes the message of a refusal in the code.
+/// The code that stands before the message of a refusal.
 const REFUSALS: [&str; 11] = [
     "Reply::error(",
     "Reply::message(",

@@ -1,5 +1,5 @@
-//! What an operator can see of a request: the cause of a refusal, the report of each filter, and the
-//! trace that callouts belong to.
+//! The filters let an operator see a request's course: the cause of a refusal, the report of each
+//! filter, and the trace that callouts belong to.
 
 use crate::admin::Admin;
 use crate::every_filter::{names, working};

@@ -1,4 +1,4 @@
-//! What a gateway tells the service about its cache.
+//! A gateway tells the service how often its cache has answered.
 
 use serde_json::json;
 use wasm_tests::kept_for_a_day;

@@ -1,4 +1,4 @@
-//! What an operator sees of one request on Kong: `docs/one-request.md`.
+//! Kong shows an operator what `docs/one-request.md` tells of one request.
 
 use crate::fixture::{Fixture, filter, header};
 use serde_json::{Value, json};

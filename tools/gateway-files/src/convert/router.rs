@@ -38,7 +38,7 @@ pub(super) enum Matching {
     Expression(String),
 }
 
-/// What becomes of a request.
+/// The way in which a gateway handles a request.
 pub(super) enum Action {
     Reply {
         status: u16,
@@ -56,9 +56,9 @@ pub(super) enum Action {
     },
 }
 
-/// What becomes of a path.
+/// The change of a request's path before it goes to the upstream.
 pub(super) enum Rewrite {
-    /// This comes in the place of what has matched.
+    /// This text replaces the part of the path that has matched.
     Prefix(String),
     /// The substitution comes in the place of what the expression matches.
     Expression { pattern: String, substitution: String },

@@ -6,7 +6,7 @@ use super::values::{number, owned, text};
 use crate::documents::Place;
 use serde_norway::{Mapping, Value};
 
-/// Where a service is.
+/// The host and the port of a service, and `true` if it speaks TLS.
 pub(super) struct Location {
     pub(super) host: String,
     pub(super) port: u16,

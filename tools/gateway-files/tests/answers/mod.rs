@@ -1,5 +1,5 @@
-//! What converted files answer, on whichever gateway: requests with their answers, among them the
-//! `curl` lines of the plugins' documents. The suite of a real Kong sends them too.
+//! The requests that tests send to a gateway with a converted file, and the answers that every
+//! gateway has to give, among them the `curl` lines of the plugins' documents. The suite of a real Kong sends them too.
 
 use base64::Engine as _;
 use gateway_files::convert::Source;

@@ -1,5 +1,5 @@
-//! What the gateway calls: services of Kubernetes, and hosts of a ServiceEntry. A DestinationRule
-//! says how.
+//! The destinations of the gateway's calls: services of Kubernetes, and hosts that a ServiceEntry
+//! makes known. A DestinationRule says how the gateway calls each.
 
 use super::{Names, one, resource};
 use crate::convert::Admin;
@@ -15,7 +15,7 @@ use std::net::IpAddr;
 /// The secret with the certificate of gatehouse-admin's authority.
 pub(super) const AUTHORITY: &str = "gatehouse-admin-ca";
 
-/// Where the hosts are that this file makes up, each for one service of Kong.
+/// The domain of the hosts that this file makes up, each for one service of Kong.
 const MADE_UP: &str = "kong.internal";
 
 /// A host and port, as a VirtualService names it.
