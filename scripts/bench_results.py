@@ -1,8 +1,7 @@
-"""The results of `scripts/bench`: merged into one file, compared with the committed one, and shown in the documents.
+"""The results of `scripts/bench`: merged into one file, and compared with the committed one.
 
     bench_results.py merge OUT SECONDS PART...   one file of results from those of the measurements
     bench_results.py compare NEW                 prints what differs from the committed results
-    bench_results.py render [--check]            writes tables and picture; with --check, says what is out of date
 """
 
 import datetime
@@ -13,13 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench_tables import blocks
-from bench_picture import picture
-
 RESULTS = Path("bench/results")
-PICTURE = Path("docs/images/instructions.svg")
-DOCUMENTS = [Path("docs/performance.md"), Path("README.md")]
-BLOCK = re.compile(r"(<!-- figures: (\w+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 
 # A count of instructions varies by less than this, in parts of one.
 EXACT = 0.01
@@ -63,6 +56,16 @@ def version():
     return re.search(r'^version = "(.*)"$', Path("Cargo.toml").read_text(), re.MULTILINE).group(1)
 
 
+def now():
+    """When, where and of which commit something was measured."""
+    return {
+        "version": version(),
+        "date": datetime.date.today().isoformat(),
+        "commit": output("git", "rev-parse", "--short=10", "HEAD"),
+        "machine": machine(),
+    }
+
+
 def merge(out, seconds, parts):
     cases, parked = {}, None
     for part in parts:
@@ -73,11 +76,8 @@ def merge(out, seconds, parts):
             known["figures"].update(figures(case["figures"]))
     envoy = re.search(r"version: [^/]*/([0-9.]+)", output(os.environ["GATEHOUSE_ENVOY"], "--version"))
     results = {
-        "version": version(),
-        "date": datetime.date.today().isoformat(),
-        "commit": output("git", "rev-parse", "--short=10", "HEAD"),
+        **now(),
         "envoy": envoy.group(1),
-        "machine": machine(),
         "seconds": int(seconds),
         "cases": list(cases.values()),
         "parked": parked,
@@ -87,12 +87,10 @@ def merge(out, seconds, parts):
 
 
 def committed():
-    """The newest committed results, or None."""
-    def number(path):
-        return [int(digits) for digits in re.findall(r"\d+", path.stem)]
-
-    files = sorted(RESULTS.glob("*.json"), key=number)
-    return json.loads(files[-1].read_text()) if files else None
+    """The committed results of the newest version, or None."""
+    versions = [path for path in RESULTS.glob("*.json") if re.fullmatch(r"[0-9.]+", path.stem)]
+    newest = max(versions, key=lambda path: [int(part) for part in path.stem.split(".")], default=None)
+    return json.loads(newest.read_text()) if newest else None
 
 
 def change(name, old, new):
@@ -125,29 +123,11 @@ def compare(new):
     print("\n".join(changes or ["  nothing changed"]))
 
 
-def render(check):
-    results = committed()
-    if results is None:
-        sys.exit("there are no results in bench/results: run `make bench`")
-    shown = blocks(results)
-    wanted = {PICTURE: picture(results)}
-    for document in DOCUMENTS:
-        text = document.read_text()
-        wanted[document] = BLOCK.sub(lambda m: m.group(1) + shown[m.group(2)] + m.group(3), text)
-    stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
-    if check and stale:
-        sys.exit(f"not what bench/results says: {', '.join(map(str, stale))} (run `scripts/bench --render`)")
-    for path in [] if check else stale:
-        path.write_text(wanted[path])
-
-
 def main(command, *arguments):
     if command == "merge":
         merge(arguments[0], arguments[1], arguments[2:])
     elif command == "compare":
         compare(arguments[0])
-    elif command == "render":
-        render("--check" in arguments)
     else:
         sys.exit(__doc__)
 
