@@ -20,8 +20,9 @@ from pathlib import Path
 
 import bench_algorithms
 import bench_gateway
+import bench_ui
 
-SOURCES = [bench_gateway, bench_algorithms]
+SOURCES = [bench_gateway, bench_algorithms, bench_ui]
 BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 FIRST = re.compile(r"^\s*<!-- figure: ([\w-]+) -->", re.MULTILINE)
 VALUE = re.compile(r"(<!-- figure: ([\w-]+) -->)[^\n]*?(<!-- / -->)")
