@@ -18,7 +18,7 @@ demo: STEPS := 5
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install all that the other targets need (they do it themselves, too)
@@ -51,6 +51,10 @@ demo: build ## a real Envoy with the filters on 127.0.0.1:8000, the admin servic
 bench: build ## what each filter costs in a real Envoy: start, memory, requests (ONLY=key_auth measures only these)
 	@scripts/setup envoy
 	@scripts/bench $(ONLY)
+
+.PHONY: conformance
+conformance: build ## other people's test suites, asked of the filters (docs/conformance.md); WRITE=1 writes the tables there
+	@$(if $(WRITE),GATEHOUSE_WRITE_CONFORMANCE=1) $(CARGO) test $(PROGRAMS) -p wasm-tests --test conformance -- --nocapture
 
 .PHONY: lint
 lint: ## formatting, clippy without a warning, the boundaries between the layers, and licences
