@@ -54,6 +54,7 @@ bench: build ## what each filter costs in a real Envoy: start, memory, requests 
 
 .PHONY: conformance
 conformance: build ## other people's test suites, asked of the filters (docs/conformance.md); WRITE=1 writes the tables there
+	@$(if $(WRITE),GATEHOUSE_WRITE_CONFORMANCE=1) $(CARGO) test --locked -p jose --test other_suites -- --nocapture
 	@$(if $(WRITE),GATEHOUSE_WRITE_CONFORMANCE=1) $(CARGO) test $(PROGRAMS) -p wasm-tests --test conformance -- --nocapture
 
 .PHONY: lint
