@@ -259,10 +259,8 @@ fn tokens_and_keys_of_other_suites_get_the_documented_verdicts() {
         println!("{}: {}: they say {}, we say {}", case.suite, case.name, case.theirs, case.ours);
         found.push(case.name.clone());
     }
-    let mut explained: Vec<String> = REASONS
-        .iter()
-        .flat_map(|(_, _, names)| names.iter().map(|&name| name.to_owned()))
-        .collect();
+    let mut explained: Vec<String> =
+        REASONS.iter().flat_map(|(_, names)| names.iter().map(|&name| name.to_owned())).collect();
     found.sort();
     explained.sort();
     assert_eq!(found, explained);
