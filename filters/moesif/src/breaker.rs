@@ -16,6 +16,8 @@ pub(crate) struct Breaker {
     failures: u32,
     /// The time of the next attempt, while the collector fails.
     until: Option<u64>,
+    /// The pause that ends then, in milliseconds.
+    pause: u64,
     /// `true` while one batch is under way to test the collector.
     trying: bool,
 }
@@ -26,7 +28,11 @@ impl Breaker {
     pub(crate) fn may_send(&self, usual: usize, out: usize, now: u64) -> usize {
         match self.until {
             None => usual.saturating_sub(out),
-            Some(until) => usize::from(now >= until && !self.trying && out == 0),
+            Some(until) => {
+                // A longer wait is impossible, unless the clock was set back.
+                let over = now >= until || until > now.saturating_add(self.pause);
+                usize::from(over && !self.trying && out == 0)
+            }
         }
     }
 
@@ -72,6 +78,7 @@ impl Breaker {
         self.failures = self.failures.saturating_add(1);
         self.trying = false;
         self.until = Some(now.saturating_add(pause));
+        self.pause = pause;
         Some(pause)
     }
 }
@@ -129,5 +136,13 @@ mod tests {
         let mut breaker = Breaker::default();
         assert_eq!(breaker.refuses(0), Some(300_000));
         assert_eq!(breaker.may_send(4, 0, 299_999), 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_prolong_the_pause() {
+        let mut breaker = Breaker::default();
+        let pause = breaker.fails(7_200_000, None, 0).unwrap();
+        assert_eq!(breaker.may_send(4, 0, 7_200_000 + pause - 1), 0);
+        assert_eq!(breaker.may_send(4, 0, 3_600_000), 1, "it tries at once");
     }
 }

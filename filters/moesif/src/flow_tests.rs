@@ -71,7 +71,7 @@ fn done(flow: &mut Driver) -> bool {
 }
 
 fn events(shared: &Shared) -> Vec<Value> {
-    let batch = shared.with_queue(|queue| queue.next(u64::MAX));
+    let batch = shared.with_queue(|queue| queue.next(u64::MAX, u64::MAX));
     batch.map_or_else(Vec::new, |batch| serde_json::from_slice(&batch.json()).unwrap())
 }
 

@@ -133,13 +133,13 @@ impl Queue {
     }
 
     /// Takes the next batch: one to be sent again, a full one, or events that have waited since
-    /// `since` or longer.
-    pub(crate) fn next(&mut self, since: u64) -> Option<Batch> {
+    /// `since` or longer. An event of after `now` was recorded before the clock was set back.
+    pub(crate) fn next(&mut self, since: u64, now: u64) -> Option<Batch> {
         if let Some(batch) = self.again.pop_front() {
             return Some(batch);
         }
         let oldest = self.fresh.front()?;
-        if !self.is_full_batch() && oldest.since > since {
+        if !self.is_full_batch() && oldest.since > since && oldest.since <= now {
             return None;
         }
         let mut batch = Batch { first: oldest.place, events: VecDeque::new() };
@@ -205,19 +205,29 @@ mod tests {
 
     /// Takes everything that waits, batch by batch.
     fn rest(queue: &mut Queue) -> Vec<String> {
-        std::iter::from_fn(|| queue.next(u64::MAX)).map(|batch| json(Some(batch))).collect()
+        std::iter::from_fn(|| queue.next(u64::MAX, u64::MAX))
+            .map(|batch| json(Some(batch)))
+            .collect()
     }
 
     #[test]
     fn a_batch_goes_when_it_is_full_or_old_enough() {
         let mut queue = queue(100, 100, 2, &["1", "2", "3"]);
         assert!(queue.is_full_batch());
-        assert_eq!(json(queue.next(0)), "[1,2]");
+        assert_eq!(json(queue.next(0, 9)), "[1,2]");
         assert!(!queue.is_full_batch());
-        assert_eq!(queue.next(1), None);
-        assert_eq!(json(queue.next(2)), "[3]");
-        assert_eq!(queue.next(9), None);
+        assert_eq!(queue.next(1, 9), None);
+        assert_eq!(json(queue.next(2, 9)), "[3]");
+        assert_eq!(queue.next(9, 9), None);
         assert_eq!((queue.count(), queue.bytes()), (3, 3), "they are on their way");
+    }
+
+    #[test]
+    fn an_event_of_before_the_clock_was_set_back_waits_no_longer() {
+        let mut queue = queue(100, 100, 2, &[]);
+        queue.push(b"1".to_vec(), 7_200_000);
+        assert_eq!(queue.next(7_199_000, 7_200_500), None);
+        assert_eq!(json(queue.next(3_599_000, 3_600_000)), "[1]");
     }
 
     #[test]
@@ -225,8 +235,9 @@ mod tests {
         let large = "x".repeat(MAX_BATCH / 2);
         let larger = "y".repeat(MAX_BATCH + 1);
         let mut queue = queue(100, usize::MAX, 50, &[&large, &large, &large, &larger, "z"]);
-        let lengths: Vec<usize> =
-            std::iter::from_fn(|| queue.next(u64::MAX)).map(|batch| batch.len()).collect();
+        let lengths: Vec<usize> = std::iter::from_fn(|| queue.next(u64::MAX, u64::MAX))
+            .map(|batch| batch.len())
+            .collect();
         assert_eq!(lengths, [2, 1, 1, 1]);
     }
 
@@ -245,7 +256,7 @@ mod tests {
     #[test]
     fn events_under_way_count_and_are_not_dropped() {
         let mut queue = queue(3, 100, 2, &["1", "2", "3"]);
-        let out = queue.next(0).unwrap();
+        let out = queue.next(0, 9).unwrap();
         assert_eq!(queue.push(b"4".to_vec(), 0), 1, "3 went");
         assert_eq!(queue.push(b"5".to_vec(), 0), 1, "4 went");
         queue.again(out);
@@ -256,7 +267,7 @@ mod tests {
     #[test]
     fn batches_that_go_again_keep_their_order_and_come_first() {
         let mut queue = queue(100, 100, 2, &["1", "2", "3", "4", "5", "6", "7"]);
-        let [one, two, three] = [0; 3].map(|_| queue.next(0).unwrap());
+        let [one, two, three] = [0; 3].map(|_| queue.next(0, 9).unwrap());
         queue.again(two);
         queue.done(&three);
         queue.again(one);
@@ -268,7 +279,7 @@ mod tests {
     fn a_culprit_is_found_by_halves_and_the_others_arrive() {
         let mut queue = queue(100, 100, 5, &["1", "2", "X", "4", "5"]);
         let (mut sent, mut dropped, mut posts) = (Vec::new(), 0, 0);
-        while let Some(batch) = queue.next(u64::MAX) {
+        while let Some(batch) = queue.next(u64::MAX, u64::MAX) {
             posts += 1;
             if batch.json().contains(&b'X') {
                 dropped += usize::from(!queue.split(batch));

@@ -64,7 +64,7 @@ impl Sender {
         let since = if self.leaving.is_some() { u64::MAX } else { now.saturating_sub(wait) };
         let mut calls = Vec::new();
         while self.may_send(now) > 0 {
-            let Some(batch) = self.shared.with_queue(|queue| queue.next(since)) else { break };
+            let Some(batch) = self.shared.with_queue(|queue| queue.next(since, now)) else { break };
             let (target, call) = collector.post(batch.json());
             self.breaker.sent();
             calls.push(BackgroundCall { id: self.number(Out::Batch(batch, now)), target, call });

@@ -15,6 +15,8 @@ pub(crate) struct Watch {
     wanted: bool,
     under_way: bool,
     not_before: u64,
+    /// The pause that ends then, in milliseconds.
+    pause: u64,
     asked: u64,
     failures: u32,
 }
@@ -26,6 +28,7 @@ impl Default for Watch {
             wanted: true,
             under_way: false,
             not_before: 0,
+            pause: 0,
             asked: 0,
             failures: 0,
         }
@@ -36,6 +39,9 @@ impl Watch {
     /// Returns `true` if the document is to be fetched now, and records the fetch. `active` is
     /// `true` if there were requests lately.
     pub(crate) fn is_due(&mut self, now: u64, active: bool) -> bool {
+        // Where the clock was set back, what lies in the future begins now.
+        self.asked = self.asked.min(now);
+        self.not_before = self.not_before.min(now.saturating_add(self.pause));
         let old = active && now.saturating_sub(self.asked) >= PERIOD;
         let due = !self.under_way && now >= self.not_before && (self.wanted || old);
         if due {
@@ -72,6 +78,7 @@ impl Watch {
         let half = pause.min(PERIOD) / 2;
         let pause = half.saturating_add(u64::from(jitter).checked_rem(half.max(1)).unwrap_or(0));
         self.not_before = now.saturating_add(pause);
+        self.pause = pause;
         self.failures = self.failures.saturating_add(1);
     }
 
@@ -132,5 +139,16 @@ mod tests {
         }
         read(&mut watch, now, b"a");
         assert!(!watch.is_due(now + 1, true));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_prolong_the_pause() {
+        let mut watch = Watch::default();
+        read(&mut watch, 7_200_000, b"a");
+        assert!(!watch.is_due(3_600_000, true));
+        assert!(watch.is_due(3_660_000, true), "a minute later, as always");
+        watch.answered(false, None, 7_200_000, 0);
+        assert!(!watch.is_due(3_600_000, true));
+        assert!(watch.is_due(3_601_000, true));
     }
 }

@@ -90,7 +90,9 @@ impl Ledger {
     /// Returns the numbers of the batches to be sent now. A comparison is due every `every`
     /// milliseconds, or at once if `all`.
     pub(crate) fn due(&mut self, now: u64, every: u64, all: bool) -> Vec<u64> {
-        if now < self.next && !all {
+        // A longer wait is impossible, unless the clock was set back.
+        let waits = now < self.next && self.next <= now.saturating_add(every);
+        if waits && !all {
             return Vec::new();
         }
         // A tick may come slightly early.
@@ -115,7 +117,7 @@ impl Ledger {
         self.away = totals.is_none();
         let Some(batch) = self.batches.remove(&number) else { return };
         let Some(totals) = totals else {
-            if now.saturating_sub(batch.since) < PATIENCE {
+            if now.checked_sub(batch.since).is_some_and(|age| age < PATIENCE) {
                 self.batches.insert(number, batch);
                 self.again.push(number);
             } else {

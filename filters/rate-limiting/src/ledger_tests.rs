@@ -125,3 +125,15 @@ fn identifiers_have_a_bound_and_the_others_share_a_counter() {
     assert_eq!(take(1, NOW), (true, false));
     assert_eq!(take(30, NOW + 60_000), (true, false), "those of the minute before are forgotten");
 }
+
+#[test]
+fn a_clock_that_is_set_back_does_not_stop_the_comparisons() {
+    let mut ledger = Ledger::default();
+    take(&mut ledger, 1, NOW);
+    assert_eq!(ledger.due(NOW, 1000, false).len(), 1);
+    let back = NOW - 3_600_000;
+    take(&mut ledger, 2, back);
+    assert_eq!(ledger.due(back, 1000, false).len(), 1);
+    take(&mut ledger, 3, back);
+    assert_eq!(ledger.due(back + 800, 1000, false).len(), 0, "and they keep their distance");
+}

@@ -130,7 +130,7 @@ impl Table {
     /// it, and a new worker makes another one then.
     fn key(&self, now: u64) -> Key {
         let known = match self.key.get() {
-            Some((key, at)) if now.saturating_sub(at) < KEY_AGE => return key,
+            Some((key, at)) if now.checked_sub(at).is_some_and(|age| age < KEY_AGE) => return key,
             known => known.map(|(key, _)| key),
         };
         let found = self.slots.get(MARK);

@@ -4,7 +4,7 @@ use crate::effects::{Conditions, Effects, Lookup, Outgoing, Purpose};
 use crate::entries::Entries;
 use crate::feed::{Feed, News};
 use crate::fetches::{Fetches, Share};
-use crate::freshness::{Freshness, Lifetime};
+use crate::freshness::{CLOCK_SKEW, Freshness, Lifetime};
 use crate::recent::Recent;
 use crate::report::Report;
 use crate::setup::{Setup, tick_period};
@@ -77,6 +77,9 @@ impl Cache {
     /// Notes that a request has come. After a while without requests nobody has read the list of
     /// changes, so that cached answers have to be fetched again.
     pub fn request_seen(&mut self, now: u64) {
+        // Where the clock was set back, answers that may have missed a change can be of now.
+        let after_all = now.saturating_add(CLOCK_SKEW).saturating_add(1);
+        self.revalidate_before = self.revalidate_before.min(after_all);
         let last = std::mem::replace(&mut self.last_request, now);
         let missed = |feed: &Feed| !feed.is_current(&*self.data, now);
         if now.saturating_sub(last) > IDLE && self.feed.as_ref().is_some_and(missed) {

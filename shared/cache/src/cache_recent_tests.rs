@@ -58,3 +58,26 @@ fn a_new_answer_is_seen_at_once_by_the_vm_that_fetched_it() {
     one.answered("a", Some(nothing(6)), 4);
     assert_eq!(one.find("a", 10, ENVOY(5)), Lookup::Hit(Finding::Nothing));
 }
+
+#[test]
+fn a_gateway_whose_clock_is_set_back_caches_again_after_moments() {
+    let hour = 3_600_000;
+    let mut bench = bench();
+    // Changes may have been missed in an hour without requests.
+    bench.cache.revalidate_before = 2 * hour;
+    let back = hour;
+    bench.cache.request_seen(back);
+    bench.learn(value("x", 5), back + 6000);
+    bench.cache.request_seen(back + 6001);
+    assert_eq!(bench.find("a", 3, ENVOY(back + 6001)), Lookup::Hit(value_of("x")));
+}
+
+#[test]
+fn a_lost_call_is_given_up_in_time_where_the_clock_is_set_back() {
+    let hour = 3_600_000;
+    let mut bench = bench();
+    assert!(matches!(bench.find("a", 3, ENVOY(2 * hour)), Lookup::Fetch(..)));
+    assert!(bench.cache.tick(hour).woken.is_empty());
+    let late = bench.cache.tick(hour + 300_000);
+    assert_eq!(late.woken, [(3, Err(Unavailable))]);
+}

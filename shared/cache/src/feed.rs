@@ -5,6 +5,7 @@
 //! everything, and after a reset every reader does. Where there is no shared data, the ring lies in
 //! the VM's own memory.
 
+use crate::freshness::CLOCK_SKEW;
 use crate::seal::{Seal, TAG};
 use crate::shared_data::SharedData;
 use crate::slots::Region;
@@ -42,7 +43,9 @@ pub(crate) struct Feed {
     /// The numbers of changes and of resets that this VM has seen.
     seen: Option<(u64, u64)>,
     asked_at: Option<u64>,
+    /// The time before which nothing is asked, and the pause that ends then.
     not_before: u64,
+    pause: u64,
     failures: u32,
 }
 
@@ -71,6 +74,7 @@ impl Feed {
             seen: None,
             asked_at: None,
             not_before: 0,
+            pause: 0,
             failures: 0,
         }
     }
@@ -90,7 +94,7 @@ impl Feed {
     pub(crate) fn is_current(&self, store: &dyn SharedData, now: u64) -> bool {
         let limit = self.interval.saturating_mul(2);
         self.head(store)
-            .is_some_and(|head| !head.supported || now.saturating_sub(head.polled_at) <= limit)
+            .is_some_and(|head| !head.supported || now.abs_diff(head.polled_at) <= limit)
     }
 
     /// Reads the ring, and polls if it is time. `idle` is `true` if no request came lately, so that
@@ -131,7 +135,7 @@ impl Feed {
             // then.
             Some(Page::Unsupported) => {
                 self.failures = 0;
-                self.not_before = now.saturating_add(60_000);
+                self.wait(now, 60_000);
                 self.write_head(store, |head| Head { polled_at: now, supported: false, ..head });
             }
             None => {
@@ -141,7 +145,7 @@ impl Feed {
                 let wait =
                     self.interval.saturating_mul(1 << exponent).min(60_000.max(self.interval));
                 let jitter = self.me.rotate_left(self.failures).checked_rem(wait / 4).unwrap_or(0);
-                self.not_before = now.saturating_add(wait.saturating_sub(jitter));
+                self.wait(now, wait.saturating_sub(jitter));
             }
         }
         let head = self.head(store);
@@ -150,7 +154,15 @@ impl Feed {
 
     // === Inside ===
 
+    fn wait(&mut self, now: u64, pause: u64) {
+        self.not_before = now.saturating_add(pause);
+        self.pause = pause;
+    }
+
     fn may_poll(&mut self, store: &dyn SharedData, head: Option<&Head>, now: u64) -> bool {
+        // Where the clock was set back, what lies in the future begins now.
+        self.asked_at = self.asked_at.map(|at| at.min(now));
+        self.not_before = self.not_before.min(now.saturating_add(self.pause));
         // A call that the gateway has forgotten must not stop the polling for good.
         let forgotten = longest_wait(Duration::from_millis(self.timeout));
         if self.asked_at.is_some_and(|at| now.saturating_sub(at) <= forgotten)
@@ -163,7 +175,9 @@ impl Feed {
             // Half of the interval to ask, the rest for the answer and for everybody's tick.
             _ => self.interval / 2,
         };
-        if head.is_some_and(|head| now.saturating_sub(head.polled_at) < period) {
+        // A list that was read in the future was read before the clock was set back.
+        let age = head.and_then(|head| now.checked_sub(head.polled_at));
+        if age.is_some_and(|age| age < period) {
             return false;
         }
         self.take_lease(store, now)
@@ -176,12 +190,14 @@ impl Feed {
         }
         let slot = Region::Control.slot(self.base.wrapping_add(1));
         let until = now.saturating_add(self.interval).saturating_add(self.timeout);
+        let longest = until.saturating_add(CLOCK_SKEW);
         let mine = |value: &Value| value.get("holder").and_then(Value::as_u64) == Some(self.me);
         store.update(slot, &mut |seen| {
             let lease = seen.and_then(|bytes| self.open(bytes));
             let free = lease.is_none_or(|lease| {
                 let until = lease.get("until").and_then(Value::as_u64).unwrap_or(0);
-                mine(&lease) || until <= now || until > now.saturating_add(600_000)
+                // Nobody holds it for longer, unless the clock was set back meanwhile.
+                mine(&lease) || until <= now || until > longest
             });
             free.then(|| self.sealed(&json!({"holder": self.me, "until": until}))).flatten()
         });

@@ -209,3 +209,58 @@ fn a_vm_that_begins_with_a_list_reads_on_from_there() {
         News { changes: vec![change(11)], ..News::default() }
     );
 }
+
+const HOUR: u64 = 3_600_000;
+
+/// Slots that other workers read and write, too.
+#[derive(Default)]
+struct OfAll(LocalData);
+
+impl SharedData for OfAll {
+    fn get(&self, slot: u32) -> Option<(Vec<u8>, u32)> {
+        self.0.get(slot)
+    }
+
+    fn put(&self, slot: u32, value: &[u8], seen: Option<u32>) -> crate::shared_data::Put {
+        self.0.put(slot, value, seen)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_stop_the_polling() {
+    let store = LocalData::default();
+    let mut feed = started(&store, 2 * HOUR);
+    let poll = feed.tick(&store, HOUR, false).poll.expect("a poll at once");
+    assert_eq!(query(&poll), "since=10&epoch=e");
+    // The answer to this one never comes.
+    assert_eq!(feed.tick(&store, HOUR + 4000, false).poll, None);
+    assert!(feed.tick(&store, HOUR / 2, false).poll.is_none());
+    assert!(feed.tick(&store, HOUR / 2 + INTERVAL + 1001, false).poll.is_some());
+    // After a failure the pause is as long as it would have been.
+    feed.answered(&store, None, 2 * HOUR);
+    assert_eq!(feed.tick(&store, HOUR, false).poll, None);
+    assert!(feed.tick(&store, HOUR + 2 * INTERVAL, false).poll.is_some());
+}
+
+#[test]
+fn a_list_that_was_read_before_the_clock_was_set_back_is_not_current() {
+    let store = LocalData::default();
+    let feed = started(&store, 2 * HOUR);
+    assert!(feed.is_current(&store, 2 * HOUR));
+    assert!(feed.is_current(&store, 2 * HOUR - 5), "clocks of workers differ a little");
+    assert!(!feed.is_current(&store, HOUR));
+}
+
+#[test]
+fn the_lease_of_a_vm_that_is_gone_ends_where_the_clock_was_set_back() {
+    let store = OfAll::default();
+    let mut gone = feed(1);
+    assert!(gone.tick(&store, 2 * HOUR, false).poll.is_some());
+    let mut other = feed(2);
+    assert_eq!(other.tick(&store, 2 * HOUR + 1, false).poll, None, "the other one asks");
+    assert!(other.tick(&store, 2 * HOUR - 300_000, false).poll.is_some());
+}

@@ -197,7 +197,9 @@ impl Fetches {
 
     /// Lets a key that the filter itself wants wait for the tick, if it was not fetched lately.
     pub(crate) fn enqueue_wanted(&mut self, key: &Key, now: u64) {
-        if self.retry_at.get(key).is_none_or(|at| now >= *at) {
+        // It waits no longer than that, unless the clock was set back meanwhile.
+        let waits = |at: u64| now < at && at <= now.saturating_add(RETRY);
+        if !self.retry_at.get(key).is_some_and(|at| waits(*at)) {
             self.retry_at.insert(key.clone(), now.saturating_add(RETRY));
             self.enqueue(Share::Wanted, key);
         }
@@ -241,8 +243,12 @@ impl Fetches {
     }
 
     /// Returns the keys whose calls the gateway has forgotten: the last call was made more than
-    /// `limit` milliseconds ago.
-    pub(crate) fn overdue(&self, now: u64, limit: u64) -> Vec<Key> {
+    /// `limit` milliseconds ago. Where the clock was set back, what lies in the future begins now.
+    pub(crate) fn overdue(&mut self, now: u64, limit: u64) -> Vec<Key> {
+        for fetch in self.fetches.values_mut() {
+            fetch.since = fetch.since.min(now);
+        }
+        self.asked_newer.retain(|_, at| *at <= now);
         let late = |fetch: &Fetch| now.saturating_sub(fetch.since) > limit;
         self.fetches.iter().filter(|(_, fetch)| late(fetch)).map(|(key, _)| key.clone()).collect()
     }

@@ -13,7 +13,7 @@ use exchange::Finding;
 use std::time::Duration;
 
 /// Clocks of one node may differ by so many milliseconds.
-const CLOCK_SKEW: u64 = 5000;
+pub(crate) const CLOCK_SKEW: u64 = 5000;
 
 /// The use that can be made of a cached answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

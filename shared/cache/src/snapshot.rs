@@ -118,6 +118,12 @@ impl SnapshotState {
         now: u64,
         limit: u64,
     ) -> NextPage {
+        // Where the clock was set back, what lies in the future begins now.
+        self.not_before = self.not_before.min(now.saturating_add(RETRY));
+        if let Some(walk) = &mut self.walk {
+            walk.asked_at = walk.asked_at.map(|at| at.min(now));
+            walk.started = walk.started.min(now);
+        }
         let asked_at = self.walk.as_ref().and_then(|walk| walk.asked_at);
         if asked_at.is_some_and(|at| now.saturating_sub(at) > limit) {
             self.walk = None;
@@ -143,8 +149,9 @@ impl SnapshotState {
             return None;
         }
         let ttl = millis(settings.ttl);
-        let due = self.findings.is_none()
-            || now.saturating_sub(self.read_at) >= ttl.saturating_sub(ttl / 4);
+        let age = now.checked_sub(self.read_at);
+        let due =
+            self.findings.is_none() || age.is_none_or(|age| age >= ttl.saturating_sub(ttl / 4));
         if !due || now < self.not_before {
             return None;
         }

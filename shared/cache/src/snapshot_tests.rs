@@ -141,3 +141,20 @@ fn nothing_is_read_before_the_kind_of_the_server_is_known_or_in_lazy_mode() {
     let alone = Pages { alone: true };
     assert!(matches!(state.tick(&alone, &lazy, Some(false), 0, LIMIT), NextPage::Ask(_)));
 }
+
+#[test]
+fn a_clock_that_is_set_back_brings_the_next_snapshot_at_once() {
+    let (mut state, source) = (SnapshotState::default(), Pages { alone: false });
+    let (hour, mut now) = (3_600_000, 7_200_000);
+    let walk = |state: &mut SnapshotState, now: u64| {
+        assert_eq!(tick(state, &source, now), NextPage::Ask(Call::get(["page-0"])));
+        assert!(state.absorb(Some(&page("a"))));
+        assert!(matches!(state.next_page(&source, &full(), now), NextPage::Ask(_)));
+        assert!(state.absorb(Some(&page("b"))));
+        assert_eq!(state.next_page(&source, &full(), now), NextPage::Complete { fits: true });
+    };
+    walk(&mut state, now);
+    now -= hour;
+    walk(&mut state, now);
+    assert_eq!(tick(&mut state, &source, now + 1), NextPage::None);
+}

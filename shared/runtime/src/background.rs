@@ -21,8 +21,8 @@ type Send<'a> = &'a dyn Fn(&Target, &Call) -> Result<CallId, CallError>;
 pub(crate) struct BackgroundCalls {
     work: Box<dyn Worker>,
     /// The calls on their way by the worker's number, each with the time (milliseconds since 1970)
-    /// after which no answer can come.
-    out: HashMap<u64, u64>,
+    /// after which no answer can come, and the whole wait until then in milliseconds.
+    out: HashMap<u64, (u64, u64)>,
     /// The calls that an answer made due where the gateway cannot send from an answer (Kong).
     held: Vec<BackgroundCall>,
     /// The time at which the configuration was asked to go, in milliseconds since 1970.
@@ -37,8 +37,12 @@ impl BackgroundCalls {
     /// Gives up calls that cannot be answered any more, and sends the calls that are due.
     pub(crate) fn run(&mut self, send: Send<'_>, now: u64) -> Vec<Sent> {
         let mut queue = std::mem::take(&mut self.held);
-        let late: Vec<u64> =
-            self.out.iter().filter(|(_, until)| **until < now).map(|(id, _)| *id).collect();
+        // Where the clock was set back, the wait begins now.
+        for (until, wait) in self.out.values_mut() {
+            *until = now.saturating_add(*wait).min(*until);
+        }
+        let late = self.out.iter().filter(|(_, (until, _))| *until < now);
+        let late: Vec<u64> = late.map(|(id, _)| *id).collect();
         for id in late {
             self.out.remove(&id);
             queue.extend(self.work.answered(id, Err(CallError::NoAnswer), now));
@@ -94,7 +98,8 @@ impl BackgroundCalls {
             let Some(BackgroundCall { id, target, call }) = queue.pop() else { break };
             match send(&target, &call) {
                 Ok(token) => {
-                    self.out.insert(id, now.saturating_add(longest_wait(target.timeout)));
+                    let wait = longest_wait(target.timeout);
+                    self.out.insert(id, (now.saturating_add(wait), wait));
                     sent.push((token, id, call.wanted));
                 }
                 Err(error) => queue.extend(self.work.answered(id, Err(error), now)),
@@ -160,7 +165,7 @@ mod tests {
         let seen = Seen::default();
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
         calls.leaving = Some(0);
-        calls.out.insert(77, 5000);
+        calls.out.insert(77, (5000, 5000));
         calls.run(&not_sent, 5000);
         assert!(seen.borrow().is_empty() && !calls.may_go(5000));
         calls.run(&not_sent, 5001);
@@ -172,10 +177,22 @@ mod tests {
     }
 
     #[test]
+    fn a_call_without_an_answer_fails_no_later_where_the_clock_is_set_back() {
+        let seen = Seen::default();
+        let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
+        calls.leaving = Some(0);
+        calls.out.insert(77, (7_205_000, 5000));
+        calls.run(&not_sent, 3_600_000);
+        assert!(seen.borrow().is_empty());
+        calls.run(&not_sent, 3_605_001);
+        assert_eq!(seen.borrow().first(), Some(&(77, false)));
+    }
+
+    #[test]
     fn what_is_due_from_an_answer_waits_for_the_tick_where_the_host_cannot_send_from_there() {
         let seen = Seen::default();
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
-        calls.out.insert(77, 5000);
+        calls.out.insert(77, (5000, 5000));
         calls.answered(&not_sent, 77, Err(CallError::NoAnswer), 1, false);
         assert_eq!(seen.borrow().as_slice(), [(77, false)], "nothing was tried");
         calls.run(&not_sent, 2);
@@ -187,7 +204,7 @@ mod tests {
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Seen::default(), 0)));
         assert!(!calls.may_go(0), "nobody has asked it to go");
         calls.leaving = Some(0);
-        calls.out.insert(1, u64::MAX);
+        calls.out.insert(1, (u64::MAX, u64::MAX));
         assert!(!calls.may_go(MAX_STAY) && calls.may_go(MAX_STAY + 1));
     }
 }
