@@ -210,8 +210,8 @@ fn taken(field: &'static str, value: Option<String>) -> Response {
     json(StatusCode::CONFLICT, &body)
 }
 
-/// The answer to a failure of the database: 409 for a conflict, 503 if it is away or busy, else
-/// 500.
+/// The answer to a failure of the database: 409 for a conflict, 503 if it is away, busy, or cannot
+/// be written, else 500.
 fn database(error: &sqlx::Error) -> Response {
     use sqlx::Error::{Database, Io, PoolClosed, PoolTimedOut, Tls};
     // A writer looks for conflicts before it inserts, and no other writer comes in between. If an
@@ -234,6 +234,11 @@ fn database(error: &sqlx::Error) -> Response {
                     .any(|class| code.len() == 5 && code.starts_with(class))
         })
     };
+    if let Database(inner) = error
+        && inner.code().is_some_and(|code| cannot_be_written(&code))
+    {
+        return message(StatusCode::SERVICE_UNAVAILABLE, "the database cannot be written");
+    }
     let away = match error {
         Io(_) | Tls(_) | PoolTimedOut | PoolClosed => true,
         Database(inner) => busy(inner.as_ref()),
@@ -244,6 +249,14 @@ fn database(error: &sqlx::Error) -> Response {
     } else {
         broken()
     }
+}
+
+/// Returns `true` for the codes of a full disk, of a disk that fails, and of a file that may only
+/// be read: PostgreSQL's 53100, and SQLITE_FULL, SQLITE_IOERR and SQLITE_READONLY with all their
+/// variants, which are told apart by further bits.
+fn cannot_be_written(code: &str) -> bool {
+    let of_sqlite = if code.len() < 5 { code.parse::<u32>().ok() } else { None };
+    code == "53100" || of_sqlite.is_some_and(|code| matches!(code & 0xff, 8 | 10 | 13))
 }
 
 fn broken() -> Response {

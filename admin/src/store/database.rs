@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AnyConnection, AnyPool};
+use sqlx::{AnyConnection, AnyPool, Connection as _};
 
 use super::open_error::OpenError;
 use super::{Engine, Store, migrations};
@@ -97,6 +97,13 @@ async fn pool(url: &str, session: &'static str, size: u32) -> Result<AnyPool, sq
         .acquire_timeout(Duration::from_secs(10))
         .after_connect(move |connection: &mut AnyConnection, _| {
             Box::pin(async move { begin_session(connection, session).await })
+        })
+        .before_acquire(|connection, _| {
+            // SQLite ends a transaction by itself if the disk is full or fails. sqlx then cannot
+            // roll it back, takes it for open, and begins no other one: such a connection is
+            // closed. The pool has waited for a rollback that is under way.
+            let usable = !connection.is_in_transaction();
+            Box::pin(async move { Ok(usable) })
         })
         .connect(url)
         .await

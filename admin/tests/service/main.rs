@@ -26,6 +26,7 @@ mod counters;
 mod counters_kept;
 mod durability;
 mod epoch;
+mod full_disk;
 mod gateways;
 mod groups;
 mod health;

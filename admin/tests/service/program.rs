@@ -49,11 +49,22 @@ impl Program {
 
     /// Like [`Program::start`], but returns what a program that does not start prints as the error.
     pub(crate) fn try_start(url: &str, flags: &[&str]) -> Result<Self, String> {
-        let mut child = command(&[&["--database-url", url], flags].concat())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let flags = [&["--database-url", url], flags].concat();
+        Self::run(command(&flags), url, flags.get(2..).unwrap_or_default())
+    }
+
+    /// Starts the program so that a write beyond `RLIMIT_FSIZE`, which a test sets, fails and does
+    /// not end it.
+    pub(crate) fn start_with_a_disk_to_fill(url: &str) -> Self {
+        let plain = command(&["--database-url", url]);
+        let mut command = Command::new("env");
+        command.args(["-i", "--ignore-signal=XFSZ"]).arg(plain.get_program());
+        command.args(plain.get_args()).stdin(Stdio::null());
+        Self::run(command, url, &[]).unwrap_or_else(|error| panic!("not started: {error}"))
+    }
+
+    fn run(mut command: Command, url: &str, flags: &[&str]) -> Result<Self, String> {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let address = loop {
             let Some(Ok(line)) = lines.next() else {
