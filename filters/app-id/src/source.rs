@@ -136,7 +136,7 @@ impl Snapshot for Pages {
         }
     }
 
-    fn absorb(&mut self, answer: &Answer) -> bool {
+    fn absorb(&mut self, answer: &Answer, most: usize) -> bool {
         let Some(page) = page(answer) else { return false };
         // The first page is the oldest one, so its number holds for the whole walk.
         if matches!(self.next, Next::First) {
@@ -151,7 +151,10 @@ impl Snapshot for Pages {
             _ => Next::Done,
         };
         for entry in page.data {
-            self.ids.entry(entry.consumer_id).or_default().push(entry.appid);
+            // A consumer's App IDs may be on any pages, so the walk goes on to its end.
+            if self.ids.len() <= most || self.ids.contains_key(&entry.consumer_id) {
+                self.ids.entry(entry.consumer_id).or_default().push(entry.appid);
+            }
         }
         true
     }

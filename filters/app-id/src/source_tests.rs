@@ -99,9 +99,9 @@ fn a_snapshot_joins_what_pages_cut_apart() {
     let page = |appid: &str, rest: &str| {
         Answer::new(200, format!(r#"{{"data":[{}],"total":2{rest}}}"#, entry("c", appid)))
     };
-    assert!(pages.absorb(&page("a", r#","offset":"o1","seq":7"#)));
+    assert!(pages.absorb(&page("a", r#","offset":"o1","seq":7"#), 9));
     assert_eq!(pages.next(), Some(Call::get(["appids"]).with("size", "1000").with("offset", "o1")));
-    assert!(pages.absorb(&page("b", r#","seq":9"#)));
+    assert!(pages.absorb(&page("b", r#","seq":9"#), 9));
     assert_eq!(pages.next(), None);
     let (all, seq) = pages.finish();
     assert_eq!(all, [(of_consumer("c"), Finding::Value(encode(["a", "b"].into_iter(), true)))]);
@@ -109,13 +109,26 @@ fn a_snapshot_joins_what_pages_cut_apart() {
 }
 
 #[test]
+fn of_more_consumers_than_are_wanted_one_more_is_kept_with_all_of_its_app_ids() {
+    let mut pages = AppIdSource.snapshot(true).unwrap();
+    for (offset, appid) in [("o1", "a"), ("o2", "b")] {
+        let data: Vec<String> = (0..9).map(|n| entry(&format!("c{n}"), appid)).collect();
+        let body = format!(r#"{{"data":[{}],"total":18,"offset":"{offset}"}}"#, data.join(","));
+        assert!(pages.absorb(&Answer::new(200, body), 2));
+    }
+    let (all, _) = pages.finish();
+    let both = Finding::Value(encode(["a", "b"].into_iter(), true));
+    assert_eq!(all, ["c0", "c1", "c2"].map(|name| (of_consumer(name), both.clone())));
+}
+
+#[test]
 fn a_walk_that_goes_in_circles_or_gets_another_document_ends() {
     let mut pages = AppIdSource.snapshot(true).unwrap();
     let page =
         Answer::new(200, format!(r#"{{"data":[{}],"total":9,"offset":"o"}}"#, entry("c", "a")));
-    assert!(pages.absorb(&page));
-    assert!(!pages.absorb(&page));
-    assert!(!pages.absorb(&Answer::new(500, vec![])));
+    assert!(pages.absorb(&page, 9));
+    assert!(!pages.absorb(&page, 9));
+    assert!(!pages.absorb(&Answer::new(500, vec![]), 9));
 }
 
 #[test]

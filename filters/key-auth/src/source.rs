@@ -109,7 +109,7 @@ impl Snapshot for Holders {
         }
     }
 
-    fn absorb(&mut self, answer: &Answer) -> bool {
+    fn absorb(&mut self, answer: &Answer, most: usize) -> bool {
         let page =
             (answer.status == 200).then(|| serde_json::from_slice::<HolderPage>(&answer.body).ok());
         let Some(page) = page.flatten() else { return false };
@@ -123,6 +123,10 @@ impl Snapshot for Holders {
         self.started = true;
         self.offset = page.offset.filter(|_| !page.data.is_empty());
         self.all.extend(page.data);
+        if self.all.len() > most {
+            self.all.truncate(most.saturating_add(1));
+            self.offset = None;
+        }
         true
     }
 

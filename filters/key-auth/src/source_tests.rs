@@ -105,7 +105,7 @@ fn changes_touch_keys_by_digest_and_consumers_by_id_and_every_name() {
 }
 
 #[test]
-fn a_snapshot_walks_all_pages() {
+fn a_snapshot_walks_all_pages_as_long_as_it_has_room() {
     let mut pages = source().snapshot(true).unwrap();
     let page = |offset: &str| {
         Answer::new(
@@ -117,10 +117,18 @@ fn a_snapshot_walks_all_pages() {
         )
     };
     assert_eq!(pages.next().unwrap().query.len(), 1);
-    assert!(pages.absorb(&page(r#","offset":"o""#)));
+    assert!(pages.absorb(&page(r#","offset":"o""#), 9));
     assert_eq!(pages.next().unwrap().query.last().unwrap().1, b"o");
-    assert!(pages.absorb(&page("")));
+    assert!(pages.absorb(&page(""), 9));
     assert_eq!(pages.next(), None);
     let (all, seq) = pages.finish();
     assert_eq!((all[0].0.clone(), all.len(), seq), (key(), 2, Some(4)));
+
+    // A walk that has more keys than are wanted is over.
+    let mut pages = source().snapshot(true).unwrap();
+    assert!(pages.absorb(&page(r#","offset":"o1""#), 1));
+    assert!(pages.next().is_some());
+    assert!(pages.absorb(&page(r#","offset":"o2""#), 1));
+    assert_eq!(pages.next(), None);
+    assert_eq!(pages.finish().0.len(), 2);
 }

@@ -240,7 +240,7 @@ impl Cache {
     }
 
     fn paged(&mut self, result: &CallResult, can_send: bool, now: u64, effects: &mut Effects) {
-        if self.snapshot.absorb(result.as_ref().ok()) {
+        if self.snapshot.absorb(result.as_ref().ok(), self.settings.max_entries) {
             if can_send {
                 let next = self.snapshot.next_page(&*self.source, &self.settings, now);
                 self.page(next, effects);

@@ -184,10 +184,11 @@ impl SnapshotState {
         }
     }
 
-    /// Takes a page in. Returns `false` if `answer` is not a page; that ends the walk.
-    pub(crate) fn absorb(&mut self, answer: Option<&Answer>) -> bool {
+    /// Takes a page in. Returns `false` if `answer` is not a page; that ends the walk. `most` is
+    /// `cache.max_entries`.
+    pub(crate) fn absorb(&mut self, answer: Option<&Answer>, most: usize) -> bool {
         let taken = match (&mut self.walk, answer) {
-            (Some(walk), Some(answer)) => walk.pages.absorb(answer),
+            (Some(walk), Some(answer)) => walk.pages.absorb(answer, most),
             _ => false,
         };
         match &mut self.walk {

@@ -30,7 +30,8 @@ impl Snapshot for Reader {
         (self.0.len() < 2).then(|| Call::get([format!("page-{}", self.0.len())]))
     }
 
-    fn absorb(&mut self, answer: &Answer) -> bool {
+    fn absorb(&mut self, answer: &Answer, most: usize) -> bool {
+        assert_eq!(most, full().max_entries);
         self.0.push(Key::new(1, answer.body.clone()));
         answer.status == 200
     }
@@ -67,10 +68,10 @@ fn walk(
 ) -> NextPage {
     assert_eq!(tick(state, source, now), NextPage::Ask(Call::get(["page-0"])));
     assert_eq!(tick(state, source, now), NextPage::None, "the page is awaited");
-    assert!(state.absorb(Some(&page("a"))));
+    assert!(state.absorb(Some(&page("a")), full().max_entries));
     meanwhile(state);
     assert_eq!(state.next_page(source, &full(), now), NextPage::Ask(Call::get(["page-1"])));
-    assert!(state.absorb(Some(&page("b"))));
+    assert!(state.absorb(Some(&page("b")), full().max_entries));
     state.next_page(source, &full(), now)
 }
 
@@ -118,7 +119,7 @@ fn a_walk_ends_with_an_answer_that_is_no_page_and_begins_again_later() {
     for answer in [None, Some(Answer::new(500, ""))] {
         let (mut state, source) = (SnapshotState::default(), Pages { alone: false });
         assert!(matches!(tick(&mut state, &source, 0), NextPage::Ask(_)));
-        assert!(!state.absorb(answer.as_ref()));
+        assert!(!state.absorb(answer.as_ref(), full().max_entries));
         assert_eq!(tick(&mut state, &source, RETRY - 1), NextPage::None);
         assert!(matches!(tick(&mut state, &source, RETRY), NextPage::Ask(_)));
     }

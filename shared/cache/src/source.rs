@@ -61,8 +61,10 @@ pub trait Snapshot {
     /// Returns the call for the next page; `None` when all pages are here.
     fn next(&mut self) -> Option<Call>;
 
-    /// Takes a page in. Returns `false` if the answer is not a page.
-    fn absorb(&mut self, answer: &Answer) -> bool;
+    /// Takes a page in. Returns `false` if the answer is not a page. Of more than `most` findings
+    /// in all, one more than `most` is kept, so that a service with any number of entities does not
+    /// fill the memory.
+    fn absorb(&mut self, answer: &Answer, most: usize) -> bool;
 
     /// Returns the findings of all pages, and the lowest change number that they were read at.
     fn finish(self: Box<Self>) -> (Vec<(Key, Finding)>, Option<u64>);
