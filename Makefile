@@ -48,7 +48,7 @@ demo: build ## a real Envoy with the filters on 127.0.0.1:8000, the admin servic
 	@ONCE=$(ONCE) scripts/demo
 
 .PHONY: bench
-bench: build ## what each filter costs in a real Envoy: start, memory, requests (ONLY=key_auth measures only these)
+bench: build ## what each filter costs in a real Envoy, and in a Kong if there is one, beside their own (ONLY=key_auth measures only these)
 	@scripts/setup envoy
 	@scripts/bench $(ONLY)
 
@@ -56,6 +56,11 @@ bench: build ## what each filter costs in a real Envoy: start, memory, requests 
 conformance: build ## other people's test suites, asked of the filters (docs/conformance.md); WRITE=1 writes the tables there
 	@$(if $(WRITE),GATEHOUSE_WRITE_CONFORMANCE=1) $(CARGO) test --locked -p jose --test other_suites -- --nocapture
 	@$(if $(WRITE),GATEHOUSE_WRITE_CONFORMANCE=1) $(CARGO) test $(PROGRAMS) -p wasm-tests --test conformance -- --nocapture
+
+.PHONY: growth
+growth: build ## how cost grows with the number of consumers, networks, keys, filters, masks and bytes; needs valgrind
+	@scripts/setup envoy
+	@scripts/bench --growth
 
 .PHONY: lint
 lint: ## formatting, clippy without a warning, the boundaries between the layers, and licences

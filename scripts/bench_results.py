@@ -1,6 +1,8 @@
-"""The results of `scripts/bench`: merged into one file, and compared with the committed one.
+"""The results of `scripts/bench`: merged into one file for each kind, and compared with the committed one.
 
     bench_results.py merge OUT SECONDS PART...   one file of results from those of the measurements
+    bench_results.py kong OUT SECONDS PART       the results of a Kong
+    bench_results.py growth OUT SECONDS PART...  the results of cost against size
     bench_results.py compare NEW                 prints what differs from the committed results
 """
 
@@ -66,24 +68,55 @@ def now():
     }
 
 
-def merge(out, seconds, parts):
-    cases, parked = {}, None
-    for part in parts:
-        document = json.loads(Path(part).read_text())
-        parked = document["parked"] or parked
+def envoy_version():
+    return re.search(r"version: [^/]*/([0-9.]+)", output(os.environ["GATEHOUSE_ENVOY"], "--version")).group(1)
+
+
+def write(out, results):
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    Path(out).write_text(json.dumps(results, indent=1) + "\n")
+
+
+def read(paths):
+    return [json.loads(Path(path).read_text()) for path in paths]
+
+
+def cases_of(parts):
+    """The cases of several measurements, each with its figures of all of them."""
+    cases = {}
+    for document in parts:
         for case in document["cases"]:
             known = cases.setdefault(case["name"], {**case, "figures": {}})
             known["figures"].update(figures(case["figures"]))
-    envoy = re.search(r"version: [^/]*/([0-9.]+)", output(os.environ["GATEHOUSE_ENVOY"], "--version"))
-    results = {
+    return list(cases.values())
+
+
+def merge(out, seconds, paths):
+    parts = read(paths)
+    parked = [part["parked"] for part in parts if part["parked"]]
+    write(out, {
         **now(),
-        "envoy": envoy.group(1),
+        "envoy": envoy_version(),
         "seconds": int(seconds),
-        "cases": list(cases.values()),
-        "parked": parked,
-    }
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    Path(out).write_text(json.dumps(results, indent=1) + "\n")
+        "cases": cases_of(parts),
+        "parked": parked[-1] if parked else None,
+    })
+
+
+def kong(out, seconds, paths):
+    found = re.search(r"[0-9]+(\.[0-9]+)+", output(os.environ["GATEHOUSE_KONG"], "version")).group()
+    write(out, {**now(), "kong": found, "seconds": int(seconds), "cases": cases_of(read(paths))})
+
+
+def growth(out, seconds, paths):
+    points = [point for part in read(paths) for point in part["points"]]
+    write(out, {**now(), "envoy": envoy_version(), "seconds": int(seconds), "points": points})
+
+
+def optional(name):
+    """Results that not every run makes, or None."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def committed():
@@ -124,8 +157,9 @@ def compare(new):
 
 
 def main(command, *arguments):
-    if command == "merge":
-        merge(arguments[0], arguments[1], arguments[2:])
+    makers = {"merge": merge, "kong": kong, "growth": growth}
+    if command in makers:
+        makers[command](arguments[0], arguments[1], arguments[2:])
     elif command == "compare":
         compare(arguments[0])
     else:

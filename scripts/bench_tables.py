@@ -55,12 +55,14 @@ def kilobytes(count):
     return "–" if count is None else f"{count / 1000:,.0f}"
 
 
-def where(results):
+def where(results, gateway=None):
+    """What a run was made with, and when. `gateway` names the gateway, if it is not Envoy."""
     machine = results["machine"]
+    gateway = gateway or f"Envoy {results['envoy']}"
     minutes = max(1, round(results["seconds"] / 60))
     busy = machine["load_average"] > machine["cores"] / 2
     text = (
-        f"Version {results['version']}, commit `{results['commit']}`, {results['date']}, Envoy {results['envoy']}, "
+        f"Version {results['version']}, commit `{results['commit']}`, {results['date']}, {gateway}, "
         f"{machine['cores']} cores of {machine['processor']}. The run took {minutes} minutes at a load average of "
         f"{machine['load_average']}"
     )
@@ -175,22 +177,6 @@ def details(all_):
     return table(["", "processor, µs"], rows)
 
 
-def summary(all_):
-    """The table of the README."""
-    rows = []
-    for ours, native in [
-        ("key_auth, key in the settings", "Envoy's api_key_auth"),
-        ("jwt_auth, RS256, verified before", "Envoy's jwt_authn, RS256, verified before"),
-        ("rate_limiting, local", "Envoy's local_ratelimit"),
-        ("ip_restriction, 10,000 networks", "Envoy's rbac, 10,000 networks"),
-        ("cors", "Envoy's cors"),
-        ("request_transformer, one header", "Envoy's header_mutation"),
-    ]:
-        rows.append([ours, thousands(all_.instructions(ours)), thousands(all_.instructions(native))])
-    rows.append(["a Wasm filter that reads one header and sets one", thousands(all_.instructions(ONE_HEADER)), "–"])
-    return table(["instructions that a request adds", "Gatehouse", "Envoy's own filter"], rows)
-
-
 def blocks(results):
     """The text of each block of figures, by the name that its document gives."""
     all_ = Results(results)
@@ -202,5 +188,4 @@ def blocks(results):
         "memory": memory(all_),
         "parked": parked(results),
         "details": details(all_),
-        "summary": summary(all_),
     }

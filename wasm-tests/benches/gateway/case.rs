@@ -14,6 +14,8 @@ pub(crate) enum Kind {
     Filter,
     /// Several filters.
     Chain,
+    /// The costliest case of a filter, or what Envoy has in its place.
+    Worst,
     /// Another case of a filter.
     Detail,
 }
@@ -26,6 +28,7 @@ impl Kind {
             Self::Native => "native",
             Self::Filter => "filter",
             Self::Chain => "chain",
+            Self::Worst => "worst",
             Self::Detail => "detail",
         }
     }
@@ -40,6 +43,12 @@ pub(crate) struct Case {
     pub(crate) status: u16,
     /// The name of the case over which this one is counted.
     pub(crate) over: &'static str,
+    /// The names of the cases in whose place a user could take this one.
+    pub(crate) instead_of: Vec<&'static str>,
+    /// The number of requests in one count of instructions.
+    pub(crate) counted: usize,
+    /// The number of requests before the first count of instructions, if the usual one is too few.
+    pub(crate) before: usize,
     /// The names of the cases whose sum a chain is compared with.
     pub(crate) parts: Vec<String>,
     next: Box<dyn FnMut() -> RawRequest>,
@@ -66,6 +75,9 @@ pub(crate) fn varied(
         links: links.into_iter().collect(),
         status: 200,
         over: NONE,
+        instead_of: Vec::new(),
+        counted: 25,
+        before: 0,
         parts: Vec::new(),
         next: Box::new(next),
     }
@@ -102,6 +114,33 @@ impl Case {
     #[must_use]
     pub(crate) fn over(mut self, name: &'static str) -> Self {
         self.over = name;
+        self
+    }
+
+    /// Names the cases in whose place a user could take this one.
+    #[must_use]
+    pub(crate) fn instead_of(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
+        self.instead_of = names.into_iter().collect();
+        self
+    }
+
+    /// Counts the instructions of a fifth of the requests, because each takes long.
+    #[must_use]
+    pub(crate) fn costly(self) -> Self {
+        self.counting(5)
+    }
+
+    /// Counts the instructions of so many requests at once.
+    #[must_use]
+    pub(crate) fn counting(mut self, requests: usize) -> Self {
+        self.counted = requests;
+        self
+    }
+
+    /// Sends at least so many requests before the first count of instructions.
+    #[must_use]
+    pub(crate) fn after(mut self, requests: usize) -> Self {
+        self.before = requests;
         self
     }
 

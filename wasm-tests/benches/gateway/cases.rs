@@ -71,11 +71,12 @@ pub(crate) fn cases(fixture: &Fixture) -> Vec<Case> {
         all.push(case(name, [upstream_jwt(algorithm, crypto, true)], plain()));
     }
     all.extend(crate::traffic::cases());
+    all.extend(crate::worst::cases(fixture));
     all
 }
 
 /// A request with a JSON body of 1 KB, which the upstream sends back.
-fn kilobyte() -> RawRequest {
+pub(crate) fn kilobyte() -> RawRequest {
     let item = json!({"id": 12_345, "name": "A thing of some kind", "price": 19.99, "tags": ["new", "blue"]});
     let body = json!({"user": "ana", "password": "s3cret", "items": vec![item; 11], "comment": "as usual"});
     let mut body = body.to_string();

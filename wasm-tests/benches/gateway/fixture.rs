@@ -1,4 +1,4 @@
-//! The services around Envoy: an upstream, gatehouse-admin with one consumer, and a service that
+//! The services around Envoy: an upstream, gatehouse-admin with two consumers, and a service that
 //! accepts every request.
 
 use serde_json::{Value, json};
@@ -10,6 +10,11 @@ pub(crate) const API_KEY: &str = "open-sesame";
 /// The App ID of the consumer `ana`.
 pub(crate) const APP_ID: &str = "org.app";
 
+/// The API key of the consumer `eve`, who has 25 App IDs.
+pub(crate) const MANY_KEY: &str = "open-many-doors";
+/// The beginning of the App IDs of the consumer `eve`.
+pub(crate) const MANY_APP_IDS: &str = "org.example.app";
+
 /// The running services. They stop when this value is dropped.
 pub(crate) struct Fixture {
     upstream: Server,
@@ -19,10 +24,22 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) fn start() -> Self {
-        let admin = Admin::start();
+        Self::among(|_| ())
+    }
+
+    /// The services, with what `prepare` does to gatehouse-admin.
+    pub(crate) fn among(prepare: impl FnOnce(&mut Admin)) -> Self {
+        let mut admin = Admin::start();
+        prepare(&mut admin);
         admin.consumer("ana", API_KEY, &[APP_ID]);
-        // A request body is sent back, so that a line can measure bodies in both directions.
+        let many: Vec<String> = (0..25).map(|n| format!("{MANY_APP_IDS}-{n}")).collect();
+        admin.consumer("eve", MANY_KEY, &many.iter().map(String::as_str).collect::<Vec<_>>());
+        // A request body is sent back, so that a line can measure bodies in both directions. `/who`
+        // answers with the name of the caller.
         let upstream = Server::start(|request: &Message| match request.body.is_empty() {
+            true if request.path() == "/who" => {
+                Answer::json(200, request.header("x-consumer-username").unwrap_or_default())
+            }
             true => Answer::json(200, "{}"),
             false => Answer::json(200, request.text()),
         });

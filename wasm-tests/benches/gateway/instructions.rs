@@ -9,7 +9,7 @@
 //! ever adds. So the counts are many and short, and the least of them is the figure. Other programs
 //! on the machine do not change it.
 
-use crate::case::Case;
+use crate::case::{Case, plain};
 use crate::fixture::Fixture;
 use crate::run::{connections, listeners};
 use std::collections::BTreeSet;
@@ -17,10 +17,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use wasm_tests::real::{Connection, Envoy, Setup};
 
-/// The number of requests before the first count. Caches are filled by then.
-const WARM_UP: usize = 150;
-/// The number of requests in one count.
-const REQUESTS: usize = 25;
+/// The number of counts' requests before the first count. Caches are filled by then.
+const WARM_UP: usize = 6;
 /// The number of counts of each case, unless `GATEHOUSE_BENCH_ROUNDS` sets another one.
 pub(crate) const ROUNDS: usize = 12;
 
@@ -71,10 +69,10 @@ fn one_envoy(
     let setup = listeners(setup, fixture, cases.iter().map(|(case, _)| &**case));
     let envoy = Envoy::start(&setup);
     let counter = Counter { pid: envoy.id(), dumps };
-    let mut connections = connections(&envoy, cases.len());
+    let mut connections = connections(cases.len(), |name| envoy.address(name));
     let mut without = Connection::open(envoy.address("main")).expect("a connection");
     for ((case, _), connection) in cases.iter_mut().zip(&mut connections) {
-        send(case, connection, WARM_UP, false);
+        send(case, connection, case.before.max(WARM_UP * case.counted), false);
     }
     counter.vgdb(&["instrumentation", "on"]);
     let mut bare = vec![f64::INFINITY; cases.len()];
@@ -83,11 +81,12 @@ fn one_envoy(
         for (((case, figures), connection), bare) in
             cases.iter_mut().zip(&mut connections).zip(&mut bare)
         {
+            let requests = case.counted;
             counter.take();
-            send(case, connection, REQUESTS, false);
-            let filtered = counter.take() as f64 / REQUESTS as f64;
-            send(case, &mut without, REQUESTS, true);
-            let plain = counter.take() as f64 / REQUESTS as f64;
+            send(case, connection, requests, false);
+            let filtered = counter.take() as f64 / requests as f64;
+            send(case, &mut without, requests, true);
+            let plain = counter.take() as f64 / requests as f64;
             if round > 0 {
                 figures.push(filtered);
                 *bare = bare.min(plain);
@@ -99,10 +98,11 @@ fn one_envoy(
     }
 }
 
-/// Sends requests. `bare` stands for the listener without filters, which answers 200 to them all.
+/// Sends requests. `bare` stands for the listener without filters, which answers 200 to them all. A
+/// case without filters has a route of its own, and is compared with a plain request.
 fn send(case: &mut Case, connection: &mut Connection, requests: usize, bare: bool) {
     for _ in 0..requests {
-        let request = case.request();
+        let request = if bare && case.links.is_empty() { plain() } else { case.request() };
         let answer = connection.exchange(&request).expect("an answer");
         let expected = if bare { 200 } else { case.status };
         assert_eq!(answer.status(), expected, "{}: {}", case.name, answer.text());

@@ -26,6 +26,8 @@ pub(crate) enum Link {
     Sdk(&'static str),
     /// A filter that is a part of Envoy.
     Native(Filter),
+    /// A Lua plugin of Kong, by its name, with its configuration.
+    Plugin(&'static str, Value),
 }
 
 impl Link {
@@ -63,22 +65,24 @@ impl Link {
                 Some(filters_directory().join(format!("gatehouse_{name}.wasm")))
             }
             Self::Sdk(name) => Some(sdk_module(name)),
-            Self::Native(_) => None,
+            Self::Native(_) | Self::Plugin(..) => None,
         }
     }
 
-    /// The filter for a real Envoy.
-    pub(crate) fn real(&self) -> Filter {
-        match self {
+    /// The filter for a real gateway. A plugin of Kong is none.
+    pub(crate) fn real(&self) -> Option<Filter> {
+        Some(match self {
             Self::Ours { name, settings, holds_headers, shares_module: true } => {
                 Filter::new(name, settings).of_all().vm_id(ALL).holding_headers(*holds_headers)
             }
             Self::Ours { name, settings, holds_headers, .. } => {
                 Filter::new(name, settings).holding_headers(*holds_headers)
             }
-            Self::Sdk(name) => Filter::module(name, &sdk_module(name)),
+            // Without a description, Kong takes a text and no object for the settings.
+            Self::Sdk(name) => Filter::module(name, &sdk_module(name)).raw_config("none"),
             Self::Native(filter) => filter.clone(),
-        }
+            Self::Plugin(..) => return None,
+        })
     }
 
     /// The filter for the pretend Envoy. A filter of Envoy has none.
@@ -92,7 +96,7 @@ impl Link {
                 Some(wasm_tests::Filter::built(name).config(settings.to_string()))
             }
             Self::Sdk(name) => Some(wasm_tests::Filter::sdk(name)),
-            Self::Native(_) => None,
+            Self::Native(_) | Self::Plugin(..) => None,
         }
     }
 }

@@ -8,7 +8,9 @@
 //! | `standard.rs`     | the cases of the first table: a case is one entry          |
 //! | `cases.rs`        | all cases                                                  |
 //! | `traffic.rs`      | further cases of the traffic filters                       |
+//! | `worst.rs`        | the costliest case of each filter                          |
 //! | `native.rs`       | Envoy's own filters                                        |
+//! | `native_worst.rs` | Envoy's own filters, beside the costliest cases            |
 //! | `case.rs`         | one case: filters, requests and the expected status        |
 //! | `link.rs`         | one filter of a case                                       |
 //! | `tokens.rs`       | tokens for the cases that need some                        |
@@ -16,23 +18,30 @@
 //! | `run.rs`          | one Envoy with a listener for each case                    |
 //! | `instructions.rs` | instructions of a request, counted by callgrind            |
 //! | `calls.rs`        | host calls of a request, counted on the pretend Envoy      |
-//! | `time.rs`         | processor time of a request                                |
+//! | `time.rs`         | processor time of a request, and each case under load      |
+//! | `load.rs`         | requests a second and response times                       |
+//! | `kong.rs`         | filters and Lua plugins in a Kong                          |
 //! | `start.rs`        | start-up and size                                          |
 //! | `memory.rs`       | memory of the VMs, and of requests that wait               |
+//! | `growth/`         | cost against size                                          |
 //! | `process.rs`      | the memory of a process                                    |
 //! | `report.rs`       | the output                                                 |
 //!
 //! `scripts/bench` runs it. Its arguments are one measurement (`--start`, `--instructions`,
-//! `--memory` or `--time`) and parts of the names of the wanted cases.
+//! `--memory`, `--time`, `--kong`, `--growth-instructions` or `--growth-starts`) and parts of the names of the wanted cases.
 
 mod calls;
 mod case;
 mod cases;
 mod fixture;
+mod growth;
 mod instructions;
+mod kong;
 mod link;
+mod load;
 mod memory;
 mod native;
+mod native_worst;
 mod process;
 mod report;
 mod run;
@@ -41,6 +50,7 @@ mod start;
 mod time;
 mod tokens;
 mod traffic;
+mod worst;
 
 use case::{Case, Kind};
 use fixture::Fixture;
@@ -59,7 +69,7 @@ fn main() {
     cases.retain(|case| case.is_measure() || wanted.is_empty() || named(case, &wanted));
     let rounds = std::env::var("GATEHOUSE_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok());
     if has("--start") {
-        cases.retain(|case| case.kind != Kind::Detail);
+        cases.retain(|case| !matches!(case.kind, Kind::Detail | Kind::Worst));
         let rows = start::measure(&fixture, &mut cases, rounds.unwrap_or(start::ROUNDS));
         report::print_rows("Start of an Envoy: milliseconds, KiB, bytes", &cases, &rows);
         report::write(&cases, rows, Value::Null);
@@ -71,6 +81,16 @@ fn main() {
         let parked = if parks { memory::parked(&fixture) } else { Value::Null };
         println!("\nOne waiting request: {parked:#}");
         report::write(&cases, rows, parked);
+    } else if has("--growth-instructions") {
+        growth::write(&growth::count(&fixture, rounds.unwrap_or(growth::ROUNDS)));
+    } else if has("--growth-starts") {
+        growth::write(&growth::start(&fixture, rounds.unwrap_or(start::ROUNDS)));
+    } else if has("--kong") {
+        let wanted = |case: &Case| wanted.is_empty() || named(case, &wanted);
+        let rounds = rounds.unwrap_or(time::ROUNDS);
+        let (cases, rows) = kong::measure(&fixture, rounds, wanted);
+        report::print_times("Per request in Kong", &cases, &rows);
+        report::write(&cases, rows, Value::Null);
     } else if has("--instructions") {
         cases.retain(|case| case.kind != Kind::Detail || !wanted.is_empty());
         let calls: Vec<_> = cases.iter_mut().map(|case| calls::count(&fixture, case)).collect();
@@ -82,10 +102,9 @@ fn main() {
         let row = |(figures, calls)| json!({"instructions": figures, "calls": calls});
         report::write(&cases, rows.map(row).collect(), Value::Null);
     } else {
-        let figures = time::measure(&fixture, &mut cases, rounds.unwrap_or(time::ROUNDS));
-        report::print("Processor time of Envoy per request, in microseconds", &cases, &figures);
-        let row = |figures| json!({"processor_us": figures});
-        report::write(&cases, figures.into_iter().map(row).collect(), Value::Null);
+        let rows = time::measure(&fixture, &mut cases, rounds.unwrap_or(time::ROUNDS));
+        report::print_times("Per request in Envoy", &cases, &rows);
+        report::write(&cases, rows, Value::Null);
     }
 }
 

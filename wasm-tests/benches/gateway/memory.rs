@@ -33,7 +33,7 @@ pub(crate) fn measure(fixture: &Fixture, cases: &mut [Case]) -> Vec<Value> {
 }
 
 fn one_case(fixture: &Fixture, case: &mut Case, requests: usize) -> Value {
-    let filters = case.links.iter().map(|link| link.real()).collect();
+    let filters = case.links.iter().filter_map(Link::real).collect();
     let setup = clusters(Setup::new(fixture.upstream(), filters), fixture);
     let envoy = Envoy::start(&setup);
     let requests = if case.links.len() > 5 { requests * 5 } else { requests };
@@ -92,7 +92,7 @@ fn one_wait(
     header: usize,
 ) -> Value {
     let held = FaultyServer::scripted(|_| wasm_tests::real::Answer::json(200, "{}"));
-    let filters = links(held.address()).iter().map(Link::real).collect();
+    let filters = links(held.address()).iter().filter_map(Link::real).collect();
     let upstream = if by_upstream { held.address() } else { fixture.upstream() };
     let envoy = Envoy::start(&Setup::new(upstream, filters).cluster("held", held.address()));
     held.set(Mode::Hold);

@@ -3,7 +3,6 @@
 use crate::fixture::API_KEY;
 use crate::link::Link;
 use crate::tokens;
-use crate::traffic::networks;
 use jose::Algorithm;
 use serde_json::{Value, json};
 use wasm_tests::real::Filter;
@@ -21,7 +20,7 @@ pub(crate) fn api_key_auth() -> Link {
 /// those that it has verified.
 pub(crate) fn jwt_authn(algorithm: Algorithm, remembers: bool) -> Link {
     let mut provider = json!({
-        "issuer": tokens::ISSUER,
+        "issuer": tokens::issuer(algorithm),
         "local_jwks": {"inline_string": tokens::jwks(algorithm).to_string()},
     });
     if remembers {
@@ -46,12 +45,13 @@ pub(crate) fn local_ratelimit() -> Link {
     }))
 }
 
-/// Envoy's access rules, which deny 10,000 networks.
-pub(crate) fn rbac() -> Link {
-    let ranges: Vec<Value> = networks()
+/// Envoy's access rules, which deny these networks.
+pub(crate) fn rbac(networks: &[String]) -> Link {
+    let ranges: Vec<Value> = networks
         .iter()
         .filter_map(|network| network.split_once('/'))
-        .map(|(address, _)| json!({"address_prefix": address, "prefix_len": 24}))
+        .map(|(address, length)| (address, length.parse::<u32>().expect("a length")))
+        .map(|(address, length)| json!({"address_prefix": address, "prefix_len": length}))
         .collect();
     let action = |action: &str| {
         json!({"action": {"name": "rbac", "typed_config": {
@@ -109,6 +109,6 @@ pub(crate) fn lua() -> Link {
 }
 
 /// The type of a filter's configuration.
-fn of(filter: &str, message: &str) -> String {
+pub(crate) fn of(filter: &str, message: &str) -> String {
     format!("type.googleapis.com/envoy.extensions.filters.http.{filter}.v3.{message}")
 }

@@ -12,6 +12,22 @@ pub(crate) fn print(title: &str, cases: &[Case], figures: &[Vec<f64>]) {
     }
 }
 
+/// Prints what `time.rs` has measured of each case, as medians.
+pub(crate) fn print_times(title: &str, cases: &[Case], rows: &[Value]) {
+    println!("\n{title}: processor time in µs, requests a second, median and 99th percentile of");
+    println!("the response time in µs, and the part of a processor that was used:\n");
+    for (case, row) in cases.iter().zip(rows) {
+        let median = |name: &str| {
+            let samples = row[name].as_array().into_iter().flatten();
+            summary(&samples.filter_map(Value::as_f64).collect::<Vec<_>>()).0
+        };
+        let [processor, rate, p50, p99, busy] =
+            ["processor_us", "rate", "p50_us", "p99_us", "busy"].map(median);
+        let name = &case.name;
+        println!("{name:50} {processor:9.1} {rate:9.0} {p50:9.0} {p99:9.0} {busy:6.2}");
+    }
+}
+
 /// Prints the numbers of host calls and of entries into the VM of each case.
 pub(crate) fn print_calls(cases: &[Case], calls: &[Option<Value>]) {
     println!("\nHost calls and entries into the VM of one request, on the pretend Envoy:\n");
@@ -48,7 +64,7 @@ pub(crate) fn write(cases: &[Case], rows: Vec<Value>, parked: Value) {
     let rows = cases.iter().zip(rows).map(|(case, figures)| {
         json!({
             "name": case.name, "kind": case.kind.word(), "over": case.over, "parts": case.parts,
-            "figures": figures,
+            "instead_of": case.instead_of, "figures": figures,
         })
     });
     let document = json!({"cases": rows.collect::<Vec<_>>(), "parked": parked});

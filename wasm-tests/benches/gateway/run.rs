@@ -2,7 +2,9 @@
 
 use crate::case::Case;
 use crate::fixture::Fixture;
-use wasm_tests::real::{Connection, Envoy, Setup};
+use crate::link::Link;
+use std::net::SocketAddr;
+use wasm_tests::real::{Connection, Setup};
 
 /// Adds the clusters of the callouts.
 pub(crate) fn clusters(setup: Setup, fixture: &Fixture) -> Setup {
@@ -18,18 +20,18 @@ pub(crate) fn listeners<'a>(
 ) -> Setup {
     let mut setup = clusters(setup, fixture);
     for (number, case) in cases.into_iter().enumerate() {
-        setup = setup.listener(name(number), case.links.iter().map(|link| link.real()).collect());
+        setup = setup.listener(name(number), case.links.iter().filter_map(Link::real).collect());
     }
     setup
 }
 
-/// A connection to the listener of each of so many cases.
-pub(crate) fn connections(envoy: &Envoy, cases: usize) -> Vec<Connection> {
-    let open = |number| Connection::open(envoy.address(name(number))).expect("a connection");
+/// A connection to the listener of each of so many cases. `address` gives that of a listener.
+pub(crate) fn connections(cases: usize, address: impl Fn(&str) -> SocketAddr) -> Vec<Connection> {
+    let open = |number| Connection::open(address(name(number))).expect("a connection");
     (0..cases).map(open).collect()
 }
 
-/// The name of a listener, which lives as long as the program.
-fn name(number: usize) -> &'static str {
+/// The name of the listener of a case, which lives as long as the program.
+pub(crate) fn name(number: usize) -> &'static str {
     Box::leak(format!("line{number}").into_boxed_str())
 }

@@ -3,9 +3,9 @@
 use crate::case::{Case, EMPTY, Kind, NONE, ONE_HEADER, case, plain};
 use crate::fixture::{API_KEY, APP_ID, Fixture};
 use crate::link::{Link, module_of_all};
-use crate::native;
 use crate::tokens::{self, RSA_KEY, bearing};
 use crate::traffic::{BROWSER, networks};
+use crate::{native, native_worst};
 use jose::Algorithm;
 use serde_json::{Value, json};
 use wasm_tests::real::RawRequest;
@@ -17,18 +17,18 @@ const SESSION: &str = concat!(
     "C8NHvPkHT7tjhWjStXMwO07KGu3pRiULSY32JZxBba2w",
 );
 
-const KEY_IN_SETTINGS: &str = "key_auth, key in the settings";
-const KEY_CACHED: &str = "key_auth, key cached";
-const JWT_RS256: &str = "jwt_auth, RS256, verified before";
-const BOTS: &str = "bot_detection";
-const NETWORKS: &str = "ip_restriction, 10,000 networks";
-const LIMIT: &str = "rate_limiting, local";
-const CORS: &str = "cors";
-const TRANSFORMER: &str = "request_transformer, one header";
-const SESSION_LIVE: &str = "session, live cookie";
-const MOESIF: &str = "moesif";
-const KEPT_TOKEN: &str = "upstream_jwt, RS256, kept token";
-const TERMINATION: &str = "request_termination, not matching";
+pub(crate) const KEY_IN_SETTINGS: &str = "key_auth, key in the settings";
+pub(crate) const KEY_CACHED: &str = "key_auth, key cached";
+pub(crate) const JWT_RS256: &str = "jwt_auth, RS256, verified before";
+pub(crate) const BOTS: &str = "bot_detection";
+pub(crate) const NETWORKS: &str = "ip_restriction, 10,000 networks";
+pub(crate) const LIMIT: &str = "rate_limiting, local";
+pub(crate) const CORS: &str = "cors";
+pub(crate) const TRANSFORMER: &str = "request_transformer, one header";
+pub(crate) const SESSION_LIVE: &str = "session, live cookie";
+pub(crate) const MOESIF: &str = "moesif";
+pub(crate) const KEPT_TOKEN: &str = "upstream_jwt, RS256, kept token";
+pub(crate) const TERMINATION: &str = "request_termination, not matching";
 
 pub(crate) fn cases(fixture: &Fixture) -> Vec<Case> {
     let mut all = floor();
@@ -53,16 +53,22 @@ fn native_filters() -> Vec<Case> {
     let rs256 = || bearing(&tokens::token(Algorithm::Rs256));
     let jwt_authn = |remembers| native::jwt_authn(Algorithm::Rs256, remembers);
     let all = [
-        ("Envoy's api_key_auth", native::api_key_auth(), keyed()),
-        ("Envoy's jwt_authn, RS256", jwt_authn(false), rs256()),
-        ("Envoy's jwt_authn, RS256, verified before", jwt_authn(true), rs256()),
-        ("Envoy's local_ratelimit", native::local_ratelimit(), plain()),
-        ("Envoy's rbac, 10,000 networks", native::rbac(), plain()),
-        ("Envoy's cors", native::cors(), from_an_origin()),
-        ("Envoy's header_mutation", native::header_mutation(), plain()),
-        ("Envoy's lua, one header read and one set", native::lua(), plain()),
+        ("Envoy's api_key_auth", native::api_key_auth(), keyed(), &[KEY_IN_SETTINGS][..]),
+        ("Envoy's jwt_authn, RS256", jwt_authn(false), rs256(), &[]),
+        ("Envoy's jwt_authn, RS256, verified before", jwt_authn(true), rs256(), &[JWT_RS256]),
+        ("Envoy's local_ratelimit", native::local_ratelimit(), plain(), &[LIMIT]),
+        ("Envoy's rbac, 10,000 networks", native::rbac(&networks()), plain(), &[NETWORKS]),
+        ("Envoy's rbac, seven expressions", native_worst::rbac_bots(), browser(), &[BOTS]),
+        ("Envoy's lua, 35 names", native_worst::lua_bots(), browser(), &[BOTS]),
+        ("Envoy's cors", native::cors(), from_an_origin(), &[CORS]),
+        ("Envoy's header_mutation", native::header_mutation(), plain(), &[TRANSFORMER]),
+        ("Envoy's lua, not matching", native_worst::lua_termination(), plain(), &[TERMINATION]),
+        ("Envoy's lua, one header read and one set", native::lua(), plain(), &[ONE_HEADER]),
     ];
-    all.map(|(name, link, request)| case(name, [link], request).kind(Kind::Native)).into()
+    let native = |(name, link, request, places): (&str, Link, RawRequest, &[&'static str])| {
+        case(name, [link], request).kind(Kind::Native).instead_of(places.iter().copied())
+    };
+    all.into_iter().map(native).collect()
 }
 
 fn filters(fixture: &Fixture) -> Vec<Case> {
@@ -88,50 +94,63 @@ fn filters(fixture: &Fixture) -> Vec<Case> {
         case(CORS, [cors()], from_an_origin()),
         case(TRANSFORMER, [request_transformer()], plain()),
         case(SESSION_LIVE, [session()], with_a_session()),
-        case(MOESIF, [moesif(json!({}))], plain()),
+        // So many make a batch, which is sent.
+        case(MOESIF, [moesif(json!({}))], plain()).counting(50),
         case(KEPT_TOKEN, [upstream_jwt("RS256", "auto", false)], plain()),
         case(TERMINATION, [request_termination()], plain()),
     ];
     all.into_iter().map(|case| case.kind(Kind::Filter)).collect()
 }
 
+/// The links of the chain of all.
+pub(crate) fn twelve(fixture: &Fixture) -> [Link; 12] {
+    let admin = || json!({"admin": fixture.admin()});
+    [
+        cors(),
+        request_termination(),
+        ip_restriction(),
+        bot_detection(),
+        session(),
+        jwt_auth(Algorithm::Rs256, "auto"),
+        Link::ours("key_auth", admin()),
+        Link::ours("app_id", admin()),
+        rate_limiting(),
+        request_transformer(),
+        upstream_jwt("RS256", "auto", false),
+        moesif(json!({})),
+    ]
+}
+
+/// A request with all that the chain of all looks at.
+pub(crate) fn everything() -> RawRequest {
+    all_at_once()
+        .bearer(tokens::token(Algorithm::Rs256))
+        .header("x-app-id", APP_ID)
+        .header("cookie", format!("theme=dark; session={SESSION}"))
+}
+
+/// The links of the chain of five.
+pub(crate) fn five() -> [Link; 5] {
+    [cors(), ip_restriction(), bot_detection(), key_auth(), rate_limiting()]
+}
+
+/// A request with all that the chain of five looks at.
+pub(crate) fn all_at_once() -> RawRequest {
+    browser().header("origin", "https://shop.b.test").header("apikey", API_KEY)
+}
+
 fn chains(fixture: &Fixture) -> Vec<Case> {
-    let five = || [cors(), ip_restriction(), bot_detection(), key_auth(), rate_limiting()];
     let parts = || [CORS, NETWORKS, BOTS, KEY_IN_SETTINGS, LIMIT].map(str::to_owned);
-    let request = || browser().header("origin", "https://shop.b.test").header("apikey", API_KEY);
-    let all = || {
-        let admin = || json!({"admin": fixture.admin()});
-        [
-            cors(),
-            request_termination(),
-            ip_restriction(),
-            bot_detection(),
-            session(),
-            jwt_auth(Algorithm::Rs256, "auto"),
-            Link::ours("key_auth", admin()),
-            Link::ours("app_id", admin()),
-            rate_limiting(),
-            request_transformer(),
-            upstream_jwt("RS256", "auto", false),
-            moesif(json!({})),
-        ]
-    };
-    let everything = || {
-        request()
-            .bearer(tokens::token(Algorithm::Rs256))
-            .header("x-app-id", APP_ID)
-            .header("cookie", format!("theme=dark; session={SESSION}"))
-    };
     let mut chains = vec![
-        case("five filters, a file each", five(), request()).beside(parts()),
-        case("all twelve, a file each", all(), everything()),
+        case("five filters, a file each", five(), all_at_once()).beside(parts()),
+        case("all twelve, a file each", twelve(fixture), everything()),
     ];
     if module_of_all().is_file() {
         chains.extend([
             case("key_auth, from the module of all", [key_auth().in_one_module()], keyed()),
-            case("five filters, one module", five().map(Link::in_one_module), request())
+            case("five filters, one module", five().map(Link::in_one_module), all_at_once())
                 .beside(parts()),
-            case("all twelve, one module", all().map(Link::in_one_module), everything()),
+            case("all twelve, one module", twelve(fixture).map(Link::in_one_module), everything()),
         ]);
     }
     chains.into_iter().map(|case| case.kind(Kind::Chain)).collect()
@@ -141,11 +160,11 @@ fn keyed() -> RawRequest {
     plain().header("apikey", API_KEY)
 }
 
-fn from_an_origin() -> RawRequest {
+pub(crate) fn from_an_origin() -> RawRequest {
     plain().header("origin", "https://shop.b.test")
 }
 
-fn browser() -> RawRequest {
+pub(crate) fn browser() -> RawRequest {
     RawRequest::get("/orders/1").header("accept", "*/*").header("user-agent", BROWSER)
 }
 
@@ -162,7 +181,7 @@ pub(crate) fn key_auth() -> Link {
 /// Settings with a provider that has one key.
 pub(crate) fn jwt_auth(algorithm: Algorithm, crypto: &str) -> Link {
     let provider = json!({
-        "name": "bench", "issuer": tokens::ISSUER, "jwks": tokens::jwks(algorithm).to_string(),
+        "name": "bench", "issuer": tokens::issuer(algorithm), "jwks": tokens::jwks(algorithm).to_string(),
     });
     Link::ours("jwt_auth", json!({"providers": [provider], "crypto": crypto}))
 }
@@ -181,8 +200,13 @@ fn rate_limiting() -> Link {
 }
 
 pub(crate) fn cors() -> Link {
+    Link::ours("cors", cors_settings())
+}
+
+/// Two origins, one of them an expression.
+pub(crate) fn cors_settings() -> Value {
     let origins = json!(["https://a.test", r"https://([^.]+\.)+b\.test"]);
-    Link::ours("cors", json!({"origins": origins, "credentials": true}))
+    json!({"origins": origins, "credentials": true})
 }
 
 fn request_transformer() -> Link {

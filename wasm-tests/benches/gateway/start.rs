@@ -2,6 +2,7 @@
 
 use crate::case::{Case, Kind};
 use crate::fixture::Fixture;
+use crate::link::Link;
 use crate::process::memory;
 use crate::run::clusters;
 use serde_json::{Map, Value, json};
@@ -45,7 +46,7 @@ pub(crate) fn measure(fixture: &Fixture, cases: &mut [Case], rounds: usize) -> V
 }
 
 fn one_start(fixture: &Fixture, case: &mut Case, workers: u32) -> [f64; 4] {
-    let filters = case.links.iter().map(|link| link.real()).collect();
+    let filters = case.links.iter().filter_map(Link::real).collect();
     let setup = clusters(Setup::new(fixture.upstream(), filters), fixture).concurrency(workers);
     let begun = Instant::now();
     let envoy = Envoy::start(&setup);

@@ -1,12 +1,13 @@
 //! Tokens of every algorithm, and the keys that verify them. All of these keys are test keys.
 
 use crate::case::plain;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jose::{Algorithm, SigningKey};
 use serde_json::{Value, json};
 use wasm_tests::real::RawRequest;
 use wasm_tests::tokens::signed;
 
-pub(crate) const ISSUER: &str = "https://bench/";
 pub(crate) const SECRET: &str = "a secret of thirty-two octets...";
 
 macro_rules! key {
@@ -42,6 +43,20 @@ pub(crate) fn jwks(algorithm: Algorithm) -> Value {
     json!({ "keys": [key] })
 }
 
+/// The issuer of the tokens of an algorithm. A filter finds a consumer's credential by it, or a
+/// provider.
+pub(crate) fn issuer(algorithm: Algorithm) -> String {
+    if algorithm.is_symmetric() { "bench".to_owned() } else { format!("https://bench/{algorithm}") }
+}
+
+/// The public key of an algorithm as PEM text. Returns `None` for an algorithm with a secret.
+pub(crate) fn public_pem(algorithm: Algorithm) -> Option<String> {
+    let der = STANDARD.encode(key(algorithm).verifying().spki_der()?);
+    let lines: Vec<&str> =
+        der.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    Some(format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n")))
+}
+
 /// A token that has not expired.
 pub(crate) fn token(algorithm: Algorithm) -> String {
     Issuer::of(algorithm).next()
@@ -69,10 +84,8 @@ impl Issuer {
 
     fn next(&mut self) -> String {
         self.number += 1;
-        // A filter finds a consumer's credential by its key, and a provider by its issuer.
-        let issuer = if self.key.algorithm().is_symmetric() { "bench" } else { ISSUER };
         let claims = json!({
-            "iss": issuer, "sub": "ana", "exp": 99_999_999_999_u64, "jti": self.number.to_string(),
+            "iss": issuer(self.key.algorithm()), "sub": "ana", "exp": 99_999_999_999_u64, "jti": self.number.to_string(),
             "scope": "orders:read orders:write invoices:read", "name": "Ana Example",
         });
         signed(&self.key, &json!({"typ": "JWT", "kid": "k"}), &claims)

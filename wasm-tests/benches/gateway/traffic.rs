@@ -53,6 +53,14 @@ pub(crate) fn networks() -> Vec<String> {
     (0..10_000_u32).map(|n| format!("{}.{}.{}.0/24", 11 + n / 4096, n / 16 % 256, n % 16)).collect()
 }
 
+/// As many networks as [`networks`], half of them IPv6.
+pub(crate) fn addresses() -> Vec<String> {
+    let mut all = networks();
+    all.truncate(5000);
+    all.extend((0..5000_u32).map(|n| format!("2001:db8:{:x}:{:x}::/64", n / 256, n % 256)));
+    all
+}
+
 fn filter(name: &'static str, settings: Value) -> Link {
     Link::ours(name, settings)
 }

@@ -56,6 +56,11 @@ impl Admin {
         self.address
     }
 
+    /// The path of the database, which may be written to while the service is stopped.
+    pub fn database(&self) -> PathBuf {
+        self.scratch.path().join("gatehouse.db")
+    }
+
     /// Stops the service in good order.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
