@@ -46,6 +46,11 @@ pub const PUBLIC: [(&str, &str); 16] = [
     ("EdDSA", "ed25519"),
 ];
 
+/// The private key of this name, as PEM.
+pub fn pem(name: &str) -> &'static str {
+    pems(name).0
+}
+
 /// The public key of this name, as PEM.
 pub fn public_pem(name: &str) -> &'static str {
     pems(name).1

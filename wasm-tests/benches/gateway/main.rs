@@ -24,7 +24,6 @@
 //! | `start.rs`        | start-up and size                                          |
 //! | `memory.rs`       | memory of the VMs, and of requests that wait               |
 //! | `growth/`         | cost against size                                          |
-//! | `process.rs`      | the memory of a process                                    |
 //! | `report.rs`       | the output                                                 |
 //!
 //! `scripts/bench` runs it. Its arguments are one measurement (`--start`, `--instructions`,
@@ -42,7 +41,6 @@ mod load;
 mod memory;
 mod native;
 mod native_worst;
-mod process;
 mod report;
 mod run;
 mod standard;

@@ -3,10 +3,10 @@
 use crate::case::{Case, EMPTY, Kind, NONE, ONE_HEADER, plain};
 use crate::fixture::{API_KEY, Fixture};
 use crate::link::Link;
-use crate::process::{memory, vm_memory};
 use crate::run::clusters;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
+use wasm_tests::memory::{memory, vm_memory};
 use wasm_tests::real::{Connection, Envoy, FaultyServer, Mode, Setup, eventually};
 
 /// The number of requests of a case between the two looks at its memory, unless

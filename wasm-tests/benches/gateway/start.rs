@@ -3,11 +3,11 @@
 use crate::case::{Case, Kind};
 use crate::fixture::Fixture;
 use crate::link::Link;
-use crate::process::memory;
 use crate::run::clusters;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::time::Instant;
+use wasm_tests::memory::memory;
 use wasm_tests::real::{Envoy, Setup};
 use wasmparser::{Parser, Payload};
 

@@ -139,7 +139,8 @@ impl Connection {
         self.answer_to("")
     }
 
-    fn answer_to(&mut self, method: &str) -> Result<Message> {
+    /// Reads the next response, which answers a request with this method.
+    pub fn answer_to(&mut self, method: &str) -> Result<Message> {
         Message::read_response(&mut self.0, method == "HEAD")
     }
 }

@@ -67,6 +67,9 @@ impl Setup {
             if let Some(loggers) = &self.access_log {
                 manager["access_log"] = loggers.clone();
             }
+            for (name, member) in self.manager.as_object().into_iter().flatten() {
+                manager[name] = member.clone();
+            }
             listener
         };
         self.listeners.iter().map(|l| with(listener(l, &any()))).collect()

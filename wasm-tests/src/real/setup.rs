@@ -145,6 +145,8 @@ pub struct Setup {
     pub at_the_edge: bool,
     /// The access log of an Envoy.
     pub access_log: Option<Value>,
+    /// Members of the configuration of an Envoy's connection managers that replace the fixture's.
+    pub manager: Value,
     /// Lines of `kong.conf` that replace or follow the fixture's own.
     pub kong_conf: Vec<(String, String)>,
     /// Lua plugins of every route on Kong.
@@ -164,6 +166,7 @@ impl Setup {
             reloadable: false,
             at_the_edge: false,
             access_log: None,
+            manager: Value::Null,
             kong_conf: Vec::new(),
             kong_plugins: Vec::new(),
             kong_entities: Value::Null,
@@ -210,6 +213,13 @@ impl Setup {
     #[must_use]
     pub fn access_log(mut self, loggers: Value) -> Self {
         self.access_log = Some(loggers);
+        self
+    }
+
+    /// Gives the connection managers of an Envoy these members.
+    #[must_use]
+    pub fn manager(mut self, members: Value) -> Self {
+        self.manager = members;
         self
     }
 

@@ -12,6 +12,8 @@ pub struct Message {
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
     /// The complete body, without chunk framing.
     pub body: Vec<u8>,
+    /// The trailers after a body in chunks.
+    pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Message {
@@ -60,7 +62,7 @@ impl Message {
     /// Reads one request. Returns `None` at the end of the connection.
     pub(super) fn read_request(from: &mut impl BufRead) -> Result<Option<Self>> {
         let Some(mut message) = Self::read_head(from)? else { return Ok(None) };
-        message.body = message.read_body(from, Vec::new())?;
+        message.read_body(from)?;
         Ok(Some(message))
     }
 
@@ -69,17 +71,17 @@ impl Message {
         let mut message = loop {
             let head = Self::read_head(from)?;
             let head = head.ok_or_else(|| Error::new(ErrorKind::UnexpectedEof, "no response"))?;
-            if head.status() != 100 {
+            if !matches!(head.status(), 100 | 102 | 103) {
                 break head;
             }
         };
-        let bodiless = to_head || matches!(message.status(), 204 | 304);
+        let bodiless = to_head || matches!(message.status(), 101 | 204 | 304);
         let length_unknown =
             message.all("content-length").is_empty() && message.all("transfer-encoding").is_empty();
         if length_unknown && !bodiless {
             from.read_to_end(&mut message.body)?;
         } else if !bodiless {
-            message.body = message.read_body(from, Vec::new())?;
+            message.read_body(from)?;
         }
         Ok(message)
     }
@@ -88,30 +90,47 @@ impl Message {
         let Some(start) = read_line(from)? else { return Ok(None) };
         let mut message =
             Self { start: String::from_utf8_lossy(&start).into_owned(), ..Self::default() };
-        loop {
-            let line = read_line(from)?.ok_or(ErrorKind::UnexpectedEof)?;
-            if line.is_empty() {
-                return Ok(Some(message));
-            }
-            let colon = line.iter().position(|b| *b == b':').ok_or(ErrorKind::InvalidData)?;
-            let (name, value) = line.split_at(colon);
-            let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
-            message.headers.push((name.to_vec(), value.to_vec()));
-        }
+        message.headers = read_fields(from)?;
+        Ok(Some(message))
     }
 
-    fn read_body(&self, from: &mut impl BufRead, mut body: Vec<u8>) -> Result<Vec<u8>> {
-        if self.all("transfer-encoding").iter().any(|coding| coding == "chunked") {
-            while let size @ 1.. = read_chunk_size(from)? {
-                from.take(size).read_to_end(&mut body)?;
-                read_line(from)?;
+    /// Reads the body. A request that two servers could read differently is an error (RFC 9112,
+    /// section 6.3): one with two lengths, or with a length and chunks.
+    fn read_body(&mut self, from: &mut impl BufRead) -> Result<()> {
+        let (codings, lengths) = (self.all("transfer-encoding"), self.all("content-length"));
+        match (codings.as_slice(), lengths.as_slice()) {
+            ([], []) => {}
+            ([coding], []) if coding.eq_ignore_ascii_case("chunked") => {
+                while let size @ 1.. = read_chunk_size(from)? {
+                    from.take(size).read_to_end(&mut self.body)?;
+                    if read_line(from)?.is_none_or(|rest| !rest.is_empty()) {
+                        return Err(ErrorKind::InvalidData.into());
+                    }
+                }
+                self.trailers = read_fields(from)?;
             }
-            while read_line(from)?.is_some_and(|trailer| !trailer.is_empty()) {}
-        } else if let Some(length) = self.header("content-length") {
-            body = vec![0; length.parse().map_err(|_| ErrorKind::InvalidData)?];
-            from.read_exact(&mut body)?;
+            ([], [length]) => {
+                self.body = vec![0; length.parse().map_err(|_| ErrorKind::InvalidData)?];
+                from.read_exact(&mut self.body)?;
+            }
+            _ => return Err(ErrorKind::InvalidData.into()),
         }
-        Ok(body)
+        Ok(())
+    }
+}
+
+/// Reads the lines of headers or trailers up to the empty one.
+fn read_fields(from: &mut impl BufRead) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut fields = Vec::new();
+    loop {
+        let line = read_line(from)?.ok_or(ErrorKind::UnexpectedEof)?;
+        if line.is_empty() {
+            return Ok(fields);
+        }
+        let colon = line.iter().position(|b| *b == b':').ok_or(ErrorKind::InvalidData)?;
+        let (name, value) = line.split_at(colon);
+        let value = value.strip_prefix(b":").unwrap_or(value).trim_ascii();
+        fields.push((name.to_vec(), value.to_vec()));
     }
 }
 

@@ -6,10 +6,10 @@ use super::{crowd, is_wanted};
 use crate::case::plain;
 use crate::fixture::Fixture;
 use crate::link::Link;
-use crate::process::{memory, vm_memory};
 use crate::run::clusters;
 use serde_json::{Value, json};
 use std::time::Instant;
+use wasm_tests::memory::{memory, vm_memory};
 use wasm_tests::real::{Envoy, Setup, eventually};
 
 /// The numbers of App IDs, and how many of them `cache.max_entries` admits.

@@ -4,10 +4,10 @@ use super::Point;
 use super::series::{CONSUMERS, FILTERS, KEYS, NETWORKS};
 use crate::fixture::Fixture;
 use crate::link::Link;
-use crate::process::{memory, vm_memory};
 use crate::run::clusters;
 use serde_json::{Value, json};
 use std::time::Instant;
+use wasm_tests::memory::{memory, vm_memory};
 use wasm_tests::real::{Envoy, Setup};
 
 /// Returns, for each point, the medians of some starts: until the end of the first response.

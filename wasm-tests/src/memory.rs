@@ -1,4 +1,4 @@
-//! The memory of a process, as the system shows it in `/proc`.
+//! The memory of a gateway, as the system shows it in `/proc`.
 
 use std::fs::read_to_string;
 
@@ -7,15 +7,15 @@ const GUARD_KB: u64 = 8_000_000;
 
 /// The memory of a process in KiB.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Memory {
+pub struct Memory {
     /// What is in use now.
-    pub(crate) resident_kb: f64,
+    pub resident_kb: f64,
     /// The most that was in use at one time.
-    pub(crate) peak_kb: f64,
+    pub peak_kb: f64,
 }
 
 /// Returns the memory of a process.
-pub(crate) fn memory(process: u32) -> Memory {
+pub fn memory(process: u32) -> Memory {
     let status = read_to_string(format!("/proc/{process}/status")).expect("a process");
     let line = |name: &str| {
         let rest = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
@@ -26,20 +26,20 @@ pub(crate) fn memory(process: u32) -> Memory {
 
 /// The memories of a process's Wasm VMs, all together.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct VmMemory {
+pub struct VmMemory {
     /// Their number. Envoy has up to three VMs for one module and one worker.
-    pub(crate) count: u64,
+    pub count: u64,
     /// What the modules have asked for, in KiB.
-    pub(crate) size_kb: u64,
+    pub size_kb: u64,
     /// The part of it that was ever touched, in KiB.
-    pub(crate) resident_kb: u64,
+    pub resident_kb: u64,
     /// The size of the largest memory, in KiB.
-    pub(crate) largest_kb: u64,
+    pub largest_kb: u64,
 }
 
 /// Returns the memories of the Wasm VMs in a process: the mappings that lie directly before the
 /// 8 GB that V8 keeps free.
-pub(crate) fn vm_memory(process: u32) -> VmMemory {
+pub fn vm_memory(process: u32) -> VmMemory {
     let smaps = read_to_string(format!("/proc/{process}/smaps")).expect("a process");
     let (mut found, mut before) = (VmMemory::default(), None);
     for mapping in mappings(&smaps) {

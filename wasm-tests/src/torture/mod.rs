@@ -1,0 +1,41 @@
+//! Requests that a careful client never sends, for pretend and real gateways alike, and the rules
+//! by which every answer is judged.
+//!
+//! | module        | contents                                                              |
+//! |---------------|-----------------------------------------------------------------------|
+//! | `shape.rs`    | a request, described once for every protocol and gateway              |
+//! | `read.rs`     | all that a filter reads of a request                                  |
+//! | `families.rs` | the families of shapes: bytes, counts, sizes, duplicates and others   |
+//! | `targets.rs`  | the families about methods and targets                                |
+//! | `framing.rs`  | the families that exist in one protocol only                          |
+//! | `mixed.rs`    | any number of random shapes from a seed                               |
+//! | `plan.rs`     | the order in which cases are sent                                     |
+//! | `reading.rs`  | the ways in which servers read names and paths                        |
+//! | `upstream.rs` | an upstream that judges what reaches it                               |
+//! | `drive.rs`    | sends a case over HTTP/1.1 or HTTP/2                                  |
+//! | `tally.rs`    | the verdict on each answer, and the table                             |
+//! | `chain.rs`    | all twelve filters in one chain                                       |
+
+mod chain;
+mod drive;
+mod families;
+mod framing;
+mod mixed;
+mod plan;
+mod read;
+mod reading;
+mod shape;
+mod tally;
+mod targets;
+mod upstream;
+
+pub use chain::all_filters;
+pub use drive::{Client, Protocol, Run, Target};
+pub use families::{normal, shapes};
+pub use framing::{http1_cases, http2_cases};
+pub use mixed::mixed;
+pub use plan::Plan;
+pub use read::{FRAMING, HEADERS, IDENTITY, OWNED};
+pub use shape::{Body, Case, Credentials, End, Shape, Want};
+pub use tally::{Counts, Key, Seen, Tally};
+pub use upstream::Upstream;
