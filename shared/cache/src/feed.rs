@@ -108,7 +108,11 @@ impl Feed {
         self.asked_at = Some(now);
         let call = Call::get(["changes"]);
         news.poll = Some(match head.filter(|head| head.supported) {
-            Some(head) => call.with("since", head.since.to_string()).with("epoch", head.epoch),
+            Some(head) => call
+                .with("since", head.since.to_string())
+                .with("epoch", head.epoch)
+                // More of them would not fit into the ring.
+                .with("limit", RING.to_string()),
             None => call,
         });
         news
@@ -229,8 +233,11 @@ impl Feed {
                 sealed.is_some_and(|sealed| store.update(slot, &mut |_| Some(sealed.clone())))
             });
         let added = if written { u64::try_from(news.len()).unwrap_or(0) } else { 0 };
+        // What is dropped is older than every change that the service knew of. To read them one page
+        // after the other would mean to drop everything at each of them.
+        let since = if written { page.next } else { page.seq.unwrap_or(page.next).max(page.next) };
         self.write_head(store, |now_head| Head {
-            since: page.next,
+            since,
             count: now_head.count.max(head.count).saturating_add(added),
             resets: now_head.resets.wrapping_add(u64::from(!written)),
             polled_at: now,

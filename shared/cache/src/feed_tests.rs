@@ -46,11 +46,12 @@ fn changes_arrive_once_and_in_order() {
     let mut feed = started(&store, 0);
     assert_eq!(feed.tick(&store, 100, false), News::default());
     let poll = feed.tick(&store, INTERVAL / 2, false).poll.unwrap();
-    assert_eq!(query(&poll), "since=10&epoch=e");
+    assert_eq!(query(&poll), "since=10&epoch=e&limit=256");
     let news = feed.answered(&store, Some(&page("e", vec![change(11), change(12)], 12)), 2600);
     assert_eq!(news, News { changes: vec![change(11), change(12)], ..News::default() });
     assert_eq!(feed.tick(&store, 2700, false), News::default());
-    assert_eq!(query(&feed.tick(&store, 9000, false).poll.unwrap()), "since=12&epoch=e");
+    let poll = feed.tick(&store, 9000, false).poll.unwrap();
+    assert_eq!(query(&poll), "since=12&epoch=e&limit=256");
 }
 
 #[test]
@@ -99,6 +100,26 @@ fn another_epoch_or_a_reset_drops_everything() {
         assert!(news.dropped && news.changes.is_empty());
         assert_eq!(feed.tick(&store, INTERVAL + 1, false), News::default());
     }
+}
+
+#[test]
+fn after_too_many_changes_everything_is_dropped_once() {
+    let store = LocalData::default();
+    let mut feed = started(&store, 0);
+    feed.tick(&store, INTERVAL, false);
+    let changes = (11..267).map(change).collect();
+    let page = ChangesPage {
+        data: changes,
+        next: 266,
+        epoch: "e".into(),
+        reset: false,
+        // The service has thousands more.
+        seq: Some(70_000),
+    };
+    let answer = Answer::new(200, serde_json::to_vec(&page).unwrap());
+    assert!(feed.answered(&store, Some(&answer), INTERVAL).dropped);
+    let poll = feed.tick(&store, 2 * INTERVAL, false).poll.unwrap();
+    assert_eq!(query(&poll), "since=70000&epoch=e&limit=256");
 }
 
 #[test]
@@ -235,7 +256,7 @@ fn a_clock_that_is_set_back_does_not_stop_the_polling() {
     let store = LocalData::default();
     let mut feed = started(&store, 2 * HOUR);
     let poll = feed.tick(&store, HOUR, false).poll.expect("a poll at once");
-    assert_eq!(query(&poll), "since=10&epoch=e");
+    assert_eq!(query(&poll), "since=10&epoch=e&limit=256");
     // The answer to this one never comes.
     assert_eq!(feed.tick(&store, HOUR + 4000, false).poll, None);
     assert!(feed.tick(&store, HOUR / 2, false).poll.is_none());
