@@ -36,6 +36,7 @@ mod store;
 mod telemetry;
 mod vault;
 
+pub use api::ROUTES;
 pub use settings::Command;
 
 use std::process::ExitCode;

@@ -25,6 +25,7 @@
 //! | `json_body.rs`  | reading the JSON that a gateway sends, of exactly one shape    |
 //! | `fields.rs`     | the fields of a body, each checked                             |
 //! | `query.rs`      | the parameters of a query, pages of a list                     |
+//! | `table.rs`      | the table of all routes                                        |
 //! | `text.rs`       | percent-encoding                                               |
 //! | `answer.rs`     | answers and refusals                                           |
 //! | `import.rs`     | items that come from a file, by the same rules                 |
@@ -52,6 +53,7 @@ mod query;
 mod sessions;
 mod status;
 mod subjects;
+mod table;
 mod text;
 mod ui;
 mod usage;
@@ -61,6 +63,7 @@ pub(crate) use descriptor::Rules;
 pub(crate) use import::{Item, Outcome, What, import};
 pub(crate) use jwts::secret_of;
 pub(crate) use middleware::Middleware;
+pub use table::ROUTES;
 pub(crate) use text::query;
 
 use std::sync::Arc;
@@ -125,7 +128,23 @@ const ELSEWHERE: [&str; 8] = [
 /// Returns the routes of the API and, with `ui`, of the page for operators. Requests come through
 /// [`Middleware`].
 pub(crate) fn router(app: App, ui: bool) -> Router {
-    let mut router = Router::new()
+    let mut router = api_routes();
+    if ui {
+        router = router.merge(ui::routes());
+    }
+    for path in ELSEWHERE {
+        router = router.route(path, any(async || Refusal::Elsewhere));
+    }
+    router
+        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
+        .route_layer(axum::middleware::from_fn(middleware::authorise))
+        .fallback(async |_: Request| Refusal::NotFound(None))
+        .with_state(app)
+}
+
+/// Returns the routes of the API itself. [`ROUTES`] is their table.
+fn api_routes() -> Router<App> {
+    Router::new()
         .merge(consumers::routes())
         .merge(app_ids::routes())
         .merge(groups::routes())
@@ -138,18 +157,7 @@ pub(crate) fn router(app: App, ui: bool) -> Router {
         .merge(counters::routes())
         .merge(usage::routes())
         .merge(gateways::routes())
-        .merge(status::routes());
-    if ui {
-        router = router.merge(ui::routes());
-    }
-    for path in ELSEWHERE {
-        router = router.route(path, any(async || Refusal::Elsewhere));
-    }
-    router
-        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
-        .route_layer(axum::middleware::from_fn(middleware::authorise))
-        .fallback(async |_: Request| Refusal::NotFound(None))
-        .with_state(app)
+        .merge(status::routes())
 }
 
 /// A page in the form of Kong's Admin API. `next` is the address and the offset of the next page,

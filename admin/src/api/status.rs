@@ -1,5 +1,6 @@
 //! `/status` and `/metrics`: the health and the metrics of the service.
 
+use admin_api::Entity;
 use axum::body::Body;
 use axum::extract::{Extension, State};
 use axum::http::header::CONTENT_TYPE;
@@ -12,7 +13,7 @@ use super::App;
 use super::answer::{Answer, json};
 use crate::auth::Role;
 use crate::metrics::Gauges;
-use crate::store::{Filter, Kind, now};
+use crate::store::{Kind, now};
 
 pub(super) fn routes() -> Router<App> {
     Router::new().route("/status", get(status)).route("/metrics", get(metrics))
@@ -61,11 +62,11 @@ async fn metrics(State(app): State<App>) -> Answer {
 
 async fn gauges(app: &App) -> sqlx::Result<Gauges> {
     let (mut tx, head) = app.store.head().await?;
-    let mut entities = vec![("consumers", tx.count_consumers().await?)];
+    let mut entities = vec![("consumers", tx.count_all(Entity::Consumers).await?)];
     for kind in Kind::ALL {
-        entities.push((kind.table(), tx.count(kind, &Filter::default(), now()).await?));
+        entities.push((kind.table(), tx.count_all(kind.entity()).await?));
     }
-    entities.push(("jwt_secrets", tx.count_jwt_secrets().await?));
+    entities.push(("jwt_secrets", tx.count_all(Entity::JwtSecrets).await?));
     for table in ["sessions", "revocations", "counters"] {
         entities.push((table, tx.count_live(table, now()).await?));
     }

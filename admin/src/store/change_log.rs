@@ -151,7 +151,7 @@ impl Tx {
         sqlx::query_scalar(POSTGRES_ENGINE).fetch_one(self.connection()).await
     }
 
-    async fn mark_of(&mut self, seq: i64) -> sqlx::Result<Option<String>> {
+    pub(super) async fn mark_of(&mut self, seq: i64) -> sqlx::Result<Option<String>> {
         sqlx::query_scalar("SELECT mark FROM changes WHERE seq = $1")
             .bind(seq)
             .fetch_optional(self.connection())

@@ -172,11 +172,6 @@ impl Tx {
         rows.iter().map(Consumer::from_row).collect()
     }
 
-    /// Returns the number of consumers.
-    pub(crate) async fn count_consumers(&mut self) -> sqlx::Result<i64> {
-        sqlx::query_scalar("SELECT count(*) FROM consumers").fetch_one(self.connection()).await
-    }
-
     pub(crate) async fn insert_consumer(&mut self, new: &Consumer) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO consumers (id, username, custom_id, tags, created_at, updated_at) \
@@ -247,25 +242,8 @@ impl Tx {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{Any, AssertSqlSafe};
-
-    use super::super::Store;
+    use super::super::plans::plan;
     use super::*;
-
-    /// Returns the plan of a statement on SQLite, one step on each line.
-    async fn plan(statement: &str) -> String {
-        let directory = tempfile::tempdir().unwrap();
-        let url = format!("sqlite:{}", directory.path().join("x.db").display());
-        let mut tx = Store::open(&url, 100).await.unwrap().read().await.unwrap();
-        let explained = format!("EXPLAIN QUERY PLAN {statement}");
-        let mut query = sqlx::query::<Any>(AssertSqlSafe(explained)).bind("a").bind("");
-        if statement.contains("$4") {
-            query = query.bind("b");
-        }
-        let rows = query.bind(100_i64).fetch_all(tx.connection()).await.unwrap();
-        let steps: Vec<String> = rows.iter().map(|row| row.try_get("detail").unwrap()).collect();
-        steps.join("\n")
-    }
 
     /// One step of a plan reads only the rows of the page, whatever the number of consumers.
     #[tokio::test]

@@ -8,6 +8,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AnyConnection, AnyPool, Connection as _};
 
+use super::counted::Counted;
 use super::open_error::OpenError;
 use super::{Engine, Store, migrations};
 
@@ -36,7 +37,8 @@ impl Store {
         };
         let readers = pool(&url, session, readers).await?;
         let writers = pool(&url, session, writers).await?;
-        let store = Self { engine, readers, writers, history, seen: Mutex::new(None) };
+        let (seen, counted) = (Mutex::new(None), Counted::default());
+        let store = Self { engine, readers, writers, history, seen, counted };
         migrations::run(&store).await?;
         store.begin_epoch().await?;
         Ok(store)

@@ -25,6 +25,11 @@ pub(crate) struct JwtSecret {
     pub(crate) created_at: i64,
 }
 
+/// The statement that lists secrets by their first six characters, which tell [`PLAIN`] from
+/// [`SEALED`]. An index has just these.
+const SECRETS: &str = "SELECT id, secret FROM jwt_secrets WHERE substr(secret, 1, 6) = $1 \
+     AND id > $2 ORDER BY id LIMIT $3";
+
 const COLUMNS: &str =
     "id, consumer_id, jwt_key, algorithm, secret, rsa_public_key, tags, created_at";
 
@@ -135,10 +140,6 @@ impl Tx {
         row.as_ref().map(JwtSecret::from_row).transpose()
     }
 
-    pub(crate) async fn count_jwt_secrets(&mut self) -> sqlx::Result<i64> {
-        sqlx::query_scalar("SELECT count(*) FROM jwt_secrets").fetch_one(self.connection()).await
-    }
-
     pub(crate) async fn insert_jwt_secret(&mut self, new: &JwtSecret) -> sqlx::Result<()> {
         sqlx::query(
             "INSERT INTO jwt_secrets (consumer_id, jwt_key, algorithm, secret, rsa_public_key, tags, \
@@ -203,17 +204,15 @@ impl Tx {
     }
 
     /// Returns the ids and the stored secrets of at most `limit` credentials whose stored secret
-    /// has the prefix `beginning`.
+    /// begins with `beginning`, which is [`PLAIN`] or [`SEALED`].
     async fn secrets_like(
         &mut self,
         beginning: &str,
         after: &str,
         limit: i64,
     ) -> sqlx::Result<Vec<(String, String)>> {
-        let statement = "SELECT id, secret FROM jwt_secrets WHERE secret LIKE $1 AND id > $2 \
-                         ORDER BY id LIMIT $3";
-        let rows = sqlx::query(statement)
-            .bind(format!("{beginning}%"))
+        let rows = sqlx::query(SECRETS)
+            .bind(beginning.chars().take(6).collect::<String>())
             .bind(after)
             .bind(limit)
             .fetch_all(self.connection())
@@ -249,5 +248,22 @@ impl std::fmt::Display for SecretsError {
             Self::Vault(error) => error.fmt(f),
             Self::Database(error) => error.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plans::plan;
+    use super::*;
+
+    /// A start looks for sealed secrets. Without an index it would read all of them if none is.
+    #[tokio::test]
+    async fn secrets_that_begin_alike_are_found_by_an_index() {
+        assert_eq!(
+            plan(SECRETS).await,
+            "SEARCH jwt_secrets USING INDEX jwt_secrets_by_beginning (<expr>=? AND id>?)"
+        );
+        // The index has six characters of each.
+        assert!(PLAIN.len() == 6 && SEALED.len() >= 6 && !SEALED.starts_with(PLAIN));
     }
 }

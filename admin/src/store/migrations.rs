@@ -4,7 +4,7 @@ use super::open_error::OpenError;
 use super::{Engine, Store};
 
 /// The steps by version. A released step must never change; add a new one.
-const STEPS: [(i64, Text); 5] = [
+const STEPS: [(i64, Text); 6] = [
     (1, Text::Same(include_str!("../../migrations/0001_consumers_and_what_belongs_to_them.sql"))),
     (2, Text::Same(include_str!("../../migrations/0002_jwt_credentials.sql"))),
     (3, Text::Same(include_str!("../../migrations/0003_sessions_and_counters.sql"))),
@@ -16,6 +16,7 @@ const STEPS: [(i64, Text); 5] = [
             postgres: include_str!("../../migrations/0005_names_by_their_beginning.postgres.sql"),
         },
     ),
+    (6, Text::Same(include_str!("../../migrations/0006_pages_and_secrets_by_index.sql"))),
 ];
 
 /// The statements of a step.

@@ -7,6 +7,7 @@
 //! | `migrations.rs`  | bringing its tables up to date                              |
 //! | `transaction.rs` | transactions: reading at one point in time, one writer      |
 //! | `change_log.rs`  | the log of changes, its numbers and its epoch               |
+//! | `counted.rs`     | the number of rows of a table                               |
 //! | `consumers.rs`   | consumers                                                   |
 //! | `owned.rs`       | groups, App IDs and API keys of consumers                   |
 //! | `jwt_secrets.rs` | JWT credentials of consumers                                |
@@ -20,6 +21,7 @@
 
 mod change_log;
 mod consumers;
+mod counted;
 mod counters;
 mod database;
 mod expiry;
@@ -28,6 +30,8 @@ mod jwt_secrets;
 mod migrations;
 mod open_error;
 mod owned;
+#[cfg(test)]
+mod plans;
 mod sessions;
 mod subjects;
 mod transaction;
@@ -64,6 +68,7 @@ pub(crate) struct Store {
     history: i64,
     /// The newest change that this process has given to a reader; see `change_log.rs`.
     seen: Mutex<Option<change_log::Seen>>,
+    counted: counted::Counted,
 }
 
 /// A position in a list that is ordered by age: that of an item, between those of its neighbours.

@@ -1,9 +1,13 @@
 //! Transactions: each reads at one point in time, and only one writes at a time.
 
-use sqlx::{Any, AnyConnection, Transaction};
+use sqlx::{Any, AnyConnection, Row as _, Transaction};
 use uuid::Uuid;
 
+use super::counted::Counted;
 use super::{Engine, Store};
+
+/// Reads the number of the newest change, and its epoch.
+const LEDGER: &str = "SELECT seq, epoch FROM ledger";
 
 /// A transaction that knows the newest change at its point in time.
 ///
@@ -19,6 +23,9 @@ pub(crate) struct Tx {
     pub(super) mark: String,
     /// The number of changes that the log keeps.
     history: i64,
+    /// The history that `seq` belongs to, when the transaction began.
+    pub(super) epoch: String,
+    pub(super) counted: Counted,
 }
 
 impl Store {
@@ -32,20 +39,18 @@ impl Store {
                 self.readers.begin_with(begin).await?
             }
         };
-        self.transaction(inner, "SELECT seq FROM ledger").await
+        self.transaction(inner, LEDGER).await
     }
 
     /// Waits until no other transaction writes, on any node. What this transaction finds stays true
     /// until it commits, so looking for a conflict before an insert is enough.
     pub(crate) async fn write(&self) -> sqlx::Result<Tx> {
         let (inner, newest) = match self.engine() {
-            Engine::Sqlite => {
-                (self.writers.begin_with("BEGIN IMMEDIATE").await?, "SELECT seq FROM ledger")
-            }
+            Engine::Sqlite => (self.writers.begin_with("BEGIN IMMEDIATE").await?, LEDGER),
             Engine::Postgres => {
                 // Both modes are explicit, because a server may have other defaults.
                 let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-                (self.writers.begin_with(begin).await?, "SELECT seq FROM ledger FOR UPDATE")
+                (self.writers.begin_with(begin).await?, "SELECT seq, epoch FROM ledger FOR UPDATE")
             }
         };
         self.transaction(inner, newest).await
@@ -59,18 +64,21 @@ impl Store {
             Engine::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
         };
         let inner = self.writers.begin_with(begin).await?;
-        self.transaction(inner, "SELECT seq FROM ledger").await
+        self.transaction(inner, LEDGER).await
     }
 
-    /// Completes a transaction. The statement `newest` reads the number of the newest change.
+    /// Completes a transaction. The statement `newest` reads the number of the newest change, and
+    /// its epoch.
     async fn transaction(
         &self,
         mut inner: Transaction<'static, Any>,
         newest: &'static str,
     ) -> sqlx::Result<Tx> {
-        let seq: i64 = sqlx::query_scalar(newest).fetch_one(&mut *inner).await?;
+        let row = sqlx::query(newest).fetch_one(&mut *inner).await?;
+        let (seq, epoch) = (row.try_get("seq")?, row.try_get("epoch")?);
         let mark = Uuid::new_v4().simple().to_string();
-        Ok(Tx { inner, seq, began: seq, mark, history: self.history })
+        let counted = self.counted.clone();
+        Ok(Tx { inner, seq, began: seq, mark, history: self.history, epoch, counted })
     }
 }
 

@@ -1,0 +1,203 @@
+//! The number of rows of a table, which takes no longer with more rows.
+//!
+//! A process counts the rows once, and from then on what the log of changes says of later ones. It
+//! counts the rows again if the log does not reach back to the last time, or has another history.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use admin_api::{Entity, Operation};
+use sqlx::{Any, AssertSqlSafe};
+
+use super::Tx;
+use super::change_log::{entity_name, operation_name};
+
+/// The numbers that this process has counted, by the name of the table.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Counted(Arc<Mutex<HashMap<&'static str, Count>>>);
+
+/// The number of rows after a change.
+#[derive(Debug, Clone)]
+struct Count {
+    epoch: String,
+    /// The number of the change, and the random mark of its transaction.
+    seq: i64,
+    mark: String,
+    rows: i64,
+}
+
+impl Tx {
+    /// Returns the number of rows of the table of an entity that leaves a change behind whenever a
+    /// row is created or deleted.
+    pub(crate) async fn count_all(&mut self, entity: Entity) -> sqlx::Result<i64> {
+        let table = entity_name(entity);
+        let mark = self.mark_of(self.seq).await?;
+        let rows = match self.counted.get(table).filter(|count| count.epoch == self.epoch) {
+            Some(count) if self.follows(&count).await? => {
+                count.rows.saturating_add(self.created_since(entity, count.seq).await?)
+            }
+            _ => {
+                let statement = format!("SELECT count(*) FROM {table}");
+                let counting = sqlx::query_scalar::<Any, i64>(AssertSqlSafe(statement));
+                counting.fetch_one(self.connection()).await?
+            }
+        };
+        if let Some(mark) = mark {
+            let count = Count { epoch: self.epoch.clone(), seq: self.seq, mark, rows };
+            self.counted.put(table, count);
+        }
+        Ok(rows)
+    }
+
+    /// Returns `true` if the log has all changes after `count`.
+    async fn follows(&mut self, count: &Count) -> sqlx::Result<bool> {
+        let known = count.seq <= self.seq;
+        Ok(known && self.mark_of(count.seq).await?.is_some_and(|mark| mark == count.mark))
+    }
+
+    /// Returns the number of rows that were created after the change `seq`, less those that were
+    /// deleted.
+    async fn created_since(&mut self, entity: Entity, seq: i64) -> sqlx::Result<i64> {
+        // A consumer leaves a change for each of its names.
+        let columns = match entity {
+            Entity::Consumers => "DISTINCT mark, consumer_id, operation",
+            _ => "operation",
+        };
+        let statement = format!(
+            "SELECT CAST(COALESCE(SUM(CASE WHEN operation = $1 THEN 1 ELSE -1 END), 0) AS BIGINT) \
+             FROM (SELECT {columns} FROM changes \
+             WHERE seq > $2 AND entity = $3 AND operation IN ($1, $4)) AS later"
+        );
+        sqlx::query_scalar::<Any, i64>(AssertSqlSafe(statement))
+            .bind(operation_name(Operation::Create))
+            .bind(seq)
+            .bind(entity_name(entity))
+            .bind(operation_name(Operation::Delete))
+            .fetch_one(self.connection())
+            .await
+    }
+}
+
+impl Counted {
+    fn get(&self, table: &str) -> Option<Count> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(table).cloned()
+    }
+
+    /// Keeps a number, unless a newer one of the same epoch is kept.
+    fn put(&self, table: &'static str, newer: Count) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let older = |kept: &Count| kept.epoch == newer.epoch && kept.seq > newer.seq;
+        if !all.get(table).is_some_and(older) {
+            all.insert(table, newer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AnyConnection;
+
+    use super::super::{Consumer, Kind, Owned, Store};
+    use super::*;
+
+    /// A database whose log keeps `history` changes.
+    async fn store(history: i64) -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("x.db").display());
+        let store = Store::open(&url, history).await.unwrap();
+        (directory, store)
+    }
+
+    fn consumer(number: usize) -> Consumer {
+        Consumer {
+            id: format!("id-{number}"),
+            username: Some(format!("name-{number}")),
+            custom_id: Some(format!("custom-{number}")),
+            tags: None,
+            created_at: 1,
+            updated_at: 1,
+        }
+    }
+
+    fn app_id(number: usize) -> Owned {
+        Owned {
+            id: format!("app-{number}"),
+            consumer_id: format!("id-{number}"),
+            value: format!("app.{number}"),
+            tags: None,
+            created_at: 1,
+            expires_at: None,
+        }
+    }
+
+    /// Creates a consumer with an App ID.
+    async fn create(store: &Store, number: usize) {
+        let mut tx = store.write().await.unwrap();
+        tx.insert_consumer(&consumer(number)).await.unwrap();
+        tx.insert(Kind::AppId, &app_id(number)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn counts(store: &Store) -> (i64, i64) {
+        let mut tx = store.read().await.unwrap();
+        let consumers = tx.count_all(Entity::Consumers).await.unwrap();
+        (consumers, tx.count_all(Entity::Appids).await.unwrap())
+    }
+
+    /// Adds a row behind the back of the service, which only another counting can find.
+    async fn add_unnoticed(store: &Store, number: usize) {
+        let mut tx = store.write().await.unwrap();
+        let connection: &mut AnyConnection = tx.connection();
+        let row = "INSERT INTO consumers (id, username, created_at, updated_at) \
+                   VALUES ($1, $1, 1, 1)";
+        sqlx::query(row).bind(format!("unnoticed-{number}")).execute(connection).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn numbers_of_rows_follow_the_log_and_the_rows_are_counted_once() {
+        let (_directory, store) = store(100).await;
+        assert_eq!(counts(&store).await, (0, 0));
+        create(&store, 1).await;
+        assert_eq!(counts(&store).await, (1, 1));
+        add_unnoticed(&store, 1).await;
+        create(&store, 2).await;
+        assert_eq!(counts(&store).await, (2, 2), "the rows are not counted again");
+
+        // A consumer of two names is one row; a change of a name is none.
+        let mut tx = store.write().await.unwrap();
+        let renamed = Consumer { username: Some("other".into()), ..consumer(1) };
+        tx.update_consumer(&consumer(1), &renamed).await.unwrap();
+        tx.delete_consumer(&consumer(2)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(counts(&store).await, (1, 1));
+    }
+
+    #[tokio::test]
+    async fn rows_are_counted_again_where_the_log_does_not_reach_back() {
+        let (_directory, store) = store(4).await;
+        create(&store, 1).await;
+        assert_eq!(counts(&store).await, (1, 1));
+        add_unnoticed(&store, 1).await;
+        for number in 2..5 {
+            create(&store, number).await;
+        }
+        assert_eq!(counts(&store).await, (5, 4));
+    }
+
+    #[tokio::test]
+    async fn rows_are_counted_again_in_another_history() {
+        let (_directory, store) = store(100).await;
+        create(&store, 1).await;
+        assert_eq!(counts(&store).await, (1, 1));
+        for (number, statement) in
+            [(2, "UPDATE ledger SET epoch = 'another'"), (3, "UPDATE changes SET mark = 'another'")]
+        {
+            add_unnoticed(&store, number).await;
+            let mut tx = store.write().await.unwrap();
+            sqlx::query(statement).execute(tx.connection()).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(counts(&store).await.0, i64::try_from(number).unwrap(), "{statement}");
+        }
+    }
+}
