@@ -149,9 +149,9 @@ fn a_clock_that_is_set_back_brings_the_next_snapshot_at_once() {
     let (hour, mut now) = (3_600_000, 7_200_000);
     let walk = |state: &mut SnapshotState, now: u64| {
         assert_eq!(tick(state, &source, now), NextPage::Ask(Call::get(["page-0"])));
-        assert!(state.absorb(Some(&page("a"))));
+        assert!(state.absorb(Some(&page("a")), full().max_entries));
         assert!(matches!(state.next_page(&source, &full(), now), NextPage::Ask(_)));
-        assert!(state.absorb(Some(&page("b"))));
+        assert!(state.absorb(Some(&page("b")), full().max_entries));
         assert_eq!(state.next_page(&source, &full(), now), NextPage::Complete { fits: true });
     };
     walk(&mut state, now);
