@@ -9,7 +9,7 @@
 //! ever adds. So the counts are many and short, and the least of them is the figure. Other programs
 //! on the machine do not change it.
 
-use crate::case::{Case, plain};
+use crate::case::{Case, Kind, plain};
 use crate::fixture::Fixture;
 use crate::run::{connections, listeners};
 use std::collections::BTreeSet;
@@ -21,6 +21,8 @@ use wasm_tests::real::{Connection, Envoy, Setup};
 const WARM_UP: usize = 6;
 /// The number of counts of each case, unless `GATEHOUSE_BENCH_ROUNDS` sets another one.
 pub(crate) const ROUNDS: usize = 12;
+/// The most counts of one of the costliest cases, which are many.
+const WORST_ROUNDS: usize = 5;
 
 /// The most VMs of one Envoy. An Envoy with one worker has up to three copies of each, and for
 /// each V8 reserves 8 GB of addresses, of which valgrind has 128.
@@ -81,6 +83,9 @@ fn one_envoy(
         for (((case, figures), connection), bare) in
             cases.iter_mut().zip(&mut connections).zip(&mut bare)
         {
+            if case.kind == Kind::Worst && round > WORST_ROUNDS {
+                continue;
+            }
             let requests = case.counted;
             counter.take();
             send(case, connection, requests, false);

@@ -12,7 +12,7 @@ use wasm_tests::real::{Connection, Proxy, RawRequest, Setup};
 const REQUESTS: usize = 2000;
 /// The longest time of a case in one half of a round, so that a slow case does not delay the
 /// others.
-const ROUND: Duration = Duration::from_millis(250);
+const ROUND: Duration = Duration::from_millis(200);
 /// The number of rounds, unless `GATEHOUSE_BENCH_ROUNDS` sets another one.
 pub(crate) const ROUNDS: usize = 5;
 
