@@ -49,7 +49,7 @@ demo: build ## a real Envoy with the filters on 127.0.0.1:8000, the admin servic
 
 .PHONY: bench
 bench: build ## what each filter costs in a real Envoy, and in a Kong if there is one, beside their own (ONLY=key_auth measures only these)
-	@scripts/setup envoy
+	@scripts/setup envoy valgrind
 	@scripts/bench $(ONLY)
 
 .PHONY: conformance
@@ -59,7 +59,7 @@ conformance: build ## other people's test suites, asked of the filters (docs/con
 
 .PHONY: growth
 growth: build ## how cost grows with the number of consumers, networks, keys, filters, masks and bytes; needs valgrind
-	@scripts/setup envoy
+	@scripts/setup envoy valgrind
 	@scripts/bench --growth
 
 .PHONY: lint
