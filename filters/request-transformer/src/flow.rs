@@ -244,7 +244,7 @@ impl Line {
             return None;
         }
         let mut parameters = Parameters::parse(&self.query);
-        parameters.read(form);
+        parameters.read_form(form);
         self.changes.apply(&mut parameters);
         let made = parameters.text();
         let same = made == Parameters::parse(&self.query).text();

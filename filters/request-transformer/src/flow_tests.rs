@@ -338,3 +338,22 @@ fn an_event_out_of_order_is_refused() {
         assert_eq!(refusal(decided.on(event)).0, 500);
     }
 }
+
+#[test]
+fn a_form_that_becomes_a_query_cannot_end_the_line_of_the_request() {
+    for json in [r#"{"http_method":"GET"}"#, r#"{"http_method":"GET","replace":{"uri":"/new"}}"#] {
+        let raw = b"a=1 HTTP/1.1\r\nx: y&b=\0#\xff%20+c".to_vec();
+        let mut waiting = filter(json);
+        let mut request = request("POST", "/p", &[FORM]);
+        request.body = BodyAhead::Comes;
+        waiting.send(request);
+        let edits = forwarded(waiting.on(Event::Body(Ok(raw))));
+        let written = edits.iter().find_map(|edit| match edit {
+            Edit::Query(text) => Some(text.clone()),
+            Edit::Target(text) => text.strip_prefix(b"/new?").map(<[u8]>::to_vec),
+            _ => None,
+        });
+        let expected = b"a=1%20HTTP/1.1%0D%0Ax:%20y&b=%00%23%FF%20+c";
+        assert_eq!(written.as_deref(), Some(&expected[..]), "{json}");
+    }
+}

@@ -25,6 +25,23 @@ impl Parameters {
         }
     }
 
+    /// Adds all parameters of the form `raw` to a query. A body may hold any byte, and a space or a
+    /// line feed would end the request's first line: what may not stand in a query (RFC 3986,
+    /// section 3.4) is escaped.
+    pub(crate) fn read_form(&mut self, raw: &[u8]) {
+        let mut escaped = Vec::with_capacity(raw.len());
+        for byte in raw {
+            match byte {
+                b'%' | b'&' | b'+' | b'=' => escaped.push(*byte),
+                byte if byte.is_ascii_alphanumeric() || b"-._~!$'()*,;:@/?".contains(byte) => {
+                    escaped.push(*byte);
+                }
+                byte => escaped.extend(exchange::percent_encode(&[*byte]).into_bytes()),
+            }
+        }
+        self.read(&escaped);
+    }
+
     /// Returns the text for a query or a body.
     pub(crate) fn text(&self) -> Vec<u8> {
         let pieces: Vec<&[u8]> = self.0.iter().map(Vec::as_slice).collect();
