@@ -1,5 +1,7 @@
 //! The number types of the digit arithmetic.
 
+use crate::exact;
+use core::ops::{Add, Mul};
 use zeroize::DefaultIsZeroes;
 
 /// A digit, or two digits side by side, that can be multiplied and added.
@@ -54,15 +56,15 @@ mod imp {
             [f64x2_extract_lane::<0>(self.0), f64x2_extract_lane::<1>(self.0)]
         }
         #[inline(always)]
-        pub(crate) fn mul(self, other: Pair) -> Pair {
+        pub(crate) fn product(self, other: Pair) -> Pair {
             Pair(f64x2_mul(self.0, other.0))
         }
         #[inline(always)]
-        pub(crate) fn add(self, other: Pair) -> Pair {
+        pub(crate) fn sum(self, other: Pair) -> Pair {
             Pair(f64x2_add(self.0, other.0))
         }
         #[inline(always)]
-        pub(crate) fn sub(self, other: Pair) -> Pair {
+        pub(crate) fn difference(self, other: Pair) -> Pair {
             Pair(f64x2_sub(self.0, other.0))
         }
         /// Returns the last lane of `a` and the first lane of `b`.
@@ -114,15 +116,15 @@ mod imp {
             self.0
         }
         #[inline(always)]
-        pub(crate) fn mul(self, other: Pair) -> Pair {
+        pub(crate) fn product(self, other: Pair) -> Pair {
             Pair([self.0[0] * other.0[0], self.0[1] * other.0[1]])
         }
         #[inline(always)]
-        pub(crate) fn add(self, other: Pair) -> Pair {
+        pub(crate) fn sum(self, other: Pair) -> Pair {
             Pair([self.0[0] + other.0[0], self.0[1] + other.0[1]])
         }
         #[inline(always)]
-        pub(crate) fn sub(self, other: Pair) -> Pair {
+        pub(crate) fn difference(self, other: Pair) -> Pair {
             Pair([self.0[0] - other.0[0], self.0[1] - other.0[1]])
         }
         /// Returns the last lane of `a` and the first lane of `b`.
@@ -155,6 +157,73 @@ mod imp {
 #[cfg(feature = "sign")]
 pub(crate) use imp::Mask;
 pub(crate) use imp::Pair;
+
+impl Pair {
+    /// The products of the lanes, which are integers below 2^53.
+    #[inline(always)]
+    pub(crate) fn mul(self, other: Pair) -> Pair {
+        self.product(other).computed(self, other, |a, b| a * b)
+    }
+
+    /// The sums of the lanes, which are integers below 2^53.
+    #[inline(always)]
+    pub(crate) fn add(self, other: Pair) -> Pair {
+        self.sum(other).computed(self, other, |a, b| a + b)
+    }
+
+    /// Checks each lane with the feature `exact`.
+    #[inline(always)]
+    fn computed(self, a: Pair, b: Pair, compute: fn(i128, i128) -> i128) -> Pair {
+        if exact::is_checked() {
+            let ([a0, a1], [b0, b1], [r0, r1]) = (a.get(), b.get(), self.get());
+            exact::computed(a0, b0, r0, compute);
+            exact::computed(a1, b1, r1, compute);
+        }
+        self
+    }
+
+    /// The two lanes as digits.
+    #[inline(always)]
+    pub(crate) fn digits(self) -> [Digit; 2] {
+        self.get().map(Digit)
+    }
+
+    /// Two digits side by side.
+    #[inline(always)]
+    pub(crate) fn of(a: Digit, b: Digit) -> Pair {
+        Pair::new(a.0, b.0)
+    }
+
+    /// One digit in both lanes.
+    #[inline(always)]
+    pub(crate) fn twice(a: Digit) -> Pair {
+        Pair::splat(a.0)
+    }
+}
+
+/// One digit or column, an integer below 2^53.
+#[derive(Clone, Copy)]
+pub(crate) struct Digit(pub(crate) f64);
+
+impl Digit {
+    pub(crate) const ZERO: Digit = Digit(0.0);
+}
+
+impl Add for Digit {
+    type Output = Digit;
+    #[inline(always)]
+    fn add(self, other: Digit) -> Digit {
+        Digit(exact::computed(self.0, other.0, self.0 + other.0, |a, b| a + b))
+    }
+}
+
+impl Mul for Digit {
+    type Output = Digit;
+    #[inline(always)]
+    fn mul(self, other: Digit) -> Digit {
+        Digit(exact::computed(self.0, other.0, self.0 * other.0, |a, b| a * b))
+    }
+}
 
 impl Default for Pair {
     fn default() -> Self {

@@ -32,6 +32,7 @@
 //! | `crt` | from two primes to one modulus |
 //! | `mont` | one modulus in `u64`, for key setup and blinding |
 //! | `digits`, `lane` | digits of numbers, and the types that hold them |
+//! | `exact` | checks of each operation, for tests |
 //!
 //! Nothing panics: slices are walked, never indexed. Lengths that do not fit yield `None` or a
 //! wrong number, which is then refused. Without `simd128` the same code runs on scalars.
@@ -58,6 +59,7 @@ mod crt;
 mod digits;
 #[cfg(feature = "sign")]
 mod dual;
+mod exact;
 mod lane;
 mod mont;
 #[cfg(feature = "sign")]
@@ -70,6 +72,8 @@ mod wide;
 
 use core::fmt;
 
+#[cfg(feature = "exact")]
+pub use exact::leave_checks_out;
 #[cfg(feature = "sign")]
 pub use private::{Parts, PrivateKey, Random};
 pub use public::{MODULUS_BITS, PublicKey};

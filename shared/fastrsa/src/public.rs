@@ -126,6 +126,17 @@ impl PublicKey {
         })
     }
 
+    /// Returns `base`^e mod n, big-endian and as long as the modulus. `base` has this length, too,
+    /// and is below the modulus; otherwise the result is `None`.
+    #[cfg(feature = "exact")]
+    pub fn raised(&self, base: &[u8]) -> Option<Vec<u8>> {
+        let s = from_bytes(base, self.n.len()).filter(|_| base.len() == self.size)?;
+        less(&s, self.n.modulus())
+            .then(|| self.power(&s))
+            .flatten()
+            .and_then(|x| to_bytes(&x, self.size))
+    }
+
     /// Computes s^e mod n for s < n, which may be secret. The exponent is public and odd.
     #[inline(never)]
     pub(crate) fn power(&self, s: &[u64]) -> Option<Number> {

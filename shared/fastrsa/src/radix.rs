@@ -13,7 +13,7 @@
 //!    (h + 2^(53-B) + 1) / 2^B + 1 < 2^(53-2B) + 2 =: c. So digits are at most M = h + c.
 //! 3. A column collects at most D products of two such digits, at most D products of a quotient
 //!    digit (at most h, by 1) with a digit of the modulus (at most M), and one carry from the
-//!    column below, at most 2^(53-B) + 1: in all D M^2 + D h M + 2^(53-B) + 1. [`exact`] demands
+//!    column below, at most 2^(53-B) + 1: in all D M^2 + D h M + 2^(53-B) + 1. [`fits`] demands
 //!    that this is below 2^53, which closes the circle. It is the sum of absolute values, so it
 //!    holds for the partial sums in any order too, and for doubled digits in squares.
 //! 4. The modulus is replaced by its multiple N that is -1 mod 2^B, with 8 N <= R = 2^(B D). For
@@ -28,7 +28,8 @@
 //! `tests` below evaluate 3 for every modulus length that keys can have, and compare the operations
 //! with big integers on digits at their limits.
 
-use crate::lane::Pair;
+use crate::exact;
+use crate::lane::{Digit, Pair};
 
 /// The width B of the digits, with the two constants that splitting needs.
 #[derive(Clone, Copy)]
@@ -39,7 +40,7 @@ pub(crate) struct Radix {
 }
 
 /// Returns `true` if D digits of B bits never leave the integers that `f64` represents (step 3).
-const fn exact(bits: u32, digits: u64) -> bool {
+const fn fits(bits: u32, digits: u64) -> bool {
     // A `u128` is wide enough for `digits` up to 2^20 and B up to 26.
     let h = 1u128 << (bits - 1);
     let m = h + (1 << (53 - 2 * bits)) + 2;
@@ -53,7 +54,7 @@ impl Radix {
     pub(crate) fn for_modulus(bits: usize) -> Option<(Radix, usize)> {
         [24u32, 23, 22].into_iter().find_map(|b| {
             let digits = (bits + b as usize + 3).div_ceil(4 * b as usize).max(2) * 4;
-            exact(b, digits as u64).then(|| (Radix::new(b), digits))
+            fits(b, digits as u64).then(|| (Radix::new(b), digits))
         })
     }
 
@@ -67,15 +68,23 @@ impl Radix {
     #[inline(always)]
     pub(crate) fn split(self, x: Pair) -> (Pair, Pair) {
         let big = Pair::splat(self.big);
-        let r = x.add(big).sub(big);
-        (x.sub(r), r.mul(Pair::splat(self.unit)))
+        // Adding the constant rounds, and that is its purpose.
+        let r = x.sum(big).difference(big);
+        let (rest, up) = (x.difference(r), r.product(Pair::splat(self.unit)));
+        if exact::is_checked() {
+            let ([x, y], [r, s], [u, v]) = (x.get(), rest.get(), up.get());
+            exact::halves(x, (r, u), self.bits);
+            exact::halves(y, (s, v), self.bits);
+        }
+        (rest, up)
     }
 
     /// Returns remainder and rest of one number, as [`Self::split`] does for each lane.
     #[inline(always)]
-    pub(crate) fn split_one(self, x: f64) -> (f64, f64) {
+    pub(crate) fn split_one(self, Digit(x): Digit) -> (Digit, Digit) {
         let r = x + self.big - self.big;
-        (x - r, r * self.unit)
+        let (rest, up) = exact::halves(x, (x - r, r * self.unit), self.bits);
+        (Digit(rest), Digit(up))
     }
 
     pub(crate) fn mask(self) -> u64 {
@@ -112,7 +121,7 @@ mod tests {
             let (radix, digits) = Radix::for_modulus(bits).unwrap();
             assert!(digits % 4 == 0 && digits >= 8);
             assert!(bits + radix.bits as usize + 3 <= radix.bits as usize * digits);
-            assert!(exact(radix.bits, digits as u64));
+            assert!(fits(radix.bits, digits as u64));
         }
         let of = |bits| Radix::for_modulus(bits).map(|(r, d)| (r.bits, d)).unwrap();
         assert_eq!((of(1024), of(1536), of(2048)), ((24, 44), (23, 68), (23, 92)));
@@ -121,8 +130,8 @@ mod tests {
 
     #[test]
     fn the_bound_is_not_met_by_too_many_digits() {
-        assert!(exact(24, 60) && !exact(24, 64));
-        assert!(exact(23, 252) && !exact(23, 256));
+        assert!(fits(24, 60) && !fits(24, 64));
+        assert!(fits(23, 252) && !fits(23, 256));
     }
 
     #[test]
@@ -133,7 +142,7 @@ mod tests {
             [0.0, 1.0, half, half - 1.0, half + 1.0, 9007199254740991.0].map(|x| (r, x))
         }) {
             for x in [x, -x] {
-                let (d, up) = radix.split_one(x);
+                let (Digit(d), Digit(up)) = radix.split_one(Digit(x));
                 assert!(d.abs() <= (1u64 << (radix.bits - 1)) as f64);
                 assert_eq!(d as i64 + ((up as i64) << radix.bits), x as i64);
                 assert_eq!(radix.split(Pair::new(x, 0.0)).0.get()[0], d);

@@ -6,7 +6,7 @@
 //! is also kept shifted by one digit. [`crate::radix`] shows why all sums are exact.
 
 use crate::digits::{Number, regroup_secret};
-use crate::lane::Pair;
+use crate::lane::{Digit, Pair};
 use crate::radix::Radix;
 use zeroize::Zeroizing;
 
@@ -23,7 +23,7 @@ pub(crate) struct WideMont {
     /// The multiple N of n that equals -1 mod 2^B, in both alignments.
     even: Wide,
     odd: Wide,
-    low: [f64; 4],
+    low: [Digit; 4],
     /// The first vectors of `even` and `odd`.
     first: [Pair; 4],
     first_odd: [Pair; 3],
@@ -92,7 +92,7 @@ impl WideMont {
         shift(&even, &mut odd);
         let first = *even.first_chunk::<4>()?;
         let first_odd = *odd.first_chunk::<3>()?;
-        let ([a, b], [c, d]) = (first[0].get(), first[1].get());
+        let ([a, b], [c, d]) = (first[0].digits(), first[1].digits());
         Some(WideMont { radix, even, odd, low: [a, b, c, d], first, first_odd })
     }
 
@@ -137,16 +137,16 @@ impl WideMont {
         let [_, n1, n2, n3] = self.low;
         let [_, e1, e2, e3] = self.first;
         let [o0, o1, o2] = self.first_odd;
-        let mut k = 0.0;
+        let mut k = Digit::ZERO;
         let mut next = |c: &[Pair; 2]| {
-            let ([c0, c1], [c2, c3]) = (c[0].get(), c[1].get());
+            let ([c0, c1], [c2, c3]) = (c[0].digits(), c[1].digits());
             let split = |v| radix.split_one(v);
             let (m0, k0) = split(c0 + k);
             let (m1, k1) = split(c1 + k0 + m0 * n1);
             let (m2, k2) = split(c2 + m0 * n2 + k1 + m1 * n1);
             let (m3, k3) = split(c3 + m0 * n3 + m1 * n2 + k2 + m2 * n1);
             k = k3;
-            [m0, m1, m2, m3].map(Pair::splat)
+            [m0, m1, m2, m3].map(Pair::twice)
         };
         let h = self.even.len();
         let (Some(even2), Some(odd1)) = (self.even.get(2..), self.odd.get(1..)) else { return };
@@ -166,7 +166,7 @@ impl WideMont {
         }
         add_pair_rows(rest, &m, [e1, o0], even2, odd1);
         if let Some(low) = rest.first_mut() {
-            *low = low.add(Pair::new(k, 0.0));
+            *low = low.add(Pair::of(k, Digit::ZERO));
         }
         settle(radix, rest, out);
     }
@@ -182,8 +182,8 @@ impl WideMont {
         shift(b, odd);
         let mut t = columns.as_mut_slice();
         for x in a.as_chunks::<2>().0 {
-            let ([x0, x1], [x2, x3]) = (x[0].get(), x[1].get());
-            let x = [x0, x1, x2, x3].map(Pair::splat);
+            let ([x0, x1], [x2, x3]) = (x[0].digits(), x[1].digits());
+            let x = [x0, x1, x2, x3].map(Pair::twice);
             add_pair_product(t, &x, b, odd);
             let Some((_, rest)) = t.split_first_chunk_mut::<2>() else { return };
             t = rest;
@@ -200,15 +200,15 @@ impl WideMont {
         while let (Some((x, above)), Some((_, beyond))) =
             (y.split_first_chunk::<2>(), odd.split_first_chunk::<2>())
         {
-            let ([x0, x1], [x2, x3]) = (x[0].get(), x[1].get());
+            let ([x0, x1], [x2, x3]) = (x[0].digits(), x[1].digits());
             let d = [x0 + x0, x1 + x1, x2 + x2, x3 + x3];
             let Some(c) = t.first_chunk_mut::<4>() else { return };
-            c[0] = c[0].add(Pair::new(x0 * x0, d[0] * x1));
-            c[1] = c[1].add(Pair::new(d[0] * x2 + x1 * x1, d[0] * x3 + d[1] * x2));
-            c[2] = c[2].add(Pair::new(d[1] * x3 + x2 * x2, d[2] * x3));
-            c[3] = c[3].add(Pair::new(x3 * x3, 0.0));
+            c[0] = c[0].add(Pair::of(x0 * x0, d[0] * x1));
+            c[1] = c[1].add(Pair::of(d[0] * x2 + x1 * x1, d[0] * x3 + d[1] * x2));
+            c[2] = c[2].add(Pair::of(d[1] * x3 + x2 * x2, d[2] * x3));
+            c[3] = c[3].add(Pair::of(x3 * x3, Digit::ZERO));
             let Some((_, after)) = t.split_first_chunk_mut::<2>() else { return };
-            add_pair_product(after, &d.map(Pair::splat), above, beyond);
+            add_pair_product(after, &d.map(Pair::twice), above, beyond);
             let Some((_, after)) = after.split_first_chunk_mut::<2>() else { return };
             t = after;
             (y, odd) = (above, beyond);
