@@ -62,11 +62,16 @@ growth: build ## how cost grows with the number of consumers, networks, keys, fi
 	@scripts/setup envoy valgrind
 	@scripts/bench --growth
 
+.PHONY: fuzz
+fuzz: ## hostile input for every parser, and a table (SECONDS=600 of processor time for each target, TARGETS="keys tokens")
+	@scripts/fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS)
+
 .PHONY: lint
 lint: ## formatting, clippy without a warning, the boundaries between the layers, and licences
 	@scripts/setup rust lint wasm deny
 	@$(CARGO) fmt --all --check
 	@$(CARGO) fmt --manifest-path wasm-tests/sdk-filter/Cargo.toml --check
+	@$(CARGO) fmt --manifest-path tools/fuzz/Cargo.toml --check
 	@scripts/check-boundaries
 	@scripts/bench --render --check
 	@$(CARGO) clippy --locked --all-targets -q -- -D warnings

@@ -45,6 +45,8 @@ mod content;
 mod event;
 mod filter;
 mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod gzip;
 mod identify;
 mod json;

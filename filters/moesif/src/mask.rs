@@ -9,7 +9,7 @@ use exchange::{Query, split_target};
 use std::borrow::Cow;
 
 /// Replaces the value of a masked query parameter.
-const MASKED: &[u8] = b"*****";
+pub(crate) const MASKED: &[u8] = b"*****";
 
 /// A set of masked names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
