@@ -1,7 +1,6 @@
 use super::*;
 use proptest::prelude::*;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::time::Instant;
 
 fn networks(texts: &[&str]) -> Networks {
     texts.iter().map(|text| Prefix::parse(text).unwrap()).collect()
@@ -88,26 +87,6 @@ proptest! {
 fn a_list_of_ten_thousand_has_no_more_than_two_nodes_for_each() {
     let list: Networks = ten_thousand().into_iter().collect();
     assert!(list.v4.nodes.len() + list.v6.nodes.len() <= 20_000);
-}
-
-/// Measures lookups in 10,000 networks, half of them IPv6:
-/// `cargo test --release -p gatehouse-ip-restriction -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement, of use with optimisation only"]
-fn how_long_a_look_into_ten_thousand_networks_takes() {
-    let list: Networks = ten_thousand().into_iter().collect();
-    let mut random = random();
-    let looks: Vec<IpAddr> = (0..1_000_000)
-        .map(|n| match n % 2 {
-            0 => Ipv4Addr::from(random() as u32).into(),
-            _ => Ipv6Addr::from(0x2001_0db8 << 96 | u128::from(random())).into(),
-        })
-        .collect();
-    let start = Instant::now();
-    let hits = looks.iter().filter(|address| list.contain(**address)).count();
-    let each = start.elapsed().as_secs_f64() * 1e9 / looks.len() as f64;
-    println!("{each:.0} ns a look, {hits} of {} in the list", looks.len());
-    assert!(hits > 0);
 }
 
 fn ten_thousand() -> Vec<Prefix> {
