@@ -6,6 +6,7 @@ use consumer::{Credential, Identity, KongLists, key_digest, lookup};
 use exchange::{Answer, Call, Finding, Key};
 use runtime::Snapshot;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The walk through all keys of a Kong Admin API.
 pub(crate) struct KongKeys(KongLists<ApiKey>);
@@ -37,7 +38,9 @@ impl Snapshot for KongKeys {
 
     // A Kong is not asked for single keys: all of them are read, whatever their number.
     fn absorb(&mut self, answer: &Answer, _most: usize) -> bool {
-        self.0.absorb(answer)
+        // A list without the keys themselves is gatehouse-admin's: it does not say that a key does
+        // not exist.
+        !has_digests(&answer.body) && self.0.absorb(answer)
     }
 
     fn finish(self: Box<Self>) -> (Vec<(Key, Finding)>, Option<u64>) {
@@ -57,10 +60,26 @@ impl Snapshot for KongKeys {
     }
 }
 
+/// Returns `true` if an entry of a page has `key_digest`, as gatehouse-admin's have.
+fn has_digests(page: &[u8]) -> bool {
+    let page: Value = serde_json::from_slice(page).unwrap_or_default();
+    let entries = page.get("data").and_then(Value::as_array);
+    entries.is_some_and(|all| all.iter().any(|entry| entry.get("key_digest").is_some()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::entry::decode;
+
+    #[test]
+    fn a_list_of_digests_is_none_of_a_kongs() {
+        let mut keys = Box::new(KongKeys::default());
+        let page = |data: &str| Answer::new(200, format!(r#"{{"data":[{data}]}}"#).as_bytes());
+        assert!(keys.absorb(&page(r#"{"id":"1","username":"ana"}"#), 10));
+        assert!(keys.absorb(&page(""), 10));
+        assert!(!keys.absorb(&page(r#"{"id":"k","key_digest":"00","consumer":{"id":"1"}}"#), 10));
+    }
 
     #[test]
     fn a_kongs_lists_become_identities() {

@@ -38,6 +38,8 @@ pub(crate) struct Feed {
     seal: Seal,
     base: u64,
     me: u64,
+    /// The holder of the lease when this VM began: it may be gone with an older configuration.
+    before: Option<u64>,
     interval: u64,
     timeout: u64,
     /// The numbers of changes and of resets that this VM has seen.
@@ -69,6 +71,7 @@ impl Feed {
             seal,
             base: seal.number(),
             me,
+            before: None,
             interval,
             timeout,
             seen: None,
@@ -83,6 +86,8 @@ impl Feed {
     /// touch.
     pub(crate) fn begin(&mut self, store: &dyn SharedData) {
         self.seen = self.head(store).map(|head| (head.count, head.resets));
+        let lease = store.get(self.lease()).and_then(|(bytes, _)| self.open(&bytes));
+        self.before = lease.and_then(|lease| holder(&lease));
     }
 
     /// Returns `true` if the admin service keeps a list of changes; `None` until it has been asked.
@@ -107,7 +112,7 @@ impl Feed {
         }
         self.asked_at = Some(now);
         let call = Call::get(["changes"]);
-        news.poll = Some(match head.filter(|head| head.supported) {
+        news.poll = Some(match head.filter(|head| head.supported && !head.epoch.is_empty()) {
             Some(head) => call
                 .with("since", head.since.to_string())
                 .with("epoch", head.epoch)
@@ -144,6 +149,11 @@ impl Feed {
             }
             None => {
                 self.failures = self.failures.saturating_add(1);
+                // The service does not take the question: its place in the list is that of an
+                // answer which was not the service's. The next question names none.
+                if answer.is_some_and(|answer| answer.status == 400) {
+                    self.write_head(store, |head| Head { epoch: String::new(), ..head });
+                }
                 // With shared data only one VM of the node asks, so it need not slow down further.
                 let exponent = if store.is_shared() { 1 } else { self.failures.min(6) };
                 let wait =
@@ -188,25 +198,32 @@ impl Feed {
     }
 
     /// Returns `true` if this VM holds the lease, and so is the one that polls.
-    fn take_lease(&self, store: &dyn SharedData, now: u64) -> bool {
+    fn take_lease(&mut self, store: &dyn SharedData, now: u64) -> bool {
         if !store.is_shared() {
             return true;
         }
-        let slot = Region::Control.slot(self.base.wrapping_add(1));
+        let slot = self.lease();
         let until = now.saturating_add(self.interval).saturating_add(self.timeout);
         let longest = until.saturating_add(CLOCK_SKEW);
-        let mine = |value: &Value| value.get("holder").and_then(Value::as_u64) == Some(self.me);
+        let before = self.before.take();
+        let mine = |lease: &Value| holder(lease) == Some(self.me);
         store.update(slot, &mut |seen| {
             let lease = seen.and_then(|bytes| self.open(bytes));
             let free = lease.is_none_or(|lease| {
                 let until = lease.get("until").and_then(Value::as_u64).unwrap_or(0);
                 // Nobody holds it for longer, unless the clock was set back meanwhile.
-                mine(&lease) || until <= now || until > longest
+                let gone = before.is_some() && holder(&lease) == before;
+                mine(&lease) || gone || until <= now || until > longest
             });
             free.then(|| self.sealed(&json!({"holder": self.me, "until": until}))).flatten()
         });
         // Another VM may have written meanwhile, so the holder is read back.
         store.get(slot).and_then(|(bytes, _)| self.open(&bytes)).is_some_and(|lease| mine(&lease))
+    }
+
+    /// Returns the slot of the lease.
+    fn lease(&self) -> u32 {
+        Region::Control.slot(self.base.wrapping_add(1))
     }
 
     fn publish(&self, store: &dyn SharedData, page: &ChangesPage, now: u64) {
@@ -319,6 +336,11 @@ impl Feed {
     fn open(&self, bytes: &[u8]) -> Option<Value> {
         serde_json::from_slice(self.seal.verified(bytes, SLOT)?).ok()
     }
+}
+
+/// Returns the number of the VM that holds a lease.
+fn holder(lease: &Value) -> Option<u64> {
+    lease.get("holder").and_then(Value::as_u64)
 }
 
 enum Page {

@@ -285,3 +285,37 @@ fn the_lease_of_a_vm_that_is_gone_ends_where_the_clock_was_set_back() {
     assert_eq!(other.tick(&store, 2 * HOUR + 1, false).poll, None, "the other one asks");
     assert!(other.tick(&store, 2 * HOUR - 300_000, false).poll.is_some());
 }
+
+#[test]
+fn a_new_vm_does_not_wait_for_the_lease_of_one_that_may_be_gone() {
+    let store = OfAll::default();
+    let mut gone = feed(1);
+    assert!(gone.tick(&store, 0, false).poll.is_some());
+    gone.answered(&store, Some(&page("e", vec![], 10)), 0);
+    // A configuration is replaced: new VMs begin while the lease of the old one is still good.
+    let (mut one, mut two) = (feed(2), feed(3));
+    one.begin(&store);
+    two.begin(&store);
+    assert!(one.tick(&store, INTERVAL / 2, false).poll.is_some());
+    assert_eq!(two.tick(&store, INTERVAL / 2, false).poll, None, "one of them is enough");
+    one.answered(&store, Some(&page("e", vec![], 10)), INTERVAL / 2);
+    assert_eq!(two.tick(&store, INTERVAL, false).poll, None, "and it keeps the lease");
+    assert!(one.tick(&store, INTERVAL, false).poll.is_some());
+}
+
+#[test]
+fn a_place_that_the_service_does_not_know_is_given_up() {
+    let store = LocalData::default();
+    let mut feed = started(&store, 0);
+    // Something else answers in the service's place.
+    feed.tick(&store, INTERVAL, false);
+    feed.answered(&store, Some(&page("e", vec![], u64::MAX)), INTERVAL);
+    let poll = feed.tick(&store, 2 * INTERVAL, false).poll.unwrap();
+    assert_eq!(query(&poll), format!("since={}&epoch=e", u64::MAX));
+    let refused = Answer::new(400, br#"{"message":"schema violation"}"#.to_vec());
+    assert!(feed.answered(&store, Some(&refused), 2 * INTERVAL).failed);
+    let poll = feed.tick(&store, 9 * INTERVAL, false).poll.unwrap();
+    assert_eq!(query(&poll), "", "it begins anew");
+    let news = feed.answered(&store, Some(&page("e", vec![], 12)), 9 * INTERVAL);
+    assert!(news.dropped, "what happened meanwhile is not known");
+}
