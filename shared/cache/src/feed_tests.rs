@@ -311,7 +311,7 @@ fn a_place_that_the_service_does_not_know_is_given_up() {
     feed.tick(&store, INTERVAL, false);
     feed.answered(&store, Some(&page("e", vec![], u64::MAX)), INTERVAL);
     let poll = feed.tick(&store, 2 * INTERVAL, false).poll.unwrap();
-    assert_eq!(query(&poll), format!("since={}&epoch=e", u64::MAX));
+    assert_eq!(query(&poll), format!("since={}&epoch=e&limit=256", u64::MAX));
     let refused = Answer::new(400, br#"{"message":"schema violation"}"#.to_vec());
     assert!(feed.answered(&store, Some(&refused), 2 * INTERVAL).failed);
     let poll = feed.tick(&store, 9 * INTERVAL, false).poll.unwrap();

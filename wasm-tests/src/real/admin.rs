@@ -7,13 +7,19 @@ use super::wire::Message;
 use super::{dist, eventually};
 use serde_json::{Value, json};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Returns the path of the program.
+pub fn service() -> PathBuf {
+    dist().join("gatehouse-admin")
+}
 
 /// A gatehouse-admin. Its address stays the same over a restart.
 pub struct Admin {
     process: Option<Process>,
     address: SocketAddr,
-    arguments: Vec<String>,
+    /// The command line, of which the first word is the path of a program.
+    command: Vec<String>,
     token: Option<String>,
     scratch: Scratch,
 }
@@ -22,6 +28,16 @@ impl Admin {
     /// Starts the service without tokens, as on a developer's machine.
     pub fn start() -> Self {
         Self::with(Scratch::new("admin"), None, Vec::new())
+    }
+
+    /// Starts the service without tokens and with these further flags. `launcher` is a command
+    /// that becomes the program which follows it, such as `env`; it may be empty. `database` stands
+    /// in for the SQLite file of a test, if it is not `None`.
+    pub fn launched(launcher: &[&str], database: Option<&str>, flags: &[&str]) -> Self {
+        let mut command: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
+        command.push(service().display().to_string());
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        Self::run(Scratch::new("admin"), None, command, database, flags)
     }
 
     /// Starts the service with a token for people and one for gateways.
@@ -37,16 +53,34 @@ impl Admin {
         Self::with(scratch, Some(admin.to_owned()), tokens)
     }
 
+    /// Starts another program in the service's place, by a command as in [`Admin::launched`].
+    pub fn launched_as(launcher: &[&str], program: &Path) -> Self {
+        let mut command: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
+        command.push(program.display().to_string());
+        Self::run(Scratch::new("admin"), None, command, None, Vec::new())
+    }
+
     fn with(scratch: Scratch, token: Option<String>, more: Vec<String>) -> Self {
+        Self::run(scratch, token, vec![service().display().to_string()], None, more)
+    }
+
+    fn run(
+        scratch: Scratch,
+        token: Option<String>,
+        mut command: Vec<String>,
+        database: Option<&str>,
+        more: Vec<String>,
+    ) -> Self {
         // The port is free again when the service binds it; the system does not reuse it so soon.
         let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
         let address = free.expect("a free port");
-        let database = format!("sqlite:{}", scratch.path().join("gatehouse.db").display());
-        let mut arguments = vec!["serve".to_owned()];
-        arguments.extend(["--listen".to_owned(), address.to_string()]);
-        arguments.extend(["--database-url".to_owned(), database]);
-        arguments.extend(more);
-        let mut admin = Self { process: None, address, arguments, token, scratch };
+        let file = || format!("sqlite:{}", scratch.path().join("gatehouse.db").display());
+        let database = database.map_or_else(file, str::to_owned);
+        command.push("serve".to_owned());
+        command.extend(["--listen".to_owned(), address.to_string()]);
+        command.extend(["--database-url".to_owned(), database]);
+        command.extend(more);
+        let mut admin = Self { process: None, address, command, token, scratch };
         admin.resume();
         admin
     }
@@ -75,11 +109,31 @@ impl Admin {
         }
     }
 
+    /// Stops the service where it is (SIGSTOP): it keeps its connections and answers nothing.
+    pub fn hang(&self) {
+        self.process.as_ref().expect("a service that runs").signal("STOP");
+    }
+
+    /// Lets a service that hangs go on (SIGCONT).
+    pub fn go_on(&self) {
+        self.process.as_ref().expect("a service that runs").signal("CONT");
+    }
+
+    /// The process id of the service. Panics if it does not run.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("a service that runs").id()
+    }
+
+    /// The log so far, or nothing while the service does not run.
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+
     /// Starts the service again, and waits until it answers.
     pub fn resume(&mut self) {
-        let program = dist().join("gatehouse-admin");
+        let (program, arguments) = self.command.split_first().expect("a program");
         let mut process =
-            Process::start("gatehouse-admin", &program, &self.arguments, &self.scratch);
+            Process::start("gatehouse-admin", Path::new(program), arguments, &self.scratch);
         eventually("gatehouse-admin that answers", || {
             assert!(!process.ended(), "gatehouse-admin ended:\n{}", process.log());
             let status = self.request(RawRequest::get("/status")).try_send(self.address);

@@ -7,10 +7,12 @@ use super::setup::{Filter, Listener, Setup};
 use super::wire::Message;
 use super::{eventually, root};
 use serde_json::{Map, Value, json};
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 impl Filter {
     fn json(&self) -> Value {
@@ -45,7 +47,7 @@ impl Filter {
 }
 
 impl Setup {
-    fn json(&self, listeners_file: &Path) -> Value {
+    fn json(&self, listeners_file: &Path, ports: &Ports) -> Value {
         let clusters = self.clusters.iter().map(cluster).collect::<Vec<_>>();
         let mut document =
             json!({"admin": {"address": any()}, "static_resources": {"clusters": clusters}});
@@ -54,12 +56,12 @@ impl Setup {
             document["dynamic_resources"] =
                 json!({"lds_config": {"path_config_source": {"path": listeners_file}}});
         } else {
-            document["static_resources"]["listeners"] = self.listeners_json().into();
+            document["static_resources"]["listeners"] = self.listeners_json(ports).into();
         }
         document
     }
 
-    fn listeners_json(&self) -> Vec<Value> {
+    fn listeners_json(&self, ports: &Ports) -> Vec<Value> {
         let edge = Value::from(self.at_the_edge);
         let with = |mut listener: Value| {
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
@@ -72,12 +74,13 @@ impl Setup {
             }
             listener
         };
-        self.listeners.iter().map(|l| with(listener(l, &any()))).collect()
+        let address = |l: &Listener| ports.get(l.name).map_or_else(any, |port| at(*port));
+        self.listeners.iter().map(|l| with(listener(l, &address(l)))).collect()
     }
 
     /// The listeners, as a response of the discovery service.
-    fn discovery_json(&self) -> Value {
-        let resources = self.listeners_json().into_iter().map(|mut listener| {
+    fn discovery_json(&self, ports: &Ports) -> Value {
+        let resources = self.listeners_json(ports).into_iter().map(|mut listener| {
             listener["@type"] = "type.googleapis.com/envoy.config.listener.v3.Listener".into();
             listener
         });
@@ -85,9 +88,23 @@ impl Setup {
     }
 }
 
+/// The ports of listeners by their names. A listener that is not among them takes any free port.
+type Ports = BTreeMap<&'static str, u16>;
+
 /// The address of any free port.
 fn any() -> Value {
-    json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}})
+    at(0)
+}
+
+fn at(port: u16) -> Value {
+    json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
+}
+
+/// Returns a free port for each listener, if a second Envoy has to find the first one's sockets.
+fn ports(setup: &Setup) -> Ports {
+    let free = || TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
+    let listeners = setup.listeners.iter().filter(|_| setup.restartable);
+    listeners.map(|l| (l.name, free().expect("a free port").port())).collect()
 }
 
 fn listener(listener: &Listener, address: &Value) -> Value {
@@ -175,8 +192,11 @@ pub struct Envoy {
     process: Process,
     admin: SocketAddr,
     listeners: Vec<(String, SocketAddr)>,
+    ports: Ports,
+    /// The number of Envoys before this one.
+    epoch: u32,
     // Declared after the process, so that its files are removed last.
-    scratch: Scratch,
+    scratch: Arc<Scratch>,
 }
 
 impl Envoy {
@@ -188,27 +208,41 @@ impl Envoy {
 
     /// Starts Envoy. The error is the log of an Envoy that refused its configuration.
     pub fn try_start(setup: &Setup) -> Result<Self, String> {
-        let scratch = Scratch::new("envoy");
-        let listeners = scratch.file("listeners.json", &setup.discovery_json().to_string());
-        let config = scratch.file("envoy.json", &format!("{:#}", setup.json(&listeners)));
-        let admin_file = scratch.path().join("admin");
-        let arguments = [
+        Self::run(setup, Arc::new(Scratch::new("envoy")), ports(setup), 0)
+    }
+
+    /// Starts a second Envoy, which takes the sockets of this one, and waits until this one has
+    /// drained and ended. The first Envoy must have been started with `Setup::restartable`.
+    #[track_caller]
+    pub fn hot_restart(&mut self, setup: &Setup) {
+        let next = Self::run(setup, self.scratch.clone(), self.ports.clone(), self.epoch + 1);
+        let next = next.unwrap_or_else(|log| panic!("the second Envoy:\n{log}"));
+        let mut first = std::mem::replace(self, next);
+        eventually("end of the first Envoy", || first.process.ended().then_some(()));
+    }
+
+    fn run(setup: &Setup, scratch: Arc<Scratch>, ports: Ports, epoch: u32) -> Result<Self, String> {
+        let listeners = scratch.file("listeners.json", &setup.discovery_json(&ports).to_string());
+        let config = scratch.file("envoy.json", &format!("{:#}", setup.json(&listeners, &ports)));
+        let admin_file = scratch.path().join(format!("admin-{epoch}"));
+        let mut arguments: Vec<OsString> = [
             "--config-path".into(),
             config.into_os_string(),
             "--admin-address-path".into(),
             admin_file.clone().into_os_string(),
             "--concurrency".into(),
             setup.concurrency.to_string().into(),
-            "--disable-hot-restart".into(),
             // A replaced listener keeps its requests for this time; the default is ten minutes.
             "--drain-time-s".into(),
-            (if setup.reloadable { "1" } else { "600" }).into(),
+            (if setup.reloadable || setup.restartable { "1" } else { "600" }).into(),
             "--log-level".into(),
             "warning".into(),
             "--component-log-level".into(),
             "wasm:info,misc:error".into(),
-        ];
-        let mut process = Process::start("envoy", &program(), arguments, &scratch);
+        ]
+        .into();
+        arguments.extend(hot_restart_options(setup, &scratch, epoch));
+        let mut process = launch(setup, arguments, &scratch);
         let ready = eventually("Envoy that serves", || {
             if process.ended() {
                 return Some(Err(process.log()));
@@ -226,7 +260,7 @@ impl Envoy {
             let name = status["name"].as_str().expect("a listener's name").to_owned();
             (name, SocketAddr::from(([127, 0, 0, 1], port.expect("a listener's port"))))
         });
-        Ok(Self { process, admin, listeners: listeners.collect(), scratch })
+        Ok(Self { process, admin, listeners: listeners.collect(), ports, epoch, scratch })
     }
 
     /// Replaces the listeners by those of `setup`, which keep their ports, and waits for the
@@ -236,7 +270,7 @@ impl Envoy {
         let taken = || self.stat("listener_manager.lds.update_success");
         let before = taken();
         // Envoy notices the moment at which a file is moved to the watched name.
-        let new = self.scratch.file("new.json", &setup.discovery_json().to_string());
+        let new = self.scratch.file("new.json", &setup.discovery_json(&self.ports).to_string());
         std::fs::rename(new, self.scratch.path().join("listeners.json")).expect("a new list");
         eventually("listeners that Envoy has taken", || (taken() > before).then_some(()));
     }
@@ -267,6 +301,35 @@ impl Envoy {
     pub fn log(&self) -> String {
         self.process.log()
     }
+}
+
+/// Envoys of one base id find one another.
+fn hot_restart_options(setup: &Setup, scratch: &Scratch, epoch: u32) -> Vec<OsString> {
+    if !setup.restartable {
+        return vec!["--disable-hot-restart".into()];
+    }
+    let file = scratch.path().join("base-id");
+    let mut options: Vec<OsString> = vec!["--parent-shutdown-time-s".into(), "2".into()];
+    options.extend(["--restart-epoch".into(), epoch.to_string().into()]);
+    match epoch {
+        0 => {
+            options.extend(["--use-dynamic-base-id".into(), "--base-id-path".into(), file.into()]);
+        }
+        _ => {
+            let id = std::fs::read_to_string(file).expect("the base id of the first Envoy");
+            options.extend(["--base-id".into(), id.trim().into()]);
+        }
+    }
+    options
+}
+
+fn launch(setup: &Setup, arguments: Vec<OsString>, scratch: &Scratch) -> Process {
+    let mut words = setup.launcher.iter().map(OsString::from);
+    let Some(first) = words.next() else {
+        return Process::start("envoy", &program(), arguments, scratch);
+    };
+    let words = words.chain([program().into_os_string()]).chain(arguments);
+    Process::start("envoy", Path::new(&first), words, scratch)
 }
 
 fn program() -> PathBuf {

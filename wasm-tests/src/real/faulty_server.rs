@@ -117,7 +117,9 @@ impl Shared {
     }
 }
 
-fn forward(request: &Message, to: SocketAddr) -> Answer {
+/// Sends `request` to another server, and returns its answer. Without an answer, the connection
+/// is to be closed.
+pub fn forward(request: &Message, to: SocketAddr) -> Answer {
     let hop = |name: &[u8]| {
         [&b"connection"[..], b"transfer-encoding", b"content-length"]
             .iter()

@@ -11,6 +11,7 @@
 //! | `gateway.rs`       | a complete installation: gateway, gatehouse-admin, upstream           |
 //! | `admin.rs`         | gatehouse-admin on SQLite: start, stop, kill, restore a database      |
 //! | `faulty_server.rs` | a server before another one that counts requests, damages responses   |
+//! | `link.rs`          | a network between two programs that a test can cut                    |
 //! | `echo.rs`          | the upstream, which answers with the request that it received         |
 //! | `server.rs`        | an HTTP/1.1 server that answers by a closure                          |
 //! | `client.rs`        | an HTTP/1.1 client that sends any bytes                               |
@@ -31,6 +32,7 @@ mod h2;
 mod hpack;
 mod kong;
 mod kong_files;
+mod link;
 mod process;
 mod proxy;
 mod scratch;
@@ -38,15 +40,16 @@ mod server;
 mod setup;
 mod wire;
 
-pub use admin::Admin;
+pub use admin::{Admin, service};
 pub use client::{Connection, RawRequest};
 pub use echo::{Echo, Received};
 pub use envoy::Envoy;
-pub use faulty_server::{FaultyServer, Mode};
+pub use faulty_server::{FaultyServer, Mode, forward};
 pub use gateway::Gateway;
 pub use h2::{Frame, Http2, Request as Http2Request, Response as Http2Response};
 pub use kong::Kong;
 pub use kong_files::KongFiles;
+pub use link::Link;
 pub use proxy::{Proxy, by_gateway, on_kong};
 pub use scratch::Scratch;
 pub use server::{Answer, Server};

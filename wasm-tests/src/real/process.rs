@@ -45,6 +45,13 @@ impl Process {
         self.child.id()
     }
 
+    /// Sends a signal, such as `STOP`, and returns once the system has it.
+    pub(super) fn signal(&self, name: &str) {
+        let (name, pid) = (format!("-{name}"), self.child.id().to_string());
+        let sent = Command::new("kill").args([&name, &pid]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill {name} {pid}");
+    }
+
     pub(super) fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
@@ -56,9 +63,7 @@ impl Process {
 
     /// Asks the program to end, and waits until it has.
     pub(super) fn stop(&mut self) {
-        let pid = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(asked.is_ok_and(|status| status.success()), "kill -TERM {pid}");
+        self.signal("TERM");
         eventually("end of the process after SIGTERM", || self.ended().then_some(()));
     }
 

@@ -147,6 +147,11 @@ pub struct Setup {
     pub access_log: Option<Value>,
     /// Members of the configuration of an Envoy's connection managers that replace the fixture's.
     pub manager: Value,
+    /// `true` if `Envoy::hot_restart` can put a second Envoy in the place of the first. The ports of
+    /// the listeners are then chosen in advance.
+    pub restartable: bool,
+    /// A command that becomes the Envoy which follows it, such as `env`, or nothing.
+    pub launcher: Vec<String>,
     /// Lines of `kong.conf` that replace or follow the fixture's own.
     pub kong_conf: Vec<(String, String)>,
     /// Lua plugins of every route on Kong.
@@ -167,6 +172,8 @@ impl Setup {
             at_the_edge: false,
             access_log: None,
             manager: Value::Null,
+            restartable: false,
+            launcher: Vec::new(),
             kong_conf: Vec::new(),
             kong_plugins: Vec::new(),
             kong_entities: Value::Null,
@@ -220,6 +227,20 @@ impl Setup {
     #[must_use]
     pub fn manager(mut self, members: Value) -> Self {
         self.manager = members;
+        self
+    }
+
+    /// Makes it possible to put a second Envoy in the place of the first.
+    #[must_use]
+    pub fn restartable(mut self) -> Self {
+        self.restartable = true;
+        self
+    }
+
+    /// Starts an Envoy by this command, whose first word is the path of a program.
+    #[must_use]
+    pub fn launched_by(mut self, launcher: &[&str]) -> Self {
+        self.launcher = launcher.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
