@@ -71,6 +71,11 @@ faults: build ## everything around the filters fails, and docs/faults.md says wh
 	@scripts/setup envoy postgres redis
 	@scripts/faults
 
+.PHONY: load
+load: ## gatehouse-admin with 1,000,000 consumers on SQLite and PostgreSQL: every endpoint, the list of changes, a snapshot
+	@scripts/setup rust postgres redis
+	@scripts/service-load
+
 .PHONY: lint
 lint: ## formatting, clippy without a warning, the boundaries between the layers, and licences
 	@scripts/setup rust lint wasm deny

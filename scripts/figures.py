@@ -22,10 +22,11 @@ import bench_algorithms
 import bench_alternatives
 import bench_gateway
 import bench_growth
+import bench_service
 import bench_ui
 import fault_tables
 
-SOURCES = [bench_gateway, bench_alternatives, bench_growth, bench_algorithms, bench_ui, fault_tables]
+SOURCES = [bench_gateway, bench_alternatives, bench_growth, bench_algorithms, bench_service, bench_ui, fault_tables]
 BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 FIRST = re.compile(r"^\s*<!-- figure: ([\w-]+) -->", re.MULTILINE)
 VALUE = re.compile(r"(<!-- figure: ([\w-]+) -->)[^\n]*?(<!-- / -->)")

@@ -2,6 +2,7 @@
 //!
 //! A process counts the rows once, and from then on what the log of changes says of later ones. It
 //! counts the rows again if the log does not reach back to the last time, or has another history.
+//! Rows that come and go without a change in the log are counted again after some time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +13,18 @@ use sqlx::{Any, AssertSqlSafe};
 use super::Tx;
 use super::change_log::{entity_name, operation_name};
 
+/// A number of rows up to which counting takes so little time that it is always done.
+const FEW: i64 = 10_000;
+/// The time for which a larger number is kept of rows that leave no change behind, in milliseconds.
+const KEPT: i64 = 30_000;
+
 /// The numbers that this process has counted, by the name of the table.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Counted(Arc<Mutex<HashMap<&'static str, Count>>>);
+pub(super) struct Counted {
+    logged: Arc<Mutex<HashMap<&'static str, Count>>>,
+    /// Rows that leave no change behind: the time at which they were counted, and their number.
+    others: Arc<Mutex<HashMap<&'static str, (i64, i64)>>>,
+}
 
 /// The number of rows after a change.
 #[derive(Debug, Clone)]
@@ -78,14 +88,38 @@ impl Tx {
     }
 }
 
+impl Tx {
+    /// Returns the number of rows of `table` that have not expired at `now` (milliseconds since
+    /// 1970). A number above 10,000 is that of the last 30 seconds.
+    pub(crate) async fn count_live(&mut self, table: &'static str, now: i64) -> sqlx::Result<i64> {
+        if let Some(rows) = self.counted.lately(table, now) {
+            return Ok(rows);
+        }
+        let statement = format!("SELECT count(*) FROM {table} WHERE expires_at > $1");
+        let counting = sqlx::query_scalar::<Any, i64>(AssertSqlSafe(statement)).bind(now);
+        let rows = counting.fetch_one(self.connection()).await?;
+        let mut others = self.counted.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.insert(table, (now, rows));
+        Ok(rows)
+    }
+}
+
 impl Counted {
+    /// Returns a large number of rows that was counted not long before `now`.
+    fn lately(&self, table: &str, now: i64) -> Option<i64> {
+        let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, rows) = others.get(table).copied()?;
+        let recent = (at..at.saturating_add(KEPT)).contains(&now);
+        (rows > FEW && recent).then_some(rows)
+    }
+
     fn get(&self, table: &str) -> Option<Count> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(table).cloned()
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner).get(table).cloned()
     }
 
     /// Keeps a number, unless a newer one of the same epoch is kept.
     fn put(&self, table: &'static str, newer: Count) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let older = |kept: &Count| kept.epoch == newer.epoch && kept.seq > newer.seq;
         if !all.get(table).is_some_and(older) {
             all.insert(table, newer);
@@ -183,6 +217,31 @@ mod tests {
             create(&store, number).await;
         }
         assert_eq!(counts(&store).await, (5, 4));
+    }
+
+    #[tokio::test]
+    async fn many_rows_without_changes_are_counted_every_30_seconds_and_few_always() {
+        let (_directory, store) = store(100).await;
+        let add = async |first: i64, last: i64| {
+            let rows = "INSERT INTO revocations (id, expires_at) WITH RECURSIVE n (i) AS \
+                        (SELECT $1 UNION ALL SELECT i + 1 FROM n WHERE i < $2) \
+                        SELECT CAST(i AS TEXT), 90000 FROM n";
+            let mut tx = store.write().await.unwrap();
+            let rows = sqlx::query(rows).bind(first).bind(last);
+            rows.execute(tx.connection()).await.unwrap();
+            tx.commit().await.unwrap();
+        };
+        let count = async |now: i64| {
+            store.read().await.unwrap().count_live("revocations", now).await.unwrap()
+        };
+        add(1, 10_000).await;
+        assert_eq!(count(0).await, 10_000);
+        add(10_001, 10_001).await;
+        assert_eq!(count(0).await, 10_001);
+        add(10_002, 10_002).await;
+        assert_eq!(count(29_999).await, 10_001);
+        assert_eq!(count(30_000).await, 10_002);
+        assert_eq!(count(90_000).await, 0, "all have expired");
     }
 
     #[tokio::test]

@@ -32,15 +32,6 @@ impl Store {
 }
 
 impl Tx {
-    /// Returns the number of rows of `table` that have not expired at `now`.
-    pub(crate) async fn count_live(&mut self, table: &'static str, now: i64) -> sqlx::Result<i64> {
-        let statement = format!("SELECT count(*) FROM {table} WHERE expires_at > $1");
-        sqlx::query_scalar::<Any, i64>(AssertSqlSafe(statement))
-            .bind(now)
-            .fetch_one(self.connection())
-            .await
-    }
-
     async fn any_expired(&mut self, table: &'static str, now: i64) -> sqlx::Result<bool> {
         let statement = format!("SELECT 1 FROM {table} WHERE expires_at <= $1 LIMIT 1");
         let found = sqlx::query::<Any>(AssertSqlSafe(statement)).bind(now);
