@@ -39,6 +39,32 @@ impl Edit {
     pub fn remove(name: impl Into<Cow<'static, str>>) -> Self {
         Self::Remove(name.into())
     }
+
+    /// Returns `true` if no part of this edit can end the line of the message in which it will
+    /// stand. Then it can add neither a header nor a request. A value has no CR, LF or NUL (RFC
+    /// 9110, section 5.5); a name, a method and a target have no control character and no space
+    /// (RFC 9112, section 3).
+    #[must_use]
+    pub fn stays_in_its_line(&self) -> bool {
+        match self {
+            Self::Set(name, value) | Self::Add(name, value) => {
+                is_one_word(name.as_bytes()) && is_one_line(value)
+            }
+            Self::Remove(name) => is_one_word(name.as_bytes()),
+            Self::Method(text) | Self::Target(text) | Self::Query(text) => is_one_word(text),
+            Self::Body(_) | Self::Publish(..) => true,
+        }
+    }
+}
+
+/// Returns `true` if `value` ends no line: it has no CR, LF or NUL.
+#[must_use]
+pub fn is_one_line(value: &[u8]) -> bool {
+    !value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
+fn is_one_word(text: &[u8]) -> bool {
+    !text.iter().any(|byte| *byte == b' ' || byte.is_ascii_control())
 }
 
 impl std::fmt::Debug for Edit {
@@ -53,6 +79,49 @@ impl std::fmt::Debug for Edit {
             Self::Query(_) => f.write_str("Query"),
             Self::Body(_) => f.write_str("Body"),
             Self::Publish(name, _) => write!(f, "Publish({name})"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_edit_adds_a_line_to_a_message() {
+        for byte in [b'\r', b'\n', 0] {
+            let text = [b"a".as_slice(), &[byte], b"b"].concat();
+            let name = String::from_utf8(text.clone()).unwrap();
+            for edit in [
+                Edit::set("x", text.clone()),
+                Edit::set(name.clone(), "1"),
+                Edit::Add("x".into(), text.clone()),
+                Edit::remove(name.clone()),
+                Edit::Method(text.clone()),
+                Edit::Target(text.clone()),
+                Edit::Query(text.clone()),
+            ] {
+                assert!(!edit.stays_in_its_line(), "{edit:?}");
+            }
+        }
+        for edit in [
+            Edit::Method(b"GET /".to_vec()),
+            Edit::Target(b"/a b".to_vec()),
+            Edit::Query(b"a\x7f".to_vec()),
+            Edit::set("x y", "1"),
+        ] {
+            assert!(!edit.stays_in_its_line(), "{edit:?}");
+        }
+    }
+
+    #[test]
+    fn spaces_and_bytes_that_are_no_text_may_stand_in_a_value() {
+        for edit in [
+            Edit::set("x", b"a b\tc\xff".to_vec()),
+            Edit::Target(b"/a%0A?b=\xc3\xa9".to_vec()),
+            Edit::Body(b"a\r\n".to_vec()),
+        ] {
+            assert!(edit.stays_in_its_line(), "{edit:?}");
         }
     }
 }

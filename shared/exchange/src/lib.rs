@@ -49,7 +49,7 @@ mod worker;
 pub use bounded::Bounded;
 pub use calendar::Date;
 pub use call::{Answer, Call, CallError, CallResult, Target, longest_wait};
-pub use edit::Edit;
+pub use edit::{Edit, is_one_line};
 pub use finding::{Finding, Key, Unavailable};
 pub use flow::{
     Done, Event, Flow, Piece, Response, ResponseEvent, ResponseStep, Started, Step, Tally, Then,

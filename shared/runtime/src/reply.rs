@@ -2,7 +2,7 @@
 
 use crate::grpc;
 use crate::local_reply::{Header, LocalReply};
-use exchange::{Body, Head, Reply};
+use exchange::{Body, Head, Reply, is_one_line};
 use std::borrow::Cow;
 
 /// The form of `reply`, which `filter` makes, for the client of a request with this head.
@@ -40,7 +40,8 @@ pub(crate) fn local<'a>(
     if let Some(content_type) = content_type {
         headers.push(("content-type".into(), Cow::Borrowed(content_type.as_bytes())));
     }
-    let more = reply.headers.iter();
+    // No header of a reply adds a line to it.
+    let more = reply.headers.iter().filter(|(_, value)| is_one_line(value));
     headers.extend(more.map(|(name, value)| (Cow::Borrowed(name.as_ref()), value.into())));
     LocalReply { status: reply.status, headers, body, details, grpc_status: None }
 }
@@ -166,6 +167,15 @@ mod tests {
 
     fn preferred(accept: &str) -> Form {
         Form::preferred([accept.as_bytes()].into_iter())
+    }
+
+    #[test]
+    fn no_header_adds_a_line_to_a_reply() {
+        let reply = Reply::new(302, "test", Body::Empty)
+            .with("location", "/a")
+            .with("x-name", "a\r\nset-cookie: b=1");
+        let local = local("test", &reply, &Head::default(), String::new);
+        assert_eq!(local.headers, [("location".into(), Cow::Borrowed(b"/a".as_slice()))]);
     }
 
     #[test]

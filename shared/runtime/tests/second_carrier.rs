@@ -362,6 +362,9 @@ fn a_filter_runs_unchanged_on_the_threads_of_a_second_carrier() {
                 assert_eq!(unknown.title(), None);
                 let (failed, _) = send(&instance, "eve", &[(500, "")]);
                 assert_eq!(*failed.reply.borrow(), Some(503), "unknown is refused");
+                let (split, _) = send(&instance, "max", &[(200, "Dr\r\nx-admin: 1")]);
+                assert_eq!(*split.reply.borrow(), Some(500), "no edit adds a line to a request");
+                assert_eq!(split.title(), None);
                 asked
             })
         })

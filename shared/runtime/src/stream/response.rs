@@ -115,6 +115,8 @@ impl Stream {
                         additions::prefer(&head, &mut edits);
                         edits = additions::without_needless(&head, edits);
                     }
+                    // A response goes on in any case, and is never given another line.
+                    edits.retain(Edit::stays_in_its_line);
                     edits.iter().for_each(|edit| proxy.edit_response(edit));
                     self.progress = Progress::Gone;
                     break go_on();

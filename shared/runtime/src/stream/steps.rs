@@ -161,8 +161,12 @@ impl Stream {
     }
 
     /// Makes edits to the request. A request of which an edit failed must not go on, and is
-    /// refused.
+    /// refused. So is one whose edit would add a line to it.
     fn edit<P: Proxy>(&mut self, proxy: &P, mut edits: Vec<Edit>) -> Result<(), Reply> {
+        if !edits.iter().all(Edit::stays_in_its_line) {
+            log(Level::Error, "an edit that would add a line to a request was not made");
+            return Err(Reply::unexpected());
+        }
         if capabilities().can_remove && !self.edited {
             additions::prefer(&self.head, &mut edits);
         }
