@@ -111,6 +111,18 @@ fn a_secret_comes_from_the_document_or_from_the_environment_and_is_never_quoted(
         assert!(!error.contains("geheim") && error.contains("token"), "{error}");
     }
     assert_eq!(paths(r#"{"token_env":"NOPE"}"#), ["token_env"]);
+    let error = parse(r#"{"token_env":"NOPE"}"#).unwrap_err().to_string();
+    assert!(error.contains("`NOPE`"), "{error}");
+    // An operator has put the secret where the name of its variable belongs.
+    for json in [
+        r#"{"token_env":"geheim-geheim"}"#,
+        r#"{"token_env":"geheim"}"#,
+        r#"{"token_env":"a1Geheim2b"}"#,
+        r#"{"token_env":["geheim"]}"#,
+    ] {
+        let error = parse(json).unwrap_err().to_string();
+        assert!(!error.to_lowercase().contains("geheim") && error.contains("token_env"), "{error}");
+    }
 }
 
 #[test]
@@ -177,6 +189,9 @@ fn secrets_come_from_the_list_and_from_the_environment_and_are_never_shown() {
         (r#"{"old":[["hush"]]}"#, "old[0]"),
         (r#"{"old_env":["OLD","NONE"]}"#, "old_env[1]"),
         (r#"{"old_env":["BAD"]}"#, "old_env[0]"),
+        (r#"{"old_env":["hush-hush"]}"#, "old_env[0]"),
+        (r#"{"old_env":["hush"]}"#, "old_env[0]"),
+        (r#"{"old_env":"hush"}"#, "old_env"),
     ] {
         let error = parse(text).unwrap_err();
         assert_eq!(error.problems()[0].path, path, "{text}");

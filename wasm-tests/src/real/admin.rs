@@ -42,14 +42,20 @@ impl Admin {
 
     /// Starts the service with a token for people and one for gateways.
     pub fn with_tokens(admin: &str, gateway: &str) -> Self {
+        Self::with_flags(admin, gateway, &[])
+    }
+
+    /// Starts the service with tokens and more flags.
+    pub fn with_flags(admin: &str, gateway: &str, flags: &[&str]) -> Self {
         let scratch = Scratch::new("admin");
         let file = |name, token| scratch.file(name, token).display().to_string();
-        let tokens = vec![
+        let mut tokens = vec![
             "--admin-token-file".to_owned(),
             file("admin-token", admin),
             "--gateway-token-file".to_owned(),
             file("gateway-token", gateway),
         ];
+        tokens.extend(flags.iter().map(|&flag| flag.to_owned()));
         Self::with(scratch, Some(admin.to_owned()), tokens)
     }
 
@@ -93,6 +99,23 @@ impl Admin {
     /// The path of the database, which may be written to while the service is stopped.
     pub fn database(&self) -> PathBuf {
         self.scratch.path().join("gatehouse.db")
+    }
+
+    /// The log of the running service.
+    #[track_caller]
+    pub fn log(&self) -> String {
+        self.process.as_ref().expect("a running service").log()
+    }
+
+    /// The files of the database, as they are on the disk.
+    pub fn database_files(&self) -> Vec<(String, Vec<u8>)> {
+        let read = |name: &str| {
+            Some((name.to_owned(), std::fs::read(self.scratch.path().join(name)).ok()?))
+        };
+        ["gatehouse.db", "gatehouse.db-wal", "gatehouse.db-shm"]
+            .into_iter()
+            .filter_map(read)
+            .collect()
     }
 
     /// Stops the service in good order.

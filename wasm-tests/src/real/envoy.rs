@@ -38,7 +38,7 @@ impl Filter {
                         "configuration": text(host),
                         "runtime": "envoy.wasm.runtime.v8",
                         "code": {"local": {"filename": code}},
-                        "environment_variables": {"key_values": variables},
+                        "environment_variables": {"key_values": variables, "host_env_keys": self.of_the_host},
                     },
                 },
             },
@@ -236,9 +236,9 @@ impl Envoy {
             "--drain-time-s".into(),
             (if setup.reloadable || setup.restartable { "1" } else { "600" }).into(),
             "--log-level".into(),
-            "warning".into(),
+            (if setup.talkative { "trace" } else { "warning" }).into(),
             "--component-log-level".into(),
-            "wasm:info,misc:error".into(),
+            (if setup.talkative { "misc:trace" } else { "wasm:info,misc:error" }).into(),
         ]
         .into();
         arguments.extend(hot_restart_options(setup, &scratch, epoch));
@@ -297,6 +297,12 @@ impl Envoy {
         found.and_then(|stat| stat["value"].as_u64()).unwrap_or(0)
     }
 
+    /// Asks the administration interface.
+    #[track_caller]
+    pub fn administration(&self, path: &str) -> Message {
+        RawRequest::get(path).send(self.admin)
+    }
+
     /// The log so far.
     pub fn log(&self) -> String {
         self.process.log()
@@ -326,10 +332,11 @@ fn hot_restart_options(setup: &Setup, scratch: &Scratch, epoch: u32) -> Vec<OsSt
 fn launch(setup: &Setup, arguments: Vec<OsString>, scratch: &Scratch) -> Process {
     let mut words = setup.launcher.iter().map(OsString::from);
     let Some(first) = words.next() else {
-        return Process::start("envoy", &program(), arguments, scratch);
+        let environment = &setup.environment;
+        return Process::with_environment("envoy", &program(), arguments, environment, scratch);
     };
     let words = words.chain([program().into_os_string()]).chain(arguments);
-    Process::start("envoy", Path::new(&first), words, scratch)
+    Process::with_environment("envoy", Path::new(&first), words, &setup.environment, scratch)
 }
 
 fn program() -> PathBuf {

@@ -21,6 +21,17 @@ impl Process {
         arguments: impl IntoIterator<Item = A>,
         scratch: &Scratch,
     ) -> Self {
+        Self::with_environment(name, program, arguments, &[], scratch)
+    }
+
+    /// Starts `program` with these variables in its environment.
+    pub(super) fn with_environment<A: AsRef<OsStr>>(
+        name: &'static str,
+        program: &Path,
+        arguments: impl IntoIterator<Item = A>,
+        environment: &[(String, String)],
+        scratch: &Scratch,
+    ) -> Self {
         assert!(program.is_file(), "{} is not there: run `make build`", program.display());
         let log = scratch.path().join(format!("{name}.log"));
         let output = File::options().create(true).append(true).open(&log).expect("a log file");
@@ -34,6 +45,7 @@ impl Process {
                 command.env_remove(variable);
             }
         }
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(output.try_clone().expect("a log file")).stderr(output);
         let child =
             command.spawn().unwrap_or_else(|e| panic!("setpriv {}: {e}", program.display()));

@@ -15,6 +15,7 @@ pub struct Filter {
     pub(super) names_host: bool,
     pub(super) holds_headers: bool,
     pub(super) environment: Vec<(String, String)>,
+    pub(super) of_the_host: Vec<String>,
     pub(super) code: Option<PathBuf>,
     pub(super) root_id: String,
     pub(super) native: Option<Value>,
@@ -48,6 +49,7 @@ impl Filter {
             names_host: true,
             holds_headers: false,
             environment: Vec::new(),
+            of_the_host: Vec::new(),
             code: None,
             root_id: feature.to_owned(),
             native: None,
@@ -104,6 +106,13 @@ impl Filter {
         self
     }
 
+    /// Lets the filter's VM see a variable of Envoy's own environment (`host_env_keys`).
+    #[must_use]
+    pub fn of_the_host(mut self, name: &str) -> Self {
+        self.of_the_host.push(name.to_owned());
+        self
+    }
+
     /// The path of the module.
     #[track_caller]
     pub(super) fn code(&self) -> PathBuf {
@@ -152,6 +161,10 @@ pub struct Setup {
     pub restartable: bool,
     /// A command that becomes the Envoy which follows it, such as `env`, or nothing.
     pub launcher: Vec<String>,
+    /// `true` if an Envoy logs at its most talkative level.
+    pub talkative: bool,
+    /// The environment of an Envoy.
+    pub environment: Vec<(String, String)>,
     /// Lines of `kong.conf` that replace or follow the fixture's own.
     pub kong_conf: Vec<(String, String)>,
     /// Lua plugins of every route on Kong.
@@ -174,6 +187,8 @@ impl Setup {
             manager: Value::Null,
             restartable: false,
             launcher: Vec::new(),
+            talkative: false,
+            environment: Vec::new(),
             kong_conf: Vec::new(),
             kong_plugins: Vec::new(),
             kong_entities: Value::Null,
@@ -241,6 +256,20 @@ impl Setup {
     #[must_use]
     pub fn launched_by(mut self, launcher: &[&str]) -> Self {
         self.launcher = launcher.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Makes an Envoy log at its most talkative level.
+    #[must_use]
+    pub fn talkative(mut self) -> Self {
+        self.talkative = true;
+        self
+    }
+
+    /// Sets a variable in the environment of an Envoy.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 

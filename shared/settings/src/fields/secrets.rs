@@ -15,7 +15,7 @@ impl Fields<'_> {
     ) -> Option<String> {
         let direct =
             self.take(name, text_schema(rule, true)).filter(|value| value.as_str() != Some(""));
-        let variable = self.text(name_env, Rule::ENV_NAME);
+        let variable = self.variable(name_env);
         let check = |text: &str| !text.is_empty() && obeys(rule, text);
         match (direct, variable) {
             (None, None) => None,
@@ -42,14 +42,15 @@ impl Fields<'_> {
                     self.problem(
                         name_env,
                         format!(
-                            "found an unusable value in `{variable}` (not shown), expected {}",
+                            "found an unusable value in the variable {} (not shown), expected {}",
+                            shown(&variable),
                             rule.what
                         ),
                     );
                     None
                 }
                 None => {
-                    self.problem(name_env, format!("found no environment variable `{variable}`, expected it to hold {}; the gateway must hand it to the filter", rule.what));
+                    self.problem(name_env, format!("found no environment variable {}, expected it to hold {}; the gateway must hand it to the filter", shown(&variable), rule.what));
                     None
                 }
             },
@@ -70,7 +71,7 @@ impl Fields<'_> {
             self.problem(name, "found something else (not shown), expected a list of texts");
             Vec::new()
         });
-        let variables = self.texts(name_env, Rule::ENV_NAME).unwrap_or_default();
+        let variables = self.variables(name_env);
         let check = |text: &str| !text.is_empty() && obeys(rule, text);
         let mut secrets = Vec::with_capacity(items.len());
         for (n, item) in items.iter().enumerate() {
@@ -82,18 +83,64 @@ impl Fields<'_> {
                 ),
             }
         }
-        for (n, variable) in variables.iter().enumerate() {
-            match (self.run.env)(variable).filter(|text| check(text)) {
+        for (n, variable) in variables {
+            match (self.run.env)(&variable).filter(|text| check(text)) {
                 Some(text) => secrets.push(text),
                 None => self.problem(
                     &format!("{name_env}[{n}]"),
                     format!(
-                        "found no usable value in `{variable}` (not shown), expected {}",
+                        "found no usable value in the variable {} (not shown), expected {}",
+                        shown(&variable),
                         rule.what
                     ),
                 ),
             }
         }
         secrets
+    }
+
+    /// Reads the name of an environment variable. No message quotes what is not a name: it may be
+    /// the secret itself.
+    fn variable(&mut self, name: &'static str) -> Option<String> {
+        let value = self.take(name, text_schema(Rule::ENV_NAME, true))?;
+        if value.as_str() == Some("") {
+            return None;
+        }
+        let text = value.as_str().filter(|text| obeys(Rule::ENV_NAME, text)).map(str::to_owned);
+        if text.is_none() {
+            self.problem(name, NO_NAME);
+        }
+        text
+    }
+
+    /// Reads a list of names of environment variables, each with its place in the list.
+    fn variables(&mut self, name: &'static str) -> Vec<(usize, String)> {
+        let schema = json!({"type": "array", "items": text_schema(Rule::ENV_NAME, false)});
+        let items = self.take(name, empty_or(schema)).map_or(Ok(Vec::new()), list_of);
+        let items = items.unwrap_or_else(|_| {
+            self.problem(name, "found something else (not shown), expected a list");
+            Vec::new()
+        });
+        let mut names = Vec::with_capacity(items.len());
+        for (n, item) in items.iter().enumerate() {
+            match item.as_str().filter(|text| !text.is_empty() && obeys(Rule::ENV_NAME, text)) {
+                Some(text) => names.push((n, text.to_owned())),
+                None => self.problem(&format!("{name}[{n}]"), NO_NAME),
+            }
+        }
+        names
+    }
+}
+
+/// The problem of a text that cannot be the name of an environment variable.
+const NO_NAME: &str =
+    "found something else (not shown), expected the name of an environment variable";
+
+/// Returns the name of a variable for a message. A name with small letters may be the secret itself,
+/// put in the wrong place, and is not shown.
+fn shown(variable: &str) -> String {
+    match variable.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        true => "of this name".to_owned(),
+        false => format!("`{variable}`"),
     }
 }
