@@ -101,12 +101,6 @@ impl Admin {
         self.scratch.path().join("gatehouse.db")
     }
 
-    /// The log of the running service.
-    #[track_caller]
-    pub fn log(&self) -> String {
-        self.process.as_ref().expect("a running service").log()
-    }
-
     /// The files of the database, as they are on the disk.
     pub fn database_files(&self) -> Vec<(String, Vec<u8>)> {
         let read = |name: &str| {
