@@ -126,6 +126,21 @@ fn a_secret_comes_from_the_document_or_from_the_environment_and_is_never_quoted(
 }
 
 #[test]
+fn a_text_where_a_list_or_an_object_belongs_is_not_quoted() {
+    for json in [
+        r#"{"items":"geheim"}"#,
+        r#"{"items":["geheim"]}"#,
+        r#"{"names":"geheim"}"#,
+        r#"{"map":"geheim"}"#,
+        r#"{"map":{"x":"geheim"}}"#,
+        r#"{"deep":"geheim"}"#,
+    ] {
+        let error = parse(json).unwrap_err().to_string();
+        assert!(!error.contains("geheim") && error.contains("found a text"), "{error}");
+    }
+}
+
+#[test]
 fn numbers_as_lua_writes_them_are_whole() {
     assert_eq!(parse(r#"{"deep":{"n":5.0}}"#).unwrap().deep, Some(5));
     assert_eq!(parse(r#"{"deep":{"n":1e0}}"#).unwrap().deep, Some(1));

@@ -1,6 +1,6 @@
 //! Fields that are lists or objects.
 
-use super::wording::{mismatch, quoted};
+use super::wording::{mismatch, misplaced, quoted};
 use super::{Fields, empty_or, list_of, obeys, text_schema};
 use crate::rule::Rule;
 use serde_json::{Map, Value, json};
@@ -53,7 +53,7 @@ impl Fields<'_> {
             Some(Value::Object(map)) => map.clone(),
             Some(Value::Array(list)) if list.is_empty() => Map::new(),
             Some(other) => {
-                self.problem(name, mismatch(other, "an object"));
+                self.problem(name, misplaced(other, "an object"));
                 Map::new()
             }
             None if self.run.describing => Map::new(),
@@ -94,7 +94,7 @@ impl Fields<'_> {
                     built.push(build(&mut fields));
                     fields.finish();
                 }
-                other => self.problem(&at, mismatch(&other, "an object")),
+                other => self.problem(&at, misplaced(&other, "an object")),
             }
         }
         built
@@ -109,7 +109,7 @@ impl Fields<'_> {
             Some(Value::Object(map)) => map,
             Some(Value::Array(list)) if list.is_empty() => Map::new(),
             Some(other) => {
-                self.problem(name, mismatch(&other, "an object of lists"));
+                self.problem(name, misplaced(&other, "an object of lists"));
                 Map::new()
             }
             None => Map::new(),
@@ -127,7 +127,7 @@ impl Fields<'_> {
                         }
                     }
                 }
-                Err(other) => self.problem(&at, mismatch(&other, "a list")),
+                Err(other) => self.problem(&at, misplaced(&other, "a list")),
             }
             built.push((key, texts));
         }
@@ -156,7 +156,7 @@ impl Fields<'_> {
         match self.take(name, schema) {
             Some(Value::Object(map)) => map,
             Some(other) => {
-                self.problem(name, mismatch(&other, "an object"));
+                self.problem(name, misplaced(&other, "an object"));
                 Map::new()
             }
             None => Map::new(),
@@ -168,7 +168,7 @@ impl Fields<'_> {
         match list_of(self.take(name, schema)?) {
             Ok(items) => Some(items),
             Err(other) => {
-                self.problem(name, mismatch(&other, "a list"));
+                self.problem(name, misplaced(&other, "a list"));
                 None
             }
         }

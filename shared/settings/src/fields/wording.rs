@@ -6,6 +6,12 @@ pub(super) fn mismatch(found: &Value, expected: &str) -> String {
     format!("found {}, expected {expected}", found_text(found))
 }
 
+/// Returns the message about a value where a list or an object belongs. It names the kind of the
+/// value alone, since a text there may be a secret that an operator has put a level too high.
+pub(super) fn misplaced(found: &Value, expected: &str) -> String {
+    format!("found {}, expected {expected}", kind(found))
+}
+
 fn found_text(value: &Value) -> String {
     match value {
         Value::String(text) => format!("\"{}\"", shown(text)),
