@@ -240,7 +240,8 @@ fn worst_pairs() -> Vec<Pair> {
             ("bot-detection", json!({})),
             names,
         ),
-        same("cors, 50 expressions", "cors", "cors", origins, worst::asks()),
+        same("cors, 50 expressions", "cors", "cors", origins.clone(), worst::asks()),
+        same(worst::CORS_LONG, "cors", "cors", origins, worst::asks_at_length()),
         same(
             "request_termination, echo",
             "request_termination",

@@ -21,6 +21,7 @@ const BOTS: &str = "bot_detection, all rules, 2 KB of User-Agent";
 const NETWORKS: &str = "ip_restriction, 10,000 networks, IPv6, ten proxies";
 const LIMITS: &str = "rate_limiting, six sliding windows, 10,000 callers";
 const CORS: &str = "cors, 50 expressions";
+pub(crate) const CORS_LONG: &str = "cors, 50 expressions, 1 KB of Origin";
 const ECHO: &str = "request_termination, echo";
 const TEMPLATES: &str = "request_transformer, templates, 1 KB of JSON";
 /// The name of a proxy's address list.
@@ -80,6 +81,12 @@ fn ours(fixture: &Fixture) -> Vec<Case> {
             [Link::ours("cors", json!({"origins": origins(), "credentials": true}))],
             asks(),
         ),
+        case(
+            CORS_LONG,
+            [Link::ours("cors", json!({"origins": origins(), "credentials": true}))],
+            asks_at_length(),
+        )
+        .costly(),
         case(ECHO, [holding("request_termination", json!({"echo": true}))], kilobyte())
             .refused(503),
         case(TEMPLATES, [holding("request_transformer", templates())], transformed()),
@@ -131,6 +138,11 @@ fn envoys() -> Vec<Case> {
         varied("Envoy's local_ratelimit, 10,000 callers", [native::local_ratelimit()], callers())
             .instead_of([LIMITS]),
         case("Envoy's cors, 50 expressions", [native::cors(&origins())], asks()).instead_of([CORS]),
+        case("Envoy's cors, 50 expressions, 1 KB of Origin", [native::cors(&origins())], {
+            asks_at_length()
+        })
+        .costly()
+        .instead_of([CORS_LONG]),
         case("Envoy's direct_response", [], RawRequest::get("/elsewhere"))
             .refused(418)
             .instead_of([ECHO]),
@@ -193,6 +205,11 @@ pub(crate) fn origins() -> Vec<String> {
 
 pub(crate) fn asks() -> RawRequest {
     plain().header("origin", "https://www.eu.shop49.test")
+}
+
+/// A request from the longest origin that cors takes for one.
+pub(crate) fn asks_at_length() -> RawRequest {
+    plain().header("origin", format!("https://{}shop49.test", "www.".repeat(250)))
 }
 
 /// Every kind of change, with values that the request fills.

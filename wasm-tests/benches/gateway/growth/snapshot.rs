@@ -29,8 +29,8 @@ pub(super) fn measure() -> Vec<Value> {
 
 fn one_snapshot(size: usize, most: usize) -> Value {
     let fixture = Fixture::among(|admin| crowd::add(admin, size));
-    // A snapshot is made anew before `ttl` ends: the second one shows what both take together.
-    let mut full = json!({"cache": {"mode": "full", "max_entries": most, "ttl": 60}});
+    // A snapshot is made anew before `ttl` ends, here soon: the second one shows what both take.
+    let mut full = json!({"cache": {"mode": "full", "max_entries": most, "ttl": 8}});
     full["admin"] = fixture.admin();
     let key_auth = Link::ours("key_auth", json!({"admin": fixture.admin()}));
     let filters = [key_auth, Link::ours("app_id", full)];
