@@ -1,6 +1,7 @@
 //! Powers of hard numbers, computed with the feature `exact`, natively and as a Wasm module.
 //!
-//! `tools/fuzz` compares each result with big integers. An input tells which numbers to make:
+//! `tools/fuzz` compares each result with big integers, and `wasm-tests/tests/fastrsa_exact.rs`
+//! the module's results with the native ones. An input tells which numbers to make:
 //!
 //! | bytes | meaning |
 //! |---|---|
