@@ -160,7 +160,7 @@ fn tell(done: &str, lies: &[(&str, Lie)], to_whom: fn(&Message) -> bool, ttl: u6
             let told = liar.told.load(Ordering::SeqCst);
             *liar.lie.lock().unwrap_or_else(PoisonError::into_inner) = *lie;
             eventually(what, || {
-                (liar.told.load(Ordering::SeqCst) >= told + length(3, 20)).then_some(())
+                (liar.told.load(Ordering::SeqCst) >= told + length(1, 3)).then_some(())
             });
             load.more(length(20, 500));
             *liar.lie.lock().unwrap_or_else(PoisonError::into_inner) = truth;

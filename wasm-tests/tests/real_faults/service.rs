@@ -3,7 +3,7 @@
 use crate::bed::{AFTER_A_FAILURE, Bed, Writers, cases, chain, on, remembering, request};
 use crate::load::{Case, Load, Verdict, under_load};
 use crate::table::{Late, Row, length};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -154,10 +154,10 @@ fn a_partition_is_survived_and_a_revocation_arrives_when_it_ends() {
 #[test]
 fn nobody_is_served_past_ttl_and_stale_ttl_while_the_service_is_away() {
     let (ttl, stale) = (2, 3);
-    let bed = Bed::start(
-        Admin::start(),
-        |target| json!({"admin": target, "cache": {"ttl": ttl, "negative_ttl": 1, "stale_ttl": stale}}),
-    );
+    // Lookups go on all the time here, so there is nothing to settle.
+    let cache = json!({"ttl": ttl, "negative_ttl": 1, "stale_ttl": stale});
+    let settings = |target: &Value| chain(&json!({"admin": target, "cache": cache}));
+    let bed = Bed::with(Admin::start(), |setup| setup, settings);
     let ana = Case::passes("ana", "ana", request("key-of-ana", "portal")).or_else(&[503]);
     let mut late = None;
     let answers = under_load(bed.address(), vec![ana.clone()], |load| {
