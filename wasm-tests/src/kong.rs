@@ -111,8 +111,14 @@ impl Inner {
                 return false;
             }
             if !already && self.kong_stashed(stream) {
-                self.kong_local_reply(stream);
-                return false;
+                // After a callout, nginx enters the phase anew and runs the later filters, too,
+                // before it sends the response (measured on 3.9.3).
+                if self.with_stream(stream, |s| s.continued) != Some(true) {
+                    self.kong_local_reply(stream);
+                    return false;
+                }
+                self.with_stream(stream, |s| s.turn += 1);
+                continue;
             }
             self.with_stream(stream, |s| s.turn += 1);
             if Action::from_result(called.result) == Action::Pause {

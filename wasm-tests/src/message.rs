@@ -15,6 +15,7 @@ pub struct Request {
     pub(crate) chunked: bool,
     pub(crate) trailers: Headers,
     pub(crate) tunnel: bool,
+    pub(crate) without_version: bool,
     pub(crate) client: (String, u16),
     pub(crate) properties: Vec<(String, Vec<u8>)>,
     pub(crate) lua_buffered: bool,
@@ -34,6 +35,7 @@ impl Request {
             chunked: false,
             trailers: Vec::new(),
             tunnel: false,
+            without_version: false,
             client: ("203.0.113.7".to_owned(), 40_000),
             properties: Vec::new(),
             lua_buffered: false,
@@ -98,6 +100,13 @@ impl Request {
     /// after the head have no end that a filter could wait for. On Kong such a request has no body.
     pub fn tunnel(mut self) -> Self {
         self.tunnel = true;
+        self
+    }
+
+    /// Takes the version out of the first line, as in HTTP/0.9, which has no headers. Kong serves
+    /// such a request; Envoy refuses it.
+    pub fn without_version(mut self) -> Self {
+        self.without_version = true;
         self
     }
 

@@ -275,6 +275,7 @@ fn kong_attribute(s: &Stream, path: &str) -> Option<String> {
         "request.host" => "kong-7c9d".to_owned(),
         "request.scheme" => s.line.scheme.clone(),
         "request.method" => s.line.method.clone(),
+        "request.protocol" if s.given.without_version => return None,
         "request.protocol" => "HTTP/1.1".to_owned(),
         "request.time" => format!("{}.{:03}", ms / 1000, ms % 1000),
         "request.duration" => "0.000".to_owned(),

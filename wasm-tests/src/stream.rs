@@ -256,6 +256,9 @@ fn envoy_map(id: u64, request: &Request) -> HeaderMap {
 }
 
 fn kong_map(request: &Request) -> HeaderMap {
+    if request.without_version {
+        return HeaderMap::new(Rules::KongRequest, &Vec::new());
+    }
     let mut headers = vec![("Host".to_owned(), request.host.as_bytes().to_vec())];
     headers.extend(request.header_block());
     HeaderMap::new(Rules::KongRequest, &headers)

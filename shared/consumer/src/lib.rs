@@ -39,7 +39,7 @@ pub use guard::Guard;
 pub use headers::{Duplicate, IDENTITY_HEADERS, SESSION, reject_duplicate};
 pub use identity::{Credential, Identity, folded};
 pub use inline::{Directory, JwtSecret, consumers};
-pub use known::{CLAIMS, Known, PROPERTY, refused};
+pub use known::{CLAIMS, Known, PROPERTY, caller, refused, refused_as};
 pub use kong_lists::KongLists;
 pub use owned::Owned;
 

@@ -43,6 +43,9 @@ impl Proxy for Guest<'_> {
             return Err(Unreadable::TooMany);
         }
         let head = callout::head(Map::Request).ok_or(Unreadable::Malformed)?;
+        if self.host.may_be_kong() && request::has_no_version(&head) {
+            return Err(Unreadable::Malformed);
+        }
         let nothing = Kong::nothing();
         let kong = self.kong.unwrap_or(&nothing);
         Ok(request::request(kong, self.host, head, wanted))

@@ -154,7 +154,7 @@ impl Stream {
         ends: bool,
     ) -> (Action, Asked) {
         if self.state != State::Fresh {
-            return self.refuse(proxy, Reply::unexpected(), Phase::Body);
+            return self.refuse(proxy, Reply::unexpected());
         }
         // This comes first: Kong runs later filters even after a refusal from a callout's answer,
         // and a second reply would trap.
@@ -167,11 +167,7 @@ impl Stream {
         }
         let Some(configured) = self.instance.configured(proxy) else {
             let message = format!("{} is misconfigured", self.instance.name());
-            return self.refuse(
-                proxy,
-                Reply::message(500, "misconfigured", message),
-                Phase::Headers,
-            );
+            return self.refuse(proxy, Reply::message(500, "misconfigured", message));
         };
         let needs = configured.needs();
         let holds_headers = configured.common().holds_headers;
@@ -180,14 +176,10 @@ impl Stream {
             Err(Unreadable::TooMany) => {
                 let reply =
                     Reply::error(431, "too_many_headers", "Request header fields too large");
-                return self.refuse(proxy, reply, Phase::Headers);
+                return self.refuse(proxy, reply);
             }
             Err(Unreadable::Malformed) => {
-                return self.refuse(
-                    proxy,
-                    Reply::error(400, "malformed_headers", "Bad request"),
-                    Phase::Headers,
-                );
+                return self.refuse(proxy, Reply::error(400, "malformed_headers", "Bad request"));
             }
         };
         self.at_response = needs.at_response;
@@ -209,7 +201,7 @@ impl Stream {
         match Guard::new(owned, common, &self.head, known.clone(), can_remove) {
             Ok(guard) => self.guard = Some(guard),
             Err(duplicate) => {
-                return self.refuse(proxy, refuse_duplicate(&duplicate), Phase::Headers);
+                return self.refuse(proxy, refuse_duplicate(&duplicate));
             }
         }
         let Started { step, flow } = configured.start(request, known);
@@ -240,7 +232,7 @@ impl Stream {
                 self.piece(proxy, rest, (!end).then_some(size))
             }
             // The headers were never seen: Kong runs a buffered response, or the VM lost its state.
-            State::Fresh => self.refuse(proxy, Reply::unexpected(), Phase::Body),
+            State::Fresh => self.refuse(proxy, Reply::unexpected()),
         }
     }
 
@@ -248,7 +240,7 @@ impl Stream {
     /// trailers like headers, so that none goes on under the name of an owned header.
     pub fn request_trailers<P: Proxy>(&mut self, proxy: &P) -> (Action, Asked) {
         if self.strip_trailers(proxy).is_err() {
-            return self.refuse(proxy, Reply::unexpected(), Phase::Body);
+            return self.refuse(proxy, Reply::unexpected());
         }
         let before = match self.state {
             State::Streaming(seen) => seen,
@@ -283,7 +275,7 @@ impl Stream {
             State::Parked(Wait::Answer) => {
                 self.tell(proxy, Event::Answered(answer.map_err(|_| Unavailable)), Phase::Answer)
             }
-            _ => self.refuse(proxy, Reply::unexpected(), Phase::Answer),
+            _ => self.refuse(proxy, Reply::unexpected()),
         }
     }
 

@@ -270,8 +270,12 @@ fn kong_change(g: &Guest<'_>, kind: Option<MapKind>, edit: Edit) -> Result<i32> 
                 return trap("can only set request headers before response is produced");
             }
             let crossing = smuggles(&edit);
+            let listless = s.given.without_version;
             change_request(s, edit);
             drop(worker);
+            if listless {
+                g.violation("a header of a request without a version ends the worker");
+            }
             if let Some(name) = crossing {
                 g.violation(format!("removing `{name}` sends it upstream twice"));
             }

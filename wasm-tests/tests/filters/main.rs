@@ -23,6 +23,7 @@ mod request_transformer;
 mod schemas;
 mod sdk;
 mod session;
+mod torture;
 mod tunnels;
 mod upstream_jwt;
 mod variables;

@@ -327,8 +327,7 @@ impl Notes {
 
 /// Returns the identity that a later filter has established.
 fn later_identity(response: &Response) -> Option<consumer::Identity> {
-    let known = consumer::Known::from_property(response.consumer.as_deref());
-    known.identity().cloned()
+    consumer::caller(response.consumer.as_deref())
 }
 
 /// Returns the length of the body that the headers declare, in bytes. Two different lengths count

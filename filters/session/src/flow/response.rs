@@ -5,7 +5,7 @@ use super::{SessionFlow, State, Todo, Work};
 use crate::config::Phase;
 use crate::contents::Holder;
 use crate::set_cookie::{SetCookie, merge};
-use consumer::Known;
+use consumer::caller;
 use exchange::{Answer, Response, ResponseStep, Unavailable};
 use std::rc::Rc;
 
@@ -31,7 +31,7 @@ impl SessionFlow {
         let published = work.published.as_ref().filter(|_| work.session.is_some());
         let holder = match config.phase {
             Phase::Both if published.is_some_and(|held| held.settles(property)) => None,
-            Phase::Both => Known::from_property(property).identity().and_then(Holder::of),
+            Phase::Both => caller(property).as_ref().and_then(Holder::of),
             Phase::Open | Phase::Save => None,
         };
         let mut todo = Todo::new();

@@ -10,7 +10,7 @@ use crate::platform::{Level, capabilities, log, now};
 use crate::proxy::{CallId, CallOwner, Message, NotTaken, Proxy};
 use crate::reply;
 use cache::{Conditions, Lookup, Room};
-use consumer::{PROPERTY, refuse_duplicate, refused};
+use consumer::{PROPERTY, refuse_duplicate, refused_as};
 use exchange::{
     Call, CallError, Edit, Event, Finding, Flow, Key, Reply, Step, Target, Then, Unavailable,
 };
@@ -26,7 +26,7 @@ impl Stream {
         // Whatever goes wrong from here on, the request does not go on.
         self.state = State::Refused;
         let Some(mut flow) = self.flow.take() else {
-            return self.refuse(proxy, Reply::unexpected(), phase);
+            return self.refuse(proxy, Reply::unexpected());
         };
         let step = flow.on(event);
         self.follow(proxy, flow, step, phase)
@@ -92,7 +92,7 @@ impl Stream {
                 Then::Ask(..) | Then::Reply(_) => Ok(()),
             };
             if let Err(reply) = made {
-                return self.refuse(proxy, reply, phase);
+                return self.refuse(proxy, reply);
             }
             let event = match then {
                 Then::Forward => {
@@ -100,16 +100,16 @@ impl Stream {
                     self.state = State::Forwarded;
                     return (Action::Continue, Asked::Nothing);
                 }
-                Then::Reply(reply) => return self.refuse(proxy, reply, phase),
+                Then::Reply(reply) => return self.refuse(proxy, reply),
                 Then::AwaitBody => match self.whole.take() {
                     Some(size) => Event::Body(proxy.body(Message::Request, size)),
                     None if !self.sit(Room::Body) => {
-                        return self.refuse(proxy, Reply::unavailable(), phase);
+                        return self.refuse(proxy, Reply::unavailable());
                     }
                     None => return self.hold(State::AwaitingBody),
                 },
                 Then::StreamBody if !self.sit(Room::Body) => {
-                    return self.refuse(proxy, Reply::unavailable(), phase);
+                    return self.refuse(proxy, Reply::unavailable());
                 }
                 Then::StreamBody => {
                     self.body_is_optional = self.body_may_follow;
@@ -120,7 +120,7 @@ impl Stream {
                     Found::Later(asked) => return (Action::Pause, asked),
                 },
                 Then::Ask(..) if !self.sit(Room::Asking) => {
-                    return self.refuse(proxy, Reply::unavailable(), phase);
+                    return self.refuse(proxy, Reply::unavailable());
                 }
                 Then::Ask(target, call) => match self.ask(proxy, &target, &call, phase) {
                     Some(token) => {
@@ -249,17 +249,13 @@ impl Stream {
         }
     }
 
-    /// Answers the client. Kong runs later filters even after a refusal from a callout's answer;
-    /// the identity property tells them to stand down.
-    pub(super) fn refuse<P: Proxy>(
-        &mut self,
-        proxy: &P,
-        reply: Reply,
-        phase: Phase,
-    ) -> (Action, Asked) {
+    /// Answers the client. Kong runs later filters even after a refusal, if this or an earlier
+    /// filter has waited for a callout; the identity property tells them to stand down.
+    pub(super) fn refuse<P: Proxy>(&mut self, proxy: &P, reply: Reply) -> (Action, Asked) {
         self.state = State::Refused;
-        if matches!(phase, Phase::Answer) && !capabilities().refusal_is_final {
-            let _ = proxy.publish(PROPERTY, refused());
+        if !capabilities().refusal_is_final {
+            let known = proxy.property(PROPERTY);
+            let _ = proxy.publish(PROPERTY, &refused_as(known.as_deref()));
         }
         self.instance.count(&format!("refused_{}", reply.status));
         let id = || proxy.request_id(&self.head).and_then(|id| reply::plain_id(&id));
