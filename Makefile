@@ -66,6 +66,11 @@ growth: build ## how cost grows with the number of consumers, networks, keys, fi
 fuzz: ## hostile input for every parser, and a table (SECONDS=600 of processor time for each target, TARGETS="keys tokens")
 	@scripts/fuzz $(if $(SECONDS),--seconds $(SECONDS)) $(TARGETS)
 
+.PHONY: torture
+torture: build ## requests that no careful client sends, through Envoy and a Kong if there is one (REQUESTS=1000000 KONG_REQUESTS=100000)
+	@scripts/setup envoy
+	@scripts/torture $(or $(REQUESTS),1000000) $(or $(KONG_REQUESTS),100000)
+
 .PHONY: faults
 faults: build ## everything around the filters fails, and docs/faults.md says what was lost: 25 minutes, more with a Kong
 	@scripts/setup envoy postgres redis

@@ -24,10 +24,11 @@ import bench_fuzz
 import bench_gateway
 import bench_growth
 import bench_service
+import bench_torture
 import bench_ui
 import fault_tables
 
-SOURCES = [bench_gateway, bench_alternatives, bench_growth, bench_algorithms, bench_service, bench_ui, fault_tables, bench_fuzz]
+SOURCES = [bench_gateway, bench_alternatives, bench_growth, bench_algorithms, bench_service, bench_ui, fault_tables, bench_fuzz, bench_torture]
 BLOCK = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end of figures -->)", re.DOTALL)
 FIRST = re.compile(r"^\s*<!-- figure: ([\w-]+) -->", re.MULTILINE)
 VALUE = re.compile(r"(<!-- figure: ([\w-]+) -->)[^\n]*?(<!-- / -->)")

@@ -14,6 +14,7 @@
 //! | `upstream.rs` | an upstream that judges what reaches it                               |
 //! | `drive.rs`    | sends a case over HTTP/1.1 or HTTP/2                                  |
 //! | `tally.rs`    | the verdict on each answer, and the table                             |
+//! | `services.rs` | the services around a gateway, and a trial of it                      |
 //! | `chain.rs`    | all twelve filters in one chain                                       |
 
 mod chain;
@@ -24,6 +25,7 @@ mod mixed;
 mod plan;
 mod read;
 mod reading;
+mod services;
 mod shape;
 mod tally;
 mod targets;
@@ -36,6 +38,7 @@ pub use framing::{http1_cases, http2_cases};
 pub use mixed::mixed;
 pub use plan::Plan;
 pub use read::{FRAMING, HEADERS, IDENTITY, OWNED};
+pub use services::{Memory, Services, Trial, requests};
 pub use shape::{Body, Case, Credentials, End, Shape, Want};
 pub use tally::{Counts, Key, Seen, Tally};
 pub use upstream::Upstream;

@@ -14,6 +14,7 @@
 //! | `sdk.rs`       | a filter written with the crate `proxy-wasm`, between ours       |
 //! | `load.rs`      | all filters in one chain, for a long time                        |
 //! | `shipped.rs`   | the files in `kong-config/`                                      |
+//! | `torture.rs`   | requests that a careful client never sends                       |
 //! | `converted.rs` | what `gatehouse-admin convert` writes                            |
 //!
 //! Each test ends with a search of Kong's log: a worker that has died fails the test.
@@ -29,4 +30,5 @@ mod one_request;
 mod reload;
 mod sdk;
 mod shipped;
+mod torture;
 mod variables;

@@ -1,11 +1,29 @@
-//! Requests that a careful client never sends, through all filters on a real Envoy.
-//!
-//! | module       | contents                                                    |
-//! |--------------|-------------------------------------------------------------|
-//! | `fixture.rs` | an Envoy with the chain, and the services around it         |
-//! | `chain.rs`   | all filters in one chain, over HTTP/1.1 and HTTP/2          |
+//! Requests that a careful client never sends, through all filters on a real Envoy
+//! (docs/hostile-input.md, Protocol).
 //!
 //! `GATEHOUSE_TORTURE_REQUESTS` sets the number of requests (`make torture REQUESTS=1000000`).
 
-mod chain;
-mod fixture;
+use wasm_tests::memory::{memory, vm_memory};
+use wasm_tests::real::Envoy;
+use wasm_tests::torture::{Memory, Services, Target, requests};
+
+#[test]
+fn no_request_traps_passes_without_credentials_or_gets_an_undocumented_5xx() {
+    let services = Services::start();
+    let envoy = Envoy::start(&services.setup(true));
+    let vms = || envoy.stat("wasm.envoy.wasm.runtime.v8.active");
+    let before = vms();
+    let look = || Memory {
+        vms_kb: vm_memory(envoy.id()).size_kb,
+        resident_kb: memory(envoy.id()).resident_kb,
+    };
+    // Envoy answers 501 to a transfer coding that it does not know.
+    let target = Target { address: envoy.address("main"), clients: 8, own_5xx: &[501] };
+    let trial = services.trial(target, requests(20_000), true, look);
+    let log = envoy.log();
+    for trace in ["Function: proxy_on", "RuntimeError", "panicked at", "VM failed"] {
+        assert!(!log.contains(trace), "{log}");
+    }
+    trial.report("Envoy", &services.upstream);
+    assert_eq!(vms(), before, "as many VMs as in the beginning");
+}
