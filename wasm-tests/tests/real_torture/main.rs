@@ -24,6 +24,6 @@ fn no_request_traps_passes_without_credentials_or_gets_an_undocumented_5xx() {
     for trace in ["Function: proxy_on", "RuntimeError", "panicked at", "VM failed"] {
         assert!(!log.contains(trace), "{log}");
     }
-    trial.report("Envoy", &services.upstream);
+    trial.report("Envoy", &services.upstream, &[]);
     assert_eq!(vms(), before, "as many VMs as in the beginning");
 }
