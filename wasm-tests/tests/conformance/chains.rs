@@ -1,4 +1,4 @@
-//! Kong's plugins of a table as filters, by the converter that operators use.
+//! The chains of a table: filters, or plugins of Kong, which the converter makes filters of.
 
 use crate::play::Host;
 use gateway_files::convert::{Kind, Options, Target, convert};
@@ -30,6 +30,13 @@ pub enum Chain {
 
 /// Reads a chain of a table.
 pub fn chain(part: &Value) -> Chain {
+    if let Some(filters) = part["filters"].as_array() {
+        let named = |filter: &Value| {
+            let name = filter[0].as_str().expect("the name of a filter");
+            (name.to_owned(), filter[1].clone())
+        };
+        return Chain::Filters(filters.iter().map(named).collect());
+    }
     let plugins = part["plugins"].as_array().expect("plugins");
     let name = |plugin: &Value| plugin["name"].as_str().expect("a name").to_owned();
     let mut foreign: Vec<String> = plugins.iter().map(name).collect();

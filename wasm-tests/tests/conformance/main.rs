@@ -1,10 +1,12 @@
 //! Other people's suites as tables of request and answer, asked of the compiled filters.
 //!
 //! `docs/conformance.md` says where the tables come from. A difference without a reason in
-//! `kong-differences.json`, and a reason without a difference, fail the test.
+//! `SUITE-differences.json`, and a reason without a difference, fail the test.
 
+mod browser;
 mod chains;
 mod compare;
+mod named;
 mod play;
 mod report;
 mod table;
@@ -12,10 +14,11 @@ mod table;
 use play::{Host, play};
 use report::Played;
 
-#[test]
-fn the_filters_answer_as_kongs_own_tests_say_but_for_documented_differences() {
+/// Asks every case of a suite on both gateways, prints the tables, and compares them with the
+/// document.
+fn the_filters_answer_as(suite: &str) {
     let mut played = Vec::new();
-    for (name, table) in table::tables("kong") {
+    for (name, table) in table::tables(suite) {
         for host in Host::ALL {
             let verdicts =
                 table.cases.iter().map(|case| (case.test.clone(), play(&table, case, host)));
@@ -23,7 +26,17 @@ fn the_filters_answer_as_kongs_own_tests_say_but_for_documented_differences() {
             played.push(Played { table, file, host, verdicts: verdicts.collect() });
         }
     }
-    let text = report::report("kong", &played).unwrap_or_else(|wrong| panic!("{wrong}"));
-    println!("{text}");
-    report::assert_documented("kong", &text);
+    let text = report::report(suite, &played).unwrap_or_else(|wrong| panic!("{wrong}"));
+    println!("{suite}\n\n{text}");
+    report::assert_documented(suite, &text);
+}
+
+#[test]
+fn the_filters_answer_as_kongs_own_tests_say_but_for_documented_differences() {
+    the_filters_answer_as("kong");
+}
+
+#[test]
+fn jwt_auth_answers_as_the_tests_of_envoys_jwt_authn_say_but_for_documented_differences() {
+    the_filters_answer_as("envoy");
 }

@@ -1,13 +1,15 @@
 //! A case of a table, asked of the filters on a pretend gateway.
 
+use crate::browser;
 use crate::chains::{self, Chain};
 use crate::compare;
+use crate::named::{self, Jar};
 use crate::table::{Asked, Case, Step, Table, values};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
-use wasm_tests::{KongVersion, Profile, Proxy, Request, Response, Standing};
+use wasm_tests::{Answer, KongVersion, Profile, Proxy, Request, Response, Standing};
 
 /// What came of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,7 @@ pub fn play(table: &Table, case: &Case, host: Host) -> Verdict {
     }
     let mut asked = 0;
     let mut gateways: BTreeMap<usize, Proxy> = BTreeMap::new();
+    let mut jar = Jar::new();
     for (number, step) in case.steps.iter().enumerate() {
         let differs = |what: String| Verdict::Differs(format!("{}: {what}", number + 1));
         match step {
@@ -75,29 +78,30 @@ pub fn play(table: &Table, case: &Case, host: Host) -> Verdict {
                     return differs(what);
                 }
             }
+            Step::Fetch(fetched) => {
+                let proxy = match gateway(&mut gateways, table, fetched.chain, case.at, host) {
+                    Ok(proxy) => proxy,
+                    Err(verdict) => return verdict.at(number),
+                };
+                asked += 1;
+                if let Err(what) = browser::fetch(proxy, fetched) {
+                    return differs(what);
+                }
+            }
             Step::Request(request) => {
                 let Some(chain) = request.chain else { continue };
-                let proxy = match gateways.entry(chain) {
-                    Entry::Occupied(known) => known.into_mut(),
-                    Entry::Vacant(new) => {
-                        let filters = match chains::chain(&table.chains[chain]) {
-                            Chain::Filters(filters) => filters,
-                            Chain::Foreign(names) => {
-                                return Verdict::NotAsked(format!("decided by {names}"));
-                            }
-                        };
-                        let profile = host.profile().start_ms(case.at + request.t);
-                        let proxy = Proxy::new(profile, chains::compiled(&filters, host));
-                        if let Some(why) = proxy.rejected() {
-                            return differs(format!("the settings are refused: {why}"));
-                        }
-                        new.insert(proxy)
-                    }
-                };
                 let now = case.at + request.t;
+                let proxy = match gateway(&mut gateways, table, chain, now, host) {
+                    Ok(proxy) => proxy,
+                    Err(verdict) => return verdict.at(number),
+                };
                 proxy.advance(Duration::from_millis(now.saturating_sub(proxy.now_ms())));
                 asked += 1;
-                if let Err(what) = ask(proxy, request, host) {
+                let answered = match table.named {
+                    true => named::ask(proxy, request, &mut jar),
+                    false => ask(proxy, request, host),
+                };
+                if let Err(what) = answered {
                     return differs(what);
                 }
             }
@@ -107,6 +111,47 @@ pub fn play(table: &Table, case: &Case, host: Host) -> Verdict {
         0 => Verdict::NotAsked(nothing_to_ask(case).to_owned()),
         _ => Verdict::Agrees,
     }
+}
+
+impl Verdict {
+    /// Adds the number of the question to a difference.
+    fn at(self, number: usize) -> Self {
+        match self {
+            Self::Differs(what) => Self::Differs(format!("{}: {what}", number + 1)),
+            other => other,
+        }
+    }
+}
+
+/// Returns the gateway of a chain, which starts at its first request.
+fn gateway<'a>(
+    gateways: &'a mut BTreeMap<usize, Proxy>,
+    table: &Table,
+    chain: usize,
+    now: u64,
+    host: Host,
+) -> Result<&'a Proxy, Verdict> {
+    let new = match gateways.entry(chain) {
+        Entry::Occupied(known) => return Ok(known.into_mut()),
+        Entry::Vacant(new) => new,
+    };
+    let part = &table.chains[chain];
+    let filters = match chains::chain(part) {
+        Chain::Filters(filters) => filters,
+        Chain::Foreign(names) => return Err(Verdict::NotAsked(format!("decided by {names}"))),
+    };
+    let proxy = Proxy::new(host.profile().start_ms(now), chains::compiled(&filters, host));
+    if let Some(why) = proxy.rejected() {
+        return Err(Verdict::Differs(format!("the settings are refused: {why}")));
+    }
+    if let Some(answer) = part.get("callouts") {
+        let status = answer["s"].as_u64().and_then(|status| u16::try_from(status).ok());
+        let body = answer["b"].as_str().expect("a body").to_owned();
+        let answer = Response::json(status.expect("a status"), body);
+        proxy.on_call(move |_| Some(Answer::Response(answer.clone())));
+        proxy.tick();
+    }
+    Ok(new.insert(proxy))
 }
 
 fn nothing_to_ask(case: &Case) -> &'static str {
@@ -138,7 +183,8 @@ fn settings(plugin: &str, config: &serde_json::Value, ok: bool, host: Host) -> R
     }
 }
 
-fn ask(proxy: &Proxy, asked: &Asked, host: Host) -> Result<(), String> {
+/// Returns the request of a table as a client sends it.
+pub fn request(asked: &Asked) -> Request {
     let (method, target) = asked.line();
     let mut request = Request::new(method, target)
         .client(asked.ip.as_deref().unwrap_or("127.0.0.1"), 40_000)
@@ -152,7 +198,11 @@ fn ask(proxy: &Proxy, asked: &Asked, host: Host) -> Result<(), String> {
     if let Some(body) = asked.body() {
         request = request.body(body);
     }
-    let stream = proxy.send(request);
+    request
+}
+
+fn ask(proxy: &Proxy, asked: &Asked, host: Host) -> Result<(), String> {
+    let stream = proxy.send(request(asked));
     let outcome = stream.outcome();
     if let Some(trap) = outcome.traps.first() {
         return Err(format!("a filter trapped: {trap:?}"));

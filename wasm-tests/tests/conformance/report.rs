@@ -5,6 +5,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// Why some cases have another answer.
 #[derive(Debug, Deserialize)]
@@ -151,6 +152,9 @@ fn not_asked(played: &[Played]) -> String {
 /// Compares a part of docs/conformance.md with `text`. With `GATEHOUSE_WRITE_CONFORMANCE`, writes it
 /// there.
 pub fn assert_documented(name: &str, text: &str) {
+    // The tests of the suites run side by side.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let path = here().join("../../../docs/conformance.md");
     let document = std::fs::read_to_string(&path).expect("docs/conformance.md");
     let begin = format!("<!-- table: {name} -->\n");

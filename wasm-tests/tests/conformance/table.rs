@@ -10,7 +10,11 @@ use std::path::Path;
 pub struct Table {
     /// The file that the cases come from, in its repository.
     pub file: String,
-    /// The plugins and consumers that a request met: parts of a declarative configuration of Kong.
+    /// `true` if the suite looks at some headers only. Only what a case names is compared then.
+    #[serde(default)]
+    pub named: bool,
+    /// What a request met: parts of a declarative configuration of Kong (plugins and consumers),
+    /// or a list of filters with their settings.
     #[serde(default)]
     pub chains: Vec<Value>,
     /// The cases, in the order of the file.
@@ -46,6 +50,8 @@ pub enum Step {
     },
     /// A request without an answer.
     Silent { error: String },
+    /// A call of `fetch` in a page of another origin.
+    Fetch(Box<Fetched>),
     /// A request and its answer.
     Request(Box<Asked>),
 }
@@ -78,9 +84,59 @@ pub struct Asked {
     pub u: Option<Upstream>,
     /// The body of an answer of the gateway itself.
     pub m: Option<Value>,
-    /// The headers that the client got.
+    /// The headers that the client got. In a table with `named`, `null` is a header that the
+    /// client did not get.
     #[serde(default)]
     pub r: BTreeMap<String, Value>,
+    /// The cookies that the client got, by their names.
+    #[serde(default)]
+    pub cookies: BTreeMap<String, Cookie>,
+    /// `true` if the client sends the cookies that it got.
+    #[serde(default)]
+    pub jar: bool,
+}
+
+/// What a suite says about a cookie.
+#[derive(Debug, Deserialize)]
+pub struct Cookie {
+    /// `true` if it has a value; `false` if it was not set, or was set to nothing.
+    pub value: bool,
+    /// Attributes that it has.
+    #[serde(default)]
+    pub has: Vec<String>,
+    /// Attributes that it does not have.
+    #[serde(default)]
+    pub lacks: Vec<String>,
+}
+
+/// A call of `fetch` in a page of another origin, and whether the page may have the response.
+#[derive(Debug, Deserialize)]
+pub struct Fetched {
+    /// The method.
+    pub fetch: String,
+    /// The number of the chain that the requests met.
+    pub chain: usize,
+    /// The origin of the page.
+    pub origin: String,
+    /// `true` if the page asks for credentials.
+    #[serde(default)]
+    pub credentials: bool,
+    /// The headers that the page adds.
+    #[serde(default)]
+    pub h: BTreeMap<String, String>,
+    /// The names of the headers that a browser has to ask for.
+    #[serde(default)]
+    pub ask: Vec<String>,
+    /// `true` if the page gets the response.
+    pub ok: bool,
+    /// The headers of the upstream's own responses.
+    #[serde(default)]
+    pub up: BTreeMap<String, String>,
+    /// The status of the upstream's response to a preflight that reaches it.
+    pub preflight: Option<u16>,
+    /// Whether the page may read these headers of the response.
+    #[serde(default)]
+    pub reads: BTreeMap<String, bool>,
 }
 
 /// How the request at the upstream differs from the client's.
@@ -147,8 +203,27 @@ pub fn tables(folder: &str) -> Vec<(String, Table)> {
     names.sort();
     let read = |name: String| {
         let text = std::fs::read_to_string(folder.join(format!("{name}.json"))).expect("a table");
-        let table = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut table: Value = serde_json::from_str(&text).expect("JSON");
+        if let Some(Value::Object(words)) = table.get_mut("words").map(Value::take) {
+            with_words(&mut table, &words);
+        }
+        let table = Table::deserialize(table).unwrap_or_else(|error| panic!("{name}: {error}"));
         (name, table)
     };
     names.into_iter().map(read).collect()
+}
+
+/// Writes out the words of a table, which are in braces where they are used.
+fn with_words(value: &mut Value, words: &serde_json::Map<String, Value>) {
+    match value {
+        Value::String(text) => {
+            for (word, meaning) in words {
+                let meaning = meaning.as_str().expect("a text");
+                *text = text.replace(&format!("{{{word}}}"), meaning);
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(|one| with_words(one, words)),
+        Value::Object(all) => all.values_mut().for_each(|one| with_words(one, words)),
+        _ => {}
+    }
 }
