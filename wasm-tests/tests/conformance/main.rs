@@ -40,3 +40,9 @@ fn the_filters_answer_as_kongs_own_tests_say_but_for_documented_differences() {
 fn jwt_auth_answers_as_the_tests_of_envoys_jwt_authn_say_but_for_documented_differences() {
     the_filters_answer_as("envoy");
 }
+
+#[test]
+fn a_browser_takes_the_answers_of_cors_as_the_web_platform_tests_say_but_for_documented_differences()
+ {
+    the_filters_answer_as("wpt");
+}
