@@ -46,3 +46,8 @@ fn a_browser_takes_the_answers_of_cors_as_the_web_platform_tests_say_but_for_doc
  {
     the_filters_answer_as("wpt");
 }
+
+#[test]
+fn session_answers_as_the_tests_of_lua_resty_session_say_but_for_documented_differences() {
+    the_filters_answer_as("resty-session");
+}

@@ -1,7 +1,8 @@
 //! Answers of which a suite names only a part: some headers, and some attributes of cookies.
 
 use crate::play;
-use crate::table::{Asked, Cookie, values};
+use crate::table::{Asked, Cookie};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use wasm_tests::{Proxy, Response};
 
@@ -25,11 +26,10 @@ pub fn ask(proxy: &Proxy, asked: &Asked, jar: &mut Jar) -> Result<(), String> {
         (Some(status), true) => {
             let seen = stream.forwarded();
             let told = asked.u.as_ref();
-            let added = told.iter().flat_map(|told| &told.added);
-            for (name, value) in added.flat_map(|(name, value)| values(name, value)) {
-                let found = seen.header(&name);
-                if found.as_ref() != Some(&value) {
-                    return Err(format!("the upstream's {name} is {found:?} instead of {value}"));
+            for (name, told) in told.iter().flat_map(|told| &told.added) {
+                let found = seen.header(name);
+                if !found.as_deref().is_some_and(|found| is(found, told)) {
+                    return Err(format!("the upstream's {name} is {found:?} instead of {told}"));
                 }
             }
             for name in told.iter().flat_map(|told| &told.removed) {
@@ -49,6 +49,17 @@ pub fn ask(proxy: &Proxy, asked: &Asked, jar: &mut Jar) -> Result<(), String> {
         (None, false) => {}
     }
     reply(asked, &stream.reply(), jar)
+}
+
+/// Returns `true` if a value is the text that a table has, or of the length or the kind that it has.
+fn is(found: &str, told: &Value) -> bool {
+    match told {
+        Value::String(text) => found == text,
+        told => match told["length"].as_u64() {
+            Some(length) => u64::try_from(found.len()) == Ok(length),
+            None => told["number"] == true && found.parse::<u64>().is_ok(),
+        },
+    }
 }
 
 fn reply(asked: &Asked, seen: &Response, jar: &mut Jar) -> Result<(), String> {
