@@ -83,28 +83,52 @@ fn reasons(folder: &str) -> Vec<Reason> {
 /// Returns the numbers of cases: one line for each table. The gateways of one table come one after
 /// the other.
 fn counts(played: &[Played]) -> String {
-    let mut text = String::from(
-        "| file | cases | not asked | Kong: agree | differ | Envoy: agree | differ |\n\
-         |---|---:|---:|---:|---:|---:|---:|\n",
-    );
-    let mut sum = [0; 6];
+    let mut text = heading("file");
     for pair in played.chunks(2) {
-        let [kong, envoy] = pair else { panic!("one verdict for each gateway") };
-        assert!(kong.file == envoy.file && kong.host == Host::Kong && envoy.host == Host::Envoy);
-        let count = |one: &Played, wanted: fn(&Verdict) -> bool| {
-            one.verdicts.iter().filter(|(_, verdict)| wanted(verdict)).count()
-        };
-        let agree = |one| count(one, |verdict| matches!(verdict, Verdict::Agrees));
-        let differ = |one| count(one, |verdict| matches!(verdict, Verdict::Differs(_)));
-        let not = count(kong, |verdict| matches!(verdict, Verdict::NotAsked(_)));
-        let numbers =
-            [kong.verdicts.len(), not, agree(kong), differ(kong), agree(envoy), differ(envoy)];
-        line(&mut text, &format!("`{}`", kong.file), numbers);
-        for (sum, more) in sum.iter_mut().zip(numbers) {
+        let file = pair.first().map(|one| one.file.as_str()).unwrap_or_default();
+        line(&mut text, &format!("`{file}`"), numbers(pair));
+    }
+    line(&mut text, "**together**", sums(played));
+    text
+}
+
+fn heading(what: &str) -> String {
+    format!(
+        "| {what} | cases | not asked | Kong: agree | differ | Envoy: agree | differ |\n\
+         |---|---:|---:|---:|---:|---:|---:|\n"
+    )
+}
+
+/// Returns the numbers of the cases of one table that was asked on both gateways: all, those not
+/// asked, and for each gateway those that agree and that differ.
+fn numbers(pair: &[Played]) -> [usize; 6] {
+    let [kong, envoy] = pair else { panic!("one verdict for each gateway") };
+    assert!(kong.file == envoy.file && kong.host == Host::Kong && envoy.host == Host::Envoy);
+    let count = |one: &Played, wanted: fn(&Verdict) -> bool| {
+        one.verdicts.iter().filter(|(_, verdict)| wanted(verdict)).count()
+    };
+    let agree = |one| count(one, |verdict| matches!(verdict, Verdict::Agrees));
+    let differ = |one| count(one, |verdict| matches!(verdict, Verdict::Differs(_)));
+    let not = count(kong, |verdict| matches!(verdict, Verdict::NotAsked(_)));
+    [kong.verdicts.len(), not, agree(kong), differ(kong), agree(envoy), differ(envoy)]
+}
+
+fn sums(played: &[Played]) -> [usize; 6] {
+    let mut sums = [0; 6];
+    for more in played.chunks(2).map(numbers) {
+        for (sum, more) in sums.iter_mut().zip(more) {
             *sum += more;
         }
     }
-    line(&mut text, "**together**", sum);
+    sums
+}
+
+/// Returns the numbers of cases of whole suites, by their names.
+pub fn summary<'a>(suites: impl IntoIterator<Item = (&'a str, &'a [Played])>) -> String {
+    let mut text = heading("suite");
+    for (name, played) in suites {
+        line(&mut text, name, sums(played));
+    }
     text
 }
 
