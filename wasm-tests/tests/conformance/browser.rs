@@ -36,7 +36,7 @@ pub fn fetch(proxy: &Proxy, fetched: &Fetched) -> Result<(), String> {
     }
 }
 
-/// Returns the response that the page gets, or why it gets none. An outer error is a trap.
+/// Returns the response that the page gets, or why it gets none. An outer error is the filter's own.
 fn response(proxy: &Proxy, fetched: &Fetched) -> Result<Result<Response, String>, String> {
     let own = |status: u16| {
         let headers = fetched.up.iter();
@@ -76,7 +76,10 @@ fn sent(proxy: &Proxy, request: Request, own: Response) -> Result<Response, Stri
         stream.respond(own);
     }
     let reply = stream.reply();
-    Ok(reply)
+    match reply.text().contains("misconfigured") {
+        true => Err("the settings are refused".to_owned()),
+        false => Ok(reply),
+    }
 }
 
 /// Checks whether the response may be shared with the page (section 4.10, CORS check).
@@ -98,9 +101,6 @@ fn shared(reply: &Response, fetched: &Fetched) -> Result<(), String> {
 
 /// Checks the response to a preflight (section 4.8, CORS-preflight fetch).
 fn preflight(reply: &Response, fetched: &Fetched, names: &[String]) -> Result<(), String> {
-    if reply.text().contains("misconfigured") {
-        return Err("the settings are refused".to_owned());
-    }
     shared(reply, fetched)?;
     if !(200..300).contains(&reply.status) {
         return Err(format!("the status is {}", reply.status));
