@@ -79,7 +79,7 @@ pub(crate) mod tests {
     #[test]
     fn what_kong_refuses_is_refused() {
         for (json, says) in [
-            (r#"{"allow":12}"#, "allow: found 12"),
+            (r#"{"allow":12}"#, "allow: found a number, expected a list"),
             (r#"{"allow":["127.0.0.1/32","hello"]}"#, "allow[1]: found \"hello\""),
             (r#"{"deny":["0.0.0.0/33"]}"#, "deny[0]: "),
             (r#"{"deny":["::1/129"]}"#, "deny[0]: "),

@@ -128,7 +128,7 @@ impl PublicKey {
 
     /// Returns `base`^e mod n, big-endian and as long as the modulus. `base` has this length, too,
     /// and is below the modulus; otherwise the result is `None`.
-    #[cfg(feature = "exact")]
+    #[cfg(feature = "raised")]
     pub fn raised(&self, base: &[u8]) -> Option<Vec<u8>> {
         let s = from_bytes(base, self.n.len()).filter(|_| base.len() == self.size)?;
         less(&s, self.n.modulus())
