@@ -92,6 +92,7 @@ lint: ## formatting, clippy without a warning, the boundaries between the layers
 	@$(CARGO) fmt --all --check
 	@$(CARGO) fmt --manifest-path wasm-tests/sdk-filter/Cargo.toml --check
 	@$(CARGO) fmt --manifest-path tools/fuzz/Cargo.toml --check
+	@$(CARGO) fmt --manifest-path tools/fuzz-admin/Cargo.toml --check
 	@scripts/check-boundaries
 	@scripts/bench --render --check
 	@$(CARGO) clippy --locked --all-targets -q -- -D warnings

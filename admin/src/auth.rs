@@ -165,13 +165,19 @@ fn refuse_foreign_cause(headers: &HeaderMap) -> Result<(), Denied> {
 }
 
 /// `true` if `host`, the value of a Host header, is `localhost` or a loopback address.
-fn is_local(host: &str) -> bool {
+pub(crate) fn is_local(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     // The parser accepts `user@host`, which a Host header cannot hold.
     if host.contains('@') {
         return false;
     }
     let name = authority.host();
+    // The parser also takes letters behind the bracket of an IPv6 address.
+    let port = host.strip_prefix(name).unwrap_or(host);
+    let port = port.strip_prefix(':').unwrap_or(if port.is_empty() { "" } else { "-" });
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
     let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
     name.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -209,6 +215,8 @@ mod tests {
             "10.0.0.1",
             "localhost@evil.example",
             "evil.example@localhost",
+            "[::1]A80",
+            "localhost:evil",
             "",
         ] {
             assert!(!admits(&[("host", host)]), "{host}");

@@ -3,6 +3,8 @@
 
 mod csv;
 mod export;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod items;
 mod kong_admin;
 mod sections;

@@ -18,6 +18,7 @@
 //! | `telemetry.rs`     | traces for OpenTelemetry                                  |
 //! | `files.rs`         | commands for configuration files of gateways              |
 //! | `import.rs`        | consumers from files and from Kong, and back              |
+//! | `fuzzing.rs`       | entries for the fuzzer of tools/fuzz-admin                |
 
 mod api;
 mod auth;
@@ -25,6 +26,8 @@ mod connections;
 mod counter_names;
 mod counting;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gateways;
 mod health;
 mod import;

@@ -369,7 +369,7 @@ fn read_tokens(flag: &str, file: &Path) -> Result<Vec<String>, SettingsError> {
 }
 
 /// Checks a token. An error says what is wrong with it, without quoting it.
-fn token(text: &str) -> Result<String, String> {
+pub(crate) fn token(text: &str) -> Result<String, String> {
     if text.len() < TOKEN_MIN {
         Err(format!("holds {} characters, at least {TOKEN_MIN} are needed", text.len()))
     } else if text.len() > TOKEN_MAX {

@@ -58,7 +58,7 @@ pub(super) fn kind(parts: &Parts) -> String {
     kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn from_json(bytes: &[u8]) -> Result<Fields, Refusal> {
+pub(super) fn from_json(bytes: &[u8]) -> Result<Fields, Refusal> {
     if std::str::from_utf8(bytes).is_err() {
         return Err(Refusal::Malformed("Cannot parse JSON body: it is not UTF-8".into()));
     }
@@ -99,7 +99,7 @@ impl<'de> Visitor<'de> for Members {
     }
 }
 
-fn from_form(bytes: &[u8]) -> Result<Fields, Refusal> {
+pub(super) fn from_form(bytes: &[u8]) -> Result<Fields, Refusal> {
     let pairs = text::pairs(bytes)
         .map_err(|problem| Refusal::Malformed(format!("Cannot parse form body: {problem}")))?;
     let mut fields = Fields::form();
@@ -109,7 +109,7 @@ fn from_form(bytes: &[u8]) -> Result<Fields, Refusal> {
     Ok(fields)
 }
 
-async fn from_multipart(request: Request) -> Result<Fields, Refusal> {
+pub(super) async fn from_multipart(request: Request) -> Result<Fields, Refusal> {
     let malformed = |_| Refusal::Malformed("Cannot parse multipart body".into());
     let mut parts = request
         .extract::<Multipart, _>()

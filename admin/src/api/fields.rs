@@ -102,6 +102,12 @@ impl Fields {
         if is_new { Ok(()) } else { Err(repeated(name)) }
     }
 
+    /// Returns the fields that are not taken yet, in the order of their names.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn values(&self) -> std::collections::btree_map::Iter<'_, String, Value> {
+        self.values.iter()
+    }
+
     /// Takes a field of any type.
     fn take(&mut self, name: &str) -> Given<Value> {
         match self.values.remove(name) {

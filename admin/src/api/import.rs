@@ -116,7 +116,7 @@ async fn digest(tx: &mut Tx, owner: String, body: &Map<String, Value>) -> Result
         return Err(Refusal::field("key_digest", "expected 64 lower-case hex digits"));
     };
     let filter = Filter { value: Some(digest.clone()), ..Filter::default() };
-    if let Some(old) = tx.find_owned(Kind::Key, &filter, now()).await? {
+    if let Some(old) = in_force(tx, &filter).await? {
         return match old.consumer_id == owner {
             true => Ok(Outcome::Unchanged),
             false => Err(Refusal::field("key_digest", "belongs to another consumer")),
@@ -131,11 +131,22 @@ async fn digest(tx: &mut Tx, owner: String, body: &Map<String, Value>) -> Result
         expires_at: expires_at.value(),
     };
     let by_id = Filter { id: Some(new.id.clone()), ..Filter::default() };
-    if tx.find_owned(Kind::Key, &by_id, i64::MIN).await?.is_some() {
+    if in_force(tx, &by_id).await?.is_some() {
         return Err(Refusal::Taken { field: "id", value: Some(new.id) });
     }
     tx.insert(Kind::Key, &new).await?;
     Ok(Outcome::Created)
+}
+
+/// Returns the API key that `filter` finds. One that has expired is deleted instead, because its
+/// row would be in the way of a new one.
+async fn in_force(tx: &mut Tx, filter: &Filter) -> Result<Option<Owned>, Refusal> {
+    let Some(found) = tx.find_owned(Kind::Key, filter, i64::MIN).await? else { return Ok(None) };
+    if found.expires_at.is_none_or(|end| end > now()) {
+        return Ok(Some(found));
+    }
+    tx.delete(Kind::Key, &found).await?;
+    Ok(None)
 }
 
 fn fields(body: &Map<String, Value>) -> Fields {

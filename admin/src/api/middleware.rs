@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::body::Body;
+use axum::BoxError;
+use axum::body::{Body, Bytes};
 use axum::extract::{MatchedPath, Request};
 use axum::http::uri::PathAndQuery;
 use axum::http::{Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::Router;
-use hyper::body::Incoming;
 use tower_service::Service as _;
 
 use super::answer::Refusal;
@@ -53,11 +53,15 @@ impl Middleware {
     }
 
     /// Answers one request that comes from the address `peer`, counts it and logs it.
-    pub(crate) async fn answer(
+    pub(crate) async fn answer<B>(
         mut self,
         peer: IpAddr,
-        mut request: Request<Incoming>,
-    ) -> Result<Response, Infallible> {
+        mut request: Request<B>,
+    ) -> Result<Response, Infallible>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let (begun, method) = (Instant::now(), request.method().clone());
         let trace = self.traces.as_ref().map(|traces| traces.begin(request.headers()));
         request.extensions_mut().insert(Peer(peer));
@@ -89,7 +93,11 @@ impl Middleware {
     }
 
     /// Authenticates a request and adds its [`Role`] to it.
-    fn admit(&self, request: Request<Incoming>) -> Result<Request<Body>, Refusal> {
+    fn admit<B>(&self, request: Request<B>) -> Result<Request<Body>, Refusal>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let (mut parts, body) = request.into_parts();
         let role = if self.ui && ui::has(parts.uri.path()) {
             self.auth.admit_visitor(&parts.uri, &parts.headers)?

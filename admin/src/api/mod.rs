@@ -29,6 +29,7 @@
 //! | `text.rs`       | percent-encoding                                               |
 //! | `answer.rs`     | answers and refusals                                           |
 //! | `import.rs`     | items that come from a file, by the same rules                 |
+//! | `fuzzing.rs`    | entries for the fuzzer                                         |
 
 mod answer;
 mod api_keys;
@@ -40,6 +41,8 @@ mod counters;
 mod descriptor;
 mod draft;
 mod fields;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod gateways;
 mod groups;
 mod identities;

@@ -159,13 +159,15 @@ impl<P: Position> Window<P> {
 }
 
 /// Returns a position as the parameter `offset`.
-fn encoded(position: &impl Position) -> String {
+pub(super) fn encoded(position: &impl Position) -> String {
     URL_SAFE_NO_PAD.encode(position.to_text())
 }
 
 /// Reads the parameter `offset`. Returns `None` for a text that the service has not given out.
-fn decoded<P: Position>(offset: &str) -> Option<P> {
-    P::from_text(&String::from_utf8(URL_SAFE_NO_PAD.decode(offset).ok()?).ok()?)
+pub(super) fn decoded<P: Position>(offset: &str) -> Option<P> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(offset).ok()?).ok()?;
+    // A number and an id can be written in several ways, and the service writes one of them.
+    P::from_text(&text).filter(|position: &P| position.to_text() == text)
 }
 
 // === Positions ===
@@ -198,5 +200,23 @@ impl Position for NameCursor {
         let (id, name) = text.split_once(':')?;
         let name = Some(name).filter(|name| !name.contains('\0'))?;
         Some(Self { name: name.to_owned(), id: fields::uuid(id)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0f4d7a59-1d7a-4a2a-8a4c-1c3f5f6f7a01";
+
+    #[test]
+    fn an_offset_is_taken_in_the_one_form_that_the_service_gives_out() {
+        let given = Cursor { created_at: 5, id: ID.to_owned() };
+        assert_eq!(decoded(&encoded(&given)), Some(given));
+        for text in [format!("+5:{ID}"), format!("05:{ID}"), format!("5:{}", ID.to_uppercase())] {
+            assert_eq!(decoded::<Cursor>(&URL_SAFE_NO_PAD.encode(&text)), None, "{text}");
+        }
+        let name = URL_SAFE_NO_PAD.encode(format!("{}:ana", ID.to_uppercase()));
+        assert!(decoded::<NameCursor>(&name).is_none());
     }
 }

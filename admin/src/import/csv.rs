@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path, send: &Sender<Read>) -> Result<(), String> {
 }
 
 /// Splits a line into its fields. A field may be in quotes, in which `""` is a quote.
-fn fields(line: &str) -> Option<Vec<String>> {
+pub(super) fn fields(line: &str) -> Option<Vec<String>> {
     let mut all = vec![String::new()];
     let mut letters = line.chars().peekable();
     let mut quoted = false;

@@ -12,9 +12,13 @@ use crate::store::{Consumer, Cursor, Filter, Kind, Owned, Tx, now};
 /// The number of consumers that are read at once.
 const PAGE: i64 = 500;
 
-/// Writes the file. Returns the number of consumers.
+/// Runs the command. Returns the number of consumers.
 pub(crate) async fn export(flags: &Export, out: &mut (dyn Write + Send)) -> Result<usize, Failure> {
-    let app = open(&flags.database, false).await?;
+    write(&open(&flags.database, false).await?, out).await
+}
+
+/// Writes the file. Returns the number of consumers.
+pub(super) async fn write(app: &App, out: &mut (dyn Write + Send)) -> Result<usize, Failure> {
     out.write_all(b"_format_version: '3.0'\nconsumers:\n").map_err(failure)?;
     let mut after = Cursor::start();
     let mut number = 0;
@@ -24,7 +28,7 @@ pub(crate) async fn export(flags: &Export, out: &mut (dyn Write + Send)) -> Resu
         let Some(last) = page.last() else { return Ok(number) };
         after = Cursor { created_at: last.created_at, id: last.id.clone() };
         for consumer in page {
-            let object = whole(&app, &mut tx, consumer).await?;
+            let object = whole(app, &mut tx, consumer).await?;
             let yaml = serde_norway::to_string(&[object]).map_err(failure)?;
             out.write_all(yaml.as_bytes()).map_err(failure)?;
             number += 1;

@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// An Admin API.
-struct Source {
+pub(super) struct Source {
     authority: String,
     /// The connector and the name in the certificate, if the address begins with `https://`.
     tls: Option<(TlsConnector, ServerName<'static>)>,
@@ -85,7 +85,11 @@ pub(super) async fn read(
 }
 
 impl Source {
-    fn of(url: &str, headers: &[String], authorities: Option<&Path>) -> Result<Self, String> {
+    pub(super) fn of(
+        url: &str,
+        headers: &[String],
+        authorities: Option<&Path>,
+    ) -> Result<Self, String> {
         let expected =
             || format!("found {url}, expected http://<host>:<port> or https://<host>:<port>");
         let (scheme, rest) = url.split_once("://").ok_or_else(expected)?;

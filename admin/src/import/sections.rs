@@ -35,9 +35,14 @@ pub(super) fn read(path: &Path, send: &Sender<Read>) -> Result<(), String> {
             WHOLE_MAX >> 20
         )));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
-    let documents = gateway_files::documents::read(&text).map_err(told)?;
-    let [root] = &documents[..] else { return Err(told("expected one document".to_owned())) };
+    whole(path, send).map_err(told)
+}
+
+/// Reads a file as a whole.
+pub(super) fn whole(path: &Path, send: &Sender<Read>) -> Result<(), String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let documents = gateway_files::documents::read(text.trim_start_matches('\u{feff}'))?;
+    let [root] = &documents[..] else { return Err("expected one document".to_owned()) };
     for (list, what) in LISTS {
         let all = root.get(list).and_then(|list| list.as_sequence()).into_iter().flatten();
         for (number, item) in all.enumerate() {
@@ -72,27 +77,55 @@ fn give(
     all.into_iter().all(|(place, item)| send.blocking_send(Read { place, item, percent }).is_ok())
 }
 
-/// Returns `true` if every list of interest is in block style and nothing refers to another place.
+/// Returns `true` if the document is one mapping in block style that begins in the first column,
+/// every list of interest is in block style too, and nothing refers to another place. Any other
+/// form is read as a whole, so that no item is overlooked.
 fn is_plain(path: &Path) -> Result<bool, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
+    // No section has begun; or one of interest has, and its list has not.
+    let (mut first, mut list_expected) = (true, false);
     for line in BufReader::new(file).lines() {
         let line = line.map_err(|error| error.to_string())?;
-        if line.starts_with(['{', '[']) || line.contains("<<:") {
+        // YAML has more line breaks than a reader of lines.
+        if line.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']) || line.contains("<<:") {
             return Ok(false);
         }
-        if let Some((name, rest)) = section(&line)
-            && LISTS.iter().any(|(list, _)| *list == name)
-            && !rest.is_empty()
-        {
-            return Ok(false);
+        let bare = line.trim_start();
+        if bare.is_empty() || bare.starts_with('#') || first && line.trim_end() == "---" {
+            continue;
         }
-        let value = line.split_once(": ").map_or(line.as_str(), |(_, value)| value);
-        let value = value.trim_start().trim_start_matches("- ").trim_start();
-        if value.starts_with(['&', '*']) {
+        if is_item(bare) || line.starts_with(' ') {
+            if first || list_expected && !is_item(bare) {
+                return Ok(false);
+            }
+            list_expected = false;
+        } else {
+            let known = section(&line).filter(|(name, _)| {
+                name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+            });
+            let Some((name, rest)) = known else { return Ok(false) };
+            list_expected = LISTS.iter().any(|(list, _)| *list == name);
+            if list_expected && !rest.is_empty() {
+                return Ok(false);
+            }
+            first = false;
+        }
+        let refers = |part: &str| {
+            part.trim_start()
+                .trim_start_matches("- ")
+                .trim_start()
+                .starts_with(['&', '*', '!', '?'])
+        };
+        if refers(&line) || line.split_once(": ").is_some_and(|(_, value)| refers(value)) {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Returns `true` if this line, without its indentation, begins an item of a list.
+fn is_item(bare: &str) -> bool {
+    bare == "-" || bare.starts_with("- ")
 }
 
 /// Returns the name of a section that begins with this line, and what follows on the line.
@@ -102,7 +135,7 @@ fn section(line: &str) -> Option<(&str, &str)> {
     }
     let (name, rest) = line.split_once(':')?;
     let rest = rest.trim();
-    Some((name.trim_matches(['"', '\'']), if rest.starts_with('#') { "" } else { rest }))
+    Some((name.trim_end().trim_matches(['"', '\'']), if rest.starts_with('#') { "" } else { rest }))
 }
 
 /// Reads the consumers, or all other items.
@@ -122,6 +155,11 @@ fn by_sections(path: &Path, size: u64, consumers: bool, send: &Sender<Read>) -> 
         let value: Value =
             serde_norway::from_str(text).map_err(|error| format!("{place}: {error}"))?;
         let item = match value {
+            // Comments alone are no item.
+            Value::Null => {
+                text.clear();
+                return Ok(true);
+            }
             Value::Array(mut items) if items.len() == 1 => items.pop().and_then(object),
             _ => None,
         };
@@ -147,7 +185,7 @@ fn by_sections(path: &Path, size: u64, consumers: bool, send: &Sender<Read>) -> 
             continue;
         }
         let depth = line.len() - line.trim_start().len();
-        let begins = line.trim_start().starts_with("- ") && *indent.get_or_insert(depth) == depth;
+        let begins = is_item(line.trim_start()) && *indent.get_or_insert(depth) == depth;
         if begins && !flush(&mut text, current, &mut number, done)? {
             return Ok(());
         }

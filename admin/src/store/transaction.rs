@@ -92,6 +92,16 @@ impl Tx {
         &mut self.inner
     }
 
+    /// Deletes everything but the log of changes, for the fuzzer's next input.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) async fn forget_everything(&mut self) -> sqlx::Result<()> {
+        let all = "DELETE FROM acls; DELETE FROM appids; DELETE FROM keyauth_credentials; \
+                   DELETE FROM jwt_secrets; DELETE FROM consumers; DELETE FROM session_metadata; \
+                   DELETE FROM sessions; DELETE FROM revocations; DELETE FROM counters; \
+                   DELETE FROM counter_batches";
+        sqlx::raw_sql(all).execute(self.connection()).await.map(drop)
+    }
+
     /// Commits, and removes changes from the log beyond its length. Everything is durable when this
     /// returns.
     pub(crate) async fn commit(mut self) -> sqlx::Result<()> {

@@ -64,6 +64,7 @@ on_both_databases!(
     what_cannot_be_stored_is_told_with_its_place_and_the_rest_is_stored,
     app_ids_come_from_a_csv_file,
     export_gives_it_back_and_import_takes_that,
+    a_key_that_has_expired_is_not_in_the_way_of_an_import,
     a_database_with_sealed_secrets_needs_its_key,
     a_running_kong_is_read_page_by_page,
 );
@@ -122,7 +123,19 @@ fn a_file_in_any_style_gives_the_same() {
     let indented = "_format_version: '3.0'\nconsumers:\n  - username: ana # the first\n    keyauth_credentials:\n      - key: k\n";
     let first_the_keys =
         "keyauth_credentials:\n- consumer: ana\n  key: k\nconsumers:\n- username: ana\n";
-    for text in [flow, anchors, indented, first_the_keys] {
+    // YAML that a reader of lines has to leave to the reader of whole files, or must not miss.
+    let key = "keyauth_credentials:\n  - key: k\n";
+    let dash = format!("consumers:\n-\n  username: ana\n  {key}");
+    let space = format!("consumers :\n- username: ana\n  {key}");
+    let marked = format!("\u{feff}--- \nconsumers:\n- username: ana\n  {key}");
+    let deeper =
+        "  consumers:\n  - username: ana\n  keyauth_credentials:\n  - consumer: ana\n    key: k\n";
+    let next_line =
+        "consumers:\n  [{ username: ana }]\nkeyauth_credentials:\n  [{ consumer: ana, key: k }]\n";
+    let breaks = "x: y\rconsumers:\r- username: ana\r  keyauth_credentials:\r  - key: k\r";
+    let remarks = format!("consumers:\n  # the first\n# of all\n- username: ana\n  {key}");
+    let unusual = [&dash, &space, &marked, &remarks, deeper, next_line, breaks];
+    for text in [flow, anchors, indented, first_the_keys].into_iter().chain(unusual) {
         let store = Store::on_sqlite();
         let done = store.import(&store.file("kong.yml", text));
         assert_eq!(done.out, "2 created, 0 changed, 0 unchanged, 0 refused\n", "{text}: {done:?}");
@@ -200,6 +213,19 @@ fn export_gives_it_back_and_import_takes_that(new: fn() -> Store) {
     // The key in clear is the key whose digest was stored.
     let again = copy.import(&copy.file("kong.yml", FILE));
     assert_eq!(again.out, "0 created, 0 changed, 9 unchanged, 0 refused\n", "{again:?}");
+}
+
+fn a_key_that_has_expired_is_not_in_the_way_of_an_import(new: fn() -> Store) {
+    let store = new();
+    let digest = "e85135e0bbd21cb76bbd8504d4f0d31dac39e392d03ef50acd588421c2a5d37f";
+    let text = |end: u64| {
+        let key = format!("- key_digest: {digest}\n    expires_at: {end}\n");
+        format!("consumers:\n- username: ana\n  keyauth_credentials:\n  {key}")
+    };
+    assert_eq!(store.import(&store.file("kong.yml", &text(1))).code, 0);
+    let again = store.import(&store.file("kong.yml", &text(99_999_999_999_999)));
+    assert_eq!(again.out, "1 created, 0 changed, 1 unchanged, 0 refused\n", "{again:?}");
+    assert!(store.export().contains(digest));
 }
 
 fn a_database_with_sealed_secrets_needs_its_key(new: fn() -> Store) {
