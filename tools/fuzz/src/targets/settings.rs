@@ -6,18 +6,36 @@ use runtime::Capabilities;
 use serde_json::{Map, Value};
 use settings::{Facts, metadata, shown};
 
+/// What each variable of the environment holds.
+const SECRET: &str = "5ec0de5ec0de5ec0de5ec0de5ec0de00";
+
+/// Returns how often the document holds `text` as it is.
+fn times(document: &[u8], text: &str) -> usize {
+    document.windows(text.len()).filter(|part| *part == text.as_bytes()).count()
+}
+
+/// Returns the service's token, if it stands in the document at its place alone: elsewhere it is no
+/// secret, and a message may show what was found.
+fn inline(document: &[u8]) -> Option<String> {
+    let read: Value = serde_json::from_slice(document).ok()?;
+    let token = read.pointer("/admin/token")?.as_str()?;
+    let secret = token.len() >= 24 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (secret && times(document, token) == 1).then(|| token.to_owned())
+}
+
 /// The first byte chooses a filter, and the rest is its document of settings.
 pub fn filters(data: &[u8]) {
     let Some((chosen, document)) = crate::input::choice(data, FILTERS.len()) else { return };
     let filter = &FILTERS[chosen];
-    let env = |name: &str| (name.len() < 4).then(|| "0123456789abcdef0123456789abcdef".to_owned());
+    let env = |name: &str| (name.len() < 4).then(|| SECRET.to_owned());
     let verdict = (filter.check)(document, &env);
     if let Err(invalid) = &verdict {
         assert!(!invalid.problems().is_empty(), "a refusal has a reason");
         let message = invalid.to_string();
         // A message for a log has one line and tells no secret.
         assert!(!message.bytes().any(|byte| byte.is_ascii_control()), "{message:?}");
-        assert!(!message.contains("0123456789abcdef"), "{message:?}");
+        assert!(times(document, SECRET) > 0 || !message.contains(SECRET), "{message:?}");
+        assert!(!inline(document).is_some_and(|token| message.contains(&token)), "{message:?}");
     }
     for able in [ENVOY, KONG, Capabilities::default()] {
         let on = (filter.check_on)(document, &env, able);
