@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from bench_results import now
+from bench_results import now, write
 from bench_tables import table
 from shown import Shown
 
@@ -23,7 +23,7 @@ def keep(native, wasm):
     }
     if not times["native"] or times["native"].keys() != times["wasm"].keys():
         sys.exit("the two programs do not measure the same algorithms")
-    RESULTS.write_text(json.dumps({**now(), "us": times}, indent=1) + "\n")
+    write(RESULTS, {**now(), "us": times})
 
 
 def milliseconds(us):

@@ -3,18 +3,20 @@
 import json
 from pathlib import Path
 
+from bench_tables import table
 from shown import Shown
 
+HEADER = ["target", "CPU s", "executions", "edges", "corpus", "findings"]
 FILE = Path("bench/results/fuzz.json")
 
 
 def shown():
     result = json.loads(FILE.read_text())
-    rows = ["| target | CPU s | executions | edges | corpus | findings |", "|---|---:|---:|---:|---:|---:|"]
-    for row in result["targets"]:
-        cells = [f"`{row['target']}`", *(f"{row[key]:,}" for key in ("seconds", "executed", "edges", "corpus", "findings"))]
-        rows.append("| " + " | ".join(cells) + " |")
+    columns = ("seconds", "executed", "edges", "corpus", "findings")
+    rows = [[f"`{row['target']}`", *(f"{row[key]:,}" for key in columns)] for row in result["targets"]]
     total = {key: sum(row[key] for row in result["targets"]) for key in ("seconds", "executed", "corpus", "findings")}
-    rows.append(f"| together | {total['seconds']:,.0f} | {total['executed']:,} | | {total['corpus']:,} | {total['findings']} |")
+    rows.append(
+        ["together", f"{total['seconds']:,.0f}", f"{total['executed']:,}", "", f"{total['corpus']:,}", str(total["findings"])]
+    )
     said = f"Measured at commit {result['commit']}, at a load of {result['load']} on {result['processors']} processors.\n\n"
-    return Shown(blocks={"fuzz": said + "\n".join(rows) + "\n"}, values={"fuzz-targets": str(len(result["targets"]))})
+    return Shown(blocks={"fuzz": said + table(HEADER, rows)}, values={"fuzz-targets": str(len(result["targets"]))})

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from bench_results import now
+from bench_results import now, write
 from bench_tables import table, wrapped
 from shown import Shown
 
@@ -17,7 +17,7 @@ RESULTS = Path("bench/results/service.json")
 
 def merge(out, seconds, parts):
     runs = [json.loads(Path(part).read_text()) for part in parts]
-    Path(out).write_text(json.dumps({**now(), "seconds": int(seconds), "runs": runs}, indent=1) + "\n")
+    write(out, {**now(), "seconds": int(seconds), "runs": runs})
 
 
 def where(results):

@@ -7,12 +7,13 @@ import json
 import sys
 from pathlib import Path
 
+from bench_results import now, write
 from bench_tables import table, wrapped
 from shown import Shown
 
 RESULTS = Path("bench/results/torture.json")
 COLUMNS = ["requests", "answered_2xx", "answered_4xx", "refused_by_gateway", "documented_5xx", "left", "findings"]
-HEADER = ["family", "2xx", "4xx", "gateway's refusals", "documented 5xx", "client left", "findings"]
+HEADER = ["family, protocol", "cases", "2xx", "4xx", "gateway's refusals", "documented 5xx", "client left", "findings"]
 
 
 def told(results):
@@ -31,7 +32,7 @@ def told(results):
             f"commit `{results['commit']}`; {run['upstream']:,} requests reached the upstream. {vms} gateway's processes "
             f"{first['resident_kb'] / 1024:,.0f} MiB and {last['resident_kb'] / 1024:,.0f} MiB:"
         ))
-        said.append(table(["family, protocol", *["cases"], *HEADER[1:]], [*rows, ["all", *total]]))
+        said.append(table(HEADER, [*rows, ["all", *total]]))
     return "\n".join(said)
 
 
@@ -41,18 +42,8 @@ def shown():
 
 
 def main(directory):
-    import datetime
-
-    from bench_results import machine, output
-
     runs = [json.loads(path.read_text()) for path in sorted(Path(directory).glob("*.json"))]
-    results = {
-        "date": datetime.date.today().isoformat(),
-        "commit": output("git", "rev-parse", "--short=10", "HEAD"),
-        "machine": machine(),
-        "runs": runs,
-    }
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    write(RESULTS, {**now(), "runs": runs})
 
 
 if __name__ == "__main__":

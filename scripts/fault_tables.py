@@ -5,12 +5,10 @@
 """
 
 import json
-import os
-import re
 import sys
 from pathlib import Path
 
-from bench_results import now, output
+from bench_results import envoy_version, now
 from bench_tables import wrapped
 from shown import Shown
 
@@ -78,10 +76,9 @@ def run_of(results):
 
 
 def collect(rows, seconds, form):
-    envoy = re.search(r"version: [^/]*/([0-9.]+)", output(os.environ["GATEHOUSE_ENVOY"], "--version"))
     results = {
         **now(),
-        "envoy": envoy.group(1),
+        "envoy": envoy_version(),
         "seconds": int(seconds),
         "form": form,
         "rows": read(rows),
