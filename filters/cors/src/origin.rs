@@ -11,8 +11,8 @@ pub(crate) struct Origin {
 }
 
 /// The greatest length of an origin in bytes. A host name has at most 253 characters (RFC 1035,
-/// section 2.3.4), so that a browser sends no longer one. The time
-/// of an expression grows with the length, and a client chooses it.
+/// section 2.3.4), so that a browser sends no longer one. The time of an expression grows with the
+/// length, and a client chooses it.
 const LONGEST: usize = 320;
 
 impl Origin {

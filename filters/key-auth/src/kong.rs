@@ -6,7 +6,6 @@ use consumer::{Credential, Identity, KongLists, key_digest, lookup};
 use exchange::{Answer, Call, Finding, Key};
 use runtime::Snapshot;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// The walk through all keys of a Kong Admin API.
 pub(crate) struct KongKeys(KongLists<ApiKey>);
@@ -38,9 +37,7 @@ impl Snapshot for KongKeys {
 
     // A Kong is not asked for single keys: all of them are read, whatever their number.
     fn absorb(&mut self, answer: &Answer, _most: usize) -> bool {
-        // A list without the keys themselves is gatehouse-admin's: it does not say that a key does
-        // not exist.
-        !has_digests(&answer.body) && self.0.absorb(answer)
+        self.0.absorb(answer)
     }
 
     fn finish(self: Box<Self>) -> (Vec<(Key, Finding)>, Option<u64>) {
@@ -58,13 +55,6 @@ impl Snapshot for KongKeys {
         });
         (consumers.chain(keys).collect(), None)
     }
-}
-
-/// Returns `true` if an entry of a page has `key_digest`, as gatehouse-admin's have.
-fn has_digests(page: &[u8]) -> bool {
-    let page: Value = serde_json::from_slice(page).unwrap_or_default();
-    let entries = page.get("data").and_then(Value::as_array);
-    entries.is_some_and(|all| all.iter().any(|entry| entry.get("key_digest").is_some()))
 }
 
 #[cfg(test)]

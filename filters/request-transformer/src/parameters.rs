@@ -32,8 +32,7 @@ impl Parameters {
         let mut escaped = Vec::with_capacity(raw.len());
         for byte in raw {
             match byte {
-                b'%' | b'&' | b'+' | b'=' => escaped.push(*byte),
-                byte if byte.is_ascii_alphanumeric() || b"-._~!$'()*,;:@/?".contains(byte) => {
+                byte if byte.is_ascii_alphanumeric() || b"%&+=-._~!$'()*,;:@/?".contains(byte) => {
                     escaped.push(*byte);
                 }
                 byte => escaped.extend(exchange::percent_encode(&[*byte]).into_bytes()),

@@ -99,6 +99,11 @@ impl<T> KongLists<T> {
         if self.list == List::Done || (offset.is_some() && offset == self.offset) {
             return false;
         }
+        // A list without the keys themselves is gatehouse-admin's: it does not say that a key does
+        // not exist.
+        if data.iter().any(|entry| entry.get("key_digest").is_some()) {
+            return false;
+        }
         data.into_iter().for_each(|entry| self.take(entry));
         if offset.is_none() {
             self.list = match self.list {

@@ -60,9 +60,11 @@ pub(crate) fn request(kong: &Kong<'_>, host: Host, head: Head, wanted: &Wanted) 
 /// makes no list of headers, so that the first header that a filter sets ends Kong's worker
 /// (measured on 3.9.3). Only a request without headers can be one.
 pub(crate) fn has_no_version(head: &Head) -> bool {
-    let has_headers = head.fields().any(|(name, _)| !name.starts_with(b":"));
-    let version = || abi::property(&["request", "protocol"]).unwrap_or_default();
-    !has_headers && (version().is_empty() || version().starts_with(b"HTTP/0"))
+    if head.fields().any(|(name, _)| !name.starts_with(b":")) {
+        return false;
+    }
+    let version = abi::property(&["request", "protocol"]).unwrap_or_default();
+    version.is_empty() || version.starts_with(b"HTTP/0")
 }
 
 /// Returns `true` if `peer` is an address of the machine itself.

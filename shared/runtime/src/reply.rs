@@ -40,9 +40,10 @@ pub(crate) fn local<'a>(
     if let Some(content_type) = content_type {
         headers.push(("content-type".into(), Cow::Borrowed(content_type.as_bytes())));
     }
-    // No header of a reply adds a line to it.
-    let more = reply.headers.iter().filter(|(_, value)| is_one_line(value));
+    let more = reply.headers.iter();
     headers.extend(more.map(|(name, value)| (Cow::Borrowed(name.as_ref()), value.into())));
+    // No header of a reply adds a line to it.
+    headers.retain(|(_, value)| is_one_line(value));
     LocalReply { status: reply.status, headers, body, details, grpc_status: None }
 }
 
