@@ -173,9 +173,9 @@ pub(crate) fn is_local(host: &str) -> bool {
     }
     let name = authority.host();
     // The parser also takes letters behind the bracket of an IPv6 address.
-    let port = host.strip_prefix(name).unwrap_or(host);
-    let port = port.strip_prefix(':').unwrap_or(if port.is_empty() { "" } else { "-" });
-    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+    let behind = host.strip_prefix(name).unwrap_or(host);
+    let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !behind.is_empty() && !behind.strip_prefix(':').is_some_and(is_port) {
         return false;
     }
     let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);

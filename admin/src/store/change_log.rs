@@ -61,11 +61,11 @@ impl Store {
     /// database is opened.
     pub(super) async fn begin_epoch(&self) -> sqlx::Result<()> {
         let mut tx = self.read().await?;
-        let (epoch, stored) = tx.epoch_and_engine().await?;
         let same_engine = match self.engine() {
             Engine::Sqlite => false,
-            Engine::Postgres => tx.postgres_engine().await? == stored,
+            Engine::Postgres => tx.postgres_engine().await? == tx.engine,
         };
+        let epoch = tx.epoch.clone();
         drop(tx);
         if !same_engine {
             self.renew(&epoch).await?;
@@ -90,10 +90,10 @@ impl Store {
         // This is read before the transaction begins, so that the transaction must see the change.
         let seen = self.seen.lock().map(|seen| seen.clone()).unwrap_or_default();
         let mut tx = self.read().await?;
-        let (epoch, stored) = tx.epoch_and_engine().await?;
+        let epoch = tx.epoch.clone();
         let same_engine = match self.engine() {
             Engine::Sqlite => true,
-            Engine::Postgres => tx.postgres_engine().await? == stored,
+            Engine::Postgres => tx.postgres_engine().await? == tx.engine,
         };
         let known = match seen {
             Some(seen) if seen.epoch == epoch => tx.mark_of(seen.seq).await? == Some(seen.mark),
@@ -140,13 +140,6 @@ impl Store {
 }
 
 impl Tx {
-    /// Returns the stored epoch, and the stored identity of PostgreSQL's engine.
-    async fn epoch_and_engine(&mut self) -> sqlx::Result<(String, String)> {
-        let row =
-            sqlx::query("SELECT epoch, engine FROM ledger").fetch_one(self.connection()).await?;
-        Ok((row.try_get("epoch")?, row.try_get("engine")?))
-    }
-
     async fn postgres_engine(&mut self) -> sqlx::Result<String> {
         sqlx::query_scalar(POSTGRES_ENGINE).fetch_one(self.connection()).await
     }

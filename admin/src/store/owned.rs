@@ -67,9 +67,7 @@ impl Kind {
             Self::Key => Entity::KeyauthCredentials,
         }
     }
-}
 
-impl Kind {
     /// Returns the statement that lists items after a position, oldest first. `condition` is that
     /// of a [`Filter`].
     fn list(self, condition: &str) -> String {

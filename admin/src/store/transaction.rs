@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::counted::Counted;
 use super::{Engine, Store};
 
-/// Reads the number of the newest change, and its epoch.
-const LEDGER: &str = "SELECT seq, epoch FROM ledger";
+/// Reads the number of the newest change, its epoch, and the identity of PostgreSQL's engine.
+const LEDGER: &str = "SELECT seq, epoch, engine FROM ledger";
 
 /// A transaction that knows the newest change at its point in time.
 ///
@@ -25,6 +25,8 @@ pub(crate) struct Tx {
     history: i64,
     /// The history that `seq` belongs to, when the transaction began.
     pub(super) epoch: String,
+    /// The stored identity of PostgreSQL's engine; empty on SQLite.
+    pub(super) engine: String,
     pub(super) counted: Counted,
 }
 
@@ -50,7 +52,10 @@ impl Store {
             Engine::Postgres => {
                 // Both modes are explicit, because a server may have other defaults.
                 let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-                (self.writers.begin_with(begin).await?, "SELECT seq, epoch FROM ledger FOR UPDATE")
+                (
+                    self.writers.begin_with(begin).await?,
+                    "SELECT seq, epoch, engine FROM ledger FOR UPDATE",
+                )
             }
         };
         self.transaction(inner, newest).await
@@ -67,18 +72,18 @@ impl Store {
         self.transaction(inner, LEDGER).await
     }
 
-    /// Completes a transaction. The statement `newest` reads the number of the newest change, and
-    /// its epoch.
+    /// Completes a transaction. The statement `newest` reads the columns of [`LEDGER`].
     async fn transaction(
         &self,
         mut inner: Transaction<'static, Any>,
         newest: &'static str,
     ) -> sqlx::Result<Tx> {
         let row = sqlx::query(newest).fetch_one(&mut *inner).await?;
-        let (seq, epoch) = (row.try_get("seq")?, row.try_get("epoch")?);
+        let seq = row.try_get("seq")?;
+        let (epoch, engine) = (row.try_get("epoch")?, row.try_get("engine")?);
         let mark = Uuid::new_v4().simple().to_string();
         let counted = self.counted.clone();
-        Ok(Tx { inner, seq, began: seq, mark, history: self.history, epoch, counted })
+        Ok(Tx { inner, seq, began: seq, mark, history: self.history, epoch, engine, counted })
     }
 }
 
