@@ -1,5 +1,6 @@
 //! Decides when a document of the collector is fetched again.
 
+use exchange::Pause;
 use std::collections::VecDeque;
 
 /// The longest time between two fetches, in milliseconds.
@@ -14,9 +15,8 @@ pub(crate) struct Watch {
     known: VecDeque<Vec<u8>>,
     wanted: bool,
     under_way: bool,
-    not_before: u64,
-    /// The pause that ends then, in milliseconds.
-    pause: u64,
+    /// The wait after a failure.
+    pause: Pause,
     asked: u64,
     failures: u32,
 }
@@ -27,8 +27,7 @@ impl Default for Watch {
             known: VecDeque::new(),
             wanted: true,
             under_way: false,
-            not_before: 0,
-            pause: 0,
+            pause: Pause::default(),
             asked: 0,
             failures: 0,
         }
@@ -39,11 +38,11 @@ impl Watch {
     /// Returns `true` if the document is to be fetched now, and records the fetch. `active` is
     /// `true` if there were requests lately.
     pub(crate) fn is_due(&mut self, now: u64, active: bool) -> bool {
-        // Where the clock was set back, what lies in the future begins now.
+        let waits = now < self.pause.end(now);
+        // A time in the future was noted before the clock was set back.
         self.asked = self.asked.min(now);
-        self.not_before = self.not_before.min(now.saturating_add(self.pause));
         let old = active && now.saturating_sub(self.asked) >= PERIOD;
-        let due = !self.under_way && now >= self.not_before && (self.wanted || old);
+        let due = !self.under_way && !waits && (self.wanted || old);
         if due {
             self.under_way = true;
             self.wanted = false;
@@ -77,8 +76,7 @@ impl Watch {
             FIRST.saturating_mul(1_u64.checked_shl(self.failures.min(10)).unwrap_or(u64::MAX));
         let half = pause.min(PERIOD) / 2;
         let pause = half.saturating_add(u64::from(jitter).checked_rem(half.max(1)).unwrap_or(0));
-        self.not_before = now.saturating_add(pause);
-        self.pause = pause;
+        self.pause = Pause::begun(now, pause);
         self.failures = self.failures.saturating_add(1);
     }
 

@@ -10,7 +10,7 @@ use crate::seal::{Seal, TAG};
 use crate::shared_data::SharedData;
 use crate::slots::Region;
 use admin_api::{Change, ChangesPage};
-use exchange::{Answer, Call, longest_wait};
+use exchange::{Answer, Call, Pause, longest_wait};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -45,9 +45,8 @@ pub(crate) struct Feed {
     /// The numbers of changes and of resets that this VM has seen.
     seen: Option<(u64, u64)>,
     asked_at: Option<u64>,
-    /// The time before which nothing is asked, and the pause that ends then.
-    not_before: u64,
-    pause: u64,
+    /// The wait during which nothing is asked.
+    pause: Pause,
     failures: u32,
 }
 
@@ -76,8 +75,7 @@ impl Feed {
             timeout,
             seen: None,
             asked_at: None,
-            not_before: 0,
-            pause: 0,
+            pause: Pause::default(),
             failures: 0,
         }
     }
@@ -137,14 +135,14 @@ impl Feed {
         match page {
             Some(Page::Changes(page)) => {
                 self.failures = 0;
-                self.not_before = 0;
+                self.pause = Pause::default();
                 self.publish(store, &page, now);
             }
             // A Kong Admin API has no such list. It may be replaced one day, so it is asked now and
             // then.
             Some(Page::Unsupported) => {
                 self.failures = 0;
-                self.wait(now, 60_000);
+                self.pause = Pause::begun(now, 60_000);
                 self.write_head(store, |head| Head { polled_at: now, supported: false, ..head });
             }
             None => {
@@ -159,7 +157,7 @@ impl Feed {
                 let wait =
                     self.interval.saturating_mul(1 << exponent).min(60_000.max(self.interval));
                 let jitter = self.me.rotate_left(self.failures).checked_rem(wait / 4).unwrap_or(0);
-                self.wait(now, wait.saturating_sub(jitter));
+                self.pause = Pause::begun(now, wait.saturating_sub(jitter));
             }
         }
         let head = self.head(store);
@@ -168,20 +166,13 @@ impl Feed {
 
     // === Inside ===
 
-    fn wait(&mut self, now: u64, pause: u64) {
-        self.not_before = now.saturating_add(pause);
-        self.pause = pause;
-    }
-
     fn may_poll(&mut self, store: &dyn SharedData, head: Option<&Head>, now: u64) -> bool {
-        // Where the clock was set back, what lies in the future begins now.
+        let waits = now < self.pause.end(now);
+        // A time in the future was noted before the clock was set back.
         self.asked_at = self.asked_at.map(|at| at.min(now));
-        self.not_before = self.not_before.min(now.saturating_add(self.pause));
         // A call that the gateway has forgotten must not stop the polling for good.
         let forgotten = longest_wait(Duration::from_millis(self.timeout));
-        if self.asked_at.is_some_and(|at| now.saturating_sub(at) <= forgotten)
-            || now < self.not_before
-        {
+        if waits || self.asked_at.is_some_and(|at| now.saturating_sub(at) <= forgotten) {
             return false;
         }
         let period = match head {

@@ -185,7 +185,7 @@ fn an_answer_that_is_none_changes_nothing() {
     for (status, body) in
         [(404, "<html>"), (200, "{"), (200, "{}"), (500, r#"{"message":"Not found"}"#), (401, "{}")]
     {
-        feed.not_before = 0;
+        feed.pause = Pause::default();
         feed.tick(&store, INTERVAL, false);
         let answer = Answer::new(status, body);
         assert_eq!(

@@ -243,7 +243,7 @@ impl Fetches {
     }
 
     /// Returns the keys whose calls the gateway has forgotten: the last call was made more than
-    /// `limit` milliseconds ago. Where the clock was set back, what lies in the future begins now.
+    /// `limit` milliseconds ago. A time in the future was noted before the clock was set back.
     pub(crate) fn overdue(&mut self, now: u64, limit: u64) -> Vec<Key> {
         for fetch in self.fetches.values_mut() {
             fetch.since = fetch.since.min(now);

@@ -3,7 +3,7 @@
 
 use crate::source::{Snapshot, Source};
 use crate::time::millis;
-use exchange::{Answer, Call, Finding, Key};
+use exchange::{Answer, Call, Finding, Key, Pause};
 use settings::Mode;
 use std::collections::{HashMap, HashSet};
 
@@ -22,7 +22,8 @@ pub(crate) struct SnapshotState {
     /// The keys that were in the snapshot until a change touched them.
     was_known: HashSet<Key>,
     walk: Option<Walk>,
-    not_before: u64,
+    /// The wait between two walks.
+    pause: Pause,
 }
 
 struct Walk {
@@ -118,8 +119,7 @@ impl SnapshotState {
         now: u64,
         limit: u64,
     ) -> NextPage {
-        // Where the clock was set back, what lies in the future begins now.
-        self.not_before = self.not_before.min(now.saturating_add(RETRY));
+        // A time in the future was noted before the clock was set back.
         if let Some(walk) = &mut self.walk {
             walk.asked_at = walk.asked_at.map(|at| at.min(now));
             walk.started = walk.started.min(now);
@@ -152,10 +152,10 @@ impl SnapshotState {
         let age = now.checked_sub(self.read_at);
         let due =
             self.findings.is_none() || age.is_none_or(|age| age >= ttl.saturating_sub(ttl / 4));
-        if !due || now < self.not_before {
+        if now < self.pause.end(now) || !due {
             return None;
         }
-        self.not_before = now.saturating_add(RETRY);
+        self.pause = Pause::begun(now, RETRY);
         Some(Walk {
             pages: source.snapshot(changes)?,
             started: now,
@@ -200,7 +200,7 @@ impl SnapshotState {
 
     /// Takes the findings of all pages in. Returns `false` if some of them do not fit.
     fn complete(&mut self, walk: Walk, source: &dyn Source, settings: &settings::Cache) -> bool {
-        self.not_before = 0;
+        self.pause = Pause::default();
         if walk.is_void {
             return true;
         }

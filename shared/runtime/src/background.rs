@@ -1,7 +1,9 @@
 //! The calls of a filter's worker: sending them, and waiting for their answers.
 
 use crate::proxy::CallId;
-use exchange::{BackgroundCall, Call, CallError, CallResult, Tally, Target, Worker, longest_wait};
+use exchange::{
+    BackgroundCall, Call, CallError, CallResult, Pause, Tally, Target, Worker, longest_wait,
+};
 use std::collections::HashMap;
 
 /// The most calls that are sent at a time. A worker that answers each failure with another call
@@ -20,9 +22,9 @@ type Send<'a> = &'a dyn Fn(&Target, &Call) -> Result<CallId, CallError>;
 /// The background calls of one filter configuration.
 pub(crate) struct BackgroundCalls {
     work: Box<dyn Worker>,
-    /// The calls on their way by the worker's number, each with the time (milliseconds since 1970)
-    /// after which no answer can come, and the whole wait until then in milliseconds.
-    out: HashMap<u64, (u64, u64)>,
+    /// The calls on their way by the worker's number, each with the wait after which no answer can
+    /// come.
+    out: HashMap<u64, Pause>,
     /// The calls that an answer made due where the gateway cannot send from an answer (Kong).
     held: Vec<BackgroundCall>,
     /// The time at which the configuration was asked to go, in milliseconds since 1970.
@@ -37,12 +39,8 @@ impl BackgroundCalls {
     /// Gives up calls that cannot be answered any more, and sends the calls that are due.
     pub(crate) fn run(&mut self, send: Send<'_>, now: u64) -> Vec<Sent> {
         let mut queue = std::mem::take(&mut self.held);
-        // Where the clock was set back, the wait begins now.
-        for (until, wait) in self.out.values_mut() {
-            *until = now.saturating_add(*wait).min(*until);
-        }
-        let late = self.out.iter().filter(|(_, (until, _))| *until < now);
-        let late: Vec<u64> = late.map(|(id, _)| *id).collect();
+        let waits = self.out.iter_mut().map(|(id, wait)| (*id, wait.end(now)));
+        let late: Vec<u64> = waits.filter(|(_, end)| *end < now).map(|(id, _)| id).collect();
         for id in late {
             self.out.remove(&id);
             queue.extend(self.work.answered(id, Err(CallError::NoAnswer), now));
@@ -98,8 +96,7 @@ impl BackgroundCalls {
             let Some(BackgroundCall { id, target, call }) = queue.pop() else { break };
             match send(&target, &call) {
                 Ok(token) => {
-                    let wait = longest_wait(target.timeout);
-                    self.out.insert(id, (now.saturating_add(wait), wait));
+                    self.out.insert(id, Pause::begun(now, longest_wait(target.timeout)));
                     sent.push((token, id, call.wanted));
                 }
                 Err(error) => queue.extend(self.work.answered(id, Err(error), now)),
@@ -165,7 +162,7 @@ mod tests {
         let seen = Seen::default();
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
         calls.leaving = Some(0);
-        calls.out.insert(77, (5000, 5000));
+        calls.out.insert(77, Pause::begun(0, 5000));
         calls.run(&not_sent, 5000);
         assert!(seen.borrow().is_empty() && !calls.may_go(5000));
         calls.run(&not_sent, 5001);
@@ -181,7 +178,7 @@ mod tests {
         let seen = Seen::default();
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
         calls.leaving = Some(0);
-        calls.out.insert(77, (7_205_000, 5000));
+        calls.out.insert(77, Pause::begun(7_200_000, 5000));
         calls.run(&not_sent, 3_600_000);
         assert!(seen.borrow().is_empty());
         calls.run(&not_sent, 3_605_001);
@@ -192,7 +189,7 @@ mod tests {
     fn what_is_due_from_an_answer_waits_for_the_tick_where_the_host_cannot_send_from_there() {
         let seen = Seen::default();
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Rc::clone(&seen), 0)));
-        calls.out.insert(77, (5000, 5000));
+        calls.out.insert(77, Pause::begun(0, 5000));
         calls.answered(&not_sent, 77, Err(CallError::NoAnswer), 1, false);
         assert_eq!(seen.borrow().as_slice(), [(77, false)], "nothing was tried");
         calls.run(&not_sent, 2);
@@ -204,7 +201,7 @@ mod tests {
         let mut calls = BackgroundCalls::new(Box::new(Stubborn(Seen::default(), 0)));
         assert!(!calls.may_go(0), "nobody has asked it to go");
         calls.leaving = Some(0);
-        calls.out.insert(1, (u64::MAX, u64::MAX));
+        calls.out.insert(1, Pause::begun(0, u64::MAX));
         assert!(!calls.may_go(MAX_STAY) && calls.may_go(MAX_STAY + 1));
     }
 }
