@@ -126,8 +126,8 @@ impl Bed {
     }
 }
 
-/// What is stored: remembered answers to batches, sealed secrets, and keys. The first byte is a
-/// number, and the rest a text.
+/// Stored records are read: remembered answers to batches, sealed secrets, and keys. The first byte
+/// is a number, and the rest a text.
 fn records(data: &[u8]) {
     let Some((number, text)) = data.split_first() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };

@@ -155,7 +155,7 @@ impl Data {
                 row
             }),
             of("sessions", "id, data, expires_at", |data, n| {
-                // What a gateway seals is as long as a session of a small application.
+                // Sealed data has the length that the session of a small application has.
                 vec![text(session(n)), text("c2VhbGVk".repeat(25)), Value::Number(data.expires_at)]
             }),
             of("session_metadata", "id, session_id, audience, subject, created_at", |_, n| {

@@ -26,7 +26,7 @@ static UNIQUE: AtomicU64 = AtomicU64::new(1);
 #[derive(Default)]
 struct Sample {
     microseconds: Vec<u64>,
-    /// What was wrong with the answers that differed from the documented one.
+    /// A description of each answer that differed from the documented one.
     wrong: Vec<String>,
 }
 

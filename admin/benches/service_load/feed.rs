@@ -27,7 +27,7 @@ const RING: usize = 256;
 /// The number of connections that write.
 const WRITERS: u64 = 16;
 
-/// What is asked of the service.
+/// The load of a measurement.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) gateways: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Wanted {
     pub(crate) time: Duration,
 }
 
-/// What a gateway has found.
+/// The findings of one gateway.
 #[derive(Default)]
 struct Report {
     /// The times at which the gateway knew all changes up to a number, or had forgotten everything

@@ -65,7 +65,7 @@ struct Flags {
     /// The file for the figures.
     #[arg(long)]
     out: PathBuf,
-    /// What `cargo bench` adds.
+    /// The flag that `cargo bench` adds. It has no effect.
     #[arg(long, hide = true)]
     bench: bool,
 }

@@ -17,7 +17,7 @@ pub(crate) enum Pick {
     Once,
 }
 
-/// What a request is made of.
+/// The parts of which an operation makes a request.
 pub(crate) struct Choice {
     /// The number of the consumer.
     pub(crate) n: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Choice {
 pub(crate) struct Operation {
     pub(crate) method: &'static str,
     pub(crate) route: &'static str,
-    /// What is asked for, where a route has several questions.
+    /// The question in words, where a route answers several; otherwise it is empty.
     pub(crate) note: &'static str,
     pub(crate) status: u16,
     pub(crate) pick: Pick,

@@ -36,7 +36,7 @@ impl Service {
             }
         };
         let started_in = begun.elapsed();
-        // What nobody reads would block the service.
+        // The service would block on its output if nobody read it.
         std::thread::spawn(move || for _ in lines.map_while(Result::ok) {});
         Self { child, address, started_in }
     }

@@ -174,7 +174,7 @@ pub(crate) fn bodies(data: &[u8]) {
     let request = request.body(Body::from(data.to_vec())).expect("a request");
     let read = Bed::runtime().block_on(from_multipart(request));
     let Ok(fields) = read else { return };
-    // What was read is written and read again alike, unless a name or a value ends a part.
+    // Fields that are written and read again are the same, unless a name or a value ends a part.
     let mut written = String::new();
     for (name, value) in fields.values() {
         let Some(value) = value.as_str().filter(|text| !text.contains("--x")) else { return };

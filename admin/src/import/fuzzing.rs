@@ -9,7 +9,7 @@ use super::{Read, csv, export, sections};
 use crate::api::{Item, Outcome, import};
 use crate::fuzzing::Bed;
 
-/// What a reader has sent: each item in words, or that there was a problem.
+/// The items that a reader has sent, each in words, or as the fact that it was refused.
 type Items = Vec<Result<String, ()>>;
 
 /// A declarative file: the reader that goes item by item agrees with the one that takes the whole,

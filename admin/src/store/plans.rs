@@ -1,4 +1,4 @@
-//! How SQLite carries statements out, for tests.
+//! The plans by which SQLite carries statements out, for tests.
 
 use sqlx::{Any, AssertSqlSafe, Row as _};
 
