@@ -4,14 +4,20 @@ use super::client::RawRequest;
 use super::process::Process;
 use super::scratch::Scratch;
 use super::wire::Message;
-use super::{dist, eventually};
+use super::{dist, eventually, free_address};
 use serde_json::{Value, json};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Returns the path of the program.
 pub fn service() -> PathBuf {
     dist().join("gatehouse-admin")
+}
+
+/// Returns the words of a launcher, and the path of the program that follows it.
+fn command(launcher: &[&str], program: &Path) -> Vec<String> {
+    let words = launcher.iter().map(|word| (*word).to_owned());
+    words.chain([program.display().to_string()]).collect()
 }
 
 /// A gatehouse-admin. Its address stays the same over a restart.
@@ -34,10 +40,8 @@ impl Admin {
     /// that becomes the program which follows it, such as `env`; it may be empty. `database` stands
     /// in for the SQLite file of a test, if it is not `None`.
     pub fn launched(launcher: &[&str], database: Option<&str>, flags: &[&str]) -> Self {
-        let mut command: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
-        command.push(service().display().to_string());
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        Self::run(Scratch::new("admin"), None, command, database, flags)
+        Self::run(Scratch::new("admin"), None, command(launcher, &service()), database, flags)
     }
 
     /// Starts the service with a token for people and one for gateways.
@@ -61,13 +65,11 @@ impl Admin {
 
     /// Starts another program in the service's place, by a command as in [`Admin::launched`].
     pub fn launched_as(launcher: &[&str], program: &Path) -> Self {
-        let mut command: Vec<String> = launcher.iter().map(|word| (*word).to_owned()).collect();
-        command.push(program.display().to_string());
-        Self::run(Scratch::new("admin"), None, command, None, Vec::new())
+        Self::run(Scratch::new("admin"), None, command(launcher, program), None, Vec::new())
     }
 
     fn with(scratch: Scratch, token: Option<String>, more: Vec<String>) -> Self {
-        Self::run(scratch, token, vec![service().display().to_string()], None, more)
+        Self::run(scratch, token, command(&[], &service()), None, more)
     }
 
     fn run(
@@ -78,8 +80,7 @@ impl Admin {
         more: Vec<String>,
     ) -> Self {
         // The port is free again when the service binds it; the system does not reuse it so soon.
-        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
-        let address = free.expect("a free port");
+        let address = free_address();
         let file = || format!("sqlite:{}", scratch.path().join("gatehouse.db").display());
         let database = database.map_or_else(file, str::to_owned);
         command.push("serve".to_owned());

@@ -5,11 +5,11 @@ use super::process::Process;
 use super::scratch::Scratch;
 use super::setup::{Filter, Listener, Setup};
 use super::wire::Message;
-use super::{eventually, root};
+use super::{eventually, free_address, root};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
@@ -102,9 +102,8 @@ fn at(port: u16) -> Value {
 
 /// Returns a free port for each listener, if a second Envoy has to find the first one's sockets.
 fn ports(setup: &Setup) -> Ports {
-    let free = || TcpListener::bind(("127.0.0.1", 0)).and_then(|l| l.local_addr());
     let listeners = setup.listeners.iter().filter(|_| setup.restartable);
-    listeners.map(|l| (l.name, free().expect("a free port").port())).collect()
+    listeners.map(|l| (l.name, free_address().port())).collect()
 }
 
 fn listener(listener: &Listener, address: &Value) -> Value {

@@ -58,6 +58,7 @@ pub use wire::Message;
 
 pub use patience::{Patience, eventually};
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 /// The directory that `make build` filled.
@@ -66,6 +67,12 @@ fn dist() -> PathBuf {
         std::env::var_os("GATEHOUSE_DIST").map_or_else(|| root().join("dist"), PathBuf::from);
     assert!(dist.is_dir(), "{} is not there: run `make build` first", dist.display());
     dist
+}
+
+/// Returns an address whose port nothing uses. The system does not give it out again so soon.
+fn free_address() -> SocketAddr {
+    let address = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    address.expect("a free port")
 }
 
 fn root() -> PathBuf {
