@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use wasm_tests::real::{
     Admin, Answer, FaultyServer, Filter, Link, Message, Proxy, RawRequest, Server, Setup,
     eventually, on_kong,
@@ -26,6 +26,11 @@ pub const AFTER_A_FAILURE: f64 = 4.0;
 
 /// The seconds by which a busy machine may be late.
 const SLACK: f64 = 60.0;
+
+/// The pause of a writer after each acknowledged write. Four writers make at most 100 changes a
+/// second, however fast the machine is: a gateway that finds 256 at one poll forgets everything, and
+/// would never settle.
+const BETWEEN_WRITES: Duration = Duration::from_millis(40);
 
 /// An upstream that says whose request it received, and counts requests by their case.
 pub struct Upstream {
@@ -269,12 +274,13 @@ impl Writers {
             match write.try_send(admin) {
                 Ok(answer) if answer.status() == 201 => {
                     self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+                    std::thread::sleep(BETWEEN_WRITES);
                 }
                 refused => {
                     let status = refused.as_ref().map_or(503, Message::status);
                     assert!(status >= 500, "{status} to a write");
                     // A service that is away must not keep a processor busy.
-                    std::thread::sleep(std::time::Duration::from_millis(10));
+                    std::thread::sleep(Duration::from_millis(10));
                 }
             }
         }
