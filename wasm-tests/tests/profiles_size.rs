@@ -18,7 +18,7 @@ const CEILINGS: [(&str, u32); 13] = [
     ("rate_limiting", 370_000),
     ("request_termination", 299_000),
     ("request_transformer", 595_000),
-    ("session", 599_000),
+    ("session", 629_000),
     ("upstream_jwt", 652_000),
 ];
 
