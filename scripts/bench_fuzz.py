@@ -1,4 +1,4 @@
-"""What the fuzz targets have done, from bench/results/fuzz.json, which `scripts/fuzz --result` writes."""
+"""What the fuzz targets have done, from bench/results/fuzz.json, which `scripts/fuzz --total` writes."""
 
 import json
 from pathlib import Path
@@ -18,5 +18,5 @@ def shown():
     rows.append(
         ["together", f"{total['seconds']:,.0f}", f"{total['executed']:,}", "", f"{total['corpus']:,}", str(total["findings"])]
     )
-    said = f"Measured at commit {result['commit']}, at a load of {result['load']} on {result['processors']} processors.\n\n"
+    said = f"All runs together, the last at commit {result['commit']}, at a load of {result['load']} on {result['processors']} processors.\n\n"
     return Shown(blocks={"fuzz": said + table(HEADER, rows)}, values={"fuzz-targets": str(len(result["targets"]))})
