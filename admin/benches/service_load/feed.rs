@@ -80,6 +80,8 @@ pub(crate) async fn measure(service: &Service, url: &str, data: Data, wanted: Wa
 
     // The gateways go on until each of them knows the last change.
     let last = newest(address).await;
+    // The service has closed the other connection, which was idle for all of the measurement.
+    let mut client = Client::connect(address).await;
     loop {
         let listed = client.get("/gateways").await;
         let all = listed["data"].as_array().expect("a list");
