@@ -89,26 +89,30 @@ impl Tx {
             let id = row.try_get("credential_id")?;
             page.push((Cursor { created_at: row.try_get("created_at")?, id }, holder_from(row)?));
         }
-        self.add_groups(after, &mut page).await?;
+        self.add_groups(now, after, size, &mut page).await?;
         Ok(page)
     }
 
     /// Adds the groups of each consumer to a page, with one statement for all of them.
+    ///
+    /// The statement selects the page again. With its first and last position as bounds instead,
+    /// PostgreSQL would expect a quarter of all keys between them, and read all groups.
     async fn add_groups(
         &mut self,
+        now: i64,
         after: &Cursor,
+        size: i64,
         page: &mut [(Cursor, Holder)],
     ) -> sqlx::Result<()> {
-        let Some((last, _)) = page.last() else { return Ok(()) };
         let rows = sqlx::query(
-            "SELECT DISTINCT a.consumer_id, a.group_name FROM acls a \
-             JOIN keyauth_credentials k ON k.consumer_id = a.consumer_id \
-             WHERE (k.created_at, k.id) > ($1, $2) AND (k.created_at, k.id) <= ($3, $4)",
+            "SELECT consumer_id, group_name FROM acls WHERE consumer_id IN \
+             (SELECT k.consumer_id FROM keyauth_credentials k WHERE (k.created_at, k.id) > ($1, $2) \
+             AND (k.expires_at IS NULL OR k.expires_at > $3) ORDER BY k.created_at, k.id LIMIT $4)",
         )
         .bind(after.created_at)
         .bind(after.id.clone())
-        .bind(last.created_at)
-        .bind(last.id.clone())
+        .bind(now)
+        .bind(size)
         .fetch_all(self.connection())
         .await?;
         let mut groups = std::collections::HashMap::<String, Vec<String>>::new();

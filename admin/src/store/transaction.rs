@@ -9,6 +9,10 @@ use super::{Engine, Store};
 /// Reads the number of the newest change, its epoch, and the identity of PostgreSQL's engine.
 const LEDGER: &str = "SELECT seq, epoch, engine FROM ledger";
 
+/// Removes changes up to a number from the log. Without the lower bound, PostgreSQL would expect as
+/// many of them as there were when it last looked at the table, and read all of it for each write.
+const TRIM: &str = "DELETE FROM changes WHERE seq <= $1 AND seq >= (SELECT min(seq) FROM changes)";
+
 /// A transaction that knows the newest change at its point in time.
 ///
 /// A transaction that is dropped without [`Tx::commit`] changes nothing.
@@ -115,7 +119,7 @@ impl Tx {
                 .bind(self.seq)
                 .execute(&mut *self.inner)
                 .await?;
-            sqlx::query("DELETE FROM changes WHERE seq <= $1")
+            sqlx::query(TRIM)
                 .bind(self.seq.saturating_sub(self.history))
                 .execute(&mut *self.inner)
                 .await?;

@@ -38,6 +38,7 @@ mod limits;
 mod nodes;
 mod operations;
 mod peers;
+mod plans;
 mod prefixes;
 mod rotation;
 mod security;
