@@ -95,6 +95,7 @@ pub struct Load {
     right: AtomicUsize,
     refused: AtomicUsize,
     wrong: Mutex<Vec<String>>,
+    asked: AtomicUsize,
 }
 
 impl Load {
@@ -121,12 +122,15 @@ impl Load {
     /// Waits until every case is answered right many times in a row: nobody is refused for good.
     pub fn until_right(&self) {
         eventually("every client served again", || {
-            let all = self
-                .cases
-                .iter()
-                .all(|case| (0..12).all(|_| matches!(case.ask(self.to), Verdict::Right)));
+            let all =
+                self.cases.iter().all(|case| (0..12).all(|_| self.ask(case) == Verdict::Right));
             (all || !self.is_well()).then_some(())
         });
+    }
+
+    fn ask(&self, case: &Case) -> Verdict {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        case.ask(self.to)
     }
 
     fn is_well(&self) -> bool {
@@ -156,6 +160,7 @@ pub fn under_load(to: SocketAddr, cases: Vec<Case>, during: impl FnOnce(&Load)) 
         right: AtomicUsize::new(0),
         refused: AtomicUsize::new(0),
         wrong: Mutex::new(Vec::new()),
+        asked: AtomicUsize::new(0),
     };
     load.until_right();
     std::thread::scope(|scope| {
@@ -166,7 +171,7 @@ pub fn under_load(to: SocketAddr, cases: Vec<Case>, during: impl FnOnce(&Load)) 
             scope.spawn(move || {
                 let cases = load.cases.iter().cycle().skip(client);
                 for case in cases.take_while(|_| !load.over.load(Ordering::SeqCst)) {
-                    load.count(case.ask(load.to));
+                    load.count(load.ask(case));
                 }
             });
         }
@@ -178,7 +183,8 @@ pub fn under_load(to: SocketAddr, cases: Vec<Case>, during: impl FnOnce(&Load)) 
     });
     let wrong = load.wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (right, refused) = (load.right.into_inner(), load.refused.into_inner());
-    Answers { sent: right + refused + wrong.len(), right, refused, wrong }
+    let asked = load.asked.into_inner();
+    Answers { sent: right + refused + wrong.len(), right, refused, wrong, asked }
 }
 
 struct Over<'a>(&'a AtomicBool);

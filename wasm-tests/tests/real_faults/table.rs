@@ -31,6 +31,8 @@ pub struct Answers {
     pub refused: usize,
     /// All other answers, in words.
     pub wrong: Vec<String>,
+    /// These requests, and those by which the test found out that every client is served.
+    pub asked: usize,
 }
 
 /// The events of a row.
