@@ -26,8 +26,8 @@ impl Filter for AppId {
         &config.common
     }
 
-    fn owned(_: &Config) -> Owned {
-        Owned::nothing()
+    fn owned(config: &Config) -> Owned {
+        Owned::nothing().answering_for([&config.header_name])
     }
 
     fn leaves(_: &Config) -> Vec<&'static str> {

@@ -37,7 +37,13 @@ impl Filter for JwtAuth {
     }
 
     fn owned(settings: &Settings) -> Owned {
-        Owned::identity().and(&settings.config.owned)
+        let config = &settings.config;
+        let owned = Owned::identity().and(&config.owned);
+        if !config.hide_credentials {
+            return owned;
+        }
+        let cookies = (!config.cookie_names.is_empty()).then_some("cookie");
+        owned.answering_for(&config.header_names).answering_for(cookies)
     }
 
     fn leaves(_: &Settings) -> Vec<&'static str> {

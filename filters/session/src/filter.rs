@@ -39,7 +39,8 @@ impl Filter for Session {
             Phase::Save => Owned::nothing(),
             Phase::Both | Phase::Open => {
                 let told = sessions.config.request_headers.iter();
-                Owned::identity().and(told.map(|property| property.header()))
+                let owned = Owned::identity().and(told.map(|property| property.header()));
+                owned.answering_for(sessions.config.hide_cookie.then_some("cookie"))
             }
         }
     }

@@ -105,10 +105,10 @@ impl Guard {
     }
 
     /// Returns `true` if a trailer of this name must not reach the upstream, because an upstream
-    /// may take it for a header that the filter owns or has edited.
+    /// may take it for a header that the filter owns, answers for or has edited.
     #[must_use]
     pub fn keeps_out(&self, trailer: &[u8]) -> bool {
-        self.owned.has(trailer)
+        self.owned.answers_for(trailer)
             || self.edited.iter().any(|(name, _)| same_name(name.as_bytes(), trailer))
     }
 

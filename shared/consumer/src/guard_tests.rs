@@ -193,6 +193,15 @@ fn trusted_headers_stay_and_everything_beside_them_goes() {
 }
 
 #[test]
+fn a_trailer_of_a_header_that_the_filter_answers_for_is_kept_out_and_the_header_stays() {
+    let head = Head::from_iter([("x-app-id", "portal")]);
+    let owned = Rc::new(Owned::nothing().answering_for(["X-APP-ID"]));
+    let mut guard = Guard::new(owned, &common("{}"), &head, Known::Nobody, true).unwrap();
+    assert_eq!(guard.settle(&head, Vec::new()).unwrap(), []);
+    assert!(guard.keeps_out(b"x_app-id") && !guard.keeps_out(b"x-app-ids"));
+}
+
+#[test]
 fn a_trailer_that_would_pass_for_an_owned_header_is_kept_out() {
     let head = Head::default();
     let owned = Rc::new(Owned::identity());

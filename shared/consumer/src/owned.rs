@@ -10,6 +10,8 @@ use exchange::same_name;
 pub struct Owned {
     identity: bool,
     names: Vec<String>,
+    /// The headers that the filter does not own, and whose trailers it keeps out all the same.
+    answered_for: Vec<String>,
 }
 
 impl Owned {
@@ -28,7 +30,7 @@ impl Owned {
     /// For a filter that authenticates: it owns all of [`IDENTITY_HEADERS`].
     #[must_use]
     pub fn identity() -> Self {
-        Self { identity: true, names: Vec::new() }
+        Self { identity: true, ..Self::default() }
     }
 
     /// Adds these headers.
@@ -36,6 +38,21 @@ impl Owned {
     pub fn and<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.names.extend(names.into_iter().map(|name| name.as_ref().to_ascii_lowercase()));
         self
+    }
+
+    /// Adds headers that the filter has checked or takes a credential out of, and otherwise leaves as
+    /// the client sent them. The upstream relies on that, so that no trailer goes on under one of
+    /// these names.
+    #[must_use]
+    pub fn answering_for<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.answered_for.extend(names.into_iter().map(|name| name.as_ref().to_ascii_lowercase()));
+        self
+    }
+
+    /// Returns `true` if the filter owns headers of this name or answers for them, in any spelling.
+    #[must_use]
+    pub fn answers_for(&self, name: &[u8]) -> bool {
+        self.has(name) || self.answered_for.iter().any(|known| same_name(known.as_bytes(), name))
     }
 
     /// Returns `true` if the filter owns the identity headers.
