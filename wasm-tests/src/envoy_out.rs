@@ -65,6 +65,7 @@ fn forwarded(request: &HeaderMap, complete: bool) -> Forwarded {
         trailers: Vec::new(),
         method: text(":method"),
         path: text(":path"),
+        target: request.get(":path").unwrap_or_default().to_vec(),
         headers: request.sent(),
         body: Vec::new(),
         complete,

@@ -142,12 +142,21 @@ fn has_header(headers: &Headers, name: &str) -> bool {
     headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
 }
 
+/// The client's address behind the addresses that the client names. Kong takes these from nginx's
+/// variable `$http_x_forwarded_for`, in which `_` and `-` are one character.
+fn forwarded_for(s: &Stream) -> Vec<u8> {
+    let ours = |name: &str| name.replace('_', "-").eq_ignore_ascii_case("x-forwarded-for");
+    let sent = s.request.sent();
+    let named = sent.iter().filter(|(name, _)| ours(name)).map(|(_, value)| value.as_slice());
+    named.chain([s.given.client.0.as_bytes()]).collect::<Vec<_>>().join(&b", "[..])
+}
+
 fn forwarded(s: &Stream, version: KongVersion) -> Forwarded {
     let shown = s.request.pairs();
     let mut headers: Headers = Vec::new();
     let mut host = s.properties.get(&b"ngx.upstream_host"[..]).cloned();
     headers.push(("Host".to_owned(), host.take().unwrap_or_else(|| b"upstream.test".to_vec())));
-    headers.push(("X-Forwarded-For".to_owned(), s.given.client.0.clone().into_bytes()));
+    headers.push(("X-Forwarded-For".to_owned(), forwarded_for(s)));
     headers.push(("X-Forwarded-Proto".to_owned(), s.line.scheme.clone().into_bytes()));
     headers.push(("X-Real-IP".to_owned(), s.given.client.0.clone().into_bytes()));
     if !s.body.is_empty() || s.body_changed {
@@ -163,13 +172,15 @@ fn forwarded(s: &Stream, version: KongVersion) -> Forwarded {
             headers.push((name, value));
         }
     }
+    let target = match version.adds_the_query_later() {
+        true => s.line.with_args(),
+        false => s.line.upstream.clone(),
+    };
     Forwarded {
         trailers: Vec::new(),
         method: s.line.method.clone(),
-        path: match version.adds_the_query_later() {
-            true => s.line.with_args(),
-            false => s.line.upstream.clone(),
-        },
+        path: String::from_utf8_lossy(&target).into_owned(),
+        target,
         headers,
         body: s.body.clone(),
         complete: true,

@@ -7,7 +7,7 @@ use serde_json::Value;
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(crate) method: String,
-    pub(crate) path: String,
+    pub(crate) path: Vec<u8>,
     pub(crate) scheme: String,
     pub(crate) host: String,
     pub(crate) headers: Headers,
@@ -23,11 +23,11 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request without a body. `path` is sent unchanged and may hold a query.
-    pub fn new(method: &str, path: &str) -> Self {
+    /// A request without a body. `path` is sent unchanged, byte by byte, and may hold a query.
+    pub fn new(method: &str, path: impl AsRef<[u8]>) -> Self {
         Self {
             method: method.to_owned(),
-            path: path.to_owned(),
+            path: path.as_ref().to_vec(),
             scheme: "http".to_owned(),
             host: "api.test".to_owned(),
             headers: Vec::new(),
@@ -217,8 +217,10 @@ impl Response {
 pub struct Forwarded {
     /// The request method.
     pub method: String,
-    /// The path and query.
+    /// The path and query, as text.
     pub path: String,
+    /// The path and query.
+    pub target: Vec<u8>,
     /// The headers, in the order sent.
     pub headers: Headers,
     /// The part of the body that has arrived.

@@ -6,7 +6,7 @@ use crate::metrics::Metrics;
 use crate::profile::Profile;
 use crate::shared_data::SharedData;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// A line of the gateway's log.
@@ -62,6 +62,8 @@ pub(crate) struct Node {
     /// The number of bytes that filters have read from buffers.
     pub(crate) buffer_bytes: usize,
     pub(crate) next_plan: u64,
+    /// The properties and request headers that filters have asked for by name.
+    pub(crate) asked: BTreeSet<(&'static str, String)>,
 }
 
 pub(crate) type SharedNode = Rc<RefCell<Node>>;
@@ -82,6 +84,7 @@ impl Node {
             next_stream: 0,
             buffer_bytes: 0,
             next_plan: 0,
+            asked: BTreeSet::new(),
         }))
     }
 
@@ -99,6 +102,11 @@ impl Node {
         let faults = std::mem::take(&mut self.faults);
         self.taken.extend(faults.iter().cloned());
         faults
+    }
+
+    /// Notes that a filter has asked for a `property`, or for a `header` of the request.
+    pub(crate) fn note(&mut self, what: &'static str, name: &str) {
+        self.asked.insert((what, name.to_owned()));
     }
 
     pub(crate) fn log_line(&mut self, level: Level, text: impl Into<String>) {

@@ -1,19 +1,19 @@
 //! A path as nginx sees it: percent-decoded, slashes merged, dot segments resolved.
 
-pub(crate) fn decoded(path: &str) -> String {
-    let text = String::from_utf8_lossy(&percent_decoded(path.as_bytes())).into_owned();
-    let mut segments: Vec<&str> = Vec::new();
+pub(crate) fn decoded(path: &[u8]) -> Vec<u8> {
+    let bytes = percent_decoded(path);
+    let mut segments: Vec<&[u8]> = Vec::new();
     let mut directory = false;
-    for segment in text.split('/') {
-        directory = matches!(segment, "" | "." | "..");
+    for segment in bytes.split(|b| *b == b'/') {
+        directory = matches!(segment, b"" | b"." | b"..");
         match segment {
-            "" | "." => {}
-            ".." => drop(segments.pop()),
+            b"" | b"." => {}
+            b".." => drop(segments.pop()),
             name => segments.push(name),
         }
     }
-    let slash = if directory && !segments.is_empty() { "/" } else { "" };
-    format!("/{}{slash}", segments.join("/"))
+    let slash: &[u8] = if directory && !segments.is_empty() { b"/" } else { b"" };
+    [b"/", segments.join(&b'/').as_slice(), slash].concat()
 }
 
 fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
@@ -50,7 +50,8 @@ mod tests {
             ("/", "/"),
             ("/a%zz", "/a%zz"),
         ] {
-            assert_eq!(decoded(raw), seen, "{raw}");
+            assert_eq!(decoded(raw.as_bytes()), seen.as_bytes(), "{raw}");
         }
+        assert_eq!(decoded(b"/%ff\xfe"), b"/\xff\xfe", "bytes stay bytes");
     }
 }

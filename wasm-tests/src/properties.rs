@@ -3,7 +3,7 @@
 use crate::abi::{Callback, Status};
 use crate::guest::Guest;
 use crate::profile::{Envoy, Host, Kong};
-use crate::stream::Stream;
+use crate::stream::{Stream, split};
 
 /// The result of reading or writing a property.
 pub(crate) enum Got {
@@ -33,7 +33,7 @@ pub(crate) fn set(g: &Guest<'_>, path: &[u8], value: Vec<u8>) -> Got {
 }
 
 /// Joins the segments of a path with dots, as Kong does.
-fn dotted(path: &[u8]) -> String {
+pub(crate) fn dotted(path: &[u8]) -> String {
     let path: Vec<u8> = path.iter().map(|&b| if b == 0 { b'.' } else { b }).collect();
     String::from_utf8_lossy(&path).into_owned()
 }
@@ -93,11 +93,11 @@ fn envoy_get(g: &Guest<'_>, envoy: &Envoy, path: &[u8]) -> Option<Vec<u8>> {
 /// The attributes from the headers are there only while the filter has the headers in reach.
 fn envoy_request(s: &Stream, name: &str, reach: bool, clock: u64) -> Option<Vec<u8>> {
     let header = |name| s.request.get(name).map(<[u8]>::to_vec).filter(|_| reach);
-    let path = header(":path").map(|p| String::from_utf8_lossy(&p).into_owned());
+    let path = header(":path");
     match name {
         "path" => header(":path"),
-        "url_path" => path.map(|p| p.split('?').next().unwrap_or_default().into()),
-        "query" => path.and_then(|p| p.split_once('?').map(|(_, query)| query.into())),
+        "url_path" => path.map(|path| split(&path).0.to_vec()),
+        "query" => path.filter(|path| path.contains(&b'?')).map(|path| split(&path).1.to_vec()),
         "host" => header(":authority"),
         "scheme" => header(":scheme"),
         "method" => header(":method"),
@@ -194,12 +194,12 @@ fn kong_get(g: &Guest<'_>, kong: &Kong, path: &str) -> Got {
         return Got::Value(value.clone());
     }
     if let Some(variable) = path.strip_prefix("ngx.") {
-        return ngx_variable(s, variable).map(String::into_bytes).into();
+        return ngx_variable(s, variable).into();
     }
     if path == "plugin_name" {
         return Got::Value(filter.into_bytes());
     }
-    kong_attribute(s, path).map(String::into_bytes).into()
+    kong_attribute(s, path).into()
 }
 
 /// The text of a violation: Lua answers properties of `kong.` on a thread that exists for certain
@@ -242,12 +242,12 @@ fn kong_namespace(s: &Stream, kong: &Kong, path: &str) -> Got {
     given.or_else(|| own.map(|text| text.as_bytes().to_vec())).into()
 }
 
-fn ngx_variable(s: &Stream, name: &str) -> Option<String> {
-    Some(match name {
-        "upstream_uri" => s.line.upstream.clone(),
-        "request_uri" => s.line.raw.clone(),
-        "uri" => s.line.uri.clone(),
-        "args" => s.line.args.clone(),
+fn ngx_variable(s: &Stream, name: &str) -> Option<Vec<u8>> {
+    let text = match name {
+        "upstream_uri" => return Some(s.line.upstream.clone()),
+        "request_uri" => return Some(s.line.raw.clone()),
+        "uri" => return Some(s.line.uri.clone()),
+        "args" => return Some(s.line.args.clone()),
         "remote_addr" => s.given.client.0.clone(),
         "remote_port" => s.given.client.1.to_string(),
         "request_id" => format!("{:032x}", s.id + 1),
@@ -260,17 +260,18 @@ fn ngx_variable(s: &Stream, name: &str) -> Option<String> {
         // The status exists only if the upstream was asked.
         "upstream_status" if s.response.is_some() && !s.local => s.upstream_status.to_string(),
         _ => return None,
-    })
+    };
+    Some(text.into_bytes())
 }
 
 /// Envoy's attributes as nginx provides them, always as text.
-fn kong_attribute(s: &Stream, path: &str) -> Option<String> {
-    let header = |name| s.request.get(name).map(|v| String::from_utf8_lossy(v).into_owned());
+fn kong_attribute(s: &Stream, path: &str) -> Option<Vec<u8>> {
+    let header = |name| s.request.get(name).map(<[u8]>::to_vec);
     let ms = s.started_ns / 1_000_000;
-    Some(match path {
-        "request.path" => s.line.raw.clone(),
-        "request.url_path" => s.line.uri.clone(),
-        "request.query" => s.line.args.clone(),
+    let text = match path {
+        "request.path" => return Some(s.line.raw.clone()),
+        "request.url_path" => return Some(s.line.uri.clone()),
+        "request.query" => return Some(s.line.args.clone()),
         // nginx gives the name of the machine, not the host that the client asked for.
         "request.host" => "kong-7c9d".to_owned(),
         "request.scheme" => s.line.scheme.clone(),
@@ -279,18 +280,19 @@ fn kong_attribute(s: &Stream, path: &str) -> Option<String> {
         "request.protocol" => "HTTP/1.1".to_owned(),
         "request.time" => format!("{}.{:03}", ms / 1000, ms % 1000),
         "request.duration" => "0.000".to_owned(),
-        "request.useragent" => header("user-agent")?,
-        "request.referer" => header("referer")?,
-        "request.id" => header("x-request-id")?,
-        "request.size" => header("content-length")?,
+        "request.useragent" => return header("user-agent"),
+        "request.referer" => return header("referer"),
+        "request.id" => return header("x-request-id"),
+        "request.size" => return header("content-length"),
         "response.code" => s.response.as_ref().map(|_| s.response_status.to_string())?,
         "source.address" => s.given.client.0.clone(),
         "source.port" => s.given.client.1.to_string(),
         "connection.id" => s.id.to_string(),
         "connection.mtls" => "false".to_owned(),
         "plugin_root_id" => String::new(),
-        _ => header(path.strip_prefix("request.headers.")?)?,
-    })
+        _ => return header(path.strip_prefix("request.headers.")?),
+    };
+    Some(text.into_bytes())
 }
 
 fn kong_set(g: &Guest<'_>, kong: &Kong, path: &str, value: Vec<u8>) -> Got {
@@ -315,8 +317,8 @@ fn kong_set(g: &Guest<'_>, kong: &Kong, path: &str, value: Vec<u8>) -> Got {
         return Got::Value(Vec::new());
     }
     match path.strip_prefix("ngx.") {
-        Some("args") => s.line.args = String::from_utf8_lossy(&value).into_owned(),
-        Some("upstream_uri") => s.line.upstream = String::from_utf8_lossy(&value).into_owned(),
+        Some("args") => s.line.args = value,
+        Some("upstream_uri") => s.line.upstream = value,
         Some(name) if name.starts_with("upstream_") || kong.variables.contains(name) => {
             s.properties.insert(path.as_bytes().to_vec(), value);
         }

@@ -12,6 +12,7 @@ use crate::profile::Profile;
 use crate::stream::Stream as State;
 use crate::worker::Inner;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -82,7 +83,8 @@ impl Proxy {
 
     /// Sends a complete request. As with HTTP/1, the end of a body comes after its last byte.
     pub fn send(&self, request: Request) -> Stream {
-        let chunks = if request.has_body() { request.chunks.clone() } else { Vec::new() };
+        let has_body = request.has_body();
+        let chunks = if has_body { request.chunks.clone() } else { Vec::new() };
         let has_trailers = !request.trailers.is_empty();
         let stream = self.open(request);
         for chunk in &chunks {
@@ -90,7 +92,7 @@ impl Proxy {
         }
         if has_trailers {
             stream.push_trailers();
-        } else if !chunks.is_empty() {
+        } else if has_body {
             stream.push([], true);
         }
         stream
@@ -243,6 +245,13 @@ impl Proxy {
     /// The host calls that root contexts of this worker have made so far.
     pub fn root_host_calls(&self) -> HostCalls {
         HostCalls(self.worker.state.borrow().root_counts.clone())
+    }
+
+    /// The properties and headers of requests that filters have asked for by name: `property` or
+    /// `header`, and the name. The name of a header is in lower case, and the segments of a
+    /// property are joined by dots. What a filter finds in a whole header map is not here.
+    pub fn asked(&self) -> BTreeSet<(&'static str, String)> {
+        self.node.borrow().asked.clone()
     }
 
     /// The number of entries in the shared data of the node.

@@ -75,38 +75,49 @@ pub(crate) struct Line {
     pub(crate) method: String,
     pub(crate) scheme: String,
     /// `request_uri`.
-    pub(crate) raw: String,
+    pub(crate) raw: Vec<u8>,
     /// `uri`, decoded and normalised.
-    pub(crate) uri: String,
-    pub(crate) args: String,
+    pub(crate) uri: Vec<u8>,
+    pub(crate) args: Vec<u8>,
     /// `upstream_uri`, the path that nginx sends upstream.
-    pub(crate) upstream: String,
+    pub(crate) upstream: Vec<u8>,
 }
 
 impl Line {
     fn new(request: &Request) -> Self {
-        let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let (path, query) = split(&request.path);
         Self {
             method: request.method.clone(),
             scheme: request.scheme.clone(),
             raw: request.path.clone(),
             uri: decoded(path),
-            args: query.to_owned(),
+            args: query.to_vec(),
             upstream: request.path.clone(),
         }
     }
 
     /// The path that nginx sends upstream if Kong appends `args` to `upstream_uri` after the
     /// filters.
-    pub(crate) fn with_args(&self) -> String {
-        let path = self.upstream.split('?').next().unwrap_or_default();
-        if self.args.is_empty() { path.to_owned() } else { format!("{path}?{}", self.args) }
+    pub(crate) fn with_args(&self) -> Vec<u8> {
+        joined(split(&self.upstream).0, &self.args)
     }
 
     /// `:path` as a filter reads it.
-    pub(crate) fn path(&self) -> String {
-        if self.args.is_empty() { self.uri.clone() } else { format!("{}?{}", self.uri, self.args) }
+    pub(crate) fn path(&self) -> Vec<u8> {
+        joined(&self.uri, &self.args)
     }
+}
+
+/// Splits a target at its first question mark.
+pub(crate) fn split(target: &[u8]) -> (&[u8], &[u8]) {
+    match target.iter().position(|b| *b == b'?') {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, b""),
+    }
+}
+
+fn joined(path: &[u8], query: &[u8]) -> Vec<u8> {
+    if query.is_empty() { path.to_vec() } else { [path, b"?", query].concat() }
 }
 
 /// The state of the request.
@@ -230,14 +241,19 @@ impl Stream {
 }
 
 fn envoy_map(id: u64, request: &Request) -> HeaderMap {
-    let pseudo = [
-        (":authority", &request.host),
+    let pseudo: [(&str, &[u8]); 4] = [
+        (":authority", request.host.as_bytes()),
         (":path", &request.path),
-        (":method", &request.method),
-        (":scheme", &request.scheme),
+        (":method", request.method.as_bytes()),
+        (":scheme", request.scheme.as_bytes()),
     ];
-    let mut headers: Headers =
-        pseudo.into_iter().map(|(n, v)| (n.to_owned(), v.as_bytes().to_vec())).collect();
+    // A CONNECT has no path.
+    let has_path = |name: &str| name != ":path" || !request.path.is_empty();
+    let mut headers: Headers = pseudo
+        .into_iter()
+        .filter(|(name, _)| has_path(name))
+        .map(|(name, value)| (name.to_owned(), value.to_vec()))
+        .collect();
     // Headers of the connection never reach a filter, except for those of an upgrade.
     let block = request.header_block();
     let has = |name: &str| block.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));

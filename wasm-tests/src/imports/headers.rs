@@ -6,7 +6,7 @@ use crate::guest::{Guest, GuestState, trap};
 use crate::headers::{HeaderMap, Headers};
 use crate::pairs;
 use crate::profile::Host;
-use crate::stream::Stream;
+use crate::stream::{Stream, split};
 use wasmtime::{Caller, Result};
 
 /// nginx's limit for one header map, pseudo-headers included.
@@ -49,6 +49,9 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
             let Some(kind) = MapKind::from_number(kind) else {
                 return Ok(Status::BadArgument as i32);
             };
+            if kind == MapKind::RequestHeaders {
+                g.node().note("header", &name.to_ascii_lowercase());
+            }
             match value_of(&g, kind, &name)? {
                 Ok(Some(value)) => g.hand_over_value(&value, at, len),
                 Ok(None) => Ok(Status::NotFound as i32),
@@ -220,7 +223,7 @@ fn server_name(g: &Guest<'_>) -> String {
 
 fn kong_pseudo(s: &Stream, name: &str, server_name: &str) -> Option<Vec<u8>> {
     Some(match name {
-        ":path" => s.line.path().into_bytes(),
+        ":path" => s.line.path(),
         ":method" => s.line.method.clone().into_bytes(),
         ":scheme" => s.line.scheme.clone().into_bytes(),
         ":authority" => server_name.as_bytes().to_vec(),
@@ -303,14 +306,13 @@ fn smuggles(edit: &Edit) -> Option<String> {
 fn change_request(s: &mut Stream, edit: Edit) {
     match edit {
         Edit::Set(name, value) | Edit::Add(name, value) if name.starts_with(':') => {
-            let value = String::from_utf8_lossy(&value).into_owned();
             match name.as_str() {
                 // The change reaches only what filters read: Kong proxies `$upstream_uri`.
                 ":path" => {
-                    let (path, query) = value.split_once('?').unwrap_or((&value, ""));
-                    (s.line.uri, s.line.args) = (path.to_owned(), query.to_owned());
+                    let (path, query) = split(&value);
+                    (s.line.uri, s.line.args) = (path.to_vec(), query.to_vec());
                 }
-                ":method" => s.line.method = value,
+                ":method" => s.line.method = String::from_utf8_lossy(&value).into_owned(),
                 // `:scheme` and `:authority` are read-only: an error in the log, and Ok.
                 _ => {}
             }

@@ -13,6 +13,7 @@ pub(super) fn add(l: &mut Functions) -> Result<()> {
         |c: Caller<'_, GuestState>, path: i32, path_len: i32, at: i32, len: i32| -> Result<i32> {
             let mut g = Guest::enter(c, "proxy_get_property");
             let path = g.read(path, path_len)?;
+            g.node().note("property", &properties::dotted(&path));
             match properties::get(&g, &path) {
                 Got::Value(value) => g.hand_over_value(&value, at, len),
                 Got::Status(status) => Ok(status as i32),

@@ -41,7 +41,8 @@ pub fn all_filters(admin: Option<&Value>) -> Vec<(&'static str, Value)> {
         (
             "session",
             json!({"secret": "the secret of all nodes", "hide_cookie": true, "idling_timeout": 0, "rolling_timeout": 86_400,
-            "request_headers": ["subject", "id"]}),
+            "request_headers": ["subject", "id", "audience", "timeout", "idling-timeout",
+                "rolling-timeout", "absolute-timeout"]}),
         ),
         (
             "key_auth",

@@ -1,9 +1,10 @@
 //! Clients that send cases over HTTP/1.1 or HTTP/2 and say how each one ended.
 
+use super::answer::Reading;
 use super::plan::Plan;
 use super::shape::{Body, Case, End, Shape};
 use super::tally::{Seen, Tally};
-use crate::real::{Connection, Http2, Http2Request, Message};
+use crate::real::{Connection, Http2, Http2Request};
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -39,6 +40,8 @@ pub struct Target {
     pub clients: usize,
     /// The statuses from 500 on that the gateway itself may answer with.
     pub own_5xx: &'static [u16],
+    /// How its answers are read.
+    pub reading: Reading,
 }
 
 /// A run of many cases.
@@ -58,7 +61,7 @@ impl Run<'_> {
         std::thread::scope(|scope| {
             for _ in 0..self.target.clients {
                 scope.spawn(|| {
-                    let mut client = Client::new(self.target.address);
+                    let mut client = Client::new(self.target.address, self.target.reading);
                     let mut tally = Tally { own_5xx: self.target.own_5xx, ..Tally::default() };
                     loop {
                         let number = next.fetch_add(1, Ordering::Relaxed);
@@ -80,14 +83,15 @@ impl Run<'_> {
 /// One client with its connections.
 pub struct Client {
     address: SocketAddr,
+    reading: Reading,
     http1: Option<Connection>,
     http2: Option<Http2>,
 }
 
 impl Client {
     /// A client without connections.
-    pub fn new(address: SocketAddr) -> Self {
-        Self { address, http1: None, http2: None }
+    pub fn new(address: SocketAddr, reading: Reading) -> Self {
+        Self { address, reading, http1: None, http2: None }
     }
 
     /// Sends a case and says how each of its requests ended.
@@ -144,7 +148,7 @@ impl Client {
         while seen.len() < answers {
             match connection.answer_to(method) {
                 Ok(answer) => {
-                    seen.push(seen_of(&answer));
+                    seen.push(self.reading.seen(answer.status(), &answer.headers));
                     let closes = |value: &String| value.to_ascii_lowercase().contains("close");
                     if answer.all("connection").iter().any(closes) || answer.status() == 101 {
                         return seen;
@@ -178,7 +182,7 @@ impl Client {
         match connection.exchange(request) {
             Ok(answer) => {
                 self.http2 = Some(connection);
-                seen_of_http2(&answer)
+                self.reading.seen(answer.status(), &answer.headers)
             }
             Err(error) => ended(&error),
         }
@@ -190,7 +194,7 @@ impl Client {
         match (end, sent) {
             (End::Leave, _) => Seen::Left,
             (_, Ok(())) => match connection.answer(1) {
-                Ok(answer) => seen_of_http2(&answer),
+                Ok(answer) => self.reading.seen(answer.status(), &answer.headers),
                 Err(error) => ended(&error),
             },
             (_, Err(error)) => ended(&error),
@@ -200,44 +204,6 @@ impl Client {
 
 fn ended(error: &Error) -> Seen {
     if error.kind() == ErrorKind::TimedOut { Seen::Hung } else { Seen::Closed }
-}
-
-/// The header by which the first filter of the chain marks every response that it sees.
-const CHAINED: &str = "x-moesif-transaction-id";
-
-fn seen_of(answer: &Message) -> Seen {
-    let has = |name: &str| !answer.all(name).is_empty();
-    let grpc = answer.all("grpc-status").first().cloned();
-    classify(answer.status(), has("x-upstream"), has(CHAINED), grpc)
-}
-
-fn seen_of_http2(answer: &crate::real::Http2Response) -> Seen {
-    match answer.status() {
-        0 => Seen::Closed,
-        status => {
-            let has = |name: &str| answer.header(name).is_some();
-            classify(status, has("x-upstream"), has(CHAINED), answer.header("grpc-status"))
-        }
-    }
-}
-
-fn classify(status: u16, upstream: bool, chained: bool, grpc: Option<String>) -> Seen {
-    // docs/hosts.md has the table of the statuses.
-    let status = match grpc.as_deref() {
-        None | Some("0") => status,
-        Some("16") => 401,
-        Some("7") => 403,
-        Some("5") => 404,
-        Some("8") => 429,
-        Some("3" | "6") => 400,
-        Some("14") => 503,
-        Some(_) => 500,
-    };
-    match (upstream, chained) {
-        (true, _) => Seen::Passed,
-        (_, true) => Seen::Ours(status),
-        _ => Seen::Gateway(status),
-    }
 }
 
 /// Returns `true` if a gateway may find another end of the request than its client means.

@@ -217,7 +217,7 @@ fn duplicates() -> Vec<Shape> {
 
 /// Headers that only the gateway may send, in every spelling, from somebody and from nobody, as
 /// headers and as trailers.
-fn spoofed() -> Vec<Shape> {
+pub(super) fn spoofed() -> Vec<Shape> {
     let family = "spoofed identity";
     let mut all = Vec::new();
     for name in IDENTITY.into_iter().chain(OWNED) {
@@ -291,7 +291,7 @@ fn spellings() -> Vec<Shape> {
 }
 
 /// Bodies of many kinds, with types that promise something else, in pieces and with trailers.
-fn bodies() -> Vec<Shape> {
+pub(super) fn bodies() -> Vec<Shape> {
     let family = "bodies and trailers";
     let mut all = Vec::new();
     let form = b"a=1&apikey=another-key&a=2&apikey&=&%=%zz&role=x".to_vec();
@@ -347,7 +347,7 @@ fn bodies() -> Vec<Shape> {
 }
 
 /// gRPC, unary and as a stream of pieces.
-fn grpc() -> Vec<Shape> {
+pub(super) fn grpc() -> Vec<Shape> {
     let family = "gRPC";
     let message = [&[0, 0, 0, 0, 5][..], b"hello"].concat();
     let mut all = Vec::new();

@@ -7,6 +7,13 @@
 //! | `read.rs`     | all that a filter reads of a request                                  |
 //! | `families.rs` | the families of shapes: bytes, counts, sizes, duplicates and others   |
 //! | `targets.rs`  | the families about methods and targets                                |
+//! | `alone.rs`    | each filter by itself, with `alone_shapes.rs` and `alone_rules.rs`    |
+//! | `bed.rs`      | each filter by itself on a real gateway                               |
+//! | `handed.rs`   | what a gateway's parser hands to its filters                          |
+//! | `pretend.rs`  | cases on a pretend gateway                                            |
+//! | `admin.rs`    | the services around a pretend gateway                                 |
+//! | `answer.rs`   | how an answer is read                                                 |
+//! | `literals.rs` | the names in the code of the filters                                  |
 //! | `framing.rs`  | the families that exist in one protocol only                          |
 //! | `mixed.rs`    | any number of random shapes from a seed                               |
 //! | `plan.rs`     | the order in which cases are sent                                     |
@@ -17,12 +24,21 @@
 //! | `services.rs` | the services around a gateway, and a trial of it                      |
 //! | `chain.rs`    | all twelve filters in one chain                                       |
 
+mod admin;
+mod alone;
+mod alone_rules;
+mod alone_shapes;
+mod answer;
+mod bed;
 mod chain;
 mod drive;
 mod families;
 mod framing;
+mod handed;
+mod literals;
 mod mixed;
 mod plan;
+mod pretend;
 mod read;
 mod reading;
 mod services;
@@ -31,14 +47,20 @@ mod tally;
 mod targets;
 mod upstream;
 
+pub use alone::{Alone, alone};
+pub use answer::{AnswerRule, Reading};
+pub use bed::Bed;
 pub use chain::all_filters;
 pub use drive::{Client, Protocol, Run, Target};
 pub use families::{normal, shapes};
 pub use framing::{http1_cases, http2_cases};
+pub use handed::handed;
+pub use literals::{Literal, literals};
 pub use mixed::mixed;
 pub use plan::Plan;
-pub use read::{FRAMING, HEADERS, IDENTITY, OWNED};
+pub use pretend::Pretend;
+pub use read::{COOKIES, FRAMING, HEADERS, IDENTITY, OWNED, PARAMETERS};
 pub use services::{Memory, Services, Trial, requests};
 pub use shape::{Body, Case, Credentials, End, Shape, Want};
 pub use tally::{Counts, Key, Seen, Tally};
-pub use upstream::Upstream;
+pub use upstream::{Rule, Upstream};

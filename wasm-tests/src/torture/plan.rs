@@ -1,7 +1,7 @@
 //! The order in which cases are sent: every case of every family, and then random ones.
 
 use super::drive::Protocol;
-use super::shape::{Case, Credentials};
+use super::shape::{Case, Credentials, Shape};
 use super::{http1_cases, http2_cases, mixed, shapes};
 
 /// The cases of a run.
@@ -30,6 +30,18 @@ impl Plan {
         if http2 {
             cases.extend(http2_cases().into_iter().map(|case| (case, Protocol::Http2)));
         }
+        Self { cases, requests }
+    }
+
+    /// A plan for these requests alone, half of which go over each protocol.
+    pub fn of(shapes: Vec<Shape>) -> Self {
+        let with = |(number, shape): (usize, Shape)| {
+            let http1 = number % 2 == 0 && shape.protocol.is_none();
+            let protocol = if http1 { Protocol::Http1 } else { Protocol::Http2 };
+            (Case::Shape(shape), protocol)
+        };
+        let cases: Vec<_> = shapes.into_iter().enumerate().map(with).collect();
+        let requests = u64::try_from(cases.len()).unwrap_or(u64::MAX);
         Self { cases, requests }
     }
 

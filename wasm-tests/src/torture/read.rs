@@ -14,11 +14,20 @@ pub const IDENTITY: [&str; 7] = [
 ];
 
 /// Headers that a filter of the chain owns besides those of the identity.
-pub const OWNED: [&str; 3] = ["x-upstream-jwt", "session-subject", "session-id"];
+pub const OWNED: [&str; 8] = [
+    "x-upstream-jwt",
+    "session-subject",
+    "session-id",
+    "session-audience",
+    "session-timeout",
+    "session-idling-timeout",
+    "session-rolling-timeout",
+    "session-absolute-timeout",
+];
 
 /// The request headers that any filter reads: the name, a value with which a request of a known
 /// consumer passes, and another value.
-pub const HEADERS: [(&str, &str, &str); 48] = [
+pub const HEADERS: [(&str, &str, &str); 54] = [
     ("apikey", KEY, "another-key"),
     ("x-app-id", APP, "another-app"),
     ("authorization", "Basic YW5hOmFuYQ==", "Bearer abc"),
@@ -61,6 +70,12 @@ pub const HEADERS: [(&str, &str, &str); 48] = [
     ("x-upstream-jwt", "Bearer abc", PLANTED),
     ("session-subject", "root", PLANTED),
     ("session-id", "1", PLANTED),
+    ("session-audience", "default", PLANTED),
+    ("session-timeout", "1", PLANTED),
+    ("session-idling-timeout", "1", PLANTED),
+    ("session-rolling-timeout", "1", PLANTED),
+    ("session-absolute-timeout", "1", PLANTED),
+    ("x-bot-detected", "a-rule", PLANTED),
     ("x-consumer-id", "1", PLANTED),
     ("x-consumer-username", "ana", PLANTED),
     ("x-consumer-custom-id", "1", PLANTED),

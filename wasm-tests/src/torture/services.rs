@@ -1,5 +1,6 @@
 //! The services around a gateway with the chain, and a trial of that gateway.
 
+use super::answer::Reading;
 use super::drive::{Client, Protocol, Run, Target};
 use super::families::normal;
 use super::plan::Plan;
@@ -125,7 +126,7 @@ impl Services {
 /// Panics unless normal requests get the right answers.
 #[track_caller]
 fn assert_normal(gateway: SocketAddr, credentials: &Credentials, http2: bool) {
-    let mut client = Client::new(gateway);
+    let mut client = Client::new(gateway, Reading::CHAIN);
     for shape in normal(credentials) {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let right = match shape.want {

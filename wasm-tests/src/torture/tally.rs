@@ -21,6 +21,8 @@ pub enum Seen {
     Left,
     /// No answer came.
     Hung,
+    /// The answer breaks this rule.
+    Broken(&'static str),
 }
 
 /// A line of the table.
@@ -77,7 +79,7 @@ impl Tally {
                 Seen::Ours(_) => &mut line.documented_5xx,
                 Seen::Gateway(_) | Seen::Closed => &mut line.refused_by_gateway,
                 Seen::Left => &mut line.left,
-                Seen::Hung => continue,
+                Seen::Hung | Seen::Broken(_) => continue,
             };
             *cell += 1;
         }
@@ -95,7 +97,7 @@ impl Tally {
         for seen in answers {
             let broken = match seen {
                 Seen::Ours(503) if unknown => false,
-                Seen::Ours(500..) | Seen::Hung => true,
+                Seen::Ours(500..) | Seen::Hung | Seen::Broken(_) => true,
                 Seen::Gateway(status @ 500..) => !self.own_5xx.contains(status),
                 _ => false,
             };

@@ -22,14 +22,22 @@ struct Seen {
     findings: Mutex<BTreeMap<&'static str, (u64, String)>>,
 }
 
+/// Returns the rules that a request at the upstream breaks.
+pub type Rule = fn(&Message) -> Vec<&'static str>;
+
 impl Upstream {
     /// Starts the upstream of the chain on a free port.
     pub fn start() -> Self {
+        Self::judging(findings)
+    }
+
+    /// Starts an upstream that judges by this rule, on a free port.
+    pub fn judging(rule: Rule) -> Self {
         let seen = Arc::new(Seen::default());
         let inner = Arc::clone(&seen);
         let server = Server::start(move |request| {
             inner.count.fetch_add(1, Ordering::Relaxed);
-            for finding in findings(request) {
+            for finding in rule(request) {
                 let mut all = inner.findings.lock().unwrap_or_else(PoisonError::into_inner);
                 let shown = || (0, format!("{} {:?}", request.start, shown(request)));
                 all.entry(finding).or_insert_with(shown).0 += 1;
@@ -56,7 +64,7 @@ impl Upstream {
     }
 }
 
-fn shown(request: &Message) -> Vec<String> {
+pub(super) fn shown(request: &Message) -> Vec<String> {
     let all = request.headers.iter().chain(&request.trailers);
     let field = |(name, value): &(Vec<u8>, Vec<u8>)| {
         let value: Vec<u8> = value.iter().copied().take(200).collect();
@@ -65,7 +73,8 @@ fn shown(request: &Message) -> Vec<String> {
     all.take(40).map(field).collect()
 }
 
-fn answer(request: &Message) -> Answer {
+/// The answer of the upstream.
+pub(super) fn answer(request: &Message) -> Answer {
     if request.all("upgrade").iter().any(|value| value.eq_ignore_ascii_case("websocket")) {
         let head = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
                     x-upstream: 1\r\n\r\n";
@@ -86,8 +95,8 @@ fn answer(request: &Message) -> Answer {
     Answer::Reply { status: 200, headers, body }
 }
 
-/// The rules that a request at the upstream breaks.
-fn findings(request: &Message) -> Vec<&'static str> {
+/// The rules of the chain that a request at the upstream breaks.
+pub(super) fn findings(request: &Message) -> Vec<&'static str> {
     let mut broken = Vec::new();
     let mut hold = |rule: &'static str, held: bool| {
         if !held {
@@ -138,7 +147,7 @@ fn findings(request: &Message) -> Vec<&'static str> {
     broken
 }
 
-fn contains(text: &[u8], wanted: &str) -> bool {
+pub(super) fn contains(text: &[u8], wanted: &str) -> bool {
     text.windows(wanted.len()).any(|window| window == wanted.as_bytes())
 }
 
@@ -154,7 +163,7 @@ fn comes_from(request: &Message, beginning: &str) -> bool {
 }
 
 /// The names of the query's parameters.
-fn parameters(target: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+pub(super) fn parameters(target: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let query = target.splitn(2, |b| *b == b'?').nth(1).unwrap_or_default();
     let pieces = query.split(|b| matches!(b, b'&' | b';' | b'#'));
     pieces.map(|piece| {

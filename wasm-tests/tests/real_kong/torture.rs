@@ -3,7 +3,7 @@
 
 use wasm_tests::memory::memory;
 use wasm_tests::real::Kong;
-use wasm_tests::torture::{Memory, Services, Target, requests};
+use wasm_tests::torture::{Bed, Memory, Reading, Services, Target, requests};
 
 #[test]
 #[ignore = "needs a real Kong"]
@@ -18,7 +18,9 @@ fn no_request_ends_a_worker_passes_without_credentials_or_gets_an_undocumented_5
     };
     // nginx answers 501 to a transfer coding, and 505 to a version, that it does not know. Where a
     // filter refuses a request with malformed chunks, Kong answers 500 in its place.
-    let target = Target { address: kong.address("main"), clients: 8, own_5xx: &[500, 501, 505] };
+    let address = kong.address("main");
+    let own_5xx = &[500, 501, 505];
+    let target = Target { address, clients: 8, own_5xx, reading: Reading::CHAIN };
     let trial = services.trial(target, requests(20_000), true, look);
     kong.assert_sound();
     // A trap would be a 500 of Kong's, too.
@@ -27,4 +29,20 @@ fn no_request_ends_a_worker_passes_without_credentials_or_gets_an_undocumented_5
     // Kong makes the upstream's X-Forwarded-For of a client's X_Forwarded_For, too, which no filter
     // reads (docs/hosts.md).
     trial.report("Kong", &services.upstream, &["an address that was to be refused"]);
+}
+
+#[test]
+#[ignore = "needs a real Kong"]
+fn torture_of_a_filter_by_itself_keeps_its_rules() {
+    let bed = Bed::start();
+    let mut setup = bed.setup(false);
+    let ports = setup.listeners.iter().map(|l| format!("127.0.0.1:{{port:{}}} http2", l.name));
+    let ports = ports.collect::<Vec<_>>().join(", ");
+    setup = setup.kong_conf("proxy_listen", &ports);
+    let kong = Kong::start(&setup);
+    let workers = kong.workers();
+    bed.trial("Kong", &[501, 505], |name| kong.address(name));
+    kong.assert_sound();
+    assert!(!kong.log().contains("host trap"), "{}", kong.log());
+    assert_eq!(kong.workers(), workers, "the same workers as in the beginning");
 }
