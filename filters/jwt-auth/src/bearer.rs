@@ -51,9 +51,9 @@ pub(crate) fn carried(config: &Config, head: &Head, query: Query<'_>) -> Carried
 /// headers that they change.
 pub(crate) fn hide(config: &Config, head: &Head, query: Query<'_>) -> Vec<Edit> {
     let mut edits: Vec<Edit> = Vec::new();
-    let unwanted = |name: &[u8]| config.uri_param_names.iter().any(|n| n.as_bytes() == name);
-    if query.pairs().any(|(name, _)| unwanted(&name)) {
-        edits.push(Edit::Query(query.without(unwanted)));
+    let names = &config.uri_param_names;
+    if query.pairs().any(|(name, _)| names.iter().any(|own| own.as_bytes() == name)) {
+        edits.push(Edit::DropParameters(names.clone()));
     }
     let ours =
         |name: &[u8]| config.cookie_names.iter().any(|n| n.as_bytes().eq_ignore_ascii_case(name));
@@ -282,7 +282,11 @@ mod tests {
         let edits = hide(&config, &head, Query::new(b"k=1&jwt=t&%6awt=u"));
         assert_eq!(
             edits,
-            [Edit::Query(b"k=1".to_vec()), Edit::set("cookie", "x=1; y=\"2"), Edit::remove("a"),]
+            [
+                Edit::DropParameters(vec!["jwt".into()]),
+                Edit::set("cookie", "x=1; y=\"2"),
+                Edit::remove("a"),
+            ]
         );
         // Another scheme beside the token stays.
         for values in [&["Basic x", "Bearer t"][..], &["BEARER t,Basic x"]] {

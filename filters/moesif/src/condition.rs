@@ -177,7 +177,14 @@ impl Facts<'_> {
         let text = |bytes| String::from_utf8_lossy(bytes);
         let ambiguous = self.plain.is_none().then_some(Unreadable::Path);
         match path {
-            "request.verb" => (vec![text(&self.request.method)], None),
+            "request.verb" => {
+                // Some servers take `post` for `POST`, so that a rule for the latter is for both.
+                let method = &self.request.method;
+                let upper = method.to_ascii_uppercase();
+                let read =
+                    (upper != *method).then(|| String::from_utf8_lossy(&upper).into_owned().into());
+                (std::iter::once(text(method)).chain(read).collect(), None)
+            }
             "request.uri" => {
                 let plain = self.plain.map(|plain| text(plain.uri));
                 (std::iter::once(text(self.uri)).chain(plain).collect(), ambiguous)
@@ -294,6 +301,16 @@ pub(crate) mod tests {
             ["request.headers.absent", "request.body.absent", "request.body.n", "user_id", ""]
         {
             assert!(!one(nothing, ""), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn no_spelling_of_a_method_leads_past_a_condition() {
+        let groups = json!([{"conditions": [{"path": "request.verb", "value": "^POST$"}]}]);
+        let conditions = Conditions::read(Some(&groups));
+        for (method, truth) in [("POST", Truth::Yes), ("post", Truth::Yes), ("PUT", Truth::No)] {
+            let request = Request { method: method.into(), ..request() };
+            assert_eq!(conditions.hold(&facts(&request)), truth, "{method}");
         }
     }
 

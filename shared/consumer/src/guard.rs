@@ -200,9 +200,12 @@ impl Guard {
 fn name_of(edit: &Edit) -> Option<&str> {
     match edit {
         Edit::Set(name, _) | Edit::Add(name, _) | Edit::Remove(name) => Some(name),
-        Edit::Method(_) | Edit::Target(_) | Edit::Query(_) | Edit::Body(_) | Edit::Publish(..) => {
-            None
-        }
+        Edit::Method(_)
+        | Edit::Target(_)
+        | Edit::Query(_)
+        | Edit::DropParameters(_)
+        | Edit::Body(_)
+        | Edit::Publish(..) => None,
     }
 }
 

@@ -18,6 +18,9 @@ pub enum Edit {
     Target(Vec<u8>),
     /// Sets the raw query of the request. An empty text removes the query.
     Query(Vec<u8>),
+    /// Removes the parameters with these decoded names from the query that the upstream would get
+    /// by now. What earlier filters, and Lua plugins of Kong, have made of the query stays.
+    DropParameters(Vec<String>),
     /// Replaces the whole body of the request.
     Body(Vec<u8>),
     /// Sets the property of the request with this name, which later filters read.
@@ -52,7 +55,8 @@ impl Edit {
             }
             Self::Remove(name) => is_one_word(name.as_bytes()),
             Self::Method(text) | Self::Target(text) | Self::Query(text) => is_one_word(text),
-            Self::Body(_) | Self::Publish(..) => true,
+            // What is left of a query is checked where it is known.
+            Self::DropParameters(_) | Self::Body(_) | Self::Publish(..) => true,
         }
     }
 }
@@ -77,6 +81,7 @@ impl std::fmt::Debug for Edit {
             Self::Method(_) => f.write_str("Method"),
             Self::Target(_) => f.write_str("Target"),
             Self::Query(_) => f.write_str("Query"),
+            Self::DropParameters(_) => f.write_str("DropParameters"),
             Self::Body(_) => f.write_str("Body"),
             Self::Publish(name, _) => write!(f, "Publish({name})"),
         }

@@ -3,7 +3,7 @@
 use crate::abi::{self, Buffer, Map, Status};
 use crate::host::Host;
 use crate::properties::publish;
-use exchange::{Edit, Head, split_target};
+use exchange::{Edit, Head, Query, split_target};
 
 /// Makes `edit` to the request that arrived with `head`.
 pub(crate) fn edit_request(host: Host, head: &Head, edit: &Edit) -> Result<(), Status> {
@@ -17,6 +17,7 @@ pub(crate) fn edit_request(host: Host, head: &Head, edit: &Edit) -> Result<(), S
         Edit::Method(method) => abi::map_replace(Map::Request, ":method", method),
         Edit::Target(target) => set_target(host, target),
         Edit::Query(query) => set_query(host, head, query),
+        Edit::DropParameters(names) => drop_parameters(host, head, names),
         Edit::Body(body) => set_body(host, head, body),
         Edit::Publish(name, value) => publish(host, name, value),
     }
@@ -44,6 +45,30 @@ fn set_query(host: Host, head: &Head, query: &[u8]) -> Result<(), Status> {
             set_target(host, &with_query(&target))
         }
         Host::Kong(_) | Host::Unknown => abi::set_property(&["ngx", "args"], query),
+    }
+}
+
+/// Removes parameters from the query as it is now. The one that the client has sent may be another
+/// one: on Kong, every filter is shown that, whatever earlier filters and Lua plugins have changed.
+fn drop_parameters(host: Host, head: &Head, names: &[String]) -> Result<(), Status> {
+    let of = |target: &[u8]| split_target(target).1.map(<[u8]>::to_vec).unwrap_or_default();
+    let query = match host {
+        Host::Envoy => of(head.first(":path").unwrap_or_default()),
+        Host::Kong(version) if version >= Some((3, 8)) => {
+            of(&abi::property(&["ngx", "upstream_uri"])?)
+        }
+        // Nginx leaves this variable unset where there is no query.
+        Host::Kong(_) | Host::Unknown => abi::property(&["ngx", "args"]).unwrap_or_default(),
+    };
+    let unwanted = |name: &[u8]| names.iter().any(|unwanted| unwanted.as_bytes() == name);
+    let query = Query::new(&query);
+    if !query.pairs().any(|(name, _)| unwanted(&name)) {
+        return Ok(());
+    }
+    let left = query.without(unwanted);
+    match Edit::Query(left.clone()).stays_in_its_line() {
+        true => set_query(host, head, &left),
+        false => Err(Status::BadArgument),
     }
 }
 
@@ -75,6 +100,7 @@ pub(crate) fn edit_response(host: Host, edit: &Edit) -> Result<(), Status> {
             Edit::Method(_)
             | Edit::Target(_)
             | Edit::Query(_)
+            | Edit::DropParameters(_)
             | Edit::Body(_)
             | Edit::Publish(..) => Ok(()),
         }

@@ -115,7 +115,9 @@ impl Match {
     /// [`Unmatched`], if that is unknown. The gateway then refuses the request; the filter never
     /// skips it.
     pub fn covers(&self, facts: &Facts<'_>) -> Result<bool, Unmatched> {
-        if !self.methods.is_empty() && !self.methods.iter().any(|m| m.as_bytes() == facts.method) {
+        // Some servers take `post` for `POST`, and a client of HTTP/2 can send it through Envoy.
+        let method_hit = |m: &String| m.as_bytes().eq_ignore_ascii_case(facts.method);
+        if !self.methods.is_empty() && !self.methods.iter().any(method_hit) {
             return Ok(false);
         }
         if !self.hosts.is_empty() && !self.hosts.iter().any(|host| host_hit(host, facts.host)) {
@@ -249,7 +251,10 @@ mod tests {
         ] {
             assert_eq!(m.covers(&get(host, target)), Ok(expected), "{host}{target}");
         }
-        assert_eq!(m.covers(&Facts { method: b"POST", ..get("a.test", "/api") }), Ok(false));
+        for (method, expected) in [("get", true), ("Get", true), ("POST", false), ("GETS", false)] {
+            let facts = Facts { method: method.as_bytes(), ..get("a.test", "/api") };
+            assert_eq!(m.covers(&facts), Ok(expected), "{method}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod moesif;
 mod operators;
 mod owned_headers;
 mod paths;
+mod queries;
 mod rate_limiting;
 mod request_termination;
 mod request_transformer;

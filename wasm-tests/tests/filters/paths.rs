@@ -1,4 +1,4 @@
-//! `match.paths` on every gateway: no spelling of a path leads past a filter.
+//! `match` on the gateways: no spelling of a path or of a method leads past a filter.
 
 use crate::gateways::{Gateway, refusal};
 use serde_json::json;
@@ -39,4 +39,15 @@ fn no_spelling_of_a_path_leads_past_a_filter() {
             assert_eq!(stream.forwarded().path, path, "{}: case and suffix count", gateway.name);
         }
     }
+}
+
+/// Envoy lets such methods in over HTTP/2; Kong's nginx refuses them.
+#[test]
+fn no_spelling_of_a_method_leads_past_a_filter() {
+    let settings = json!({"status_code": 410, "match": {"methods": ["POST"]}});
+    let proxy = Gateway::envoy().start(&[("request_termination", settings)]);
+    for method in ["POST", "post", "pOST"] {
+        assert_eq!(proxy.send(Request::new(method, "/")).refused().status, 410, "{method}");
+    }
+    assert_eq!(proxy.send(Request::get("/")).forwarded().path, "/");
 }
