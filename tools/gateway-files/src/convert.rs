@@ -2,6 +2,7 @@
 
 mod admin;
 mod distinct;
+mod foreign;
 mod kong_file;
 mod mend;
 mod notes;
@@ -21,6 +22,7 @@ pub use self::admin::Admin;
 pub use self::notes::{Kind, Note};
 pub use self::secrets::{Source, as_shell};
 
+use self::foreign::{ANSWER, AUTHENTICATE, BYSTANDERS, CLOSED, guards, is_closed};
 use self::kong_file::KongFile;
 use self::notes::Notes;
 use self::plugins::Filter;
@@ -79,50 +81,6 @@ pub struct Converted {
     pub filters: usize,
 }
 
-/// Plugins that only look on, or that work on the response: it makes no difference that they run
-/// before the filters.
-const BYSTANDERS: [&str; 17] = [
-    "acme",
-    "correlation-id",
-    "datadog",
-    "file-log",
-    "http-log",
-    "kafka-log",
-    "loggly",
-    "opentelemetry",
-    "prometheus",
-    "request-size-limiting",
-    "response-transformer",
-    "statsd",
-    "syslog",
-    "tcp-log",
-    "udp-log",
-    "websocket-size-limit",
-    "zipkin",
-];
-
-/// Plugins that answer a request themselves. They would do so before any filter has judged it.
-const ANSWER: [&str; 5] = [
-    "proxy-cache",
-    "proxy-cache-advanced",
-    "graphql-proxy-cache-advanced",
-    "mocking",
-    "ai-semantic-cache",
-];
-
-/// Plugins that authenticate.
-const AUTHENTICATE: [&str; 9] = [
-    "basic-auth",
-    "hmac-auth",
-    "ldap-auth",
-    "ldap-auth-advanced",
-    "oauth2",
-    "oauth2-introspection",
-    "openid-connect",
-    "mtls-auth",
-    "key-auth-enc",
-];
-
 /// Converts the declarative file `text`.
 ///
 /// # Errors
@@ -151,7 +109,8 @@ pub fn convert(text: &str, options: &Options) -> Result<Converted, String> {
         chains.push(chain);
     }
     for (number, plugin) in file.plugins.iter().enumerate() {
-        if plugin.enabled && plugins::is_known(&plugin.name) && !used.contains(&number) {
+        let is_ours = plugins::is_known(&plugin.name) && !plugin.for_group;
+        if plugin.enabled && is_ours && !used.contains(&number) {
             notes
                 .differs(&plugin.place, "has no effect on any route of this file, and is left out");
         }
@@ -181,6 +140,9 @@ fn stays(file: &KongFile, to: Target, notes: &mut Notes) -> BTreeSet<Place> {
             stays.insert(plugin.place.clone());
         } else if !plugin.enabled {
             notes.differs(&plugin.place, "is not enabled, and is left out");
+        } else if plugin.for_group && plugins::is_known(name) {
+            let why = "is for a consumer group of Kong Enterprise, which no filter knows";
+            stay(&plugin.place, to, &mut stays, notes, why);
         } else if plugins::is_known(name) {
             let without = |route: usize| {
                 let applies =
@@ -226,34 +188,6 @@ fn stays(file: &KongFile, to: Target, notes: &mut Notes) -> BTreeSet<Place> {
         }
     }
     stays
-}
-
-/// The treatment of a route on Envoy, where no plugin of Kong's keeps strangers out any more.
-const CLOSED: &str = ": its routes answer 503 until this is done by hand";
-
-/// Returns `true` if Kong's plugin keeps somebody out.
-fn guards(name: &str) -> bool {
-    const MORE: [&str; 7] = [
-        "acl",
-        "application-registration",
-        "opa",
-        "request-validator",
-        "jwt-signer",
-        "vault-auth",
-        "header-cert-auth",
-    ];
-    AUTHENTICATE.contains(&name) || MORE.contains(&name)
-}
-
-/// Returns `true` if the route has a plugin that keeps somebody out and that Envoy lacks.
-fn is_closed(file: &KongFile, route: usize, stays: &BTreeSet<Place>) -> bool {
-    file.plugins.iter().enumerate().any(|(number, plugin)| {
-        let name = plugin.name.as_str();
-        let is_lost = !plugins::is_known(name) || stays.contains(&plugin.place);
-        let applies =
-            || scopes::applied(file, route, &[name]).iter().any(|one| one.plugin == number);
-        plugin.enabled && is_lost && guards(name) && applies()
-    })
 }
 
 fn stay(place: &Place, to: Target, stays: &mut BTreeSet<Place>, notes: &mut Notes, why: &str) {
@@ -359,11 +293,6 @@ fn credentials(file: &KongFile, options: &Options, notes: &mut Notes) {
     }
 }
 
-/// Returns `true` if Kong's own plugin is left out although no filter does what it does.
-fn is_left_out(name: &str) -> bool {
-    ANSWER.contains(&name) || name.starts_with("ai-")
-}
-
 /// Returns the name of a route in the new file.
 fn route_name(file: &KongFile, route: usize) -> String {
     file.route_names.get(route).cloned().unwrap_or_default()
@@ -391,5 +320,7 @@ fn collect(value: &Value, all: &mut BTreeSet<String>) {
     });
 }
 
+#[cfg(test)]
+mod closing_tests;
 #[cfg(test)]
 mod tests;

@@ -69,6 +69,8 @@ pub(super) struct Plugin {
     pub(super) service: Option<usize>,
     pub(super) consumer: Option<usize>,
     pub(super) enabled: bool,
+    /// The plugin is for the members of a consumer group alone.
+    pub(super) for_group: bool,
     /// The whole plugin.
     pub(super) value: Mapping,
     /// Its settings, without those that are null.
@@ -265,8 +267,9 @@ impl Reader<'_> {
         }
         config.extend(value.get("config").and_then(Value::as_mapping).cloned().unwrap_or_default());
         let enabled = value.get("enabled").and_then(Value::as_bool) != Some(false);
+        let for_group = value.get("consumer_group").is_some_and(|group| !group.is_null());
         let [route, service, consumer] = scope;
-        Some(Plugin { name, place, route, service, consumer, enabled, value, config })
+        Some(Plugin { name, place, route, service, consumer, enabled, for_group, value, config })
     }
 
     fn service(&self, reference: &Value) -> Option<usize> {

@@ -3,7 +3,7 @@
 use super::Target;
 use super::notes::Notes;
 use super::secrets::Secrets;
-use super::values::json;
+use super::values::{json, list, put};
 use crate::check::capabilities;
 use crate::documents::Place;
 use serde_norway::{Mapping, Value};
@@ -17,6 +17,17 @@ pub(super) enum Verdict {
 
 /// The greatest number of settings that are left out of one filter.
 const MOST: usize = 100;
+
+/// Lists of which the filters take an empty one for no restriction, each with the one item that
+/// stands in where nothing is left of the old list: an origin that nobody has (RFC 6761, section
+/// 6.4), a header that nobody sends. Without such an item, there is no filter.
+const EMPTY_IS_ALL: [(&str, &str, Option<&str>); 5] = [
+    ("cors", "origins", Some("https://not-carried-over.invalid")),
+    ("cors", "headers", Some("x-gatehouse-not-carried-over")),
+    ("cors", "methods", None),
+    ("ip_restriction", "allow", None),
+    ("jwt_auth", "claims_to_verify", None),
+];
 
 /// Leaves out the settings that the filter refuses, and tells each with the filter's own words.
 pub(super) fn mend(
@@ -49,11 +60,38 @@ pub(super) fn mend(
         });
         let Some(problem) = real.next() else { return Verdict::Accepted };
         notes.lost(&place.below(&problem.path), format!("gatehouse_{filter}: {}", problem.message));
-        if !remove(config, &problem.path) {
+        if !remove(config, &problem.path)
+            || !stays_closed(filter, config, &problem.path, place, notes)
+        {
             return Verdict::Refused;
         }
     }
     Verdict::Refused
+}
+
+/// Sees to it that what was left out at `path` does not lift a restriction as a whole. Returns
+/// `false` if it would.
+fn stays_closed(
+    filter: &str,
+    config: &mut Mapping,
+    path: &str,
+    place: &Place,
+    notes: &mut Notes,
+) -> bool {
+    let name = path.split(['.', '[']).next().unwrap_or_default();
+    let Some((.., stand_in)) =
+        EMPTY_IS_ALL.iter().find(|(of, list, _)| (*of, *list) == (filter, name))
+    else {
+        return true;
+    };
+    if config.get(name).and_then(Value::as_sequence).is_some_and(|items| !items.is_empty()) {
+        return true;
+    }
+    let Some(stand_in) = stand_in else { return false };
+    put(config, name, list(&[(*stand_in).to_owned()]));
+    let how = format!("nothing is left of `{name}`, and {stand_in} stands in, which nobody has");
+    notes.lost(&place.member(name), how);
+    true
 }
 
 /// Takes the setting at `path` out. Returns `false` if there is none.

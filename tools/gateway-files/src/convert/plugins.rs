@@ -274,12 +274,6 @@ impl Context<'_> {
                 "ordering" => self
                     .notes
                     .lost(&place, "filters run in the order of the chain: move the filter there"),
-                "consumer_group" => {
-                    self.notes.lost(
-                        &place,
-                        "consumer groups of Kong Enterprise are not known to filters",
-                    );
-                }
                 _ => self
                     .notes
                     .lost(&place, format!("gatehouse_{filter} has no counterpart of this")),

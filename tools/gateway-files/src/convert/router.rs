@@ -25,7 +25,7 @@ pub(super) struct Entry {
     pub(super) route: Option<usize>,
     pub(super) path: Matching,
     /// Conditions on headers: the name, and the expression that the whole value matches. `:method`
-    /// is among them.
+    /// and `:authority` are among them.
     pub(super) headers: Vec<(String, String)>,
     pub(super) action: Action,
 }
@@ -85,19 +85,41 @@ pub(super) fn hosts(file: &KongFile, notes: &mut Notes) -> Vec<Host> {
     }
     let mut all = Vec::new();
     for domain in domains {
-        let serves = |rule: &&Rule<'_>| {
-            rule.hosts.is_empty() || rule.hosts.iter().any(|host| covers(host, &domain))
-        };
-        let entries = entries_of(rules.iter().filter(serves), file);
+        let entries =
+            entries_of(rules.iter().filter_map(|rule| Some((rule, served(rule, &domain)?))), file);
         all.push(Host { domain: Some(domain), entries });
     }
-    let rest = rules.iter().filter(|rule| rule.hosts.is_empty());
+    let rest = rules.iter().filter(|rule| rule.hosts.is_empty()).map(|rule| (rule, None));
     all.push(Host { domain: None, entries: entries_of(rest, file) });
     all
 }
 
-fn entries_of<'a>(rules: impl Iterator<Item = &'a Rule<'a>>, file: &KongFile) -> Vec<Entry> {
-    let mut all: Vec<Entry> = rules.flat_map(|rule| entries(rule, file)).collect();
+/// Returns `Some` if the rule is for requests that Envoy takes to the virtual host `domain`. If it
+/// is for some of them only, the result has the condition on the host.
+fn served(rule: &Rule<'_>, domain: &str) -> Option<Option<String>> {
+    if rule.hosts.is_empty() || rule.hosts.iter().any(|host| covers(host, domain)) {
+        return Some(None);
+    }
+    // `api.example.com` fits `*.example.com` and `api.*`, and Envoy looks at the former alone.
+    let ends = rule.hosts.iter().filter_map(|host| host.strip_suffix('*'));
+    let starts: Vec<String> = ends.map(|start| format!("{}.*", escape(start))).collect();
+    let meets = domain.starts_with('*') && !starts.is_empty();
+    meets.then(|| Some(format!("(?i:{})", starts.join("|"))))
+}
+
+fn entries_of<'a>(
+    rules: impl Iterator<Item = (&'a Rule<'a>, Option<String>)>,
+    file: &KongFile,
+) -> Vec<Entry> {
+    let mut all = Vec::new();
+    for (rule, host) in rules {
+        let mut own = entries(rule, file);
+        if let Some(host) = host {
+            own.iter_mut()
+                .for_each(|one| one.headers.push((":authority".to_owned(), host.clone())));
+        }
+        all.append(&mut own);
+    }
     let body = r#"{"message":"no Route matched with those values"}"#;
     all.push(Entry {
         name: NO_ROUTE.to_owned(),
@@ -113,7 +135,7 @@ fn rules<'a>(file: &'a KongFile, notes: &mut Notes) -> Vec<Rule<'a>> {
     let mut all = Vec::new();
     for (number, route) in file.routes.iter().enumerate() {
         let value = &route.entity.value;
-        if !told(file, route, notes) {
+        if !told(file, route, notes) || upstreams::is_off(file, route.service) {
             continue;
         }
         let hosts: Vec<String> =
@@ -322,7 +344,8 @@ fn conditions(value: &Mapping) -> Vec<(String, String)> {
     let mut all = Vec::new();
     let methods = texts(value.get("methods"));
     if !methods.is_empty() {
-        all.push((":method".to_owned(), methods.join("|")));
+        // Kong's nginx refuses `post`, which some servers take for `POST`.
+        all.push((":method".to_owned(), format!("(?i:{})", methods.join("|"))));
     }
     for (name, values) in value.get("headers").and_then(Value::as_mapping).into_iter().flatten() {
         let values: BTreeSet<String> = texts(Some(values)).into_iter().collect();

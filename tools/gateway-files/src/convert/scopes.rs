@@ -16,12 +16,13 @@ pub(super) struct Applied {
 /// Returns the instances of the plugins with one of these names that Kong runs on the route. For
 /// each request Kong runs one instance, the most specific one: route, service and consumer; route
 /// and consumer; service and consumer; route and service; consumer; route; service; all. Instances
-/// that are not enabled do not count.
+/// that are not enabled, or that are for a consumer group, do not count.
 pub(super) fn applied(file: &KongFile, route: usize, names: &[&str]) -> Vec<Applied> {
     let service = file.routes.get(route).and_then(|route| route.service);
     let best = |consumer: Option<usize>| -> Option<usize> {
         let fits = |plugin: &Plugin| {
             plugin.enabled
+                && !plugin.for_group
                 && names.contains(&plugin.name.as_str())
                 && plugin.route.is_none_or(|own| own == route)
                 && plugin.service.is_none_or(|own| Some(own) == service)

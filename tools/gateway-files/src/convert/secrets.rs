@@ -84,7 +84,9 @@ pub(super) fn reference(value: &str) -> Option<String> {
     }
     let inner = value.strip_prefix("${{")?.strip_suffix("}}")?.trim();
     let name = inner.strip_prefix("env")?.trim().split('"').nth(1)?;
-    Some(name.to_owned())
+    // The name gets into a file that a shell reads.
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    Some(if name.chars().all(plain) { name.to_owned() } else { word(name) })
 }
 
 /// Returns `true` if `value` is a reference, and no text of its own.

@@ -11,6 +11,7 @@ use super::notes::Notes;
 use super::parts::Parts;
 use super::plugins::Filter;
 use super::values::{list, map, put};
+use crate::documents::Place;
 use serde_norway::Value;
 
 /// The module of all filters.
@@ -25,6 +26,16 @@ pub(super) fn write(
 ) -> Result<(String, usize), String> {
     let Parts { filters, hosts, upstreams, variables } =
         Parts::of(file, chains, "Envoy listens on 127.0.0.1:8000", notes);
+    if hosts.iter().any(routes::has_port) {
+        let is_wild = |host: &&String| host.starts_with('*');
+        for host in hosts.iter().filter_map(|host| host.domain.as_ref()).filter(is_wild) {
+            let why = format!(
+                "a host with a port does not fit {host} where other routes name a port: such a request gets the routes \
+                 for all other hosts"
+            );
+            notes.lost(&Place::default(), why);
+        }
+    }
     let mut all: Vec<Value> = filters.iter().map(|filter| wasm(filter, &variables)).collect();
     all.push(Value::Mapping(map([
         ("name", "envoy.filters.http.router".into()),

@@ -1,10 +1,11 @@
 //! Writes a declarative file with filter chains.
 
+use super::foreign::is_left_out;
 use super::kong_file::KongFile;
 use super::notes::Notes;
 use super::plugins::{Filter, is_known};
 use super::values::{list, map, put, texts};
-use super::{is_left_out, route_name, variables_of};
+use super::{route_name, variables_of};
 use crate::documents::Place;
 use serde_norway::{Mapping, Value};
 use std::collections::{BTreeMap, BTreeSet};

@@ -86,6 +86,15 @@ pub(super) fn location(service: &Mapping) -> Location {
     Location { host, port, tls, grpc, path: path.filter(|path| path != "/") }
 }
 
+/// Returns `true` if Kong does not serve the routes of this service.
+pub(super) fn is_off(file: &KongFile, service: Option<usize>) -> bool {
+    service.and_then(|number| file.services.get(number)).is_some_and(|one| !is_enabled(one))
+}
+
+fn is_enabled(service: &Entity) -> bool {
+    service.value.get("enabled").and_then(Value::as_bool) != Some(false)
+}
+
 /// Returns the services in the order of the file.
 pub(super) fn all(file: &KongFile, notes: &mut Notes) -> Vec<Upstream> {
     let services = file.services.iter().enumerate();
@@ -132,11 +141,8 @@ fn upstream(file: &KongFile, name: String, service: &Entity, notes: &mut Notes) 
         let what = "the length of the chain of certificates is not limited";
         notes.lost(&service.place.member("tls_verify_depth"), what);
     }
-    if service.value.get("enabled").and_then(Value::as_bool) == Some(false) {
-        notes.lost(
-            &service.place.member("enabled"),
-            "the service is served all the same: take its routes out",
-        );
+    if !is_enabled(service) {
+        notes.differs(&service.place.member("enabled"), "is not enabled: its routes are left out");
     }
     let at = location(&service.value);
     let mut endpoints = vec![Endpoint::new(&at.host, at.port, 1)];

@@ -18,7 +18,7 @@ pub fn rendered(text: &str) -> Value {
         "{ stat_prefix: gateway, use_remote_address: true }",
     );
     let hosts = of("VirtualService").map(virtual_host).collect();
-    manager["route_config"] = yaml("{ name: kong }");
+    manager["route_config"] = yaml("{ name: kong, ignore_port_in_host_matching: true }");
     manager["route_config"]["virtual_hosts"] = Value::Sequence(hosts);
     let mut plugins: Vec<&Value> = of("WasmPlugin").collect();
     plugins.sort_by_key(|plugin| std::cmp::Reverse(plugin["spec"]["priority"].as_u64()));
@@ -107,9 +107,12 @@ fn route(http: &Value) -> Value {
         other => panic!("{other}"),
     }
     let mut headers = Vec::new();
-    let of_method = condition.get("method").map(|method| (":method".into(), method.clone()));
+    let own = [("method", ":method"), ("authority", ":authority")];
+    let own = own
+        .into_iter()
+        .filter_map(|(name, header)| Some((Value::from(header), condition.get(name)?.clone())));
     let others = condition["headers"].as_mapping().cloned().unwrap_or_default();
-    for (name, value) in of_method.into_iter().chain(others) {
+    for (name, value) in own.chain(others) {
         let regex = member("safe_regex", &member("regex", &value["regex"]));
         let mut header = member("name", &name);
         header["string_match"] = regex;

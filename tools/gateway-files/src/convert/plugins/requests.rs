@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::convert::settings::Settings;
-use crate::convert::values::{put, texts};
+use crate::convert::values::{list, put, texts};
 use serde_norway::Value;
 
 pub(super) fn bot_detection(_: &mut Context<'_>, settings: &mut Settings) -> Option<()> {
@@ -27,7 +27,15 @@ pub(super) fn cors(_: &mut Context<'_>, settings: &mut Settings) -> Option<()> {
         && !origins.is_sequence()
     {
         let origins = texts(Some(&origins));
-        put(&mut settings.out, "origins", crate::convert::values::list(&origins));
+        put(&mut settings.out, "origins", list(&origins));
+    }
+    // Kong writes its items one after the other, so that one may hold several names.
+    for name in ["headers", "exposed_headers"] {
+        if let Some(names) = settings.out.get(name).cloned() {
+            let names = texts(Some(&names)).join(",");
+            let each: Vec<String> = names.split(',').map(|name| name.trim().to_owned()).collect();
+            put(&mut settings.out, name, list(&each));
+        }
     }
     Some(())
 }

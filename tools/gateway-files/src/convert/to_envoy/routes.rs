@@ -8,14 +8,24 @@ use serde_norway::{Mapping, Value};
 
 /// Returns the route configuration.
 pub(super) fn config(hosts: &[Host], filters: &[Distinct], upstreams: &[Upstream]) -> Value {
-    let hosts = hosts.iter().map(|host| virtual_host(host, filters, upstreams)).collect();
-    Value::Mapping(map([("name", "kong".into()), ("virtual_hosts", Value::Sequence(hosts))]))
+    let all = hosts.iter().map(|host| virtual_host(host, filters, upstreams)).collect();
+    let mut config = map([("name", "kong".into()), ("virtual_hosts", Value::Sequence(all))]);
+    // A host may come with a port, which Kong does not look at. Without this, such a host fits no
+    // `*.example.com`, and gets the routes for all other hosts.
+    if !hosts.iter().any(has_port) {
+        put(&mut config, "ignore_port_in_host_matching", true);
+    }
+    Value::Mapping(config)
+}
+
+/// Returns `true` if the routes of this host are for one port.
+pub(super) fn has_port(host: &Host) -> bool {
+    host.domain.as_ref().is_some_and(|domain| domain.contains(':'))
 }
 
 fn virtual_host(host: &Host, filters: &[Distinct], upstreams: &[Upstream]) -> Value {
     let (name, domains) = match &host.domain {
         None => ("any", vec!["*".to_owned()]),
-        // A host may come with a port, which Kong does not look at.
         Some(domain) if domain.contains('*') || domain.contains(':') => {
             (domain.as_str(), vec![domain.clone()])
         }

@@ -68,6 +68,7 @@ fn route(entry: &Entry, services: &[Destination]) -> Value {
         let condition = Value::Mapping(map([("regex", regex.as_str().into())]));
         match name.as_str() {
             ":method" => put(&mut matching, "method", condition),
+            ":authority" => put(&mut matching, "authority", condition),
             name => put(&mut headers, &name.to_ascii_lowercase(), condition),
         }
     }
