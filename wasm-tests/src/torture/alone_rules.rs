@@ -46,8 +46,9 @@ impl<'a> Judged<'a> {
         parameters(self.target()).any(|name| name == wanted.as_bytes())
     }
 
-    /// Returns `true` if the secret is nowhere in head, target, body and trailers. A form may have it
-    /// escaped. Kong, which names the client in a header of its own, shows no body without a length.
+    /// Returns `true` if the secret is nowhere in head, target, body and trailers. A form may have
+    /// it escaped. Kong, which names the client in a header of its own, shows no body without a
+    /// length.
     fn lacks(&self, secret: &str) -> bool {
         let unseen = !self.values("x-real-ip").is_empty()
             && !self.values(super::alone_shapes::PIECES).is_empty();

@@ -62,7 +62,7 @@ fn proved(alone: &Alone, shape: Shape) -> Shape {
     alone.prove.map_or(shape.clone(), |prove| prove(shape))
 }
 
-/// Where the filter lets nobody pass but who proves something, what it reads comes from nobody, too.
+/// A request of nobody. What the filter reads comes from nobody, too.
 fn stranger(alone: &Alone) -> Shape {
     Shape::nobody(alone.name)
 }

@@ -9,6 +9,9 @@ const CLIENT: &str = "127.0.0.1";
 /// The headers that frame a body. Cases that have them are questions to the parser.
 const FRAMES: [&[u8]; 3] = [b"content-length", b"transfer-encoding", b"host"];
 
+/// Headers of which Envoy makes one, if they come more than once (measured on 1.40).
+const JOINED: [&[u8]; 2] = [b"user-agent", b"x-forwarded-for"];
+
 /// Headers that Envoy says itself at the edge.
 const SAID_BY_ENVOY: [&[u8]; 2] = [b"x-forwarded-proto", b"x-request-id"];
 
@@ -38,10 +41,8 @@ pub fn handed(shape: &Shape, kong: bool) -> Option<Request> {
     for (name, value) in &fields {
         let plain = name.to_ascii_lowercase();
         let hop = matches!(plain.as_slice(), b"connection" | b"upgrade");
-        if (!kong && SAID_BY_ENVOY.contains(&plain.as_slice())) || (hop && !upgrades) {
-            continue;
-        }
-        if !kong && plain == b"x-forwarded-for" {
+        let of_the_connection = !upgrades && is_of_the_connection(&plain, &fields);
+        if (hop && !upgrades) || of_the_connection || (!kong && is_envoys(&plain)) {
             continue;
         }
         request = request.header(&text(name), value);
@@ -50,7 +51,11 @@ pub fn handed(shape: &Shape, kong: bool) -> Option<Request> {
         request = request.header("connection", "upgrade").header("upgrade", protocol);
     }
     if !kong {
-        request = request.header("x-forwarded-for", forwarded_for(&fields));
+        let hops = fields.iter().cloned().chain([(b"x-forwarded-for".to_vec(), CLIENT.into())]);
+        request = request.header("x-forwarded-for", joined(hops, b"x-forwarded-for"));
+        if fields.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"user-agent")) {
+            request = request.header("user-agent", joined(fields.iter().cloned(), b"user-agent"));
+        }
     }
     if upgrades || is_connect {
         request = request.tunnel();
@@ -70,11 +75,23 @@ pub fn handed(shape: &Shape, kong: bool) -> Option<Request> {
     )
 }
 
-/// The address list as Envoy passes it on: one field, with the client's address at its end.
-fn forwarded_for(fields: &[Pair]) -> Vec<u8> {
-    let named = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"x-forwarded-for"));
-    let values = named.map(|(_, value)| value.as_slice()).chain([CLIENT.as_bytes()]);
-    values.collect::<Vec<_>>().join(&b","[..])
+/// Returns `true` for a header that Envoy says itself, or joins to one.
+fn is_envoys(name: &[u8]) -> bool {
+    SAID_BY_ENVOY.contains(&name) || JOINED.contains(&name)
+}
+
+/// Returns `true` for a header that the client calls one of the connection, which no gateway hands
+/// on (measured on Envoy 1.40 and Kong 3.9.3).
+fn is_of_the_connection(name: &[u8], fields: &[Pair]) -> bool {
+    let named = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"connection"));
+    let mut names = named.flat_map(|(_, value)| value.split(|b| *b == b','));
+    names.any(|one| one.trim_ascii().eq_ignore_ascii_case(name))
+}
+
+/// The values under a name as one, in the way of Envoy.
+fn joined(fields: impl Iterator<Item = Pair>, wanted: &[u8]) -> Vec<u8> {
+    let named = fields.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
+    named.map(|(_, value)| value).collect::<Vec<_>>().join(&b","[..])
 }
 
 /// The headers with the names and values that the parser takes; `None` if it refuses the request.
@@ -96,7 +113,13 @@ fn fields(given: &[Pair], kong: bool) -> Option<Vec<Pair>> {
 }
 
 fn fields_of_trailers(given: &[Pair], kong: bool) -> Option<Vec<Pair>> {
-    if kong { Some(Vec::new()) } else { fields(given, false) }
+    // Envoy answers 400 to a trailer with a control character (measured on 1.40).
+    let breaks = |value: &[u8]| value.iter().any(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f);
+    match kong {
+        true => Some(Vec::new()),
+        false if given.iter().any(|(_, value)| breaks(value)) => None,
+        false => fields(given, false),
+    }
 }
 
 /// Returns `true` for a byte of a header's name: a token (RFC 9110, section 5.6.2) on Envoy, and on

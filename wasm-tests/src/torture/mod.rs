@@ -12,6 +12,7 @@
 //! | `handed.rs`   | what a gateway's parser hands to its filters                          |
 //! | `pretend.rs`  | cases on a pretend gateway                                            |
 //! | `admin.rs`    | the services around a pretend gateway                                 |
+//! | `compare.rs`  | a comparison of pretend gateways with real ones                       |
 //! | `answer.rs`   | how an answer is read                                                 |
 //! | `literals.rs` | the names in the code of the filters                                  |
 //! | `framing.rs`  | the families that exist in one protocol only                          |
@@ -31,6 +32,7 @@ mod alone_shapes;
 mod answer;
 mod bed;
 mod chain;
+mod compare;
 mod drive;
 mod families;
 mod framing;
@@ -51,6 +53,7 @@ pub use alone::{Alone, alone};
 pub use answer::{AnswerRule, Reading};
 pub use bed::Bed;
 pub use chain::all_filters;
+pub use compare::compare;
 pub use drive::{Client, Protocol, Run, Target};
 pub use families::{normal, shapes};
 pub use framing::{http1_cases, http2_cases};

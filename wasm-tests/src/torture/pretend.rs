@@ -191,8 +191,8 @@ impl Pretend {
         self.findings.entry(what).or_insert_with(|| (0, first())).0 += 1;
     }
 
-    /// Prints the table, and returns the findings of another kind than those that are `known`. It is
-    /// one, too, that fewer than `least` requests reached the upstream.
+    /// Prints the table, and returns the findings of another kind than those that are `known`. It
+    /// is one, too, that fewer than `least` requests reached the upstream.
     pub fn report(&mut self, name: &str, tally: &Tally, known: &[&str], least: u64) -> Vec<String> {
         // What is on its way to the collector arrives.
         self.proxy.advance(Duration::from_secs(10));

@@ -9,8 +9,8 @@ use wasm_tests::torture::{Pretend, Tally, alone, mixed, shapes};
 /// The number of random requests after those of the families.
 const MIXED: u64 = 500;
 
-/// What Kong itself does: it makes the upstream's X-Forwarded-For of a client's X_Forwarded_For, too,
-/// which no filter reads (docs/hosts.md).
+/// What Kong itself does: it makes the upstream's X-Forwarded-For of a client's X_Forwarded_For,
+/// too, which no filter reads (docs/hosts.md).
 const KONGS_OWN: [&str; 1] = ["an address that was to be refused"];
 
 /// Sends every request of every family, and random ones, through the chain of all filters. Normal

@@ -160,8 +160,8 @@ enum Kind {
     Cookie,
 }
 
-/// Settings with the form of a name in a request under which no filter looks into head or query: for
-/// responses, for the attributes of a cookie, and for a field of the body.
+/// Settings with the form of a name in a request under which no filter looks into head or query:
+/// for responses, for the attributes of a cookie, and for a field of the body.
 const ELSEWHERE: [&str; 6] = [
     "cors.exposed_headers",
     "cors.headers",

@@ -3,7 +3,7 @@
 
 use wasm_tests::memory::memory;
 use wasm_tests::real::Kong;
-use wasm_tests::torture::{Bed, Memory, Reading, Services, Target, requests};
+use wasm_tests::torture::{Bed, Memory, Pretend, Reading, Services, Target, compare, requests};
 
 #[test]
 #[ignore = "needs a real Kong"]
@@ -45,4 +45,14 @@ fn torture_of_a_filter_by_itself_keeps_its_rules() {
     kong.assert_sound();
     assert!(!kong.log().contains("host trap"), "{}", kong.log());
     assert_eq!(kong.workers(), workers, "the same workers as in the beginning");
+}
+
+#[test]
+#[ignore = "needs a real Kong"]
+fn torture_of_a_pretend_kong_ends_as_that_of_the_real_one() {
+    let services = Services::start();
+    let kong = Kong::start(&services.setup(false));
+    services.credentials(kong.address("main"));
+    compare("Kong", kong.address("main"), Pretend::chain(true), 10_000);
+    kong.assert_sound();
 }

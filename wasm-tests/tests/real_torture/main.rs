@@ -5,7 +5,7 @@
 
 use wasm_tests::memory::{memory, vm_memory};
 use wasm_tests::real::Envoy;
-use wasm_tests::torture::{Bed, Memory, Reading, Services, Target, requests};
+use wasm_tests::torture::{Bed, Memory, Pretend, Reading, Services, Target, compare, requests};
 
 #[test]
 fn no_request_traps_passes_without_credentials_or_gets_an_undocumented_5xx() {
@@ -39,6 +39,14 @@ fn a_filter_by_itself_keeps_its_rules() {
     bed.trial("Envoy", &[501], |name| envoy.address(name));
     assert_sound(&envoy.log());
     assert_eq!(vms(), before, "as many VMs as in the beginning");
+}
+
+#[test]
+fn the_pretend_envoy_answers_as_the_real_one() {
+    let services = Services::start();
+    let envoy = Envoy::start(&services.setup(true));
+    services.credentials(envoy.address("main"));
+    compare("Envoy", envoy.address("main"), Pretend::chain(false), 10_000);
 }
 
 /// Panics if a filter has trapped.
