@@ -264,6 +264,16 @@ fn a_list_of_keys_has_one_active_one_and_names_for_all() {
 }
 
 #[test]
+fn no_message_shows_a_key_that_stands_where_its_place_belongs() {
+    for key in [RSA, "MIIEvgIBADANBg", "env://MIIEvgIBADANBg", "env://-----BEGIN"] {
+        for setting in ["private_key_location", "public_key_location", "private_key_env"] {
+            let message = problem(&json!({setting: key}), &[]).1;
+            assert!(!message.contains("MII") && !message.contains("BEGIN"), "{setting}: {message}");
+        }
+    }
+}
+
+#[test]
 fn no_settings_show_a_key() {
     assert!(!format!("{:?}", mint(json!({"public_key": CERTIFICATE}))).contains("MII"));
 }

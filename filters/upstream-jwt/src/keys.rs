@@ -6,7 +6,7 @@ use jose::{
     certificates_from_pem, x5c,
 };
 use serde_json::{Value, json};
-use settings::{Fields, Rule};
+use settings::{Fields, Rule, shown_variable};
 
 /// The key that signs, and the published form of all keys.
 pub(crate) struct Keys {
@@ -185,7 +185,7 @@ impl KeyPath {
     /// Returns the PEM text, and the setting that it came from.
     fn text(&self, f: &mut Fields<'_>) -> Option<(String, &'static str)> {
         let inline = f.secret(self.inline, self.env, self.rule);
-        let location = f.text(self.location, LOCATION);
+        let location = f.place_of_secret(self.location, LOCATION);
         let name = location.as_deref().and_then(|text| text.strip_prefix("env://"));
         let (Some(name), None) = (name, &inline) else {
             let both = inline.is_some() && location.is_some();
@@ -202,8 +202,9 @@ impl KeyPath {
             text.is_some(),
             self.location,
             format!(
-                "found no usable environment variable `{name}`, expected it to hold {}; the gateway must hand it to \
+                "found no usable environment variable {}, expected it to hold {}; the gateway must hand it to \
                  the filter",
+                shown_variable(name),
                 self.rule.what
             ),
         );

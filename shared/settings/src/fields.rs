@@ -4,6 +4,7 @@ mod collections;
 mod secrets;
 mod wording;
 
+pub use self::secrets::shown_variable;
 pub use self::wording::shown;
 use self::wording::{kind, mismatch, quoted};
 use crate::problem::{Invalid, Problem};
@@ -287,21 +288,32 @@ fn list_of(value: Value) -> Result<Vec<Value>, Value> {
 }
 
 fn text_schema(rule: Rule, may_be_empty: bool) -> Value {
+    // An address may hold a password.
+    let address = |pattern: &str| pattern.as_bytes().windows(3).any(|part| part == b"://");
+    described(rule, may_be_empty, rule.pattern.is_some_and(address))
+}
+
+/// Describes a text that is a secret, or may be one by mistake.
+fn secret_schema(rule: Rule, may_be_empty: bool) -> Value {
+    described(rule, may_be_empty, true)
+}
+
+/// Describes a text. Kong shows a text that does not match a `pattern`. Of one that it finds by
+/// `not`, it tells no more than that, which is for what is `hidden`.
+fn described(rule: Rule, may_be_empty: bool, hidden: bool) -> Value {
     let mut schema = json!({"type": "string", "maxLength": rule.max});
-    if let Some(map) = schema.as_object_mut() {
-        match (rule.pattern, may_be_empty) {
-            (Some(pattern), true) => {
-                map.insert("pattern".to_owned(), format!("^$|{pattern}").into());
-            }
-            (Some(pattern), false) => {
-                map.insert("pattern".to_owned(), pattern.into());
-            }
-            (None, true) => {}
-            (None, false) => {
-                map.insert("minLength".to_owned(), 1.into());
-            }
+    let Some(map) = schema.as_object_mut() else { return schema };
+    let Some(pattern) = rule.pattern else {
+        if !may_be_empty {
+            map.insert("minLength".to_owned(), 1.into());
         }
-    }
+        return schema;
+    };
+    let pattern = if may_be_empty { format!("^$|{pattern}") } else { pattern.to_owned() };
+    match hidden {
+        true => map.insert("not".to_owned(), json!({"not": {"pattern": pattern}})),
+        false => map.insert("pattern".to_owned(), pattern.into()),
+    };
     schema
 }
 

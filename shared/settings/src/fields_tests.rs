@@ -213,8 +213,56 @@ fn secrets_come_from_the_list_and_from_the_environment_and_are_never_shown() {
         assert!(!error.to_string().contains("hush"), "{error}");
     }
     let schema = schema(build);
-    assert_eq!(schema["properties"]["old"]["anyOf"][0]["items"]["pattern"], "^[!-~]+$");
+    let item = &schema["properties"]["old"]["anyOf"][0]["items"];
+    assert_eq!(
+        item["not"]["not"]["pattern"], "^[!-~]+$",
+        "Kong would show what is under `pattern`"
+    );
     assert_eq!(schema["properties"]["old_env"]["anyOf"][0]["type"], "array");
+}
+
+#[test]
+fn what_stands_where_a_secret_is_looked_for_is_shown_only_if_it_is_a_path() {
+    const PLACE: Rule = Rule {
+        what: "a place",
+        pattern: Some("^env://"),
+        max: 100,
+        check: |text| text.starts_with("env://"),
+    };
+    let build = |f: &mut Fields<'_>| f.place_of_secret("place", PLACE);
+    let parse = |text: &str| read(text.as_bytes(), &|_| None, build);
+    assert_eq!(parse(r#"{"place":"env://KEY"}"#).unwrap().as_deref(), Some("env://KEY"));
+    assert_eq!(parse(r#"{"place":""}"#).unwrap(), None);
+    let path = parse(r#"{"place":"/etc/key.pem"}"#).unwrap_err().to_string();
+    assert!(path.contains("place: found \"/etc/key.pem\", expected a place"), "{path}");
+    for text in [r#"{"place":"hush"}"#, r#"{"place":["hush"]}"#, r#"{"place":"-----hush"}"#] {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.contains("place: found something else (not shown)"), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+    }
+    let schema = schema(build);
+    assert_eq!(schema["properties"]["place"].get("pattern"), None);
+    assert_eq!(schema["properties"]["place"]["not"]["not"]["pattern"], "^$|^env://");
+}
+
+#[test]
+fn no_message_and_no_kong_shows_the_password_of_an_address() {
+    const ADDRESS: Rule = Rule {
+        what: "an address without a user",
+        pattern: Some("^https?://[^/@]+/"),
+        max: 100,
+        check: |text| text.starts_with("http") && !text.contains('@'),
+    };
+    let build = |f: &mut Fields<'_>| f.text("uri", ADDRESS);
+    let parse = |text: &str| read(text.as_bytes(), &|_| None, build).unwrap_err().to_string();
+    for address in ["https://me:hush@idp/keys", "https://me:hush@idp", "ftp://hush@idp?x"] {
+        let error = parse(&format!(r#"{{"uri":"{address}"}}"#));
+        assert!(error.contains("uri: found an address with a user (not shown)"), "{error}");
+        assert!(!error.contains("hush"), "{error}");
+    }
+    let error = parse(r#"{"uri":"ftp://idp/me@here"}"#);
+    assert!(error.contains("found \"ftp://idp/me@here\""), "{error}");
+    assert_eq!(schema(build)["properties"]["uri"].get("pattern"), None);
 }
 
 #[test]

@@ -37,7 +37,7 @@ mod target;
 mod wire;
 
 pub use common::{Cache, Common, Mode};
-pub use fields::{Env, Fields, read, schema, shown, text_of};
+pub use fields::{Env, Fields, read, schema, shown, shown_variable, text_of};
 pub use matching::{Facts, Match, Unmatched, normalise};
 pub use problem::{Invalid, Problem};
 pub use rule::Rule;

@@ -1,6 +1,6 @@
 //! Fields that are secrets. The document contains them, or names the environment variables that do.
 
-use super::{Fields, empty_or, list_of, obeys, text_schema};
+use super::{Fields, empty_or, list_of, obeys, secret_schema, shown};
 use crate::rule::Rule;
 use serde_json::json;
 
@@ -14,7 +14,7 @@ impl Fields<'_> {
         rule: Rule,
     ) -> Option<String> {
         let direct =
-            self.take(name, text_schema(rule, true)).filter(|value| value.as_str() != Some(""));
+            self.take(name, secret_schema(rule, true)).filter(|value| value.as_str() != Some(""));
         let variable = self.variable(name_env);
         let check = |text: &str| !text.is_empty() && obeys(rule, text);
         match (direct, variable) {
@@ -43,14 +43,14 @@ impl Fields<'_> {
                         name_env,
                         format!(
                             "found an unusable value in the variable {} (not shown), expected {}",
-                            shown(&variable),
+                            shown_variable(&variable),
                             rule.what
                         ),
                     );
                     None
                 }
                 None => {
-                    self.problem(name_env, format!("found no environment variable {}, expected it to hold {}; the gateway must hand it to the filter", shown(&variable), rule.what));
+                    self.problem(name_env, format!("found no environment variable {}, expected it to hold {}; the gateway must hand it to the filter", shown_variable(&variable), rule.what));
                     None
                 }
             },
@@ -65,7 +65,7 @@ impl Fields<'_> {
         name_env: &'static str,
         rule: Rule,
     ) -> Vec<String> {
-        let schema = empty_or(json!({"type": "array", "items": text_schema(rule, false)}));
+        let schema = empty_or(json!({"type": "array", "items": secret_schema(rule, false)}));
         let items = self.take(name, schema).map_or(Ok(Vec::new()), list_of);
         let items = items.unwrap_or_else(|_| {
             self.problem(name, "found something else (not shown), expected a list of texts");
@@ -90,7 +90,7 @@ impl Fields<'_> {
                     &format!("{name_env}[{n}]"),
                     format!(
                         "found no usable value in the variable {} (not shown), expected {}",
-                        shown(&variable),
+                        shown_variable(&variable),
                         rule.what
                     ),
                 ),
@@ -99,10 +99,29 @@ impl Fields<'_> {
         secrets
     }
 
+    /// Reads an optional text that tells where a secret is. No message quotes what does not obey
+    /// `rule`, unless it is an absolute path: it may be the secret itself.
+    pub fn place_of_secret(&mut self, name: &'static str, rule: Rule) -> Option<String> {
+        let value = self.take(name, secret_schema(rule, true))?;
+        let given = value.as_str();
+        if given == Some("") {
+            return None;
+        }
+        let text = given.filter(|text| obeys(rule, text)).map(str::to_owned);
+        if text.is_none() {
+            let path = given.filter(|text| text.starts_with('/'));
+            let found = path.map_or("something else (not shown)".to_owned(), |path| {
+                format!("\"{}\"", shown(path))
+            });
+            self.problem(name, format!("found {found}, expected {}", rule.what));
+        }
+        text
+    }
+
     /// Reads the name of an environment variable. No message quotes what is not a name: it may be
     /// the secret itself.
     fn variable(&mut self, name: &'static str) -> Option<String> {
-        let value = self.take(name, text_schema(Rule::ENV_NAME, true))?;
+        let value = self.take(name, secret_schema(Rule::ENV_NAME, true))?;
         if value.as_str() == Some("") {
             return None;
         }
@@ -115,7 +134,7 @@ impl Fields<'_> {
 
     /// Reads a list of names of environment variables, each with its place in the list.
     fn variables(&mut self, name: &'static str) -> Vec<(usize, String)> {
-        let schema = json!({"type": "array", "items": text_schema(Rule::ENV_NAME, false)});
+        let schema = json!({"type": "array", "items": secret_schema(Rule::ENV_NAME, false)});
         let items = self.take(name, empty_or(schema)).map_or(Ok(Vec::new()), list_of);
         let items = items.unwrap_or_else(|_| {
             self.problem(name, "found something else (not shown), expected a list");
@@ -138,7 +157,8 @@ const NO_NAME: &str =
 
 /// Returns the name of a variable for a message. A name with small letters may be the secret itself,
 /// put in the wrong place, and is not shown.
-fn shown(variable: &str) -> String {
+#[must_use]
+pub fn shown_variable(variable: &str) -> String {
     match variable.bytes().any(|byte| byte.is_ascii_lowercase()) {
         true => "of this name".to_owned(),
         false => format!("`{variable}`"),

@@ -14,11 +14,27 @@ pub(super) fn misplaced(found: &Value, expected: &str) -> String {
 
 fn found_text(value: &Value) -> String {
     match value {
+        Value::String(text) if has_user(text) => "an address with a user (not shown)".to_owned(),
         Value::String(text) => format!("\"{}\"", shown(text)),
         Value::Number(number) => number.to_string(),
         Value::Bool(flag) => flag.to_string(),
         other => kind(other).to_owned(),
     }
+}
+
+/// Returns `true` for an address such as `https://user:password@host/path`. Bytes are compared, since
+/// a search for a text is a large piece of code in every module.
+fn has_user(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while let [_, more @ ..] = rest {
+        if rest.starts_with(b"://") {
+            let mut authority =
+                rest.iter().skip(3).take_while(|byte| !matches!(byte, b'/' | b'?' | b'#'));
+            return authority.any(|byte| *byte == b'@');
+        }
+        rest = more;
+    }
+    false
 }
 
 pub(super) fn kind(value: &Value) -> &'static str {

@@ -66,8 +66,9 @@ impl Report {
                 more => format!(" and in {more} more"),
             };
             let message = format!(
-                "found `{variable}` here{more}, a variable that is not set: set it in the gateway's environment (with \
-                 `--env`, an unset variable is an error)"
+                "found the variable {} here{more}, which is not set: set it in the gateway's environment (with `--env`, \
+                 an unset variable is an error)",
+                settings::shown_variable(&variable)
             );
             let filter = Some(filter);
             self.findings.push(Finding { level: Level::Warning, place, filter, message });
