@@ -330,7 +330,7 @@ impl Serve {
     pub(crate) fn counters(&self) -> Result<Counters, BadUrl> {
         Ok(match &self.redis_url {
             None => Counters::Database,
-            Some(url) => Counters::Redis(Redis::new(url)?),
+            Some(url) => Counters::Redis(Box::new(Redis::new(url)?)),
         })
     }
 

@@ -19,7 +19,7 @@ use crate::store::Store;
 /// The place where counters are kept.
 pub(crate) enum Counters {
     Database,
-    Redis(Redis),
+    Redis(Box<Redis>),
 }
 
 /// The reasons for which a batch has no answer. It may have been counted or not.

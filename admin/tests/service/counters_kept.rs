@@ -73,6 +73,32 @@ fn a_redis_that_is_away_is_503_and_nothing_else_is() {
     }
 }
 
+/// Redis refuses connections while it loads its data as well.
+#[test]
+fn a_redis_that_has_refused_a_connection_is_asked_again() {
+    use std::io::{Read as _, Write as _};
+    let server = Redis::start();
+    let url = server.database();
+    let socket = url.trim_start_matches("redis+unix://").split('?').next().unwrap();
+    let order = |commands: &str| {
+        let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+        stream.write_all(format!("{commands}QUIT\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(!answer.contains("-ERR") && !answer.contains("-NOAUTH"), "{answer}");
+    };
+    order("CONFIG SET requirepass another\r\n");
+    let program = Program::on_sqlite_with(&["--redis-url", &format!("{url}&pass=mine")]);
+    let one = json!({ "increments": [add("a", 1)] });
+    for _ in 0..2 {
+        program.json("POST", "/counters", &one).expect(503);
+    }
+    order("AUTH another\r\nCONFIG SET requirepass mine\r\n");
+    eventually("Redis that accepts the password", || {
+        (program.json("POST", "/counters", &one).status == 200).then_some(())
+    });
+}
+
 #[test]
 fn an_address_that_is_none_of_redis_is_refused_and_not_repeated() {
     for url in ["http://secret@host", "secret", "redis://:secret@host:port"] {
