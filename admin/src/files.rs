@@ -102,7 +102,9 @@ fn converted(flags: &Convert) -> Result<Converted, String> {
     }
     match &flags.output {
         Some(file) => {
-            let mode = if flags.inline_secrets { OWNER_ONLY } else { 0o644 };
+            // What other plugins own is carried over as it is, and may be secret.
+            let old = || std::fs::metadata(&flags.file).map_or(0o644, |it| it.permissions().mode());
+            let mode = if flags.inline_secrets { OWNER_ONLY } else { old() & 0o644 };
             write(file, &converted.text, mode)?;
         }
         None => print!("{}", converted.text),

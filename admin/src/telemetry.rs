@@ -43,12 +43,18 @@ pub(crate) struct Begun {
 
 impl Traces {
     /// Sends traces to the collector at `endpoint`: `http://<host>[:<port>]`, optionally with a
-    /// path before `/v1/traces`. It is an error if `endpoint` is anything else. The variables
+    /// path before `/v1/traces`. It is an error if `endpoint` is anything else, or holds a user and a
+    /// password, which are not shown. The variables
     /// `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_TRACES_SAMPLER`,
     /// `OTEL_EXPORTER_OTLP_HEADERS` and `OTEL_BSP_…` mean what OpenTelemetry says.
     ///
     /// It is called within the runtime of the service.
     pub(crate) fn to(endpoint: &str) -> Result<Self, String> {
+        if endpoint.contains('@') {
+            return Err("--otlp-endpoint: found a user in the address (not shown), expected \
+                        http://<host>:<port>, and OTEL_EXPORTER_OTLP_HEADERS for a password"
+                .to_owned());
+        }
         let wrong = |problem: &dyn fmt::Display| format!("--otlp-endpoint {endpoint}: {problem}");
         let uri: Uri = endpoint.parse().map_err(|error| wrong(&error))?;
         if uri.scheme_str() != Some("http") || uri.authority().is_none() {

@@ -90,8 +90,14 @@ impl Source {
         headers: &[String],
         authorities: Option<&Path>,
     ) -> Result<Self, String> {
-        let expected =
-            || format!("found {url}, expected http://<host>:<port> or https://<host>:<port>");
+        const EXPECTED: &str = "expected http://<host>:<port> or https://<host>:<port>";
+        // What stands before an `@` is a password, for which there are headers.
+        if url.contains('@') {
+            return Err(format!(
+                "found a user in the address (not shown), {EXPECTED}, and `--header`"
+            ));
+        }
+        let expected = || format!("found {url}, {EXPECTED}");
         let (scheme, rest) = url.split_once("://").ok_or_else(expected)?;
         let secure = match scheme {
             "http" => false,

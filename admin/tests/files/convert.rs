@@ -66,3 +66,20 @@ fn secrets_go_to_a_file_that_only_its_owner_can_read() {
     let done = run(&["convert", "-", "--inline-secrets", "--to", "envoy"], &[], KONG);
     assert!(done.code == 0 && done.out.contains("ana's key"), "{done:?}");
 }
+
+/// What other plugins own is carried over as it is, and may be secret.
+#[test]
+fn who_may_not_read_the_old_file_may_not_read_the_new_one() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    for (mode, expected) in [(0o600, 0o600), (0o640, 0o640), (0o666, 0o644)] {
+        let (old, new) = (path("old.yml"), path(&format!("new-{mode}.yml")));
+        std::fs::write(&old, KONG).unwrap();
+        std::fs::set_permissions(&old, std::fs::Permissions::from_mode(mode)).unwrap();
+        let done = run(&["convert", &old, "-o", &new], &[], "");
+        assert_eq!(done.code, 0, "{done:?}");
+        let found = std::fs::metadata(&new).unwrap().permissions().mode() & 0o777;
+        assert_eq!(found & !expected, 0, "{found:o} of {mode:o}");
+    }
+}
