@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+/// The variable that names the database of the service.
+pub const DATABASE: &str = "GATEHOUSE_DATABASE_URL";
+
 /// Returns the path of the program.
 pub fn service() -> PathBuf {
     dist().join("gatehouse-admin")
@@ -26,6 +29,7 @@ pub struct Admin {
     address: SocketAddr,
     /// The command line, of which the first word is the path of a program.
     command: Vec<String>,
+    environment: Vec<(String, String)>,
     token: Option<String>,
     scratch: Scratch,
 }
@@ -33,7 +37,7 @@ pub struct Admin {
 impl Admin {
     /// Starts the service without tokens, as on a developer's machine.
     pub fn start() -> Self {
-        Self::with(Scratch::new("admin"), None, Vec::new())
+        Self::launched(&[], None, &[])
     }
 
     /// Starts the service without tokens and with these further flags. `launcher` is a command
@@ -41,7 +45,8 @@ impl Admin {
     /// in for the SQLite file of a test, if it is not `None`.
     pub fn launched(launcher: &[&str], database: Option<&str>, flags: &[&str]) -> Self {
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        Self::run(Scratch::new("admin"), None, command(launcher, &service()), database, flags)
+        let command = command(launcher, &service());
+        Self::run(Scratch::new("admin"), None, command, database, flags, Vec::new())
     }
 
     /// Starts the service with a token for people and one for gateways.
@@ -51,6 +56,17 @@ impl Admin {
 
     /// Starts the service with tokens and more flags.
     pub fn with_flags(admin: &str, gateway: &str, flags: &[&str]) -> Self {
+        Self::with_environment(admin, gateway, flags, &[])
+    }
+
+    /// Starts the service with tokens, more flags, and these variables in its environment. One of
+    /// them may name the database ([`DATABASE`]), which then is in no flag.
+    pub fn with_environment(
+        admin: &str,
+        gateway: &str,
+        flags: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let scratch = Scratch::new("admin");
         let file = |name, token| scratch.file(name, token).display().to_string();
         let mut tokens = vec![
@@ -60,16 +76,16 @@ impl Admin {
             file("gateway-token", gateway),
         ];
         tokens.extend(flags.iter().map(|&flag| flag.to_owned()));
-        Self::with(scratch, Some(admin.to_owned()), tokens)
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = environment.iter().map(own).collect();
+        let token = Some(admin.to_owned());
+        Self::run(scratch, token, command(&[], &service()), None, tokens, environment)
     }
 
     /// Starts another program in the service's place, by a command as in [`Admin::launched`].
     pub fn launched_as(launcher: &[&str], program: &Path) -> Self {
-        Self::run(Scratch::new("admin"), None, command(launcher, program), None, Vec::new())
-    }
-
-    fn with(scratch: Scratch, token: Option<String>, more: Vec<String>) -> Self {
-        Self::run(scratch, token, command(&[], &service()), None, more)
+        let command = command(launcher, program);
+        Self::run(Scratch::new("admin"), None, command, None, Vec::new(), Vec::new())
     }
 
     fn run(
@@ -78,6 +94,7 @@ impl Admin {
         mut command: Vec<String>,
         database: Option<&str>,
         more: Vec<String>,
+        environment: Vec<(String, String)>,
     ) -> Self {
         // The port is free again when the service binds it; the system does not reuse it so soon.
         let address = free_address();
@@ -85,9 +102,11 @@ impl Admin {
         let database = database.map_or_else(file, str::to_owned);
         command.push("serve".to_owned());
         command.extend(["--listen".to_owned(), address.to_string()]);
-        command.extend(["--database-url".to_owned(), database]);
+        if !environment.iter().any(|(name, _)| name == DATABASE) {
+            command.extend(["--database-url".to_owned(), database]);
+        }
         command.extend(more);
-        let mut admin = Self { process: None, address, command, token, scratch };
+        let mut admin = Self { process: None, address, command, environment, token, scratch };
         admin.resume();
         admin
     }
@@ -150,8 +169,14 @@ impl Admin {
     /// Starts the service again, and waits until it answers.
     pub fn resume(&mut self) {
         let (program, arguments) = self.command.split_first().expect("a program");
-        let mut process =
-            Process::start("gatehouse-admin", Path::new(program), arguments, &self.scratch);
+        let program = Path::new(program);
+        let mut process = Process::with_environment(
+            "gatehouse-admin",
+            program,
+            arguments,
+            &self.environment,
+            &self.scratch,
+        );
         eventually("gatehouse-admin that answers", || {
             assert!(!process.ended(), "gatehouse-admin ended:\n{}", process.log());
             let status = self.request(RawRequest::get("/status")).try_send(self.address);

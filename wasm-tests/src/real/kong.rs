@@ -135,6 +135,16 @@ impl Kong {
         log(&self.scratch)
     }
 
+    /// Kong's prefix: the directory with the files that it writes and its logs.
+    pub fn prefix(&self) -> PathBuf {
+        self.scratch.path().join("prefix")
+    }
+
+    /// The output of `kong start` so far.
+    pub fn output(&self) -> Vec<u8> {
+        fs::read(self.scratch.path().join("kong.out")).unwrap_or_default()
+    }
+
     /// The access log so far, where `proxy_access_log` is `logs/access.log`.
     pub fn access_log(&self) -> String {
         read(&self.scratch, "access.log")

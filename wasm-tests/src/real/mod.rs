@@ -40,7 +40,7 @@ mod server;
 mod setup;
 mod wire;
 
-pub use admin::{Admin, service};
+pub use admin::{Admin, DATABASE, service};
 pub use client::{Connection, RawRequest};
 pub use echo::{Echo, Received};
 pub use envoy::Envoy;

@@ -14,17 +14,8 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts `program`, with its output in a file in `scratch`.
-    pub(super) fn start<A: AsRef<OsStr>>(
-        name: &'static str,
-        program: &Path,
-        arguments: impl IntoIterator<Item = A>,
-        scratch: &Scratch,
-    ) -> Self {
-        Self::with_environment(name, program, arguments, &[], scratch)
-    }
-
-    /// Starts `program` with these variables in its environment.
+    /// Starts `program` with these variables in its environment, and with its output in a file in
+    /// `scratch`.
     pub(super) fn with_environment<A: AsRef<OsStr>>(
         name: &'static str,
         program: &Path,

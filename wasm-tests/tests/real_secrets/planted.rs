@@ -12,11 +12,19 @@ pub struct Planted {
 }
 
 /// What was found in one place.
+#[derive(Default)]
 pub struct Found {
     /// The number of bytes that were searched.
     pub bytes: usize,
     /// The secrets, each with the form in which it was there.
     pub secrets: BTreeSet<(String, &'static str)>,
+}
+
+impl Found {
+    /// Returns the names of the secrets.
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.secrets.iter().map(|(name, _)| name.as_str()).collect()
+    }
 }
 
 impl Planted {
@@ -33,22 +41,60 @@ impl Planted {
         secret.to_owned()
     }
 
-    /// The number of secrets.
-    pub fn count(&self) -> usize {
-        self.all.len()
+    /// Returns the secret of this name.
+    #[track_caller]
+    pub fn secret(&self, name: &str) -> &str {
+        let found = self.all.iter().find(|(known, _)| known == name);
+        &found.unwrap_or_else(|| panic!("no secret is called {name}")).1
+    }
+
+    /// Returns the names of all secrets.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|(name, _)| name.as_str())
     }
 
     /// Searches `text` for every secret but those of these names, in every form.
     pub fn search(&self, text: &[u8], but: &[&str]) -> Found {
-        let mut secrets = BTreeSet::new();
+        let mut found = Found::default();
+        self.needles(but).search(text, &mut found);
+        found
+    }
+
+    /// Prepares a search of several texts for every secret but those of these names.
+    pub fn needles(&self, but: &[&str]) -> Needles {
+        let mut needles = Needles { all: Vec::new(), by_start: vec![Vec::new(); 1 << 16] };
         for (name, secret) in self.all.iter().filter(|(name, _)| !but.contains(&&**name)) {
-            for (form, needle) in forms(secret.as_bytes()) {
-                if contains(text, &needle) {
-                    secrets.insert((name.clone(), form));
+            for (form, text) in forms(secret.as_bytes()) {
+                let start = u16::from_le_bytes([text[0], text[1]]);
+                needles.by_start[usize::from(start)].push(needles.all.len());
+                needles.all.push((name.clone(), form, text));
+            }
+        }
+        needles
+    }
+}
+
+/// All forms of some secrets, which are looked for in one pass over a text: the memory of a gateway
+/// has hundreds of megabytes.
+pub struct Needles {
+    /// The name of each secret, and one of its forms.
+    all: Vec<(String, &'static str, Vec<u8>)>,
+    /// Indices into `all` by the first two bytes of the form.
+    by_start: Vec<Vec<usize>>,
+}
+
+impl Needles {
+    /// Adds to `found` what is in `text`.
+    pub fn search(&self, text: &[u8], found: &mut Found) {
+        found.bytes += text.len();
+        for (at, pair) in text.windows(2).enumerate() {
+            for &index in &self.by_start[usize::from(u16::from_le_bytes([pair[0], pair[1]]))] {
+                let (name, form, needle) = &self.all[index];
+                if text[at..].starts_with(needle) {
+                    found.secrets.insert((name.clone(), form));
                 }
             }
         }
-        Found { bytes: text.len(), secrets }
     }
 }
 
@@ -90,19 +136,6 @@ fn forms(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 fn digits(secret: &[u8]) -> Vec<u8> {
     let numbers: Vec<String> = secret.iter().map(u8::to_string).collect();
     numbers.join(", ").into_bytes()
-}
-
-fn contains(text: &[u8], needle: &[u8]) -> bool {
-    let Some(&first) = needle.first() else { return false };
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|&byte| byte == first) {
-        rest = &rest[at..];
-        if rest.starts_with(needle) {
-            return true;
-        }
-        rest = &rest[1..];
-    }
-    false
 }
 
 #[test]

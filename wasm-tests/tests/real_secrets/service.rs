@@ -1,13 +1,45 @@
 //! All that gatehouse-admin writes.
 
+use crate::databases::PASSWORDS;
+use crate::installation::{Installation, KNOWN_TO_THE_SERVICE, OF_THE_SERVICE};
 use crate::places::Places;
 use crate::planted::Planted;
+use crate::process::{self, Which};
 use serde_json::json;
 use std::process::Command;
-use wasm_tests::real::{Admin, RawRequest};
+use wasm_tests::real::{Admin, RawRequest, service as program};
 
-/// Adds the places of a service that has served, and asks it for everything that it tells.
-pub fn searched(admin: &Admin, places: &mut Places, spans: &[u8], admin_token: &str) {
+/// Adds what an installation wrote beside its gateway.
+pub fn searched(installation: &Installation, places: &mut Places) {
+    let Installation { planted, admin, .. } = installation;
+    places.add("refusals, as clients got them", installation.refusals.clone());
+    places.add("events of Moesif, with masks", installation.events.lock().expect("a lock").clone());
+    asked(admin, places, planted.secret("admin token"));
+    places
+        .add("gatehouse-admin: traces (OTLP)", installation.spans.lock().expect("a lock").clone());
+    let files: Vec<u8> = admin.database_files().into_iter().flat_map(|(_, bytes)| bytes).collect();
+    places.add("gatehouse-admin: files of the database, with an encryption key", files);
+    remembered(admin, places, planted);
+}
+
+/// Adds the memory of the service, which never sees what clients send to a gateway.
+pub fn remembered(admin: &Admin, places: &mut Places, planted: &Planted) {
+    let Some(found) = process::searched("gatehouse-admin", &[admin.id()], Which::Own, planted)
+    else {
+        return;
+    };
+    assert!(found.names().contains("gateway token") || found.names().contains("admin token"));
+    let known = |name: &&str| {
+        OF_THE_SERVICE.contains(name)
+            || KNOWN_TO_THE_SERVICE.contains(name)
+            || PASSWORDS.contains(name)
+    };
+    let never = planted.names().filter(|name| !known(name));
+    places.add_memory("gatehouse-admin: memory", found, never, "in use, or not overwritten yet");
+}
+
+/// Adds what a service tells that has served, which is asked for everything.
+pub fn asked(admin: &Admin, places: &mut Places, admin_token: &str) {
     let mut answers = Vec::new();
     let mut credentials = Vec::new();
     for path in [
@@ -68,17 +100,6 @@ pub fn searched(admin: &Admin, places: &mut Places, spans: &[u8], admin_token: &
         .header("authorization", format!("Bearer not-{admin_token}"));
     assert_eq!(wrong.send(admin.address()).status(), 401);
     places.add("gatehouse-admin: log, level debug", admin.log());
-    places.add("gatehouse-admin: traces (OTLP)", spans);
-    let files: Vec<u8> = admin.database_files().into_iter().flat_map(|(_, bytes)| bytes).collect();
-    places.add("gatehouse-admin: files of the database, with an encryption key", files);
-}
-
-fn program() -> std::path::PathBuf {
-    let dist = std::env::var_os("GATEHOUSE_DIST").map_or_else(
-        || concat!(env!("CARGO_MANIFEST_DIR"), "/../dist").into(),
-        std::path::PathBuf::from,
-    );
-    dist.join("gatehouse-admin")
 }
 
 #[test]
