@@ -58,6 +58,9 @@ struct Line {
     query: Vec<u8>,
     /// The changes to the query.
     changes: Filled,
+    /// The query that was left at the headers, on a gateway that runs later filters before the body
+    /// is there (Kong). Those may have changed it by then.
+    left: Option<Vec<u8>>,
 }
 
 /// The content type of a body that the filter makes for a request without a type.
@@ -111,7 +114,8 @@ impl TransformerFlow {
             Some(template) => Some(target::path(template, &values).map_err(|_| bad_path())?),
             None => None,
         };
-        let line = Line { path, query: query.to_vec(), changes: config.query.filled(&values) };
+        let changes = config.query.filled(&values);
+        let line = Line { path, query: query.to_vec(), changes, left: None };
         if line.changes.concern_any(Query::new(query).disputed()) {
             return Err(Reply::error(400, "malformed_query", "Bad request query"));
         }
@@ -135,23 +139,32 @@ impl TransformerFlow {
     fn await_body(
         &self,
         request: &Request,
-        work: Box<Work>,
+        mut work: Box<Work>,
         mut edits: Vec<Edit>,
     ) -> (State, Step) {
+        let leave = |work: &mut Work, edits: &mut Vec<Edit>| {
+            for line in work.line.iter_mut().filter(|_| request.can_make_body) {
+                edits.extend(line.edits(b""));
+                line.left = Some(line.query(b""));
+            }
+        };
         if request.body == BodyAhead::Comes {
             // A body that will be refused is not waited for.
             let has_length =
                 request.head.text("content-length").is_some_and(|length| length != "0");
             return match work.opaque() {
                 Some(reply) if has_length => decided(Step::reply(reply)),
-                _ => (State::AwaitingBody(work), Step::await_body(edits)),
+                _ => {
+                    leave(&mut work, &mut edits);
+                    (State::AwaitingBody(work), Step::await_body(edits))
+                }
             };
         }
         // A request with one of these methods has no body, except from a hostile HTTP/2 client.
         let none = is_bare(request) && (work.makes || !work.strict);
         if request.body_may_follow && !none {
             // If no body follows, the request goes on with these edits alone.
-            edits.extend(work.line.iter().flat_map(|line| line.edits(b"")));
+            leave(&mut work, &mut edits);
             return (
                 State::Collecting { work, body: Vec::new() },
                 Step::stream_body().with_edits(edits),
@@ -237,23 +250,32 @@ fn refusal(trouble: Trouble) -> Reply {
 }
 
 impl Line {
+    /// Returns the new query, with the parameters of `form` behind those of the old one.
+    fn query(&self, form: &[u8]) -> Vec<u8> {
+        let mut parameters = Parameters::parse(&self.query);
+        parameters.read_form(form);
+        self.changes.apply(&mut parameters);
+        let made = parameters.text();
+        // A query that is not changed keeps its spelling, to the last `&`.
+        let same = made == Parameters::parse(&self.query).text();
+        if same { self.query.clone() } else { made }
+    }
+
     /// Returns the edit that sets path and query. The parameters of `form` follow those of the
     /// query. Returns `None` if nothing changes.
     fn edits(&self, form: &[u8]) -> Option<Edit> {
         if self.path.is_none() && self.changes.is_empty() && form.is_empty() {
             return None;
         }
-        let mut parameters = Parameters::parse(&self.query);
-        parameters.read_form(form);
-        self.changes.apply(&mut parameters);
-        let made = parameters.text();
-        let same = made == Parameters::parse(&self.query).text();
-        // A query that is not changed keeps its spelling, to the last `&`.
-        let query = if same { self.query.clone() } else { made };
+        let query = self.query(form);
+        if let Some(left) = &self.left {
+            let (from, to) = (left.clone(), query);
+            return (from != to).then_some(Edit::Requery { from, to });
+        }
         match &self.path {
             Some(path) if query.is_empty() => Some(Edit::Target(path.clone())),
             Some(path) => Some(Edit::Target([path.as_slice(), b"?", &query].concat())),
-            None if same => None,
+            None if query == self.query => None,
             None => Some(Edit::Query(query)),
         }
     }

@@ -271,6 +271,21 @@ fn a_form_becomes_a_part_of_the_query_of_a_method_without_a_body() {
     assert_eq!(edits, [Edit::Method(b"GET".to_vec()), target("/new?hello=world")]);
 }
 
+/// Kong runs later filters before the body is there: what they change of the query stays.
+#[test]
+fn on_kong_a_form_joins_the_query_that_later_filters_have_left() {
+    let json = r#"{"http_method":"GET","remove":{"querystring":["r"]}}"#;
+    for (body, body_may_follow) in [(BodyAhead::Comes, false), (BodyAhead::None, true)] {
+        let mut filter = filter(json);
+        let came = request("POST", "/?r=1&b=2", &[FORM]);
+        let step = filter.send(Request { body, body_may_follow, can_make_body: true, ..came });
+        assert_eq!(step.edits, [Edit::Method(b"GET".to_vec()), query("b=2")]);
+        let (from, to) = (b"b=2".to_vec(), b"b=2&a=3".to_vec());
+        let rest = filter.on(Event::Body(Ok(b"a=3&r=4".to_vec())));
+        assert_eq!(forwarded(rest), [Edit::Requery { from, to }]);
+    }
+}
+
 #[test]
 fn on_kong_a_body_of_unknown_length_is_collected() {
     let json = r#"{"add":{"body":["p:1"]}}"#;

@@ -204,6 +204,7 @@ fn name_of(edit: &Edit) -> Option<&str> {
         | Edit::Target(_)
         | Edit::Query(_)
         | Edit::DropParameters(_)
+        | Edit::Requery { .. }
         | Edit::Body(_)
         | Edit::Publish(..) => None,
     }

@@ -21,6 +21,14 @@ pub enum Edit {
     /// Removes the parameters with these decoded names from the query that the upstream would get
     /// by now. What earlier filters, and Lua plugins of Kong, have made of the query stays.
     DropParameters(Vec<String>),
+    /// Makes of the query `from`, which the same filter has left at the headers, the query `to`.
+    /// What later filters have changed of it since then stays changed.
+    Requery {
+        /// The raw query at the headers.
+        from: Vec<u8>,
+        /// The raw query now.
+        to: Vec<u8>,
+    },
     /// Replaces the whole body of the request.
     Body(Vec<u8>),
     /// Sets the property of the request with this name, which later filters read.
@@ -54,7 +62,10 @@ impl Edit {
                 is_one_word(name.as_bytes()) && is_one_line(value)
             }
             Self::Remove(name) => is_one_word(name.as_bytes()),
-            Self::Method(text) | Self::Target(text) | Self::Query(text) => is_one_word(text),
+            Self::Method(text)
+            | Self::Target(text)
+            | Self::Query(text)
+            | Self::Requery { to: text, .. } => is_one_word(text),
             // What is left of a query is checked where it is known.
             Self::DropParameters(_) | Self::Body(_) | Self::Publish(..) => true,
         }
@@ -82,6 +93,7 @@ impl std::fmt::Debug for Edit {
             Self::Target(_) => f.write_str("Target"),
             Self::Query(_) => f.write_str("Query"),
             Self::DropParameters(_) => f.write_str("DropParameters"),
+            Self::Requery { .. } => f.write_str("Requery"),
             Self::Body(_) => f.write_str("Body"),
             Self::Publish(name, _) => write!(f, "Publish({name})"),
         }

@@ -18,6 +18,7 @@ pub(crate) fn edit_request(host: Host, head: &Head, edit: &Edit) -> Result<(), S
         Edit::Target(target) => set_target(host, target),
         Edit::Query(query) => set_query(host, head, query),
         Edit::DropParameters(names) => drop_parameters(host, head, names),
+        Edit::Requery { from, to } => requery(host, head, from, to),
         Edit::Body(body) => set_body(host, head, body),
         Edit::Publish(name, value) => publish(host, name, value),
     }
@@ -48,18 +49,35 @@ fn set_query(host: Host, head: &Head, query: &[u8]) -> Result<(), Status> {
     }
 }
 
-/// Removes parameters from the query as it is now. The one that the client has sent may be another
-/// one: on Kong, every filter is shown that, whatever earlier filters and Lua plugins have changed.
-fn drop_parameters(host: Host, head: &Head, names: &[String]) -> Result<(), Status> {
+/// Reads the query as the upstream would get it by now. The one that the client has sent may be
+/// another one: on Kong, every filter is shown that, whatever others have changed.
+fn query_by_now(host: Host, head: &Head) -> Result<Vec<u8>, Status> {
     let of = |target: &[u8]| split_target(target).1.map(<[u8]>::to_vec).unwrap_or_default();
-    let query = match host {
+    Ok(match host {
         Host::Envoy => of(head.first(":path").unwrap_or_default()),
         Host::Kong(version) if version >= Some((3, 8)) => {
             of(&abi::property(&["ngx", "upstream_uri"])?)
         }
         // Nginx leaves this variable unset where there is no query.
         Host::Kong(_) | Host::Unknown => abi::property(&["ngx", "args"]).unwrap_or_default(),
-    };
+    })
+}
+
+/// Sets the query `to`, and repeats in it what later filters have taken out of `from` and added.
+fn requery(host: Host, head: &Head, from: &[u8], to: &[u8]) -> Result<(), Status> {
+    let now = query_by_now(host, head)?;
+    let [from, to, now] = [from, to, &now].map(|query| query.split(|byte| *byte == b'&'));
+    let gone =
+        |piece: &&[u8]| from.clone().any(|p| p == *piece) && !now.clone().any(|p| p == *piece);
+    let come = now.clone().filter(|piece| !from.clone().any(|p| p == *piece));
+    let all: Vec<&[u8]> =
+        to.filter(|piece| !gone(piece)).chain(come).filter(|piece| !piece.is_empty()).collect();
+    set_query(host, head, &all.join(&b'&'))
+}
+
+/// Removes parameters from the query as it is now.
+fn drop_parameters(host: Host, head: &Head, names: &[String]) -> Result<(), Status> {
+    let query = query_by_now(host, head)?;
     let unwanted = |name: &[u8]| names.iter().any(|unwanted| unwanted.as_bytes() == name);
     let query = Query::new(&query);
     if !query.pairs().any(|(name, _)| unwanted(&name)) {
@@ -101,6 +119,7 @@ pub(crate) fn edit_response(host: Host, edit: &Edit) -> Result<(), Status> {
             | Edit::Target(_)
             | Edit::Query(_)
             | Edit::DropParameters(_)
+            | Edit::Requery { .. }
             | Edit::Body(_)
             | Edit::Publish(..) => Ok(()),
         }
