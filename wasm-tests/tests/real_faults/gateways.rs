@@ -151,7 +151,7 @@ fn one_two_and_four_workers_agree() {
         let answers = under_load(bed.address(), cases(), |load| {
             bed.link.cut();
             until_refused(load);
-            load.more(length(100, 5000));
+            load.more(length(100, 1000));
             bed.link.mend();
         });
         let late = bed.revoke("/consumers/cara", &request("key-of-cara", "portal"), 401);

@@ -109,14 +109,15 @@ impl Load {
         self.refused.load(Ordering::SeqCst)
     }
 
-    /// Waits until so many more requests have been answered.
+    /// Waits until so many more requests have been answered. Those that wait for a service which is
+    /// away take seconds in which nobody works, so each answer renews the patience.
     pub fn more(&self, count: usize) {
         let before = self.answered();
-        eventually("more answers", || {
-            let enough = self.answered() >= before + count;
+        for answers in 1..=count {
             // After a wrong answer the row has failed, and need not wait for more.
-            (enough || !self.is_well()).then_some(())
-        });
+            let enough = || self.answered() >= before + answers || !self.is_well();
+            eventually("more answers", || enough().then_some(()));
+        }
     }
 
     /// Waits until every case is answered right many times in a row: nobody is refused for good.
