@@ -290,7 +290,11 @@ impl Proxy for Host {
             {
                 check_target(query, "a query");
             }
-            Edit::Target(_) | Edit::Query(_) | Edit::DropParameters(_) | Edit::Requery { .. } | Edit::Body(_) => {}
+            Edit::Target(_)
+            | Edit::Query(_)
+            | Edit::DropParameters(_)
+            | Edit::Requery { .. }
+            | Edit::Body(_) => {}
             Edit::Publish(name, value) => {
                 self.properties.borrow_mut().insert((*name).to_owned(), value.to_vec());
             }
