@@ -20,7 +20,8 @@ impl Path {
     /// Returns `None` if two servers can read the path differently. That is a path with any of
     /// these: an invalid escape or one that an escape hides (`%2561`), an escaped slash, a
     /// backslash, a control character, bytes that are not UTF-8 (some servers take an overlong form
-    /// for a slash), dot segments with parameters, and dot segments that lead above the root.
+    /// for a slash), dot segments with parameters, dot segments that lead above the root, and `..`
+    /// beside a dot segment with escapes, since some servers resolve the one and keep the other.
     ///
     /// ```
     /// let path = exchange::Path::read(b"/a/./b;v=1//c").unwrap();
@@ -29,7 +30,7 @@ impl Path {
     /// ```
     #[must_use]
     pub fn read(raw: &[u8]) -> Option<Self> {
-        if !is_plain(raw) {
+        if !is_plain(raw) || mixes_dots(raw) {
             return None;
         }
         let decoded = percent_decode(raw);
@@ -119,6 +120,15 @@ fn is_plain(raw: &[u8]) -> bool {
         }
     }
     true
+}
+
+/// Returns `true` if a segment is `..`, and another one is a dot segment with an escape.
+fn mixes_dots(raw: &[u8]) -> bool {
+    let segments = || raw.split(|byte| *byte == b'/');
+    let escaped = |segment: &[u8]| {
+        segment.contains(&b'%') && matches!(&*percent_decode(segment), b"." | b"..")
+    };
+    segments().any(|segment| segment == b"..") && segments().any(escaped)
 }
 
 fn is_escape(three: &[u8]) -> bool {
@@ -214,6 +224,8 @@ mod tests {
             "/a/..;v=1/x",
             "/a/.;/x",
             "/a/%2e%2e%3bv/x",
+            "/x/../retired/%2e%2e",
+            "/a/%2E/../b",
             "/%u0061dmin",
         ] {
             assert_eq!(read(raw), None, "{raw:?}");
