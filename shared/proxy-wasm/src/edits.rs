@@ -24,70 +24,78 @@ pub(crate) fn edit_request(host: Host, head: &Head, edit: &Edit) -> Result<(), S
     }
 }
 
+/// Sets the query. The runtime has checked it.
 fn set_query(host: Host, head: &Head, query: &[u8]) -> Result<(), Status> {
-    let with_query = |target: &[u8]| {
-        let (path, _) = split_target(target);
-        let mut out = path.to_vec();
-        if !query.is_empty() {
-            out.push(b'?');
-            out.extend_from_slice(query);
-        }
-        out
-    };
-    match host {
-        Host::Envoy => {
-            let target = head.first(":path").unwrap_or_default();
-            set_target(host, &with_query(target))
-        }
-        // From 3.8 on Kong makes the upstream URI before filters run; earlier versions make it from
-        // `args` afterwards.
-        Host::Kong(version) if version >= Some((3, 8)) => {
-            let target = abi::property(&["ngx", "upstream_uri"])?;
-            set_target(host, &with_query(&target))
-        }
-        Host::Kong(_) | Host::Unknown => abi::set_property(&["ngx", "args"], query),
-    }
-}
-
-/// Reads the query as the upstream would get it by now. The one that the client has sent may be
-/// another one: on Kong, every filter is shown that, whatever others have changed.
-fn query_by_now(host: Host, head: &Head) -> Result<Vec<u8>, Status> {
-    let of = |target: &[u8]| split_target(target).1.map(<[u8]>::to_vec).unwrap_or_default();
-    Ok(match host {
-        Host::Envoy => of(head.first(":path").unwrap_or_default()),
-        Host::Kong(version) if version >= Some((3, 8)) => {
-            of(&abi::property(&["ngx", "upstream_uri"])?)
-        }
-        // Nginx leaves this variable unset where there is no query.
-        Host::Kong(_) | Host::Unknown => abi::property(&["ngx", "args"]).unwrap_or_default(),
-    })
+    put_query(host, upstream_target(host, head)?.as_deref(), query)
 }
 
 /// Sets the query `to`, and repeats in it what later filters have taken out of `from` and added.
 fn requery(host: Host, head: &Head, from: &[u8], to: &[u8]) -> Result<(), Status> {
-    let now = query_by_now(host, head)?;
+    let target = upstream_target(host, head)?;
+    let now = query_of(target.as_deref());
     let [from, to, now] = [from, to, &now].map(|query| query.split(|byte| *byte == b'&'));
     let gone =
         |piece: &&[u8]| from.clone().any(|p| p == *piece) && !now.clone().any(|p| p == *piece);
     let come = now.clone().filter(|piece| !from.clone().any(|p| p == *piece));
     let all: Vec<&[u8]> =
         to.filter(|piece| !gone(piece)).chain(come).filter(|piece| !piece.is_empty()).collect();
-    set_query(host, head, &all.join(&b'&'))
+    put_made_query(host, target.as_deref(), all.join(&b'&'))
 }
 
 /// Removes parameters from the query as it is now.
 fn drop_parameters(host: Host, head: &Head, names: &[String]) -> Result<(), Status> {
-    let query = query_by_now(host, head)?;
+    let target = upstream_target(host, head)?;
+    let now = query_of(target.as_deref());
     let unwanted = |name: &[u8]| names.iter().any(|unwanted| unwanted.as_bytes() == name);
-    let query = Query::new(&query);
-    if !query.pairs().any(|(name, _)| unwanted(&name)) {
-        return Ok(());
+    let query = Query::new(&now);
+    match query.pairs().any(|(name, _)| unwanted(&name)) {
+        true => put_made_query(host, target.as_deref(), query.without(unwanted)),
+        false => Ok(()),
     }
-    let left = query.without(unwanted);
-    match Edit::Query(left.clone()).stays_in_its_line() {
-        true => set_query(host, head, &left),
-        false => Err(Status::BadArgument),
+}
+
+/// Reads the target that the upstream would get by now. The one that the client has sent may be
+/// another one: on Kong, every filter is shown that, whatever others have changed.
+///
+/// Returns `None` for a Kong before 3.8, which makes the target of `args` after the filters.
+fn upstream_target(host: Host, head: &Head) -> Result<Option<Vec<u8>>, Status> {
+    match host {
+        Host::Envoy => Ok(Some(head.first(":path").unwrap_or_default().to_vec())),
+        Host::Kong(version) if version >= Some((3, 8)) => {
+            abi::property(&["ngx", "upstream_uri"]).map(Some)
+        }
+        Host::Kong(_) | Host::Unknown => Ok(None),
     }
+}
+
+/// Returns the query of what [`upstream_target`] has read.
+fn query_of(target: Option<&[u8]>) -> Vec<u8> {
+    match target {
+        Some(target) => split_target(target).1.unwrap_or_default().to_vec(),
+        // Nginx leaves this variable unset where there is no query.
+        None => abi::property(&["ngx", "args"]).unwrap_or_default(),
+    }
+}
+
+/// Sets a query that was made of the present one. It is checked here, because nothing else has seen
+/// it.
+fn put_made_query(host: Host, target: Option<&[u8]>, query: Vec<u8>) -> Result<(), Status> {
+    let edit = Edit::Query(query);
+    match &edit {
+        Edit::Query(query) if edit.stays_in_its_line() => put_query(host, target, query),
+        _ => Err(Status::BadArgument),
+    }
+}
+
+/// Sets the query beside the path of what [`upstream_target`] has read.
+fn put_query(host: Host, target: Option<&[u8]>, query: &[u8]) -> Result<(), Status> {
+    let Some(target) = target else { return abi::set_property(&["ngx", "args"], query) };
+    let mut made = split_target(target).0.to_vec();
+    if !query.is_empty() {
+        made.push(b'?');
+        made.extend_from_slice(query);
+    }
+    set_target(host, &made)
 }
 
 fn set_body(host: Host, head: &Head, body: &[u8]) -> Result<(), Status> {
