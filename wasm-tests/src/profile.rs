@@ -182,6 +182,19 @@ impl Profile {
         self.with_kong(|kong| kong.variables.extend(names))
     }
 
+    /// Kong: declares all variables that kong-config/kong.conf asks an operator for.
+    pub fn all_variables(self) -> Self {
+        self.variables(&[
+            "gatehouse_consumer",
+            "gatehouse_claims",
+            "gatehouse_session",
+            "gatehouse_moesif",
+            "gatehouse_kong",
+            "gatehouse_refusal",
+            "gatehouse_debug",
+        ])
+    }
+
     /// Kong: sets `client_body_buffer_size`. A body of known length may be a quarter larger.
     pub fn body_buffer(self, bytes: usize) -> Self {
         self.with_kong(|kong| kong.body_buffer = bytes)

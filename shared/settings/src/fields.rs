@@ -6,7 +6,7 @@ mod wording;
 
 pub use self::secrets::shown_variable;
 pub use self::wording::shown;
-use self::wording::{kind, mismatch, quoted};
+use self::wording::{after_scheme, kind, mismatch, quoted};
 use crate::problem::{Invalid, Problem};
 use crate::rule::Rule;
 use crate::wire;
@@ -289,8 +289,8 @@ fn list_of(value: Value) -> Result<Vec<Value>, Value> {
 
 fn text_schema(rule: Rule, may_be_empty: bool) -> Value {
     // An address may hold a password.
-    let address = |pattern: &str| pattern.as_bytes().windows(3).any(|part| part == b"://");
-    described(rule, may_be_empty, rule.pattern.is_some_and(address))
+    let hidden = rule.pattern.and_then(after_scheme).is_some();
+    described(rule, may_be_empty, hidden)
 }
 
 /// Describes a text that is a secret, or may be one by mistake.

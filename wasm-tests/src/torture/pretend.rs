@@ -29,17 +29,6 @@ const BETWEEN: Duration = Duration::from_millis(20);
 const ZONE: &str = "gatehouse";
 const REMEMBERING: [&str; 5] = ["key_auth", "app_id", "jwt_auth", "session", "rate_limiting"];
 
-/// The variables that Kong's operator declares (kong-config/kong.conf).
-const VARIABLES: [&str; 7] = [
-    "gatehouse_consumer",
-    "gatehouse_claims",
-    "gatehouse_session",
-    "gatehouse_moesif",
-    "gatehouse_kong",
-    "gatehouse_refusal",
-    "gatehouse_debug",
-];
-
 /// A pretend gateway that gets cases.
 pub struct Pretend {
     proxy: Proxy,
@@ -48,7 +37,7 @@ pub struct Pretend {
     reading: Reading,
     /// The number of each finding, and the first request that led to it.
     findings: BTreeMap<String, (u64, String)>,
-    /// What was wrong with what the filters sent to the collector.
+    /// The faults of the batches that the filters sent to the collector.
     sent: Rc<RefCell<Vec<&'static str>>>,
     /// The number of requests that the parser of the real gateway would have refused.
     refused: u64,
@@ -60,9 +49,7 @@ pub struct Pretend {
 /// Envoy, which holds the headers of a request whose body a filter waits for if `holds`.
 fn gateway(kong: Option<KongVersion>, holds: bool, filters: Vec<(&str, Value)>) -> Proxy {
     let profile = match kong {
-        Some(version) => {
-            Profile::kong(version).zone(ZONE).variables(&VARIABLES).body_buffer(1 << 20)
-        }
+        Some(version) => Profile::kong(version).zone(ZONE).all_variables().body_buffer(1 << 20),
         None => Profile::envoy().allow_on_headers_stop_iteration(holds),
     };
     let filter = |(name, settings): (&str, Value)| {

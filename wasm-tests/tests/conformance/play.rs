@@ -42,15 +42,7 @@ impl Host {
     /// Returns the gateway with the settings that the documents ask for.
     fn profile(self) -> Profile {
         match self {
-            Self::Kong => Profile::kong(KongVersion::V3_9).zone("gatehouse").variables(&[
-                "gatehouse_consumer",
-                "gatehouse_claims",
-                "gatehouse_session",
-                "gatehouse_moesif",
-                "gatehouse_kong",
-                "gatehouse_refusal",
-                "gatehouse_debug",
-            ]),
+            Self::Kong => Profile::kong(KongVersion::V3_9).zone("gatehouse").all_variables(),
             Self::Envoy => Profile::envoy()
                 .allow_on_headers_stop_iteration(true)
                 .vm_configuration(r#"{"host":"envoy"}"#),

@@ -123,15 +123,7 @@ impl Gateway {
 
 /// A Kong whose operator has added the line for filters to kong.conf.
 fn declaring(version: KongVersion) -> Profile {
-    Profile::kong(version).variables(&[
-        "gatehouse_consumer",
-        "gatehouse_claims",
-        "gatehouse_session",
-        "gatehouse_moesif",
-        "gatehouse_kong",
-        "gatehouse_refusal",
-        "gatehouse_debug",
-    ])
+    Profile::kong(version).all_variables()
 }
 
 /// The settings `more` and the address of gatehouse-admin.

@@ -22,19 +22,22 @@ fn found_text(value: &Value) -> String {
     }
 }
 
-/// Returns `true` for an address such as `https://user:password@host/path`. Bytes are compared, since
-/// a search for a text is a large piece of code in every module.
+/// Returns `true` for an address such as `https://user:password@host/path`.
 fn has_user(text: &str) -> bool {
+    let authority = after_scheme(text).unwrap_or_default().iter();
+    authority.take_while(|byte| !matches!(byte, b'/' | b'?' | b'#')).any(|byte| *byte == b'@')
+}
+
+/// Returns what follows the first `://`, if there is one. Bytes are compared, since a search for a
+/// text is a large piece of code in every module.
+pub(super) fn after_scheme(text: &str) -> Option<&[u8]> {
     let mut rest = text.as_bytes();
-    while let [_, more @ ..] = rest {
-        if rest.starts_with(b"://") {
-            let mut authority =
-                rest.iter().skip(3).take_while(|byte| !matches!(byte, b'/' | b'?' | b'#'));
-            return authority.any(|byte| *byte == b'@');
+    loop {
+        if let Some(found) = rest.strip_prefix(b"://") {
+            return Some(found);
         }
-        rest = more;
+        rest = rest.split_first()?.1;
     }
-    false
 }
 
 pub(super) fn kind(value: &Value) -> &'static str {
