@@ -102,7 +102,7 @@ fn converted(flags: &Convert) -> Result<Converted, String> {
     }
     match &flags.output {
         Some(file) => {
-            // What other plugins own is carried over as it is, and may be secret.
+            // The file has the settings of plugins that are not converted, which may be secrets.
             let old = || std::fs::metadata(&flags.file).map_or(0o644, |it| it.permissions().mode());
             let mode = if flags.inline_secrets { OWNER_ONLY } else { old() & 0o644 };
             write(file, &converted.text, mode)?;

@@ -91,7 +91,7 @@ impl Source {
         authorities: Option<&Path>,
     ) -> Result<Self, String> {
         const EXPECTED: &str = "expected http://<host>:<port> or https://<host>:<port>";
-        // What stands before an `@` is a password, for which there are headers.
+        // The user before an `@` may have a password. `--header` is the way to send credentials.
         if url.contains('@') {
             return Err(format!(
                 "found a user in the address (not shown), {EXPECTED}, and `--header`"

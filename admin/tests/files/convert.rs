@@ -67,7 +67,7 @@ fn secrets_go_to_a_file_that_only_its_owner_can_read() {
     assert!(done.code == 0 && done.out.contains("ana's key"), "{done:?}");
 }
 
-/// What other plugins own is carried over as it is, and may be secret.
+/// The file has the settings of plugins that are not converted, which may be secrets.
 #[test]
 fn who_may_not_read_the_old_file_may_not_read_the_new_one() {
     use std::os::unix::fs::PermissionsExt as _;

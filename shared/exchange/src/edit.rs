@@ -21,8 +21,8 @@ pub enum Edit {
     /// Removes the parameters with these decoded names from the query that the upstream would get
     /// by now. What earlier filters, and Lua plugins of Kong, have made of the query stays.
     DropParameters(Vec<String>),
-    /// Makes of the query `from`, which the same filter has left at the headers, the query `to`.
-    /// What later filters have changed of it since then stays changed.
+    /// Replaces the query `from`, which the same filter has left at the headers, by the query `to`.
+    /// Parameters that later filters have removed or added since then stay removed or added.
     Requery {
         /// The raw query at the headers.
         from: Vec<u8>,
@@ -66,7 +66,7 @@ impl Edit {
             | Self::Target(text)
             | Self::Query(text)
             | Self::Requery { to: text, .. } => is_one_word(text),
-            // What is left of a query is checked where it is known.
+            // The carrier checks the query that it makes, since only it knows the present one.
             Self::DropParameters(_) | Self::Body(_) | Self::Publish(..) => true,
         }
     }

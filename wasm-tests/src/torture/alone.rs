@@ -55,7 +55,7 @@ impl Alone {
         }
     }
 
-    /// How the answers of a gateway with this filter are read.
+    /// Returns the rules by which the answers of a gateway with this filter are read.
     pub fn reading(&self) -> Reading {
         Reading { marked: false, rule: self.answers }
     }

@@ -1,4 +1,4 @@
-//! How the answer to a request is read: who has given it, and whether it breaks a rule.
+//! The reading of an answer finds out who has given it, and whether it breaks a rule.
 
 use super::shape::Pair;
 use super::tally::Seen;
@@ -13,7 +13,7 @@ const GATEWAYS: [u16; 2] = [501, 505];
 /// case.
 pub type AnswerRule = fn(&dyn Fn(&str) -> Vec<String>) -> Option<&'static str>;
 
-/// How the answers of a gateway are read.
+/// The rules by which the answers of a gateway are read.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// `true` if the chain marks its answers. Otherwise every answer that is not the upstream's

@@ -40,7 +40,7 @@ pub struct Target {
     pub clients: usize,
     /// The statuses from 500 on that the gateway itself may answer with.
     pub own_5xx: &'static [u16],
-    /// How its answers are read.
+    /// The rules by which its answers are read.
     pub reading: Reading,
 }
 

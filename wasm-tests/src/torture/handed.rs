@@ -1,4 +1,5 @@
-//! What the parser of a gateway hands to its filters, for the pretend gateways, which begin there.
+//! A model of each gateway's parser: it returns the request that filters get, which is where the
+//! pretend gateways begin.
 
 use super::shape::{Body, Pair, Shape};
 use crate::message::Request;

@@ -1,4 +1,4 @@
-//! What a conversion cannot carry over lets nobody in whom Kong keeps out.
+//! A converted file lets nobody in whom Kong keeps out, whatever the conversion cannot carry over.
 
 use super::*;
 
