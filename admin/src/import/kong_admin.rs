@@ -116,6 +116,9 @@ impl Source {
             Some((host, port)) if !port.ends_with(']') => (host, port),
             _ => (authority, if secure { "443" } else { "80" }),
         };
+        if host.is_empty() {
+            return Err(expected());
+        }
         let tls = match secure {
             true => {
                 let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
@@ -170,5 +173,32 @@ impl Source {
         let body = Limited::new(response.into_body(), PAGE_MAX).collect().await?.to_bytes();
         connection.abort();
         Ok((status, body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_a_host_and_no_user() {
+        for (url, authority) in [
+            ("http://kong", "kong:80"),
+            ("http://kong:8001/admin/", "kong:8001"),
+            ("https://kong", "kong:443"),
+            ("http://[::1]", "[::1]:80"),
+            ("http://[::1]:8001", "[::1]:8001"),
+        ] {
+            let source = Source::of(url, &[], None);
+            assert_eq!(source.map(|source| source.authority), Ok(authority.to_owned()), "{url}");
+        }
+        for url in ["kong:8001", "ftp://kong", "http://", "http:///admin", "https://:8444"] {
+            let why = Source::of(url, &[], None).err().unwrap_or_default();
+            assert!(why.starts_with(&format!("found {url}, expected http://")), "{url}: {why}");
+        }
+        for url in ["http://ada:secret@kong", "ada:secret@kong:8001", "http://kong/se@cret"] {
+            let why = Source::of(url, &[], None).err().unwrap_or_default();
+            assert!(why.contains("found a user") && !why.contains("cret"), "{url}: {why}");
+        }
     }
 }
