@@ -135,7 +135,14 @@ fn section(line: &str) -> Option<(&str, &str)> {
     }
     let (name, rest) = line.split_once(':')?;
     let rest = rest.trim();
-    Some((name.trim_end().trim_matches(['"', '\'']), if rest.starts_with('#') { "" } else { rest }))
+    Some((unquoted(name.trim_end()), if rest.starts_with('#') { "" } else { rest }))
+}
+
+/// Removes a pair of quotes around a name. A quote on one side alone is a part of the
+/// name, as in YAML.
+fn unquoted(name: &str) -> &str {
+    let inner = |quote| name.strip_prefix(quote)?.strip_suffix(quote);
+    inner('"').or_else(|| inner('\'')).unwrap_or(name)
 }
 
 /// Reads the consumers, or all other items.
@@ -197,4 +204,23 @@ fn by_sections(path: &Path, size: u64, consumers: bool, send: &Sender<Read>) -> 
     }
     flush(&mut text, current, &mut number, done)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quote_on_one_side_is_a_part_of_the_name() {
+        for (line, name) in [
+            ("consumers:", "consumers"),
+            ("\"consumers\" :", "consumers"),
+            ("'consumers': # all", "consumers"),
+            ("consumers\":", "consumers\""),
+            ("'consumers\":", "'consumers\""),
+            ("\":", "\""),
+        ] {
+            assert_eq!(section(line), Some((name, "")), "{line}");
+        }
+    }
 }

@@ -35,7 +35,8 @@ pub fn numbers(input: &[u8]) -> Option<Numbers> {
     let (modulus, base) = rest.split_first_chunk::<8>()?;
     let chosen = u64::from_be_bytes(*e) | 1;
     let exponents = [3, 5, 17, 65_537, (1 << 32) + 1, u64::MAX, chosen, chosen >> 40 | 1];
-    let exponent = *exponents.get(usize::from(*kind % 8))?;
+    // The exponent 1 is no key's.
+    let exponent = exponents.get(usize::from(*kind % 8))?.max(&3);
     let mut numbers = [number(bits, modulus), number(bits, base.first_chunk()?)];
     for change in changes.as_chunks::<3>().0 {
         let [which, place, mask] = change;
