@@ -3,7 +3,8 @@
 use serde_json::json;
 use std::net::SocketAddr;
 use wasm_tests::real::{
-    Admin, Answer, Connection, Echo, FaultyServer, Mode, Proxy, RawRequest, Setup,
+    Admin, Answer, Connection, Echo, FaultyServer, Link, Mode, Proxy, RawRequest, Server, Setup,
+    eventually,
 };
 
 #[test]
@@ -136,4 +137,28 @@ fn with_tokens_the_admin_service_answers_nobody_without_one() {
 
     assert_eq!(admin.send(RawRequest::get("/consumers")).status(), 200);
     assert_eq!(RawRequest::get("/consumers").send(admin.address()).status(), 401);
+}
+
+#[test]
+fn a_network_keeps_no_handle_of_a_connection_that_has_ended() {
+    let server = Server::start(|_| Answer::json(200, "{}"));
+    let link = Link::to(server.address());
+    let mut open = Connection::open(link.address()).expect("a connection");
+    let is_served = |open: &mut Connection| open.exchange(&RawRequest::get("/")).is_ok();
+    assert!(is_served(&mut open));
+    for _ in 0..20 {
+        assert_eq!(RawRequest::get("/").send(link.address()).status(), 200);
+    }
+    eventually("one open connection", || (link.connections() == 1).then_some(()));
+    assert!(is_served(&mut open));
+
+    // One that has lost bytes ends when the network is whole again.
+    link.cut();
+    open.write(&RawRequest::get("/").head()).expect("bytes that vanish");
+    eventually("a connection that has lost bytes", || {
+        link.mend();
+        let ended = link.connections() == 0;
+        link.cut();
+        ended.then_some(())
+    });
 }

@@ -1,7 +1,8 @@
 //! A network between two programs that a test can cut: bytes vanish, and no connection ends.
 
 use super::server::lock;
-use std::io::{Read, Write};
+use std::collections::HashMap;
+use std::io::{Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,10 +20,18 @@ pub struct Link {
 struct Shared {
     is_cut: AtomicBool,
     over: AtomicBool,
-    /// Both ends of every connection, and whether it has lost bytes.
-    open: Mutex<Vec<Pair>>,
+    open: Mutex<Open>,
 }
 
+/// The open connections by number. An ended one is forgotten: Kong makes one for each lookup, and a
+/// handle kept of each would soon be more than a process may have.
+#[derive(Default)]
+struct Open {
+    pairs: HashMap<u64, Pair>,
+    accepted: u64,
+}
+
+/// Both ends of a connection, and whether it has lost bytes.
 struct Pair {
     ends: [TcpStream; 2],
     has_lost: Arc<AtomicBool>,
@@ -36,7 +45,7 @@ impl Link {
         let shared = Arc::new(Shared {
             is_cut: AtomicBool::new(false),
             over: AtomicBool::new(false),
-            open: Mutex::new(Vec::new()),
+            open: Mutex::default(),
         });
         let inner = shared.clone();
         spawn(move || accept(&listener, server, &inner));
@@ -56,7 +65,7 @@ impl Link {
     /// Lets bytes through again.
     pub fn mend(&self) {
         self.shared.is_cut.store(false, Ordering::SeqCst);
-        lock(&self.shared.open).retain(|pair| {
+        lock(&self.shared.open).pairs.retain(|_, pair| {
             let broken = pair.has_lost.load(Ordering::SeqCst);
             if broken {
                 end(&pair.ends);
@@ -64,12 +73,17 @@ impl Link {
             !broken
         });
     }
+
+    /// The number of connections that have not ended.
+    pub fn connections(&self) -> usize {
+        lock(&self.shared.open).pairs.len()
+    }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::SeqCst);
-        lock(&self.shared.open).iter().for_each(|pair| end(&pair.ends));
+        lock(&self.shared.open).pairs.values().for_each(|pair| end(&pair.ends));
         // Wakes the accepting thread, which then ends.
         let _ = TcpStream::connect(self.address);
     }
@@ -88,15 +102,32 @@ fn accept(listener: &TcpListener, server: SocketAddr, shared: &Arc<Shared>) {
         }
         // A client whose server is away meets the end of its connection.
         let Ok(upstream) = TcpStream::connect(server) else { continue };
-        let copy = |stream: &TcpStream| stream.try_clone().expect("a second handle");
-        let has_lost = Arc::new(AtomicBool::new(false));
-        let ends = [copy(&client), copy(&upstream)];
-        lock(&shared.open).push(Pair { ends, has_lost: has_lost.clone() });
-        for (from, to) in [(copy(&client), copy(&upstream)), (upstream, client)] {
-            let (shared, has_lost) = (shared.clone(), has_lost.clone());
-            spawn(move || carry(from, to, &shared, &has_lost));
-        }
+        let _ = connect(client, upstream, shared);
     }
+}
+
+/// Carries the bytes between a client and the server in two threads. The error is that of a process
+/// that may open no more files; both connections end then.
+fn connect(client: TcpStream, upstream: TcpStream, shared: &Arc<Shared>) -> Result<()> {
+    let has_lost = Arc::new(AtomicBool::new(false));
+    let ends = [client.try_clone()?, upstream.try_clone()?];
+    let back = (upstream.try_clone()?, client.try_clone()?);
+    let number = {
+        let mut open = lock(&shared.open);
+        open.accepted += 1;
+        let number = open.accepted;
+        open.pairs.insert(number, Pair { ends, has_lost: has_lost.clone() });
+        number
+    };
+    let shared = shared.clone();
+    spawn(move || {
+        std::thread::scope(|scope| {
+            scope.spawn(|| carry(back.0, back.1, &shared, &has_lost));
+            carry(client, upstream, &shared, &has_lost);
+        });
+        lock(&shared.open).pairs.remove(&number);
+    });
+    Ok(())
 }
 
 /// Carries bytes in one direction until a side ends.
