@@ -134,6 +134,10 @@ fn section(line: &str) -> Option<(&str, &str)> {
         return None;
     }
     let (name, rest) = line.split_once(':')?;
+    // A colon inside a word ends no name.
+    if !rest.is_empty() && !rest.starts_with([' ', '\t']) {
+        return None;
+    }
     let rest = rest.trim();
     Some((unquoted(name.trim_end()), if rest.starts_with('#') { "" } else { rest }))
 }
@@ -222,5 +226,13 @@ mod tests {
         ] {
             assert_eq!(section(line), Some((name, "")), "{line}");
         }
+    }
+
+    #[test]
+    fn a_colon_inside_a_word_begins_no_section() {
+        for line in ["consumers:# all", "consumers:- username: ada", "\"consumers\":[]"] {
+            assert_eq!(section(line), None, "{line}");
+        }
+        assert_eq!(section("consumers:\t# all"), Some(("consumers", "")));
     }
 }
