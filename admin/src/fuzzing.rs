@@ -63,9 +63,8 @@ impl Bed {
         static BED: OnceLock<Bed> = OnceLock::new();
         let bed = BED.get_or_init(Self::new);
         bed.runtime.block_on(async {
-            let mut tx = bed.app.store.write().await.expect("a transaction");
-            tx.forget_everything().await.expect("an empty database");
-            tx.commit().await.expect("a commit");
+            let forgotten = bed.app.store.write(async |tx| tx.forget_everything().await).await;
+            forgotten.expect("an empty database");
         });
         bed
     }

@@ -24,7 +24,7 @@ use crate::auth::Auth;
 use crate::counting::Counters;
 use crate::metrics::Metrics;
 use crate::settings::{Database, Import};
-use crate::store::Store;
+use crate::store::{Store, Tx};
 use crate::vault::Vault;
 
 /// The number of items that one transaction stores.
@@ -88,10 +88,19 @@ pub(crate) async fn import(flags: &Import) -> Result<bool, Failure> {
 
 /// Stores a batch in one transaction, and empties it.
 async fn store(app: &App, batch: &mut Vec<Read>, numbers: &mut Numbers) -> Result<(), Failure> {
-    let mut tx = app.store.write().await.map_err(failure)?;
+    app.store.write(async |tx| store_in(app, tx, batch, numbers).await).await
+}
+
+/// Stores a batch in `tx`.
+async fn store_in(
+    app: &App,
+    tx: &mut Tx,
+    batch: &mut Vec<Read>,
+    numbers: &mut Numbers,
+) -> Result<(), Failure> {
     for Read { place, item, .. } in batch.drain(..) {
         let outcome = match item {
-            Ok(item) => import_item(app, &mut tx, item)
+            Ok(item) => import_item(app, tx, item)
                 .await
                 .map_err(|refusal| (refusal.in_words(), refusal.ends_an_import())),
             Err(problem) => Err((problem, false)),
@@ -111,7 +120,7 @@ async fn store(app: &App, batch: &mut Vec<Read>, numbers: &mut Numbers) -> Resul
             }
         }
     }
-    tx.commit().await.map_err(failure)
+    Ok(())
 }
 
 fn progress(numbers: &Numbers, percent: Option<u8>) {
@@ -152,6 +161,12 @@ async fn open(database: &Database, strict_app_ids: bool) -> Result<App, Failure>
 
 fn failure(error: impl fmt::Display) -> Failure {
     Failure(error.to_string())
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        failure(error)
+    }
 }
 
 impl From<Refusal> for Failure {

@@ -39,6 +39,14 @@ mod store;
 mod telemetry;
 mod vault;
 
+// The tests of the store use the same PostgreSQL as those of the program.
+#[cfg(test)]
+#[path = "../tests/service/keeper.rs"]
+mod keeper;
+#[cfg(test)]
+#[path = "../tests/service/postgres.rs"]
+mod postgres;
+
 pub use api::ROUTES;
 pub use settings::Command;
 

@@ -105,11 +105,7 @@ async fn find_named(
 async fn create(State(app): State<App>, fields: Fields) -> Answer {
     let draft = Draft::take(fields)?;
     let new = new_consumer(draft);
-    let mut tx = app.store.write().await?;
-    check(&mut tx, None, &new).await?;
-    tx.insert_consumer(&new).await?;
-    tx.commit().await?;
-    Ok(json(StatusCode::CREATED, &shown(&new)))
+    app.store.write(async |tx| insert(tx, &new).await).await
 }
 
 async fn read(State(app): State<App>, Path(name): Path<String>) -> Answer {
@@ -120,23 +116,30 @@ async fn read(State(app): State<App>, Path(name): Path<String>) -> Answer {
 
 async fn amend(State(app): State<App>, Path(name): Path<String>, fields: Fields) -> Answer {
     let draft = Draft::take(fields.not_empty()?)?;
-    let mut tx = app.store.write().await?;
-    let old = find(&mut tx, &name).await?;
-    draft.id.must_stay(&old.id)?;
-    let new = old.clone();
-    let new = Consumer {
-        username: draft.username.over(new.username, false),
-        custom_id: draft.custom_id.over(new.custom_id, false),
-        tags: draft.tags.over(new.tags, false),
-        updated_at: now(),
-        ..new
-    };
-    store(tx, &old, &new).await
+    app.store
+        .write(async |tx| {
+            let old = find(tx, &name).await?;
+            draft.id.must_stay(&old.id)?;
+            let new = old.clone();
+            let new = Consumer {
+                username: draft.username.over(new.username, false),
+                custom_id: draft.custom_id.over(new.custom_id, false),
+                tags: draft.tags.over(new.tags, false),
+                updated_at: now(),
+                ..new
+            };
+            store(tx, &old, &new).await
+        })
+        .await
 }
 
 async fn replace(State(app): State<App>, Path(name): Path<String>, fields: Fields) -> Answer {
-    let mut draft = Draft::take(fields)?;
-    let mut tx = app.store.write().await?;
+    let draft = Draft::take(fields)?;
+    app.store.write(async |tx| put(tx, name, draft).await).await
+}
+
+/// Replaces the consumer that has this id or name, or creates it.
+async fn put(tx: &mut Tx, name: String, mut draft: Draft) -> Answer {
     if let Some(old) = tx.consumer(&name).await? {
         // `PUT /consumers/ana` renames ana if the body has another username, and else keeps it.
         if draft.username == Given::Absent && old.username.as_ref() == Some(&name) {
@@ -165,19 +168,17 @@ async fn replace(State(app): State<App>, Path(name): Path<String>, fields: Field
         return Err(Refusal::Malformed("the path and the body name different consumers".into()));
     }
     *target = named;
-    let new = new_consumer(draft);
-    check(&mut tx, None, &new).await?;
-    tx.insert_consumer(&new).await?;
-    tx.commit().await?;
-    Ok(json(StatusCode::CREATED, &shown(&new)))
+    insert(tx, &new_consumer(draft)).await
 }
 
 async fn remove(State(app): State<App>, Path(name): Path<String>) -> Answer {
-    let mut tx = app.store.write().await?;
-    let old = find(&mut tx, &name).await?;
-    tx.delete_consumer(&old).await?;
-    tx.commit().await?;
-    Ok(no_content())
+    app.store
+        .write(async |tx| {
+            let old = find(tx, &name).await?;
+            tx.delete_consumer(&old).await?;
+            Ok(no_content())
+        })
+        .await
 }
 
 /// Stores a consumer from a file, unless it is stored already. One with the same id, or else with
@@ -221,10 +222,15 @@ pub(super) async fn find(tx: &mut Tx, name: &str) -> Result<Consumer, Refusal> {
     found(tx.consumer(name).await?, tx)
 }
 
-async fn store(mut tx: Tx, old: &Consumer, new: &Consumer) -> Answer {
-    check(&mut tx, Some(old), new).await?;
+async fn insert(tx: &mut Tx, new: &Consumer) -> Answer {
+    check(tx, None, new).await?;
+    tx.insert_consumer(new).await?;
+    Ok(json(StatusCode::CREATED, &shown(new)))
+}
+
+async fn store(tx: &mut Tx, old: &Consumer, new: &Consumer) -> Answer {
+    check(tx, Some(old), new).await?;
     tx.update_consumer(old, new).await?;
-    tx.commit().await?;
     Ok(json(StatusCode::OK, &shown(new)))
 }
 

@@ -169,18 +169,21 @@ pub(super) async fn put_in_collection<N: Named>(
     fields: Fields,
 ) -> Answer {
     let draft = Draft::<N>::take(app.rules, fields)?;
-    let mut tx = app.store.write().await?;
-    let owner = owner_of(&mut tx, &place, &draft).await?;
-    let mut filter = Filter { consumer_id: Some(owner.clone()), ..Filter::default() };
-    match (&draft.id, &draft.name) {
-        (Given::Value(id), _) => filter.id = Some(id.clone()),
-        (_, Given::Value(name)) => filter.value = Some(stored::<N>(name)),
-        _ => return Err(name_missing::<N>()),
-    }
-    match tx.find_owned(N::KIND, &filter, now()).await? {
-        Some(old) => owned::update(&app, tx, old, draft, true).await,
-        None => owned::insert(&app, tx, owner, draft).await,
-    }
+    app.store
+        .write(async |tx| {
+            let owner = owner_of(tx, &place, &draft).await?;
+            let mut filter = Filter { consumer_id: Some(owner.clone()), ..Filter::default() };
+            match (&draft.id, &draft.name) {
+                (Given::Value(id), _) => filter.id = Some(id.clone()),
+                (_, Given::Value(name)) => filter.value = Some(stored::<N>(name)),
+                _ => return Err(name_missing::<N>()),
+            }
+            match tx.find_owned(N::KIND, &filter, now()).await? {
+                Some(old) => owned::update(&app, tx, old, draft, true).await,
+                None => owned::insert(&app, tx, owner, draft).await,
+            }
+        })
+        .await
 }
 
 /// Refuses a new or changed item whose id or name another item has. An expired one is deleted

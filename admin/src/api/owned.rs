@@ -131,9 +131,12 @@ async fn create<R: Resource>(
     fields: Fields,
 ) -> Answer {
     let draft = Draft::<R>::take(app.rules, fields)?;
-    let mut tx = app.store.write().await?;
-    let owner = owner_of(&mut tx, &place, &draft).await?;
-    insert(&app, tx, owner, draft).await
+    app.store
+        .write(async |tx| {
+            let owner = owner_of(tx, &place, &draft).await?;
+            insert(&app, tx, owner, draft).await
+        })
+        .await
 }
 
 async fn read<R: Resource>(State(app): State<App>, Path(place): Path<Place>) -> Answer {
@@ -148,9 +151,12 @@ async fn amend<R: Resource>(
     fields: Fields,
 ) -> Answer {
     let draft = Draft::<R>::take(app.rules, fields.not_empty()?)?;
-    let mut tx = app.store.write().await?;
-    let old = find::<R>(&mut tx, &place).await?;
-    update(&app, tx, old, draft, false).await
+    app.store
+        .write(async |tx| {
+            let old = find::<R>(tx, &place).await?;
+            update(&app, tx, old, draft, false).await
+        })
+        .await
 }
 
 async fn replace<R: Resource>(
@@ -159,23 +165,28 @@ async fn replace<R: Resource>(
     fields: Fields,
 ) -> Answer {
     let mut draft = Draft::<R>::take(app.rules, fields)?;
-    let mut tx = app.store.write().await?;
-    match find::<R>(&mut tx, &place).await {
-        Ok(old) => return update(&app, tx, old, draft, true).await,
-        Err(Refusal::NotFound(_)) => {}
-        Err(other) => return Err(other),
-    }
-    draft.name_by_path(app.rules, &place.item)?;
-    let owner = owner_of(&mut tx, &place, &draft).await?;
-    insert(&app, tx, owner, draft).await
+    app.store
+        .write(async |tx| {
+            match find::<R>(tx, &place).await {
+                Ok(old) => return update(&app, tx, old, draft, true).await,
+                Err(Refusal::NotFound(_)) => {}
+                Err(other) => return Err(other),
+            }
+            draft.name_by_path(app.rules, &place.item)?;
+            let owner = owner_of(tx, &place, &draft).await?;
+            insert(&app, tx, owner, draft).await
+        })
+        .await
 }
 
 async fn remove<R: Resource>(State(app): State<App>, Path(place): Path<Place>) -> Answer {
-    let mut tx = app.store.write().await?;
-    let old = find::<R>(&mut tx, &place).await?;
-    R::delete(&mut tx, &old).await?;
-    tx.commit().await?;
-    Ok(no_content())
+    app.store
+        .write(async |tx| {
+            let old = find::<R>(tx, &place).await?;
+            R::delete(tx, &old).await?;
+            Ok(no_content())
+        })
+        .await
 }
 
 /// Answers with the consumer that owns an item.
@@ -228,24 +239,22 @@ pub(super) async fn known<D: Descriptor>(tx: &mut Tx, id: &str) -> Result<String
 
 pub(super) async fn insert<R: Resource>(
     app: &App,
-    mut tx: Tx,
+    tx: &mut Tx,
     owner: String,
     draft: Draft<R>,
 ) -> Answer {
-    let object = R::insert(app, &mut tx, owner, draft).await?;
-    tx.commit().await?;
+    let object = R::insert(app, tx, owner, draft).await?;
     Ok(json(StatusCode::CREATED, &object))
 }
 
 pub(super) async fn update<R: Resource>(
     app: &App,
-    mut tx: Tx,
+    tx: &mut Tx,
     old: R::Item,
     draft: Draft<R>,
     whole: bool,
 ) -> Answer {
     draft.id.must_stay(R::id(&old))?;
-    let object = R::update(app, &mut tx, old, draft, whole).await?;
-    tx.commit().await?;
+    let object = R::update(app, tx, old, draft, whole).await?;
     Ok(json(StatusCode::OK, &object))
 }

@@ -51,15 +51,17 @@ async fn keep(
         }
     }
     check_metadata(&metadata)?;
-    let (mut tx, now) = (app.store.write().await?, now());
-    let session = store::Session { data, expires_at: end_of(ttl, now) };
-    tx.put_session(&id, &session, &metadata, now).await?;
-    if let Some(Stale { id, ttl }) = stale {
-        tx.shorten_session(&id, end_of(ttl, now), now).await?;
-    }
-    let seq = tx.seq();
-    tx.commit().await?;
-    Ok(answer(session, now, seq))
+    app.store
+        .write(async |tx| {
+            let now = now();
+            let session = store::Session { data, expires_at: end_of(ttl, now) };
+            tx.put_session(&id, &session, &metadata, now).await?;
+            if let Some(Stale { id, ttl }) = stale {
+                tx.shorten_session(&id, end_of(ttl, now), now).await?;
+            }
+            Ok(answer(session, now, tx.seq()))
+        })
+        .await
 }
 
 async fn shorten(
@@ -69,18 +71,18 @@ async fn shorten(
 ) -> Answer {
     check_digest("id", &id)?;
     check_ttl("ttl", ttl)?;
-    let (mut tx, now) = (app.store.write().await?, now());
-    let session = found(tx.shorten_session(&id, end_of(ttl, now), now).await?, &tx)?;
-    let seq = tx.seq();
-    tx.commit().await?;
-    Ok(answer(session, now, seq))
+    app.store
+        .write(async |tx| {
+            let now = now();
+            let session = found(tx.shorten_session(&id, end_of(ttl, now), now).await?, tx)?;
+            Ok(answer(session, now, tx.seq()))
+        })
+        .await
 }
 
 async fn end(State(app): State<App>, Path(id): Path<String>) -> Answer {
     check_digest("id", &id)?;
-    let mut tx = app.store.write().await?;
-    tx.delete_session(&id).await?;
-    tx.commit().await?;
+    app.store.write(async |tx| tx.delete_session(&id).await).await?;
     Ok(no_content())
 }
 
@@ -98,11 +100,13 @@ async fn revoke(
 ) -> Answer {
     check_digest("id", &id)?;
     check_ttl("ttl", ttl)?;
-    let (mut tx, now) = (app.store.write().await?, now());
-    let expires_at = tx.revoke(&id, end_of(ttl, now), now).await?;
-    let seq = tx.seq();
-    tx.commit().await?;
-    Ok(revoked(expires_at, now, seq))
+    app.store
+        .write(async |tx| {
+            let now = now();
+            let expires_at = tx.revoke(&id, end_of(ttl, now), now).await?;
+            Ok(revoked(expires_at, now, tx.seq()))
+        })
+        .await
 }
 
 fn answer(

@@ -29,9 +29,7 @@ async fn list(State(app): State<App>, mut query: Query) -> Answer {
 async fn end(State(app): State<App>, mut query: Query) -> Answer {
     let filter = filter_of(&mut query);
     query.finish()?;
-    let mut tx = app.store.write().await?;
-    tx.end_sessions_of(&filter).await?;
-    tx.commit().await?;
+    app.store.write(async |tx| tx.end_sessions_of(&filter).await).await?;
     Ok(no_content())
 }
 

@@ -99,15 +99,14 @@ fn in_words(all: &[Read]) -> Items {
 
 /// Stores the items, and returns what has become of each that could be read.
 fn stored(bed: &Bed, all: Vec<Read>) -> Vec<(String, Result<Outcome, String>)> {
-    bed.runtime.block_on(async {
-        let mut tx = bed.app.store.write().await.expect("a transaction");
+    let storing = bed.app.store.write::<_, sqlx::Error>(async |tx| {
         let mut outcomes = Vec::new();
         for Read { place, item, .. } in all {
             let Ok(item) = item else {
                 outcomes.push((place, Err("it cannot be read".to_owned())));
                 continue;
             };
-            let outcome = import(&bed.app, &mut tx, item).await.map_err(|refusal| {
+            let outcome = import(&bed.app, tx, item).await.map_err(|refusal| {
                 let words = refusal.in_words();
                 assert!(!refusal.ends_an_import(), "{place}: {refusal:?}");
                 assert!(!words.is_empty(), "a refusal says why");
@@ -115,9 +114,9 @@ fn stored(bed: &Bed, all: Vec<Read>) -> Vec<(String, Result<Outcome, String>)> {
             });
             outcomes.push((place, outcome));
         }
-        tx.commit().await.expect("a commit");
-        outcomes
-    })
+        Ok(outcomes)
+    });
+    bed.runtime.block_on(storing).expect("a commit")
 }
 
 fn exported(bed: &Bed) -> Vec<u8> {

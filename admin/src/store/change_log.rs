@@ -124,18 +124,20 @@ impl Store {
 
     /// Starts a new epoch after `epoch`, unless another node has just done so.
     async fn renew(&self, epoch: &str) -> sqlx::Result<()> {
-        let mut tx = self.write().await?;
-        let engine = match self.engine() {
-            Engine::Sqlite => String::new(),
-            Engine::Postgres => tx.postgres_engine().await?,
-        };
-        sqlx::query("UPDATE ledger SET epoch = $1, engine = $2 WHERE epoch = $3")
-            .bind(Uuid::new_v4().simple().to_string())
-            .bind(engine)
-            .bind(epoch)
-            .execute(tx.connection())
-            .await?;
-        tx.commit().await
+        self.write(async |tx| {
+            let engine = match self.engine() {
+                Engine::Sqlite => String::new(),
+                Engine::Postgres => tx.postgres_engine().await?,
+            };
+            sqlx::query("UPDATE ledger SET epoch = $1, engine = $2 WHERE epoch = $3")
+                .bind(Uuid::new_v4().simple().to_string())
+                .bind(engine)
+                .bind(epoch)
+                .execute(tx.connection())
+                .await
+                .map(drop)
+        })
+        .await
     }
 }
 

@@ -129,8 +129,6 @@ impl Counted {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::AnyConnection;
-
     use super::super::{Consumer, Kind, Owned, Store};
     use super::*;
 
@@ -166,10 +164,11 @@ mod tests {
 
     /// Creates a consumer with an App ID.
     async fn create(store: &Store, number: usize) {
-        let mut tx = store.write().await.unwrap();
-        tx.insert_consumer(&consumer(number)).await.unwrap();
-        tx.insert(Kind::AppId, &app_id(number)).await.unwrap();
-        tx.commit().await.unwrap();
+        let both = store.write(async |tx| {
+            tx.insert_consumer(&consumer(number)).await?;
+            tx.insert(Kind::AppId, &app_id(number)).await
+        });
+        both.await.unwrap();
     }
 
     async fn counts(store: &Store) -> (i64, i64) {
@@ -180,12 +179,10 @@ mod tests {
 
     /// Adds a row behind the back of the service, which only another counting can find.
     async fn add_unnoticed(store: &Store, number: usize) {
-        let mut tx = store.write().await.unwrap();
-        let connection: &mut AnyConnection = tx.connection();
         let row = "INSERT INTO consumers (id, username, created_at, updated_at) \
                    VALUES ($1, $1, 1, 1)";
-        sqlx::query(row).bind(format!("unnoticed-{number}")).execute(connection).await.unwrap();
-        tx.commit().await.unwrap();
+        let row = sqlx::query(row).bind(format!("unnoticed-{number}"));
+        store.write(async |tx| row.execute(tx.connection()).await).await.unwrap();
     }
 
     #[tokio::test]
@@ -199,11 +196,12 @@ mod tests {
         assert_eq!(counts(&store).await, (2, 2), "the rows are not counted again");
 
         // A consumer of two names is one row; a change of a name is none.
-        let mut tx = store.write().await.unwrap();
         let renamed = Consumer { username: Some("other".into()), ..consumer(1) };
-        tx.update_consumer(&consumer(1), &renamed).await.unwrap();
-        tx.delete_consumer(&consumer(2)).await.unwrap();
-        tx.commit().await.unwrap();
+        let both = store.write(async |tx| {
+            tx.update_consumer(&consumer(1), &renamed).await?;
+            tx.delete_consumer(&consumer(2)).await
+        });
+        both.await.unwrap();
         assert_eq!(counts(&store).await, (1, 1));
     }
 
@@ -226,10 +224,8 @@ mod tests {
             let rows = "INSERT INTO revocations (id, expires_at) WITH RECURSIVE n (i) AS \
                         (SELECT $1 UNION ALL SELECT i + 1 FROM n WHERE i < $2) \
                         SELECT CAST(i AS TEXT), 90000 FROM n";
-            let mut tx = store.write().await.unwrap();
             let rows = sqlx::query(rows).bind(first).bind(last);
-            rows.execute(tx.connection()).await.unwrap();
-            tx.commit().await.unwrap();
+            store.write(async |tx| rows.execute(tx.connection()).await).await.unwrap();
         };
         let count = async |now: i64| {
             store.read().await.unwrap().count_live("revocations", now).await.unwrap()
@@ -253,9 +249,9 @@ mod tests {
             [(2, "UPDATE ledger SET epoch = 'another'"), (3, "UPDATE changes SET mark = 'another'")]
         {
             add_unnoticed(&store, number).await;
-            let mut tx = store.write().await.unwrap();
-            sqlx::query(statement).execute(tx.connection()).await.unwrap();
-            tx.commit().await.unwrap();
+            let done =
+                store.write(async |tx| sqlx::query(statement).execute(tx.connection()).await);
+            done.await.unwrap();
             assert_eq!(counts(&store).await.0, i64::try_from(number).unwrap(), "{statement}");
         }
     }

@@ -11,9 +11,14 @@ impl Store {
     /// Counts a batch, and returns after the commit. A batch with an id that is remembered gets the
     /// remembered answer.
     pub(crate) async fn count(&self, batch: &Batch, now: i64) -> Result<Vec<Total>, CountError> {
-        let mut tx = self.write_aside().await?;
+        self.write_aside(async |tx| tx.count_batch(batch, now).await).await
+    }
+}
+
+impl Tx {
+    async fn count_batch(&mut self, batch: &Batch, now: i64) -> Result<Vec<Total>, CountError> {
         if let Some(id) = &batch.id
-            && let Some(answer) = tx.remembered(id, now).await?
+            && let Some(answer) = self.remembered(id, now).await?
         {
             return totals_from_text(&answer, batch.entries.len()).ok_or(CountError::Unreadable);
         }
@@ -32,26 +37,23 @@ impl Store {
         }
         let mut before = Counts::new();
         for (name, end) in &added {
-            before.insert((*name).to_owned(), tx.held_counter(name, *end).await?.unsigned_abs());
+            before.insert((*name).to_owned(), self.held_counter(name, *end).await?.unsigned_abs());
         }
         for name in looked_at.into_iter().filter(|name| !added.contains_key(name)) {
-            if let Some(total) = tx.counter(name).await? {
+            if let Some(total) = self.counter(name).await? {
                 before.insert(name.to_owned(), total.unsigned_abs());
             }
         }
         let outcome = batch.decide(&before);
         for (name, total) in &outcome.changed {
-            tx.set_counter(name, i64::try_from(*total).unwrap_or(i64::MAX)).await?;
+            self.set_counter(name, i64::try_from(*total).unwrap_or(i64::MAX)).await?;
         }
         if let Some(id) = &batch.id {
-            tx.remember(id, &totals_to_text(&outcome.totals)).await?;
+            self.remember(id, &totals_to_text(&outcome.totals)).await?;
         }
-        tx.commit().await?;
         Ok(outcome.totals)
     }
-}
 
-impl Tx {
     /// Returns the remembered answer to the batch `id`. Without one, reserves the id and returns
     /// `None`.
     async fn remembered(&mut self, id: &str, now: i64) -> sqlx::Result<Option<String>> {

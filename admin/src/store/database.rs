@@ -10,6 +10,7 @@ use sqlx::{AnyConnection, AnyPool, Connection as _};
 
 use super::counted::Counted;
 use super::open_error::OpenError;
+use super::writers::Writers;
 use super::{Engine, Store, migrations};
 
 /// The settings of a SQLite connection. With `synchronous = FULL`, SQLite syncs its log before a
@@ -31,14 +32,15 @@ impl Store {
     pub(crate) async fn open(url: &str, history: i64) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
         let (engine, url) = known(url)?;
-        let (session, readers, writers) = match engine {
+        let (session, readers, writing) = match engine {
             Engine::Sqlite => (SQLITE_SESSION, 4, 1),
             Engine::Postgres => (POSTGRES_SESSION, 8, 8),
         };
         let readers = pool(&url, session, readers).await?;
-        let writers = pool(&url, session, writers).await?;
+        let writing = pool(&url, session, writing).await?;
+        let writers = Writers::default();
         let (seen, counted) = (Mutex::new(None), Counted::default());
-        let store = Self { engine, readers, writers, history, seen, counted };
+        let store = Self { engine, readers, writing, writers, history, seen, counted };
         migrations::run(&store).await?;
         store.begin_epoch().await?;
         Ok(store)
@@ -46,7 +48,7 @@ impl Store {
 
     /// Waits for statements under way and closes all connections.
     pub(crate) async fn close(&self) {
-        self.writers.close().await;
+        self.writing.close().await;
         self.readers.close().await;
     }
 
@@ -124,7 +126,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", directory.path().join("x.db").display());
         let store = Store::open(&url, 100).await.unwrap();
-        for pool in [&store.readers, &store.writers] {
+        for pool in [&store.readers, &store.writing] {
             let pragma = async |name: &'static str| {
                 sqlx::query_scalar::<_, i64>(name).fetch_one(pool).await.unwrap()
             };

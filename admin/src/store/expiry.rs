@@ -19,9 +19,8 @@ impl Store {
             // A read comes before each transaction: usually there is nothing to delete, and then no
             // other writer waits.
             while self.read().await?.any_expired(table, now).await? {
-                let mut tx = self.write().await?;
-                total = total.saturating_add(tx.delete_some_expired(table, now).await?);
-                tx.commit().await?;
+                let some = self.write(async |tx| tx.delete_some_expired(table, now).await).await?;
+                total = total.saturating_add(some);
             }
             if total > 0 {
                 removed.push((table, total));

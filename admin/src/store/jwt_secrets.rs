@@ -79,29 +79,42 @@ impl Store {
         let mut total: usize = 0;
         let mut after = String::new();
         loop {
-            let mut tx = self.write().await?;
-            let page = tx.secrets_like(beginning, &after, 500).await?;
-            let Some((last, _)) = page.last() else { return Ok(total) };
-            after.clone_from(last);
-            for (id, secret) in page {
-                if vault.is_current(&id, &secret) {
-                    continue;
-                }
-                let secret = vault.unseal(&id, &secret).map_err(SecretsError::Vault)?;
-                let sealed = vault.seal(&id, &secret).map_err(SecretsError::Vault)?;
-                sqlx::query("UPDATE jwt_secrets SET secret = $1 WHERE id = $2")
-                    .bind(sealed)
-                    .bind(id)
-                    .execute(tx.connection())
-                    .await?;
-                total = total.saturating_add(1);
-            }
-            tx.commit().await?;
+            let sealed = self.write(async |tx| tx.seal_some(vault, beginning, &after).await);
+            let Some((last, count)) = sealed.await? else { return Ok(total) };
+            after = last;
+            total = total.saturating_add(count);
         }
     }
 }
 
 impl Tx {
+    /// Does one transaction of [`Store::seal_all`], behind the id `after`. Returns the last id and
+    /// the number of secrets that it sealed, or `None` if no secret is left.
+    async fn seal_some(
+        &mut self,
+        vault: &Vault,
+        beginning: &str,
+        after: &str,
+    ) -> Result<Option<(String, usize)>, SecretsError> {
+        let page = self.secrets_like(beginning, after, 500).await?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
+        let (last, mut count) = (last.clone(), 0_usize);
+        for (id, secret) in page {
+            if vault.is_current(&id, &secret) {
+                continue;
+            }
+            let secret = vault.unseal(&id, &secret).map_err(SecretsError::Vault)?;
+            let sealed = vault.seal(&id, &secret).map_err(SecretsError::Vault)?;
+            sqlx::query("UPDATE jwt_secrets SET secret = $1 WHERE id = $2")
+                .bind(sealed)
+                .bind(id)
+                .execute(self.connection())
+                .await?;
+            count = count.saturating_add(1);
+        }
+        Ok(Some((last, count)))
+    }
+
     /// Returns at most `size` credentials of one consumer or of all, after `after`, oldest first.
     pub(crate) async fn jwt_secrets(
         &mut self,

@@ -47,9 +47,9 @@ const REGISTER: &str =
 pub(super) async fn run(store: &Store) -> Result<(), OpenError> {
     let mut tx = match store.engine {
         // If several nodes start at once, the second one waits here and then finds all steps done.
-        Engine::Sqlite => store.writers.begin_with("BEGIN IMMEDIATE").await?,
+        Engine::Sqlite => store.writing.begin_with("BEGIN IMMEDIATE").await?,
         Engine::Postgres => {
-            let mut tx = store.writers.begin().await?;
+            let mut tx = store.writing.begin().await?;
             sqlx::query(LOCK).execute(&mut *tx).await?;
             tx
         }

@@ -5,7 +5,9 @@
 //! | `database.rs`    | opening either database so that a commit is durable         |
 //! | `open_error.rs`  | the reasons for which a database cannot be used             |
 //! | `migrations.rs`  | bringing its tables up to date                              |
-//! | `transaction.rs` | transactions: reading at one point in time, one writer      |
+//! | `transaction.rs` | transactions: reading at one point in time                  |
+//! | `writers.rs`     | the order of transactions that write, and their commits     |
+//! | `shared_error.rs`| a copy of an error, for each of several writers             |
 //! | `change_log.rs`  | the log of changes, its numbers and its epoch               |
 //! | `counted.rs`     | the number of rows of a table                               |
 //! | `consumers.rs`   | consumers                                                   |
@@ -33,8 +35,10 @@ mod owned;
 #[cfg(test)]
 mod plans;
 mod sessions;
+mod shared_error;
 mod subjects;
 mod transaction;
+mod writers;
 
 pub(crate) use change_log::Fetched;
 pub(crate) use consumers::{Consumer, NameCursor, NameKind};
@@ -61,9 +65,10 @@ pub(crate) enum Engine {
 pub(crate) struct Store {
     engine: Engine,
     readers: AnyPool,
-    /// On SQLite a single connection, for which writers wait in order. Waiting for the lock of the
-    /// file has no order.
-    writers: AnyPool,
+    /// The connections of writers: on SQLite a single one.
+    writing: AnyPool,
+    /// Writers wait here in order. Waiting for the lock of SQLite's file has no order.
+    writers: writers::Writers,
     /// The number of changes that the log keeps.
     history: i64,
     /// The newest change that this process has given to a reader; see `change_log.rs`.

@@ -91,17 +91,21 @@ impl Store {
             if self.read().await?.expired(now).await?.is_empty() {
                 return Ok(total);
             }
-            let mut tx = self.write().await?;
-            for old in tx.expired(now).await? {
-                tx.delete(Kind::Key, &old).await?;
-                total = total.saturating_add(1);
-            }
-            tx.commit().await?;
+            let deleted = self.write(async |tx| tx.delete_some_expired_keys(now).await).await?;
+            total = total.saturating_add(deleted);
         }
     }
 }
 
 impl Tx {
+    async fn delete_some_expired_keys(&mut self, now: i64) -> sqlx::Result<usize> {
+        let some = self.expired(now).await?;
+        for old in &some {
+            self.delete(Kind::Key, old).await?;
+        }
+        Ok(some.len())
+    }
+
     /// Returns at most `size` items that match and have not expired at `now`, after `after`, oldest
     /// first.
     pub(crate) async fn list_owned(

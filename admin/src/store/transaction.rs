@@ -1,4 +1,4 @@
-//! Transactions: each reads at one point in time, and only one writes at a time.
+//! Transactions: each reads at one point in time. `writers.rs` has the order of those that write.
 
 use sqlx::{Any, AnyConnection, Row as _, Transaction};
 use uuid::Uuid;
@@ -7,7 +7,7 @@ use super::counted::Counted;
 use super::{Engine, Store};
 
 /// Reads the number of the newest change, its epoch, and the identity of PostgreSQL's engine.
-const LEDGER: &str = "SELECT seq, epoch, engine FROM ledger";
+pub(super) const LEDGER: &str = "SELECT seq, epoch, engine FROM ledger";
 
 /// Removes changes up to a number from the log. Without the lower bound, PostgreSQL would expect as
 /// many of them as there were when it last looked at the table, and read all of it for each write.
@@ -15,14 +15,12 @@ const TRIM: &str = "DELETE FROM changes WHERE seq <= $1 AND seq >= (SELECT min(s
 
 /// A transaction that knows the newest change at its point in time.
 ///
-/// A transaction that is dropped without [`Tx::commit`] changes nothing.
+/// A transaction that is dropped without [`Tx::commit`] changes nothing. [`Store::write`] commits.
 pub(crate) struct Tx {
     inner: Transaction<'static, Any>,
     /// The number of the newest change, including those of this transaction.
     pub(super) seq: i64,
-    /// The number of the newest change when the transaction began.
-    began: i64,
-    /// A random text that distinguishes the changes of this transaction from changes with the same
+    /// A random text that distinguishes the changes of this write from changes with the same
     /// numbers in another history.
     pub(super) mark: String,
     /// The number of changes that the log keeps.
@@ -48,36 +46,8 @@ impl Store {
         self.transaction(inner, LEDGER).await
     }
 
-    /// Waits until no other transaction writes, on any node. What this transaction finds stays true
-    /// until it commits, so looking for a conflict before an insert is enough.
-    pub(crate) async fn write(&self) -> sqlx::Result<Tx> {
-        let (inner, newest) = match self.engine() {
-            Engine::Sqlite => (self.writers.begin_with("BEGIN IMMEDIATE").await?, LEDGER),
-            Engine::Postgres => {
-                // Both modes are explicit, because a server may have other defaults.
-                let begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
-                (
-                    self.writers.begin_with(begin).await?,
-                    "SELECT seq, epoch, engine FROM ledger FOR UPDATE",
-                )
-            }
-        };
-        self.transaction(inner, newest).await
-    }
-
-    /// Begins a transaction that writes only what is not in the log of changes: it must not call
-    /// [`Tx::note`]. On PostgreSQL, only writers of the same rows wait for it.
-    pub(super) async fn write_aside(&self) -> sqlx::Result<Tx> {
-        let begin = match self.engine() {
-            Engine::Sqlite => "BEGIN IMMEDIATE",
-            Engine::Postgres => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-        };
-        let inner = self.writers.begin_with(begin).await?;
-        self.transaction(inner, LEDGER).await
-    }
-
     /// Completes a transaction. The statement `newest` reads the columns of [`LEDGER`].
-    async fn transaction(
+    pub(super) async fn transaction(
         &self,
         mut inner: Transaction<'static, Any>,
         newest: &'static str,
@@ -87,7 +57,7 @@ impl Store {
         let (epoch, engine) = (row.try_get("epoch")?, row.try_get("engine")?);
         let mark = Uuid::new_v4().simple().to_string();
         let counted = self.counted.clone();
-        Ok(Tx { inner, seq, began: seq, mark, history: self.history, epoch, engine, counted })
+        Ok(Tx { inner, seq, mark, history: self.history, epoch, engine, counted })
     }
 }
 
@@ -111,19 +81,17 @@ impl Tx {
         sqlx::raw_sql(all).execute(self.connection()).await.map(drop)
     }
 
-    /// Commits, and removes changes from the log beyond its length. Everything is durable when this
-    /// returns.
-    pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
-        if self.seq != self.began {
-            sqlx::query("UPDATE ledger SET seq = $1")
-                .bind(self.seq)
-                .execute(&mut *self.inner)
-                .await?;
-            sqlx::query(TRIM)
-                .bind(self.seq.saturating_sub(self.history))
-                .execute(&mut *self.inner)
-                .await?;
-        }
+    /// Stores the number of the newest change, and removes changes from the log beyond its length.
+    pub(super) async fn end_log(&mut self) -> sqlx::Result<()> {
+        let seq = self.seq;
+        let newest = sqlx::query("UPDATE ledger SET seq = $1").bind(seq);
+        newest.execute(self.connection()).await?;
+        let oldest = seq.saturating_sub(self.history);
+        sqlx::query(TRIM).bind(oldest).execute(self.connection()).await.map(drop)
+    }
+
+    /// Commits. Everything is durable when this returns.
+    pub(super) async fn commit(self) -> sqlx::Result<()> {
         self.inner.commit().await
     }
 }
