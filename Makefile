@@ -98,6 +98,8 @@ lint: ## formatting, clippy without a warning, the boundaries between the layers
 	@$(CARGO) clippy --locked --all-targets -q -- -D warnings
 	@scripts/wasm-build --lint
 	@$(CARGO) clippy $(PROGRAMS) -p gatehouse-admin -p wasm-tests --all-targets -q -- -D warnings
+	@$(CARGO) clippy --locked --manifest-path tools/fuzz/Cargo.toml --target-dir $(TARGET_DIR) --all-targets -q -- -D warnings
+	@$(CARGO) clippy $(PROGRAMS) --manifest-path tools/fuzz-admin/Cargo.toml --target-dir $(TARGET_DIR) --all-targets -q -- -D warnings
 	@$(CARGO) clippy --locked --manifest-path wasm-tests/sdk-filter/Cargo.toml --target-dir $(TARGET_DIR)/sdk-filter --lib --examples -q -- -D warnings
 	@scripts/deny licenses bans sources
 	@echo "lint: nothing to complain about"

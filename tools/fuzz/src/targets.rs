@@ -52,7 +52,7 @@ pub const TARGETS: &[Target] = &[
         gatehouse_moesif::fuzzing::documents(data);
     }),
     target("networks", networks::networks),
-    target("session_cookies", |data| gatehouse_session::fuzzing::everything(data)),
+    target("session_cookies", gatehouse_session::fuzzing::everything),
 ];
 
 /// Filters that read little: the first byte chooses one.

@@ -12,7 +12,9 @@ pub fn convert(data: &[u8]) {
     // An alias that stands for an alias that stands for … makes a document without bound, and the
     // reader has a bound of its own for that; it need not be found again with each input.
     let _ = documents::read(text);
-    let get = |name: &str| (name.len() % 2 == 0).then(|| "0123456789abcdef0123456789abcdef".into());
+    let get = |name: &str| {
+        name.len().is_multiple_of(2).then(|| "0123456789abcdef0123456789abcdef".into())
+    };
     let environment = Environment { get: &get, complete: chosen & 16 != 0 };
     let _ = check_file(text, environment);
 

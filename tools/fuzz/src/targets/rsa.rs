@@ -55,8 +55,8 @@ pub fn verdicts(data: &[u8]) {
 /// An encoding with any byte of the padding changed, signed with the big integers of `rsa`: both
 /// give equal verdicts. Random signatures never reach the comparison of the padding, but these do.
 pub fn forgeries(data: &[u8]) {
-    let parts: arbitrary::Result<(Vec<u8>, Vec<(u8, u8)>)> = Unstructured::new(data).arbitrary();
-    let Ok((message, changes)) = parts else { return };
+    let Ok(parts) = Unstructured::new(data).arbitrary() else { return };
+    let (message, changes): (Vec<u8>, Vec<(u8, u8)>) = parts;
     let signer = pkcs1v15::SigningKey::<sha2::Sha256>::new(KEY.clone());
     let signature = BigUint::from_bytes_be(&signer.sign(&message).to_vec());
     let mut encoding = signature.modpow(KEY.e(), KEY.n()).to_bytes_be();
