@@ -38,29 +38,27 @@ def whole(figure):
     return "–" if figure is None else f"{figure['median']:,.0f}"
 
 
-def row(all_, case, label, counted):
+def row(all_, case, label):
     figures = case["figures"]
-    cells = [label]
-    if counted:
-        cells.append(thousands(all_.instructions(case["name"])))
     busy = figures.get("busy")
-    return cells + [
+    return [
+        label,
+        thousands(all_.instructions(case["name"])),
         spread(over(all_, figures.get("processor_us")), 1, 0),
         *(whole(figures.get(name)) for name in ("rate", "p50_us", "p99_us")),
         "–" if busy is None else f"{busy['median'] * 100:.0f} %",
     ]
 
 
-def compared(all_, kinds, counted=True):
+def compared(all_, kinds):
     """Each case of ours, and under it what a user could take in its place."""
     rows = []
     for case in all_.kinds(*kinds):
         if case.get("instead_of"):
             continue
-        rows.append(row(all_, case, case["name"], counted))
-        rows += [row(all_, other, f"↳ {other['name']}", counted) for other in alternatives(all_, case["name"])]
-    header = ["", "processor, µs", "requests/s", "p50, µs", "p99, µs", "busy"]
-    return table(header[:1] + (["instructions"] if counted else []) + header[1:], rows)
+        rows.append(row(all_, case, case["name"]))
+        rows += [row(all_, other, f"↳ {other['name']}") for other in alternatives(all_, case["name"])]
+    return table(["", "instructions", "processor, µs", "requests/s", "p50, µs", "p99, µs", "busy"], rows)
 
 
 def better(ours, theirs, text):
@@ -109,6 +107,6 @@ def shown():
         "alternatives": compared(envoy, ["floor", "filter", "chain"]),
         "worst": compared(envoy, ["worst"]),
         "kong_machine": where(kong, f"Kong {kong['kong']}") if kong else NO_KONG,
-        "kong": compared(in_kong, ["floor", "filter", "chain"], counted=False) if kong else NO_KONG,
-        "kong_worst": compared(in_kong, ["worst"], counted=False) if kong else NO_KONG,
+        "kong": compared(in_kong, ["floor", "filter", "chain"]) if kong else NO_KONG,
+        "kong_worst": compared(in_kong, ["worst"]) if kong else NO_KONG,
     })

@@ -1,7 +1,7 @@
 """The results of `scripts/bench`: merged into one file for each kind, and compared with the committed one.
 
     bench_results.py merge OUT SECONDS PART...   one file of results from those of the measurements
-    bench_results.py kong OUT SECONDS PART       the results of a Kong
+    bench_results.py kong OUT SECONDS PART...    the results of a Kong
     bench_results.py growth OUT SECONDS PART...  the results of cost against size
     bench_results.py compare NEW                 prints what differs from the committed results
 """

@@ -1,4 +1,4 @@
-//! Instructions that a request adds to Envoy's worker, counted by callgrind.
+//! Instructions that a request adds to a gateway's worker, counted by callgrind.
 //!
 //! `scripts/bench` starts Envoy under `valgrind --tool=callgrind`. A dump of the counters gives the
 //! instructions of each thread since the last dump. The worker is the thread with the most; the
@@ -7,7 +7,7 @@
 //!
 //! What a worker does by the clock, such as the ticks of filters, falls into some counts and only
 //! ever adds. So the counts are many and short, and the least of them is the figure. Other programs
-//! on the machine do not change it.
+//! on the machine do not change it. `kong_instructions.rs` counts those of a Kong in the same way.
 
 use crate::case::{Case, Kind, plain};
 use crate::fixture::Fixture;
@@ -31,8 +31,7 @@ const VMS: usize = 4;
 /// Returns, for each case, the instructions that one request adds, once for each round. The least
 /// is the figure. A chain with more than [`VMS`] VMs is not measured.
 pub(crate) fn measure(fixture: &Fixture, cases: &mut [Case], rounds: usize) -> Vec<Vec<f64>> {
-    let dumps = std::env::var_os("GATEHOUSE_BENCH_DUMPS").map(PathBuf::from);
-    let dumps = dumps.expect("the directory of callgrind's dumps: use scripts/bench");
+    let dumps = dumps();
     let mut figures = vec![Vec::new(); cases.len()];
     let mut left: Vec<(&mut Case, &mut Vec<f64>)> =
         cases.iter_mut().zip(&mut figures).filter(|(case, _)| files(case).len() <= VMS).collect();
@@ -55,6 +54,12 @@ pub(crate) fn measure(fixture: &Fixture, cases: &mut [Case], rounds: usize) -> V
     figures
 }
 
+/// The directory of callgrind's dumps.
+pub(crate) fn dumps() -> PathBuf {
+    let dumps = std::env::var_os("GATEHOUSE_BENCH_DUMPS").map(PathBuf::from);
+    dumps.expect("the directory of callgrind's dumps: use scripts/bench")
+}
+
 /// The modules of a case. Filters from one file share a VM.
 fn files(case: &Case) -> BTreeSet<PathBuf> {
     case.links.iter().filter_map(|link| link.file()).collect()
@@ -73,15 +78,27 @@ fn one_envoy(
     let counter = Counter { pid: envoy.id(), dumps };
     let mut connections = connections(cases.len(), |name| envoy.address(name));
     let mut without = Connection::open(envoy.address("main")).expect("a connection");
-    for ((case, _), connection) in cases.iter_mut().zip(&mut connections) {
+    in_turn(&counter, &mut cases, &mut connections, &mut without, rounds);
+}
+
+/// Counts these cases of one gateway in turn, each on its connection, and the same requests on the
+/// connection `without`, to the listener without filters.
+pub(crate) fn in_turn(
+    counter: &Counter,
+    cases: &mut [(&mut Case, &mut Vec<f64>)],
+    connections: &mut [Connection],
+    without: &mut Connection,
+    rounds: usize,
+) {
+    for ((case, _), connection) in cases.iter_mut().zip(&mut *connections) {
         send(case, connection, case.before.max(WARM_UP * case.counted), false);
     }
     counter.vgdb(&["instrumentation", "on"]);
     let mut bare = vec![f64::INFINITY; cases.len()];
-    // The first round translates Envoy's code for valgrind and does not count.
+    // The first round translates the gateway's code for valgrind and does not count.
     for round in 0..=rounds {
         for (((case, figures), connection), bare) in
-            cases.iter_mut().zip(&mut connections).zip(&mut bare)
+            cases.iter_mut().zip(&mut *connections).zip(&mut bare)
         {
             if case.kind == Kind::Worst && round > WORST_ROUNDS {
                 continue;
@@ -90,7 +107,7 @@ fn one_envoy(
             counter.take();
             send(case, connection, requests, false);
             let filtered = counter.take() as f64 / requests as f64;
-            send(case, &mut without, requests, true);
+            send(case, without, requests, true);
             let plain = counter.take() as f64 / requests as f64;
             if round > 0 {
                 figures.push(filtered);
@@ -114,10 +131,12 @@ fn send(case: &mut Case, connection: &mut Connection, requests: usize, bare: boo
     }
 }
 
-/// The counters of an Envoy under callgrind.
-struct Counter<'a> {
-    pid: u32,
-    dumps: &'a Path,
+/// The counters of a gateway under callgrind.
+pub(crate) struct Counter<'a> {
+    /// The process id of the gateway.
+    pub(crate) pid: u32,
+    /// The directory of callgrind's dumps.
+    pub(crate) dumps: &'a Path,
 }
 
 impl Counter<'_> {

@@ -15,6 +15,7 @@ use crate::traffic::networks;
 use crate::{time, worst};
 use jose::Algorithm;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use wasm_tests::real::{Kong, KongFiles, Proxy, RawRequest, Setup};
 
 /// The plugins that are measured. A Kong may lack others.
@@ -30,20 +31,31 @@ pub(crate) fn measure(
     rounds: usize,
     wanted: impl Fn(&Case) -> bool,
 ) -> (Vec<Case>, Vec<Value>) {
-    let cookie = session_cookie(fixture);
-    let mut cases = cases(fixture, &cookie);
-    cases.retain(|case| case.name == NONE || wanted(case));
-    let gateway = start(fixture, &cases);
+    let (mut cases, _) = wanted_cases(fixture, wanted);
+    let gateway = Proxy::Kong(Box::new(Kong::run(&files(fixture, &cases))));
     let rows = time::in_turn(&gateway, &mut cases, rounds);
     (cases, rows)
 }
 
-fn start(fixture: &Fixture, cases: &[Case]) -> Proxy {
+/// Returns the cases that are wanted, and the path of Kong's `nginx`.
+pub(crate) fn wanted_cases(
+    fixture: &Fixture,
+    wanted: impl Fn(&Case) -> bool,
+) -> (Vec<Case>, PathBuf) {
+    let (cookie, nginx) = session_cookie(fixture);
+    let mut cases = cases(fixture, &cookie);
+    cases.retain(|case| case.name == NONE || wanted(case));
+    (cases, nginx)
+}
+
+/// The files of a Kong with a route for each case.
+pub(crate) fn files(fixture: &Fixture, cases: &[Case]) -> KongFiles {
     let setup = Setup::new(fixture.upstream(), Vec::new());
     let mut setup = listeners(setup, fixture, cases)
         .kong_entities(json!({"consumers": [consumer(&all_secrets())]}))
         // The connections of the benchmark stay open.
         .kong_conf("nginx_http_keepalive_requests", "1000000000")
+        .kong_conf("nginx_http_keepalive_timeout", "1h")
         .kong_conf("plugins", PLUGINS);
     for (number, case) in cases.iter().enumerate() {
         for link in &case.links {
@@ -57,19 +69,19 @@ fn start(fixture: &Fixture, cases: &[Case]) -> Proxy {
     let mut files = KongFiles::of(&setup);
     // The variable of the environment outdoes the line of kong.conf.
     files.environment.push(("KONG_PLUGINS".to_owned(), PLUGINS.to_owned()));
-    Proxy::Kong(Box::new(Kong::run(&files)))
+    files
 }
 
-/// The cookie of a session that Kong's own plugin has begun. Panics unless both the plugin and the
-/// filter take the caller for `ana`.
-fn session_cookie(fixture: &Fixture) -> String {
+/// The cookie of a session that Kong's own plugin has begun, and the path of this Kong's `nginx`.
+/// Panics unless both the plugin and the filter take the caller for `ana`.
+fn session_cookie(fixture: &Fixture) -> (String, PathBuf) {
     let login = [Link::Plugin("session", session()), Link::Plugin("key-auth", json!({}))];
     let cases = [
         case("login", login, plain()),
         case("plugin", [Link::Plugin("session", session())], plain()),
         case("filter", [filter_session()], plain()),
     ];
-    let kong = start(fixture, &cases);
+    let kong = Kong::run(&files(fixture, &cases));
     let answer = plain().header("apikey", API_KEY).send(kong.address(name(0)));
     let set = answer.all("set-cookie");
     let cookie = set.iter().find_map(|line| line.split(';').next()).expect("a session");
@@ -78,7 +90,7 @@ fn session_cookie(fixture: &Fixture) -> String {
         let who = request.send(kong.address(name(number)));
         assert_eq!(who.text(), "ana", "{number}: {}", kong.log());
     }
-    cookie.to_owned()
+    (cookie.to_owned(), kong.nginx())
 }
 
 fn cases(fixture: &Fixture, cookie: &str) -> Vec<Case> {

@@ -21,13 +21,14 @@
 //! | `time.rs`         | processor time of a request, and each case under load      |
 //! | `load.rs`         | requests a second and response times                       |
 //! | `kong.rs`         | filters and Lua plugins in a Kong                          |
+//! | `kong_instructions.rs` | their instructions                                    |
 //! | `start.rs`        | start-up and size                                          |
 //! | `memory.rs`       | memory of the VMs, and of requests that wait               |
 //! | `growth/`         | cost against size                                          |
 //! | `report.rs`       | the output                                                 |
 //!
 //! `scripts/bench` runs it. Its arguments are one measurement (`--start`, `--instructions`,
-//! `--memory`, `--time`, `--kong`, `--growth-instructions` or `--growth-starts`) and parts of the names of the wanted cases.
+//! `--memory`, `--time`, `--kong`, `--kong-instructions`, `--growth-instructions` or `--growth-starts`) and parts of the names of the wanted cases.
 
 mod calls;
 mod case;
@@ -36,6 +37,7 @@ mod fixture;
 mod growth;
 mod instructions;
 mod kong;
+mod kong_instructions;
 mod link;
 mod load;
 mod memory;
@@ -89,6 +91,13 @@ fn main() {
         let (cases, rows) = kong::measure(&fixture, rounds, wanted);
         report::print_times("Per request in Kong", &cases, &rows);
         report::write(&cases, rows, Value::Null);
+    } else if has("--kong-instructions") {
+        let wanted = |case: &Case| wanted.is_empty() || named(case, &wanted);
+        let rounds = rounds.unwrap_or(instructions::ROUNDS);
+        let (cases, figures) = kong_instructions::measure(&fixture, rounds, wanted);
+        report::print("Instructions that a request adds in Kong", &cases, &figures);
+        let rows = figures.into_iter().map(|figures| json!({"instructions": figures}));
+        report::write(&cases, rows.collect(), Value::Null);
     } else if has("--instructions") {
         cases.retain(|case| case.kind != Kind::Detail || !wanted.is_empty());
         let calls: Vec<_> = cases.iter_mut().map(|case| calls::count(&fixture, case)).collect();

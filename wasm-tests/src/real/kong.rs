@@ -86,7 +86,9 @@ impl Kong {
         // The first worker may serve before the others have begun.
         let workers =
             files.conf.get("nginx_worker_processes").and_then(|said| said.parse::<usize>().ok());
-        if let Some(workers) = workers {
+        let has_workers =
+            files.conf.get("nginx_main_master_process").is_none_or(|said| said != "off");
+        if let Some(workers) = workers.filter(|_| has_workers) {
             eventually("all workers", || (kong.workers().len() == workers).then_some(()));
         }
         Ok(kong)
@@ -148,6 +150,17 @@ impl Kong {
     /// The access log so far, where `proxy_access_log` is `logs/access.log`.
     pub fn access_log(&self) -> String {
         read(&self.scratch, "access.log")
+    }
+
+    /// The process id of nginx's master. Without a master (`nginx_main_master_process = off`), it is
+    /// that of the one process, which serves.
+    pub fn id(&self) -> u32 {
+        self.master
+    }
+
+    /// The path of the program `nginx` that runs.
+    pub fn nginx(&self) -> PathBuf {
+        fs::read_link(format!("/proc/{}/exe", self.master)).expect("the path of nginx")
     }
 
     /// The process ids of the workers.
