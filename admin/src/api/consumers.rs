@@ -104,8 +104,7 @@ async fn find_named(
 
 async fn create(State(app): State<App>, fields: Fields) -> Answer {
     let draft = Draft::take(fields)?;
-    let new = new_consumer(draft);
-    app.store.write(async |tx| insert(tx, &new).await).await
+    app.store.write(async |tx| insert(tx, &new_consumer(draft)).await).await
 }
 
 async fn read(State(app): State<App>, Path(name): Path<String>) -> Answer {
@@ -254,7 +253,8 @@ async fn check(tx: &mut Tx, old: Option<&Consumer>, new: &Consumer) -> Result<()
     Ok(())
 }
 
-/// A new consumer with what the draft gives.
+/// A new consumer with what the draft gives. The turn of its writer has begun, so that nothing with
+/// a later time of creation is stored before it.
 fn new_consumer(draft: Draft) -> Consumer {
     let Draft { id, username, custom_id, tags } = draft;
     let now = creation_time();

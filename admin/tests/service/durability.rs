@@ -21,6 +21,39 @@ pub(crate) fn execute(url: &str, statement: &str) {
     });
 }
 
+/// A transaction of another node on PostgreSQL, behind which all writers wait.
+pub(crate) struct OtherWriter {
+    runtime: tokio::runtime::Runtime,
+    connection: sqlx::AnyConnection,
+}
+
+impl OtherWriter {
+    pub(crate) fn begin(url: &str) -> Self {
+        sqlx::any::install_default_drivers();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let connection = runtime.block_on(async {
+            let mut connection = sqlx::AnyConnection::connect(url).await.unwrap();
+            let lock = sqlx::raw_sql("BEGIN; SELECT seq FROM ledger FOR UPDATE");
+            lock.execute(&mut connection).await.unwrap();
+            connection
+        });
+        Self { runtime, connection }
+    }
+
+    /// `true` if a writer waits.
+    pub(crate) fn has_one_behind_it(&mut self) -> bool {
+        let waiting = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting = sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut self.connection);
+        self.runtime.block_on(waiting).unwrap() > 0
+    }
+
+    /// Ends the transaction, which has written nothing.
+    pub(crate) fn end(self) {
+        self.runtime.block_on(self.connection.close()).unwrap();
+    }
+}
+
 /// Sends writes from several threads, and kills the service meanwhile. Returns the names of the
 /// acknowledged writes.
 ///

@@ -1,9 +1,12 @@
 //! Several nodes on one PostgreSQL: changes have one order, and no reader sees a later one first.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use patience::eventually;
 use serde_json::json;
 
+use crate::durability::OtherWriter;
 use crate::program::{Program, text};
 
 const WRITERS: usize = 3;
@@ -47,6 +50,24 @@ fn a_reader_never_sees_a_change_before_an_earlier_one() {
     assert_eq!(seen[0].len(), 1 + creations + deletions);
     let left = nodes[0].get("/appids?size=1").expect(200)["total"].as_u64().unwrap();
     assert_eq!(left, (creations - deletions) as u64);
+}
+
+/// The list of consumers is in the order of creation, and whoever reads it page by page must not
+/// miss one that another node overtakes.
+#[test]
+fn a_consumer_is_no_older_than_what_is_stored_before_it() {
+    let program = Program::on_postgres();
+    let mut other_writer = OtherWriter::begin(program.url());
+    let overtaken = std::thread::scope(|scope| {
+        let new = scope.spawn(|| program.form("POST", "/consumers", "username=fiona").expect(201));
+        eventually("writer that waits", || other_writer.has_one_behind_it().then_some(()));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+        std::thread::sleep(Duration::from_millis(2));
+        other_writer.end();
+        let created = u128::from(new.join().unwrap()["created_at"].as_u64().unwrap());
+        created < now
+    });
+    assert!(!overtaken);
 }
 
 /// Counts a running writer. Dropping it ends the writer, even after a panic, so that readers do not
