@@ -131,17 +131,20 @@ impl Connections {
         let (client_timeout, stopped) = (self.client_timeout, self.stopped.clone());
         let counted = Counted::new(&self.metrics);
         async move {
-            let _held = (held, counted);
+            let (_counted, held) = (counted, Arc::new(held));
             let mut stream = TimeoutStream::new(stream);
             stream.set_write_timeout(Some(client_timeout));
             let stream = Box::pin(stream);
             match tls {
-                None => serve_requests(stream, (peer, middleware), client_timeout, stopped).await,
+                None => {
+                    serve_requests(stream, (peer, held, middleware), client_timeout, stopped).await;
+                }
                 Some(tls) => {
                     if let Ok(Ok(stream)) =
                         tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await
                     {
-                        serve_requests(stream, (peer, middleware), client_timeout, stopped).await;
+                        let requests = (peer, held, middleware);
+                        serve_requests(stream, requests, client_timeout, stopped).await;
                     }
                 }
             }
@@ -215,10 +218,15 @@ impl Drop for Counted {
     }
 }
 
+/// The place of a connection among all and among those of its peer. A request keeps it until it is
+/// carried out: otherwise, a client that does not wait for answers could have any number of them
+/// under way, and all others would wait behind.
+type Place = Arc<(OwnedSemaphorePermit, PeerPermit)>;
+
 /// Answers the requests of one connection from `peer` until it ends or `stopped` is `true`.
 async fn serve_requests(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    (peer, middleware): (IpAddr, Middleware),
+    (peer, place, middleware): (IpAddr, Place, Middleware),
     client_timeout: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
@@ -243,7 +251,7 @@ async fn serve_requests(
             TokioIo::new(stream),
             service_fn(move |request| {
                 notify.notify_one();
-                middleware.clone().answer(peer, request)
+                middleware.clone().answer(peer, Arc::clone(&place), request)
             }),
         );
     let mut connection = pin!(connection);

@@ -110,7 +110,7 @@ impl Bed {
     fn answer(&self, middleware: Middleware, request: Request<Body>) -> Answered {
         self.runtime.block_on(async {
             let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-            let Ok(response) = middleware.answer(here, request).await;
+            let Ok(response) = middleware.answer(here, (), request).await;
             let (parts, body) = response.into_parts();
             let body = body.collect().await.expect("a body").to_bytes();
             Answered { status: parts.status, body }

@@ -52,10 +52,12 @@ impl Middleware {
         Self { traces, ..self }
     }
 
-    /// Answers one request that comes from the address `peer`, counts it and logs it.
+    /// Answers one request that comes from the address `peer`, counts it and logs it. Keeps `place`
+    /// until the request is carried out, even if the client has gone away before.
     pub(crate) async fn answer<B>(
         mut self,
         peer: IpAddr,
+        place: impl Send + 'static,
         mut request: Request<B>,
     ) -> Result<Response, Infallible>
     where
@@ -68,11 +70,18 @@ impl Middleware {
         let response = match self.admit(request) {
             // The router runs in a task of its own, because a client that disconnects must not
             // abort a transaction halfway.
-            Ok(request) => match tokio::spawn(self.router.call(request)).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(never)) => match never {},
-                Err(_) => Refusal::Broken.into_response(),
-            },
+            Ok(request) => {
+                let answer = self.router.call(request);
+                let answer = tokio::spawn(async move {
+                    let _place = place;
+                    answer.await
+                });
+                match answer.await {
+                    Ok(Ok(response)) => response,
+                    Ok(Err(never)) => match never {},
+                    Err(_) => Refusal::Broken.into_response(),
+                }
+            }
             Err(refusal) => refusal.into_response(),
         };
         let route = response.extensions().get::<MatchedRoute>().map_or("", |matched| &matched.0);

@@ -4,7 +4,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::client::Answer;
+use patience::eventually;
+
+use crate::client::{Answer, request};
+use crate::durability::OtherWriter;
+use crate::postgres::Postgres;
 use crate::program::Program;
 
 /// Opens a connection from another loopback address.
@@ -44,6 +48,28 @@ fn idle_connections_of_one_peer_shut_nobody_else_out() {
     assert_eq!(status(from("127.0.0.3", &program)), 200);
     let metrics = program.get("/metrics").text();
     assert!(!metrics.contains("turned_away_total 0\n"), "{metrics}");
+}
+
+/// Otherwise, a client that does not wait for answers could put any number of writes before those of
+/// others.
+#[test]
+fn a_client_that_goes_away_keeps_its_place_until_its_request_is_carried_out() {
+    let flags = ["--max-connections-per-peer", "1"];
+    let program = Program::start(&Postgres::shared().database(), &flags);
+    let other_writer = OtherWriter::begin(program.url());
+    let json = ("content-type", "application/json");
+    let sent = request("POST", "/consumers", &[json], b"{\"username\":\"fiona\"}");
+    from("127.0.0.2", &program).write_all(&sent).unwrap();
+    let alone = "\ngatehouse_admin_connections 1\n";
+    eventually("end of the connection", || {
+        program.get("/metrics").text().contains(alone).then_some(())
+    });
+    assert_eq!(status(from("127.0.0.2", &program)), 503);
+    assert_eq!(status(from("127.0.0.3", &program)), 200);
+
+    other_writer.end();
+    eventually("place that is free", || (status(from("127.0.0.2", &program)) == 200).then_some(()));
+    program.get("/consumers/fiona").expect(200);
 }
 
 #[test]
