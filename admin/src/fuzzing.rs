@@ -130,12 +130,10 @@ impl Bed {
 fn records(data: &[u8]) {
     let Some((number, text)) = data.split_first() else { return };
     let Ok(text) = std::str::from_utf8(text) else { return };
-    let entries = text.split(' ').count() / 3;
-    if let Some(totals) = totals_from_text(text, entries) {
-        let again = totals_from_text(&totals_to_text(&totals), entries);
+    if let Some(totals) = totals_from_text(text) {
+        let again = totals_from_text(&totals_to_text(&totals));
         assert_eq!(again, Some(totals), "what was written reads back");
     }
-    assert_eq!(totals_from_text(text, entries + 1), None, "an answer to another batch");
     counted(text);
 
     static KNOWN: OnceLock<Vault> = OnceLock::new();

@@ -178,6 +178,7 @@ impl IntoResponse for Refusal {
                 tracing::error!(error = %error, "Redis failed");
                 message(StatusCode::SERVICE_UNAVAILABLE, "Redis cannot be reached")
             }
+            Self::Counters(CountError::OtherBatch) => taken("id", None),
             Self::Counters(CountError::Unreadable) => {
                 tracing::error!("what is remembered of a batch is not one of ours");
                 broken()

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use admin_api::{SHARE_WHOLE, Total};
 
+use super::CountError;
+
 /// Increments that are carried out in order, in one atomic step.
 pub(crate) struct Batch {
     pub(crate) entries: Vec<Entry>,
@@ -72,6 +74,12 @@ impl Batch {
         }
         Outcome { totals, changed }
     }
+
+    /// Reads the answer that is remembered of the first batch with the id of this one.
+    pub(crate) fn remembered(&self, text: &str) -> Result<Vec<Total>, CountError> {
+        let totals = totals_from_text(text).ok_or(CountError::Unreadable)?;
+        if totals.len() == self.entries.len() { Ok(totals) } else { Err(CountError::OtherBatch) }
+    }
 }
 
 /// Returns `share` millionths of `count`, rounded down.
@@ -90,13 +98,12 @@ pub(crate) fn totals_to_text(totals: &[Total]) -> String {
     totals.iter().map(total).collect::<Vec<_>>().join(" ")
 }
 
-/// Reads the totals of `entries` increments. Returns `None` if the text does not hold exactly
-/// those.
-pub(crate) fn totals_from_text(text: &str, entries: usize) -> Option<Vec<Total>> {
+/// Reads totals. Returns `None` if the text holds anything else.
+pub(crate) fn totals_from_text(text: &str) -> Option<Vec<Total>> {
     let numbers: Vec<i64> =
         text.split(' ').map(|word| word.parse().ok()).collect::<Option<Vec<_>>>()?;
-    let totals: Vec<Total> = numbers
-        .chunks_exact(3)
+    numbers
+        .chunks(3)
         .map(|three| match three {
             &[total, admitted, previous] => Some(Total {
                 total: u64::try_from(total).ok()?,
@@ -109,8 +116,7 @@ pub(crate) fn totals_from_text(text: &str, entries: usize) -> Option<Vec<Total>>
             }),
             _ => None,
         })
-        .collect::<Option<Vec<_>>>()?;
-    (numbers.len() == entries.saturating_mul(3)).then_some(totals)
+        .collect()
 }
 
 #[cfg(test)]
@@ -125,9 +131,9 @@ mod tests {
             Total { total: 1 << 52, admitted: Some(true), previous: Some(7) },
         ];
         assert_eq!(totals_to_text(&totals), "0 -1 -1 5 0 0 4503599627370496 1 7");
-        assert_eq!(totals_from_text(&totals_to_text(&totals), 3).unwrap(), totals);
-        for (text, entries) in [("", 1), ("1 1", 1), ("1 1 1", 2), ("1 1 1 1", 1), ("a 1 1", 1)] {
-            assert_eq!(totals_from_text(text, entries), None, "{text}");
+        assert_eq!(totals_from_text(&totals_to_text(&totals)).unwrap(), totals);
+        for text in ["", "1 1", "1 1 1 1", "a 1 1", "-1 1 1"] {
+            assert_eq!(totals_from_text(text), None, "{text}");
         }
     }
 

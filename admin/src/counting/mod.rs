@@ -9,7 +9,9 @@
 mod batch;
 mod redis;
 
-pub(crate) use batch::{Batch, Counts, Entry, totals_from_text, totals_to_text};
+#[cfg(feature = "fuzzing")]
+pub(crate) use batch::totals_from_text;
+pub(crate) use batch::{Batch, Counts, Entry, totals_to_text};
 pub(crate) use redis::{BadUrl, Redis};
 
 use admin_api::Total;
@@ -29,6 +31,8 @@ pub(crate) enum CountError {
     Redis(::redis::RedisError),
     /// A remembered answer that this service has not written.
     Unreadable,
+    /// The id is that of a batch with another number of increments. Nothing is counted.
+    OtherBatch,
 }
 
 impl Counters {

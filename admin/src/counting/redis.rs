@@ -8,7 +8,7 @@ use admin_api::{BATCH_MEMORY, Total};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Client, RedisError, Script};
 
-use super::{Batch, CountError, totals_from_text};
+use super::{Batch, CountError};
 
 /// The maximum time to connect or to answer. A gateway waits about as long for its whole request.
 const TIMEOUT: Duration = Duration::from_millis(800);
@@ -78,7 +78,7 @@ impl Redis {
         let mut current = self.current();
         let answer: Result<String, _> = call.invoke_async(&mut current.connection).await;
         let answer = answer.inspect_err(|error| self.renew(&current, error))?;
-        totals_from_text(&answer, batch.entries.len()).ok_or(CountError::Unreadable)
+        batch.remembered(&answer)
     }
 
     pub(super) async fn reachable(&self) -> bool {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use admin_api::{BATCH_MEMORY, Total};
 
 use super::{Store, Tx};
-use crate::counting::{Batch, CountError, Counts, totals_from_text, totals_to_text};
+use crate::counting::{Batch, CountError, Counts, totals_to_text};
 
 impl Store {
     /// Counts a batch, and returns after the commit. A batch with an id that is remembered gets the
@@ -20,7 +20,7 @@ impl Tx {
         if let Some(id) = &batch.id
             && let Some(answer) = self.remembered(id, now).await?
         {
-            return totals_from_text(&answer, batch.entries.len()).ok_or(CountError::Unreadable);
+            return batch.remembered(&answer);
         }
         // Every node locks counters in the order of their names, so that no two wait for each
         // other.

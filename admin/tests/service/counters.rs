@@ -305,7 +305,17 @@ fn metrics_and_status_show_the_state_of_counters(program: &Program) {
     assert_eq!(&status["counters"]["engine"], engine);
 }
 
+fn an_id_of_a_batch_of_another_size_is_409_and_nothing_is_counted(program: &Program) {
+    post(program, &json!({ "id": "x", "increments": [add("a", 1)] }));
+    let other = json!({ "id": "x", "increments": [add("a", 1), add("b", 1)] });
+    let refused = program.json("POST", "/counters", &other).expect(409);
+    assert_eq!(refused["fields"], json!({ "id": "already exists" }));
+    let totals = [json!({ "total": 1 }), json!({ "total": 0 })];
+    assert_eq!(count(program, &[add("a", 0), add("b", 0)]), totals);
+}
+
 everywhere!(
+    an_id_of_a_batch_of_another_size_is_409_and_nothing_is_counted,
     totals_come_in_the_order_of_the_increments,
     a_counter_is_its_key_and_its_window,
     a_limit_admits_what_fits_and_counts_nothing_else,
