@@ -226,10 +226,11 @@ fn database(error: &sqlx::Error) -> Response {
     // The log gets the database's own message, which names tables and never values.
     tracing::error!(error = %error, "the database failed");
     let busy = |inner: &dyn sqlx::error::DatabaseError| {
-        // Five codes are SQLITE_BUSY and its variants, and PostgreSQL's deadlocks and timeouts. The
+        // The codes are SQLITE_BUSY and its variants, and PostgreSQL's deadlocks and timeouts. The
         // classes are PostgreSQL's for a lost, an overloaded and a starting server.
         inner.code().is_some_and(|code| {
-            ["5", "261", "517", "40001", "40P01", "55P03", "57014"].contains(&code.as_ref())
+            ["5", "261", "517", "25P03", "40001", "40P01", "55P03", "57014"]
+                .contains(&code.as_ref())
                 || ["08", "53", "57P"]
                     .iter()
                     .any(|class| code.len() == 5 && code.starts_with(class))
@@ -253,13 +254,53 @@ fn database(error: &sqlx::Error) -> Response {
 }
 
 /// Returns `true` for the codes of a full disk, of a disk that fails, and of a file that may only
-/// be read: PostgreSQL's 53100, and SQLITE_FULL, SQLITE_IOERR and SQLITE_READONLY with all their
-/// variants, which are told apart by further bits.
+/// be read, as PostgreSQL's on a standby: PostgreSQL's 53100, 25006 and 0A000, and SQLITE_FULL,
+/// SQLITE_IOERR and SQLITE_READONLY with all their variants, which are told apart by further bits.
 fn cannot_be_written(code: &str) -> bool {
     let of_sqlite = if code.len() < 5 { code.parse::<u32>().ok() } else { None };
-    code == "53100" || of_sqlite.is_some_and(|code| matches!(code & 0xff, 8 | 10 | 13))
+    ["53100", "25006", "0A000"].contains(&code)
+        || of_sqlite.is_some_and(|code| matches!(code & 0xff, 8 | 10 | 13))
 }
 
 fn broken() -> Response {
     message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection as _;
+
+    use super::*;
+    use crate::postgres::Postgres;
+
+    /// PostgreSQL does so if the service was stopped in the middle, as with its whole machine.
+    #[tokio::test]
+    async fn a_transaction_that_postgres_ends_because_nothing_comes_is_503() {
+        sqlx::any::install_default_drivers();
+        let url = Postgres::shared().database();
+        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let begin = "SET idle_in_transaction_session_timeout = 1; BEGIN";
+        sqlx::raw_sql(begin).execute(&mut connection).await.unwrap();
+        let error = loop {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            if let Err(error) = sqlx::raw_sql("SELECT 1").execute(&mut connection).await {
+                break error;
+            }
+        };
+        assert_eq!(database(&error).status(), StatusCode::SERVICE_UNAVAILABLE, "{error}");
+    }
+
+    /// A standby refuses a transaction that writes with 0A000, and a statement that writes with
+    /// 25006.
+    #[tokio::test]
+    async fn a_postgres_that_is_full_or_only_a_standby_is_503() {
+        sqlx::any::install_default_drivers();
+        let url = Postgres::shared().database();
+        let mut connection = sqlx::AnyConnection::connect(&url).await.unwrap();
+        for (code, status) in [("53100", 503), ("25006", 503), ("0A000", 503), ("22012", 500)] {
+            let raise = format!("DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$");
+            let raise = sqlx::raw_sql(sqlx::AssertSqlSafe(raise)).execute(&mut connection);
+            assert_eq!(database(&raise.await.unwrap_err()).status(), status, "{code}");
+        }
+    }
 }
