@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::BoxError;
 use axum::body::{Body, Bytes};
@@ -21,6 +21,11 @@ use super::{GATEWAY_READS, GATEWAY_WRITES, text, ui};
 use crate::auth::{Auth, Role};
 use crate::metrics::{Metrics, known};
 use crate::telemetry::Traces;
+
+/// The maximum time of a request that reads. PostgreSQL ends each statement before. But if the
+/// network cuts a connection off without notice, no answer ever comes. Writers have limits of their
+/// own.
+const READ: Duration = Duration::from_secs(60);
 
 /// The router behind authentication, metrics and the log.
 #[derive(Clone)]
@@ -65,6 +70,7 @@ impl Middleware {
         B::Error: Into<BoxError>,
     {
         let (begun, method) = (Instant::now(), request.method().clone());
+        let reads = [Method::GET, Method::HEAD].contains(&method);
         let trace = self.traces.as_ref().map(|traces| traces.begin(request.headers()));
         request.extensions_mut().insert(Peer(peer));
         let response = match self.admit(request) {
@@ -72,13 +78,15 @@ impl Middleware {
             // abort a transaction halfway.
             Ok(request) => {
                 let answer = self.router.call(request);
+                let most = if reads { READ } else { Duration::MAX };
                 let answer = tokio::spawn(async move {
                     let _place = place;
-                    answer.await
+                    tokio::time::timeout(most, answer).await
                 });
                 match answer.await {
-                    Ok(Ok(response)) => response,
-                    Ok(Err(never)) => match never {},
+                    Ok(Ok(Ok(response))) => response,
+                    Ok(Ok(Err(never))) => match never {},
+                    Ok(Err(_)) => Refusal::Database(sqlx::Error::PoolTimedOut).into_response(),
                     Err(_) => Refusal::Broken.into_response(),
                 }
             }
@@ -93,7 +101,7 @@ impl Middleware {
         // The path itself is not logged, because it may hold a key.
         let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         // The log shows the writes of people, not the frequent requests of gateways.
-        if [Method::GET, Method::HEAD].contains(&method) || GATEWAY_WRITES.contains(&route) {
+        if reads || GATEWAY_WRITES.contains(&route) {
             tracing::debug!(%method, route, status, milliseconds, "answered");
         } else {
             tracing::info!(%method, route, status, milliseconds, "answered");

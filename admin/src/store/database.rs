@@ -26,21 +26,29 @@ const POSTGRES_SESSION: &str = "SET application_name = 'gatehouse-admin'; \
      SELECT set_config('synchronous_commit', 'on', false) \
      WHERE current_setting('synchronous_commit') = 'off';";
 
+/// The maximum time for which a connection that is free may take to answer.
+const ANSWER: Duration = Duration::from_secs(3);
+
 impl Store {
     /// Opens the database at `url` and brings its tables up to date. A missing SQLite file is
     /// created. The log keeps the newest `history` changes.
     pub(crate) async fn open(url: &str, history: i64) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
         let (engine, url) = known(url)?;
-        let (session, readers, writing) = match engine {
-            Engine::Sqlite => (SQLITE_SESSION, 4, 1),
-            Engine::Postgres => (POSTGRES_SESSION, 8, 8),
+        let (readers, writing) = match engine {
+            Engine::Sqlite => (4, 1),
+            // One writes, and another may still be rolled back.
+            Engine::Postgres => (8, 2),
         };
-        let readers = pool(&url, session, readers).await?;
-        let writing = pool(&url, session, writing).await?;
+        let readers = pool(&url, engine, readers).await?;
+        let writing = pool(&url, engine, writing).await?;
+        let aside = match engine {
+            Engine::Sqlite => writing.clone(),
+            Engine::Postgres => pool(&url, engine, 6).await?,
+        };
         let writers = Writers::default();
         let (seen, counted) = (Mutex::new(None), Counted::default());
-        let store = Self { engine, readers, writing, writers, history, seen, counted };
+        let store = Self { engine, readers, writing, aside, writers, history, seen, counted };
         migrations::run(&store).await?;
         store.begin_epoch().await?;
         Ok(store)
@@ -49,6 +57,7 @@ impl Store {
     /// Waits for statements under way and closes all connections.
     pub(crate) async fn close(&self) {
         self.writing.close().await;
+        self.aside.close().await;
         self.readers.close().await;
     }
 
@@ -95,10 +104,15 @@ fn private(file: &std::path::Path) -> std::io::Result<()> {
     options.open(file).map(drop)
 }
 
-async fn pool(url: &str, session: &'static str, size: u32) -> Result<AnyPool, sqlx::Error> {
-    AnyPoolOptions::new()
+async fn pool(url: &str, engine: Engine, size: u32) -> Result<AnyPool, sqlx::Error> {
+    let session = match engine {
+        Engine::Sqlite => SQLITE_SESSION,
+        Engine::Postgres => POSTGRES_SESSION,
+    };
+    let options = AnyPoolOptions::new()
         .max_connections(size)
         .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
         .after_connect(move |connection: &mut AnyConnection, _| {
             Box::pin(async move { begin_session(connection, session).await })
         })
@@ -107,10 +121,20 @@ async fn pool(url: &str, session: &'static str, size: u32) -> Result<AnyPool, sq
             // roll it back, takes it for open, and begins no other one: such a connection is
             // closed. The pool has waited for a rollback that is under way.
             let usable = !connection.is_in_transaction();
-            Box::pin(async move { Ok(usable) })
-        })
-        .connect(url)
-        .await
+            Box::pin(async move { if usable { answers(connection).await } else { Ok(false) } })
+        });
+    let options = match engine {
+        Engine::Sqlite => options,
+        Engine::Postgres => options.after_release(|connection, _| Box::pin(answers(connection))),
+    };
+    options.connect(url).await
+}
+
+/// Returns an error if the database does not answer at once, as if the network has cut the
+/// connection off without notice. The pool's own tests would wait for ever.
+async fn answers(connection: &mut AnyConnection) -> sqlx::Result<bool> {
+    let answered = tokio::time::timeout(ANSWER, connection.ping()).await;
+    answered.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
 }
 
 async fn begin_session(connection: &mut AnyConnection, session: &'static str) -> sqlx::Result<()> {

@@ -2,7 +2,8 @@
 
 use sqlx::{Any, AssertSqlSafe};
 
-use super::{Store, Tx};
+use super::writers::{TURN, within};
+use super::{Engine, Store, Tx};
 
 /// The tables whose rows expire without an entry in the log of changes: gateways know the time.
 const TABLES: [&str; 4] = ["sessions", "revocations", "counters", "counter_batches"];
@@ -18,8 +19,13 @@ impl Store {
             let mut total: u64 = 0;
             // A read comes before each transaction: usually there is nothing to delete, and then no
             // other writer waits.
-            while self.read().await?.any_expired(table, now).await? {
-                let some = self.write(async |tx| tx.delete_some_expired(table, now).await).await?;
+            while within(TURN, async { self.read().await?.any_expired(table, now).await }).await?? {
+                let delete = self.delete_some_expired(table);
+                let delete = async |tx: &mut Tx| tx.delete_some_expired(&delete, now).await;
+                let some = self.write(delete).await?;
+                if some == 0 {
+                    break;
+                }
                 total = total.saturating_add(some);
             }
             if total > 0 {
@@ -27,6 +33,22 @@ impl Store {
             }
         }
         Ok(removed)
+    }
+
+    /// Returns the statement that deletes some expired rows.
+    fn delete_some_expired(&self, table: &str) -> String {
+        // A batch may count on with an expired counter. Waiting for one that locks its counters in
+        // another order would never end.
+        let lock = match self.engine() {
+            Engine::Sqlite => "",
+            Engine::Postgres => "FOR UPDATE SKIP LOCKED",
+        };
+        // The outer condition is needed, because a counter may have been prolonged since the inner
+        // one was true.
+        format!(
+            "DELETE FROM {table} WHERE expires_at <= $1 AND id IN \
+             (SELECT id FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 {lock})"
+        )
     }
 }
 
@@ -37,13 +59,7 @@ impl Tx {
         Ok(found.fetch_optional(self.connection()).await?.is_some())
     }
 
-    async fn delete_some_expired(&mut self, table: &'static str, now: i64) -> sqlx::Result<u64> {
-        // The outer condition is needed, because a counter may have been prolonged since the inner
-        // one was true.
-        let statement = format!(
-            "DELETE FROM {table} WHERE expires_at <= $1 AND id IN \
-             (SELECT id FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)"
-        );
+    async fn delete_some_expired(&mut self, statement: &str, now: i64) -> sqlx::Result<u64> {
         let done = sqlx::query::<Any>(AssertSqlSafe(statement)).bind(now).bind(BATCH);
         Ok(done.execute(self.connection()).await?.rows_affected())
     }

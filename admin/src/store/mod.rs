@@ -67,6 +67,9 @@ pub(crate) struct Store {
     readers: AnyPool,
     /// The connections of writers: on SQLite a single one.
     writing: AnyPool,
+    /// On PostgreSQL, the connections of [`Store::write_aside`], where batches that count alike wait
+    /// for each other. They would leave none for other writers.
+    aside: AnyPool,
     /// Writers wait here in order. Waiting for the lock of SQLite's file has no order.
     writers: writers::Writers,
     /// The number of changes that the log keeps.

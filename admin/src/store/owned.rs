@@ -4,6 +4,7 @@ use admin_api::{Entity, Operation};
 use sqlx::any::AnyRow;
 use sqlx::{Any, AssertSqlSafe, Row};
 
+use super::writers::{TURN, within};
 use super::{Cursor, Store, Tx, storable};
 
 /// The kinds of items, each with a table of its own.
@@ -88,7 +89,8 @@ impl Store {
         loop {
             // Transactions are short, and a read comes before each: usually there is nothing to
             // delete, and then no other writer waits.
-            if self.read().await?.expired(now).await?.is_empty() {
+            let expired = async { self.read().await?.expired(now).await };
+            if within(TURN, expired).await??.is_empty() {
                 return Ok(total);
             }
             let deleted = self.write(async |tx| tx.delete_some_expired_keys(now).await).await?;

@@ -9,13 +9,14 @@
 //! * A savepoint lies between two writers of a transaction. What a refused writer has done is taken
 //!   back to it, and the numbers of its changes are free again.
 //! * In case of doubt the transaction is given up, and all of its writers get an error: if it cannot
-//!   be taken back to a savepoint, and if a writer is dropped, maybe in the middle of a statement.
+//!   be taken back to a savepoint, and if a writer is dropped, maybe in the middle of a statement, as
+//!   one is that has had its turn for a minute.
 //! * Whenever a transaction is left open, a task commits it that waits for its turn behind the
 //!   writers that wait already. So no writer has to come, or to come to an end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::AnyConnection;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
@@ -28,8 +29,16 @@ use super::{Engine, Store, Tx, shared_error};
 /// for it. PostgreSQL keeps the numbers of up to 64 savepoints at hand.
 const MOST: usize = 32;
 
+/// The time after which no other writer joins a transaction. A row of slow writers would keep the
+/// first of them waiting for the last, and other nodes for all of them.
+const JOINED_FOR: Duration = Duration::from_secs(1);
+
 /// The maximum time for which a writer waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The maximum time for which a writer has its turn. PostgreSQL ends each statement before. But if
+/// the network cuts a connection off without notice, no answer ever comes.
+pub(super) const TURN: Duration = Duration::from_secs(60);
 
 /// Begins a transaction on PostgreSQL. Both modes are explicit, because a server may have other
 /// defaults.
@@ -50,6 +59,8 @@ struct Open {
     tx: Tx,
     /// The number of the newest change when the transaction began.
     began: i64,
+    /// The time when the transaction began.
+    since: Instant,
     /// `true` if there is a savepoint, which lies before the last writer. The first one has none.
     has_savepoint: bool,
     /// Writers that have done their work and wait for the commit.
@@ -70,7 +81,24 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
     ) -> Result<T, E> {
-        let mut turn = self.turn().await?;
+        let turn = self.turn().await?;
+        let done = within(TURN, self.write_in_turn(turn, work)).await?;
+        let (result, outcome) = done?;
+        if let Some(outcome) = outcome {
+            // The sender is gone if the transaction was given up.
+            let outcome = outcome.await.unwrap_or_else(|_| Err(Arc::new(given_up())));
+            outcome.map_err(|error| E::from(shared_error::copy(&error)))?;
+        }
+        result
+    }
+
+    /// Does `work` in the turn of its writer. Returns its result with what will hold the outcome of
+    /// the commit, unless nothing is to be committed.
+    async fn write_in_turn<T, E: From<sqlx::Error>>(
+        &self,
+        mut turn: OwnedMutexGuard<Option<Open>>,
+        work: impl AsyncFnOnce(&mut Tx) -> Result<T, E>,
+    ) -> sqlx::Result<(Result<T, E>, Option<oneshot::Receiver<Outcome>>)> {
         // While `work` runs, its future owns the transaction, and so gives it up if it is dropped.
         let mut open = self.opened(turn.take()).await?;
         let before = open.tx.seq;
@@ -78,24 +106,20 @@ impl Store {
         if result.is_err() {
             match open.take_back(before).await {
                 Some(others) => open = others,
-                None => return result,
+                None => return Ok((result, None)),
             }
         }
+        let outcome = open.outcome();
         let others_wait = self.writers.waiting.load(Ordering::SeqCst) > 0;
-        let outcome = if others_wait && open.done.len() < MOST {
-            if open.done.is_empty() {
+        if others_wait && open.done.len() < MOST && open.since.elapsed() < JOINED_FOR {
+            if open.done.len() == 1 {
                 tokio::spawn(commit_later(Arc::clone(&self.writers.turn)));
             }
-            let outcome = open.outcome();
             *turn = Some(open);
-            drop(turn);
-            // The sender is gone if the transaction was given up.
-            outcome.await.unwrap_or_else(|_| Err(Arc::new(given_up())))
         } else {
-            open.commit().await
-        };
-        outcome.map_err(|error| E::from(shared_error::copy(&error)))?;
-        result
+            open.commit().await;
+        }
+        Ok((result, Some(outcome)))
     }
 
     /// Does `work` in a transaction that writes only what is not in the log of changes: it must not
@@ -109,18 +133,21 @@ impl Store {
         if self.engine() == Engine::Sqlite {
             return self.write(work).await;
         }
-        let inner = self.writing.begin_with(BEGIN_POSTGRES).await?;
-        let mut tx = self.transaction(inner, LEDGER).await?;
-        let done = work(&mut tx).await?;
-        tx.commit().await?;
-        Ok(done)
+        let written = async {
+            let inner = self.aside.begin_with(BEGIN_POSTGRES).await?;
+            let mut tx = self.transaction(inner, LEDGER).await?;
+            let done = work(&mut tx).await?;
+            tx.commit().await?;
+            Ok(done)
+        };
+        within(TURN, written).await?
     }
 
     /// Waits for the turn of a writer.
     async fn turn(&self) -> sqlx::Result<OwnedMutexGuard<Option<Open>>> {
         let _counted = Waiting::new(&self.writers.waiting);
         let turn = Arc::clone(&self.writers.turn).lock_owned();
-        tokio::time::timeout(PATIENCE, turn).await.map_err(|_| sqlx::Error::PoolTimedOut)
+        within(PATIENCE, turn).await
     }
 
     /// Prepares a transaction for one more writer: the one that was left open, or a new one.
@@ -139,7 +166,8 @@ impl Store {
             }
         };
         let tx = self.transaction(self.writing.begin_with(begin).await?, newest).await?;
-        Ok(Open { began: tx.seq, tx, has_savepoint: false, done: vec![] })
+        let since = Instant::now();
+        Ok(Open { began: tx.seq, since, tx, has_savepoint: false, done: vec![] })
     }
 }
 
@@ -148,8 +176,13 @@ async fn commit_later(turn: Arc<Mutex<Option<Open>>>) {
     let mut turn = turn.lock_owned().await;
     // It may be a later one than that for which this task was started. That does no harm.
     if let Some(open) = turn.take() {
-        let _ = open.commit().await;
+        let _ = within(TURN, open.commit()).await;
     }
+}
+
+/// Waits for `work`, but no longer than `time`.
+pub(super) async fn within<T>(time: Duration, work: impl Future<Output = T>) -> sqlx::Result<T> {
+    tokio::time::timeout(time, work).await.map_err(|_| sqlx::Error::PoolTimedOut)
 }
 
 impl Open {
@@ -196,8 +229,8 @@ impl Open {
         outcome
     }
 
-    /// Commits, and tells all writers that wait for it.
-    async fn commit(self) -> Outcome {
+    /// Commits, and tells all writers.
+    async fn commit(self) {
         let Self { mut tx, began, done, .. } = self;
         let committed = async {
             if tx.seq != began {
@@ -209,7 +242,6 @@ impl Open {
         for writer in done {
             let _ = writer.send(outcome.clone());
         }
-        outcome
     }
 
     /// Rolls back because of `error`, and tells all writers that wait for the commit.

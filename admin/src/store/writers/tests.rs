@@ -60,6 +60,13 @@ async fn add(tx: &mut Tx, name: &str) -> sqlx::Result<()> {
     tx.insert_consumer(&new).await
 }
 
+/// Adds 3 to a counter.
+fn batch(id: Option<&str>) -> Batch {
+    let entry =
+        Entry { counter: "c".into(), by: 3, limit: None, previous: None, expires_at: i64::MAX };
+    Batch { entries: vec![entry], all_or_nothing: false, id: id.map(str::to_owned) }
+}
+
 async fn names(tx: &mut Tx) -> sqlx::Result<Vec<String>> {
     let names = sqlx::query_scalar("SELECT username FROM consumers ORDER BY username");
     names.fetch_all(tx.connection()).await
@@ -268,6 +275,42 @@ async fn of_many_writers_at_once_exactly_those_are_stored_that_are_acknowledged(
 }
 
 #[tokio::test]
+async fn a_transaction_that_takes_long_is_joined_by_no_further_writer() {
+    for bed in Bed::of_each_kind().await {
+        let store = &*bed.store;
+        let first = store.write(async |tx| {
+            others_wait(store, 1).await;
+            tokio::time::sleep(JOINED_FOR).await;
+            add(tx, "a").await
+        });
+        let second = store.write(async |tx| {
+            assert_eq!(stored(store).await, ["a"]);
+            add(tx, "b").await
+        });
+        let (first, second) = join!(biased; first, second);
+        assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
+    }
+}
+
+/// As if the network had cut off a connection to PostgreSQL without notice.
+#[tokio::test]
+async fn a_writer_that_gets_no_answer_of_the_database_loses_its_turn_after_a_minute() {
+    for bed in Bed::of_each_kind().await {
+        let store = &*bed.store;
+        let stuck = store.write(async |tx| {
+            add(tx, "a").await?;
+            tokio::time::pause();
+            tokio::time::advance(TURN).await;
+            tokio::time::resume();
+            std::future::pending::<sqlx::Result<()>>().await
+        });
+        assert!(matches!(stuck.await, Err(sqlx::Error::PoolTimedOut)));
+        store.write(async |tx| add(tx, "b").await).await.unwrap();
+        assert_eq!(stored(store).await, ["b"]);
+    }
+}
+
+#[tokio::test]
 async fn counting_on_sqlite_joins_the_transaction_that_is_open() {
     let bed = Bed::on_sqlite().await;
     let store = &*bed.store;
@@ -275,14 +318,61 @@ async fn counting_on_sqlite_joins_the_transaction_that_is_open() {
         others_wait(store, 1).await;
         add(tx, "a").await
     });
-    let entry =
-        Entry { counter: "c".into(), by: 3, limit: None, previous: None, expires_at: i64::MAX };
-    let batch = Batch { entries: vec![entry], all_or_nothing: false, id: Some("once".into()) };
+    let batch = batch(Some("once"));
     let (first, totals) = join!(biased; first, store.count(&batch, 0));
     first.unwrap();
     assert_eq!(totals.unwrap()[0].total, 3);
     assert_eq!(store.count(&batch, 0).await.unwrap()[0].total, 3, "it is remembered");
     assert_eq!(stored(store).await, ["a"]);
+}
+
+/// A transaction that counts stays open until `done`. Nobody waits for it who need not.
+#[tokio::test]
+async fn on_postgres_nobody_but_batches_that_count_alike_waits_for_a_batch() {
+    let bed = Bed::on_postgres(Postgres::shared()).await;
+    let (store, done) = (&*bed.store, Notify::new());
+    let counting = store.write_aside(async |tx| {
+        let held = "INSERT INTO counters (id, total, expires_at) VALUES ('c', 1, 1)";
+        sqlx::query(held).execute(tx.connection()).await?;
+        done.notified().await;
+        sqlx::Result::<()>::Ok(())
+    });
+    let most = store.aside.options().get_max_connections();
+    let alike = (0..2 * most).map(|_| {
+        let store = Arc::clone(&bed.store);
+        tokio::spawn(async move { store.count(&batch(None), 0).await.unwrap()[0].total })
+    });
+    let alike: Vec<_> = alike.collect();
+    let other = async {
+        while store.aside.size() < most || store.aside.num_idle() > 0 {
+            yield_now().await;
+        }
+        store.write(async |tx| add(tx, "a").await).await.unwrap();
+        done.notify_one();
+    };
+    let (counting, ()) = join!(counting, other);
+    counting.unwrap();
+    let mut totals = BTreeSet::new();
+    for total in alike {
+        totals.insert(total.await.unwrap());
+    }
+    assert!(totals.into_iter().eq((1..=2 * u64::from(most)).map(|n| 1 + 3 * n)));
+
+    // The sweep, which has the turn of a writer, leaves a counter alone that a batch has locked.
+    let expired = "INSERT INTO counters (id, total, expires_at) VALUES ('d', 1, 1), ('e', 1, 1)";
+    store
+        .write_aside(async |tx| sqlx::query(expired).execute(tx.connection()).await)
+        .await
+        .unwrap();
+    let counting = store.write_aside(async |tx| {
+        sqlx::query("UPDATE counters SET total = 2 WHERE id = 'd'")
+            .execute(tx.connection())
+            .await?;
+        assert_eq!(store.sweep(1).await?, [("counters", 1)]);
+        sqlx::Result::<()>::Ok(())
+    });
+    counting.await.unwrap();
+    assert_eq!(store.sweep(1).await.unwrap(), [("counters", 1)]);
 }
 
 #[tokio::test]
