@@ -144,7 +144,10 @@ fn serve(stream: &TcpStream, script: &Script) -> Result<()> {
         let answer = script(&request);
         let mut stream = stream;
         stream.write_all(&answer.bytes())?;
-        if matches!(answer, Answer::Bytes(_)) {
+        // A client that says `close` may take the end of the connection for the end of the answer
+        // (RFC 9112, section 9.6), as Kong's callouts do with a 204.
+        let closes = request.all("connection").iter().any(|said| said == "close");
+        if closes || matches!(answer, Answer::Bytes(_)) {
             break;
         }
     }
