@@ -42,10 +42,14 @@ test: build ## run every test: native, admin service (SQLite and PostgreSQL), fi
 	@scripts/test
 
 .PHONY: demo
-demo: build ## a real Envoy with the filters on 127.0.0.1:8000, the admin service on 8001, and a tour (ONCE=1 ends after it)
+demo: ports build ## a real Envoy with the filters on 127.0.0.1:8000, the admin service on 8001, and a tour (ONCE=1 ends after it)
 	@scripts/step 5 of 5 demo
 	@scripts/setup envoy curl
 	@ONCE=$(ONCE) scripts/demo
+
+.PHONY: ports
+ports:
+	@scripts/demo --check-ports
 
 .PHONY: bench
 bench: build ## what each filter costs in a real Envoy, and in a Kong if there is one, beside their own (ONLY=key_auth measures only these)
@@ -77,7 +81,7 @@ torture: build ## requests that no careful client sends, through Envoy and a Kon
 	@scripts/torture $(or $(REQUESTS),1000000) $(or $(KONG_REQUESTS),100000)
 
 .PHONY: faults
-faults: build ## everything around the filters fails, and docs/faults.md says what was lost: 25 minutes, more with a Kong
+faults: build ## everything around the filters fails, and docs/faults.md says what was lost: 25 minutes with a Kong, 15 without
 	@scripts/setup envoy postgres redis
 	@scripts/faults
 
@@ -88,7 +92,7 @@ load: ## gatehouse-admin with 1,000,000 consumers on SQLite and PostgreSQL: ever
 
 .PHONY: lint
 lint: ## formatting, clippy without a warning, the boundaries between the layers, and licences
-	@scripts/setup rust lint wasm deny
+	@scripts/setup rust lint cxx wasm deny
 	@$(CARGO) fmt --all --check
 	@$(CARGO) fmt --manifest-path wasm-tests/sdk-filter/Cargo.toml --check
 	@$(CARGO) fmt --manifest-path tools/fuzz/Cargo.toml --check
