@@ -81,14 +81,12 @@ impl Middleware {
                 let most = if reads { READ } else { Duration::MAX };
                 let answer = tokio::spawn(async move {
                     let _place = place;
-                    tokio::time::timeout(most, answer).await
+                    match tokio::time::timeout(most, answer).await {
+                        Ok(Ok(response)) => response,
+                        Err(_) => Refusal::Database(sqlx::Error::PoolTimedOut).into_response(),
+                    }
                 });
-                match answer.await {
-                    Ok(Ok(Ok(response))) => response,
-                    Ok(Ok(Err(never))) => match never {},
-                    Ok(Err(_)) => Refusal::Database(sqlx::Error::PoolTimedOut).into_response(),
-                    Err(_) => Refusal::Broken.into_response(),
-                }
+                answer.await.unwrap_or_else(|_| Refusal::Broken.into_response())
             }
             Err(refusal) => refusal.into_response(),
         };

@@ -10,7 +10,7 @@ use sqlx::{AnyConnection, AnyPool, Connection as _};
 
 use super::counted::Counted;
 use super::open_error::OpenError;
-use super::writers::Writers;
+use super::writers::{Writers, within};
 use super::{Engine, Store, migrations};
 
 /// The settings of a SQLite connection. With `synchronous = FULL`, SQLite syncs its log before a
@@ -133,8 +133,7 @@ async fn pool(url: &str, engine: Engine, size: u32) -> Result<AnyPool, sqlx::Err
 /// Returns an error if the database does not answer at once, as if the network has cut the
 /// connection off without notice. The pool's own tests would wait for ever.
 async fn answers(connection: &mut AnyConnection) -> sqlx::Result<bool> {
-    let answered = tokio::time::timeout(ANSWER, connection.ping()).await;
-    answered.map_err(|_| sqlx::Error::PoolTimedOut)?.map(|()| true)
+    within(ANSWER, connection.ping()).await?.map(|()| true)
 }
 
 async fn begin_session(connection: &mut AnyConnection, session: &'static str) -> sqlx::Result<()> {

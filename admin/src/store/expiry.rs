@@ -14,15 +14,21 @@ const BATCH: i64 = 500;
 impl Store {
     /// Deletes the rows that have expired at `now`. Returns the number for each table with any.
     pub(crate) async fn sweep(&self, now: i64) -> sqlx::Result<Vec<(&'static str, u64)>> {
+        // A batch may count on with an expired counter. Waiting for one that locks its counters in
+        // another order would never end.
+        let lock = match self.engine() {
+            Engine::Sqlite => "",
+            Engine::Postgres => "FOR UPDATE SKIP LOCKED",
+        };
         let mut removed = vec![];
         for table in TABLES {
             let mut total: u64 = 0;
             // A read comes before each transaction: usually there is nothing to delete, and then no
             // other writer waits.
             while within(TURN, async { self.read().await?.any_expired(table, now).await }).await?? {
-                let delete = self.delete_some_expired(table);
-                let delete = async |tx: &mut Tx| tx.delete_some_expired(&delete, now).await;
+                let delete = async |tx: &mut Tx| tx.delete_some_expired(table, lock, now).await;
                 let some = self.write(delete).await?;
+                // What is left is locked, and the next sweep finds it.
                 if some == 0 {
                     break;
                 }
@@ -34,22 +40,6 @@ impl Store {
         }
         Ok(removed)
     }
-
-    /// Returns the statement that deletes some expired rows.
-    fn delete_some_expired(&self, table: &str) -> String {
-        // A batch may count on with an expired counter. Waiting for one that locks its counters in
-        // another order would never end.
-        let lock = match self.engine() {
-            Engine::Sqlite => "",
-            Engine::Postgres => "FOR UPDATE SKIP LOCKED",
-        };
-        // The outer condition is needed, because a counter may have been prolonged since the inner
-        // one was true.
-        format!(
-            "DELETE FROM {table} WHERE expires_at <= $1 AND id IN \
-             (SELECT id FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 {lock})"
-        )
-    }
 }
 
 impl Tx {
@@ -59,7 +49,19 @@ impl Tx {
         Ok(found.fetch_optional(self.connection()).await?.is_some())
     }
 
-    async fn delete_some_expired(&mut self, statement: &str, now: i64) -> sqlx::Result<u64> {
+    /// Deletes some expired rows. `lock` says how the database chooses among locked ones.
+    async fn delete_some_expired(
+        &mut self,
+        table: &'static str,
+        lock: &'static str,
+        now: i64,
+    ) -> sqlx::Result<u64> {
+        // The outer condition is needed, because a counter may have been prolonged since the inner
+        // one was true.
+        let statement = format!(
+            "DELETE FROM {table} WHERE expires_at <= $1 AND id IN \
+             (SELECT id FROM {table} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 {lock})"
+        );
         let done = sqlx::query::<Any>(AssertSqlSafe(statement)).bind(now).bind(BATCH);
         Ok(done.execute(self.connection()).await?.rows_affected())
     }

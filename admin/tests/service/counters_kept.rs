@@ -40,7 +40,8 @@ fn redis_counts_as_the_database_does() {
         if random(4) == 0 {
             batch["id"] = json!(format!("{}", random(n + 1)));
         }
-        // An id may have been used by a batch of another size. Then both places refuse the batch with 409.
+        // An id may have been used by a batch of another size. Then both places refuse the batch
+        // with 409.
         let answers = [&database, &redis].map(|program| program.json("POST", "/counters", &batch));
         let [one, other] = answers.map(|answer| (answer.status, answer.json()));
         assert_eq!(one, other, "{n}: {batch}");
