@@ -78,7 +78,7 @@ fuzz: ## hostile input for every parser, and a table (SECONDS=600 of processor t
 .PHONY: torture
 torture: build ## requests that no careful client sends, through Envoy and a Kong if there is one (REQUESTS=1000000 KONG_REQUESTS=100000)
 	@scripts/setup envoy
-	@scripts/torture $(or $(REQUESTS),1000000) $(or $(KONG_REQUESTS),100000)
+	@scripts/torture "$(REQUESTS)" "$(KONG_REQUESTS)"
 
 .PHONY: faults
 faults: build ## everything around the filters fails, and docs/faults.md says what was lost: 25 minutes with a Kong, 15 without

@@ -1,7 +1,6 @@
 """The results of `scripts/torture`, merged into one file and shown in docs/hostile-input.md.
 
-    bench_torture.py DIRECTORY          merges the results of the gateways in this directory
-    bench_torture.py --print DIRECTORY  only prints the tables
+    bench_torture.py DIRECTORY    merges the results of the gateways in this directory
 """
 
 import json
@@ -42,12 +41,9 @@ def shown():
     return Shown(blocks={"torture": told(json.loads(RESULTS.read_text())) if known else "Not measured with this version.\n"})
 
 
-def main(*arguments):
-    runs = [json.loads(path.read_text()) for path in sorted(Path(arguments[-1]).glob("*.json"))]
-    results = {**now(), "runs": runs}
-    print(told(results))
-    if "--print" not in arguments:
-        write(RESULTS, results)
+def main(directory):
+    runs = [json.loads(path.read_text()) for path in sorted(Path(directory).glob("*.json"))]
+    write(RESULTS, {**now(), "runs": runs})
 
 
 if __name__ == "__main__":

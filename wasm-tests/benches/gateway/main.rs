@@ -3,32 +3,33 @@
 //! The filters are compared with no filter, with an empty filter, with a filter that reads one
 //! header and sets one, and with Envoy's own equivalents.
 //!
-//! | module            | contents                                                   |
-//! |-------------------|------------------------------------------------------------|
-//! | `standard.rs`     | the cases of the first table: a case is one entry          |
-//! | `cases.rs`        | all cases                                                  |
-//! | `traffic.rs`      | further cases of the traffic filters                       |
-//! | `worst.rs`        | the costliest case of each filter                          |
-//! | `native.rs`       | Envoy's own filters                                        |
-//! | `native_worst.rs` | Envoy's own filters, beside the costliest cases            |
-//! | `case.rs`         | one case: filters, requests and the expected status        |
-//! | `link.rs`         | one filter of a case                                       |
-//! | `tokens.rs`       | tokens for the cases that need some                        |
-//! | `fixture.rs`      | the services around Envoy                                  |
-//! | `run.rs`          | one Envoy with a listener for each case                    |
-//! | `instructions.rs` | instructions of a request, counted by callgrind            |
-//! | `calls.rs`        | host calls of a request, counted on the pretend Envoy      |
-//! | `time.rs`         | processor time of a request, and each case under load      |
-//! | `load.rs`         | requests a second and response times                       |
-//! | `kong.rs`         | filters and Lua plugins in a Kong                          |
+//! | module                 | contents                                              |
+//! |------------------------|-------------------------------------------------------|
+//! | `standard.rs`          | the cases of the first table: a case is one entry     |
+//! | `cases.rs`             | all cases                                             |
+//! | `traffic.rs`           | further cases of the traffic filters                  |
+//! | `worst.rs`             | the costliest case of each filter                     |
+//! | `native.rs`            | Envoy's own filters                                   |
+//! | `native_worst.rs`      | Envoy's own filters, beside the costliest cases       |
+//! | `case.rs`              | one case: filters, requests and the expected status   |
+//! | `link.rs`              | one filter of a case                                  |
+//! | `tokens.rs`            | tokens for the cases that need some                   |
+//! | `fixture.rs`           | the services around Envoy                             |
+//! | `run.rs`               | one Envoy with a listener for each case               |
+//! | `instructions.rs`      | instructions of a request, counted by callgrind       |
+//! | `calls.rs`             | host calls of a request, counted on the pretend Envoy |
+//! | `time.rs`              | processor time of a request, and each case under load |
+//! | `load.rs`              | requests a second and response times                  |
+//! | `kong.rs`              | filters and Lua plugins in a Kong                     |
 //! | `kong_instructions.rs` | their instructions                                    |
-//! | `start.rs`        | start-up and size                                          |
-//! | `memory.rs`       | memory of the VMs, and of requests that wait               |
-//! | `growth/`         | cost against size                                          |
-//! | `report.rs`       | the output                                                 |
+//! | `start.rs`             | start-up and size                                     |
+//! | `memory.rs`            | memory of the VMs, and of requests that wait          |
+//! | `growth/`              | cost against size                                     |
+//! | `report.rs`            | the output                                            |
 //!
 //! `scripts/bench` runs it. Its arguments are one measurement (`--start`, `--instructions`,
-//! `--memory`, `--time`, `--kong`, `--kong-instructions`, `--growth-instructions` or `--growth-starts`) and parts of the names of the wanted cases.
+//! `--memory`, `--time`, `--kong`, `--kong-instructions`, `--growth-instructions` or
+//! `--growth-starts`) and parts of the names of the wanted cases.
 
 mod calls;
 mod case;
@@ -66,7 +67,8 @@ fn main() {
     let wanted: Vec<&String> = arguments.iter().filter(|a| !a.starts_with('-')).collect();
     let fixture = Fixture::start();
     let mut cases = cases::cases(&fixture);
-    cases.retain(|case| case.is_measure() || wanted.is_empty() || named(case, &wanted));
+    let is_wanted = |case: &Case| wanted.is_empty() || named(case, &wanted);
+    cases.retain(|case| case.is_measure() || is_wanted(case));
     let rounds = std::env::var("GATEHOUSE_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok());
     if has("--start") {
         cases.retain(|case| !matches!(case.kind, Kind::Detail | Kind::Worst));
@@ -86,15 +88,13 @@ fn main() {
     } else if has("--growth-starts") {
         growth::write(&growth::start(&fixture, rounds.unwrap_or(start::ROUNDS)));
     } else if has("--kong") {
-        let wanted = |case: &Case| wanted.is_empty() || named(case, &wanted);
         let rounds = rounds.unwrap_or(time::ROUNDS);
-        let (cases, rows) = kong::measure(&fixture, rounds, wanted);
+        let (cases, rows) = kong::measure(&fixture, rounds, is_wanted);
         report::print_times("Per request in Kong", &cases, &rows);
         report::write(&cases, rows, Value::Null);
     } else if has("--kong-instructions") {
-        let wanted = |case: &Case| wanted.is_empty() || named(case, &wanted);
         let rounds = rounds.unwrap_or(instructions::ROUNDS);
-        let (cases, figures) = kong_instructions::measure(&fixture, rounds, wanted);
+        let (cases, figures) = kong_instructions::measure(&fixture, rounds, is_wanted);
         report::print("Instructions that a request adds in Kong", &cases, &figures);
         let rows = figures.into_iter().map(|figures| json!({"instructions": figures}));
         report::write(&cases, rows.collect(), Value::Null);
