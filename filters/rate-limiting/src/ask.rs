@@ -37,6 +37,11 @@ pub(crate) fn increment(name: &Name, usage: &Usage, by: u64, limit: Option<u64>)
     }
 }
 
+/// Returns an increment that counts nothing: its answer says that gatehouse-admin is there.
+pub(crate) fn probe() -> Increment {
+    Increment { key: "probe".to_owned(), window: 1, ..Increment::default() }
+}
+
 /// Makes the call that counts one more request if it is within all limits.
 pub(crate) fn question(name: &Name, limits: &[Limit], now: u64) -> Call {
     let increments = limits

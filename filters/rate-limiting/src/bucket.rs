@@ -4,7 +4,8 @@
 //! Everybody with the VM's id or the zone can write slots, so a bucket is sealed.
 
 use crate::period::Period;
-use crate::usage::{self, Limit, Record, usages};
+use crate::records::{Kept, Records};
+use crate::usage::{Algorithm, Limit, Record};
 use crate::verdict::Verdict;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::hash::Hasher;
@@ -17,9 +18,9 @@ pub(crate) const WAYS: usize = 16;
 /// The number of counters for identifiers without a place of their own. All such identifiers of a
 /// namespace share one.
 const SPARE: usize = 4;
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const SEAL: usize = 16;
-/// The bytes of a record: period, start, count and previous count.
+/// The bytes of a record: its kind, start, count and previous count.
 const RECORD: usize = 25;
 
 /// The secret key of the node for names and seals.
@@ -44,7 +45,7 @@ struct Entry {
     name: Name,
     /// The expiry in seconds since 1970.
     expires: u64,
-    records: Vec<(Period, Record)>,
+    records: Records,
 }
 
 /// The result of counting a request in its bucket.
@@ -82,7 +83,7 @@ impl Bucket {
 
     /// Returns the bytes for a slot.
     pub(crate) fn write(&self, key: Key) -> Vec<u8> {
-        let records: usize = self.entries.iter().map(|entry| entry.records.len()).sum();
+        let records: usize = self.entries.iter().map(|entry| entry.records.all().len()).sum();
         let size =
             self.entries.len().saturating_mul(25).saturating_add(records.saturating_mul(RECORD));
         let mut out = Vec::with_capacity(size.saturating_add(SEAL).saturating_add(1));
@@ -90,9 +91,10 @@ impl Bucket {
         for Entry { name, expires, records } in &self.entries {
             out.extend_from_slice(name);
             out.extend_from_slice(&expires.to_le_bytes());
-            out.push(u8::try_from(records.len()).unwrap_or(0));
-            for (period, Record { start, count, previous }) in records {
-                out.push(code(*period));
+            out.push(u8::try_from(records.all().len()).unwrap_or(0));
+            for kept in records.all() {
+                let Record { start, count, previous } = &kept.record;
+                out.push(code(kept));
                 for number in [start, count, previous] {
                     out.extend_from_slice(&number.to_le_bytes());
                 }
@@ -122,18 +124,21 @@ impl Bucket {
         let (name, found) = if shared { (who.spare, spare) } else { (who.own, own) };
         // A new identifier may have been counted in the shared counter before.
         let from = found.or(spare).and_then(|at| self.entries.get(at));
-        let kept = from.map_or(&[][..], |entry| &entry.records);
-        let mut usages = usages(limits, kept, now);
+        let mut usages =
+            from.map_or(&Records::default(), |entry| &entry.records).usages(limits, now);
         let room = usages.iter().map(|(usage, _)| usage.room()).min().unwrap_or(0);
         let count = if room == 0 { 0 } else { count(room).clamp(1, room) };
         let verdict = Verdict::of(&mut usages, count);
         let records = usages.iter().map(|(usage, _)| usage.record).collect();
         if verdict.admitted {
-            let (expires, records) = usage::kept(&usages);
-            let entry = Entry { name, expires, records };
             match found.and_then(|at| self.entries.get_mut(at)) {
-                Some(place) => *place = entry,
-                None => self.entries.push(entry),
+                Some(entry) => entry.expires = entry.records.keep(&usages, now),
+                None => {
+                    let spare = spare.and_then(|at| self.entries.get(at));
+                    let mut records = spare.map(|entry| entry.records.clone()).unwrap_or_default();
+                    let expires = records.keep(&usages, now);
+                    self.entries.push(Entry { name, expires, records });
+                }
             }
         }
         Some(Taken { verdict, count, records, shared })
@@ -204,19 +209,28 @@ impl Reader<'_> {
         let expires = self.number()?;
         let records = (0..self.byte()?)
             .map(|_| {
-                let period = self.byte()?;
-                let period = *Period::ALL.get(usize::from(period))?;
+                let (period, algorithm) = kind(self.byte()?)?;
                 let (start, count) = (self.number()?, self.number()?);
-                Some((period, Record { start, count, previous: self.number()? }))
+                let record = Record { start, count, previous: self.number()? };
+                Some(Kept { period, algorithm, record })
             })
-            .collect::<Option<Vec<_>>>()?;
+            .collect::<Option<Records>>()?;
         Some(Entry { name, expires, records })
     }
 }
 
-fn code(period: Period) -> u8 {
-    let at = Period::ALL.iter().position(|other| *other == period);
-    at.and_then(|at| u8::try_from(at).ok()).unwrap_or(0)
+/// Returns the byte for the kind of a record: the number of its algorithm, and that of its period
+/// in the lower four bits.
+fn code(kept: &Kept) -> u8 {
+    let algorithm = Algorithm::ALL.iter().position(|other| *other == kept.algorithm);
+    let period = Period::ALL.iter().position(|other| *other == kept.period);
+    let number = |at: Option<usize>| at.and_then(|at| u8::try_from(at).ok()).unwrap_or(0);
+    (number(algorithm) << 4) | number(period)
+}
+
+fn kind(code: u8) -> Option<(Period, Algorithm)> {
+    let period = Period::ALL.get(usize::from(code & 15))?;
+    Some((*period, *Algorithm::ALL.get(usize::from(code >> 4))?))
 }
 
 #[cfg(test)]

@@ -109,6 +109,89 @@ fn a_full_bucket_stays_small() {
     assert!(bucket.write(KEY).len() <= 17 + 20 * (25 + 6 * RECORD));
 }
 
+/// Returns the number of requests that each of two sets of limits admits to one identifier, when
+/// its requests have the one and the other in turn.
+fn admitted_in_turn(sets: [&[Limit]; 2]) -> [u64; 2] {
+    let mut bucket = Bucket::default();
+    let mut admitted = [0, 0];
+    for _ in 0..40 {
+        for (limits, admitted) in sets.iter().zip(&mut admitted) {
+            *admitted += bucket.take(&who(1), limits, NOW, |_| 1).unwrap().count;
+            bucket = Bucket::read(&bucket.write(KEY), KEY);
+        }
+    }
+    admitted
+}
+
+#[test]
+fn requests_with_other_limits_leave_the_counts_of_an_identifier_alone() {
+    for algorithm in Algorithm::ALL {
+        let of = |period, most| [Limit { algorithm, ..limit(period, most) }];
+        // A group with a limit of its own, and two filters with one namespace.
+        for shorter in [Period::Minute, Period::Second] {
+            let admitted = admitted_in_turn([&of(shorter, 5), &of(Period::Hour, 20)]);
+            assert_eq!(admitted, [5, 20], "{algorithm:?}");
+        }
+        let both = [of(Period::Minute, 5)[0], of(Period::Hour, 20)[0]];
+        let admitted = admitted_in_turn([&both, &of(Period::Day, 30)]);
+        assert_eq!(admitted, [5, 30], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn windows_of_one_period_are_one_count_and_token_buckets_are_another() {
+    let of = |algorithm| [Limit { algorithm, ..limit(Period::Minute, 5) }];
+    let [fixed, sliding, tokens] = Algorithm::ALL.map(of);
+    let [one, other] = admitted_in_turn([&fixed, &sliding]);
+    assert_eq!(one + other, 5);
+    for window in [&fixed, &sliding] {
+        assert_eq!(admitted_in_turn([window, &tokens]), [5, 5]);
+    }
+}
+
+#[test]
+fn an_identifier_has_a_bounded_number_of_records_and_keeps_none_that_has_expired() {
+    let mut bucket = Bucket::default();
+    for algorithm in Algorithm::ALL {
+        for period in Period::ALL {
+            let limits = [Limit { algorithm, ..limit(period, 10) }];
+            bucket.take(&who(1), &limits, NOW, |_| 1);
+        }
+    }
+    let records = |bucket: &Bucket| (bucket.write(KEY).len() - 17 - 25) / RECORD;
+    assert_eq!(records(&bucket), 12);
+    let next_year = NOW + 400 * 86_400_000;
+    bucket.take(&who(1), &[limit(Period::Second, 10)], next_year, |_| 1);
+    assert_eq!(records(&bucket), 2, "the year before has an effect on a sliding window");
+    bucket.take(&who(1), &[limit(Period::Minute, 10)], next_year + 400 * 86_400_000, |_| 1);
+    assert_eq!(records(&bucket), 1);
+}
+
+#[test]
+fn an_identifier_keeps_its_place_for_the_longest_of_all_its_limits() {
+    let mut bucket = Bucket::default();
+    let (second, hour) = ([limit(Period::Second, 9)], [limit(Period::Hour, 1)]);
+    for n in 0..16 {
+        bucket.take(&who(n), &hour, NOW, |_| 1);
+        bucket.take(&who(n), &second, NOW, |_| 1);
+    }
+    // Sixteen identifiers are in the bucket, and this one finds no place.
+    let later = NOW + 60_000;
+    assert!(bucket.take(&who(100), &second, later, |_| 1).unwrap().shared);
+    assert!((0..16).all(|n| bucket.take(&who(n), &hour, later, |_| 1).unwrap().count == 0));
+}
+
+#[test]
+fn an_identifier_that_gets_a_place_later_keeps_the_shared_counts_of_all_its_limits() {
+    let mut bucket = Bucket::default();
+    let (second, minute) = ([limit(Period::Second, 9)], [limit(Period::Minute, 1)]);
+    (0..16).for_each(|n| drop(bucket.take(&who(n), &second, NOW, |_| 1)));
+    assert!(bucket.take(&who(100), &minute, NOW, |_| 1).unwrap().shared);
+    let taken = bucket.take(&who(100), &second, NOW + 1000, |_| 1).unwrap();
+    assert_eq!((taken.shared, taken.count), (false, 1));
+    assert_eq!(bucket.take(&who(100), &minute, NOW + 1000, |_| 1).unwrap().count, 0);
+}
+
 proptest! {
     #[test]
     fn bytes_of_any_kind_are_read_without_a_trap(body: Vec<u8>) {

@@ -6,8 +6,8 @@ use crate::syncer::Syncer;
 use crate::table::Table;
 use consumer::{Admitted, Owned, PROPERTY};
 use exchange::{Started, Worker};
-use runtime::{Filter, Needs};
-use settings::{Common, Fields};
+use runtime::{Capabilities, Filter, Needs};
+use settings::{Common, Fields, Invalid};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -65,9 +65,20 @@ impl Filter for RateLimiting {
         }
     }
 
+    fn check_host(config: &Config, able: Capabilities) -> Result<(), Invalid> {
+        if config.error_code >= 200 || able.sends_interim_replies {
+            return Ok(());
+        }
+        Err(Invalid::one(
+            "error_code",
+            "found an interim status, expected one from 200 on: with Envoy, the client would wait for another \
+             answer",
+        ))
+    }
+
     fn start(config: &Rc<Config>, request: Admitted) -> Started {
         open(config);
-        LimitFlow::start(Rc::clone(config), &request)
+        LimitFlow::start(Rc::clone(config), &request, runtime::now)
     }
 }
 
@@ -77,4 +88,22 @@ fn open(config: &Config) -> Option<&Table> {
         let counters = runtime::counters::<RateLimiting>(config.common.shm_zone.as_deref())?;
         Some(Table::new(Box::new(counters), config.max_identifiers, runtime::random))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::config;
+
+    #[test]
+    fn a_refusal_that_is_no_answer_is_refused_where_the_client_would_wait_for_another() {
+        let able = |sends| Capabilities { sends_interim_replies: sends, ..Capabilities::default() };
+        let checked = |code: u16, sends: bool| {
+            let config = config(&format!(r#"{{"second":1,"error_code":{code}}}"#));
+            RateLimiting::check_host(&config, able(sends))
+        };
+        let problem = checked(199, false).unwrap_err().to_string();
+        assert!(problem.contains("error_code: found an interim status"), "{problem}");
+        assert_eq!([checked(199, true), checked(200, false), checked(429, false)], [(); 3].map(Ok));
+    }
 }

@@ -19,9 +19,13 @@ use exchange::{
 };
 use std::rc::Rc;
 
+/// Returns the present time in milliseconds since 1970.
+pub(crate) type Clock = fn() -> u64;
+
 /// The state machine of one request.
 pub(crate) struct LimitFlow {
     config: Rc<Config>,
+    clock: Clock,
     state: State,
     /// The headers that the response gets.
     headers: Vec<(&'static str, Vec<u8>)>,
@@ -42,9 +46,9 @@ struct Asked {
 
 impl LimitFlow {
     /// Judges a request that the gate admitted.
-    pub(crate) fn start(config: Rc<Config>, request: &Admitted) -> Started {
+    pub(crate) fn start(config: Rc<Config>, request: &Admitted, clock: Clock) -> Started {
         let (headers, tally) = (Vec::new(), Vec::new());
-        let mut flow = Self { config, state: State::Decided, headers, tally };
+        let mut flow = Self { config, clock, state: State::Decided, headers, tally };
         let (state, step) = flow.judge(request);
         flow.state = state;
         Started::new(step, flow)
@@ -123,7 +127,9 @@ impl LimitFlow {
             Some(verdict) => self.judged(verdict),
             None if self.config.fault_tolerant => {
                 self.count("counted_here_instead");
-                self.here(&identifier, &limits, now)
+                // Some requests waited longer than others. By the times at which they came, they
+                // would go back to windows that have ended, and the present ones would begin anew.
+                self.here(&identifier, &limits, (self.clock)())
             }
             None => self.uncounted(),
         }

@@ -7,6 +7,7 @@ use crate::table::tests::{NOW, Shared, distinct};
 use consumer::testing::Driver;
 use exchange::{Body, Call, Request, Response, Then, testing};
 use serde_json::{Value, json};
+use std::cell::Cell;
 
 fn limited(json: &str) -> Rc<Config> {
     let config = config(json);
@@ -20,10 +21,19 @@ fn request(now: u64) -> Request {
     Request { peer, now, ..testing::request("GET", "/", &[(":path", "/")]) }
 }
 
+thread_local! {
+    static PRESENT: Cell<u64> = const { Cell::new(NOW) };
+}
+
+fn present() -> u64 {
+    PRESENT.get()
+}
+
 /// The filter after a request, and the first step of the request.
 fn send(config: &Rc<Config>, now: u64) -> (Driver, Step) {
+    PRESENT.set(now);
     let (common, config) = (config.common.clone(), Rc::clone(config));
-    let start = move |admitted| LimitFlow::start(Rc::clone(&config), &admitted);
+    let start = move |admitted| LimitFlow::start(Rc::clone(&config), &admitted, present);
     let mut filter = Driver::new(&common, start);
     let step = filter.send(request(now));
     (filter, step)
@@ -220,6 +230,56 @@ fn a_service_that_is_away_is_replaced_by_counts_of_the_node_or_by_500() {
     for event in [away(), Event::Answered(Ok(Answer::new(200, "{}")))] {
         let (mut flow, _) = asked(&strict);
         assert_eq!(refusal(flow.on(event)).0, 500);
+    }
+}
+
+#[test]
+fn a_request_that_waited_in_vain_is_counted_at_the_time_of_its_decision() {
+    let config = limited(ASKING);
+    let away = |flow: &mut Driver| match flow.on(Event::Answered(Err(Unavailable))) {
+        Step { then: Then::Forward, .. } => 200,
+        step => refusal(step).0,
+    };
+    // Some calls fail at once, and others after the longest time for an answer.
+    let mut waiting: Vec<Driver> = (0..4).map(|_| send(&config, NOW - 3000).0).collect();
+    let mut statuses = vec![];
+    for late in &mut waiting {
+        let (mut flow, _) = send(&config, NOW);
+        statuses.push(away(&mut flow));
+        statuses.push(away(late));
+    }
+    assert_eq!(statuses, [200, 200, 429, 429, 429, 429, 429, 429]);
+}
+
+#[test]
+fn a_group_and_the_others_have_their_own_counts_wherever_they_are_counted() {
+    let limits = r#""limit_by":"ip","minute":2,"limits":[{"groups":["gold"],"hour":3}]"#;
+    let cluster = r#""policy":"cluster","admin":{"upstream":"admin"}"#;
+    for settings in [
+        format!("{{{limits}}}"),
+        format!(r#"{{{limits},"algorithm":"sliding_window"}}"#),
+        format!(r#"{{{limits},"algorithm":"token_bucket"}}"#),
+        format!("{{{limits},{cluster}}}"),
+        format!(r#"{{{limits},{cluster},"sync_rate":1}}"#),
+    ] {
+        let config = limited(&settings);
+        let gold = Identity { groups: vec!["gold".into()], ..Identity::default() };
+        let [nobody, gold] = [None, Some(Rc::new(gold))];
+        let mut passed = [0, 0];
+        for _ in 0..5 {
+            for (identity, passed) in [&nobody, &gold].into_iter().zip(&mut passed) {
+                let request = Box::new(request(NOW));
+                let admitted = Admitted { request, identity: identity.clone() };
+                let Started { step, mut flow } =
+                    LimitFlow::start(Rc::clone(&config), &admitted, present);
+                let step = match step.then {
+                    Then::Ask(..) => flow.on(Event::Answered(Err(Unavailable))),
+                    _ => step,
+                };
+                *passed += u32::from(step.then == Then::Forward);
+            }
+        }
+        assert_eq!(passed, [2, 3], "{settings}");
     }
 }
 

@@ -40,10 +40,11 @@ impl Leases {
         Self { places: Vec::new() }
     }
 
-    /// Spends a request of the lease, if `name` has one and its windows have not ended.
+    /// Spends a request of the lease, if `name` has one for these limits and its windows have not
+    /// ended.
     pub(crate) fn spend(&mut self, name: &Name, limits: &[Limit], now: u64) -> Option<Verdict> {
-        let lease = self.of(name)?;
-        if lease.left == 0 || lease.limits != limits {
+        let lease = self.of(name, limits)?;
+        if lease.left == 0 {
             return None;
         }
         let mut usages = lease.usages(now)?;
@@ -60,7 +61,7 @@ impl Leases {
     /// room.
     pub(crate) fn size(&mut self, name: &Name, limits: &[Limit], now: u64, room: u64) -> u64 {
         let fixed = limits.iter().all(|limit| limit.algorithm == Algorithm::FixedWindow);
-        let had = match self.of(name) {
+        let had = match self.of(name, limits) {
             Some(lease) if fixed && lease.usages(now).is_some() => lease.had,
             _ => 0,
         };
@@ -79,18 +80,14 @@ impl Leases {
         if self.places.is_empty() {
             self.places.resize(PLACES, None);
         }
-        let had = match self.of(name) {
+        if !self.has_place(name, limits, now) {
+            return;
+        }
+        let had = match self.of(name, limits) {
             Some(lease) if lease.usages(now).is_some() => lease.had,
             _ => 0,
         };
         let Some(place) = self.places.get_mut(place_of(name)) else { return };
-        // Requests that are left in another identifier's lease are not discarded.
-        let taken = place.as_ref().is_some_and(|lease| {
-            lease.name != *name && lease.left > 0 && lease.usages(now).is_some()
-        });
-        if taken {
-            return;
-        }
         *place = Some(Lease {
             name: *name,
             limits: limits.to_vec(),
@@ -100,23 +97,28 @@ impl Leases {
         });
     }
 
-    /// Returns `true` if [`Leases::taken`] would record the lease.
-    pub(crate) fn has_place(&self, name: &Name, now: u64) -> bool {
+    /// Returns `true` if [`Leases::taken`] would record the lease. Requests that are left in the
+    /// lease of another identifier, or of the same one with other limits, are not discarded.
+    pub(crate) fn has_place(&self, name: &Name, limits: &[Limit], now: u64) -> bool {
         match self.places.get(place_of(name)) {
             Some(Some(lease)) => {
-                lease.name == *name || lease.left == 0 || lease.usages(now).is_none()
+                lease.is_of(name, limits) || lease.left == 0 || lease.usages(now).is_none()
             }
             Some(None) | None => true,
         }
     }
 
-    fn of(&mut self, name: &Name) -> Option<&mut Lease> {
+    fn of(&mut self, name: &Name, limits: &[Limit]) -> Option<&mut Lease> {
         let place = self.places.get_mut(place_of(name))?;
-        place.as_mut().filter(|lease| lease.name == *name)
+        place.as_mut().filter(|lease| lease.is_of(name, limits))
     }
 }
 
 impl Lease {
+    fn is_of(&self, name: &Name, limits: &[Limit]) -> bool {
+        self.name == *name && self.limits == limits
+    }
+
     /// Returns the usages at `now`, or `None` if one of the windows has ended.
     fn usages(&self, now: u64) -> Option<Vec<(Usage, u64)>> {
         self.limits

@@ -4,13 +4,14 @@
 //! This worker sends its admitted requests in batches. The response has the totals of all nodes.
 //! Until it arrives, this worker knows only what the other nodes had sent before.
 
-use crate::ask::increment;
+use crate::ask::{increment, probe};
 use crate::bucket::Name;
 use crate::period::Period;
-use crate::usage::{self, Algorithm, Limit, Record, Usage, usages};
+use crate::records::Records;
+use crate::usage::{Limit, Usage};
 use crate::verdict::Verdict;
-use admin_api::{BATCH_MAX, Increment, Totals};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use admin_api::{BATCH_MAX, Increment, Total, Totals};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// A counter: its identifier, its period, and the start of the period.
 type Counter = (Name, Period, u64);
@@ -19,7 +20,8 @@ type Counter = (Name, Period, u64);
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     entries: HashMap<Name, Entry>,
-    unsent: BTreeMap<Counter, (Usage, u64)>,
+    /// The identifiers that have requests to be sent. The one that has waited longest is the first.
+    queue: VecDeque<Name>,
     batches: HashMap<u64, Batch>,
     /// The counters in batches that are under way. A second batch with one of them would outdate
     /// the response to the first.
@@ -32,11 +34,25 @@ pub(crate) struct Ledger {
     away: bool,
 }
 
-#[derive(Debug)]
+/// The counts of one identifier.
+#[derive(Debug, Default)]
 struct Entry {
-    records: Vec<(Period, Record)>,
+    records: Records,
     /// The expiry in seconds since 1970.
     expires: u64,
+    /// The requests that are to be sent. Windows that have expired are not among them, so that
+    /// their number is bounded.
+    unsent: Vec<Unsent>,
+    /// `true` if the identifier is in the queue.
+    queued: bool,
+}
+
+/// Requests of one counter that are to be sent.
+#[derive(Debug)]
+struct Unsent {
+    limit: Limit,
+    start: u64,
+    by: u64,
 }
 
 /// Increments that were sent, or are to be sent again.
@@ -66,17 +82,17 @@ impl Ledger {
     ) -> (Verdict, bool) {
         let shared = !self.entries.contains_key(name) && !self.has_place(now, most);
         let name = if shared { spare } else { name };
-        let kept = self.entries.get(name).map_or(&[][..], |entry| &entry.records);
-        let mut usages = usages(limits, kept, now);
+        let known = self.entries.get(name);
+        let mut usages =
+            known.map_or(&Records::default(), |entry| &entry.records).usages(limits, now);
         let verdict = Verdict::of(&mut usages, 1);
         if verdict.admitted {
-            let (expires, records) = usage::kept(&usages);
-            self.entries.insert(*name, Entry { expires, records });
-            for (usage, _) in usages {
-                let counter = (*name, usage.limit.period, usage.record.start);
-                let (latest, by) = self.unsent.entry(counter).or_insert((usage, 0));
-                *latest = usage;
-                *by = by.saturating_add(1);
+            let entry = self.entries.entry(*name).or_default();
+            entry.expires = entry.records.keep(&usages, now);
+            usages.iter().for_each(|(usage, _)| entry.add(usage, now));
+            if !entry.queued {
+                entry.queued = true;
+                self.queue.push_back(*name);
             }
         }
         (verdict, shared)
@@ -88,11 +104,11 @@ impl Ledger {
     }
 
     /// Returns the numbers of the batches to be sent now. A comparison is due every `every`
-    /// milliseconds, or at once if `all`.
-    pub(crate) fn due(&mut self, now: u64, every: u64, all: bool) -> Vec<u64> {
+    /// milliseconds, or at once if these are the `last` batches.
+    pub(crate) fn due(&mut self, now: u64, every: u64, last: bool) -> Vec<u64> {
         // A longer wait is impossible, unless the clock was set back.
         let waits = now < self.next && self.next <= now.saturating_add(every);
-        if waits && !all {
+        if waits && !last {
             return Vec::new();
         }
         // A tick may come slightly early.
@@ -100,9 +116,12 @@ impl Ledger {
         let mut due = std::mem::take(&mut self.again);
         while self.batches.len() < BATCHES {
             let Some(batch) = self.gather(now) else { break };
-            self.made = self.made.wrapping_add(1);
-            self.batches.insert(self.made, batch);
-            due.push(self.made);
+            due.push(self.numbered(batch));
+        }
+        // Nothing else would tell that a service is back for which all requests are refused.
+        if self.away && self.batches.is_empty() && !last {
+            let batch = Batch { counters: Vec::new(), increments: vec![probe()], since: now };
+            due.push(self.numbered(batch));
         }
         due
     }
@@ -116,53 +135,57 @@ impl Ledger {
     pub(crate) fn answered(&mut self, number: u64, totals: Option<&Totals>, now: u64) {
         self.away = totals.is_none();
         let Some(batch) = self.batches.remove(&number) else { return };
-        let Some(totals) = totals else {
-            if now.checked_sub(batch.since).is_some_and(|age| age < PATIENCE) {
-                self.batches.insert(number, batch);
-                self.again.push(number);
-            } else {
-                self.flying.retain(|counter| !batch.counters.contains(counter));
-            }
+        if totals.is_none() && now.checked_sub(batch.since).is_some_and(|age| age < PATIENCE) {
+            self.batches.insert(number, batch);
+            self.again.push(number);
             return;
-        };
-        for (counter, total) in batch.counters.iter().zip(&totals.totals) {
+        }
+        for counter in &batch.counters {
             self.flying.remove(counter);
-            let (name, period, start) = counter;
-            let since = self.unsent.get(counter).map_or(0, |(_, by)| *by);
-            let entry = self.entries.get_mut(name);
-            let record =
-                entry.and_then(|entry| entry.records.iter_mut().find(|(other, _)| other == period));
-            let Some((_, record)) = record else { continue };
-            if record.start == *start {
-                record.count = total.total.saturating_add(since);
-                record.previous = total.previous.unwrap_or(record.previous);
+        }
+        let totals = totals.map_or(&[][..], |totals| &totals.totals);
+        for ((name, period, start), total) in batch.counters.iter().zip(totals) {
+            if let Some(entry) = self.entries.get_mut(name) {
+                entry.learn(*period, *start, total);
             }
         }
     }
 
+    fn numbered(&mut self, batch: Batch) -> u64 {
+        self.made = self.made.wrapping_add(1);
+        self.batches.insert(self.made, batch);
+        self.made
+    }
+
+    /// Makes a batch for the identifiers that have waited longest.
     fn gather(&mut self, now: u64) -> Option<Batch> {
-        // Increments of a fixed window that has ended are dropped.
-        self.unsent.retain(|_, (usage, _)| {
-            usage.limit.algorithm != Algorithm::FixedWindow || usage.expires() > now / 1000
-        });
-        let counters: Vec<Counter> = self
-            .unsent
-            .keys()
-            .filter(|counter| !self.flying.contains(*counter))
-            .take(BATCH_MAX)
-            .copied()
-            .collect();
-        if counters.is_empty() {
-            return None;
-        }
-        let mut increments = Vec::with_capacity(counters.len());
-        for counter in &counters {
-            if let Some((usage, by)) = self.unsent.remove(counter) {
-                increments.push(increment(&counter.0, &usage, by, None));
+        let mut batch = Batch { counters: Vec::new(), increments: Vec::new(), since: now };
+        for _ in 0..self.queue.len() {
+            let Some(name) = self.queue.pop_front() else { break };
+            let Some(entry) = self.entries.get_mut(&name) else { continue };
+            if batch.counters.len().saturating_add(entry.unsent.len()) > BATCH_MAX {
+                self.queue.push_front(name);
+                break;
             }
-            self.flying.insert(*counter);
+            entry.unsent.retain(|unsent| {
+                let counter = (name, unsent.limit.period, unsent.start);
+                if self.flying.contains(&counter) {
+                    return true;
+                }
+                let usage = unsent.usage();
+                if usage.expires() > now / 1000 {
+                    self.flying.insert(counter);
+                    batch.counters.push(counter);
+                    batch.increments.push(increment(&name, &usage, unsent.by, None));
+                }
+                false
+            });
+            entry.queued = !entry.unsent.is_empty();
+            if entry.queued {
+                self.queue.push_back(name);
+            }
         }
-        Some(Batch { counters, increments, since: now })
+        (!batch.counters.is_empty()).then_some(batch)
     }
 
     /// Returns `true` if there is a place for one more identifier. Only expired ones leave their
@@ -172,8 +195,45 @@ impl Ledger {
         if self.entries.len() >= most && self.swept != seconds {
             self.swept = seconds;
             self.entries.retain(|_, entry| entry.expires > seconds);
+            self.queue.retain(|name| self.entries.contains_key(name));
         }
         self.entries.len() < most
+    }
+}
+
+impl Entry {
+    /// Adds a request to those that are to be sent.
+    fn add(&mut self, usage: &Usage, now: u64) {
+        let (limit, start) = (usage.limit, usage.record.start);
+        let same = |unsent: &&mut Unsent| unsent.is_of(limit.period, start);
+        if let Some(unsent) = self.unsent.iter_mut().find(same) {
+            unsent.by = unsent.by.saturating_add(1);
+            return;
+        }
+        self.unsent.retain(|unsent| unsent.usage().expires() > now / 1000);
+        self.unsent.push(Unsent { limit, start, by: 1 });
+    }
+
+    /// Takes the total of all nodes. It never takes back what is known already: the service may
+    /// have lost counts, or a batch may have been given up.
+    fn learn(&mut self, period: Period, start: u64, total: &Total) {
+        let unsent = self.unsent.iter().find(|unsent| unsent.is_of(period, start));
+        let since = unsent.map_or(0, |unsent| unsent.by);
+        if let Some(record) = self.records.window(period, start) {
+            record.count = record.count.max(total.total.saturating_add(since));
+            record.previous = record.previous.max(total.previous.unwrap_or(0));
+        }
+    }
+}
+
+impl Unsent {
+    fn is_of(&self, period: Period, start: u64) -> bool {
+        self.limit.period == period && self.start == start
+    }
+
+    /// Returns the usage of the limit at the start of the window.
+    fn usage(&self) -> Usage {
+        Usage::new(self.limit, None, self.start.saturating_mul(1000))
     }
 }
 

@@ -1,7 +1,7 @@
 #![allow(clippy::arithmetic_side_effects)]
 
 use super::*;
-use admin_api::Total;
+use crate::usage::Algorithm;
 
 const NOW: u64 = 1_795_305_600_000;
 
@@ -136,4 +136,129 @@ fn a_clock_that_is_set_back_does_not_stop_the_comparisons() {
     assert_eq!(ledger.due(back, 1000, false).len(), 1);
     take(&mut ledger, 3, back);
     assert_eq!(ledger.due(back + 800, 1000, false).len(), 0, "and they keep their distance");
+}
+
+#[test]
+fn requests_with_other_limits_leave_the_counts_of_an_identifier_alone() {
+    for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
+        let of = |period, most| [Limit { period, most, ..limits(algorithm)[0] }];
+        let sets = [of(Period::Minute, 5), of(Period::Hour, 20)];
+        let (mut ledger, mut admitted) = (Ledger::default(), [0, 0]);
+        for _ in 0..40 {
+            for (limits, admitted) in sets.iter().zip(&mut admitted) {
+                let (verdict, _) = ledger.count(&[1; 16], &[255; 16], limits, NOW, 100);
+                *admitted += u64::from(verdict.admitted);
+            }
+        }
+        assert_eq!(admitted, [5, 20], "{algorithm:?}");
+        // The service hears of both, and its totals reach both.
+        let due = ledger.due(NOW, 1000, false);
+        assert_eq!(by(&ledger, due[0]), [5, 20]);
+    }
+}
+
+#[test]
+fn a_comparison_never_takes_back_what_this_worker_has_admitted() {
+    let mut ledger = Ledger::default();
+    (0..10).for_each(|_| assert!(take(&mut ledger, 1, NOW).0));
+    let due = ledger.due(NOW, 1000, false);
+    // The service was started again empty, or an earlier batch was given up.
+    ledger.answered(due[0], Some(&total(2)), NOW);
+    assert!(!take(&mut ledger, 1, NOW).0);
+}
+
+#[test]
+fn a_service_that_comes_back_after_minutes_is_found_again() {
+    for outage in [51, 120, 1800] {
+        let mut ledger = Ledger::default();
+        take(&mut ledger, 1, NOW);
+        // Nothing is counted while the service is away.
+        for second in 0..outage {
+            let now = NOW + second * 1000;
+            let due = ledger.due(now, 1000, false);
+            assert_eq!(due.len(), 1, "one call goes out in second {second}");
+            ledger.answered(due[0], None, now);
+            assert!(ledger.is_away());
+        }
+        let now = NOW + outage * 1000;
+        let due = ledger.due(now, 1000, false);
+        assert_eq!(by(&ledger, due[0]), [0], "the call after {outage} seconds counts nothing");
+        ledger.answered(due[0], Some(&total(0)), now);
+        assert!(!ledger.is_away());
+        assert!(ledger.due(now + 1000, 1000, false).is_empty());
+    }
+}
+
+#[test]
+fn a_configuration_that_goes_does_not_ask_whether_the_service_is_back() {
+    let mut ledger = Ledger::default();
+    take(&mut ledger, 1, NOW);
+    let due = ledger.due(NOW, 1000, false);
+    ledger.answered(due[0], None, NOW + 50_000);
+    assert!(ledger.due(NOW + 51_000, 1000, true).is_empty());
+}
+
+#[test]
+fn what_is_not_sent_does_not_grow_with_time() {
+    for algorithm in [Algorithm::FixedWindow, Algorithm::SlidingWindow] {
+        let mut ledger = Ledger::default();
+        let second = [Limit { period: Period::Second, ..limits(algorithm)[0] }];
+        for n in 0..100_u64 {
+            for name in 0..8 {
+                ledger.count(&[name; 16], &[255; 16], &second, NOW + n * 1000, 8);
+            }
+        }
+        let unsent = ledger.entries.values().map(|entry| entry.unsent.len());
+        assert!(unsent.sum::<usize>() <= 8 * 3, "{algorithm:?}");
+        // The last window of each identifier, and the one before if the window slides.
+        let due = ledger.due(NOW + 99_000, 1000, false);
+        let windows = if algorithm == Algorithm::SlidingWindow { 2 } else { 1 };
+        assert_eq!(by(&ledger, due[0]), vec![1; 8 * windows], "{algorithm:?}");
+    }
+}
+
+#[test]
+fn identifiers_that_come_once_leave_nothing_behind() {
+    let mut ledger = Ledger::default();
+    let second = [Limit { period: Period::Second, ..limits(Algorithm::SlidingWindow)[0] }];
+    for n in 0..10_000_u128 {
+        let now = NOW + u64::try_from(n).unwrap() * 300;
+        ledger.count(&n.to_be_bytes(), &[255; 16], &second, now, 16);
+    }
+    assert!(ledger.entries.len() <= 17 && ledger.queue.len() <= 17);
+}
+
+#[test]
+fn every_identifier_gets_its_turn() {
+    let mut ledger = Ledger::default();
+    let limits = limits(Algorithm::FixedWindow);
+    let zero = Totals { totals: vec![Total::default(); 1000] };
+    let mut sent = std::collections::HashSet::new();
+    for round in 0..3 {
+        let now = NOW + round * 1000;
+        // More identifiers than fit come again and again.
+        for n in 0..20_000_u128 {
+            ledger.count(&n.to_be_bytes(), &[255; 16], &limits, now, 100_000);
+        }
+        for number in ledger.due(now, 1000, false) {
+            sent.extend(ledger.batch(number).unwrap().iter().map(|one| one.key.clone()));
+            ledger.answered(number, Some(&zero), now);
+        }
+    }
+    assert_eq!(sent.len(), 20_000);
+}
+
+#[test]
+fn an_identifier_whose_batch_is_under_way_waits_behind_the_others() {
+    let mut ledger = Ledger::default();
+    take(&mut ledger, 1, NOW);
+    let first = ledger.due(NOW, 1000, false);
+    take(&mut ledger, 1, NOW);
+    take(&mut ledger, 2, NOW);
+    let second = ledger.due(NOW + 1000, 1000, false);
+    assert_eq!(by(&ledger, second[0]), [1]);
+    ledger.answered(first[0], Some(&total(1)), NOW);
+    let third = ledger.due(NOW + 2000, 1000, false);
+    assert_ne!(ledger.batch(third[0]), ledger.batch(second[0]));
+    assert_eq!(by(&ledger, third[0]), [1]);
 }

@@ -7,6 +7,7 @@
 //! | `caller.rs`  | the identifier that a request is counted for    |
 //! | `period.rs`  | the periods of the calendar                     |
 //! | `usage.rs`   | the use of a limit under each algorithm         |
+//! | `records.rs` | the records of one identifier                   |
 //! | `verdict.rs` | the decision under several limits               |
 //! | `headers.rs` | the headers that tell a client its limits       |
 //! | `limiter.rs` | the counters of one configuration               |
@@ -31,6 +32,7 @@ mod lease;
 mod ledger;
 mod limiter;
 mod period;
+mod records;
 mod syncer;
 mod table;
 mod usage;

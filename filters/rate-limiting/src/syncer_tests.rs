@@ -70,6 +70,26 @@ fn after_a_malformed_response_the_batch_is_sent_again() {
 }
 
 #[test]
+fn a_probe_tells_that_the_service_is_back_when_all_batches_were_given_up() {
+    let (config, mut syncer) = start();
+    take(&config);
+    let away = |config: &Config| config.limiter.ledger(|ledger| ledger.is_away()).unwrap();
+    for second in 0..120 {
+        let now = NOW + second * 1000;
+        let calls = syncer.due(now);
+        assert_eq!(calls.len(), 1);
+        syncer.answered(calls[0].id, Err(CallError::NoAnswer), now);
+        assert!(away(&config));
+    }
+    let calls = syncer.due(NOW + 120_000);
+    let probe = json!([{ "key": "probe", "window_start": 0, "window": 1, "by": 0 }]);
+    assert_eq!(body(&calls[0])["increments"], probe);
+    let answer = Answer::new(200, r#"{"totals":[{"total":0}]}"#);
+    syncer.answered(calls[0].id, Ok(answer), NOW + 120_000);
+    assert!(!away(&config));
+}
+
+#[test]
 fn the_last_counts_are_sent_when_the_configuration_goes() {
     let (config, mut syncer) = start();
     syncer.due(NOW);

@@ -107,7 +107,7 @@ impl Table {
         if !self.slots.is_shared() {
             return 1;
         }
-        let size = |leases: &mut Leases| match leases.has_place(&who.own, now) {
+        let size = |leases: &mut Leases| match leases.has_place(&who.own, limits, now) {
             true => leases.size(&who.own, limits, now, room),
             false => 1,
         };

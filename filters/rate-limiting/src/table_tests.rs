@@ -155,6 +155,20 @@ fn the_remaining_number_falls_by_one_with_each_request_of_a_worker() {
     assert!(!verdict.admitted && verdict.statuses[1].remaining == 10_000);
 }
 
+#[test]
+fn an_identifier_with_two_sets_of_limits_loses_no_leases() {
+    let shared = Shared::default();
+    let table = table(&shared, 1000);
+    let (some, more) = (limits(&[(Period::Minute, 20_000)]), limits(&[(Period::Minute, 40_000)]));
+    let mut admitted = 0;
+    for n in 0..60_000 {
+        // The one set comes a hundred times, and then the other one.
+        let limits = if n / 100 % 2 == 0 { &some } else { &more };
+        admitted += u64::from(admits(&table, "ana", limits, NOW));
+    }
+    assert!((40_000 - 64..=40_000).contains(&admitted), "{admitted}");
+}
+
 /// An interleaving that a test with threads hardly ever meets: between the read and the write of
 /// one worker, another worker counts a request.
 #[test]

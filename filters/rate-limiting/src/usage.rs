@@ -6,14 +6,16 @@
 //! | `sliding_window` | the counts of the current and of the previous period |
 //! | `token_bucket` | in `start`, the time at which the bucket is full again, in nanoseconds |
 //!
+//! The record of a token bucket also has, in `count`, the nanoseconds in which an empty one fills.
 //! A sliding window adds a share of the previous count, which shrinks as the current period passes.
 //! The token bucket is the generic cell rate algorithm.
 
 use crate::period::{Period, Span};
 use admin_api::SHARE_WHOLE;
 
-/// The algorithm that compares requests with a limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// The algorithm that compares requests with a limit. Of two kinds of windows, the greater one
+/// looks further back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Algorithm {
     #[default]
     FixedWindow,
@@ -53,6 +55,27 @@ pub(crate) struct Usage {
 const NANOS_PER_MILLI: u64 = 1_000_000;
 const NANOS: u64 = 1_000_000_000;
 
+impl Algorithm {
+    /// All algorithms, in their order.
+    pub(crate) const ALL: [Self; 3] = [Self::FixedWindow, Self::SlidingWindow, Self::TokenBucket];
+
+    /// Returns `true` if the algorithm counts in periods of the calendar.
+    pub(crate) const fn is_window(self) -> bool {
+        matches!(self, Self::FixedWindow | Self::SlidingWindow)
+    }
+}
+
+impl Record {
+    /// Returns the time after which the record has no effect, in seconds since 1970.
+    pub(crate) fn expires(&self, period: Period, algorithm: Algorithm) -> u64 {
+        match algorithm {
+            Algorithm::FixedWindow => period.at(self.start).end,
+            Algorithm::SlidingWindow => period.at(period.at(self.start).end).end,
+            Algorithm::TokenBucket => self.start.div_ceil(NANOS),
+        }
+    }
+}
+
 impl Usage {
     /// Evaluates `record` at `now`. Counts of periods that have ended are dropped.
     pub(crate) fn new(limit: Limit, record: Option<Record>, now: u64) -> Self {
@@ -60,19 +83,19 @@ impl Usage {
         if limit.algorithm == Algorithm::TokenBucket {
             let span = Span { start: 0, end: 0 };
             let usage = Self { limit, record, now, span };
-            // A longer wait than that for a full bucket is impossible, so the clock was set back.
-            let latest = usage.nanos().saturating_add(usage.depth());
+            // Neither this limit nor the one that counted last makes anybody wait longer for a full
+            // bucket, so the clock was set back.
+            let latest = usage.nanos().saturating_add(usage.depth().max(record.count));
             let start = if record.start > latest { usage.nanos() } else { record.start };
             return Self { record: Record { start, ..record }, ..usage };
         }
         let mut span = limit.period.at(now / 1000);
         // The clock of another worker may be slightly ahead. A period that it has begun must not
         // begin anew.
-        let ahead = limit.period.at(record.start);
         let record = if record.start == span.start {
             record
         } else if record.start == span.end {
-            span = ahead;
+            span = limit.period.at(record.start);
             record
         } else if record.start == limit.period.before(span).start {
             Record { start: span.start, count: 0, previous: record.count }
@@ -107,6 +130,7 @@ impl Usage {
             Algorithm::TokenBucket => {
                 let from = self.record.start.max(self.nanos());
                 self.record.start = from.saturating_add(self.interval().saturating_mul(count));
+                self.record.count = self.depth();
             }
         }
     }
@@ -142,11 +166,7 @@ impl Usage {
 
     /// Returns the time after which the record has no effect, in seconds since 1970.
     pub(crate) fn expires(&self) -> u64 {
-        match self.limit.algorithm {
-            Algorithm::FixedWindow => self.span.end,
-            Algorithm::SlidingWindow => self.limit.period.at(self.span.end).end,
-            Algorithm::TokenBucket => self.record.start.div_ceil(NANOS),
-        }
+        self.record.expires(self.limit.period, self.limit.algorithm)
     }
 
     /// Returns the calendar period that the record counts.
@@ -207,23 +227,6 @@ impl Usage {
     fn depth(&self) -> u64 {
         self.interval().saturating_mul(self.limit.burst)
     }
-}
-
-/// Returns the usages for all `limits`, each with the record of its period, and without requests
-/// taken in advance.
-pub(crate) fn usages(limits: &[Limit], kept: &[(Period, Record)], now: u64) -> Vec<(Usage, u64)> {
-    let usage = |limit: &Limit| {
-        let record = kept.iter().find(|(period, _)| *period == limit.period);
-        (Usage::new(*limit, record.map(|(_, record)| *record), now), 0)
-    };
-    limits.iter().map(usage).collect()
-}
-
-/// Returns the part of usages that is stored: the time after which no record has an effect (in
-/// seconds since 1970), and the records.
-pub(crate) fn kept(usages: &[(Usage, u64)]) -> (u64, Vec<(Period, Record)>) {
-    let expires = usages.iter().map(|(usage, _)| usage.expires()).max().unwrap_or(0);
-    (expires, usages.iter().map(|(usage, _)| (usage.limit.period, usage.record)).collect())
 }
 
 /// Returns `share` millionths of `count`, rounded down.

@@ -82,6 +82,19 @@ fn a_bucket_survives_a_clock_that_is_put_back() {
     assert_eq!(Usage::new(bucket, Some(usage.record), DAY).room(), 2);
 }
 
+#[test]
+fn a_limit_with_a_small_burst_does_not_empty_the_bucket_of_another() {
+    let large = Limit { burst: 5, ..limit(Algorithm::TokenBucket, Period::Minute, 5) };
+    let small = Limit { burst: 10, ..limit(Algorithm::TokenBucket, Period::Minute, 6000) };
+    let mut usage = Usage::new(large, None, DAY);
+    usage.spend(5);
+    // A minute of tokens is owed, and the small bucket holds a tenth of a second.
+    let other = Usage::new(small, Some(usage.record), DAY);
+    assert_eq!((other.room(), other.reset()), (0, 60));
+    assert_eq!(Usage::new(large, Some(other.record), DAY).room(), 0);
+    assert_eq!(Usage::new(small, Some(usage.record), DAY + 60_000).room(), 10);
+}
+
 fn algorithm() -> impl Strategy<Value = Algorithm> {
     prop_oneof![
         Just(Algorithm::FixedWindow),

@@ -235,6 +235,21 @@ fn consumers_and_groups_can_have_limits_of_their_own() {
 }
 
 #[test]
+fn the_limits_of_a_group_and_of_the_others_do_not_erase_each_other() {
+    for gateway in Gateway::both() {
+        let limits = json!([{"groups": ["gold"], "hour": 3}]);
+        let proxy = start(&gateway, json!({"minute": 2, "limit_by": "ip", "limits": limits}));
+        let other = from("192.0.2.1");
+        let identity = json!({"id": "i", "groups": ["gold"]});
+        let gold = other.clone().property(gateway.identity(), identity.to_string());
+        let both = || [status(&proxy, other.clone()), status(&proxy, gold.clone())];
+        let all = [both(), both(), both(), both()];
+        let expected = [[200, 200], [200, 200], [429, 200], [429, 429]];
+        assert_eq!(all, expected, "{}", gateway.name);
+    }
+}
+
+#[test]
 fn a_dry_run_refuses_nobody() {
     for gateway in Gateway::both() {
         let settings = json!({"hour": 1, "limit_by": "ip", "dry_run": true, "metrics": true});
