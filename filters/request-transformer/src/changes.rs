@@ -43,6 +43,13 @@ impl<V> Changes<V> {
         !(self.remove.is_empty() && self.rename.is_empty() && self.replace.is_empty())
     }
 
+    /// Returns the names of which the changes keep from the upstream what a client sends.
+    pub(crate) fn protected(&self) -> impl Iterator<Item = &str> {
+        let renamed = self.rename.iter().map(|(old, _)| old);
+        let replaced = self.replace.iter().map(|(name, _)| name);
+        self.remove.iter().chain(renamed).chain(replaced).map(String::as_str)
+    }
+
     pub(crate) fn make_something_of_nothing(&self) -> bool {
         !(self.add.is_empty() && self.append.is_empty())
     }
@@ -92,19 +99,8 @@ impl Filled {
 
     /// Returns `true` if the changes remove, rename or replace one of these names.
     pub(crate) fn concern_any(&self, mut names: impl Iterator<Item = Vec<u8>>) -> bool {
-        let of = |pairs: &[(String, String)]| -> Vec<String> {
-            pairs.iter().map(|(old, _)| old.clone()).collect()
-        };
-        let replaced = self.replace.iter().map(|(name, _)| name.clone());
-        let ours: HashSet<Vec<u8>> = self
-            .remove
-            .iter()
-            .cloned()
-            .chain(of(&self.rename))
-            .chain(replaced)
-            .map(String::into_bytes)
-            .collect();
-        !ours.is_empty() && names.any(|name| ours.contains(&name))
+        let ours: HashSet<&[u8]> = self.protected().map(str::as_bytes).collect();
+        !ours.is_empty() && names.any(|name| ours.contains(name.as_slice()))
     }
 }
 

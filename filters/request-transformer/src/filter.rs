@@ -25,9 +25,10 @@ impl Filter for RequestTransformer {
         &config.common
     }
 
-    /// The filter owns no header. It changes headers of the client as the operator says.
-    fn owned(_: &Config) -> Owned {
-        Owned::nothing()
+    /// The filter owns no header. It changes headers of the client as the operator says, and no
+    /// trailer may bring back what it keeps from the upstream.
+    fn owned(config: &Config) -> Owned {
+        Owned::nothing().answering_for(config.headers.protected())
     }
 
     fn leaves(_: &Config) -> Vec<&'static str> {

@@ -116,9 +116,7 @@ impl TransformerFlow {
         };
         let changes = config.query.filled(&values);
         let line = Line { path, query: query.to_vec(), changes, left: None };
-        if line.changes.concern_any(Query::new(query).disputed()) {
-            return Err(Reply::error(400, "malformed_query", "Bad request query"));
-        }
+        line.check(query)?;
         let moves = config.moves_forms() && media == Ok(Media::Form);
         let strict = config.refuses_unreadable && !config.body.is_empty();
         let changes_body = !config.body.is_empty() && (media.is_ok() || strict);
@@ -160,8 +158,9 @@ impl TransformerFlow {
                 }
             };
         }
-        // A request with one of these methods has no body, except from a hostile HTTP/2 client.
-        let none = is_bare(request) && (work.makes || !work.strict);
+        // A request with one of these methods has no body, except from a hostile HTTP/2 client. A
+        // body that is made takes the place of that one; where none can be made, it is looked at.
+        let none = is_bare(request) && (work.makes && work.media.is_ok() || !work.strict);
         if request.body_may_follow && !none {
             // If no body follows, the request goes on with these edits alone.
             leave(&mut work, &mut edits);
@@ -207,6 +206,7 @@ impl Work {
     fn finish(&self, body: &[u8]) -> Result<Vec<Edit>, Reply> {
         let mut edits = Vec::new();
         if let Some(line) = &self.line {
+            line.check(body)?;
             edits.extend(line.edits(body));
         }
         // Envoy cannot give a body to a request without one, not even at its trailers.
@@ -250,6 +250,16 @@ fn refusal(trouble: Trouble) -> Reply {
 }
 
 impl Line {
+    /// # Errors
+    /// The reply to a request in whose query, or in the form that becomes a part of it, only some
+    /// servers find a parameter that is removed, renamed or replaced.
+    fn check(&self, query: &[u8]) -> Result<(), Reply> {
+        match self.changes.concern_any(Query::new(query).disputed()) {
+            true => Err(Reply::error(400, "malformed_query", "Bad request query")),
+            false => Ok(()),
+        }
+    }
+
     /// Returns the new query, with the parameters of `form` behind those of the old one.
     fn query(&self, form: &[u8]) -> Vec<u8> {
         let mut parameters = Parameters::parse(&self.query);

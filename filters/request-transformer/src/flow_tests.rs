@@ -234,6 +234,21 @@ fn on_kong_a_body_behind_a_get_of_http_2_is_not_overlooked() {
     let mut other = filter(json);
     other.send(on_kong(&[]));
     assert_eq!(refusal(other.on(Event::Chunk(b"x".to_vec()))).0, 415);
+    // Settings that also add cannot change a body of this type either.
+    let both = r#"{"remove":{"body":["a"]},"add":{"body":["b:1"]}}"#;
+    let (text, packed) = ([("content-type", "text/plain")], [JSON, ("content-encoding", "gzip")]);
+    for headers in [&text[..], &packed] {
+        let request = || Request { can_make_body: true, ..on_kong(headers) };
+        let mut with_body = filter(both);
+        assert_eq!(with_body.send(request()), Step::stream_body(), "{headers:?}");
+        assert_eq!(refusal(with_body.on(Event::Chunk(b"a=1".to_vec()))).0, 415, "{headers:?}");
+        let mut without = filter(both);
+        without.send(request());
+        assert_eq!(forwarded(without.on(Event::Body(Ok(vec![])))), [], "{headers:?}");
+    }
+    // A body that the filter makes takes the place of the hidden one.
+    let request = Request { can_make_body: true, ..on_kong(&[JSON]) };
+    assert_eq!(forwarded(filter(both).send(request)), [body(r#"{"b":"1"}"#)]);
 }
 
 #[test]
@@ -269,6 +284,17 @@ fn a_form_becomes_a_part_of_the_query_of_a_method_without_a_body() {
     let bare = request("POST", "/request?hello=world", &[FORM]);
     let edits = forwarded(super::tests::filter(json).send(bare));
     assert_eq!(edits, [Edit::Method(b"GET".to_vec()), target("/new?hello=world")]);
+}
+
+#[test]
+fn a_form_in_which_servers_find_other_parameters_does_not_become_a_part_of_the_query() {
+    for form in ["a=1;role=admin", "+role=admin", " role=admin", "role%00=admin"] {
+        let json = r#"{"http_method":"GET","remove":{"querystring":["role"]}}"#;
+        let mut filter = filter(json);
+        filter.send(Request { body: BodyAhead::Comes, ..request("POST", "/", &[FORM]) });
+        let step = filter.on(Event::Body(Ok(form.into())));
+        assert_eq!(refusal(step), (400, "Bad request query".into()), "{form}");
+    }
 }
 
 /// Kong runs later filters before the body is there: what they change of the query stays.
