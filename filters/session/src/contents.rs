@@ -1,16 +1,10 @@
-//! The contents of a session, which have one entry for each audience. An entry of Kong's plugin has
-//! `[consumer, credential, groups]`, and the name of the consumer as the subject:
-//!
-//! ```text
-//! [[["4f1d...","9a7f...",["agents"]],"default","coop"]]
-//! ```
-//!
-//! Entries of other audiences keep their text.
+//! The contents of a session, which have one entry for each audience: its data, the audience, and
+//! the subject. Entries of other audiences keep their text.
 
-use consumer::{Credential, Identity};
+use crate::holder::Holder;
+use consumer::Identity;
 use exchange::Property;
 use serde::de::IgnoredAny;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use std::cell::OnceCell;
 use std::ops::Deref;
@@ -43,18 +37,6 @@ struct Published {
     json: Property,
     /// `true` if whoever reads the JSON need not save a session for its identity.
     settles: bool,
-}
-
-/// The consumer that a session is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Holder {
-    /// The id of the consumer.
-    pub(crate) consumer: String,
-    /// The id of the credential that the session began with.
-    pub(crate) credential: Option<String>,
-    pub(crate) groups: Vec<String>,
-    /// The name of the consumer.
-    pub(crate) subject: Option<String>,
 }
 
 impl Contents {
@@ -121,6 +103,17 @@ impl Contents {
         self
     }
 
+    /// Returns the contents in which the entry for `audience` says that its login was at `login`,
+    /// in seconds since 1970. An entry that names a login already keeps it.
+    pub(crate) fn with_login(self, audience: &str, login: u64) -> Self {
+        match self.holder(audience).filter(|held| held.login.is_none()) {
+            Some(held) => {
+                self.with(audience, &Holder { login: Some(login), ..Holder::clone(&held) })
+            }
+            None => self,
+        }
+    }
+
     /// Returns the contents without the entry for `audience`. Returns `None` if nothing is left.
     pub(crate) fn without(mut self, audience: &str) -> Option<Self> {
         Rc::make_mut(&mut self.0).retain(|entry| entry.audience != audience);
@@ -150,8 +143,7 @@ impl Held {
         self.published.get_or_init(|| {
             let json = self.identity(None).into_property();
             // The reader may see another spelling of the consumer's id.
-            let read = json.stated::<Identity>().as_deref().and_then(Holder::of);
-            let settles = read.is_some_and(|read| self.is(&read));
+            let settles = json.stated::<Identity>().is_some_and(|read| self.suits(&read));
             Published { json, settles }
         })
     }
@@ -163,115 +155,6 @@ impl Deref for Held {
     fn deref(&self) -> &Holder {
         &self.holder
     }
-}
-
-impl Holder {
-    /// Reads the holder that an entry names. Returns `None` if another system wrote the entry.
-    fn read(entry: &str) -> Option<Self> {
-        let (data, _, subject): (Value, String, Option<String>) = match serde_json::from_str(entry)
-        {
-            Ok(parts) => parts,
-            // Lua leaves out a missing subject.
-            Err(_) => {
-                let (data, audience) = serde_json::from_str(entry).ok()?;
-                (data, audience, None)
-            }
-        };
-        let text =
-            |n: usize| data.get(n)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let groups = data.get(2).and_then(Value::as_array).into_iter().flatten();
-        Some(Self {
-            consumer: text(0)?,
-            credential: text(1),
-            groups: groups.filter_map(|group| group.as_str().map(str::to_owned)).collect(),
-            subject,
-        })
-    }
-
-    /// Returns the identity of the holder. `looked_up` is the consumer as it is now, if it was
-    /// looked up.
-    pub(crate) fn identity(&self, looked_up: Option<&Identity>) -> Identity {
-        let credential = self.credential.as_ref().map(|id| Credential {
-            id: id.clone(),
-            kind: "session".to_owned(),
-            identifier: Some(id.clone()),
-            key: None,
-        });
-        match looked_up {
-            // The groups of now count. A consumer who left a group loses its rights at once.
-            Some(found) => Identity { credential, anonymous: false, ..found.clone() },
-            None => Identity {
-                id: self.consumer.clone(),
-                username: self.subject.clone().filter(|subject| *subject != self.consumer),
-                groups: self.groups.clone(),
-                credential,
-                ..Identity::default()
-            },
-        }
-    }
-
-    /// Makes a holder of an authenticated identity. Returns `None` for an identity without a
-    /// credential.
-    pub(crate) fn of(identity: &Identity) -> Option<Self> {
-        let credential = identity.credential.as_ref().filter(|_| !identity.anonymous)?;
-        let name = identity.username.as_ref().or(identity.custom_id.as_ref());
-        let credential = Some(&credential.id).filter(|id| !id.is_empty());
-        Some(Self {
-            consumer: identity.id.clone(),
-            credential: Some(credential.unwrap_or(&identity.id).clone()),
-            groups: identity.groups.clone(),
-            subject: Some(name.unwrap_or(&identity.id).clone()),
-        })
-    }
-
-    /// Returns `true` if a session for `self` need not be saved for `other`. The subject is not
-    /// compared, because it follows from the consumer.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        (&self.consumer, &self.credential, &self.groups)
-            == (&other.consumer, &other.credential, &other.groups)
-    }
-
-    fn text(&self, audience: &str) -> String {
-        let mut out = String::from("[[");
-        lua_text(&self.consumer, &mut out);
-        out.push(',');
-        match &self.credential {
-            Some(credential) => lua_text(credential, &mut out),
-            None => out.push_str("null"),
-        }
-        for (n, group) in self.groups.iter().enumerate() {
-            out.push_str(if n == 0 { ",[" } else { "," });
-            lua_text(group, &mut out);
-        }
-        out.push_str(if self.groups.is_empty() { "]," } else { "]]," });
-        lua_text(audience, &mut out);
-        if let Some(subject) = &self.subject {
-            out.push(',');
-            lua_text(subject, &mut out);
-        }
-        out.push(']');
-        out
-    }
-}
-
-/// Writes a JSON string as Lua's cjson does, which escapes `/` and DEL too.
-fn lua_text(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '/' => out.push_str("\\/"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            c if c.is_ascii_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -227,7 +227,7 @@ impl SessionFlow {
         if !sessions.config.logout.revokes {
             return self.valid(work, session, &holder);
         }
-        let login = sessions.login(session.header.created, &holder);
+        let login = sessions.login(&session.header, &holder);
         if sessions.has_ended(&login) {
             let kind = session.kind;
             return self.unfit(work, kind, Unfit::Invalid);

@@ -6,8 +6,12 @@ use exchange::{Body, Then};
 
 #[path = "flow_tests/cookies.rs"]
 mod cookies;
+#[path = "flow_tests/logins.rs"]
+mod logins;
 #[path = "flow_tests/logout.rs"]
 mod logout;
+#[path = "flow_tests/names.rs"]
+mod names;
 #[path = "flow_tests/stored.rs"]
 mod stored;
 #[path = "flow_tests/telling.rs"]

@@ -14,6 +14,7 @@
 //! | `keyring.rs`       | sealing and opening, with the current and former secrets          |
 //! | `client.rs`        | the properties of a client that a session is bound to             |
 //! | `contents.rs`      | the contents of a session, for each audience                      |
+//! | `holder.rs`        | the consumer that a session is for                                |
 //! | `times.rs`         | the lifetime of sessions                                          |
 //! | `jar.rs`           | the cookies of a request                                          |
 //! | `set_cookie.rs`    | the cookies of a response                                         |
@@ -38,6 +39,7 @@ mod flow;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod header;
+mod holder;
 mod jar;
 mod keyring;
 mod logout;

@@ -46,12 +46,13 @@ pub(crate) fn row_of(id: &Id) -> Name {
     Sha256::digest(id).into()
 }
 
-/// Returns the login that a session comes from. All sessions that were renewed from one another
-/// share it, and so do their remembered sessions, because they keep its time.
-pub(crate) fn login_of(created: u64, audience: &str, consumer: &str) -> Name {
+/// Returns the login at `time` that a session comes from. All sessions that were renewed from one
+/// another share it, and so do their remembered sessions and what is restored of these, because
+/// they keep its time.
+pub(crate) fn login_of(time: u64, audience: &str, consumer: &str) -> Name {
     let mut hash = Sha256::new();
     hash.update(b"gatehouse login");
-    hash.update(created.to_le_bytes());
+    hash.update(time.to_le_bytes());
     for text in [audience, consumer] {
         hash.update(u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes());
         hash.update(text);

@@ -8,7 +8,7 @@
 //! ```
 
 use crate::client::Client;
-use crate::contents::Holder;
+use crate::holder::Holder;
 use crate::mark;
 use crate::rows::Write;
 use crate::sessions::{Saved, Session, Sessions};
@@ -55,13 +55,14 @@ impl SaveFlow {
         let sessions = Rc::clone(&self.sessions);
         // Only an identity that a filter published starts a session. Headers never do.
         let known = Known::from_property(request.consumer.as_deref());
-        let Some(holder) = known.identity().and_then(Holder::of) else { return self.forward() };
+        let Some(identity) = known.identity() else { return self.forward() };
+        let Some(holder) = Holder::of(identity) else { return self.forward() };
         let Some(before) = request.mark.as_deref().and_then(mark::read) else {
             sessions.report("a session is to be saved that no instance with `phase` \"open\" has looked at before");
             return (State::Over, Step::reply(Reply::unexpected()));
         };
         let held = before.contents.holder(&sessions.config.audience);
-        if before.session.is_some() && held.is_some_and(|held| held.is(&holder)) {
+        if before.session.is_some() && held.is_some_and(|held| held.suits(identity)) {
             return self.forward();
         }
         let client = Client::of(request);

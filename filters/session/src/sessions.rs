@@ -5,8 +5,9 @@ mod opening;
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::contents::{Contents, Held, Holder};
+use crate::contents::{Contents, Held};
 use crate::header::{self, FORGET, Header, STORED};
+use crate::holder::Holder;
 use crate::jar::{Jar, MAX_COOKIE};
 use crate::keyring::{Draft, Keyring, Proof};
 use crate::metadata::metadata;
@@ -128,12 +129,24 @@ impl Sessions {
         now: u64,
     ) -> Vec<Saved> {
         let audience = &self.config.audience;
-        let contents = before.contents.clone().with(audience, holder);
-        // Another consumer begins another login, unless the time of the first login matters to
-        // other audiences of the session.
         let held = before.contents.holder(audience);
-        let other = held.is_some_and(|held| held.consumer != holder.consumer);
+        let other = held.as_ref().is_some_and(|held| held.consumer != holder.consumer);
+        // A change of the same consumer belongs to the login that there is. A login with a time of
+        // its own is not ended by the logout of an earlier one in the same cookie.
+        let replaced = before.session.as_ref().or(before.remember.as_ref());
+        let goes_on = held
+            .filter(|_| !other)
+            .and_then(|held| held.login.or_else(|| replaced.map(|header| header.created)));
+        // Another consumer begins another session, unless the time of the first login matters to
+        // other audiences of the session.
+        let mut contents = before.contents.clone().with(audience, holder);
         let anew = other && contents.audiences() == 1;
+        let created =
+            before.session.as_ref().filter(|_| !anew).map_or(now, |header| header.created);
+        let login = goes_on.unwrap_or(now);
+        if self.config.logout.revokes && (self.config.remember || login != created) {
+            contents = contents.with(audience, &Holder { login: Some(login), ..holder.clone() });
+        }
         self.save_all(&contents, before, anew, client, now)
     }
 
@@ -188,7 +201,12 @@ impl Sessions {
         now: u64,
     ) -> Vec<Saved> {
         let [further, further_remember] = &before.further;
-        let (header, contents) = (&from.header, &from.contents);
+        let header = &from.header;
+        // The new session belongs to the login that is remembered, and ends with it.
+        let contents = &match self.config.logout.revokes {
+            true => from.contents.clone().with_login(&self.config.audience, header.created),
+            false => from.contents.clone(),
+        };
         let remember = self.draft(Some(header), 0, now).and_then(|draft| {
             self.save(Kind::Remember, contents, draft, &[], further_remember, client, now)
         });

@@ -2,8 +2,8 @@
 //! copy of its cookie.
 
 use super::{Next, SessionFlow, State, Todo, Work};
-use crate::contents::Holder;
 use crate::header::Header;
+use crate::holder::Holder;
 use crate::rows::{Write, row_of};
 use crate::secret::Kind;
 use crate::sessions::{Before, Session};
@@ -54,15 +54,7 @@ impl SessionFlow {
             ends.extend(remembered.iter().map(|header| Write::End(row_of(&header.id))));
         }
         if config.logout.revokes {
-            let (created, now) = (session.header.created, work.now);
-            let kinds = [(created, config.timeouts_of(session.kind))];
-            let remembered =
-                remembered.iter().map(|header| (header.created, config.remember_timeouts));
-            for (created, timeouts) in kinds.into_iter().chain(remembered) {
-                let login = sessions.login(created, holder);
-                ends.push(Write::Revoke(login, timeouts.left(created, now)));
-            }
-            ends.dedup();
+            ends.extend(sessions.revoke(&session.header, holder, &remembered, work.now));
         }
         let mut todo = Todo::new();
         for saved in saved {

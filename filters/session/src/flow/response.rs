@@ -3,9 +3,9 @@
 
 use super::{SessionFlow, State, Todo, Work};
 use crate::config::Phase;
-use crate::contents::Holder;
+use crate::holder::Holder;
 use crate::set_cookie::{SetCookie, merge};
-use consumer::caller;
+use consumer::{Identity, caller};
 use exchange::{Answer, Response, ResponseStep, Unavailable};
 use std::rc::Rc;
 
@@ -29,13 +29,13 @@ impl SessionFlow {
         // Most often nobody has changed the identity since this filter published it.
         let property = response.consumer.as_deref();
         let published = work.published.as_ref().filter(|_| work.session.is_some());
-        let holder = match config.phase {
+        let identity = match config.phase {
             Phase::Both if published.is_some_and(|held| held.settles(property)) => None,
-            Phase::Both => caller(property).as_ref().and_then(Holder::of),
+            Phase::Both => caller(property).filter(|identity| !self.holds(&work, identity)),
             Phase::Open | Phase::Save => None,
         };
         let mut todo = Todo::new();
-        if let Some(holder) = holder.filter(|holder| !self.holds(&work, holder)) {
+        if let Some(holder) = identity.as_ref().and_then(Holder::of) {
             let now = response.now / 1000;
             if work.before.remember.is_none() && config.remember {
                 work.before.remember = self.remembered(&work);
@@ -50,10 +50,10 @@ impl SessionFlow {
         self.store(work, response, todo)
     }
 
-    /// Returns `true` if the request's session need not be saved again for `holder`.
-    pub(super) fn holds(&self, work: &Work, holder: &Holder) -> bool {
+    /// Returns `true` if the request's session need not be saved again for `identity`.
+    fn holds(&self, work: &Work, identity: &Identity) -> bool {
         let held = work.session.as_ref().and_then(|session| self.sessions.holder(session));
-        held.is_some_and(|held| held.is(holder))
+        held.is_some_and(|held| held.suits(identity))
     }
 
     pub(super) fn store(

@@ -1,4 +1,4 @@
-//! Sessions with a row in the admin service: metadata and revoked logins.
+//! Sessions with a row in the admin service, and their metadata.
 
 use super::*;
 
@@ -245,65 +245,4 @@ fn a_session_whose_metadata_would_be_refused_is_not_begun() {
     assert_eq!((fixture.questions(), REPORTS.take().len()), (vec![], 1));
     let mut fixture = Fixture::new(&noting(r#""store_metadata":true,"hash_subject":true"#));
     assert_eq!(fixture.send(fixture.get("/"), Some(&long)).cookies().len(), 1);
-}
-
-// === Revoked logins ===
-
-const REVOKES: &str =
-    r#"{"secret":"s","logout_revokes":true,"admin":{"upstream":"a"},"check_consumer":false}"#;
-
-#[test]
-fn a_stolen_cookie_dies_with_the_logout() {
-    let mut fixture = logged_in(REVOKES);
-    let stolen = fixture.cookies.clone();
-    for _ in 0..4 {
-        fixture.after(700);
-        fixture.send(fixture.get("/"), None);
-    }
-    assert_ne!(
-        fixture.cookies["session"].get(4..47),
-        stolen["session"].get(4..47),
-        "it was renewed since"
-    );
-    let renewed = fixture.cookies.clone();
-    let request = Request { method: b"POST".to_vec(), ..fixture.get("/?session_logout") };
-    assert_eq!(fixture.send(request, None).status(), Some(200));
-    assert_eq!(fixture.revoked.borrow().values().collect::<Vec<_>>(), [&(86_400 - 2800)]);
-    for cookies in [stolen, renewed] {
-        let mut thief = Fixture::new(
-            r#"{"secret":"s","logout_revokes":true,"admin":{"upstream":"a"},"check_consumer":false,"idling_timeout":0}"#,
-        );
-        thief.revoked = fixture.revoked.clone();
-        thief.after(2800);
-        thief.cookies = cookies;
-        assert!(thief.send(thief.get("/"), None).consumer().is_none());
-        assert_eq!(thief.questions(), ["GET revocations"]);
-    }
-}
-
-#[test]
-fn a_login_that_cannot_be_looked_up_may_have_ended() {
-    let mut fixture = logged_in(REVOKES);
-    fixture.reachable.set(false);
-    assert_eq!(fixture.send(fixture.get("/"), None).status(), Some(503));
-    let request = Request { method: b"POST".to_vec(), ..fixture.get("/?session_logout") };
-    assert_eq!(fixture.send(request, None).status(), Some(503));
-}
-
-#[test]
-fn a_logout_also_revokes_what_is_remembered() {
-    let config = r#"{"secret":"s","logout_revokes":true,"admin":{"upstream":"a"},"check_consumer":false,"remember":true}"#;
-    let mut fixture = logged_in(config);
-    let first = fixture.cookies.clone();
-    fixture.after(7200);
-    fixture.send(fixture.get("/"), None);
-    let request = Request { method: b"POST".to_vec(), ..fixture.get("/?session_logout") };
-    assert_eq!(fixture.send(request, None).status(), Some(200));
-    assert_eq!(
-        fixture.revoked.borrow().len(),
-        2,
-        "the session's time, and that of the login that was remembered"
-    );
-    fixture.cookies = first;
-    assert!(fixture.send(fixture.get("/"), None).consumer().is_none());
 }

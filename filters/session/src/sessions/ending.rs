@@ -38,6 +38,34 @@ impl Sessions {
         std::iter::once(own).chain(replaces.iter().copied()).map(Write::End).collect()
     }
 
+    /// Returns the writes that record the end of the login of `holder`, and of the logins that the
+    /// client has remembered. They are recorded for as long as anything of a login could live.
+    /// `now` is in seconds since 1970.
+    pub(crate) fn revoke(
+        &self,
+        session: &Header,
+        holder: &Holder,
+        remembered: &[Header],
+        now: u64,
+    ) -> Vec<Write> {
+        let config = &self.config;
+        let own = holder.login.unwrap_or(session.created);
+        let mut logins = vec![own];
+        logins.extend(remembered.iter().map(|header| header.created));
+        logins.sort_unstable();
+        logins.dedup();
+        let write = |login: u64| {
+            let mut ttl = config.timeouts.left(session.created.max(login), now);
+            if config.remember {
+                // Until now, a copy of the remembered session may have begun a new session.
+                let remembered = config.remember_timeouts.left(login, now);
+                ttl = ttl.max(remembered).max(config.timeouts.left(now, now));
+            }
+            Write::Revoke(self.login_at(login, holder), ttl)
+        };
+        logins.into_iter().map(write).collect()
+    }
+
     /// Returns the cookies that make a browser forget the session of this kind.
     pub(crate) fn expire(&self, kind: Kind, jar: &Jar) -> Vec<SetCookie> {
         let name = self.config.name_of(kind);

@@ -81,9 +81,14 @@ impl Sessions {
         session.contents.holder(&self.config.audience)
     }
 
-    /// Returns the name of the login at `created`, in seconds since 1970, of `holder`.
-    pub(crate) fn login(&self, created: u64, holder: &Holder) -> Name {
-        login_of(created, &self.config.audience, &holder.consumer)
+    /// Returns the name of the login of `holder`, whose session has this header.
+    pub(crate) fn login(&self, header: &Header, holder: &Holder) -> Name {
+        self.login_at(holder.login.unwrap_or(header.created), holder)
+    }
+
+    /// Returns the name of a login of `holder` at `time`, in seconds since 1970.
+    pub(crate) fn login_at(&self, time: u64, holder: &Holder) -> Name {
+        login_of(time, &self.config.audience, &holder.consumer)
     }
 
     /// Returns `true` if a former secret sealed the session, so that it must be renewed.
