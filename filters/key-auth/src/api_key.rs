@@ -18,6 +18,9 @@ pub(crate) enum Carried {
 /// The content of one place under one name.
 enum Place {
     Absent,
+    /// The name without a text: a flag in the query, a number in the body. This is no key, but it
+    /// ends the search for the name.
+    Flag,
     One(Vec<u8>),
     Twice,
 }
@@ -36,10 +39,11 @@ pub(crate) fn carried(
             config.key_in_query.then(|| in_query(query, name)),
             body.map(|fields| in_body(fields, name)),
         ];
-        // The search ends at the first place that has a value.
+        // The search for a name ends at the first place that has it.
         for place in places.into_iter().flatten() {
             match place {
                 Place::Absent => {}
+                Place::Flag => break,
                 Place::Twice => return Carried::Twice,
                 Place::One(key) if key.is_empty() => return Carried::Nothing,
                 Place::One(key) => return Carried::Key(key, name.clone()),
@@ -59,13 +63,14 @@ fn in_header(head: &Head, name: &str) -> Place {
     }
 }
 
-/// A name without `=` is a flag, not a key.
+/// A name without `=` is a flag, which Kong reads as `true`.
 fn in_query(query: Query<'_>, name: &str) -> Place {
     let mut values = query.pairs().filter(|(field, _)| field == name.as_bytes());
     match (values.next(), values.next()) {
-        (None | Some((_, None)), None) => Place::Absent,
+        (None, _) => Place::Absent,
+        (Some((_, None)), None) => Place::Flag,
         (Some((_, Some(value))), None) => Place::One(value),
-        (_, Some(_)) => Place::Twice,
+        (Some(_), Some(_)) => Place::Twice,
     }
 }
 
@@ -73,7 +78,7 @@ fn in_body(fields: &Fields, name: &str) -> Place {
     match fields.values(name) {
         [] => Place::Absent,
         [Some(value)] => Place::One(value.clone()),
-        [None] => Place::Absent,
+        [None] => Place::Flag,
         _ => Place::Twice,
     }
 }
@@ -131,6 +136,8 @@ mod tests {
     #[test]
     fn a_name_without_a_value_is_no_key() {
         assert_eq!(look("", &[], "apikey"), Carried::Nothing);
+        let two = r#","key_names":["apikey","two"]"#;
+        assert_eq!(look(two, &[("two", "2")], "apikey"), Carried::Key(b"2".to_vec(), "two".into()));
         assert_eq!(look("", &[], "apikey%5B%5D=a&apikey[1]=b"), Carried::Nothing);
     }
 

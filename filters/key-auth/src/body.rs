@@ -42,8 +42,8 @@ impl Kind {
                         Ok(serde_json::Value::String(text)) => {
                             fields.push(name.into(), Some(text.into()))
                         }
-                        // A list counts as several values.
-                        Ok(serde_json::Value::Array(_)) => {
+                        // A list or an object counts as several values: both are tables in Lua.
+                        Ok(serde_json::Value::Array(_) | serde_json::Value::Object(_)) => {
                             fields.0.entry(name.into()).or_default().extend([None, None])
                         }
                         _ => fields.push(name.into(), None),

@@ -29,8 +29,11 @@ fn each_kind_of_body_carries_a_key() {
 fn several_values_are_told_from_none() {
     assert_eq!(values(FORM, "apikey=1&apikey=2").len(), 2);
     assert_eq!(values(JSON, r#"{"apikey":["a"]}"#).len(), 2);
+    assert_eq!(values(JSON, r#"{"apikey":{"a":1}}"#).len(), 2);
     assert_eq!(values(JSON, r#"{"apikey":"a","apikey":"b"}"#).len(), 2);
-    assert_eq!(values(JSON, r#"{"apikey":5}"#), [None]);
+    for value in ["5", "null", "true"] {
+        assert_eq!(values(JSON, &format!(r#"{{"apikey":{value}}}"#)), [None]);
+    }
     assert_eq!(values(FORM, "apikey[]=1&apikey%5B1%5D=2&other=3").len(), 0);
 }
 

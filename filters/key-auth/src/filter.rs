@@ -47,11 +47,11 @@ impl Filter for KeyAuth {
     }
 
     fn source(config: &Rc<Config>) -> Option<Box<dyn Source>> {
-        let credentials = || Box::new(Credentials);
+        let credentials = || Box::new(Credentials { now: runtime::now });
         config.common.admin.as_ref().map(|_| credentials() as Box<dyn Source>)
     }
 
     fn start(config: &Rc<Config>, request: Admitted) -> Started {
-        KeyAuthFlow::start(Rc::clone(config), request)
+        KeyAuthFlow::start(Rc::clone(config), runtime::now, request)
     }
 }

@@ -21,6 +21,8 @@ use std::rc::Rc;
 /// The flow of one request.
 pub(crate) struct KeyAuthFlow {
     config: Rc<Config>,
+    /// The clock, in milliseconds since 1970.
+    now: fn() -> u64,
     state: State,
 }
 
@@ -59,8 +61,8 @@ enum Failure {
 
 impl KeyAuthFlow {
     /// Judges a request that the gate admitted.
-    pub(crate) fn start(config: Rc<Config>, request: Admitted) -> Started {
-        let mut flow = Self { config, state: State::Decided };
+    pub(crate) fn start(config: Rc<Config>, now: fn() -> u64, request: Admitted) -> Started {
+        let mut flow = Self { config, now, state: State::Decided };
         let (state, step) = flow.judge(request);
         flow.state = state;
         Started::new(step, flow)
@@ -129,7 +131,8 @@ impl KeyAuthFlow {
         found: Result<Finding, Unavailable>,
     ) -> (State, Step) {
         match found {
-            Ok(Finding::Value(value)) => match decode(&value, work.request.now) {
+            // The body and the answer may have taken longer than the key lived.
+            Ok(Finding::Value(value)) => match decode(&value, self.now) {
                 Some(identity) => decided(self.admit(work, identity, Some(key))),
                 None => self.fail(work, Failure::Unknown),
             },

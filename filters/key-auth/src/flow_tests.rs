@@ -8,10 +8,13 @@ use exchange::{Body, Then, testing};
 
 const INLINE: &str = r#""consumers":[{"id":"1","username":"fiona","keyauth_credentials":[{"id":"k","key":"open_sesame"}]},{"id":"9","username":"guests"}]"#;
 
+/// The time at which a flow decides, in milliseconds since 1970. A request comes at 500.
+const LATER: u64 = 60_000;
+
 fn filter(json: &str) -> Driver {
     let config = Rc::new(config(&format!("{{{json}}}")));
     let common = config.common.clone();
-    Driver::new(&common, move |admitted| KeyAuthFlow::start(Rc::clone(&config), admitted))
+    Driver::new(&common, move |admitted| KeyAuthFlow::start(Rc::clone(&config), || LATER, admitted))
 }
 
 fn inline(more: &str) -> Driver {
@@ -112,7 +115,7 @@ fn a_failed_lookup_is_refused_even_with_an_anonymous_consumer() {
 fn an_unknown_or_ended_key_is_unauthorized() {
     for found in [
         Finding::Nothing,
-        Finding::Value(encode(&fiona(), Some(500))),
+        Finding::Value(encode(&fiona(), Some(LATER))),
         Finding::Value(b"odd".to_vec()),
     ] {
         let mut filter = asking("");
@@ -152,6 +155,41 @@ fn an_anonymous_consumer_that_does_not_exist_is_an_error() {
         refusal(&step),
         (500, "anonymous consumer nobody is configured but doesn't exist", None)
     );
+}
+
+#[test]
+fn a_key_that_ends_while_its_body_or_its_owner_is_waited_for_has_ended() {
+    for (ends, admits) in [(LATER, false), (LATER + 1, true)] {
+        let mut filter = asking(r#","key_in_body":true"#);
+        filter.send(post("application/x-www-form-urlencoded"));
+        filter.on(Event::Body(Ok(b"apikey=open_sesame".to_vec())));
+        let found = Finding::Value(encode(&fiona(), Some(ends)));
+        let step = filter.on(Event::Found(Ok(found)));
+        assert_eq!(step == admitted(&fiona()), admits, "{step:?}");
+    }
+}
+
+#[test]
+fn a_flag_in_the_query_ends_the_search_for_its_name() {
+    let flagged = |names: &str| {
+        let mut filter = inline(&format!(r#","key_in_body":true,"key_names":[{names}]"#));
+        let request = post("application/x-www-form-urlencoded");
+        filter.send(Request { target: b"/?apikey".to_vec(), ..request });
+        filter.on(Event::Body(Ok(b"apikey=open_sesame&other=open_sesame".to_vec())))
+    };
+    assert_eq!(refusal(&flagged(r#""apikey""#)), (401, "No API key found in request", Some("Key")));
+    assert_eq!(flagged(r#""apikey","other""#), admitted(&fiona()), "another name is searched for");
+}
+
+#[test]
+fn a_list_or_an_object_is_more_than_one_key() {
+    for value in [r#"{"a":1}"#, "{}", "[]", r#"["open_sesame"]"#] {
+        let mut filter = inline(r#","key_in_body":true,"key_names":["apikey","other"]"#);
+        filter.send(post("application/json"));
+        let body = format!(r#"{{"other":"open_sesame","apikey":{value}}}"#);
+        let step = filter.on(Event::Body(Ok(body.into_bytes())));
+        assert_eq!(refusal(&step), (401, "Duplicate API key found", Some("Key")), "{value}");
+    }
 }
 
 fn authenticated(mut request: Request) -> Request {

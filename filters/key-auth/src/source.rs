@@ -9,7 +9,10 @@ use exchange::{Answer, Call, Finding, Key};
 use runtime::{Snapshot, Source};
 
 /// The source of credentials and consumers.
-pub(crate) struct Credentials;
+pub(crate) struct Credentials {
+    /// The clock, in milliseconds since 1970.
+    pub(crate) now: fn() -> u64,
+}
 
 impl Source for Credentials {
     fn call(&self, key: &Key) -> Call {
@@ -57,7 +60,7 @@ impl Source for Credentials {
         if changes {
             Some(Box::new(Holders::default()))
         } else {
-            Some(Box::new(KongKeys::default()))
+            Some(Box::new(KongKeys::beginning((self.now)())))
         }
     }
 

@@ -251,6 +251,19 @@ fn claims_come_from_settings_headers_and_verified_tokens() {
 }
 
 #[test]
+fn two_spellings_of_a_claimed_header_are_two_values_of_it() {
+    let settings = json!({"exp": 0, "headers_to_claims": {"X-Tenant": "tenant"}});
+    let tenant =
+        |fields: &[(&str, &str)]| claims(settings.clone(), request(fields))["tenant"].clone();
+    assert_eq!(tenant(&[("x-tenant", "a"), ("X_Tenant", "b")]), "a, b");
+    assert_eq!(tenant(&[("x_tenant", "b")]), "b");
+    assert_eq!(tenant(&[("x-tenant", "a"), ("x_tenant", "")]), "a");
+    let no_text = Head::from_iter([("x-tenant", &b"a"[..]), ("x_tenant", b"\xff")]);
+    let no_text = Request { head: no_text, ..request(&[]) };
+    assert_eq!(refused(&filter(settings).send(no_text)), 400);
+}
+
+#[test]
 fn entities_come_from_kong_from_envoy_and_from_the_settings() {
     let lists = |more: Value| {
         crate::config::tests::with_key(json!({"exp": 0, "route": ["*"], "service": ["id", "name"]}))
