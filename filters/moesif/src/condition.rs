@@ -1,18 +1,14 @@
 //! Conditions on a request. Each has a path to a value, and a regular expression that must occur in
 //! the value.
 
+use crate::allowance::{Allowance, Refused};
 use crate::content::{Content, Unreadable};
 use crate::uri;
 use exchange::{Head, Request, folded_name};
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
-
-/// The greatest length of an expression in bytes. A longer one matches nothing.
-const MAX_PATTERN: usize = 2048;
-/// The greatest size of a compiled expression in bytes.
-const MAX_COMPILED: usize = 1 << 18;
 
 /// Groups of conditions. They hold if all conditions of one group hold, or if there are no groups.
 #[derive(Debug, Clone, Default)]
@@ -104,14 +100,20 @@ impl Truth {
 
 impl Conditions {
     /// Reads `[{"conditions": [{"path", "value"}]}]`.
-    pub(crate) fn read(groups: Option<&Value>) -> Self {
+    ///
+    /// # Errors
+    /// [`Refused`], if the document takes more than its allowance.
+    pub(crate) fn read(groups: Option<&Value>, allowance: &mut Allowance) -> Result<Self, Refused> {
         let groups = groups.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        Self(groups.iter().map(|entry| group(entry.get("conditions"))).collect())
+        Ok(Self(groups.iter().map(|entry| group(entry, allowance)).collect::<Result<_, _>>()?))
     }
 
     /// Reads the conditions of one entry.
-    pub(crate) fn of_entry(entry: &Value) -> Self {
-        Self(vec![group(entry.get("conditions"))])
+    ///
+    /// # Errors
+    /// [`Refused`], if the document takes more than its allowance.
+    pub(crate) fn of_entry(entry: &Value, allowance: &mut Allowance) -> Result<Self, Refused> {
+        Ok(Self(vec![group(entry, allowance)?]))
     }
 
     pub(crate) fn hold(&self, facts: &Facts<'_>) -> Truth {
@@ -135,27 +137,22 @@ impl Conditions {
     }
 }
 
-fn group(conditions: Option<&Value>) -> Vec<Condition> {
-    let conditions = conditions.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().map(Condition::read).collect()
+fn group(entry: &Value, allowance: &mut Allowance) -> Result<Vec<Condition>, Refused> {
+    allowance.count()?;
+    let conditions = entry.get("conditions").and_then(Value::as_array);
+    let conditions = conditions.map(Vec::as_slice).unwrap_or_default();
+    conditions.iter().map(|condition| Condition::read(condition, allowance)).collect()
 }
 
 impl Condition {
-    fn read(condition: &Value) -> Self {
+    fn read(condition: &Value, allowance: &mut Allowance) -> Result<Self, Refused> {
+        allowance.count()?;
         let text = |name| condition.get(name).and_then(Value::as_str);
-        let pattern =
-            text("value").filter(|pattern| pattern.len() <= MAX_PATTERN).and_then(|pattern| {
-                // Without Unicode, `\d` and `\w` mean what they mean to Moesif's other plugins, and
-                // the code stays small.
-                let mut builder = RegexBuilder::new(pattern);
-                builder
-                    .unicode(false)
-                    .size_limit(MAX_COMPILED)
-                    .dfa_size_limit(MAX_COMPILED)
-                    .nest_limit(50);
-                builder.build().ok()
-            });
-        Self { path: text("path").unwrap_or_default().to_owned(), pattern }
+        let pattern = match text("value") {
+            Some(pattern) => allowance.compile(pattern)?,
+            None => None,
+        };
+        Ok(Self { path: text("path").unwrap_or_default().to_owned(), pattern })
     }
 
     fn holds(&self, facts: &Facts<'_>) -> Truth {
@@ -209,13 +206,9 @@ impl Facts<'_> {
                     let head = self.response.as_ref().map(|(_, head)| head);
                     return (head.map(|head| head.values(name)).unwrap_or_default(), None);
                 }
-                match (path.strip_prefix(BODY), self.body) {
-                    (None, _) => (Vec::new(), None),
-                    (Some(_), Content::Unreadable(why)) => (Vec::new(), Some(*why)),
-                    (Some(path), Content::Fields(fields)) => {
-                        let values = fields.get(path).into_iter().flatten();
-                        (values.map(|value| value.as_str().into()).collect(), None)
-                    }
+                match path.strip_prefix(BODY) {
+                    Some(path) => self.body.values(path),
+                    None => (Vec::new(), None),
                 }
             }
         }
@@ -243,6 +236,10 @@ pub(crate) mod tests {
         }
     }
 
+    fn read(groups: &Value) -> Conditions {
+        Conditions::read(Some(groups), &mut Allowance::default()).unwrap()
+    }
+
     fn request() -> Request {
         Request {
             method: b"POST".to_vec(),
@@ -255,7 +252,7 @@ pub(crate) mod tests {
     fn hold(groups: Value) -> bool {
         let request = request();
         let response = Head::from_iter([("x-cache", "HIT")]);
-        let conditions = Conditions::read(Some(&groups));
+        let conditions = read(&groups);
         let json = br#"{"query":"mutation { x }","n":{"deep":7},"t":true,"t":[false]}"#;
         let wanted = conditions.body_paths().collect();
         let body = Content::read(&Head::default(), json, &wanted, 1000);
@@ -307,7 +304,7 @@ pub(crate) mod tests {
     #[test]
     fn no_spelling_of_a_method_leads_past_a_condition() {
         let groups = json!([{"conditions": [{"path": "request.verb", "value": "^POST$"}]}]);
-        let conditions = Conditions::read(Some(&groups));
+        let conditions = read(&groups);
         for (method, truth) in [("POST", Truth::Yes), ("post", Truth::Yes), ("PUT", Truth::No)] {
             let request = Request { method: method.into(), ..request() };
             assert_eq!(conditions.hold(&facts(&request)), truth, "{method}");
@@ -333,8 +330,8 @@ pub(crate) mod tests {
     fn a_condition_on_unreadable_parts_stays_open_unless_the_others_decide() {
         let request = request();
         let holds = |groups: Value| {
-            Conditions::read(Some(&groups)).hold(&Facts {
-                body: &Content::Unreadable(Unreadable::TooLarge),
+            read(&groups).hold(&Facts {
+                body: &Content::unreadable(Unreadable::TooLarge),
                 head: Index::of(&request.head),
                 ..facts(&request)
             })
@@ -369,7 +366,7 @@ pub(crate) mod tests {
     fn no_expression_takes_more_than_linear_time() {
         let groups =
             json!([{"conditions": [{"path": "request.verb", "value": "^(a+)+$|(a|aa)+b"}]}]);
-        let conditions = Conditions::read(Some(&groups));
+        let conditions = read(&groups);
         patience::assert_linear("an expression", 5000, |length| {
             let request = Request { method: vec![b'a'; length], ..request() };
             conditions.hold(&facts(&request));

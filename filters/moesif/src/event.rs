@@ -110,7 +110,7 @@ impl Event<'_> {
     /// Writes every header once, with its values joined and its name in lower case.
     fn write_headers(&self, mut object: Object<'_>, head: &Head, direction: &Direction) {
         let masks = &direction.header_masks;
-        let queries = &self.config.query_masks;
+        let masked = &self.config.query_masks;
         if let Some(host) = head.first(":authority").filter(|_| head.first("host").is_none())
             && !masks.cover("host")
         {
@@ -134,10 +134,10 @@ impl Event<'_> {
         }
         for (name, values) in headers.iter().filter(|(name, _)| !masks.cover(name)) {
             let out = object.name(name.as_bytes());
-            // Headers with URLs (`referer`, `location`) have queries too.
+            // Headers with URIs (`referer`, `location`, `link`) have queries too.
             match values.as_slice() {
-                [value] => text(out, &queries.query(value)),
-                _ => text(out, &queries.query(&values.join(&b", "[..]))),
+                [value] => text(out, &masked.queries(value)),
+                _ => text(out, &masked.queries(&values.join(&b", "[..]))),
             }
         }
         if let Some(transaction) = self.transaction.filter(|_| !masks.cover(TRANSACTION)) {

@@ -118,6 +118,24 @@ fn a_masked_header_gives_no_address_away() {
 }
 
 #[test]
+fn a_query_is_masked_in_every_value_of_a_header() {
+    let config = config(r#"{"request_query_masks":["key"]}"#);
+    let links = [("link", "<https://b/?key=s>; rel=\"next\""), ("Link", "<https://b/?p=1&key=t>")];
+    let head: Head =
+        [("referer", "https://b/?a=1"), ("referer", "https://b/?key=u")].into_iter().collect();
+    let response = links.into_iter().collect();
+    let request = Request { head, ..request() };
+    let reply = Reply { head: &response, status: 200, time: 0, body: Body::None, length: None };
+    let who = Who::default();
+    let event = Event { response: Some(reply), ..event(&config, &request, &who) };
+    let json: Value = serde_json::from_str(&text(event)).unwrap();
+    let referer = &json["request"]["headers"]["referer"];
+    assert_eq!(referer, "https://b/?a=1, https://b/?key=*****");
+    let link = &json["response"]["headers"]["link"];
+    assert_eq!(link, "<https://b/?key=*****>; rel=\"next\", <https://b/?p=1&key=*****>");
+}
+
+#[test]
 fn bytes_that_are_no_text_do_no_harm() {
     let config = config("{}");
     let head = Head::from_iter([(&b"x-\xff"[..], &b"\xff\"\0"[..])]);

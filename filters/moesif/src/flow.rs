@@ -3,7 +3,8 @@
 //! ```text
 //! start ──no randomness──▶ Over
 //!    ├──a rule needs the body──▶ Judging ──body──▶ Noting ──done──▶ Over
-//!    ├──… of unknown length──▶ Collecting ──pieces──▶ Noting ──▲
+//!    ├──… if one follows──▶ Collecting ──pieces──▶ Noting ──▲
+//!    │                          └──none follows──done──▶ Over
 //!    └───────────────────────────────────────────────▶ Noting ──done──▶ Over
 //! ```
 
@@ -17,7 +18,7 @@ use crate::shared::{Shared, Tools};
 use consumer::Admitted;
 use exchange::{
     Done, Edit, Event, Flow, Piece, Request, Response, ResponseEvent, ResponseStep, Started, Step,
-    Watch,
+    Then, Watch,
 };
 use notes::{Ahead, Notes};
 use std::rc::Rc;
@@ -75,12 +76,16 @@ impl MoesifFlow {
             if rules.is_empty() { Ahead::Nothing } else { notes.ahead(&self.shared, &rules) };
         match ahead {
             Ahead::Comes => (State::Judging(Box::new(notes)), Step::await_body(edits)),
-            Ahead::MayFollow => {
-                let state = State::Collecting { notes: Box::new(notes), body: Vec::new() };
-                (state, Step::stream_body().with_edits(edits))
-            }
+            // If no body follows, the request goes on as it is judged now.
+            Ahead::MayFollow => match self.judge(notes, &Content::default(), edits) {
+                (State::Noting(notes), Step { edits, then: Then::Forward }) => {
+                    let state = State::Collecting { notes, body: Vec::new() };
+                    (state, Step::stream_body().with_edits(edits))
+                }
+                refused => refused,
+            },
             Ahead::Nothing => self.judge(notes, &Content::default(), edits),
-            Ahead::Unreadable(why) => self.judge(notes, &Content::Unreadable(why), edits),
+            Ahead::Unreadable(why) => self.judge(notes, &Content::unreadable(why), edits),
         }
     }
 
@@ -99,7 +104,7 @@ impl MoesifFlow {
                 let rules = self.shared.rules();
                 let limit = self.shared.config.request.body.limit;
                 if bytes.len() > limit {
-                    Content::Unreadable(Unreadable::TooLarge)
+                    Content::unreadable(Unreadable::TooLarge)
                 } else {
                     let opened = limit.saturating_mul(10).min(MAX_UNPACKED);
                     Content::read(&notes.request.head, bytes, &rules.body_paths(), opened)
@@ -111,7 +116,7 @@ impl MoesifFlow {
                     _ => LeftOut::NotAvailable,
                 };
                 kept.into_iter().for_each(|capture| capture.lose(lost));
-                Content::Unreadable(*why)
+                Content::unreadable(*why)
             }
         };
         self.judge(notes, &content, Vec::new())

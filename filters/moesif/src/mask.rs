@@ -5,7 +5,7 @@
 //! whatever the number of masks and the depth.
 
 use crate::json::{NotJson, Scanner, Token};
-use exchange::{Query, split_target};
+use exchange::Query;
 use std::borrow::Cow;
 
 /// Replaces the value of a masked query parameter.
@@ -108,39 +108,64 @@ impl Masks {
         out
     }
 
-    /// Replaces the values of masked parameters in a target, or in another text with a query.
-    pub(crate) fn query<'t>(&self, target: &'t [u8]) -> Cow<'t, [u8]> {
-        let (path, query) = target.split_at(split_target(target).0.len());
-        if query.is_empty() || self.names.is_empty() {
-            return Cow::Borrowed(target);
-        }
-        let (query, fragment) = match query.iter().position(|byte| *byte == b'#') {
-            Some(at) => query.split_at(at),
-            None => (query, &b""[..]),
+    /// Replaces the values of masked parameters in a URI, or in the target of a request.
+    pub(crate) fn query<'t>(&self, uri: &'t [u8]) -> Cow<'t, [u8]> {
+        self.parameters(uri, |rest| matches!(rest, [b'&' | b';' | b'#', ..]))
+    }
+
+    /// Replaces the values of masked parameters in all URIs that are in the value of a header.
+    pub(crate) fn queries<'t>(&self, value: &'t [u8]) -> Cow<'t, [u8]> {
+        self.parameters(value, |rest| match rest {
+            [b'&' | b';' | b'#' | b'>' | b' ' | b'\t', ..] => true,
+            [b',', next @ ..] => begins_element(next),
+            _ => false,
+        })
+    }
+
+    /// Replaces the values of masked parameters. A parameter follows the first `?` or `#`, and each
+    /// `?`, `#`, `&` and `;` after it. A masked value goes on to where `ends` is true of the rest.
+    fn parameters<'t>(&self, text: &'t [u8], ends: fn(&[u8]) -> bool) -> Cow<'t, [u8]> {
+        let first = text.iter().position(|byte| matches!(byte, b'?' | b'#'));
+        let Some(first) = first.filter(|_| !self.names.is_empty()) else {
+            return Cow::Borrowed(text);
         };
+        let (path, mut rest) = text.split_at(first);
         let mut out = path.to_vec();
-        let mut rest = query;
-        // The `?` comes first. Some servers end a parameter at `;` as well as at `&`.
         while let Some((separator, tail)) = rest.split_first() {
             out.push(*separator);
-            let end = tail.iter().position(|byte| matches!(byte, b'&' | b';'));
+            let end = tail.iter().position(|byte| matches!(byte, b'?' | b'#' | b'&' | b';'));
             let (parameter, after) = tail.split_at(end.unwrap_or(tail.len()));
-            match parameter.iter().position(|byte| *byte == b'=') {
-                Some(at) if self.cover_parameter(parameter.get(..at).unwrap_or_default()) => {
-                    out.extend_from_slice(parameter.get(..=at).unwrap_or_default());
-                    out.extend_from_slice(MASKED);
-                }
-                _ => out.extend_from_slice(parameter),
+            let equals = parameter.iter().position(|byte| *byte == b'=');
+            let name = equals.and_then(|at| parameter.get(..at));
+            if let Some(name) = name.filter(|name| self.cover_parameter(name)) {
+                out.extend_from_slice(name);
+                out.push(b'=');
+                out.extend_from_slice(MASKED);
+                let value = tail.get(name.len()..).unwrap_or_default();
+                let end = (0..value.len()).find(|at| value.get(*at..).is_some_and(ends));
+                rest = end.and_then(|at| value.get(at..)).unwrap_or_default();
+            } else {
+                out.extend_from_slice(parameter);
+                rest = after;
             }
-            rest = after;
         }
-        out.extend_from_slice(fragment);
         Cow::Owned(out)
     }
 
     fn cover_parameter(&self, raw: &[u8]) -> bool {
         Query::new(raw).pairs().next().is_some_and(|(name, _)| self.cover_field(&name))
     }
+}
+
+/// Returns `true` for the text after a comma that separates the elements of a list. A comma that
+/// something else follows may be a part of a value.
+fn begins_element(text: &[u8]) -> bool {
+    let begins = |scheme: &[u8]| {
+        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    matches!(text, [] | [b' ' | b'\t' | b'<' | b'"' | b'/', ..])
+        || begins(b"http://")
+        || begins(b"https://")
 }
 
 /// Returns a name in lower case, with `-` for `_`.

@@ -90,16 +90,66 @@ fn every_occurrence_of_a_query_parameter_is_masked_and_no_other() {
         ("/p?key=s", "/p?key=*****"),
         ("/p?monkey=1&key=s&key=t&x", "/p?monkey=1&key=*****&key=*****&x"),
         ("/p?api-key=s&Api%2DKey=t", "/p?api-key=*****&Api%2DKey=*****"),
-        ("/p?a=1;key=s;b=2&key=#key=x", "/p?a=1;key=*****;b=2&key=*****#key=x"),
+        ("/p?a=1;key=s;b=2&key=#key=x", "/p?a=1;key=*****;b=2&key=*****#key=*****"),
         ("/key=1/p?key&a=key", "/key=1/p?key&a=key"),
         ("/p?", "/p?"),
         ("/p?&&key=1&", "/p?&&key=*****&"),
         ("https://a/?q=1&user[key]=s", "https://a/?q=1&user[key]=*****"),
         ("/p", "/p"),
+        ("/p?next=https://b/?key=s&a=1", "/p?next=https://b/?key=*****&a=1"),
+        ("/p?key=s?t&a=1", "/p?key=*****&a=1"),
+        ("/p?key=s,t%20\"<u>&a=1", "/p?key=*****&a=1"),
+        ("https://a/#key=s&b=1", "https://a/#key=*****&b=1"),
+        ("https://a/#/b?key=s", "https://a/#/b?key=*****"),
     ] {
         assert_eq!(mask(target), expected);
     }
     assert_eq!(Masks::default().query(b"/p?key=s").as_ref(), b"/p?key=s");
+}
+
+#[test]
+fn a_parameter_is_masked_in_every_uri_of_a_header() {
+    let mask = |value: &str| {
+        let masked = masks(&["key"]).queries(value.as_bytes()).into_owned();
+        String::from_utf8(masked).unwrap()
+    };
+    for (value, expected) in [
+        (
+            r#"<https://a/x?page=2>; rel="next", <https://a/x?key=s>; rel="last""#,
+            r#"<https://a/x?page=2>; rel="next", <https://a/x?key=*****>; rel="last""#,
+        ),
+        (
+            r#"<https://a/x?key=s&page=1>; rel="prev",<https://a/x?page=3&key=t>; rel="next""#,
+            r#"<https://a/x?key=*****&page=1>; rel="prev",<https://a/x?page=3&key=*****>; rel="next""#,
+        ),
+        ("https://a/?b=1, https://a/?key=s", "https://a/?b=1, https://a/?key=*****"),
+        ("https://a/?key=s, https://b/?c=1", "https://a/?key=*****, https://b/?c=1"),
+        ("https://a/?key=s,HTTPS://b/?c=1", "https://a/?key=*****,HTTPS://b/?c=1"),
+        ("https://a/?key=s,/b?key=t,", "https://a/?key=*****,/b?key=*****,"),
+        ("https://a/?key=s,t,u&c=1", "https://a/?key=*****&c=1"),
+        ("https://a/?key=s?t&c=1", "https://a/?key=*****&c=1"),
+        ("https://a/?key=s\"t&c=1", "https://a/?key=*****&c=1"),
+        ("https://a/?key= s", "https://a/?key=***** s"),
+        ("5; url=https://a/?key=s#top", "5; url=https://a/?key=*****#top"),
+        ("next=/x?key=s; Path=/; HttpOnly", "next=/x?key=*****; Path=/; HttpOnly"),
+        (
+            "default-src 'self'; report-uri /r?key=s /t",
+            "default-src 'self'; report-uri /r?key=***** /t",
+        ),
+        ("https://a/cb#key=s&c=1", "https://a/cb#key=*****&c=1"),
+        ("a=1; key=s", "a=1; key=s"),
+        ("\"url\":\"https://a/?b=1\",\"key=s", "\"url\":\"https://a/?b=1\",\"key=s"),
+    ] {
+        assert_eq!(mask(value), expected);
+    }
+}
+
+#[test]
+fn a_header_of_very_many_uris_is_masked_in_linear_time() {
+    let masks = masks(&["key"]);
+    patience::assert_linear("masks of a header", 5000, |count| {
+        masks.queries("/?key=s,/?a,".repeat(count).as_bytes());
+    });
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Governance: the collector's rules (`/v1/rules`), and their effect on a request.
 
+use crate::allowance::{Allowance, Refused};
 use crate::body::is_json;
 use crate::condition::{Conditions, Facts, Truth};
 use crate::content::Unreadable;
 use crate::identify::Who;
 use crate::sampling::{AppConfig, Membership};
-use crate::template::Values;
+use crate::template::{Room, Values};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -23,7 +24,7 @@ struct Rule {
     /// `true` if the rule also applies to requests of unknown callers.
     unidentified: bool,
     conditions: Conditions,
-    variables: Vec<String>,
+    variables: HashSet<String>,
     status: u16,
     headers: Vec<(String, String)>,
     body: Option<Value>,
@@ -66,14 +67,19 @@ const NOT_THEIRS: [&str; 6] =
     ["connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade"];
 
 impl Rules {
-    /// Reads the list of rules. Returns `None` if it is not a list. A malformed rule does not
-    /// affect the others.
-    pub(crate) fn read(json: &[u8]) -> Option<Self> {
-        let document: Value = serde_json::from_slice(json).ok()?;
-        let mut rules: Vec<(u64, Rule)> =
-            document.as_array()?.iter().filter_map(Rule::read).collect();
+    /// Reads the list of rules. A malformed rule does not affect the others.
+    ///
+    /// # Errors
+    /// [`Refused`], if the document is not a list, or takes more than its allowance.
+    pub(crate) fn read(json: &[u8]) -> Result<Self, Refused> {
+        let document: Value = serde_json::from_slice(json).map_err(|_| Refused::Malformed)?;
+        let mut allowance = Allowance::default();
+        let mut rules: Vec<(u64, Rule)> = Vec::new();
+        for rule in document.as_array().ok_or(Refused::Malformed)? {
+            rules.extend(Rule::read(rule, &mut allowance)?);
+        }
         rules.sort_by_key(|(priority, rule)| (rule.kind, *priority));
-        Some(Self(rules.into_iter().map(|(_, rule)| rule).collect()))
+        Ok(Self(rules.into_iter().map(|(_, rule)| rule).collect()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -89,8 +95,9 @@ impl Rules {
     pub(crate) fn judge(&self, config: &AppConfig, who: &Who, facts: &Facts<'_>) -> Verdict {
         let mut verdict = Verdict::default();
         let mut named = HashSet::new();
+        let room = Room::default();
         for rule in &self.0 {
-            let (values, truth) = rule.applies(config, who, facts);
+            let (values, truth) = rule.applies(config, who, facts, &room);
             match truth {
                 Truth::No => continue,
                 Truth::Unknown(why) if rule.block => {
@@ -127,15 +134,18 @@ impl Block {
 }
 
 impl Rule {
-    fn read(rule: &Value) -> Option<(u64, Self)> {
+    /// Reads a rule and its priority. Returns `None` if the rule is malformed.
+    fn read(rule: &Value, allowance: &mut Allowance) -> Result<Option<(u64, Self)>, Refused> {
         let text = |name| rule.get(name).and_then(Value::as_str);
         let flag = |name| rule.get(name).and_then(Value::as_bool).unwrap_or(false);
-        let kind = match text("type")? {
-            "user" => Kind::User,
-            "company" => Kind::Company,
-            "regex" => Kind::Request,
-            _ => return None,
+        let kind = match text("type") {
+            Some("user") => Kind::User,
+            Some("company") => Kind::Company,
+            Some("regex") => Kind::Request,
+            _ => return Ok(None),
         };
+        let Some(id) = text("_id") else { return Ok(None) };
+        allowance.count()?;
         let response = rule.get("response");
         let part = |name| response.and_then(|response| response.get(name));
         let headers = part("headers").and_then(Value::as_object).into_iter().flatten();
@@ -143,12 +153,12 @@ impl Rule {
         let status =
             part("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
         let read = Self {
-            id: text("_id")?.to_owned(),
+            id: id.to_owned(),
             kind,
             block: flag("block"),
             not_matching: text("applied_to") == Some("not_matching"),
             unidentified: flag("applied_to_unidentified"),
-            conditions: Conditions::read(rule.get("regex_config")),
+            conditions: Conditions::read(rule.get("regex_config"), allowance)?,
             variables: variables
                 .filter_map(|variable| Some(variable.get("name")?.as_str()?.to_owned()))
                 .collect(),
@@ -160,7 +170,7 @@ impl Rule {
             body: part("body").filter(|body| !body.is_null()).cloned(),
         };
         let priority = rule.get("priority").and_then(Value::as_u64).unwrap_or(u64::MAX);
-        Some((priority, read))
+        Ok(Some((priority, read)))
     }
 
     /// Decides if the rule applies to the request, and finds the values of its variables.
@@ -169,6 +179,7 @@ impl Rule {
         config: &'a AppConfig,
         who: &Who,
         facts: &Facts<'_>,
+        room: &'a Room,
     ) -> (Values<'a>, Truth) {
         let cohorts: Option<&[Membership]> = match self.kind {
             Kind::User => who.user.as_ref().map(|id| config.cohorts_of_user(id)),
@@ -183,7 +194,7 @@ impl Rule {
         };
         let known = membership.map(|membership| &membership.values);
         let truth = if concerned { self.conditions.hold(facts) } else { Truth::No };
-        (Values { declared: &self.variables, known }, truth)
+        (Values { declared: &self.variables, known, room }, truth)
     }
 
     fn answer(&self, values: &Values<'_>) -> Block {

@@ -146,9 +146,23 @@ fn an_odd_rule_spoils_no_other_and_an_odd_document_is_none() {
     let block = judge(&mixed, &Who::default()).block.unwrap();
     assert_eq!((block.rule.as_str(), block.status), ("r", 400));
     for none in [&b"{}"[..], b"", b"<html>", b"{\"error\":\"x\"}"] {
-        assert!(Rules::read(none).is_none());
+        assert_eq!(Rules::read(none).err(), Some(Refused::Malformed));
     }
     assert!(Rules::read(b"[]").unwrap().is_empty());
+}
+
+#[test]
+fn rules_groups_and_conditions_are_bounded_together() {
+    let read = |rules: &Value| Rules::read(rules.to_string().as_bytes()).err();
+    let rule = |groups: Value| json!({"_id": "r", "type": "regex", "regex_config": groups});
+    let list = |item: Value, count: usize| Value::from(vec![item; count]);
+    assert_eq!(read(&list(rule(json!([])), 4000)), None);
+    assert_eq!(read(&list(rule(json!([])), 4001)), Some(Refused::TooLarge));
+    assert_eq!(read(&json!([rule(list(json!({}), 3999))])), None);
+    assert_eq!(read(&json!([rule(list(json!({}), 4000))])), Some(Refused::TooLarge));
+    let conditions = |count| json!([rule(json!([{"conditions": list(json!({}), count)}]))]);
+    assert_eq!(read(&conditions(3998)), None);
+    assert_eq!(read(&conditions(3999)), Some(Refused::TooLarge));
 }
 
 #[test]

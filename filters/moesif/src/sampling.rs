@@ -1,5 +1,6 @@
 //! The collector's configuration (`/v1/config`): sampling rates, and the members of cohorts.
 
+use crate::allowance::{Allowance, Refused};
 use crate::condition::{Conditions, Facts, Truth};
 use crate::identify::Who;
 use serde_json::Value;
@@ -39,20 +40,25 @@ impl Default for AppConfig {
 }
 
 impl AppConfig {
-    /// Reads the document. Returns `None` if it is malformed.
-    pub(crate) fn read(json: &[u8]) -> Option<Self> {
-        let document: Value = serde_json::from_slice(json).ok()?;
-        let map = document.as_object()?;
-        let requests = map.get("regex_config").and_then(Value::as_array).into_iter().flatten();
-        Some(Self {
+    /// Reads the document.
+    ///
+    /// # Errors
+    /// [`Refused`], if the document is not an object, or takes more than its allowance.
+    pub(crate) fn read(json: &[u8]) -> Result<Self, Refused> {
+        let document: Value = serde_json::from_slice(json).map_err(|_| Refused::Malformed)?;
+        let map = document.as_object().ok_or(Refused::Malformed)?;
+        let mut allowance = Allowance::default();
+        let mut requests = Vec::new();
+        for entry in map.get("regex_config").and_then(Value::as_array).into_iter().flatten() {
+            if let Some(rate) = entry.get("sample_rate").and_then(rate) {
+                requests.push((Conditions::of_entry(entry, &mut allowance)?, rate));
+            }
+        }
+        Ok(Self {
             rate: map.get("sample_rate").and_then(rate).unwrap_or(100),
             users: rates(map.get("user_sample_rate")),
             companies: rates(map.get("company_sample_rate")),
-            requests: requests
-                .filter_map(|entry| {
-                    Some((Conditions::of_entry(entry), rate(entry.get("sample_rate")?)?))
-                })
-                .collect(),
+            requests,
             user_cohorts: cohorts(map.get("user_rules")),
             company_cohorts: cohorts(map.get("company_rules")),
         })
@@ -207,7 +213,7 @@ mod tests {
         assert_eq!(odd.cohorts_of_user("u"), [Membership { rule: "r1".into(), values }]);
         assert!(odd.cohorts_of_user("v").is_empty() && odd.cohorts_of_company("c").is_empty());
         for none in [&b"[]"[..], b"", b"<html>", b"\"x\"", b"{"] {
-            assert!(AppConfig::read(none).is_none());
+            assert_eq!(AppConfig::read(none).err(), Some(Refused::Malformed));
         }
     }
 

@@ -1,6 +1,7 @@
 //! The worker of the filter: it sends batches to the collector and fetches the collector's
 //! documents.
 
+use crate::allowance::Refused;
 use crate::breaker::Breaker;
 use crate::collector::{CONFIG_TAG, Collector, RETRY_AFTER, RULES_TAG};
 use crate::queue::Batch;
@@ -9,14 +10,13 @@ use crate::sampling::AppConfig;
 use crate::shared::{Shared, Tools};
 use crate::watch::Watch;
 use exchange::{Answer, BackgroundCall, CallResult, Tally, Worker};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// The time without requests after which documents are no longer fetched, in milliseconds.
 const IDLE: u64 = 60_000;
 
-/// The greatest size of a document in bytes. Larger ones are ignored, because all filters share the
-/// VM's memory.
+/// The greatest size of a document in bytes, because all filters share the VM's memory.
 const MAX_DOCUMENT: usize = 4 << 20;
 
 /// The number of attempts for a batch when the configuration goes away.
@@ -31,6 +31,8 @@ pub(crate) struct Sender {
     next: u64,
     config: Watch,
     rules: Watch,
+    /// The documents beyond the bounds that the log names already.
+    too_large: HashSet<&'static str>,
     /// The number of batches that failed since the configuration began to go away. `None` before
     /// that.
     leaving: Option<u32>,
@@ -53,6 +55,7 @@ impl Sender {
             next: 0,
             config: Watch::default(),
             rules: Watch::default(),
+            too_large: HashSet::new(),
             leaving: None,
         }
     }
@@ -175,6 +178,24 @@ impl Sender {
         }
     }
 
+    /// Logs that a document was read, or why not. A document beyond the bounds is logged once, until
+    /// one within them comes.
+    fn tell_of(&mut self, document: &'static str, refused: Option<&Refused>) {
+        match refused {
+            None => {
+                self.too_large.remove(document);
+                self.debug(|| format!("{document} read"));
+            }
+            Some(Refused::TooLarge) if self.too_large.insert(document) => {
+                (self.tools.report)(&format!(
+                    "gatehouse_moesif: the collector's document of {document} exceeds the bounds and \
+                     is not used; the one before it stays in effect"
+                ));
+            }
+            Some(_) => self.debug(|| format!("{document} not to be had")),
+        }
+    }
+
     fn debug(&self, message: impl FnOnce() -> String) {
         if self.shared.config.debug {
             (self.tools.note)(&format!("gatehouse_moesif: {}", message()));
@@ -190,30 +211,20 @@ impl Worker for Sender {
     }
 
     fn answered(&mut self, id: u64, result: CallResult, now: u64) -> Vec<BackgroundCall> {
-        let document = |answer: &Answer| answer.status == 200 && answer.body.len() <= MAX_DOCUMENT;
-        let body =
-            result.as_ref().ok().filter(|answer| document(answer)).map(|answer| &answer.body);
         let tag = |name| result.as_ref().ok().and_then(|answer| answer.header(name));
         let jitter = random(&self.tools);
         match self.out.remove(&id) {
             Some(Out::Batch(batch, sent)) => self.batch_answered(batch, sent, &result, now),
             Some(Out::Config) => {
-                let app = body.and_then(|body| AppConfig::read(body));
-                self.config.answered(app.is_some(), tag(CONFIG_TAG), now, jitter);
-                self.debug(|| {
-                    format!(
-                        "configuration {}",
-                        if app.is_some() { "read" } else { "not to be had" }
-                    )
-                });
+                let app = document(&result).and_then(AppConfig::read);
+                self.config.answered(app.is_ok(), tag(CONFIG_TAG), now, jitter);
+                self.tell_of("configuration", app.as_ref().err());
                 app.into_iter().for_each(|app| self.shared.set_app(app));
             }
             Some(Out::Rules) => {
-                let rules = body.and_then(|body| Rules::read(body));
-                self.rules.answered(rules.is_some(), tag(RULES_TAG), now, jitter);
-                self.debug(|| {
-                    format!("rules {}", if rules.is_some() { "read" } else { "not to be had" })
-                });
+                let rules = document(&result).and_then(Rules::read);
+                self.rules.answered(rules.is_ok(), tag(RULES_TAG), now, jitter);
+                self.tell_of("rules", rules.as_ref().err());
                 rules.into_iter().for_each(|rules| self.shared.set_rules(rules));
             }
             None => {}
@@ -237,6 +248,15 @@ impl Worker for Sender {
             tallies.push(Tally::Gauge(name, u64::try_from(value).unwrap_or(u64::MAX)));
         }
         tallies
+    }
+}
+
+/// Returns the document that the collector has sent.
+fn document(result: &CallResult) -> Result<&[u8], Refused> {
+    match result {
+        Ok(answer) if answer.status == 200 && answer.body.len() <= MAX_DOCUMENT => Ok(&answer.body),
+        Ok(answer) if answer.status == 200 => Err(Refused::TooLarge),
+        Ok(_) | Err(_) => Err(Refused::Malformed),
     }
 }
 

@@ -216,6 +216,41 @@ fn the_collectors_documents_are_fetched_and_survive_errors() {
 }
 
 #[test]
+fn documents_beyond_the_bounds_are_not_used_and_the_log_says_so_once() {
+    let mut sender = sender("{}");
+    let good = r#"[{"_id":"r","type":"regex"}]"#;
+    let large = |count: usize, value: &str| {
+        let condition = format!(r#"{{"path":"request.verb","value":"{value}"}}"#);
+        format!(r#"{{"conditions":[{}]}}"#, vec![condition; count].join(","))
+    };
+    let conditions = [large(17, r"\\w{1000}"), large(4000, "(")];
+    let padding = " ".repeat(MAX_DOCUMENT);
+    let mut now = 0;
+    let mut answer = |sender: &mut Sender, config: &str, rules: &str| {
+        now += 120_000;
+        sender.shared.last_request.set(now);
+        for call in sender.due(now) {
+            let is_rules = call.call.segments.concat().ends_with(b"rules");
+            sender.answered(call.id, ok(200, if is_rules { rules } else { config }), now);
+        }
+        LOG.take()
+    };
+    for conditions in conditions {
+        assert!(answer(&mut sender, r#"{"sample_rate":7}"#, good).is_empty());
+        let rules = format!(r#"[{{"_id":"r","type":"regex","regex_config":[{conditions}]}}]"#);
+        let (open, _) = conditions.split_at(conditions.len() - 1);
+        let config = format!(r#"{{"regex_config":[{open},"sample_rate":1}}]}}"#);
+        assert_eq!(answer(&mut sender, &config, &rules).len(), 2, "a line for each document");
+        assert!(answer(&mut sender, &config, &rules).is_empty(), "the log says it once");
+        assert!(sender.shared.app().is_known_early() && !sender.shared.rules().is_empty());
+    }
+    answer(&mut sender, "{}", good);
+    let log = answer(&mut sender, "{}", &format!("[{padding}]"));
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(!sender.shared.rules().is_empty());
+}
+
+#[test]
 fn no_log_line_has_a_secret_in_it() {
     let mut sender = sender(r#"{"batch_size":2,"debug":true,"application_id_env":""}"#);
     queue(&sender, &["\"secret-body\"", "\"secret-header\""], 0);

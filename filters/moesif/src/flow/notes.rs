@@ -123,7 +123,7 @@ impl Notes {
 
     /// Returns the need of the rules for the request's body.
     pub(super) fn ahead(&self, shared: &Shared, rules: &Rules) -> Ahead {
-        let Request { head, method, .. } = &*self.request;
+        let head = &self.request.head;
         let length = length(head);
         let unseen = match self.request.body {
             BodyAhead::Comes => Unreadable::Malformed,
@@ -133,7 +133,7 @@ impl Notes {
         };
         // The rules are applied as if the body could not be read. If the result is certain even so,
         // they do not need it.
-        let verdict = self.verdict(shared, rules, &Content::Unreadable(unseen));
+        let verdict = self.verdict(shared, rules, &Content::unreadable(unseen));
         let decides = matches!(&verdict.open, Some((_, why)) if *why == unseen);
         // A rule that only adds headers waits for small JSON bodies, and does not hold uploads.
         let json = |value: &[u8]| {
@@ -152,16 +152,10 @@ impl Notes {
         if length.is_some_and(|length| length > limit) {
             return Ahead::Unreadable(Unreadable::TooLarge);
         }
-        if self.request.body == BodyAhead::Comes {
-            return Ahead::Comes;
-        }
-        // On Kong, a request with one of these methods has a body only if its headers describe one.
-        let bare =
-            matches!(method.as_slice(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"DELETE");
-        let says = ["content-type", "content-encoding", "transfer-encoding"];
-        match bare && says.iter().all(|name| head.first(name).is_none()) {
-            true => Ahead::Nothing,
-            false => Ahead::MayFollow,
+        match self.request.body {
+            BodyAhead::Comes => Ahead::Comes,
+            // Over HTTP/2, a body may follow any method, and no header has to announce it.
+            BodyAhead::None => Ahead::MayFollow,
         }
     }
 

@@ -76,6 +76,17 @@ fn status_of(shared: &Rc<Shared>, request: Request, body: Result<&[u8], Unavaila
 }
 
 const JSON: (&str, &str) = ("content-type", "application/json");
+const FORM: &[u8] = b"a=1&query=mutation";
+
+/// Returns a request on Kong that has no length.
+fn unknown(method: &str, headers: &[(&str, &str)]) -> Request {
+    Request {
+        body: BodyAhead::None,
+        body_may_follow: true,
+        method: method.into(),
+        ..request(headers)
+    }
+}
 
 #[test]
 fn a_body_is_waited_for_where_a_rule_asks_for_it() {
@@ -165,12 +176,6 @@ fn a_rule_that_adds_headers_holds_nobodys_upload() {
 fn on_kong_a_body_of_unknown_length_is_judged_too() {
     let shared = shared("{}");
     graphql_rule(&shared);
-    let unknown = |method: &str, headers| Request {
-        body: BodyAhead::None,
-        body_may_follow: true,
-        method: method.into(),
-        ..request(headers)
-    };
     let mut first = flow(&shared);
     assert!(matches!(first.send(unknown("POST", &[JSON])), Step { then: Then::StreamBody, .. }));
     assert_eq!(first.on(Event::Chunk(b"{\"query\":\"muta".to_vec())), Step::stream_body());
@@ -183,9 +188,82 @@ fn on_kong_a_body_of_unknown_length_is_judged_too() {
         panic!()
     };
     assert_eq!(reply.status, 413);
-    let plain = flow(&shared).send(unknown("GET", &[]));
-    assert!(matches!(plain, Step { then: Then::Forward, .. }), "nothing says that there is a body");
-    let mut nothing = flow(&shared);
-    nothing.send(unknown("POST", &[JSON]));
-    assert!(nothing.watches().done, "no body came, and the request is an event");
+}
+
+#[test]
+fn on_kong_a_body_that_nothing_announces_is_judged_whatever_the_method() {
+    let shared = shared("{}");
+    graphql_rule(&shared);
+    for method in ["GET", "HEAD", "OPTIONS", "TRACE", "DELETE", "POST", "PURGE"] {
+        for (body, status) in [(&b"{\"query\":\"mutation\"}"[..], 400), (b"query=x", 0)] {
+            let mut flow = flow(&shared);
+            let step = flow.send(unknown(method, &[]));
+            assert!(matches!(step, Step { then: Then::StreamBody, .. }), "{method}");
+            assert_eq!(flow.on(Event::Chunk(body.to_vec())), Step::stream_body());
+            let answer = match flow.on(Event::Body(Ok(vec![]))) {
+                Step { then: Then::Reply(reply), .. } => reply.status,
+                Step { then: Then::Forward, .. } => 0,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(answer, status, "{method}");
+        }
+    }
+}
+
+#[test]
+fn on_kong_a_request_without_a_body_is_judged_at_its_headers() {
+    let shared = shared("{}");
+    let header = json!({"_id": "h", "type": "regex", "response": {"headers": {"X-M": "1"}}});
+    let rule = |id: &str, path: &str, value: &str| {
+        json!({"_id": id, "type": "regex", "block": true, "response": {"status": 403},
+            "regex_config": [{"conditions": [{"path": path, "value": value}]}]})
+    };
+    let body = rule("b", "request.body.query", "mutation");
+    rules(&shared, json!([body, rule("r", "request.route", "^/admin"), header]));
+    for method in ["GET", "POST"] {
+        let mut flow = flow(&shared);
+        let step = flow.send(unknown(method, &[]));
+        let edits = vec![published(), set(TRANSACTION, ID)];
+        assert_eq!(step, Step::stream_body().with_edits(edits), "the headers wait for nothing");
+        assert!(flow.wants_response() && flow.watches().done, "no body came");
+        let added = [set(TRANSACTION, ID), set("X-M", "1")];
+        assert_eq!(respond(&mut flow, 200, &[]), added, "a rule's headers need no body");
+        done(&mut flow);
+        assert!(event(&shared)["metadata"].get("left_out").is_none());
+        for (target, status) in [("/admin", 403), ("/%2561dmin", 400)] {
+            let hidden = Request { target: target.into(), ..unknown(method, &[]) };
+            let Step { then: Then::Reply(reply), .. } = self::flow(&shared).send(hidden) else {
+                panic!("a request that another rule refuses does not wait for a body")
+            };
+            assert_eq!(reply.status, status, "{method} {target}");
+        }
+    }
+}
+
+#[test]
+fn a_form_is_judged_whatever_its_content_type() {
+    let shared = shared("{}");
+    graphql_rule(&shared);
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let parts = b"--X\r\nContent-Disposition: form-data; name=query\r\n\r\nmutation\r\n--X--\r\n";
+    for (headers, body, status) in [
+        (&[("content-type", "application/x-www-form-urlencoded; charset")][..], FORM, 400),
+        (&[("content-type", "text/plain"), form], FORM, 400),
+        (&[form, ("content-type", "text/plain")], FORM, 400),
+        (&[("content-type", "APPLICATION/X-WWW-FORM-URLENCODED")], FORM, 400),
+        (&[("content-type", "text/plain")], FORM, 400),
+        (&[("content-type", "")], FORM, 400),
+        (&[JSON], FORM, 400),
+        (&[], FORM, 400),
+        (&[("content-type", "multipart/form-data; boundary=X; y")], parts, 400),
+        (&[("content-type", "multipart/mixed; boundary=X")], parts, 400),
+        (&[("content-type", "text/plain")], b"a=1", 0),
+        (&[], b"a=1", 0),
+    ] {
+        assert_eq!(status_of(&shared, request(headers), Ok(body)), status, "{headers:?}");
+    }
+    let pass = self::shared(r#"{"unreadable_requests":"pass"}"#);
+    graphql_rule(&pass);
+    let both = [("content-type", "text/plain"), form];
+    assert_eq!(status_of(&pass, request(&both), Ok(FORM)), 400, "what is found still counts");
 }
