@@ -345,7 +345,7 @@ fn a_consumer_that_a_claim_names_and_one_that_stands_in_must_exist() {
     let (envoy, _echo) = listening(&[("named", named)]);
     let answer = bearing(&token(&key)).send(envoy.address("named"));
     let body = json!({"message": "Could not find consumer for 'sub=u'"});
-    unauthorized(&answer, &body, None, "row 16");
+    unauthorized(&answer, &body, Some(r#"Bearer error="invalid_token""#), "row 16");
 
     let gateway = Gateway::start(|admin| {
         vec![Filter::new("jwt_auth", &json!({"admin": admin, "anonymous": "nobody"}))]

@@ -12,20 +12,38 @@ pub(crate) enum AppIds<'a> {
 /// The greatest size of a cached list, in bytes.
 const MAX: usize = 800;
 
+/// The value of a consumer with more App IDs than fit into a list.
+const MANY: &[u8] = b"M";
+
 /// Encodes all App IDs of a consumer for the cache. `complete` is `false` if the consumer has more
 /// than these.
 pub(crate) fn encode<'a>(ids: impl Iterator<Item = &'a str>, complete: bool) -> Vec<u8> {
-    let mut out = vec![b'L'];
-    for id in ids {
-        match u16::try_from(id.len()) {
-            Ok(len) if complete => {
-                out.extend(len.to_le_bytes());
-                out.extend_from_slice(id.as_bytes());
-            }
-            _ => return vec![b'M'],
-        }
+    if !complete {
+        return MANY.to_vec();
     }
-    if out.len() > MAX { vec![b'M'] } else { out }
+    let mut value = empty();
+    ids.for_each(|id| add(&mut value, id));
+    value
+}
+
+/// Returns the value of a consumer without App IDs, to which [`add`] adds some.
+pub(crate) fn empty() -> Vec<u8> {
+    vec![b'L']
+}
+
+/// Adds an App ID to a consumer's value. A list that grows too long is replaced by a mark, so that
+/// the value stays small whatever is added.
+pub(crate) fn add(value: &mut Vec<u8>, id: &str) {
+    if *value == MANY {
+        return;
+    }
+    match u16::try_from(id.len()) {
+        Ok(len) if value.len().saturating_add(2).saturating_add(id.len()) <= MAX => {
+            value.extend(len.to_le_bytes());
+            value.extend_from_slice(id.as_bytes());
+        }
+        _ => *value = MANY.to_vec(),
+    }
 }
 
 impl<'a> AppIds<'a> {

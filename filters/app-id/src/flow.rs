@@ -1,7 +1,7 @@
 //! The decision about a request: does its App ID belong to its consumer?
 //!
 //! ```text
-//! start ──mapped, blank, unknown caller────────────────▶ Decided
+//! start ──mapped, blank, no App ID, unknown caller─────▶ Decided
 //!    └──▶ AskedForAll ──list, none, unavailable────────▶ Decided
 //!              └──too many to cache─▶ AskedForOne ─────▶ Decided
 //! ```
@@ -9,8 +9,9 @@
 use crate::app_ids::{AppIds, contains};
 use crate::config::Config;
 use crate::source::{of_consumer, one};
+use admin_api::is_app_id;
 use consumer::Admitted;
-use exchange::{Edit, Event, Finding, Flow, Reply, Started, Step, Unavailable};
+use exchange::{Edit, Event, Finding, Flow, Reply, Started, Step, Unasked, Unavailable};
 use std::rc::Rc;
 
 /// The flow of one request.
@@ -74,6 +75,10 @@ impl AppIdFlow {
         if config.common.admin.is_none() {
             return decided(self.nothing(&claim));
         }
+        // The service has no such App ID, so that there is nothing to look up.
+        if !std::str::from_utf8(&claim.app_id).is_ok_and(is_app_id) {
+            return decided(self.invalid());
+        }
         let key = of_consumer(&claim.consumer);
         (State::AskedForAll(claim), Step::find(key))
     }
@@ -120,11 +125,7 @@ impl AppIdFlow {
     }
 
     fn unavailable(&self, claim: Claim) -> Step {
-        if self.config.fail_open {
-            Step::forward(claim.edits)
-        } else {
-            refuse(503, "unavailable", "Service unavailable")
-        }
+        if self.config.fail_open { Step::forward(claim.edits) } else { busy() }
     }
 }
 
@@ -142,10 +143,25 @@ impl Flow for AppIdFlow {
         self.state = next;
         step
     }
+
+    fn on_unasked(&mut self, why: Unasked) -> Step {
+        match (std::mem::replace(&mut self.state, State::Decided), why) {
+            // This is the first request of a consumer, and no client can make consumers up.
+            (State::AskedForAll(claim), Unasked::CannotWait) => self.unavailable(claim),
+            // Clients cause this, by their number or by their choice of App IDs. If it opened the
+            // door, any App ID would pass in a crowd.
+            (State::AskedForAll(_), Unasked::TooMany) | (State::AskedForOne(_), _) => busy(),
+            (State::Decided, _) => Step::out_of_order(),
+        }
+    }
 }
 
 fn decided(step: Step) -> (State, Step) {
     (State::Decided, step)
+}
+
+fn busy() -> Step {
+    refuse(503, "unavailable", "Service unavailable")
 }
 
 fn refuse(

@@ -2,7 +2,7 @@ use super::*;
 use crate::app_ids::encode;
 use crate::config::tests::config;
 use consumer::testing::Driver;
-use exchange::{Body, Request, Then, testing};
+use exchange::{Body, Request, Then, Unasked, testing};
 
 const ADMIN: &str = r#"{"admin":{"upstream":"admin"}}"#;
 const ANA: &str = r#"{"id":"1","username":"ana"}"#;
@@ -57,7 +57,7 @@ fn each_refusal_has_its_status_and_its_words() {
             (403, "Consumer and X-APP-ID mapping doesn't exist"),
         ),
         (Some(ANA), &[b"Portal"], Some(found(&["NTP"])), (403, "Invalid X-APP-ID")),
-        (Some(ANA), &[b"\xff"], Some(found(&["NTP"])), (403, "Invalid X-APP-ID")),
+        (Some(ANA), &[b"\xff"], None, (403, "Invalid X-APP-ID")),
         (
             Some(ANA),
             &[b"Portal"],
@@ -119,6 +119,50 @@ fn failing_open_lets_requests_pass_only_if_the_lookup_failed() {
         assert_eq!(matches!(filter.on(answer), Step { then: Then::Forward, .. }), passes);
     }
     assert_eq!(refusal(&filter(json).send(request(None, &[b"Portal"]))).0, 401);
+}
+
+#[test]
+fn a_value_that_cannot_be_an_app_id_is_invalid_without_a_lookup() {
+    let json = r#"{"fail_open":true,"admin":{"upstream":"admin"}}"#;
+    let long = [b'a'; 101];
+    for id in [&b"\xff"[..], b"a b", b"a&b", b"gr\xc3\xb6\xc3\x9fe", b"a/../b", &long] {
+        let step = filter(json).send(request(Some(ANA), &[id]));
+        assert_eq!(refusal(&step), (403, "Invalid X-APP-ID"), "{id:?}");
+    }
+    let longest = &long[..100];
+    let step = filter(json).send(request(Some(ANA), &[longest]));
+    assert_eq!(step, Step::find(of_consumer("1")));
+    // The settings may give a consumer any App ID.
+    let mapped = r#"{"mappings":{"ana":["a&b"]},"admin":{"upstream":"admin"}}"#;
+    assert_eq!(filter(mapped).send(request(Some(ANA), &[b"a&b"])), Step::forward(vec![]));
+}
+
+#[test]
+fn what_clients_cause_opens_no_door() {
+    let json = r#"{"fail_open":true,"admin":{"upstream":"admin"}}"#;
+    let many = || Event::Found(Ok(Finding::Value(b"M".to_vec())));
+    for (of_many, why, passes) in [
+        (false, Unasked::TooMany, false),
+        (true, Unasked::TooMany, false),
+        // A client can choose the App ID, so every request could be the first one with its own.
+        (true, Unasked::CannotWait, false),
+        (false, Unasked::CannotWait, true),
+    ] {
+        let mut filter = filter(json);
+        filter.send(request(Some(ANA), &[b"Portal"]));
+        if of_many {
+            filter.on(many());
+        }
+        let step = filter.on_unasked(why);
+        match passes {
+            true => assert_eq!(step, Step::forward(vec![])),
+            false => assert_eq!(refusal(&step), (503, "Service unavailable"), "{why:?}"),
+        }
+    }
+    let mut away = filter(json);
+    away.send(request(Some(ANA), &[b"Portal"]));
+    away.on(many());
+    assert_eq!(away.on(Event::Found(Err(Unavailable))), Step::forward(vec![]));
 }
 
 #[test]
@@ -187,4 +231,5 @@ fn an_event_out_of_order_is_refused() {
     let mut asked = filter(ADMIN);
     asked.send(request(Some(ANA), &[b"Portal"]));
     assert!(refused(asked.on(Event::Body(Ok(vec![])))));
+    assert!(refused(asked.on_unasked(Unasked::TooMany)));
 }

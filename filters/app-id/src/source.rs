@@ -1,7 +1,8 @@
 //! App IDs from the admin service: of one consumer at a time, or all of them page by page.
 
-use crate::app_ids::encode;
-use admin_api::{AppIdPage, Change, Entity};
+use crate::app_ids::{add, empty, encode};
+use admin_api::{AppId, AppIdPage, Change, Entity};
+use consumer::lookup::MAX_NAME;
 use exchange::{Answer, Call, Finding, Key};
 use runtime::{Snapshot, Source};
 use std::collections::BTreeMap;
@@ -41,6 +42,11 @@ impl Source for AppIdSource {
         let (consumer, app_id) = parts(key);
         if answer.status == 404 {
             return not_found(&answer.body).map(|seq| (Finding::Nothing, seq));
+        }
+        // The service refuses this App ID, so nobody has it. As a failure, a client could make the
+        // service look as if it were away.
+        if app_id.is_some() && matches!(answer.status, 400 | 414 | 422 | 431) {
+            return Some((Finding::Nothing, None));
         }
         let page = page(answer)?;
         // An answer about another consumer is refused.
@@ -116,7 +122,8 @@ fn not_found(body: &[u8]) -> Option<Option<u64>> {
 /// The walk through the pages of `/appids`.
 struct Pages {
     next: Next,
-    ids: BTreeMap<String, Vec<String>>,
+    /// The value of each consumer.
+    ids: BTreeMap<String, Vec<u8>>,
     seq: Option<u64>,
 }
 
@@ -150,20 +157,19 @@ impl Snapshot for Pages {
             },
             _ => Next::Done,
         };
-        for entry in page.data {
+        for AppId { consumer_id, appid, .. } in page.data {
             // A consumer's App IDs may be on any pages, so the walk goes on to its end.
-            if self.ids.len() <= most || self.ids.contains_key(&entry.consumer_id) {
-                self.ids.entry(entry.consumer_id).or_default().push(entry.appid);
+            let wanted = self.ids.len() <= most || self.ids.contains_key(&consumer_id);
+            if wanted && consumer_id.len() <= MAX_NAME {
+                add(self.ids.entry(consumer_id).or_insert_with(empty), &appid);
             }
         }
         true
     }
 
     fn finish(self: Box<Self>) -> (Vec<(Key, Finding)>, Option<u64>) {
-        let all = self.ids.iter().map(|(consumer, ids)| {
-            (of_consumer(consumer), Finding::Value(encode(ids.iter().map(String::as_str), true)))
-        });
-        (all.collect(), self.seq)
+        let all = self.ids.into_iter();
+        (all.map(|(id, value)| (of_consumer(&id), Finding::Value(value))).collect(), self.seq)
     }
 }
 

@@ -59,6 +59,20 @@ fn an_answer_that_does_not_fit_the_key_is_a_failure() {
 }
 
 #[test]
+fn an_app_id_that_the_service_does_not_take_is_none_of_the_consumers() {
+    for status in [400, 414, 422, 431] {
+        let answer = Answer::new(status, r#"{"message":"schema violation","seq":4}"#);
+        let key = one("c", b"Portal");
+        assert_eq!(AppIdSource.read(&key, &answer), Some((Finding::Nothing, None)), "{status}");
+        assert_eq!(AppIdSource.read(&of_consumer("c"), &answer), None, "{status}");
+    }
+    // These say nothing about the App ID.
+    for status in [401, 403, 408, 429, 500, 503] {
+        assert_eq!(read(&one("c", b"Portal"), status, r#"{"message":"x"}"#), None, "{status}");
+    }
+}
+
+#[test]
 fn a_list_of_several_pages_is_asked_for_one_by_one() {
     let body = format!(r#"{{"data":[{}],"total":2,"offset":"x"}}"#, entry("c", "Portal"));
     let (Finding::Value(value), _) = read(&of_consumer("c"), 200, &body).unwrap() else { panic!() };
@@ -119,6 +133,21 @@ fn of_more_consumers_than_are_wanted_one_more_is_kept_with_all_of_its_app_ids() 
     let (all, _) = pages.finish();
     let both = Finding::Value(encode(["a", "b"].into_iter(), true));
     assert_eq!(all, ["c0", "c1", "c2"].map(|name| (of_consumer(name), both.clone())));
+}
+
+#[test]
+fn of_one_consumer_no_more_app_ids_are_kept_than_fit() {
+    let mut pages = Pages { next: Next::First, ids: BTreeMap::new(), seq: None };
+    let long = "x".repeat(3000);
+    for n in 0..100 {
+        let data: Vec<String> = (0..100).map(|m| entry("c", &format!("app-{n}-{m}"))).collect();
+        let data = format!("{},{}", data.join(","), entry(&long, "a"));
+        let body = format!(r#"{{"data":[{data}],"total":9,"offset":"o{n}"}}"#);
+        assert!(pages.absorb(&Answer::new(200, body), 9));
+        assert!(pages.ids.values().map(Vec::len).sum::<usize>() <= 800, "{n}");
+    }
+    let (all, _) = Box::new(pages).finish();
+    assert_eq!(all, [(of_consumer("c"), Finding::Value(b"M".to_vec()))]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Finds the token of a request, in Kong's places and with Kong's rule for several tokens.
 
 use crate::config::Config;
+use crate::cookies;
 use exchange::{Edit, Head, Query, same_name};
 use std::collections::BTreeMap;
 
@@ -23,10 +24,7 @@ pub(crate) fn carried(config: &Config, head: &Head, query: Query<'_>) -> Carried
     let mut found: Option<Option<Vec<u8>>> = None;
     let ours = |name: &[u8]| config.uri_param_names.iter().any(|n| n.as_bytes() == name);
     let parameters = query.pairs().filter(|(name, _)| ours(name)).map(|(_, value)| value);
-    let cookies = config.cookie_names.iter().filter_map(|name| {
-        let value = cookies(head).find_map(|line| cookie(line, name.as_bytes()))?;
-        Some(Some(value.to_vec()))
-    });
+    let cookies = cookies::values(head, &config.cookie_names).map(|value| Some(value.to_vec()));
     let headers = config.header_names.iter().flat_map(|name| {
         parts(head, name).filter_map(|(_, part)| Some(Some(bearer(part)?.to_vec())))
     });
@@ -55,19 +53,7 @@ pub(crate) fn hide(config: &Config, head: &Head, query: Query<'_>) -> Vec<Edit> 
     if query.pairs().any(|(name, _)| names.iter().any(|own| own.as_bytes() == name)) {
         edits.push(Edit::DropParameters(names.clone()));
     }
-    let ours =
-        |name: &[u8]| config.cookie_names.iter().any(|n| n.as_bytes().eq_ignore_ascii_case(name));
-    if cookies(head).any(|line| pairs(line).any(|(name, _)| ours(name))) {
-        let kept: Vec<&[u8]> = cookies(head)
-            .flat_map(pairs)
-            .filter(|(name, _)| !ours(name))
-            .map(|(_, whole)| whole)
-            .collect();
-        edits.push(match kept.is_empty() {
-            true => Edit::remove("cookie"),
-            false => Edit::set("cookie", kept.join(&b"; "[..])),
-        });
-    }
+    edits.extend(cookies::hide(head, &config.cookie_names));
     for name in &config.header_names {
         // Each spelling of a header's name maps to a flag, which is `true` if it has a token, and
         // to its other values.
@@ -115,45 +101,6 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
         let line = token.split(|byte| *byte == b'\n').next().unwrap_or_default();
         (!line.is_empty()).then_some(line)
     })
-}
-
-fn cookies(head: &Head) -> impl Iterator<Item = &[u8]> {
-    head.values("cookie")
-}
-
-/// Returns the value of nginx's `$cookie_<name>`: the first cookie of this name, compared without
-/// case.
-fn cookie<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let mut rest = line;
-    while !rest.is_empty() {
-        let (start, after) = rest.split_at_checked(name.len())?;
-        if start.eq_ignore_ascii_case(name)
-            && let Some(value) = trim_start(after).strip_prefix(b"=")
-        {
-            return trim_start(value).split(|byte| *byte == b';').next();
-        }
-        // Skips to the next cookie. nginx accepts a comma as an end here.
-        let end = rest.iter().position(|byte| matches!(byte, b';' | b','))?;
-        rest = trim_start(rest.get(end.checked_add(1)?..)?);
-    }
-    None
-}
-
-/// Returns the name of each cookie of a line, together with the whole cookie.
-fn pairs(line: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|piece| !piece.is_empty()).map(
-        |piece| {
-            let name = piece.split(|byte| *byte == b'=').next().unwrap_or_default();
-            (name.trim_ascii_end(), piece)
-        },
-    )
-}
-
-fn trim_start(mut bytes: &[u8]) -> &[u8] {
-    while let [b' ', rest @ ..] = bytes {
-        bytes = rest;
-    }
-    bytes
 }
 
 #[cfg(test)]
@@ -252,20 +199,46 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_found_as_nginx_finds_them() {
+    fn cookies_are_found_as_nginx_finds_them_and_as_an_upstream_may() {
         for (line, expected) in [
-            ("silly=a", Some("a")),
-            ("SILLY = a ; b", Some("a ")),
-            ("x=1;silly=a;silly=b", Some("a")),
-            ("x=1,silly=a", Some("a")),
-            ("sillyx=1; silly=a", Some("a")),
-            ("silly; silly=a", Some("a")),
-            ("xsilly=1", None),
-            ("silly", None),
-            ("", None),
+            ("silly=a", token("a")),
+            ("SILLY = a ; b", token("a ")),
+            ("x=1;silly=a", token("a")),
+            ("x=1,silly=a", token("a")),
+            ("x=1;\tsilly=a", token("a")),
+            ("silly=a,x=1; y", token("a,x=1")),
+            ("sillyx=1; silly=a", token("a")),
+            ("silly; silly=a", token("a")),
+            ("silly,silly=a", token("a")),
+            ("silly=; silly=a", token("a")),
+            ("xsilly=1", Carried::Nothing),
+            ("silly", Carried::Nothing),
+            ("", Carried::Nothing),
         ] {
-            assert_eq!(cookie(line.as_bytes(), b"silly"), expected.map(str::as_bytes), "{line}");
+            let found = look(r#","cookie_names":["silly"]"#, &[("cookie", line)], "");
+            assert_eq!(found, expected, "{line}");
         }
+    }
+
+    #[test]
+    fn each_cookie_of_one_name_is_judged() {
+        let names = r#","cookie_names":["silly","other"]"#;
+        for (lines, expected) in [
+            (&["silly=a; silly=a"][..], token("a")),
+            (&["silly=a", "Silly=a; other=a"], token("a")),
+            (&["silly=a; silly=b"], Carried::Several),
+            (&["silly=a; SILLY=b"], Carried::Several),
+            (&["silly=a", "silly=b"], Carried::Several),
+            (&["silly=a,silly=b"], Carried::Several),
+            (&["silly=a; x=1,other=b"], Carried::Several),
+            (&["other=a,silly=a"], Carried::Several),
+        ] {
+            let fields: Vec<_> = lines.iter().map(|line| ("cookie", *line)).collect();
+            assert_eq!(look(names, &fields, ""), expected, "{lines:?}");
+        }
+        // The search ends at the second token, however many follow.
+        let line = "silly=a,".repeat(10_000);
+        assert_eq!(look(names, &[("cookie", &line)], ""), Carried::Several);
     }
 
     #[test]

@@ -172,27 +172,16 @@ impl Config {
         keys.into_iter().map(warning).collect()
     }
 
-    /// Returns the settings that cached answers depend on, apart from the admin service: the origin
-    /// of each provider's keys.
+    /// Returns the settings that cached answers depend on, apart from the admin service: the places
+    /// of the providers' keys, and the tokens that are shown there.
     pub(crate) fn depends(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        for provider in &self.providers {
-            let Some(place) = provider.place() else { continue };
-            let target = &place.target;
-            for part in [
-                provider.name.as_str(),
-                &provider.issuer,
-                &place.uri.authority,
-                &place.uri.path,
-                &target.upstream,
-                &target.authority,
-                target.token.as_deref().unwrap_or_default(),
-            ] {
-                out.extend_from_slice(part.as_bytes());
-                out.push(0);
-            }
-        }
-        out
+        let places = self.providers.iter().filter_map(Provider::place);
+        let parts = places.flat_map(|place| {
+            let token = place.target.token.as_deref().unwrap_or_default();
+            // Both parts have one length, wherever a token ends.
+            [place.name.clone(), jose::hash::sha256_hex(token.as_bytes())]
+        });
+        parts.collect::<String>().into_bytes()
     }
 }
 

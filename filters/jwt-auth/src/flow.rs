@@ -108,24 +108,15 @@ impl JwtFlow {
             }
             Carried::Several => {
                 let reply = self.refusal("several_tokens", "Multiple tokens provided");
-                return self.fail(work, reply);
+                return self.fail_unread(work, reply);
             }
             Carried::Unrecognizable => {
                 let reply = self.refusal("malformed_token", "Unrecognizable token");
-                return self.fail(work, reply);
+                return self.fail_unread(work, reply);
             }
         };
-        if config.hide_credentials {
-            let hidden = hide(config, &work.request.head, query);
-            for edit in &hidden {
-                let (Edit::Remove(name) | Edit::Set(name, _)) = edit else { continue };
-                if let Err(duplicate) =
-                    reject_duplicate(&work.request.head, name, work.request.can_remove)
-                {
-                    return decided(Step::reply(refuse_duplicate(&duplicate)));
-                }
-            }
-            work.edits.extend(hidden);
+        if let Err(reply) = self.hide(&mut work) {
+            return decided(Step::reply(reply));
         }
         let bearer = match self.memory(|memory| memory.bearer(&text)).flatten() {
             Some(bearer) => bearer,
@@ -150,6 +141,34 @@ impl JwtFlow {
             Some(provider) => self.find_keys(Issued { work, bearer, provider }),
             None => self.find_holder(work, bearer),
         }
+    }
+
+    /// Refuses the request whose tokens were not read. With the anonymous consumer, none of them
+    /// goes on.
+    fn fail_unread(&self, mut work: Box<Work>, reply: Reply) -> (State, Step) {
+        if self.config.anonymous.is_some()
+            && let Err(reply) = self.hide(&mut work)
+        {
+            return decided(Step::reply(reply));
+        }
+        self.fail(work, reply)
+    }
+
+    /// Adds the edits that hide the tokens, if the settings want that. Returns the response to a
+    /// request from which they cannot be removed.
+    fn hide(&self, work: &mut Work) -> Result<(), Reply> {
+        if !self.config.hide_credentials {
+            return Ok(());
+        }
+        let Work { request, edits } = work;
+        let hidden = hide(&self.config, &request.head, Query::of_target(&request.target));
+        for edit in &hidden {
+            let (Edit::Remove(name) | Edit::Set(name, _)) = edit else { continue };
+            reject_duplicate(&request.head, name, request.can_remove)
+                .map_err(|duplicate| refuse_duplicate(&duplicate))?;
+        }
+        edits.extend(hidden);
+        Ok(())
     }
 
     // === Decisions ===

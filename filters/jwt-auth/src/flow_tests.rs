@@ -47,6 +47,11 @@ impl Filter {
         Self::new(Rc::clone(&self.config), Some(Rc::new(InWasm)))
     }
 
+    /// The name of the place of the first provider's keys.
+    fn place(&self) -> &str {
+        &self.config.providers[0].place().unwrap().name
+    }
+
     fn send(&mut self, request: Request) -> Step {
         self.driver.send(request)
     }

@@ -34,9 +34,9 @@ impl Snapshot for KongSecrets {
         self.0.next_page()
     }
 
-    // A Kong is not asked for single keys: all of them are read, whatever their number.
-    fn absorb(&mut self, answer: &Answer, _most: usize) -> bool {
-        self.0.absorb(answer)
+    // A Kong is not asked for single keys, so that a part of them would be of no use.
+    fn absorb(&mut self, answer: &Answer, most: usize) -> bool {
+        self.0.absorb(answer, most)
     }
 
     fn finish(self: Box<Self>) -> (Vec<(Key, Finding)>, Option<u64>) {

@@ -9,6 +9,7 @@
 //! | `flow/credentials.rs` | tokens that a consumer's credential verifies                   |
 //! | `flow/providers.rs`   | tokens that a provider's key verifies                          |
 //! | `bearer.rs`           | the places in which a request carries its token                |
+//! | `cookies.rs`          | the cookies that carry tokens                                  |
 //! | `claims.rs`           | times, audiences and headers of claims                         |
 //! | `credential.rs`       | the keys of consumers                                          |
 //! | `memory.rs`           | a VM's memory of keys, key sets and verified tokens            |
@@ -22,6 +23,7 @@
 mod bearer;
 mod claims;
 mod config;
+mod cookies;
 mod credential;
 mod filter;
 mod flow;

@@ -2,6 +2,7 @@
 
 use crate::claims;
 use crate::memory::KeySet;
+use crate::tables;
 use consumer::IDENTITY_HEADERS;
 use consumer::lookup::By;
 use exchange::{Call, Query, Target, percent_decode, same_name, split_target};
@@ -45,6 +46,8 @@ pub(crate) enum Keys {
 pub(crate) struct Place {
     pub(crate) target: Rc<Target>,
     pub(crate) uri: Uri,
+    /// The name of the place in the cache ([`tables::place_name`]).
+    pub(crate) name: String,
 }
 
 /// An absolute URI without user information and fragment.
@@ -95,7 +98,7 @@ fn provider(f: &mut Fields<'_>) -> Provider {
     let name = f.required_text("name", NAME);
     let issuer = f.required_text("issuer", Rule::WORD);
     let algorithms = algorithms(f);
-    let keys = keys(f, algorithms);
+    let keys = keys(f, &issuer, algorithms);
     let audiences = f.texts("audiences", Rule::TEXT).unwrap_or_default();
     let clock_skew = f.integer("clock_skew", 0..=3600, 60);
     let require_exp = f.flag("require_exp", true);
@@ -156,7 +159,7 @@ fn algorithms(f: &mut Fields<'_>) -> Algorithms {
     }
 }
 
-fn keys(f: &mut Fields<'_>, algorithms: Algorithms) -> Keys {
+fn keys(f: &mut Fields<'_>, issuer: &str, algorithms: Algorithms) -> Keys {
     let jwks_uri = f.text("jwks_uri", URI);
     let discovery = f.text("oidc_discovery_uri", URI);
     let jwks = f.secret("jwks", "jwks_env", Rule::LONG);
@@ -186,7 +189,7 @@ fn keys(f: &mut Fields<'_>, algorithms: Algorithms) -> Keys {
         if target.authority == target.upstream {
             target.authority.clone_from(&uri.authority);
         }
-        Some(Place { target: Rc::new(target), uri })
+        Some(Place::new(issuer, target, uri))
     };
     if let Some(place) = jwks_uri.as_deref().and_then(place) {
         return Keys::Remote(place);
@@ -219,7 +222,7 @@ fn keys(f: &mut Fields<'_>, algorithms: Algorithms) -> Keys {
     let nothing = JwkSet::parse(br#"{"keys":[]}"#, Policy::REMOTE);
     match nothing {
         Ok(set) => Keys::Inline(Rc::new(KeySet { set, print })),
-        Err(_) => Keys::Remote(Place { target: Rc::new(nowhere()), uri: Uri::default() }),
+        Err(_) => Keys::Remote(Place::new(issuer, nowhere(), Uri::default())),
     }
 }
 
@@ -231,6 +234,14 @@ fn nowhere() -> Target {
         prefix: Vec::new(),
         timeout: Duration::ZERO,
         token: None,
+    }
+}
+
+impl Place {
+    /// Makes the place of a document of `issuer`.
+    fn new(issuer: &str, target: Target, uri: Uri) -> Self {
+        let name = tables::place_name(issuer, &uri, &target);
+        Self { target: Rc::new(target), uri, name }
     }
 }
 

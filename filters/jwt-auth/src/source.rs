@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::credential::{Holder, Material, credential};
 use crate::kong::KongSecrets;
 use crate::provider::{Keys, Place, Provider, Uri, call};
-use crate::tables::{BY_KEY, DISCOVERY, JWKS, by_key, discovery, key_set, provider_of};
+use crate::tables::{BY_KEY, DISCOVERY, JWKS, by_key, discovery, key_set, place_of};
 use admin_api::{Change, Entity, JwtIdentity};
 use consumer::{Identity, folded, lookup};
 use exchange::{Answer, Call, Finding, Key, Target};
@@ -22,12 +22,20 @@ pub(crate) struct Entities {
 }
 
 impl Entities {
-    fn provider(&self, key: &Key) -> Option<&Provider> {
-        self.config.providers.get(provider_of(key)?)
+    /// Returns the provider whose documents `key` stands for, with its index in the settings.
+    fn provider(&self, key: &Key) -> Option<(usize, &Provider, &Place)> {
+        let name = place_of(key);
+        let mut places = self
+            .config
+            .providers
+            .iter()
+            .enumerate()
+            .filter_map(|(n, provider)| provider.place().map(|place| (n, provider, place)));
+        places.find(|(.., place)| place.name.as_bytes() == name)
     }
 
     fn place(&self, key: &Key) -> Option<&Place> {
-        self.provider(key)?.place()
+        self.provider(key).map(|(.., place)| place)
     }
 
     /// Reads the admin service's answer about a credential.
@@ -59,7 +67,7 @@ impl Entities {
     /// Discovery 1.0, section 4.2). Returns `None` if the document is of another issuer, or names
     /// another server.
     fn read_discovery(&self, key: &Key, answer: &Answer) -> Option<Vec<u8>> {
-        let provider = self.provider(key)?;
+        let (index, provider, place) = self.provider(key)?;
         let document = jose::json::parse_object(&answer.body)?;
         let text = |name| document.get(name).and_then(serde_json::Value::as_str);
         // Issuers are compared as they are: a similar text is another issuer.
@@ -67,30 +75,25 @@ impl Entities {
             return None;
         }
         let uri = Uri::parse(text("jwks_uri")?)?;
-        if uri.authority != provider.place()?.uri.authority {
+        if uri.authority != place.uri.authority {
             return None;
         }
-        self.note_path(key, &uri.path);
+        if let Ok(mut memory) = self.config.memory.try_borrow_mut() {
+            memory.set_path(index, &uri.path);
+        }
         Some(uri.path.into_bytes())
     }
 
     /// Returns the path of a provider's key set, from the settings or from the last discovery.
     fn set_path(&self, key: &Key) -> Option<String> {
-        match &self.provider(key)?.keys {
+        let (index, provider, _) = self.provider(key)?;
+        match &provider.keys {
             Keys::Inline(_) => None,
             Keys::Remote(place) => Some(place.uri.path.clone()),
             Keys::Discovered(_) => {
                 let memory = self.config.memory.try_borrow().ok()?;
-                memory.path(provider_of(key)?).map(str::to_owned)
+                memory.path(index).map(str::to_owned)
             }
-        }
-    }
-
-    fn note_path(&self, key: &Key, path: &str) {
-        if let (Some(provider), Ok(mut memory)) =
-            (provider_of(key), self.config.memory.try_borrow_mut())
-        {
-            memory.set_path(provider, path);
         }
     }
 }
@@ -128,7 +131,7 @@ impl Source for Entities {
 
     fn ttl(&self, key: &Key) -> Option<Duration> {
         match key.table {
-            DISCOVERY | JWKS => self.provider(key).map(|provider| provider.jwks_ttl),
+            DISCOVERY | JWKS => self.provider(key).map(|(_, provider, _)| provider.jwks_ttl),
             _ => None,
         }
     }
@@ -139,11 +142,11 @@ impl Source for Entities {
         for (n, provider) in self.config.providers.iter().enumerate() {
             match &provider.keys {
                 Keys::Inline(_) => {}
-                Keys::Remote(place) => keys.push(key_set(n, &place.uri.path)),
-                Keys::Discovered(_) => {
-                    keys.push(discovery(n));
+                Keys::Remote(place) => keys.push(key_set(&place.name, &place.uri.path)),
+                Keys::Discovered(place) => {
+                    keys.push(discovery(&place.name));
                     let path = memory.as_ref().ok().and_then(|memory| memory.path(n));
-                    keys.extend(path.map(|path| key_set(n, path)));
+                    keys.extend(path.map(|path| key_set(&place.name, path)));
                 }
             }
         }
@@ -200,6 +203,9 @@ fn absent(body: &[u8]) -> Option<u64> {
     not_found.seq.filter(|_| not_found.message == "Not found")
 }
 
+#[cfg(test)]
+#[path = "neighbours_tests.rs"]
+mod neighbours_tests;
 #[cfg(test)]
 #[path = "source_tests.rs"]
 mod tests;

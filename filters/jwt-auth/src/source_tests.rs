@@ -18,6 +18,11 @@ fn path(call: &Call) -> String {
     call.segments.iter().map(|s| format!("/{}", String::from_utf8_lossy(s))).collect()
 }
 
+/// The name of the place of this provider's documents.
+fn place(entities: &Entities, provider: usize) -> &str {
+    &entities.config.providers[provider].place().unwrap().name
+}
+
 fn username(name: &str) -> Key {
     lookup::key(lookup::By::Username, name)
 }
@@ -32,13 +37,19 @@ fn each_table_has_its_call() {
     let ado = entities.call(&username("ado"));
     assert_eq!(path(&ado), "/identities/consumers/ado");
     assert_eq!(ado.query, [("by".into(), b"username".to_vec())]);
-    assert_eq!(path(&entities.call(&key_set(0, "/x/jwks.json"))), "/x/jwks.json");
-    assert_eq!(path(&entities.call(&discovery(1))), "/.well-known/openid-configuration");
+    assert_eq!(path(&entities.call(&key_set(place(&entities, 0), "/x/jwks.json"))), "/x/jwks.json");
+    assert_eq!(
+        path(&entities.call(&discovery(place(&entities, 1)))),
+        "/.well-known/openid-configuration"
+    );
     assert!(entities.target(&by_key("x")).is_none());
-    let target = entities.target(&discovery(1)).unwrap();
+    let target = entities.target(&discovery(place(&entities, 1))).unwrap();
     assert_eq!((target.upstream.as_str(), target.authority.as_str()), ("b", "b.example"));
     assert!(target.tls && target.token.is_none());
-    assert_eq!(entities.ttl(&key_set(0, "/x/jwks.json")), Some(Duration::from_secs(600)));
+    assert_eq!(
+        entities.ttl(&key_set(place(&entities, 0), "/x/jwks.json")),
+        Some(Duration::from_secs(600))
+    );
     assert_eq!(entities.ttl(&by_key("x")), None);
 }
 
@@ -67,7 +78,10 @@ fn only_the_services_own_404_means_that_there_is_none() {
         assert_eq!(read(body), None, "{body}");
     }
     assert_eq!(
-        entities.read(&key_set(0, "/x"), &answer(404, r#"{"message":"Not found","seq":3}"#)),
+        entities.read(
+            &key_set(place(&entities, 0), "/x"),
+            &answer(404, r#"{"message":"Not found","seq":3}"#)
+        ),
         None
     );
 }
@@ -87,7 +101,7 @@ fn discovery_demands_the_issuer_and_the_authority() {
         answer(200, &serde_json::json!({"issuer": issuer, "jwks_uri": uri}).to_string())
     };
     let entities = entities(PROVIDERS);
-    let read = |answer: &Answer| entities.read(&discovery(1), answer);
+    let read = |answer: &Answer| entities.read(&discovery(place(&entities, 1)), answer);
     let good = document("https://b/", "https://B.example:443/keys");
     assert_eq!(read(&good), Some((Finding::Value(b"/keys".to_vec()), None)));
     for (issuer, uri) in [
@@ -107,12 +121,19 @@ fn discovery_demands_the_issuer_and_the_authority() {
 #[test]
 fn key_sets_are_fetched_before_they_are_needed() {
     let entities = entities(PROVIDERS);
-    assert_eq!(entities.wanted(), [key_set(0, "/x/jwks.json"), discovery(1)]);
+    assert_eq!(
+        entities.wanted(),
+        [key_set(place(&entities, 0), "/x/jwks.json"), discovery(place(&entities, 1))]
+    );
     let document = answer(200, r#"{"issuer":"https://b/","jwks_uri":"https://b.example/keys"}"#);
-    entities.read(&discovery(1), &document);
-    let all = [key_set(0, "/x/jwks.json"), discovery(1), key_set(1, "/keys")];
+    entities.read(&discovery(place(&entities, 1)), &document);
+    let all = [
+        key_set(place(&entities, 0), "/x/jwks.json"),
+        discovery(place(&entities, 1)),
+        key_set(place(&entities, 1), "/keys"),
+    ];
     assert_eq!(entities.wanted(), all);
-    assert_eq!(path(&entities.call(&key_set(1, "/keys"))), "/keys");
+    assert_eq!(path(&entities.call(&key_set(place(&entities, 1), "/keys"))), "/keys");
 }
 
 const EC: &str = r#"{"kty":"EC","crv":"P-256","kid":"k","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0","x5c":["AAAA"]}"#;
@@ -120,11 +141,12 @@ const EC: &str = r#"{"kty":"EC","crv":"P-256","kid":"k","x":"f83OJ3D2xF1Bg8vub9t
 #[test]
 fn only_usable_keys_of_a_set_are_kept() {
     let entities = entities(PROVIDERS);
-    let read = |body: &str| match entities.read(&key_set(0, "/"), &answer(200, body)) {
-        Some((Finding::Value(value), None)) => Some(String::from_utf8(value).unwrap()),
-        None => None,
-        other => panic!("{other:?}"),
-    };
+    let read =
+        |body: &str| match entities.read(&key_set(place(&entities, 0), "/"), &answer(200, body)) {
+            Some((Finding::Value(value), None)) => Some(String::from_utf8(value).unwrap()),
+            None => None,
+            other => panic!("{other:?}"),
+        };
     let oct = r#"{"kty":"oct","k":"c2VjcmV0"}"#;
     let encryption = EC.replace(r#""kid""#, r#""use":"enc","kid""#);
     let kept = read(&format!(r#"{{"keys":[{oct},{encryption},{EC}]}}"#)).unwrap();

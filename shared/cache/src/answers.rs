@@ -16,6 +16,10 @@ pub trait Answers {
     /// See [`Cache::left`].
     fn left(&mut self, key: &Key, waiter: u32, own_call: bool);
 
+    /// Returns `true` if the last lookup at the admin service failed, so that one more would
+    /// probably fail, too.
+    fn is_away(&self) -> bool;
+
     /// See [`Cache::tick`].
     fn tick(&mut self, now: u64) -> Effects;
 
@@ -50,6 +54,10 @@ impl Answers for Cache {
 
     fn left(&mut self, key: &Key, waiter: u32, own_call: bool) {
         self.left(key, waiter, own_call);
+    }
+
+    fn is_away(&self) -> bool {
+        self.away
     }
 
     fn tick(&mut self, now: u64) -> Effects {

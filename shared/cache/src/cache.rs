@@ -2,7 +2,7 @@
 
 use crate::effects::{Conditions, Effects, Lookup, Outgoing, Purpose};
 use crate::entries::Entries;
-use crate::feed::{Feed, News};
+use crate::feed::Feed;
 use crate::fetches::{Fetches, Share};
 use crate::freshness::{CLOCK_SKEW, Freshness, Lifetime};
 use crate::recent::Recent;
@@ -13,10 +13,11 @@ use crate::snapshot::{NextPage, SnapshotState};
 use crate::source::Source;
 use crate::time::millis;
 use crate::waiting::{Rooms, Seat};
-use admin_api::Change;
 use exchange::{Call, CallError, CallResult, Finding, Key, Target, Unavailable, longest_wait};
 use std::rc::Rc;
 use std::time::Duration;
+
+mod changes;
 
 /// After so many milliseconds without a request, nobody needs to know what changes.
 const IDLE: u64 = 60_000;
@@ -40,6 +41,8 @@ pub struct Cache {
     last_request: u64,
     /// Answers stored before this time may have missed a change.
     revalidate_before: u64,
+    /// The last lookup at the admin service failed.
+    pub(crate) away: bool,
     pub(crate) report: Report,
 }
 
@@ -68,6 +71,7 @@ impl Cache {
             random,
             last_request: started,
             revalidate_before,
+            away: false,
             report,
         }
     }
@@ -278,6 +282,9 @@ impl Cache {
         let Some(fetch) = self.fetches.finish_fetch(key) else { return (None, Vec::new()) };
         let read = result.as_ref().ok().and_then(|answer| self.source.read(key, answer));
         self.report.count(effects.note_fetch(result, read.is_some()));
+        if self.source.target(key).is_none() {
+            self.away = read.is_none();
+        }
         let found = read.map(|(finding, seq)| {
             if fetch.may_keep(seq) {
                 self.snapshot.supersede(key);
@@ -287,37 +294,6 @@ impl Cache {
             finding
         });
         (found, fetch.waiters)
-    }
-
-    // === Changes ===
-
-    fn take_in(&mut self, news: &News, effects: &mut Effects) {
-        self.entries.ensure_generation(self.random);
-        if news.dropped {
-            self.drop_all((self.random)());
-            effects.counts.push("cache_dropped");
-        }
-        for change in &news.changes {
-            self.apply(change);
-        }
-    }
-
-    /// Makes the answers outdated that a change touched.
-    fn apply(&mut self, change: &Change) {
-        for key in self.source.touched(change) {
-            self.entries.remove(&key, self.source.is_secret(&key), change.seq);
-            self.recent.forget(&key);
-            self.fetches.touch(&key, change.seq);
-            self.snapshot.touch(key);
-        }
-    }
-
-    /// Drops everything. `generation` is a random number.
-    fn drop_all(&mut self, generation: u64) {
-        self.entries.drop_all(generation);
-        self.recent.forget_all();
-        self.fetches.drop_all();
-        self.snapshot.drop_all();
     }
 
     // === Inside ===

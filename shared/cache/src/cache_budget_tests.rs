@@ -4,7 +4,7 @@
 use super::tests::*;
 use super::*;
 use crate::waiting::Room;
-use admin_api::{Entity, Operation};
+use admin_api::{Change, Entity, Operation};
 use exchange::Answer;
 
 #[test]
@@ -220,4 +220,26 @@ fn who_is_known_stays_known_when_everything_is_dropped_and_who_is_gone_does_not(
     assert!(matches!(bench.find("b", 1, ENVOY(11)), Lookup::Fetch(..)));
     bench.answered("b", Some(nothing(6)), 12);
     assert_eq!(bench.cache.share(&key("b")), Share::Stranger);
+}
+
+#[test]
+fn the_service_is_away_from_a_lookup_that_failed_to_one_that_did_not() {
+    let mut bench = bench_of(Box::new(Wants), 4);
+    assert!(!bench.cache.away, "nobody has been asked");
+    let answers = [
+        ("a", None, true),
+        ("b", Some(nothing(1)), false),
+        ("c", Some(Answer::new(500, "")), true),
+        ("d", Some(value("x", 1)), false),
+    ];
+    for (name, answer, away) in answers {
+        assert!(matches!(bench.find(name, 1, ENVOY(0)), Lookup::Fetch(..)));
+        bench.answered(name, answer, 1);
+        assert_eq!(bench.cache.away, away, "{name}");
+    }
+    // Another service says nothing about the admin service.
+    let keys = Key::new(4, "keys");
+    assert!(matches!(bench.cache.find(&keys, 1, ENVOY(0)), Lookup::Fetch(..)));
+    bench.answered_key(keys, None, 1);
+    assert!(!bench.cache.away);
 }

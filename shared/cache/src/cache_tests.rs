@@ -5,7 +5,7 @@ use super::*;
 use crate::entries::Secrecy;
 use crate::shared_data::{LocalData, Put};
 use crate::waiting::Room;
-use admin_api::{Entity, Operation};
+use admin_api::{Change, Entity, Operation};
 use exchange::{Answer, Call};
 use settings::Common;
 use std::time::Duration;

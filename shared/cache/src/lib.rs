@@ -58,6 +58,7 @@
 //! | module           | contents                                                             |
 //! |------------------|----------------------------------------------------------------------|
 //! | `cache.rs`       | [`Cache`]: lookups, the tick, answers                                |
+//! | `cache/`         | changes at the admin service, and the answers that they outdate      |
 //! | `answers.rs`     | [`Answers`]: the cache, as who does not name its type sees it        |
 //! | `setup.rs`       | the parts that a cache is made of                                    |
 //! | `effects.rs`     | results of lookups, calls to make, requests to wake                  |

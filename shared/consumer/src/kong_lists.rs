@@ -10,6 +10,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::HashMap;
 
+/// The bytes that a walk may take for each entry that the cache keeps.
+const FOR_AN_ENTRY: usize = 4096;
+/// The bytes that a walk may take in any case: a VM has no more than 4 GiB, and the findings of a
+/// walk are made beside it.
+const MOST: usize = 512 << 20;
+/// The bytes that an entity takes besides its texts, about.
+const OVERHEAD: usize = 256;
+
 /// The walk through the lists. `T` is the part of a credential that is kept.
 pub struct KongLists<T> {
     credentials: &'static str,
@@ -19,6 +27,8 @@ pub struct KongLists<T> {
     consumers: HashMap<String, Identity>,
     /// The credentials, each with the id of its consumer.
     found: Vec<(T, String)>,
+    /// The bytes of all pages, with an overhead for each page and each entity.
+    taken: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +82,7 @@ impl<T> KongLists<T> {
             offset: None,
             consumers: HashMap::new(),
             found: Vec::new(),
+            taken: 0,
         }
     }
 
@@ -90,8 +101,10 @@ impl<T> KongLists<T> {
         })
     }
 
-    /// Takes over a page. Returns `false` if the answer is not the page that was asked for.
-    pub fn absorb(&mut self, answer: &Answer) -> bool {
+    /// Takes over a page. Returns `false` if the answer is not the page that was asked for, or if
+    /// the lists are too long for a cache that keeps `most` entries: a server whose lists have no
+    /// end must not fill the memory.
+    pub fn absorb(&mut self, answer: &Answer, most: usize) -> bool {
         let page =
             (answer.status == 200).then(|| serde_json::from_slice::<Page>(&answer.body).ok());
         let Some(Page { data, offset }) = page.flatten() else { return false };
@@ -102,6 +115,11 @@ impl<T> KongLists<T> {
         // A list without the keys themselves is gatehouse-admin's: it does not say that a key does
         // not exist.
         if data.iter().any(|entry| entry.get("key_digest").is_some()) {
+            return false;
+        }
+        let entities = data.len().saturating_add(1).saturating_mul(OVERHEAD);
+        self.taken = self.taken.saturating_add(answer.body.len()).saturating_add(entities);
+        if self.taken > most.saturating_mul(FOR_AN_ENTRY).min(MOST) {
             return false;
         }
         data.into_iter().for_each(|entry| self.take(entry));
@@ -165,6 +183,8 @@ fn parsed<T: DeserializeOwned>(entry: Value) -> Option<T> {
 mod tests {
     use super::*;
 
+    const KEPT: usize = 100;
+
     fn lists() -> KongLists<String> {
         KongLists::ending_with("keys", |entry| Some(entry.get("key")?.as_str()?.to_owned()))
     }
@@ -182,20 +202,20 @@ mod tests {
         let mut lists = lists();
         assert_eq!(path(&lists), "consumers");
         let first = r#"{"data":[{"id":"1","username":"ana","custom_id":"7"}],"offset":"o"}"#;
-        assert!(lists.absorb(&page(first)));
+        assert!(lists.absorb(&page(first), KEPT));
         assert_eq!(lists.next_page().unwrap().query.last().unwrap().1, b"o");
-        assert!(lists.absorb(&page(r#"{"data":[{"id":"2"},{"name":"odd"}],"next":null}"#)));
+        assert!(lists.absorb(&page(r#"{"data":[{"id":"2"},{"name":"odd"}],"next":null}"#), KEPT));
         assert_eq!(path(&lists), "acls");
         assert!(lists.absorb(&page(
             r#"{"data":[{"group":"g","consumer":{"id":"1"}},{"group":"h","consumer":{"id":"9"}}]}"#
-        )));
+        ), KEPT));
         assert_eq!(path(&lists), "keys");
         assert!(lists.absorb(&page(
             r#"{"data":[{"key":"a","consumer":{"id":"1"}},{"key":"nobodys"},{"consumer":{"id":"1"}},
                 {"key":"x","consumer":{"id":"9"}}]}"#
-        )));
+        ), KEPT));
         assert_eq!(lists.next_page(), None);
-        assert!(!lists.absorb(&page(r#"{"data":[]}"#)), "nothing was asked for");
+        assert!(!lists.absorb(&page(r#"{"data":[]}"#), KEPT), "nothing was asked for");
         let mut ids: Vec<&str> = lists.consumers().map(|found| found.id.as_str()).collect();
         ids.sort_unstable();
         assert_eq!(ids, ["1", "2"]);
@@ -207,10 +227,44 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_a_page_ends_the_walk() {
         for (status, body) in [(200, "{}"), (401, r#"{"data":[]}"#), (200, "<html>")] {
-            assert!(!lists().absorb(&Answer::new(status, body)));
+            assert!(!lists().absorb(&Answer::new(status, body), KEPT));
         }
         let mut circle = lists();
-        assert!(circle.absorb(&page(r#"{"data":[],"offset":"o"}"#)));
-        assert!(!circle.absorb(&page(r#"{"data":[],"offset":"o"}"#)));
+        assert!(circle.absorb(&page(r#"{"data":[],"offset":"o"}"#), KEPT));
+        assert!(!circle.absorb(&page(r#"{"data":[],"offset":"o"}"#), KEPT));
+    }
+
+    #[test]
+    fn a_walk_without_an_end_fails_before_it_fills_the_memory() {
+        let long = "x".repeat(5000);
+        let pages: [fn(usize, &str) -> String; 4] = [
+            |n, _| format!(r#"{{"data":[],"offset":"{n}"}}"#),
+            |n, _| format!(r#"{{"data":[{{"id":"{n}"}}],"offset":"{n}"}}"#),
+            |n, _| format!(r#"{{"data":[{{"odd":{n}}}],"offset":"{n}"}}"#),
+            |n, long| format!(r#"{{"data":[{{"id":"{n}","username":"{long}"}}],"offset":"{n}"}}"#),
+        ];
+        for next in pages {
+            let mut lists = lists();
+            let taken = |n: &usize| lists.absorb(&page(&next(*n, &long)), 100);
+            let number = (0..10_000).take_while(taken).count();
+            assert!((70..2000).contains(&number), "{number}");
+            assert!(lists.consumers().count() <= number);
+        }
+        // As many entries as the cache keeps always fit, each with names and groups.
+        let mut lists = lists();
+        let entries = |of: fn(usize) -> String| {
+            let entries: Vec<String> = (0..100).map(of).collect();
+            page(&format!(r#"{{"data":[{}]}}"#, entries.join(",")))
+        };
+        let consumers = entries(|n| {
+            let name = "n".repeat(500);
+            format!(r#"{{"id":"{n}","username":"{name}-{n}","custom_id":"{name}.{n}"}}"#)
+        });
+        assert!(lists.absorb(&consumers, 100));
+        let group = |n| format!(r#"{{"group":"g","consumer":{{"id":"{n}"}}}}"#);
+        assert!(lists.absorb(&entries(group), 100));
+        let key = |n| format!(r#"{{"key":"k{n}","consumer":{{"id":"{n}"}}}}"#);
+        assert!(lists.absorb(&entries(key), 100));
+        assert_eq!((lists.next_page(), lists.credentials().count()), (None, 100));
     }
 }

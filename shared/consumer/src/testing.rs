@@ -3,7 +3,8 @@
 use crate::gate::{self, Admitted};
 use crate::known::Known;
 use exchange::{
-    Done, Event, Flow, Piece, Request, ResponseEvent, ResponseStep, Started, Step, Tally, Watch,
+    Done, Event, Flow, Piece, Request, ResponseEvent, ResponseStep, Started, Step, Tally, Unasked,
+    Watch,
 };
 use settings::Common;
 
@@ -47,6 +48,10 @@ impl Driver {
 impl Flow for Driver {
     fn on(&mut self, event: Event) -> Step {
         self.flow.on(event)
+    }
+
+    fn on_unasked(&mut self, why: Unasked) -> Step {
+        self.flow.on_unasked(why)
     }
 
     fn wants_response(&self) -> bool {

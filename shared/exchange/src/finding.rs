@@ -46,3 +46,13 @@ impl std::fmt::Debug for Finding {
 /// The error of something that could not be found out. It does not mean that there is nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unavailable;
+
+/// The reason why something was not looked up, although nothing that is cached serves. While the
+/// service is away, it is [`Unavailable`] instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unasked {
+    /// This gateway lets no request wait. It is looked up later.
+    CannotWait,
+    /// Requests have used up what there is for look-ups, or for waiting.
+    TooMany,
+}

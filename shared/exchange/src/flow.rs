@@ -1,6 +1,6 @@
 //! The state machine of a request in a filter: events go in, steps come out.
 
-use crate::{Answer, Call, Edit, Finding, Head, Key, Reply, Target, Unavailable};
+use crate::{Answer, Call, Edit, Finding, Head, Key, Reply, Target, Unasked, Unavailable};
 use std::borrow::Cow;
 use std::rc::Rc;
 
@@ -178,6 +178,12 @@ impl Flow for Decided {
 pub trait Flow {
     /// Takes one event and says what to do next.
     fn on(&mut self, event: Event) -> Step;
+
+    /// Takes the news that the look-up of [`Then::Find`] was not made, and says what to do next. To
+    /// most flows that is a look-up that failed.
+    fn on_unasked(&mut self, _why: Unasked) -> Step {
+        self.on(Event::Found(Err(Unavailable)))
+    }
 
     /// Returns `true` if [`Flow::on_response`] is to be called with the response. The runtime asks
     /// when the response's headers arrive.

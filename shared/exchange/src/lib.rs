@@ -51,7 +51,7 @@ pub use bounded::Bounded;
 pub use calendar::Date;
 pub use call::{Answer, Call, CallError, CallResult, Target, longest_wait};
 pub use edit::{Edit, is_one_line};
-pub use finding::{Finding, Key, Unavailable};
+pub use finding::{Finding, Key, Unasked, Unavailable};
 pub use flow::{
     Done, Event, Flow, Piece, Response, ResponseEvent, ResponseStep, Started, Step, Tally, Then,
     Watch,

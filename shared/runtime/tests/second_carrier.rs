@@ -13,7 +13,7 @@
 use cache::{Put, Rooms, SharedData, Source};
 use consumer::{Admitted, Owned};
 use exchange::{
-    Answer, Call, Edit, Finding, Head, Key, Reply, Request, Started, Step, Unavailable,
+    Answer, Call, Edit, Finding, Head, Key, Reply, Request, Started, Step, Unasked, Unavailable,
 };
 use runtime::{
     Action, Asked, CallId, CallOwner, Capabilities, Definition, Filter, Instance, Level,
@@ -67,6 +67,11 @@ impl exchange::Flow for Lookup {
             _ => Step::reply(Reply::unavailable()),
         }
     }
+
+    fn on_unasked(&mut self, why: Unasked) -> Step {
+        assert_eq!(why, Unasked::TooMany);
+        Step::reply(Reply::message(429, "busy", "Busy"))
+    }
 }
 
 impl Filter for Names {
@@ -115,6 +120,8 @@ struct Process {
     names: Mutex<Vec<String>>,
 }
 
+/// The tests count in one process, one after the other.
+static TURN: Mutex<()> = Mutex::new(());
 static PROCESS: std::sync::LazyLock<Process> = std::sync::LazyLock::new(Process::default);
 
 struct Slots;
@@ -311,8 +318,12 @@ const SETTINGS: &[u8] =
 
 /// An instance of a worker thread, configured.
 fn worker() -> Rc<Instance> {
+    worker_with(SETTINGS)
+}
+
+fn worker_with(settings: &[u8]) -> Rc<Instance> {
     let instance = Rc::new(Instance::new(1, Definition::of::<Names>(), Rooms::default()));
-    assert!(instance.configure(&Exchange::default(), SETTINGS));
+    assert!(instance.configure(&Exchange::default(), settings));
     // The admin service of this test has no list of changes.
     let main = Exchange::default();
     for (_, purpose) in instance.tick(&main).0 {
@@ -341,7 +352,11 @@ fn send(instance: &Rc<Instance>, name: &str, answers: &[(u16, &str)]) -> (Exchan
 
 #[test]
 fn a_filter_runs_unchanged_on_the_threads_of_a_second_carrier() {
+    let _turn = TURN.lock().unwrap();
     runtime::install(&Native);
+    let counted = |name: &str| PROCESS.counts.lock().unwrap().get(name).copied().unwrap_or(0);
+    let all = || ["passed", "refused_403", "refused_503"].map(counted);
+    let before = all();
     let (first, asked) = send(&worker(), "ana", &[(200, "Dr")]);
     assert_eq!((first.title().as_deref(), asked), (Some(b"Dr".as_slice()), 1));
     assert_eq!(
@@ -370,9 +385,26 @@ fn a_filter_runs_unchanged_on_the_threads_of_a_second_carrier() {
         })
         .collect();
     let asked: Vec<usize> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
-    let counts = PROCESS.counts.lock().unwrap();
-    assert_eq!(counts.get("passed"), Some(&5), "{counts:?}");
-    assert_eq!(counts.get("refused_403"), Some(&4), "{counts:?}");
-    assert_eq!(counts.get("refused_503"), Some(&4), "{counts:?}");
+    let [passed, refused, failed] = before;
+    assert_eq!(all(), [passed + 5, refused + 4, failed + 4]);
     assert_eq!(asked, [0; 4], "the first answer serves all threads");
+}
+
+#[test]
+fn a_flow_can_tell_a_lookup_that_was_not_made_from_one_that_failed() {
+    let _turn = TURN.lock().unwrap();
+    runtime::install(&Native);
+    let instance = worker_with(br#"{"admin":{"upstream":"other"},"cache":{"max_lookups":1}}"#);
+    let first = Exchange::named("zoe");
+    let mut waits = Stream::new(Rc::clone(&instance), 3);
+    assert_eq!(waits.request_headers(&first, 4, true).0, Action::Pause);
+    let (second, asked) = send(&instance, "kim", &[]);
+    assert_eq!((*second.reply.borrow(), asked), (Some(429), 0));
+    // While the service is away, it would have failed.
+    waits.answered(&first, Ok(Answer::new(502, Vec::new())));
+    let mut waits = Stream::new(Rc::clone(&instance), 4);
+    assert_eq!(waits.request_headers(&first, 4, true).0, Action::Pause);
+    let (third, asked) = send(&instance, "kim", &[]);
+    assert_eq!((*third.reply.borrow(), asked), (Some(503), 0));
+    waits.gone();
 }

@@ -8,7 +8,7 @@ use crate::provider::{Keys, Provider};
 use crate::tables::{discovery, key_set};
 use consumer::Identity;
 use consumer::lookup::{MAX_NAME, Progress, Search};
-use exchange::{Finding, Reply, Step, Unavailable};
+use exchange::{Finding, Step, Unavailable};
 use jose::{Refused, SetRefused};
 use serde_json::Value;
 use uuid::Uuid;
@@ -33,11 +33,11 @@ impl JwtFlow {
                 None => decided(unexpected()),
             },
             Keys::Remote(place) => {
-                let step = Step::find(key_set(issued.provider, &place.uri.path));
+                let step = Step::find(key_set(&place.name, &place.uri.path));
                 (State::AskedForKeys { issued, newest: false }, step)
             }
-            Keys::Discovered(_) => {
-                let step = Step::find(discovery(issued.provider));
+            Keys::Discovered(place) => {
+                let step = Step::find(discovery(&place.name));
                 (State::AskedForPath(issued), step)
             }
         }
@@ -51,8 +51,10 @@ impl JwtFlow {
     ) -> (State, Step) {
         let Ok(Finding::Value(path)) = found else { return decided(unavailable()) };
         let Ok(path) = String::from_utf8(path) else { return decided(unavailable()) };
+        let place = self.config.providers.get(issued.provider).and_then(Provider::place);
+        let Some(place) = place else { return decided(unexpected()) };
         self.memory(|memory| memory.set_path(issued.provider, &path));
-        let step = Step::find(key_set(issued.provider, &path));
+        let step = Step::find(key_set(&place.name, &path));
         (State::AskedForKeys { issued, newest: false }, step)
     }
 
@@ -95,9 +97,9 @@ impl JwtFlow {
         let key =
             self.config.providers.get(issued.provider).and_then(|provider| match &provider.keys {
                 Keys::Inline(_) => None,
-                Keys::Remote(place) => Some(key_set(issued.provider, &place.uri.path)),
-                Keys::Discovered(_) => self.memory(|memory| {
-                    memory.path(issued.provider).map(|path| key_set(issued.provider, path))
+                Keys::Remote(place) => Some(key_set(&place.name, &place.uri.path)),
+                Keys::Discovered(place) => self.memory(|memory| {
+                    memory.path(issued.provider).map(|path| key_set(&place.name, path))
                 })?,
             });
         match key.filter(|_| unknown && !newest) {
@@ -121,9 +123,13 @@ impl JwtFlow {
         let Some(provider) = self.config.providers.get(issued.provider) else {
             return decided(unexpected());
         };
-        let exp = if provider.require_exp { Time::Required } else { Time::Optional };
+        let config = &self.config;
+        // A time that is there is checked in any case.
+        let rule = |required| if required { Time::Required } else { Time::Optional };
+        let exp = rule(provider.require_exp || config.verify_exp);
+        let nbf = rule(config.verify_nbf);
         let clock = Clock { now: seconds(&issued.work.request), skew: provider.clock_skew };
-        if let Some(reply) = self.refuse_by_time(&issued.bearer, exp, Time::Optional, clock) {
+        if let Some(reply) = self.refuse_by_time(&issued.bearer, exp, nbf, clock) {
             return self.fail(issued.work, reply);
         }
         let audiences = &provider.audiences;
@@ -195,9 +201,8 @@ impl JwtFlow {
 
     fn nobody(&self, work: Box<Work>, provider: &Provider, name: &str) -> (State, Step) {
         let claim = provider.consumer_claim.as_deref().unwrap_or_default();
-        // Kong sends this response without a challenge.
         let message = format!("Could not find consumer for '{claim}={name}'");
-        let reply = Reply::message(401, "unknown_consumer", message);
+        let reply = self.refusal("unknown_consumer", message);
         self.fail(work, reply)
     }
 }

@@ -274,3 +274,21 @@ fn hidden_tokens_go_no_further() {
     let kong = Request { can_remove: false, ..request("/", &twice) };
     assert_eq!(refusal(&inline(r#","hide_credentials":true"#).send(kong)).status, 400);
 }
+
+#[test]
+fn no_token_goes_on_with_the_anonymous_consumer_where_tokens_are_hidden() {
+    let more = r#","hide_credentials":true,"anonymous":"guests","cookie_names":["silly"]"#;
+    let fields = [("authorization", "Bearer x"), ("cookie", "a=1,silly=y")];
+    for (target, fields) in [("/?jwt=z", &fields[..]), ("/?jwt", &fields[..0]), ("/?jwt=z", &[])] {
+        let step = inline(more).send(request(target, fields));
+        let edits = forwarded(&step);
+        assert!(edits.contains(&Edit::DropParameters(vec!["jwt".into()])), "{target}");
+        assert_eq!(edits.contains(&Edit::remove("authorization")), !fields.is_empty());
+        assert_eq!(edits.contains(&Edit::set("cookie", "a=1")), !fields.is_empty());
+    }
+    // What cannot be hidden does not go on, and what does not go on need not be hidden.
+    let twice = [("authorization", "Bearer x"), ("authorization", "Bearer y")];
+    let kong = || Request { can_remove: false, ..request("/", &twice) };
+    assert_eq!(refusal(&inline(more).send(kong())).status, 400);
+    refused(&inline(r#","hide_credentials":true"#).send(kong()), "Multiple tokens provided");
+}

@@ -39,15 +39,15 @@ fn issued(name: &str, kid: Option<&str>, claims: Value) -> String {
     signed(&pem(name, algorithm), &header, &all)
 }
 
-fn set_key() -> Key {
-    key_set(0, "/jwks")
+fn set_key(flow: &Filter) -> Key {
+    key_set(flow.place(), "/jwks")
 }
 
 #[test]
 fn a_providers_token_makes_a_virtual_consumer() {
     let mut flow = provided("");
     let step = bearing(&mut flow, &issued("es256", Some(KID), json!({})));
-    assert_eq!(step, Step::find(set_key()));
+    assert_eq!(step, Step::find(set_key(&flow)));
     let step = found(&mut flow, jwks(&[("rsa2048", "other"), ("es256", KID)]));
     assert_eq!(header(&step, "x-consumer-username"), Some("idp:user|1"));
     let id = header(&step, "x-consumer-id").unwrap();
@@ -64,7 +64,7 @@ fn an_unknown_key_is_looked_for_once_in_a_newer_set() {
     let mut flow = provided("");
     bearing(&mut flow, &token);
     let step = found(&mut flow, jwks(&[("es256", KID)]));
-    assert_eq!(step, Step::find_newer(set_key(), (NOW - 10) * 1000));
+    assert_eq!(step, Step::find_newer(set_key(&flow), (NOW - 10) * 1000));
     forwarded(&found(&mut flow, jwks(&[("es256", "new")])));
     let mut flow = provided("");
     bearing(&mut flow, &token);
@@ -100,9 +100,9 @@ fn the_set_is_at_the_path_that_discovery_names() {
         r#""providers":[{"name":"idp","issuer":"https://idp/","oidc_discovery_uri":"https://idp/.well-known/openid-configuration","upstream":{"upstream":"idp"}}]"#,
     );
     let step = bearing(&mut flow, &issued("es256", Some(KID), json!({})));
-    assert_eq!(step, Step::find(discovery(0)));
+    assert_eq!(step, Step::find(discovery(flow.place())));
     let step = found(&mut flow, *b"/keys");
-    assert_eq!(step, Step::find(key_set(0, "/keys")));
+    assert_eq!(step, Step::find(key_set(flow.place(), "/keys")));
     forwarded(&found(&mut flow, jwks(&[("es256", KID)])));
 }
 
@@ -226,14 +226,42 @@ fn a_consumer_at_the_admin_service_is_kept_by_id_whatever_the_token_calls_it() {
 }
 
 #[test]
-fn a_claim_that_names_nobody_is_refused_without_a_challenge() {
-    let consumer = r#","consumer_claim":"azp""#;
-    let mut flow = provided(consumer);
+fn a_claim_that_names_nobody_is_refused_with_a_challenge() {
+    let mut flow = provided(r#","consumer_claim":"azp""#);
     bearing(&mut flow, &issued("es256", Some(KID), json!({"azp": "ado"})));
     let step = found(&mut flow, jwks(&[("es256", KID)]));
-    let Refusal { status, body, challenge } = refusal(&step);
-    let expected = r#"{"message":"Could not find consumer for 'azp=ado'"}"#;
-    assert_eq!((status, body.as_str(), challenge), (401, expected, None));
+    refused(&step, "Could not find consumer for 'azp=ado'");
+}
+
+#[test]
+fn claims_to_verify_must_be_in_a_providers_token_too() {
+    let (exp, nbf) = (json!({"exp": NOW + 60}), json!({"exp": NOW + 60, "nbf": NOW}));
+    let none = json!({"exp": null});
+    for (to_verify, provider, claims, passes) in [
+        ("", "", &exp, true),
+        (r#""nbf""#, "", &exp, false),
+        (r#""nbf""#, "", &nbf, true),
+        ("", r#","require_exp":false"#, &none, true),
+        (r#""exp""#, r#","require_exp":false"#, &none, false),
+        (r#""exp""#, r#","require_exp":false"#, &exp, true),
+    ] {
+        let mut flow = flow(&format!(
+            r#""claims_to_verify":[{to_verify}],"providers":[{{"name":"idp","issuer":"https://idp/","jwks_uri":"https://idp/jwks","upstream":{{"upstream":"idp"}}{provider}}}]"#
+        ));
+        let mut all = json!({"iss": "https://idp/", "sub": "u"});
+        let given = claims.as_object().unwrap().iter().filter(|(_, value)| !value.is_null());
+        all.as_object_mut()
+            .unwrap()
+            .extend(given.map(|(name, value)| (name.clone(), value.clone())));
+        let token =
+            signed(&pem("es256", Algorithm::Es256), &json!({"alg": "ES256", "kid": KID}), &all);
+        bearing(&mut flow, &token);
+        let step = found(&mut flow, jwks(&[("es256", KID)]));
+        match passes {
+            true => drop(forwarded(&step)),
+            false => assert_eq!(refusal(&step).status, 401, "{to_verify} {claims}"),
+        }
+    }
 }
 
 #[test]

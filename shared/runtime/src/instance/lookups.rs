@@ -67,6 +67,11 @@ impl Instance {
         found
     }
 
+    /// Returns `true` if the last look-up at the admin service failed.
+    pub(crate) fn service_is_away(&self) -> bool {
+        self.with_cache(|cache| cache.is_away()).unwrap_or(false)
+    }
+
     /// Sends a call of the cache, for the request with this head, if it is for one.
     pub(crate) fn send<P: Proxy>(
         proxy: &P,

@@ -12,7 +12,8 @@ use crate::reply;
 use cache::{Conditions, Lookup, Room};
 use consumer::{PROPERTY, refuse_duplicate, refused_as};
 use exchange::{
-    Call, CallError, Edit, Event, Finding, Flow, Key, Reply, Step, Target, Then, Unavailable,
+    Call, CallError, Edit, Event, Finding, Flow, Key, Reply, Step, Target, Then, Unasked,
+    Unavailable,
 };
 
 impl Stream {
@@ -117,6 +118,10 @@ impl Stream {
                 }
                 Then::Find { key, not_before } => match self.find(proxy, key, not_before, phase) {
                     Found::Now(result) => Event::Found(result),
+                    Found::Unasked(why) => {
+                        step = flow.on_unasked(why);
+                        continue;
+                    }
                     Found::Later(asked) => return (Action::Pause, asked),
                 },
                 Then::Ask(..) if !self.sit(Room::Asking) => {
@@ -211,7 +216,12 @@ impl Stream {
         }
         let outgoing = match found {
             Lookup::Hit(finding) | Lookup::Stale(finding) => return Found::Now(Ok(finding)),
-            Lookup::Unavailable => return Found::Now(Err(Unavailable)),
+            // While the service is away, a look-up that was not made would have failed.
+            Lookup::Unavailable if self.instance.service_is_away() => {
+                return Found::Now(Err(Unavailable));
+            }
+            Lookup::Unavailable if able.can_park => return Found::Unasked(Unasked::TooMany),
+            Lookup::Unavailable => return Found::Unasked(Unasked::CannotWait),
             Lookup::Join(seat) => {
                 self.seat = Some(seat);
                 self.state = State::Parked(Wait::Key(key, false));
@@ -284,5 +294,6 @@ fn prepare_wait<P: Proxy>(proxy: &P, phase: Phase) -> Result<(), CallError> {
 
 enum Found {
     Now(Result<Finding, Unavailable>),
+    Unasked(Unasked),
     Later(Asked),
 }

@@ -44,7 +44,7 @@ pub fn identities(data: &[u8]) {
                 value.get("key").and_then(|key| key.as_str().map(str::to_owned))
             });
             for page in crate::input::sections(text) {
-                if lists.next_page().is_none() || !lists.absorb(&Answer::new(200, page)) {
+                if lists.next_page().is_none() || !lists.absorb(&Answer::new(200, page), 10_000) {
                     break;
                 }
             }

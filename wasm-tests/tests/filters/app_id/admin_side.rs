@@ -19,7 +19,7 @@ pub fn ids(ids: &[&str]) -> Response {
 }
 
 #[test]
-fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
+fn ids_of_consumers_stay_one_segment_of_the_path() {
     let names = [
         ("../../x", "%2E%2E%2F%2E%2E%2Fx"),
         ("a b", "a%20b"),
@@ -37,15 +37,7 @@ fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
         for (name, encoded) in names {
             let path = gateway.identity();
             let proxy = gateway.start(&[("app_id", asking(json!({})))]);
-            // nginx escapes bytes that would end a header line.
-            let app_id = match gateway.is_kong() {
-                true => name.replace('\r', "%0D").replace('\n', "%0A").replace('\0', "%00"),
-                false => name.to_owned(),
-            };
-            let app_id_encoded =
-                if app_id == name { encoded.to_owned() } else { encoded_again(encoded) };
-            let asked = request("-", format!("app {app_id}"))
-                .property(path, json!({"id": name}).to_string());
+            let asked = request("-", "portal").property(path, json!({"id": name}).to_string());
             let stream = proxy.send(asked);
             let call = proxy.call();
             assert_eq!(call.path(), format!("/consumers/{encoded}/appids"), "{}", gateway.name);
@@ -58,7 +50,7 @@ fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
             let call = proxy.call();
             assert_eq!(
                 call.path(),
-                format!("/appids?consumer_id={encoded}&app_id=app%20{app_id_encoded}"),
+                format!("/appids?consumer_id={encoded}&app_id=portal"),
                 "{}",
                 gateway.name
             );
@@ -68,9 +60,35 @@ fn ids_of_consumers_and_app_ids_stay_one_segment_of_the_path() {
     }
 }
 
-/// The text with its escapes of line ends escaped once more.
-fn encoded_again(encoded: &str) -> String {
-    encoded.replace("%0D", "%250D").replace("%0A", "%250A").replace("%00", "%2500")
+#[test]
+fn what_is_no_app_id_is_refused_without_a_lookup() {
+    let long = "a".repeat(101);
+    for gateway in Gateway::all() {
+        let proxy = gateway.start(&chain(asking(json!({"fail_open": true}))));
+        for app_id in ["a b", "a&b", "../../x", "?x=1", "%2e%2e", "größe", &long] {
+            let stream = proxy.send(request("ana", app_id));
+            assert_eq!(refusal(&stream), refused_with(403, INVALID_APP_ID), "{}", gateway.name);
+            assert_eq!(stream.outcome().callouts, 0, "{}: {app_id}", gateway.name);
+        }
+    }
+}
+
+#[test]
+fn more_app_ids_than_may_be_looked_up_open_no_door() {
+    for gateway in Gateway::all() {
+        let admin = Admin::default();
+        let id = admin.holder("ana", "key-of-ana");
+        for n in 0..300 {
+            admin.app_id(&id, &format!("application.number-{n}"));
+        }
+        let open = asking(json!({"fail_open": true}));
+        let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({}))), ("app_id", open)]);
+        proxy.send(request("key-of-ana", "application.number-0")).forwarded();
+        let statuses: Vec<_> = (0..300)
+            .map(|n| proxy.send(request("key-of-ana", format!("made-up-{n}"))).refused().status)
+            .collect();
+        assert!(statuses.contains(&403) && statuses.contains(&503), "{statuses:?}");
+    }
 }
 
 #[test]
