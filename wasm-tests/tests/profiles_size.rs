@@ -12,7 +12,7 @@ const CEILINGS: [(&str, u32); 13] = [
     ("bot_detection", 585_000),
     ("cors", 513_000),
     ("ip_restriction", 305_000),
-    ("jwt_auth", 875_000),
+    ("jwt_auth", 900_000),
     ("key_auth", 514_000),
     ("moesif", 704_000),
     ("rate_limiting", 370_000),
