@@ -1,7 +1,7 @@
 //! The bounds of one document of the collector, because all filters share the VM's memory.
 
 use regex::Error;
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::{RegexSet, RegexSetBuilder};
 
 /// The greatest number of rules, rates, groups and conditions of a document, all counted together.
 const MAX_PARTS: usize = 4000;
@@ -45,11 +45,12 @@ impl Allowance {
         Ok(())
     }
 
-    /// Compiles an expression. Returns `None` if it is invalid or too large by itself.
+    /// Compiles an expression. Returns `None` if it is invalid or too large by itself. A set of one
+    /// expression records no groups, for which the first match would take memory beyond all bounds.
     ///
     /// # Errors
     /// [`Refused::TooLarge`], if all expressions together take too much.
-    pub(crate) fn compile(&mut self, pattern: &str) -> Result<Option<Regex>, Refused> {
+    pub(crate) fn compile(&mut self, pattern: &str) -> Result<Option<RegexSet>, Refused> {
         if pattern.len() > MAX_PATTERN {
             return Ok(None);
         }
@@ -58,7 +59,7 @@ impl Allowance {
             left = self.bytes.checked_sub(size).ok_or(Refused::TooLarge)?;
             // Without Unicode, `\d` and `\w` mean what they mean to Moesif's other plugins, and the
             // code stays small.
-            let mut builder = RegexBuilder::new(pattern);
+            let mut builder = RegexSetBuilder::new([pattern]);
             builder.unicode(false).size_limit(size).dfa_size_limit(size).nest_limit(50);
             match builder.build() {
                 Ok(compiled) => {

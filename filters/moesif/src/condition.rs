@@ -5,7 +5,7 @@ use crate::allowance::{Allowance, Refused};
 use crate::content::{Content, Unreadable};
 use crate::uri;
 use exchange::{Head, Request, folded_name};
-use regex::bytes::Regex;
+use regex::bytes::RegexSet;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ pub(crate) struct Conditions(Vec<Vec<Condition>>);
 struct Condition {
     path: String,
     /// The expression, or `None` if it is invalid. An invalid expression matches nothing.
-    pattern: Option<Regex>,
+    pattern: Option<RegexSet>,
 }
 
 /// The properties of a request that conditions examine.

@@ -61,7 +61,7 @@ impl Sources {
             return;
         }
         let Some(head) = known.request else { return };
-        let values = self.credential_headers.iter().flat_map(|name| values(head, name));
+        let values = self.credential_headers.iter().flat_map(|name| head.values(name));
         for credential in values.filter_map(Credential::read) {
             who.user = who.user.take().or_else(|| credential.user(user));
             who.company = who.company.take().or_else(|| credential.company(company));
@@ -78,18 +78,10 @@ fn consumer(identity: Option<&Identity>) -> Option<String> {
     names.into_iter().flatten().find(|name| !name.is_empty()).cloned()
 }
 
-/// Returns the values of a header in every spelling of its name. Those under the name itself come
-/// first, so that no other spelling takes the place of what the gateway has set.
-fn values<'a>(head: &'a Head, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    let others = head.spellings(name);
-    let others = others.filter(|(found, _)| !found.eq_ignore_ascii_case(name.as_bytes()));
-    head.values(name).chain(others.map(|(_, value)| value))
-}
-
 /// Returns the first value of a header that is not empty.
 fn header(head: Option<&Head>, name: Option<&str>) -> Option<String> {
-    let mut texts =
-        values(head?, name?).map(|value| String::from_utf8_lossy(value).trim().to_owned());
+    let values = head?.values(name?);
+    let mut texts = values.map(|value| String::from_utf8_lossy(value).trim().to_owned());
     texts.find(|text| !text.is_empty())
 }
 

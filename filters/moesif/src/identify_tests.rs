@@ -78,22 +78,6 @@ fn a_header_that_says_nothing_lets_the_next_one_speak() {
 }
 
 #[test]
-fn a_header_counts_in_every_spelling_and_the_one_of_the_settings_first() {
-    let bearer = format!("Bearer {}", token(r#"{"sub":"t","org":"to"}"#));
-    let of = |headers: &[(&str, &str)]| {
-        let head: Head = headers.iter().copied().collect();
-        who(&Known { request: Some(&head), ..Known::default() })
-    };
-    assert_eq!(of(&[("X_User", "h"), ("x_company", "hc")]), both("h", "hc"));
-    assert_eq!(of(&[("X_API_Key", &bearer)]), both("t", "to"));
-    let two = [("x_user", "other"), ("X-User", "h"), ("x_company", "other"), ("x-company", "")];
-    assert_eq!(of(&two), both("h", "other"));
-    let response = [("x_user", "r"), ("x_company", "rc")].into_iter().collect();
-    let known = Known { response: Some(&response), ..Known::default() };
-    assert_eq!(who(&known), both("r", "rc"));
-}
-
-#[test]
 fn a_token_beside_a_verified_one_is_not_believed() {
     let bearer = format!("Bearer {}", token(r#"{"sub":"forged","org":"forged"}"#));
     let head = Head::from_iter([("x-api-key", &bearer)]);

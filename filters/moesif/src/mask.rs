@@ -116,8 +116,8 @@ impl Masks {
     /// Replaces the values of masked parameters in all URIs that are in the value of a header.
     pub(crate) fn queries<'t>(&self, value: &'t [u8]) -> Cow<'t, [u8]> {
         self.parameters(value, |rest| match rest {
-            [b'&' | b';' | b'#' | b'>' | b' ' | b'\t', ..] => true,
-            [b',', next @ ..] => begins_element(next),
+            [b'&' | b';' | b'#' | b'>', ..] => true,
+            [b',' | b' ' | b'\t', next @ ..] => begins_uri(next),
             _ => false,
         })
     }
@@ -157,15 +157,13 @@ impl Masks {
     }
 }
 
-/// Returns `true` for the text after a comma that separates the elements of a list. A comma that
-/// something else follows may be a part of a value.
-fn begins_element(text: &[u8]) -> bool {
+/// Returns `true` for a text that begins with another URI of a header. After a comma or white space,
+/// anything else may be a part of a value.
+fn begins_uri(text: &[u8]) -> bool {
     let begins = |scheme: &[u8]| {
         text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };
-    matches!(text, [] | [b' ' | b'\t' | b'<' | b'"' | b'/', ..])
-        || begins(b"http://")
-        || begins(b"https://")
+    text.starts_with(b"<") || begins(b"http://") || begins(b"https://")
 }
 
 /// Returns a name in lower case, with `-` for `_`.

@@ -15,6 +15,9 @@ pub(crate) type Random = fn(&mut [u8]) -> bool;
 
 /// The slot of the secret key, beyond all buckets.
 const MARK: u32 = 1 << 19;
+/// The slot of the first bucket. A build whose buckets have another format has its own slots: while
+/// both serve, each would otherwise empty the buckets of the other.
+const FIRST: u32 = 1 << 18;
 /// The number of identifiers for each bucket, on average. At this load one bucket of some thousands
 /// is full.
 const LOAD: u64 = 8;
@@ -157,7 +160,7 @@ impl Table {
 }
 
 fn index(bucket: u64) -> u32 {
-    u32::try_from(bucket).unwrap_or(0)
+    FIRST.saturating_add(u32::try_from(bucket).unwrap_or(0))
 }
 
 /// The key of the seal that tells this filter's mark from anything else in its slot.

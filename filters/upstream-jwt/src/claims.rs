@@ -184,12 +184,11 @@ fn more(config: &Config, request: &Request) -> Result<BTreeMap<String, String>, 
     Ok(more)
 }
 
-/// Returns the combined value of a header (RFC 9110) in all its spellings, since an upstream may
-/// read any of them. An empty one is ignored, because a header that Kong removed looks like that.
+/// Returns the combined value of a header (RFC 9110). An empty one is ignored, because a header
+/// that Kong removed looks like that.
 fn header_text(head: &Head, name: &str) -> Result<Option<String>, NoClaims> {
     let mut joined = String::new();
-    let values = head.spellings(name).map(|(_, value)| value);
-    for value in values.filter(|value| !value.is_empty()) {
+    for value in head.values(name).filter(|value| !value.is_empty()) {
         if !joined.is_empty() {
             joined.push_str(", ");
         }

@@ -251,16 +251,12 @@ fn claims_come_from_settings_headers_and_verified_tokens() {
 }
 
 #[test]
-fn two_spellings_of_a_claimed_header_are_two_values_of_it() {
+fn a_client_adds_nothing_to_a_claim_by_another_spelling_of_its_header() {
     let settings = json!({"exp": 0, "headers_to_claims": {"X-Tenant": "tenant"}});
     let tenant =
         |fields: &[(&str, &str)]| claims(settings.clone(), request(fields))["tenant"].clone();
-    assert_eq!(tenant(&[("x-tenant", "a"), ("X_Tenant", "b")]), "a, b");
-    assert_eq!(tenant(&[("x_tenant", "b")]), "b");
-    assert_eq!(tenant(&[("x-tenant", "a"), ("x_tenant", "")]), "a");
-    let no_text = Head::from_iter([("x-tenant", &b"a"[..]), ("x_tenant", b"\xff")]);
-    let no_text = Request { head: no_text, ..request(&[]) };
-    assert_eq!(refused(&filter(settings).send(no_text)), 400);
+    assert_eq!(tenant(&[("x-tenant", "a"), ("X_Tenant", "b")]), "a");
+    assert_eq!(tenant(&[("x_tenant", "b")]), serde_json::Value::Null);
 }
 
 #[test]

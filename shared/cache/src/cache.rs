@@ -102,8 +102,11 @@ impl Cache {
             }
             _ => {}
         }
+        let mut absent = Lookup::Unavailable;
         if !conditions.can_park {
-            self.fetches.enqueue(self.share(key), key);
+            if self.fetches.enqueue(self.share(key), key) {
+                absent = Lookup::Queued;
+            }
         } else if not_before == 0
             || self.fetches.may_ask_newer(key, not_before, conditions.can_wake)
         {
@@ -115,7 +118,7 @@ impl Cache {
                 return waits;
             }
         }
-        self.stand_in(key, now).map_or(Lookup::Unavailable, Lookup::Stale)
+        self.stand_in(key, now).map_or(absent, Lookup::Stale)
     }
 
     /// Joins the requests that wait for `key`, or starts a fetch. Returns `None` where that would

@@ -84,7 +84,7 @@ fn under_guesses(host: fn(u64) -> Conditions, lookups: usize) {
                     panic!("{name} was refused at {now}");
                 }
                 // Where nobody may wait, the next tick helps.
-                Lookup::Unavailable => refused += 1,
+                Lookup::Unavailable | Lookup::Queued => refused += 1,
             }
         }
         called.extend(bench.cache.due(now));
@@ -139,6 +139,16 @@ fn strangers_that_wait_for_a_slow_service_leave_room_for_those_who_are_known() {
         changed(&mut bench, 6);
         assert!(matches!(bench.find("a", 1, host(1000)), Lookup::Fetch(..)));
     }
+}
+
+#[test]
+fn a_key_for_which_the_queue_has_no_room_is_told_from_one_that_waits_in_it() {
+    let mut bench = bench();
+    let find = |n: u32| bench.find(&format!("guess-{n}"), n, OLD_KONG(0));
+    let found: Vec<Lookup> = (0..2000).map(find).collect();
+    let queued = found.iter().take_while(|found| **found == Lookup::Queued).count();
+    assert!((1000..1100).contains(&queued), "{queued}");
+    assert!(found.iter().skip(queued).all(|found| *found == Lookup::Unavailable));
 }
 
 #[test]

@@ -13,8 +13,10 @@ pub enum Lookup {
     /// The finding is cached, and serves because nothing newer has been fetched: it is past its
     /// `ttl`, or a fetch is not possible.
     Stale(Finding),
-    /// The finding is not cached, and cannot be fetched for this request.
+    /// The finding is not cached, and cannot be fetched.
     Unavailable,
+    /// The finding is not cached. It is fetched later, because this gateway lets no request wait.
+    Queued,
     /// The caller makes this call, and waits for its answer in this seat.
     Fetch(Outgoing, Seat),
     /// The call is under way. The request waits in this seat until it is woken.
@@ -28,7 +30,9 @@ impl Lookup {
         match self {
             Self::Hit(_) => NodeCounts { hits: 1, ..none },
             Self::Stale(_) => NodeCounts { stale: 1, ..none },
-            Self::Unavailable | Self::Fetch(..) | Self::Join(_) => NodeCounts { misses: 1, ..none },
+            Self::Unavailable | Self::Queued | Self::Fetch(..) | Self::Join(_) => {
+                NodeCounts { misses: 1, ..none }
+            }
         }
     }
 
@@ -38,7 +42,7 @@ impl Lookup {
         match self {
             Self::Hit(_) => "cache_hits",
             Self::Stale(_) => "cache_stale_hits",
-            Self::Unavailable => "lookups_refused",
+            Self::Unavailable | Self::Queued => "lookups_refused",
             Self::Fetch(..) => "lookups",
             Self::Join(_) => "lookups_joined",
         }

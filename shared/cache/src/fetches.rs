@@ -61,11 +61,17 @@ struct Budget {
 }
 
 impl Budget {
-    /// Lets `key` wait for the tick, unless the queue is full.
-    fn push(&mut self, key: &Key) {
-        if self.queue.len() < MAX_QUEUED && self.queued.insert(key.clone()) {
+    /// Lets `key` wait for the tick. Returns `false` if the queue is full.
+    fn push(&mut self, key: &Key) -> bool {
+        if self.queued.contains(key) {
+            return true;
+        }
+        let has_room = self.queue.len() < MAX_QUEUED;
+        if has_room {
+            self.queued.insert(key.clone());
             self.queue.push_back(key.clone());
         }
+        has_room
     }
 
     fn next(&mut self) -> Option<Key> {
@@ -188,11 +194,10 @@ impl Fetches {
         }
     }
 
-    /// Lets `key` wait for the tick, unless a fetch is under way.
-    pub(crate) fn enqueue(&mut self, share: Share, key: &Key) {
-        if !self.fetches.contains_key(key) {
-            let _ = self.budget(share).map(|budget| budget.push(key));
-        }
+    /// Lets `key` wait for the tick, unless a fetch is under way. Returns `false` if there is no
+    /// room for it.
+    pub(crate) fn enqueue(&mut self, share: Share, key: &Key) -> bool {
+        self.fetches.contains_key(key) || self.budget(share).is_some_and(|budget| budget.push(key))
     }
 
     /// Lets a key that the filter itself wants wait for the tick, if it was not fetched lately.

@@ -250,7 +250,7 @@ mod tests {
             assert!((70..2000).contains(&number), "{number}");
             assert!(lists.consumers().count() <= number);
         }
-        // As many entries as the cache keeps always fit, each with names and groups.
+        // As many entries as a cache keeps fit, up to 131,072, each with names and groups.
         let mut lists = lists();
         let entries = |of: fn(usize) -> String| {
             let entries: Vec<String> = (0..100).map(of).collect();

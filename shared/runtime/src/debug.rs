@@ -47,7 +47,7 @@ impl Report {
         self.lookups.push(match lookup {
             Lookup::Hit(_) => "hit",
             Lookup::Stale(_) => "stale",
-            Lookup::Unavailable => "unavailable",
+            Lookup::Unavailable | Lookup::Queued => "unavailable",
             Lookup::Fetch(..) => "miss",
             Lookup::Join(_) => "joined",
         });

@@ -1,6 +1,7 @@
 //! A second carrier, in the way of Envoy's native modules, proves what the traits of the runtime
 //! promise: filters run unchanged on several threads, over memory of the process, with callouts
-//! that belong to a request or to a configuration, and with metrics that are declared up front.
+//! that belong to a request or to a configuration, and with metrics that are declared up front. The
+//! file is long because the carrier is whole.
 
 #![allow(
     clippy::unwrap_used,

@@ -34,7 +34,12 @@ impl Stream {
         if self.is_undecided(proxy) && self.progress == Progress::Unseen {
             return self.replace_response(proxy, count);
         }
-        let seen = matches!(self.state, State::Forwarded | State::Refused);
+        let seen = match self.state {
+            State::Forwarded | State::Refused => true,
+            // No body has come.
+            State::Streaming(_) => self.body_is_optional,
+            State::Fresh | State::Passed | State::AwaitingBody | State::Parked(_) => false,
+        };
         if !seen || self.progress != Progress::Unseen {
             return go_on();
         }

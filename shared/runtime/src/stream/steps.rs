@@ -109,7 +109,12 @@ impl Stream {
                     }
                     None => return self.hold(State::AwaitingBody),
                 },
-                Then::StreamBody if !self.sit(Room::Body) => {
+                // A body that may follow takes its seat with its first piece: most such requests
+                // have none, and last for as long as their response.
+                Then::StreamBody
+                    if (matches!(phase, Phase::Body) || !self.body_may_follow)
+                        && !self.sit(Room::Body) =>
+                {
                     return self.refuse(proxy, Reply::unavailable());
                 }
                 Then::StreamBody => {
@@ -217,11 +222,11 @@ impl Stream {
         let outgoing = match found {
             Lookup::Hit(finding) | Lookup::Stale(finding) => return Found::Now(Ok(finding)),
             // While the service is away, a look-up that was not made would have failed.
-            Lookup::Unavailable if self.instance.service_is_away() => {
+            Lookup::Unavailable | Lookup::Queued if self.instance.service_is_away() => {
                 return Found::Now(Err(Unavailable));
             }
-            Lookup::Unavailable if able.can_park => return Found::Unasked(Unasked::TooMany),
-            Lookup::Unavailable => return Found::Unasked(Unasked::CannotWait),
+            Lookup::Unavailable => return Found::Unasked(Unasked::TooMany),
+            Lookup::Queued => return Found::Unasked(Unasked::CannotWait),
             Lookup::Join(seat) => {
                 self.seat = Some(seat);
                 self.state = State::Parked(Wait::Key(key, false));

@@ -123,6 +123,13 @@ fn a_blocking_rule_sees_through_every_spelling_and_refuses_what_it_cannot_read()
             let hidden = Request::new("DELETE", "/").chunks(&[br#"{"action":"transfer"}"#]);
             assert_eq!(fixture.proxy.send(hidden).refused().status, 403);
             assert!(fixture.proxy.send(Request::new("DELETE", "/")).forwarded().complete);
+            // A request for which no body came has its response judged and recorded like any other.
+            fixture.events();
+            let bare = fixture.proxy.send(Request::get("/"));
+            bare.respond(Response::new(200).with("x-from", "upstream"));
+            let events = fixture.events();
+            assert_eq!(events.len(), 1);
+            assert_eq!(events[0]["response"]["headers"]["x-from"], "upstream");
         }
         assert!(fixture.proxy.open(upgrade()).outcome().forwarded.is_some(), "{}", gateway.name);
     }
