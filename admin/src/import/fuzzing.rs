@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde_json::Value;
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::kong_admin::Source;
@@ -21,8 +22,12 @@ pub(crate) fn files(data: &[u8]) {
     let (read, all) = gathered(sections::read, &path);
     if read.is_ok() && data.iter().all(|byte| is_of_plain_style(*byte)) {
         let (whole, expected) = gathered(sections::whole, &path);
-        // A name that is no text makes one reader refuse what the other takes for an empty name.
-        if whole.is_ok() && expected.iter().all(|read| read.item.is_ok()) {
+        // A name that is no text makes one reader refuse what the other takes for an empty name, and
+        // one that is a number (`-0`) is written in two ways. No field has such a name.
+        let has_names = |read: &Read| {
+            read.item.as_ref().is_ok_and(|item| !item.body.iter().any(is_named_by_a_number))
+        };
+        if whole.is_ok() && expected.iter().all(has_names) {
             assert_eq!(in_words(&all), in_words(&expected), "both readers find the same");
         }
     }
@@ -35,6 +40,19 @@ pub(crate) fn files(data: &[u8]) {
         assert_eq!(outcome, Ok(Outcome::Unchanged), "{place} of what was exported");
     }
     assert!(first == exported(bed), "the export is the same as before");
+}
+
+/// Returns `true` for a member whose name, or that of one inside of it, is a number.
+fn is_named_by_a_number((name, value): (&String, &Value)) -> bool {
+    name.parse::<f64>().is_ok() || holds_a_number_for_a_name(value)
+}
+
+fn holds_a_number_for_a_name(value: &Value) -> bool {
+    match value {
+        Value::Object(members) => members.iter().any(is_named_by_a_number),
+        Value::Array(items) => items.iter().any(holds_a_number_for_a_name),
+        _ => false,
+    }
 }
 
 /// Returns `true` for a byte of YAML in block style: no flow, anchor, tag or block of text.
