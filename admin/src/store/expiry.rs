@@ -28,7 +28,8 @@ impl Store {
             while within(TURN, async { self.read().await?.any_expired(table, now).await }).await?? {
                 let delete = async |tx: &mut Tx| tx.delete_some_expired(table, lock, now).await;
                 let some = self.write(delete).await?;
-                // What is left is locked, and the next sweep finds it.
+                // Other transactions have locked the expired rows that are left. The next sweep
+                // deletes them.
                 if some == 0 {
                     break;
                 }

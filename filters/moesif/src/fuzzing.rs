@@ -70,7 +70,7 @@ pub fn bodies(bytes: &[u8]) {
     let left = exchange::Query::new(&form).pairs().any(|(name, _)| masks.cover(&lossy(&name)));
     assert!(!left, "a masked field is left");
     assert_eq!(masks.form(&form), form, "nothing more is to be removed");
-    // What is masked in a URI is masked up to the end of the parameter.
+    // A masked parameter of a URI has no byte of its value left, up to the end of the parameter.
     for target in [masks.query(bytes), masks.queries(bytes)] {
         let whole = target.split(|byte| *byte == b'#').next().unwrap_or_default();
         for (name, value) in exchange::Query::of_target(whole).pairs() {

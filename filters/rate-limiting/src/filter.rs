@@ -66,14 +66,7 @@ impl Filter for RateLimiting {
     }
 
     fn check_host(config: &Config, able: Capabilities) -> Result<(), Invalid> {
-        if config.error_code >= 200 || able.sends_interim_replies {
-            return Ok(());
-        }
-        Err(Invalid::one(
-            "error_code",
-            "found an interim status, expected one from 200 on: with Envoy, the client would wait for another \
-             answer",
-        ))
+        able.check_status("error_code", config.error_code)
     }
 
     fn start(config: &Rc<Config>, request: Admitted) -> Started {

@@ -47,14 +47,7 @@ impl Filter for RequestTermination {
     }
 
     fn check_host(config: &Config, able: Capabilities) -> Result<(), Invalid> {
-        if config.status >= 200 || able.sends_interim_replies {
-            return Ok(());
-        }
-        Err(Invalid::one(
-            "status_code",
-            "found an interim status, expected one from 200 on: with Envoy, the client would wait for another \
-             answer",
-        ))
+        able.check_status("status_code", config.status)
     }
 
     fn start(config: &Rc<Config>, Admitted { request, .. }: Admitted) -> Started {

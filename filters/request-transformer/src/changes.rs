@@ -40,7 +40,7 @@ impl<V> Changes<V> {
     /// Returns `true` if the changes keep something from the upstream, or replace what a client
     /// sends.
     pub(crate) fn protect(&self) -> bool {
-        !(self.remove.is_empty() && self.rename.is_empty() && self.replace.is_empty())
+        self.protected().next().is_some()
     }
 
     /// Returns the names of which the changes keep from the upstream what a client sends.

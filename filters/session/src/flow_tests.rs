@@ -1,5 +1,7 @@
 use super::*;
 use crate::fixture::{ANA, BOB, Fixture, NOBODY, REPORTS, START};
+use crate::keyring::{Draft, Keyring};
+use crate::secret::Secret;
 use consumer::PROPERTY;
 use exchange::Head;
 use exchange::{Body, Then};
@@ -29,6 +31,15 @@ fn logged_in(config: &str) -> Fixture {
     assert!(!passage.cookies().is_empty());
     fixture.questions();
     fixture
+}
+
+/// The cookie with a session of this kind and these contents, which began at the start.
+fn sealed(kind: Kind, json: &str) -> String {
+    let draft = Draft { flags: 0, created: START, rolling: 0 };
+    let ring = Keyring::new(vec![Secret::new("s")]);
+    let (header, sealed) =
+        ring.seal(kind, draft, json.as_bytes(), &Client::default(), &[1; 32]).unwrap();
+    header.text() + &jose::base64url::encode(&sealed)
 }
 
 fn id(fixture: &Fixture) -> String {

@@ -139,14 +139,13 @@ impl Sessions {
             .and_then(|held| held.login.or_else(|| replaced.map(|header| header.created)));
         // Another consumer begins another session, unless the time of the first login matters to
         // other audiences of the session.
-        let mut contents = before.contents.clone().with(audience, holder);
-        let anew = other && contents.audiences() == 1;
+        let anew = other && before.contents.audiences() == 1;
         let created =
             before.session.as_ref().filter(|_| !anew).map_or(now, |header| header.created);
         let login = goes_on.unwrap_or(now);
-        if self.config.logout.revokes && (self.config.remember || login != created) {
-            contents = contents.with(audience, &Holder { login: Some(login), ..holder.clone() });
-        }
+        let is_told = self.config.logout.revokes && (self.config.remember || login != created);
+        let holder = Holder { login: is_told.then_some(login), ..holder.clone() };
+        let contents = before.contents.clone().with(audience, &holder);
         self.save_all(&contents, before, anew, client, now)
     }
 

@@ -6,6 +6,7 @@
 //! platform (in native tests of a filter) the clock stands at 0 and everything else is absent.
 
 use cache::SharedData;
+use settings::Invalid;
 use std::sync::OnceLock;
 
 /// The severity of a line in the gateway's log.
@@ -114,6 +115,23 @@ pub struct Capabilities {
     pub has_metrics: bool,
     /// Metrics are counted unless an operator says otherwise.
     pub counts_by_default: bool,
+}
+
+impl Capabilities {
+    /// Checks that a reply with this status, from the setting of this name, reaches the client.
+    ///
+    /// # Errors
+    /// The problem of an interim status on a gateway that does not send one to the client.
+    pub fn check_status(self, setting: &str, status: u16) -> Result<(), Invalid> {
+        if status >= 200 || self.sends_interim_replies {
+            return Ok(());
+        }
+        Err(Invalid::one(
+            setting,
+            "found an interim status, expected one from 200 on: with Envoy, the client would wait for another \
+             answer",
+        ))
+    }
 }
 
 static PLATFORM: OnceLock<&'static dyn Platform> = OnceLock::new();

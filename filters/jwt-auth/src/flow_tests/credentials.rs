@@ -286,7 +286,8 @@ fn no_token_goes_on_with_the_anonymous_consumer_where_tokens_are_hidden() {
         assert_eq!(edits.contains(&Edit::remove("authorization")), !fields.is_empty());
         assert_eq!(edits.contains(&Edit::set("cookie", "a=1")), !fields.is_empty());
     }
-    // What cannot be hidden does not go on, and what does not go on need not be hidden.
+    // A request whose tokens cannot be removed is refused. One that is refused for its tokens anyway
+    // gets that answer: nothing has to be removed from it.
     let twice = [("authorization", "Bearer x"), ("authorization", "Bearer y")];
     let kong = || Request { can_remove: false, ..request("/", &twice) };
     assert_eq!(refusal(&inline(more).send(kong())).status, 400);

@@ -1,8 +1,6 @@
 //! Logins that have ended, and the sessions that end with them.
 
 use super::*;
-use crate::keyring::{Draft, Keyring};
-use crate::secret::Secret;
 use std::collections::BTreeMap;
 
 const REVOKES: &str =
@@ -93,12 +91,7 @@ fn a_logout_ends_the_session_that_somebody_else_made_of_a_remembered_one() {
 #[test]
 fn a_logout_ends_what_was_restored_of_a_remembered_session_from_elsewhere() {
     let mut fixture = Fixture::new(REMEMBERS);
-    let draft = Draft { flags: 0, created: START, rolling: 0 };
-    let ring = Keyring::new(vec![Secret::new("s")]);
-    let json = br#"[[["1","c"],"default","ana"]]"#;
-    let (header, sealed) =
-        ring.seal(Kind::Remember, draft, json, &Client::default(), &[1; 32]).unwrap();
-    let cookie = header.text() + &jose::base64url::encode(&sealed);
+    let cookie = sealed(Kind::Remember, r#"[[["1","c"],"default","ana"]]"#);
     let cookies = BTreeMap::from([("remember".to_owned(), cookie)]);
     fixture.after(100);
     let stolen = restored(&mut fixture, &cookies);

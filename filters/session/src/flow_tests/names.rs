@@ -1,8 +1,6 @@
 //! The names that a session's consumer has where nobody looks the consumer up.
 
 use super::*;
-use crate::keyring::{Draft, Keyring};
-use crate::secret::Secret;
 use consumer::Identity;
 
 /// A consumer without a username, whose custom id is another consumer's username.
@@ -17,13 +15,9 @@ fn told(passage: &crate::fixture::Passage) -> (Identity, [Option<String>; 2]) {
 }
 
 /// A browser with a session of these contents, which began at the start.
-fn sealed(config: &str, json: &str) -> Fixture {
+fn browsing(config: &str, json: &str) -> Fixture {
     let mut fixture = Fixture::new(config);
-    let draft = Draft { flags: 0, created: START, rolling: 0 };
-    let ring = Keyring::new(vec![Secret::new("s")]);
-    let (header, sealed) =
-        ring.seal(Kind::Session, draft, json.as_bytes(), &Client::default(), &[1; 32]).unwrap();
-    fixture.cookies.insert("session".into(), header.text() + &jose::base64url::encode(&sealed));
+    fixture.cookies.insert("session".into(), sealed(Kind::Session, json));
     fixture
 }
 
@@ -55,7 +49,7 @@ fn a_session_keeps_both_names_of_its_consumer() {
 fn the_subject_of_a_session_that_tells_no_names_is_the_username() {
     let kongs = r#"[[["1","c"],"default","ana"]]"#;
     for config in [PLAIN, LOOKED_UP] {
-        let mut fixture = sealed(config, kongs);
+        let mut fixture = browsing(config, kongs);
         let browse = fixture.send(fixture.get("/"), None);
         let (identity, headers) = told(&browse);
         assert_eq!((identity.id.as_str(), identity.username.as_deref()), ("1", Some("ana")));
@@ -67,7 +61,7 @@ fn the_subject_of_a_session_that_tells_no_names_is_the_username() {
 #[test]
 fn a_login_gives_its_custom_id_to_a_session_without_any() {
     let both = ANA.replace(r#""custom_id":null"#, r#""custom_id":"7""#);
-    let mut fixture = sealed(PLAIN, r#"[[["1","c"],"default","ana"]]"#);
+    let mut fixture = browsing(PLAIN, r#"[[["1","c"],"default","ana"]]"#);
     assert_eq!(fixture.send(fixture.get("/"), Some(&both)).cookies().len(), 1);
     assert!(fixture.send(fixture.get("/"), Some(&both)).cookies().is_empty(), "once is enough");
     let (identity, _) = told(&fixture.send(fixture.get("/"), None));
@@ -76,7 +70,7 @@ fn a_login_gives_its_custom_id_to_a_session_without_any() {
 
 #[test]
 fn a_session_is_not_saved_for_names_that_are_looked_up_with_each_request() {
-    let mut fixture = sealed(LOOKED_UP, r#"[[["1","c"],"default","ana"]]"#);
+    let mut fixture = browsing(LOOKED_UP, r#"[[["1","c"],"default","ana"]]"#);
     for _ in 0..2 {
         let browse = fixture.send(fixture.get("/"), None);
         assert_eq!(browse.header("x-consumer-username").as_deref(), Some("ana"));

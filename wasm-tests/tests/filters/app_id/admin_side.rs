@@ -73,14 +73,20 @@ fn what_is_no_app_id_is_refused_without_a_lookup() {
     }
 }
 
+/// A service, and the id of its consumer, who has more App IDs than a filter keeps.
+fn with_many_app_ids() -> (Admin, String) {
+    let admin = Admin::default();
+    let id = admin.holder("ana", "key-of-ana");
+    for n in 0..300 {
+        admin.app_id(&id, &format!("application.number-{n}"));
+    }
+    (admin, id)
+}
+
 #[test]
 fn more_app_ids_than_may_be_looked_up_open_no_door() {
     for gateway in Gateway::all() {
-        let admin = Admin::default();
-        let id = admin.holder("ana", "key-of-ana");
-        for n in 0..300 {
-            admin.app_id(&id, &format!("application.number-{n}"));
-        }
+        let (admin, _) = with_many_app_ids();
         let open = asking(json!({"fail_open": true}));
         let proxy = gateway.serving(&admin, &[("key_auth", asking(json!({}))), ("app_id", open)]);
         proxy.send(request("key-of-ana", "application.number-0")).forwarded();
@@ -94,11 +100,7 @@ fn more_app_ids_than_may_be_looked_up_open_no_door() {
 #[test]
 fn a_consumer_with_more_app_ids_than_are_kept_is_asked_about_one_by_one() {
     for gateway in Gateway::all() {
-        let admin = Admin::default();
-        let id = admin.holder("ana", "key-of-ana");
-        for n in 0..300 {
-            admin.app_id(&id, &format!("application.number-{n}"));
-        }
+        let (admin, id) = with_many_app_ids();
         let proxy = gateway
             .serving(&admin, &[("key_auth", asking(json!({}))), ("app_id", asking(json!({})))]);
         for _ in 0..2 {
